@@ -1,0 +1,16 @@
+"""The public kinds of DuraVIP, the words of their statuses and the format of a heartbeat.
+
+Both programs share this package and nothing else.
+"""
+
+from typing import Final
+
+GROUP: Final = "duravip.io"
+VERSION: Final = "v1alpha1"
+API_VERSION: Final = f"{GROUP}/{VERSION}"
+
+EXCLUDE_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
+"""A Node that carries this label (with any value) holds no address."""
+
+MARK: Final = 86
+"""IFA_PROTO of every address that an agent plumbs: nothing without it is ever changed."""

@@ -1,0 +1,88 @@
+"""DuraVIP: an address and what listens there."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field
+
+from duravip_api.binding import NODE_SELECTOR, PREFERENCE
+from duravip_api.conditions import EntityStatus
+from duravip_api.fields import (
+    Model,
+    NodeName,
+    ObjectName,
+    Selector,
+    VirtualAddress,
+    listed_by,
+    rules,
+)
+
+
+class Service(Model):
+    """What listens on the address."""
+
+    name: Annotated[str, Field(min_length=1, max_length=63, description="A name for people.")]
+    port: Annotated[int, Field(ge=1, le=65535, description="The port it listens on.")]
+    protocol: Annotated[Literal["TCP", "UDP"], Field(description="TCP or UDP.")] = "TCP"
+
+
+class DuraVIPSpec(Model):
+    """An address, what listens there, and who should own it."""
+
+    model_config = ConfigDict(
+        json_schema_extra=rules(
+            (
+                "!(has(self.follow) && has(self.preference))",
+                "preference cannot be set together with follow: set it on the Binding that is "
+                "followed",
+            ),
+            (
+                "!(has(self.follow) && has(self.enableDuravip) && self.enableDuravip)",
+                "enableDuravip cannot be true together with follow: leave it out",
+            ),
+            (
+                "!has(self.follow) || self.follow != self.address",
+                "follow must not be the address itself: give the two different addresses",
+            ),
+        )
+    )
+
+    address: Annotated[
+        VirtualAddress,
+        Field(
+            description="The address, in canonical form. It may be edited: the old one is "
+            "released, the new one elected."
+        ),
+    ]
+    enable_duravip: Annotated[
+        bool | None,
+        Field(
+            description="Whether DuraVIP manages the address. Absent: true, or false when "
+            "`follow` is set."
+        ),
+    ] = None
+    preference: Annotated[
+        NodeName | None, Field(description=PREFERENCE + " Not together with `follow`.")
+    ] = None
+    follow: Annotated[
+        ObjectName | None,
+        Field(
+            description="The name of a Binding in the same namespace, or an address: this address "
+            "goes to the node that holds that one."
+        ),
+    ] = None
+    services: Annotated[
+        list[Service] | None,
+        Field(
+            max_length=64,
+            description="What listens on the address: nodes that differ make it Unsafe.",
+            json_schema_extra=listed_by("port", "protocol"),
+        ),
+    ] = None
+    node_selector: Annotated[Selector | None, Field(description=NODE_SELECTOR)] = None
+
+
+class DuraVIP(Model):
+    """An address that always has one owner among the nodes, and what listens there."""
+
+    spec: Annotated[DuraVIPSpec, Field(description="What is wanted.")]
+    status: Annotated[EntityStatus | None, Field(description="What became of it.")] = None

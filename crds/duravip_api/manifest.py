@@ -1,0 +1,182 @@
+"""The CustomResourceDefinitions, made from the models: `python -m duravip_api.manifest FOLDER...`.
+
+Writes one file a kind into every folder named. `make manifests` calls it, and a test fails when
+what is committed differs from what it would write.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from duravip_api import GROUP, VERSION
+from duravip_api.binding import Binding
+from duravip_api.duravip import DuraVIP
+from duravip_api.fields import Model
+from duravip_api.nodeplumbing import NodePlumbing
+from duravip_api.schema import structural
+from duravip_api.topology import Topology
+
+READY = '.status.conditions[?(@.type=="Ready")]'
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of `kubectl get`; a `wide` one is shown with `-o wide` only."""
+
+    name: str
+    path: str
+    type: str = "string"
+    wide: bool = False
+
+    def manifest(self) -> dict[str, Any]:
+        """As the CRD spells it."""
+        column = {"name": self.name, "type": self.type, "jsonPath": self.path}
+        return {**column, "priority": 1} if self.wide else column
+
+
+AGE = Column("Age", ".metadata.creationTimestamp", "date")
+_SERVED = (
+    Column("Address", ".spec.address"),
+    Column("Owner", ".status.owner"),
+    Column("State", ".status.state"),
+    Column("Flags", ".status.flags"),
+    Column("Preference", ".spec.preference"),
+)
+_WIDE = (
+    Column("Interface", ".status.interface", wide=True),
+    Column("Participants", ".status.participants", "integer", wide=True),
+    Column("LastMove", ".status.lastMove.reason", wide=True),
+    Column("Message", f"{READY}.message", wide=True),
+)
+_SINCE = Column("Since", ".status.since", "date")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind: its model and how the API server presents it."""
+
+    model: type[Model]
+    plural: str
+    short: str
+    columns: tuple[Column, ...]
+    singular: str = ""
+    namespaced: bool = False
+    categories: tuple[str, ...] = ()
+    selectable: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The CRD's name."""
+        return f"{self.plural}.{GROUP}"
+
+
+KINDS = (
+    Kind(
+        DuraVIP,
+        "duravips",
+        "dvip",
+        (*_SERVED, Column("Follows", ".spec.follow"), _SINCE, AGE, *_WIDE),
+        namespaced=True,
+        categories=("vips",),
+        selectable=(".spec.address", ".status.owner", ".status.state"),
+    ),
+    Kind(
+        Binding,
+        "vipbindings",
+        "dvb",
+        (*_SERVED, Column("Group", ".spec.group"), _SINCE, AGE, *_WIDE),
+        singular="vipbinding",
+        namespaced=True,
+        categories=("vips",),
+        selectable=(".spec.address", ".status.owner", ".status.state", ".spec.group"),
+    ),
+    Kind(
+        Topology,
+        "topologies",
+        "dvt",
+        (
+            Column("Cidr", ".spec.cidr"),
+            Column("Interface", ".spec.interface"),
+            Column("Mask", ".status.mask", "integer"),
+            Column("Nodes", ".status.nodes", "integer"),
+            Column("Addresses", ".status.addresses", "integer"),
+            AGE,
+            Column("Message", f"{READY}.message", wide=True),
+        ),
+    ),
+    Kind(
+        NodePlumbing,
+        "nodeplumbings",
+        "dvn",
+        (
+            Column("Node", ".metadata.name"),
+            Column("Ready", f"{READY}.status"),
+            Column("Granted", ".spec.grantedCount", "integer"),
+            Column("Served", ".status.servedCount", "integer"),
+            Column("Nics", ".status.nicNames"),
+            Column("Agent", ".status.agent.version"),
+            AGE,
+        ),
+    ),
+)
+
+
+def definition(kind: Kind) -> dict[str, Any]:
+    """The CustomResourceDefinition of a kind."""
+    root = structural(kind.model.model_json_schema(by_alias=True))
+    root["required"] = ["spec"]
+    name = kind.model.__name__
+    version: dict[str, Any] = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "schema": {"openAPIV3Schema": root},
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": [column.manifest() for column in kind.columns],
+    }
+    if kind.selectable:
+        version["selectableFields"] = [{"jsonPath": path} for path in kind.selectable]
+    names: dict[str, Any] = {
+        "kind": name,
+        "listKind": f"{name}List",
+        "plural": kind.plural,
+        "singular": kind.singular or name.lower(),
+        "shortNames": [kind.short],
+    }
+    if kind.categories:
+        names["categories"] = list(kind.categories)
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": kind.name},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced" if kind.namespaced else "Cluster",
+            "names": names,
+            "versions": [version],
+        },
+    }
+
+
+def manifests() -> dict[str, str]:
+    """`{file name: YAML}`: one file a kind."""
+    head = "# Made by `make manifests` from crds/duravip_api: change the models, not this file.\n"
+    return {
+        f"{kind.plural}.yaml": head + yaml.safe_dump(definition(kind), sort_keys=False, width=99)
+        for kind in KINDS
+    }
+
+
+def main() -> None:
+    """Write the files into every folder that the command line names."""
+    for folder in sys.argv[1:]:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        for name, content in manifests().items():
+            (Path(folder) / name).write_text(content)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,165 @@
+"""NodePlumbing: what one node is granted and what it serves.
+
+The operator alone writes `spec`, the agent of that node alone writes `status`. Lists are of
+strings and atomic: lists of objects, or lists merged by item, cost the API server 5-8 times as
+much on the one write that a fail-over waits for.
+"""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from duravip_api.conditions import Conditions
+from duravip_api.fields import (
+    ATOMIC,
+    Address,
+    AddressRange,
+    InterfaceName,
+    Mask,
+    Message,
+    Model,
+)
+
+AddressText = Annotated[str, Field(max_length=45)]
+"""An address as the machines write it: not checked again, which 10 240 of them would feel."""
+
+
+class InterfaceGrant(Model):
+    """Addresses that the node may plumb on one interface with one mask."""
+
+    name: Annotated[InterfaceName, Field(description="The interface.")]
+    mask: Annotated[Mask, Field(description="The prefix length of the aliases.")]
+    arp_all_hosts: Annotated[
+        bool, Field(description="Announce to every known neighbour as well.")
+    ] = True
+    arp_targets: Annotated[
+        list[Address],
+        Field(
+            max_length=64,
+            description="Announce to these directly as well.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    granted: Annotated[
+        list[AddressRange],
+        Field(
+            max_length=16384,
+            description="The addresses: one each, or `first-last`.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+
+
+class NodePlumbingSpec(Model):
+    """What the node is granted. Written by the operator alone."""
+
+    epoch: Annotated[
+        int,
+        Field(ge=0, description="Which leader wrote it. An agent refuses a lower one."),
+    ] = 0
+    pulse: Annotated[
+        list[Annotated[str, Field(max_length=262)]],
+        Field(
+            max_length=16,
+            description="HOST:PORT of every operator replica: where the agent sends its beats.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    interfaces: Annotated[
+        list[InterfaceGrant],
+        Field(max_length=256, description="The grants.", json_schema_extra=ATOMIC),
+    ] = []
+    granted_count: Annotated[
+        int, Field(ge=0, description="How many addresses are granted in all.")
+    ] = 0
+
+
+class Nic(Model):
+    """A network interface as the agent sees it."""
+
+    name: Annotated[InterfaceName, Field(description="Its name.")]
+    index: Annotated[int, Field(description="The kernel's number for it.")]
+    mac: Annotated[str, Field(max_length=64, description="Its link-layer address.")] = ""
+    mtu: Annotated[int, Field(description="Its largest packet, in bytes.")] = 0
+    up: Annotated[bool, Field(description="Whether an administrator has set it up.")] = False
+    carrier: Annotated[bool, Field(description="Whether its cable is in.")] = False
+    speed_mbps: Annotated[
+        int | None, Field(description="Its speed in Mbit/s; absent: not known.")
+    ] = None
+    addresses: Annotated[
+        list[Annotated[str, Field(max_length=49)]],
+        Field(
+            max_length=64,
+            description="Its own addresses with their prefix, without those of DuraVIP; at most "
+            "64 are listed.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+
+
+class Failure(Model):
+    """An address that the node could not plumb or remove."""
+
+    address: Annotated[AddressText, Field(description="The address.")]
+    message: Annotated[Message, Field(description="What the kernel said.")]
+
+
+class Agent(Model):
+    """The program that reports."""
+
+    version: Annotated[str, Field(max_length=64, description="Its version.")]
+    boot: Annotated[
+        str, Field(max_length=64, description="A new value each time that the agent starts.")
+    ]
+
+
+class NodePlumbingStatus(Model):
+    """What the node serves. Written by that node's agent alone."""
+
+    observed_generation: Annotated[
+        int | None,
+        Field(description="The generation of the spec that the agent has acted on."),
+    ] = None
+    epoch: Annotated[int | None, Field(description="The highest epoch that it has seen.")] = None
+    agent: Annotated[Agent | None, Field(description="The program that reports.")] = None
+    served: Annotated[
+        list[AddressText],
+        Field(
+            max_length=16384,
+            description="Every address that this node serves.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    served_count: Annotated[int, Field(ge=0, description="How many it serves.")] = 0
+    failures: Annotated[
+        list[Failure],
+        Field(
+            max_length=256,
+            description="What could not be plumbed or removed; at most 256 are listed.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    nics: Annotated[
+        list[Nic],
+        Field(
+            max_length=256,
+            description="The node's interfaces, in the kernel's order.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    nic_names: Annotated[
+        str, Field(max_length=4096, description="The names of the interfaces that are up.")
+    ] = ""
+    conditions: Conditions = []
+
+
+class NodePlumbing(Model):
+    """What one node is granted and what it serves. Not to be edited by hand."""
+
+    spec: Annotated[
+        NodePlumbingSpec, Field(description="What the node is granted; written by the operator.")
+    ]
+    status: Annotated[
+        NodePlumbingStatus | None,
+        Field(description="What the node serves; written by that node's agent."),
+    ] = None

@@ -1,0 +1,112 @@
+"""Every reason that a status, an event, a refusal or a metric may give, with its sentence.
+
+One enum each: nothing else may be said, so documentation and tests can list them all.
+"""
+
+from enum import StrEnum
+from typing import Self
+
+
+class Reason(StrEnum):
+    """Why a condition is what it is; `sentence` says it to a person."""
+
+    sentence: str
+
+    def __new__(cls, value: str, sentence: str) -> Self:
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.sentence = sentence
+        return member
+
+    # --- Ready=True
+    SERVED = "Served", "the owner serves the address"
+    OWNER_SUSPECTED = "OwnerSuspected", "the owner was not heard for a moment; nothing moves yet"
+
+    # --- Ready=False, on the way
+    ELECTED = "Elected", "an owner is elected and has not yet reported that it serves the address"
+    WAITING_FOR_RELEASE = (
+        "WaitingForRelease",
+        "the address is granted to nobody until its former holder has confirmed that it is gone",
+    )
+    STARTING = "Starting", "the operator has not yet heard enough of its nodes to decide"
+
+    # --- Ready=False, Unassigned: nobody can or may hold it
+    NO_TOPOLOGY = "NoTopology", "no Topology covers the address and admits its namespace"
+    NO_PARTICIPANT = "NoParticipant", "no node may hold the address at this moment"
+    CAPACITY_EXCEEDED = "CapacityExceeded", "every node that may hold the address is full"
+    FOLLOW_INVALID = (
+        "FollowInvalid",
+        "what it follows does not exist, is not managed, or follows something itself",
+    )
+    FOLLOW_SAME_ADDRESS = "FollowSameAddress", "it has the address of what it follows"
+    LEADER_UNASSIGNED = "LeaderUnassigned", "what it follows has no owner"
+    OWNER_LOST = "OwnerLost", "the owner is silent and no other node may hold the address"
+
+    # --- Unmanaged
+    NOT_ENABLED = "NotEnabled", "enableDuravip is false everywhere on this address"
+    NO_ADDRESS = "NoAddress", "the Binding has no address: it is listed and not managed"
+    UPGRADED = "Upgraded", "managed because another object enables DuraVIP on the same address"
+
+    # --- Broken: refused, as if it were not there
+    INVALID = "Invalid", "the object does not have the form of its kind"
+    ADDRESS_INVALID = "AddressInvalid", "the address is no address that one host can hold"
+    NODE_ADDRESS = "NodeAddress", "the address belongs to a node itself"
+    BLOCK_EDGE = "BlockEdge", "the address is the network or broadcast address of its block"
+    NAME_MISMATCH = "NameMismatch", "one Binding name stands for two addresses"
+    NAMESPACE_CONFLICT = (
+        "NamespaceConflict",
+        "an older object in another namespace has the address",
+    )
+    RESERVED_NAME = "ReservedName", "the name is reserved"
+
+    # --- Conditions beside Ready
+    PREFERENCES_DIFFER = "PreferencesDiffer", "objects on one address prefer different nodes"
+    SERVICES_DIFFER = "ServicesDiffer", "participants offer different services on the address"
+    PREFERRED_NODE_UNKNOWN = "PreferredNodeUnknown", "there is no Node of the preferred name"
+    MASK_NOT_HOST = "MaskNotHost", "a mask other than /32 or /128 usually breaks a moving address"
+    SERVED_TWICE = "ServedTwice", "two nodes report that they serve the address"
+    DUPLICATE_CIDR = "DuplicateCidr", "an older Topology has the same block and wins"
+
+    # --- Topology and NodePlumbing
+    ACCEPTED = "Accepted", "the object is in use"
+    NO_NODE_HAS_INTERFACE = "NoNodeHasInterface", "no node reports an interface of this name"
+    AGENT_READY = "AgentReady", "the agent is running"
+    AGENT_STARTING = "AgentStarting", "the agent has started and is reading what it is granted"
+    AGENT_STOPPED = "AgentStopped", "the agent has withdrawn everything and has ended"
+
+    # --- why one node may not hold an address
+    NODE_UNKNOWN = "NodeUnknown", "there is no such Node"
+    NODE_EXCLUDED = "NodeExcluded", "the Node is excluded from external load balancers"
+    NODE_SILENT = "NodeSilent", "the agent is not heard"
+    NODE_YOUNG = "NodeYoung", "the agent has not been heard for long enough without a gap"
+    NODE_STOPPED = "NodeStopped", "the agent has said goodbye"
+    NODE_FULL = "NodeFull", "the node holds as many addresses as it may"
+    SELECTOR_MISMATCH = "SelectorMismatch", "the Node's labels do not match a nodeSelector"
+    INTERFACE_MISSING = "InterfaceMissing", "the node has no interface of the Topology's name"
+    INTERFACE_DOWN = "InterfaceDown", "the Topology's interface is down or has no carrier"
+    PLUMBING_FAILED = "PlumbingFailed", "the node could not plumb the address"
+
+
+class MoveReason(StrEnum):
+    """Why an address changed its owner (`status.lastMove.reason`)."""
+
+    ELECTED = "Elected"
+    NODE_LOST = "NodeLost"
+    LINK_DOWN = "LinkDown"
+    PREFERENCE = "Preference"
+    BALANCE = "Balance"
+    DRAIN = "Drain"
+    REQUESTED = "Requested"
+    FOLLOW = "Follow"
+    EDITED = "Edited"
+    REPAIR_FAILED = "RepairFailed"
+
+
+class State(StrEnum):
+    """`status.state` of a DuraVIP or Binding."""
+
+    OWNED = "Owned"
+    MOVING = "Moving"
+    UNASSIGNED = "Unassigned"
+    BROKEN = "Broken"
+    UNMANAGED = "Unmanaged"
