@@ -4,7 +4,13 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address
 
-type_of = {4: IPv4Address, 6: IPv6Address}
+_TYPE_OF = {4: IPv4Address, 6: IPv6Address}
+
+
+@lru_cache(maxsize=65536)
+def parsed(address: str) -> IPv4Address | IPv6Address:
+    """The address as the standard library's type; raises ValueError when it is none."""
+    return ip_address(address)
 
 
 @lru_cache(maxsize=65536)
@@ -13,14 +19,14 @@ def numbered(address: str) -> tuple[int, int]:
 
     Raises ValueError when it is no address.
     """
-    parsed = ip_address(address)
-    return parsed.version, int(parsed)
+    found = parsed(address)
+    return found.version, int(found)
 
 
 @lru_cache(maxsize=65536)
 def text(family: int, number: int) -> str:
     """Turn `(family, number)` back into the canonical form of the address."""
-    return str(type_of[family](number))
+    return str(_TYPE_OF[family](number))
 
 
 def ranges(addresses: Iterable[str]) -> list[str]:

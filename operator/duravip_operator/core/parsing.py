@@ -1,0 +1,212 @@
+"""Bodies from the API server into facts.
+
+Bad data is no exception: an object that cannot be read becomes an entity with a rejection that
+names the object and the field, and so can harm no other one. Every function here takes any
+mapping whatever and returns.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
+
+from pydantic import ValidationError
+
+from duravip_api import addresses
+from duravip_api.binding import BindingSpec
+from duravip_api.duravip import DuraVIPSpec
+from duravip_api.nodeplumbing import NodePlumbingSpec, NodePlumbingStatus
+from duravip_api.reasons import Reason
+from duravip_api.topology import TopologySpec
+from duravip_operator.core.snapshot import (
+    Entity,
+    Node,
+    Placement,
+    Plumbing,
+    Rejection,
+    Selector,
+    Topology,
+)
+
+Body = Mapping[str, Any]
+Part = TypeVar("Part", NodePlumbingSpec, NodePlumbingStatus)
+RESERVED_NAMES = frozenset({"default", "#mmove"})
+
+
+def entity(kind: Literal["DuraVIP", "Binding"], body: Body) -> Entity:
+    """A DuraVIP or Binding; with a rejection when it cannot be managed as it stands."""
+    model = DuraVIPSpec if kind == "DuraVIP" else BindingSpec
+    who = _identity(body)
+    common = {**who, "kind": kind, "status": body.get("status") or {}}
+    try:
+        spec = model.model_validate(body.get("spec") or {})
+    except ValidationError as error:
+        return Entity(**common, rejection=_invalid(f"{kind} {_path(who)}", error))
+    follow = spec.follow or "" if isinstance(spec, DuraVIPSpec) else ""
+    found = Entity(
+        **common,
+        address=spec.address or "",
+        enabled=bool(not follow if spec.enable_duravip is None else spec.enable_duravip),
+        preference=spec.preference or "",
+        follow=follow,
+        services=frozenset((s.protocol, s.port) for s in spec.services or ())
+        if isinstance(spec, DuraVIPSpec)
+        else frozenset(),
+        selector=_selector(spec.node_selector),
+    )
+    rejection = _rejected(found)
+    return replace(found, rejection=rejection) if rejection else found
+
+
+def topology(body: Body) -> Topology:
+    """A Topology; with a rejection when it cannot be used."""
+    who = _identity(body)
+    del who["namespace"]
+    who["status"] = body.get("status") or {}
+    label = f"Topology {who['name']}"
+    try:
+        spec = TopologySpec.model_validate(body.get("spec") or {})
+    except ValidationError as error:
+        return Topology(**who, rejection=_invalid(label, error))
+    base, _, prefix_text = spec.cidr.partition("/")
+    try:
+        family, first = addresses.numbered(base)
+        bits = 32 if family == 4 else 128  # noqa: PLR2004
+        prefix = int(prefix_text)
+        size = 1 << (bits - prefix)
+        mask = bits if spec.cidrmask is None else spec.cidrmask
+        if first % size or mask > bits:
+            raise ValueError("it has host bits, or its mask is too long")
+    except ValueError as error:
+        why = f"{label}: spec.cidr: {spec.cidr!r} is no network block: {error}"
+        return Topology(**who, rejection=Rejection(Reason.INVALID, why))
+    placement = Placement(spec.interface, mask, spec.arp_all_hosts, tuple(spec.arp_targets or ()))
+    return Topology(
+        **who,
+        cidr=spec.cidr,
+        family=family,
+        first=first,
+        last=first + size - 1,
+        prefix=prefix,
+        placement=placement,
+        selector=_selector(spec.node_selector),
+        namespaces=None if spec.namespaces is None else frozenset(spec.namespaces),
+    )
+
+
+def node(body: Body) -> Node:
+    """A Node: its labels and every address that Kubernetes knows of it."""
+    meta = body.get("metadata") or {}
+    listed = (body.get("status") or {}).get("addresses") or ()
+    canonical = (_canonical(str(item.get("address", ""))) for item in listed)
+    return Node(
+        name=str(meta.get("name", "")),
+        labels=dict(meta.get("labels") or {}),
+        addresses=frozenset(filter(None, canonical)),
+    )
+
+
+def plumbing(body: Body) -> Plumbing:
+    """A NodePlumbing. What cannot be read counts as absent: the next write mends it."""
+    meta = body.get("metadata") or {}
+    spec = _lenient(NodePlumbingSpec, body.get("spec"))
+    status = _lenient(NodePlumbingStatus, body.get("status"))
+    grants: dict[Placement, frozenset[str]] = {}
+    for item in spec.interfaces:
+        where = Placement(item.name, item.mask, item.arp_all_hosts, tuple(item.arp_targets))
+        grants[where] = grants.get(where, frozenset()) | _expanded(item.granted)
+    ready = next((c for c in status.conditions if c.type == "Ready"), None)
+    return Plumbing(
+        node=str(meta.get("name", "")),
+        uid=str(meta.get("uid", "")),
+        resource_version=str(meta.get("resourceVersion", "")),
+        generation=int(meta.get("generation") or 0),
+        epoch=spec.epoch,
+        pulse=tuple(spec.pulse),
+        grants=grants,
+        observed=status.observed_generation,
+        served=frozenset(status.served),
+        failures={failure.address: failure.message for failure in status.failures},
+        nics={nic.name: nic for nic in status.nics},
+        boot=status.agent.boot if status.agent else "",
+        stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,
+    )
+
+
+def _rejected(found: Entity) -> Rejection | None:
+    """What a spec of the right form may still have wrong in itself."""
+    if found.kind == "Binding" and found.name in RESERVED_NAMES:
+        why = f"{found.label}: metadata.name: {found.name!r} is reserved: choose another one"
+        return Rejection(Reason.RESERVED_NAME, why)
+    if not found.address:
+        return None
+    where = f"{found.label}: spec.address: {found.address!r}"
+    canonical = _canonical(found.address)
+    if canonical is None:
+        return Rejection(Reason.ADDRESS_INVALID, f"{where} is no IPv4 or IPv6 address")
+    if canonical != found.address:
+        return Rejection(Reason.ADDRESS_INVALID, f"{where} must be written {canonical!r}")
+    kind = addresses.parsed(found.address)
+    if kind.is_multicast or kind.is_loopback or kind.is_unspecified or kind.is_link_local:
+        why = f"{where} is multicast, loopback, link-local or unspecified: no host can hold it"
+        return Rejection(Reason.ADDRESS_INVALID, why)
+    if found.follow and (found.preference or found.enabled):
+        field = "preference" if found.preference else "enableDuravip"
+        why = f"{found.label}: spec.{field} cannot be set together with spec.follow"
+        return Rejection(Reason.INVALID, why)
+    return None
+
+
+def _identity(body: Body) -> dict[str, Any]:
+    meta = body.get("metadata") or {}
+    return {
+        "namespace": str(meta.get("namespace", "")),
+        "name": str(meta.get("name", "")),
+        "uid": str(meta.get("uid", "")),
+        "created": str(meta.get("creationTimestamp", "")),
+        "generation": int(meta.get("generation") or 1),
+    }
+
+
+def _path(who: Mapping[str, Any]) -> str:
+    return f"{who['namespace']}/{who['name']}"
+
+
+def _selector(labels: Mapping[str, str] | None) -> Selector:
+    return tuple(sorted((labels or {}).items()))
+
+
+def _invalid(label: str, error: ValidationError) -> Rejection:
+    first = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join(map(str, ("spec", *first["loc"])))
+    return Rejection(Reason.INVALID, f"{label}: {field}: {first['msg']}"[:1000])
+
+
+def _canonical(address: str) -> str | None:
+    try:
+        return str(addresses.parsed(address))
+    except ValueError:
+        return None
+
+
+def _expanded(listed: list[str]) -> frozenset[str]:
+    found: set[str] = set()
+    for item in listed:
+        try:
+            found.update(addresses.expanded([item]))
+        except ValueError:
+            continue
+    return frozenset(found)
+
+
+def _lenient(model: type[Part], part: object) -> Part:
+    """A part of a NodePlumbing; a field that cannot be read counts as absent.
+
+    Somebody may have edited it by hand, or an agent of another version may have written it.
+    """
+    fields = dict(part) if isinstance(part, Mapping) else {}
+    while True:
+        try:
+            return model.model_validate(fields)
+        except ValidationError as error:
+            for wrong in error.errors():
+                fields.pop(str(wrong["loc"][0]), None)

@@ -1,0 +1,157 @@
+"""What the operator knows at one moment: the facts from which everything is decided.
+
+Objects are parsed once, when they arrive (`parsing`), so that a pass over ten thousand of them
+reads fields and parses nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Literal, NamedTuple
+
+from duravip_api import EXCLUDE_LABEL
+from duravip_api.nodeplumbing import Nic
+from duravip_api.reasons import Reason
+
+
+class Hearing(Enum):
+    """What the pulse says of a node's agent."""
+
+    UNHEARD = "unheard"
+    """Never heard by this replica, and not yet for long enough to draw a conclusion."""
+    YOUNG = "young"
+    """Heard, but not for long enough without a gap: it keeps what it has and gets nothing new."""
+    ALIVE = "alive"
+    SILENT = "silent"
+    """Suspected: nothing moves, and nothing new is granted to it."""
+    LOST = "lost"
+    """Silent for so long that its addresses move."""
+
+
+class Rejection(NamedTuple):
+    """Why an object, or a node, is not taken."""
+
+    reason: Reason
+    message: str
+    """A sentence that names the object and the field."""
+
+
+Selector = tuple[tuple[str, str], ...]
+"""Labels that must all be there, sorted; empty = every node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """A DuraVIP or a Binding."""
+
+    kind: Literal["DuraVIP", "Binding"]
+    namespace: str
+    name: str
+    uid: str
+    created: str
+    generation: int = 1
+    address: str = ""
+    """Canonical; empty when there is none, or none that can be read."""
+    enabled: bool = True
+    preference: str = ""
+    follow: str = ""
+    services: frozenset[tuple[str, int]] = frozenset()
+    selector: Selector = ()
+    rejection: Rejection | None = None
+    status: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
+    """The status as it stands in the API."""
+
+    @property
+    def label(self) -> str:
+        """The object's name for a message, e.g. `DuraVIP mail/smtp-1`."""
+        return f"{self.kind} {self.namespace}/{self.name}"
+
+    @property
+    def seniority(self) -> tuple[str, str, str, str]:
+        """Sorts the older first, and in the same order whoever looks."""
+        return (self.created, self.namespace, self.name, self.kind)
+
+
+class Placement(NamedTuple):
+    """Where and how an address is plumbed and announced: one entry of `spec.interfaces`."""
+
+    interface: str
+    mask: int
+    arp_all_hosts: bool = True
+    arp_targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """A network block and the interface it lives on."""
+
+    name: str
+    uid: str
+    created: str
+    generation: int = 1
+    cidr: str = ""
+    family: int = 4
+    first: int = 0
+    last: int = 0
+    prefix: int = 0
+    placement: Placement = Placement("", 32)
+    selector: Selector = ()
+    namespaces: frozenset[str] | None = None
+    rejection: Rejection | None = None
+    status: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node of the cluster, as Kubernetes knows it."""
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    addresses: frozenset[str] = frozenset()
+
+    @property
+    def excluded(self) -> bool:
+        """Whether an administrator has taken it out."""
+        return EXCLUDE_LABEL in self.labels
+
+
+@dataclass(frozen=True, slots=True)
+class Plumbing:
+    """What a node is granted (by us) and what it serves (as its agent says)."""
+
+    node: str
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    epoch: int = 0
+    pulse: tuple[str, ...] = ()
+    grants: Mapping[Placement, frozenset[str]] = field(default_factory=dict)
+    observed: int | None = None
+    served: frozenset[str] = frozenset()
+    failures: Mapping[str, str] = field(default_factory=dict)
+    nics: Mapping[str, Nic] = field(default_factory=dict)
+    boot: str = ""
+    stopped: bool = False
+    """Its agent has withdrawn everything and said goodbye."""
+
+    @property
+    def acted(self) -> bool:
+        """Whether the agent has acted on the spec as it stands."""
+        return self.observed == self.generation
+
+    @property
+    def granted(self) -> frozenset[str]:
+        """Every address that the spec grants."""
+        return frozenset().union(*self.grants.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that one pass of the operator decides from."""
+
+    entities: tuple[Entity, ...] = ()
+    topologies: tuple[Topology, ...] = ()
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    plumbings: Mapping[str, Plumbing] = field(default_factory=dict)
+    hearing: Mapping[str, Hearing] = field(default_factory=dict)
+    max_aliases: int = 10240
