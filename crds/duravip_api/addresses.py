@@ -2,7 +2,14 @@
 
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 
 _TYPE_OF = {4: IPv4Address, 6: IPv6Address}
 
@@ -27,6 +34,14 @@ def numbered(address: str) -> tuple[int, int]:
 def text(family: int, number: int) -> str:
     """Turn `(family, number)` back into the canonical form of the address."""
     return str(_TYPE_OF[family](number))
+
+
+def block(cidr: str) -> IPv4Network | IPv6Network | None:
+    """The network block that a CIDR names; None when it is none, or has host bits."""
+    try:
+        return ip_network(cidr) if "/" in cidr else None
+    except ValueError:
+        return None
 
 
 def ranges(addresses: Iterable[str]) -> list[str]:

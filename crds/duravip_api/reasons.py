@@ -13,6 +13,7 @@ class Reason(StrEnum):
     sentence: str
 
     def __new__(cls, value: str, sentence: str) -> Self:
+        """Keep the sentence beside the value."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.sentence = sentence
@@ -20,7 +21,6 @@ class Reason(StrEnum):
 
     # --- Ready=True
     SERVED = "Served", "the owner serves the address"
-    OWNER_SUSPECTED = "OwnerSuspected", "the owner was not heard for a moment; nothing moves yet"
 
     # --- Ready=False, on the way
     ELECTED = "Elected", "an owner is elected and has not yet reported that it serves the address"

@@ -67,26 +67,22 @@ def topology(body: Body) -> Topology:
         spec = TopologySpec.model_validate(body.get("spec") or {})
     except ValidationError as error:
         return Topology(**who, rejection=_invalid(label, error))
-    base, _, prefix_text = spec.cidr.partition("/")
-    try:
-        family, first = addresses.numbered(base)
-        bits = 32 if family == 4 else 128  # noqa: PLR2004
-        prefix = int(prefix_text)
-        size = 1 << (bits - prefix)
-        mask = bits if spec.cidrmask is None else spec.cidrmask
-        if first % size or mask > bits:
-            raise ValueError("it has host bits, or its mask is too long")
-    except ValueError as error:
-        why = f"{label}: spec.cidr: {spec.cidr!r} is no network block: {error}"
+    block = addresses.block(spec.cidr)
+    if block is None:
+        why = f"{label}: spec.cidr: {spec.cidr!r} is no network block without host bits"
+        return Topology(**who, rejection=Rejection(Reason.INVALID, why))
+    mask = block.max_prefixlen if spec.cidrmask is None else spec.cidrmask
+    if mask > block.max_prefixlen:
+        why = f"{label}: spec.cidrmask: {mask} is more than {block.max_prefixlen}"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
     placement = Placement(spec.interface, mask, spec.arp_all_hosts, tuple(spec.arp_targets or ()))
     return Topology(
         **who,
         cidr=spec.cidr,
-        family=family,
-        first=first,
-        last=first + size - 1,
-        prefix=prefix,
+        family=block.version,
+        first=int(block.network_address),
+        last=int(block.broadcast_address),
+        prefix=block.prefixlen,
         placement=placement,
         selector=_selector(spec.node_selector),
         namespaces=None if spec.namespaces is None else frozenset(spec.namespaces),
@@ -137,23 +133,27 @@ def _rejected(found: Entity) -> Rejection | None:
     if found.kind == "Binding" and found.name in RESERVED_NAMES:
         why = f"{found.label}: metadata.name: {found.name!r} is reserved: choose another one"
         return Rejection(Reason.RESERVED_NAME, why)
-    if not found.address:
-        return None
-    where = f"{found.label}: spec.address: {found.address!r}"
-    canonical = _canonical(found.address)
-    if canonical is None:
-        return Rejection(Reason.ADDRESS_INVALID, f"{where} is no IPv4 or IPv6 address")
-    if canonical != found.address:
-        return Rejection(Reason.ADDRESS_INVALID, f"{where} must be written {canonical!r}")
-    kind = addresses.parsed(found.address)
-    if kind.is_multicast or kind.is_loopback or kind.is_unspecified or kind.is_link_local:
-        why = f"{where} is multicast, loopback, link-local or unspecified: no host can hold it"
-        return Rejection(Reason.ADDRESS_INVALID, why)
     if found.follow and (found.preference or found.enabled):
-        field = "preference" if found.preference else "enableDuravip"
-        why = f"{found.label}: spec.{field} cannot be set together with spec.follow"
+        wrong = "preference" if found.preference else "enableDuravip"
+        why = f"{found.label}: spec.{wrong} cannot be set together with spec.follow"
         return Rejection(Reason.INVALID, why)
+    fault = _address_fault(found.address) if found.address else ""
+    if fault:
+        why = f"{found.label}: spec.address: {found.address!r} {fault}"
+        return Rejection(Reason.ADDRESS_INVALID, why)
     return None
+
+
+def _address_fault(address: str) -> str:
+    canonical = _canonical(address)
+    if canonical is None:
+        return "is no IPv4 or IPv6 address"
+    if canonical != address:
+        return f"must be written {canonical!r}"
+    kind = addresses.parsed(address)
+    if kind.is_multicast or kind.is_loopback or kind.is_unspecified or kind.is_link_local:
+        return "is multicast, loopback, link-local or unspecified: no host can hold it"
+    return "is the broadcast address" if address == "255.255.255.255" else ""
 
 
 def _identity(body: Body) -> dict[str, Any]:

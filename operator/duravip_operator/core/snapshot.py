@@ -81,6 +81,9 @@ class Placement(NamedTuple):
     arp_targets: tuple[str, ...] = ()
 
 
+NOWHERE = Placement("", 32)
+
+
 @dataclass(frozen=True, slots=True)
 class Topology:
     """A network block and the interface it lives on."""
@@ -94,7 +97,7 @@ class Topology:
     first: int = 0
     last: int = 0
     prefix: int = 0
-    placement: Placement = Placement("", 32)
+    placement: Placement = NOWHERE
     selector: Selector = ()
     namespaces: frozenset[str] | None = None
     rejection: Rejection | None = None
