@@ -1,0 +1,164 @@
+"""Units, and what stands against them.
+
+A unit is one address with every entity that names it. Rules, in the order in which they are
+looked at (semantics 3, 6, 8, 28-33, 38, 40, 42, 54):
+
+- an entity that could not be read belongs to no unit: it is Broken and harms nobody;
+- entities of one unit live in one namespace, or in namespaces that the Topology lists; of others
+  the younger are Broken and the older is served undisturbed;
+- an address of a node, the edge of a block, or a Binding name that stands for two addresses makes
+  the whole unit Broken;
+- an enabled entity makes its unit managed; a unit whose entities only follow goes with its leader;
+- entities that prefer different nodes are in conflict, and then none of them counts.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from duravip_api.reasons import Reason
+from duravip_operator.core.snapshot import Entity, Rejection, Snapshot, Topology
+from duravip_operator.core.topologies import Blocks, is_edge
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One address and everybody who names it."""
+
+    address: str
+    entities: tuple[Entity, ...]
+    """Those that count, the oldest first."""
+    topology: Topology | None = None
+    managed: bool = False
+    """Whether an entity enables it, or it follows one that is."""
+    preference: str = ""
+    disagreement: str = ""
+    """Who prefers which node, when they differ; the preference is then empty."""
+    leader: str = ""
+    """The address of the unit that it follows."""
+    broken: Rejection | None = None
+    refusal: Rejection | None = None
+    """Why nobody may hold it, although it is not broken."""
+
+    @property
+    def electable(self) -> bool:
+        """Whether an owner is to be found for it."""
+        return self.managed and not self.broken and not self.refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """All units, and the entities that belong to none."""
+
+    units: Mapping[str, Unit]
+    refused: Mapping[str, Rejection]
+    """By uid of the entity."""
+
+
+def judged(snapshot: Snapshot, blocks: Blocks) -> Judged:
+    """Sort the entities into units."""
+    refused: dict[str, Rejection] = {}
+    groups: dict[str, list[Entity]] = defaultdict(list)
+    for entity in snapshot.entities:
+        if entity.rejection:
+            refused[entity.uid] = entity.rejection
+        elif entity.address:
+            groups[entity.address].append(entity)
+    own = node_addresses(snapshot)
+    mismatched = _mismatched_names(groups)
+    units: dict[str, Unit] = {}
+    for address, group in groups.items():
+        topology = blocks.holding(address)
+        group.sort(key=lambda entity: entity.seniority)
+        entities = _admitted(group, topology, refused)
+        if entities:
+            broken = _fault(address, entities, topology, own) or mismatched.get(address)
+            units[address] = _unit(address, entities, topology, broken)
+    return Judged(units, refused)
+
+
+def node_addresses(snapshot: Snapshot) -> dict[str, str]:
+    """`{address: node}` of every address that is a node's own and not one of ours."""
+    own = {a: node.name for node in snapshot.nodes.values() for a in node.addresses}
+    for plumbing in snapshot.plumbings.values():
+        for nic in plumbing.nics.values():
+            own.update((a.partition("/")[0], plumbing.node) for a in nic.addresses)
+    return own
+
+
+def _admitted(
+    group: list[Entity], topology: Topology | None, refused: dict[str, Rejection]
+) -> tuple[Entity, ...]:
+    """Those of the group that may stand on one address together."""
+    listed = topology.namespaces if topology else None
+    senior = group[0]
+    admitted = []
+    for entity in group:
+        if listed is not None and entity.namespace not in listed:
+            why = (
+                f"{entity.label}: spec.address: Topology {topology.name if topology else ''} "
+                f"does not admit namespace {entity.namespace}"
+            )
+            refused[entity.uid] = Rejection(Reason.NO_TOPOLOGY, why)
+        elif listed is None and entity.namespace != senior.namespace:
+            why = f"{entity.label}: spec.address: {entity.address} belongs to {senior.label}"
+            refused[entity.uid] = Rejection(Reason.NAMESPACE_CONFLICT, why)
+        else:
+            admitted.append(entity)
+    return tuple(admitted)
+
+
+def _fault(
+    address: str, entities: tuple[Entity, ...], topology: Topology | None, own: Mapping[str, str]
+) -> Rejection | None:
+    where = f"{entities[0].label}: spec.address: {address}"
+    if address in own:
+        return Rejection(Reason.NODE_ADDRESS, f"{where} is an address of node {own[address]}")
+    if topology and is_edge(topology, address):
+        why = f"{where} is the network or broadcast address of {topology.cidr}"
+        return Rejection(Reason.BLOCK_EDGE, why)
+    return None
+
+
+def _mismatched_names(groups: Mapping[str, Iterable[Entity]]) -> dict[str, Rejection]:
+    """`{address: why}` of every address that a Binding name shares with another address."""
+    named: dict[str, set[str]] = defaultdict(set)
+    for address, group in groups.items():
+        for entity in group:
+            if entity.kind == "Binding":
+                named[entity.name].add(address)
+    return {
+        address: Rejection(
+            Reason.NAME_MISMATCH,
+            f"Binding name {name} stands for several addresses: {', '.join(sorted(addresses))}",
+        )
+        for name, addresses in named.items()
+        if len(addresses) > 1
+        for address in addresses
+    }
+
+
+def _unit(
+    address: str,
+    entities: tuple[Entity, ...],
+    topology: Topology | None,
+    broken: Rejection | None,
+) -> Unit:
+    enabled = [entity for entity in entities if entity.enabled]
+    preferred = {entity.preference: entity for entity in reversed(enabled) if entity.preference}
+    agreed = next(iter(preferred)) if len(preferred) == 1 else ""
+    differ = "; ".join(f"{e.label} prefers {node}" for node, e in sorted(preferred.items()))
+    refusal = None
+    if topology is None:
+        why = f"{entities[0].label}: spec.address: no Topology covers {address}"
+        refusal = Rejection(Reason.NO_TOPOLOGY, why)
+    return Unit(
+        address,
+        entities,
+        topology,
+        managed=bool(enabled),
+        preference=agreed,
+        disagreement=differ if len(preferred) > 1 else "",
+        broken=broken,
+        refusal=refusal,
+    )

@@ -1,0 +1,62 @@
+"""Owners on their way out: who left an address, why, and since when nobody serves it.
+
+This is what `lastMove` is made from once the next owner serves the address. The reason is taken
+when the former owner is first seen to lose it: later passes no longer know that there was one.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from duravip_api.reasons import MoveReason, State
+from duravip_operator.core.conflicts import Unit
+from duravip_operator.core.decision import Decision
+from duravip_operator.core.verdicts import Verdict
+
+
+class Departure(NamedTuple):
+    """An owner that no longer serves an address, until another one does."""
+
+    owner: str
+    reason: MoveReason
+    at: float
+    """Since when nobody was seen to serve it: the operator's clock, in seconds."""
+
+
+Departures = Mapping[str, Departure]
+
+
+def departures(
+    former: Departures,
+    before: Mapping[str, Verdict],
+    decision: Decision,
+    times: tuple[float, float],
+) -> Departures:
+    """`{address: Departure}` of every address that no owner serves after this decision.
+
+    `before` are the verdicts of the last pass; `times` are now and how long a lost node has been
+    silent by the time it is called lost.
+    """
+    now, silence = times
+    found: dict[str, Departure] = {}
+    for address, verdict in decision.verdicts.items():
+        if verdict.state is State.OWNED:
+            continue
+        known = former.get(address)
+        if known and verdict.owner == known.owner:
+            found[address] = known._replace(at=now)
+        elif known:
+            found[address] = known
+        else:
+            owner = _owner_before(before.get(address), decision.units[address])
+            choice = decision.choices.get(address)
+            if owner and choice:
+                lost = choice.cause is MoveReason.NODE_LOST
+                found[address] = Departure(owner, choice.cause, now - silence * lost)
+    return found
+
+
+def _owner_before(verdict: Verdict | None, unit: Unit) -> str:
+    """Who owned it; after a change of leader only the status knows."""
+    if verdict:
+        return verdict.owner if verdict.state is State.OWNED else ""
+    return next((str(e.status["owner"]) for e in unit.entities if e.status.get("owner")), "")

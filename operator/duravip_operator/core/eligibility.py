@@ -1,0 +1,126 @@
+"""Who may hold an address.
+
+A node may *take* an address when its agent has been heard for long enough, it matches every
+selector, and it has the Topology's interface up. It may *keep* one with less: an agent that is
+young, or suspected, has done nothing wrong. A party, a leader with its followers, needs one node
+that may hold all of it.
+
+Units with the same selectors and the same placement have the same answer, so it is found once for
+each kind of unit and not for each of ten thousand.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from duravip_api.reasons import Reason
+from duravip_operator.core.conflicts import Unit
+from duravip_operator.core.snapshot import (
+    Hearing,
+    Node,
+    Placement,
+    Plumbing,
+    Selector,
+    Snapshot,
+    Topology,
+)
+
+_BY_HEARING = {
+    Hearing.YOUNG: Reason.NODE_YOUNG,
+    Hearing.UNHEARD: Reason.NODE_SILENT,
+    Hearing.SILENT: Reason.NODE_SILENT,
+    Hearing.LOST: Reason.NODE_SILENT,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Eligible:
+    """The nodes that may hold a unit."""
+
+    may_take: frozenset[str]
+    may_keep: frozenset[str]
+    lost: frozenset[str]
+    """Those that only their silence excludes: if nobody else may have it, they are left alone."""
+    refusals: Mapping[str, Reason]
+    """Why each of the other nodes may not take it."""
+
+    def __and__(self, other: "Eligible") -> "Eligible":
+        return Eligible(
+            self.may_take & other.may_take,
+            self.may_keep & other.may_keep,
+            (self.lost | self.may_keep) & (other.lost | other.may_keep),
+            {**other.refusals, **self.refusals},
+        )
+
+
+@dataclass
+class Eligibility:
+    """Answers for one snapshot, each kind of unit looked at once."""
+
+    snapshot: Snapshot
+    _known: dict[tuple[Placement, frozenset[Selector]], Eligible] = field(default_factory=dict)
+
+    def of(self, unit: Unit, followers: Iterable[Unit] = ()) -> Eligible:
+        """The nodes that may hold the unit together with its followers."""
+        found = self._alone(unit)
+        for follower in followers:
+            found = found & self._alone(follower)
+        return found
+
+    def nodes_with(self, topology: Topology) -> int:
+        """How many nodes could hold addresses of a block, were all agents well."""
+        found = _eligible(self.snapshot, topology.placement, frozenset({topology.selector}))
+        return len(found.may_take | found.may_keep | found.lost)
+
+    def _alone(self, unit: Unit) -> Eligible:
+        topology = unit.topology
+        if topology is None:
+            return Eligible(frozenset(), frozenset(), frozenset(), {})
+        selectors = {entity.selector for entity in unit.entities}
+        key = (topology.placement, frozenset({topology.selector, *selectors}))
+        if key not in self._known:
+            self._known[key] = _eligible(self.snapshot, *key)
+        return self._known[key]
+
+
+def _eligible(
+    snapshot: Snapshot, placement: Placement, selectors: frozenset[Selector]
+) -> Eligible:
+    take: set[str] = set()
+    keep: set[str] = set()
+    lost: set[str] = set()
+    refusals: dict[str, Reason] = {}
+    for name, plumbing in snapshot.plumbings.items():
+        node = snapshot.nodes.get(name)
+        reason = _lasting_refusal(node, plumbing, placement.interface, selectors)
+        hearing = snapshot.hearing.get(name, Hearing.UNHEARD)
+        if reason:
+            refusals[name] = reason
+        elif hearing is Hearing.ALIVE:
+            take.add(name)
+            keep.add(name)
+        else:
+            (lost if hearing is Hearing.LOST else keep).add(name)
+            refusals[name] = _BY_HEARING[hearing]
+    return Eligible(frozenset(take), frozenset(keep), frozenset(lost), refusals)
+
+
+def _lasting_refusal(
+    node: Node | None, plumbing: Plumbing, interface: str, selectors: frozenset[Selector]
+) -> Reason | None:
+    """Why the node may not even keep what it has."""
+    if node is None:
+        return Reason.NODE_UNKNOWN
+    if node.excluded:
+        return Reason.NODE_EXCLUDED
+    if plumbing.stopped:
+        return Reason.NODE_STOPPED
+    if not all(_matches(node, selector) for selector in selectors):
+        return Reason.SELECTOR_MISMATCH
+    nic = plumbing.nics.get(interface)
+    if nic is None:
+        return Reason.INTERFACE_MISSING
+    return None if nic.up and nic.carrier else Reason.INTERFACE_DOWN
+
+
+def _matches(node: Node, selector: Selector) -> bool:
+    return all(node.labels.get(label) == value for label, value in selector)

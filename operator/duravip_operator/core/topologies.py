@@ -1,0 +1,57 @@
+"""Which Topology an address belongs to: the longest prefix wins; of two equal ones, the older."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+
+from duravip_api.addresses import numbered
+from duravip_api.reasons import Reason
+from duravip_operator.core.snapshot import Rejection, Topology
+
+BITS = {4: 32, 6: 128}
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """Every usable Topology, ordered for look-up."""
+
+    by_prefix: Mapping[int, tuple[tuple[int, Mapping[int, Topology]], ...]]
+    """`{family: ((shift, {network number >> shift: Topology}), …)}`, longest prefix first."""
+    judged: tuple[Topology, ...]
+    """All Topologies, those that lost to an older one with their rejection."""
+
+    def holding(self, address: str) -> Topology | None:
+        """The Topology that the address belongs to."""
+        family, number = numbered(address)
+        for shift, networks in self.by_prefix[family]:
+            found = networks.get(number >> shift)
+            if found:
+                return found
+        return None
+
+
+def blocks(topologies: Iterable[Topology]) -> Blocks:
+    """Sort out the Topologies; one with the block of an older one is rejected."""
+    tables: dict[int, dict[int, dict[int, Topology]]] = {4: {}, 6: {}}
+    judged: list[Topology] = []
+    for topology in sorted(topologies, key=lambda t: (t.created, t.name)):
+        if topology.rejection:
+            judged.append(topology)
+            continue
+        shift = BITS[topology.family] - topology.prefix
+        networks = tables[topology.family].setdefault(shift, {})
+        older = networks.setdefault(topology.first >> shift, topology)
+        judged.append(topology if older is topology else _younger(topology, older))
+    return Blocks(
+        {family: tuple(sorted(t.items())) for family, t in tables.items()}, tuple(judged)
+    )
+
+
+def is_edge(topology: Topology, address: str) -> bool:
+    """Whether it is the network or broadcast address of an IPv4 block, which no host can hold."""
+    wide = topology.family == 4 and topology.prefix < BITS[4] - 1  # noqa: PLR2004
+    return wide and numbered(address)[1] in (topology.first, topology.last)
+
+
+def _younger(topology: Topology, older: Topology) -> Topology:
+    why = f"Topology {topology.name}: spec.cidr: Topology {older.name} has {older.cidr} already"
+    return replace(topology, rejection=Rejection(Reason.DUPLICATE_CIDR, why))

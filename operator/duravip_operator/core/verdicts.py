@@ -1,0 +1,137 @@
+"""What is said of every address: the one summary that statuses, events and metrics are made from.
+
+A verdict is small and comparable, so that a pass over ten thousand units can see which of them
+changed without writing a status for each.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from duravip_api.reasons import Reason, State
+from duravip_operator.core.conflicts import Unit
+from duravip_operator.core.election import Choice
+from duravip_operator.core.handover import may_hold_anything
+from duravip_operator.core.snapshot import Rejection, Snapshot, Topology
+
+Advisory = tuple[str, Reason, str]
+"""`(condition type, reason, message)` of something that is true beside `Ready`."""
+
+
+class Verdict(NamedTuple):
+    """What is said of one address."""
+
+    state: State
+    reason: Reason
+    message: str
+    owner: str = ""
+    interface: str = ""
+    participants: int = 0
+    advisories: tuple[Advisory, ...] = ()
+
+    @property
+    def flags(self) -> str:
+        """`-`, or some of Broken, Conflict, Unsafe."""
+        true = {kind for kind, _, _ in self.advisories}
+        named = [kind for kind in ("Broken", "Conflict", "Unsafe") if kind in true]
+        return ",".join(named) or "-"
+
+
+def verdicts(
+    units: Mapping[str, Unit],
+    choices: Mapping[str, Choice],
+    waiting: frozenset[str],
+    snapshot: Snapshot,
+) -> dict[str, Verdict]:
+    """`{address: Verdict}` for every unit."""
+    serving = _servers(snapshot)
+    return {
+        address: _verdict(unit, choices.get(address), serving.get(address, ()), waiting, snapshot)
+        for address, unit in units.items()
+    }
+
+
+def refused(rejection: Rejection) -> Verdict:
+    """The verdict on something that is not taken as it stands."""
+    reason, message = rejection
+    if reason is Reason.NO_TOPOLOGY:
+        return Verdict(State.UNASSIGNED, reason, message)
+    broken: Advisory = ("Broken", reason, message)
+    return Verdict(State.BROKEN, reason, message, advisories=(broken,))
+
+
+def unmanaged(reason: Reason) -> Verdict:
+    """The verdict on an entity that asks for nothing."""
+    return Verdict(State.UNMANAGED, reason, reason.sentence)
+
+
+def _servers(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
+    """`{address: nodes that say they serve it}`, of the nodes whose word still counts."""
+    serving: dict[str, tuple[str, ...]] = {}
+    for name in sorted(snapshot.plumbings):
+        if may_hold_anything(snapshot, name):
+            for address in snapshot.plumbings[name].served:
+                serving[address] = (*serving.get(address, ()), name)
+    return serving
+
+
+def _verdict(
+    unit: Unit,
+    choice: Choice | None,
+    serving: tuple[str, ...],
+    waiting: frozenset[str],
+    snapshot: Snapshot,
+) -> Verdict:
+    if unit.broken:
+        return refused(unit.broken)
+    if not unit.managed:
+        return unmanaged(Reason.NOT_ENABLED)
+    advisories = _advisories(unit, serving, snapshot)
+    if unit.refusal or choice is None or not choice.owner or choice.reason is Reason.OWNER_LOST:
+        why = unit.refusal or _unowned(unit, choice)
+        return Verdict(State.UNASSIGNED, *why, advisories=advisories)
+    facts = (choice.participants, advisories)
+    if choice.owner in serving:
+        interface = unit.topology.placement.interface if unit.topology else ""
+        message = f"served by {choice.owner} on {interface}"
+        return Verdict(State.OWNED, Reason.SERVED, message, choice.owner, interface, *facts)
+    present = serving[0] if serving else ""
+    if unit.address in waiting:
+        message = f"goes to {choice.owner} once its former holder has confirmed its release"
+        reason = Reason.WAITING_FOR_RELEASE
+    else:
+        failure = snapshot.plumbings[choice.owner].failures.get(unit.address)
+        message = f"{choice.owner} {failure or 'is about to serve it'}"
+        reason = Reason.PLUMBING_FAILED if failure else Reason.ELECTED
+    return Verdict(State.MOVING, reason, message, present, "", *facts)
+
+
+def _unowned(unit: Unit, choice: Choice | None) -> Rejection:
+    if choice is None:
+        why = f"{unit.leader}, which it follows, has no owner"
+        return Rejection(Reason.LEADER_UNASSIGNED, why)
+    where = f"{unit.topology.placement.interface}" if unit.topology else ""
+    say = {
+        Reason.NO_PARTICIPANT: f"no node that is ready, selected and has {where} up may hold it",
+        Reason.CAPACITY_EXCEEDED: f"all {choice.participants} nodes that may hold it are full",
+    }
+    return Rejection(choice.reason, say.get(choice.reason, choice.reason.sentence))
+
+
+def _advisories(unit: Unit, serving: tuple[str, ...], snapshot: Snapshot) -> tuple[Advisory, ...]:
+    found: list[Advisory] = []
+    if unit.disagreement:
+        found.append(("Conflict", Reason.PREFERENCES_DIFFER, unit.disagreement))
+    if unit.preference and unit.preference not in snapshot.nodes:
+        why = f"there is no Node {unit.preference!r}: elected as if it preferred none"
+        found.append(("PreferredNodeUnknown", Reason.PREFERRED_NODE_UNKNOWN, why))
+    if unit.topology and _mask_warns(unit.topology):
+        why = f"Topology {unit.topology.name} has cidrmask {unit.topology.placement.mask}"
+        found.append(("CidrMask", Reason.MASK_NOT_HOST, why))
+    if len(serving) > 1:
+        why = f"{', '.join(serving)} all report that they serve it"
+        found.append(("AddressInUse", Reason.SERVED_TWICE, why))
+    return tuple(found)
+
+
+def _mask_warns(topology: Topology) -> bool:
+    return topology.placement.mask != (32 if topology.family == 4 else 128)  # noqa: PLR2004
