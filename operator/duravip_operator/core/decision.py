@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from duravip_api.reasons import Reason, State
 from duravip_operator.core import conflicts, election, follows, handover, topologies, verdicts
 from duravip_operator.core.snapshot import Entity, Rejection, Snapshot, Topology
+from duravip_operator.core.verdicts import Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,10 @@ class Decision:
     choices: Mapping[str, election.Choice]
     grants: Mapping[str, handover.Grants]
     """What the spec of each node shall grant."""
-    verdicts: Mapping[str, verdicts.Verdict]
+    verdicts: Mapping[str, Verdict]
     """By address."""
 
-    def verdict_on(self, entity: Entity) -> verdicts.Verdict:
+    def verdict_on(self, entity: Entity) -> Verdict:
         """What is said of one entity: of its unit, unless it belongs to none."""
         if entity.uid in self.refused:
             return verdicts.refused(self.refused[entity.uid])
