@@ -1,0 +1,37 @@
+{{/* The chart is installed once a cluster, so names are fixed: nothing depends on the release's. */}}
+
+{{- define "duravip.labels" -}}
+app.kubernetes.io/name: duravip
+app.kubernetes.io/component: {{ .component }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ .root.Chart.Name }}-{{ .root.Chart.Version }}
+{{- end }}
+
+{{- define "duravip.selector" -}}
+app.kubernetes.io/name: duravip
+app.kubernetes.io/component: {{ .component }}
+{{- end }}
+
+{{- define "duravip.image" -}}
+{{- with index .root.Values.image .component -}}
+{{ .repository }}:{{ .tag | default $.root.Chart.AppVersion }}
+{{- end }}
+{{- end }}
+
+{{- define "duravip.pulseSecret" -}}
+{{ .Values.pulse.existingSecret | default "duravip-pulse" }}
+{{- end }}
+
+{{- define "duravip.serviceAccount" -}}
+system:serviceaccount:{{ .root.Release.Namespace }}:duravip-{{ .component }}
+{{- end }}
+
+{{/* A host as it stands before a port: IPv6 in brackets. */}}
+{{- define "duravip.listenHost" -}}
+{{- if contains ":" .Values.operator.listenHost -}}
+[{{ .Values.operator.listenHost }}]
+{{- else -}}
+{{ .Values.operator.listenHost }}
+{{- end }}
+{{- end }}
