@@ -28,7 +28,6 @@ class Reason(StrEnum):
         "WaitingForRelease",
         "the address is granted to nobody until its former holder has confirmed that it is gone",
     )
-    STARTING = "Starting", "the operator has not yet heard enough of its nodes to decide"
 
     # --- Ready=False, Unassigned: nobody can or may hold it
     NO_TOPOLOGY = "NoTopology", "no Topology covers the address and admits its namespace"

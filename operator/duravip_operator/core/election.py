@@ -14,7 +14,7 @@ The result depends on the facts alone, never on the order in which they arrived.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from duravip_api.addresses import numbered
@@ -43,6 +43,8 @@ class Choice:
     """Why it is not the node that had it; of meaning only when that is another one."""
     reason: Reason = Reason.ELECTED
     """Why there is no owner."""
+    refusals: Mapping[str, Reason] = field(default_factory=dict)
+    """Where there is none: why each node may not take it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,11 +156,12 @@ def _record(
 
 def _record_none(choices: dict[str, Choice], party: Party, holders: Mapping[str, str]) -> None:
     holder = holders.get(party.leader.address, "")
-    if holder in party.eligible.lost:
+    eligible = party.eligible
+    if holder in eligible.lost:
         found = Choice(holder, 0, reason=Reason.OWNER_LOST)
-    elif party.eligible.may_take:
-        found = Choice("", len(party.eligible.may_take), reason=Reason.CAPACITY_EXCEEDED)
+    elif eligible.may_take:
+        found = Choice("", len(eligible.may_take), reason=Reason.CAPACITY_EXCEEDED)
     else:
-        found = Choice("", 0, reason=Reason.NO_PARTICIPANT)
+        found = Choice("", 0, reason=Reason.NO_PARTICIPANT, refusals=eligible.refusals)
     choices[party.leader.address] = found
     choices.update((follower.address, found) for follower in party.followers)

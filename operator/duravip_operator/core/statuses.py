@@ -30,7 +30,10 @@ class Moment:
 def entity_status(
     entity: Entity, verdict: Verdict, departure: Departure | None, moment: Moment
 ) -> Status:
-    """The whole status of a DuraVIP or Binding under this verdict."""
+    """The whole status of a DuraVIP or Binding under this verdict.
+
+    `entity.status` is what was last said of it, whether or not that is written already.
+    """
     old = entity.status
     status: Status = {
         "state": str(verdict.state),

@@ -109,12 +109,23 @@ def _unowned(unit: Unit, choice: Choice | None) -> Rejection:
     if choice is None:
         why = f"{unit.leader}, which it follows, has no owner"
         return Rejection(Reason.LEADER_UNASSIGNED, why)
-    where = f"{unit.topology.placement.interface}" if unit.topology else ""
     say = {
-        Reason.NO_PARTICIPANT: f"no node that is ready, selected and has {where} up may hold it",
+        Reason.NO_PARTICIPANT: f"no node may hold it: {_listed(choice.refusals)}",
         Reason.CAPACITY_EXCEEDED: f"all {choice.participants} nodes that may hold it are full",
     }
     return Rejection(choice.reason, say.get(choice.reason, choice.reason.sentence))
+
+
+def _listed(refusals: Mapping[str, Reason]) -> str:
+    """Why no node takes it, e.g. `InterfaceMissing on n1, n2; NodeYoung on n3`."""
+    nodes: dict[Reason, list[str]] = {}
+    for node in sorted(refusals):
+        nodes.setdefault(refusals[node], []).append(node)
+    parts = [
+        f"{reason} on {', '.join(names[:5])}" + (" and others" if len(names) > 5 else "")  # noqa: PLR2004
+        for reason, names in sorted(nodes.items())
+    ]
+    return "; ".join(parts) or "no node runs an agent"
 
 
 def _advisories(unit: Unit, serving: tuple[str, ...], snapshot: Snapshot) -> tuple[Advisory, ...]:

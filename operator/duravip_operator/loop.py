@@ -1,0 +1,204 @@
+"""The operator's loop: look at everything, decide, write the difference, look again.
+
+One pass at a time, and only by the leader. What a pass did not manage, because the API server
+was away or somebody else wrote first, the next one finds and does.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from duravip_api import timing
+from duravip_operator import cluster, informers, leadership, metrics
+from duravip_operator.core import decision, handover, specs
+from duravip_operator.core.snapshot import Plumbing, Snapshot
+from duravip_operator.pulse import Pulse
+from duravip_operator.reporting import Reporting
+from duravip_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+DEBOUNCE = 0.01
+"""Events that come within this many seconds of one another are answered by one pass."""
+
+WORST_PAUSE = 5.0
+"""The longest pause after passes that failed, in seconds."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the loop looks at and writes through."""
+
+    settings: Settings
+    caches: informers.Caches
+    pulse: Pulse
+    elector: leadership.Elector
+    members: leadership.Members
+    cluster: cluster.Cluster
+    reporting: Reporting
+    metrics: metrics.Metrics
+
+
+class Loop:
+    """Runs passes until it is told to stop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._wake = asyncio.Event()
+        self._memory: handover.Memory = {}
+        self._last_grants: dict[str, handover.Grants] = {}
+        self._epoch: int | None = None
+
+    def wake(self) -> None:
+        """Something changed: make a pass soon."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Make a pass whenever something changed, and every 30 s in any case."""
+        pause = 0.0
+        while not stop.is_set():
+            await self._woken(stop)
+            await asyncio.sleep(DEBOUNCE + pause)
+            self._wake.clear()
+            try:
+                await self._pass()
+                pause = 0.0
+            except Exception:
+                pause = min(WORST_PAUSE, 2 * pause + 0.1)
+                log.exception("a pass failed; the next one comes in %.1f s", pause)
+                self.wake()
+
+    async def _woken(self, stop: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(event.wait()) for event in (self._wake, stop)]
+        await asyncio.wait(waits, timeout=timing.SWEEP, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+    async def _pass(self) -> None:
+        parts = self._parts
+        epoch = parts.elector.epoch
+        plumbings = parts.caches.plumbings
+        parts.pulse.expect(frozenset(n for n, p in plumbings.items() if self._reaches_us(p)))
+        parts.pulse.tell(
+            leader=epoch is not None,
+            epoch=epoch or 0,
+            generations={name: p.generation for name, p in plumbings.items()},
+        )
+        self._note_leadership(epoch)
+        if epoch is None or not parts.caches.is_warm:
+            return
+        with parts.metrics.pass_seconds.time():
+            snapshot = self._snapshot()
+            self._memory = handover.remembered(self._memory, snapshot)
+            if await self._prepare(snapshot, epoch):
+                return
+            decided = decision.decided(snapshot, self._memory)
+        await self._grant(snapshot, decided.grants, epoch)
+        parts.reporting.report(snapshot, decided)
+
+    def _reaches_us(self, plumbing: Plumbing) -> bool:
+        return self._parts.settings.pulse_advertise in plumbing.pulse
+
+    def _note_leadership(self, epoch: int | None) -> None:
+        if epoch == self._epoch:
+            return
+        self._epoch = epoch
+        self._memory = {}
+        self._parts.reporting.forget()
+        log.info("leading with epoch %d", epoch) if epoch is not None else log.info("not leading")
+
+    def _snapshot(self) -> Snapshot:
+        caches = self._parts.caches
+        return Snapshot(
+            entities=tuple(caches.entities.values()),
+            topologies=tuple(caches.topologies.values()),
+            nodes=dict(caches.nodes),
+            plumbings=dict(caches.plumbings),
+            hearing=dict(self._parts.pulse.hearing()),
+            max_aliases=self._parts.settings.max_aliases,
+        )
+
+    async def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
+        """One NodePlumbing a Node, and our epoch in every one; whether that took any writing."""
+        made = [
+            self._hot(self._create, name, epoch)
+            for name in snapshot.nodes
+            if name not in snapshot.plumbings
+        ]
+        stamped = [
+            self._replace(plumbing, plumbing.grants, epoch)
+            for plumbing in snapshot.plumbings.values()
+            if plumbing.epoch != epoch
+        ]
+        dropped = [
+            self._hot(self._parts.cluster.delete_plumbing, plumbing)
+            for name, plumbing in snapshot.plumbings.items()
+            if name not in snapshot.nodes and _is_empty(plumbing, snapshot)
+        ]
+        await asyncio.gather(*made, *stamped, *dropped)
+        if made or stamped:
+            self.wake()
+        return bool(made or stamped)
+
+    async def _grant(
+        self, snapshot: Snapshot, grants: Mapping[str, handover.Grants], epoch: int
+    ) -> None:
+        """Write every spec that differs, all at once."""
+        pulse = self._parts.members.addresses()
+        writes = []
+        for name, plumbing in snapshot.plumbings.items():
+            self._last_grants[name] = plumbing.grants
+            if not specs.same(plumbing.grants, grants[name]) or plumbing.pulse != pulse:
+                writes.append(self._replace(plumbing, grants[name], epoch))
+        if writes:
+            await asyncio.gather(*writes)
+            self.wake()
+
+    async def _replace(self, plumbing: Plumbing, grants: handover.Grants, epoch: int) -> None:
+        spec = specs.spec(grants, epoch, self._parts.members.addresses())
+        # An agent that has said goodbye may start again at any moment. It says so in its status
+        # before it reads its spec: an exact write fails then, and we look again.
+        after = await self._hot(
+            self._parts.cluster.write_spec, plumbing, spec, exactly=plumbing.stopped
+        )
+        if after is None:
+            log.info("NodePlumbing %s was written by somebody else: looking again", plumbing.node)
+            await asyncio.to_thread(self._parts.caches.refresh, plumbing.node)
+            return
+        self._memory = handover.after_write(self._memory, plumbing, after)
+        self._parts.caches.adopt(after)
+        _log_change(plumbing, after)
+
+    def _create(self, name: str, epoch: int) -> None:
+        """A NodePlumbing for a Node; one that was deleted by hand gets its grants back."""
+        grants = self._last_grants.get(name, {})
+        spec = specs.spec(grants, epoch, self._parts.members.addresses())
+        self._parts.cluster.create_plumbing(name, spec)
+        log.info("made NodePlumbing %s with %d addresses", name, spec["grantedCount"])
+
+    async def _hot(self, write: Callable[..., Any], *args: Any, **named: Any) -> Any:  # noqa: ANN401
+        """Run one write that a fail-over waits for; statuses stand back meanwhile."""
+        return await self._parts.cluster.hot(write, *args, **named)
+
+
+def _is_empty(plumbing: Plumbing, snapshot: Snapshot) -> bool:
+    """Whether the NodePlumbing of a Node that is gone has nothing left to tell."""
+    if plumbing.granted:
+        return False
+    if not handover.may_hold_anything(snapshot, plumbing.node):
+        return True
+    return plumbing.observed is None or (plumbing.acted and not plumbing.served)
+
+
+def _log_change(before: Plumbing, after: Plumbing) -> None:
+    gained, lost = after.granted - before.granted, before.granted - after.granted
+    if gained or lost:
+        log.info(
+            "node %s: granted %d, taken out %d, now %d",
+            after.node,
+            len(gained),
+            len(lost),
+            len(after.granted),
+        )
