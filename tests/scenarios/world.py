@@ -1,0 +1,281 @@
+"""A cluster in memory for the scenarios: API objects, obedient agents, the real core.
+
+Time does not pass here: after each `when` the world settles, as a cluster does that is left alone.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from duravip_api import EXCLUDE_LABEL
+from duravip_api.addresses import expanded
+from duravip_operator.core import decision, handover, parsing, specs, statuses
+from duravip_operator.core.departures import Departures, departures
+from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
+from duravip_operator.core.verdicts import Verdict
+
+Body = dict[str, Any]
+PASSES = 50
+EPOCH = 1
+
+
+@dataclass
+class Machine:
+    """A node: its agent, and the cables of its interfaces."""
+
+    number: int
+    interfaces: dict[str, bool]
+    agent: bool = True
+    labels: dict[str, str] = field(default_factory=dict)
+    hearing: Hearing = Hearing.ALIVE
+    plumbing: Body = field(default_factory=dict)
+
+    def act(self) -> None:
+        """What an agent does: serve what is granted on the interfaces that are there."""
+        granted = {
+            address
+            for item in self.plumbing["spec"]["interfaces"]
+            if self.interfaces.get(item["name"])
+            for address in expanded(item["granted"])
+        }
+        self.report(served=sorted(granted), reason="AgentReady")
+
+    def report(self, served: list[str], reason: str) -> None:
+        """Write the status of the NodePlumbing."""
+        self.plumbing["status"] = {
+            "observedGeneration": self.plumbing["metadata"]["generation"],
+            "served": served,
+            "nics": [
+                {
+                    "name": name,
+                    "index": index,
+                    "up": True,
+                    "carrier": carrier,
+                    "addresses": [f"10.1.0.{self.number}/16"] if name == "eth1" else [],
+                }
+                for index, (name, carrier) in enumerate(self.interfaces.items(), 2)
+            ],
+            "conditions": [
+                {
+                    "type": "Ready",
+                    "status": str(reason == "AgentReady"),
+                    "reason": reason,
+                    "lastTransitionTime": "2026-01-01T00:00:00Z",
+                }
+            ],
+        }
+
+
+class World:
+    """Everything that an API server and the nodes know."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self.objects: dict[tuple[str, str, str], Body] = {}
+        self.machines: dict[str, Machine] = {}
+        self.max_aliases = int(given.get("maxAliases", 10240))
+        self.clock = 0
+        self._memory: handover.Memory = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._departures: Departures = {}
+        self._last_grants: dict[str, handover.Grants] = {}
+        for number, (name, form) in enumerate(_named(given.get("nodes", {})).items(), 11):
+            interfaces = form.get("interfaces", ["eth0", "eth1"])
+            self.machines[name] = Machine(
+                number, dict.fromkeys(interfaces, True), labels=dict(form.get("labels", {}))
+            )
+        self.apply(given.get("objects", []))
+        self.settle()
+
+    # --- what people and fate do: the verbs of `when`
+
+    def apply(self, objects: list[Body]) -> None:
+        """Create or change objects, as `kubectl apply` does."""
+        for body in objects:
+            self.clock += 1
+            namespace = "" if body["kind"] == "Topology" else body.get("namespace", "default")
+            key = (body["kind"], namespace, body["name"])
+            known = self.objects.get(key)
+            meta = known["metadata"] if known else self._new_metadata(key)
+            generation = meta["generation"] + 1 if known else 1
+            self.objects[key] = {
+                "metadata": {**meta, "generation": generation},
+                "spec": body.get("spec", {}),
+                "status": known["status"] if known else {},
+            }
+
+    def delete(self, names: list[str]) -> None:
+        """Delete objects by `Kind name` or `Kind namespace/name`."""
+        for name in names:
+            kind, _, path = name.partition(" ")
+            namespace, _, short = path.rpartition("/")
+            del self.objects[kind, "" if kind == "Topology" else namespace or "default", short]
+
+    def crash(self, nodes: list[str]) -> None:
+        """The node loses power, and the pulse has noticed."""
+        for name in nodes:
+            self.machines[name].agent = False
+            self.machines[name].hearing = Hearing.LOST
+
+    def boot(self, nodes: list[str]) -> None:
+        """The node is back, with nothing plumbed, and has been heard for long enough."""
+        for name in nodes:
+            machine = self.machines[name]
+            machine.agent, machine.hearing = True, Hearing.ALIVE
+            machine.report(served=[], reason="AgentStarting")
+
+    def hear(self, hearing: Mapping[str, str]) -> None:
+        """The pulse says something of a node."""
+        for name, word in hearing.items():
+            self.machines[name].hearing = Hearing(word)
+
+    def stop_agent(self, nodes: list[str]) -> None:
+        """The agent withdraws everything and says goodbye."""
+        for name in nodes:
+            self.machines[name].agent = False
+            self.machines[name].report(served=[], reason="AgentStopped")
+
+    def start_agent(self, nodes: list[str]) -> None:
+        """The agent starts again."""
+        self.boot(nodes)
+
+    def hang(self, nodes: list[str]) -> None:
+        """The agent beats but acts on nothing."""
+        for name in nodes:
+            self.machines[name].agent = False
+
+    def exclude(self, nodes: list[str]) -> None:
+        """An administrator takes the node out."""
+        self.label({name: {EXCLUDE_LABEL: "true"} for name in nodes})
+
+    def include(self, nodes: list[str]) -> None:
+        """And puts it back."""
+        for name in nodes:
+            del self.machines[name].labels[EXCLUDE_LABEL]
+
+    def label(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Set labels of nodes."""
+        for name, added in labels.items():
+            self.machines[name].labels.update(added)
+
+    def unplug(self, cables: Mapping[str, str]) -> None:
+        """Pull the cable of an interface."""
+        for name, interface in cables.items():
+            self.machines[name].interfaces[interface] = False
+
+    def plug(self, cables: Mapping[str, str]) -> None:
+        """Put it back."""
+        for name, interface in cables.items():
+            self.machines[name].interfaces[interface] = True
+
+    def delete_plumbing(self, nodes: list[str]) -> None:
+        """Somebody deletes NodePlumbings by hand."""
+        for name in nodes:
+            self.machines[name].plumbing = {}
+
+    def delete_node(self, nodes: list[str]) -> None:
+        """The Node object goes; the agent there still runs."""
+        for name in nodes:
+            self.machines[name].labels["deleted"] = "true"
+
+    # --- the operator
+
+    def settle(self) -> None:
+        """Passes and agents in turn until nothing changes any more."""
+        for _ in range(PASSES):
+            if not self._turn():
+                return
+        raise AssertionError("the world does not settle")
+
+    def _turn(self) -> bool:
+        before = repr((self.objects, self.machines))
+        self._make_plumbings()
+        snapshot = self.snapshot()
+        self._memory = handover.remembered(self._memory, snapshot)
+        decided = decision.decided(snapshot, self._memory)
+        self._report(snapshot, decided)
+        for name, plumbing in snapshot.plumbings.items():
+            self._last_grants[name] = decided.grants[name]
+            if not specs.same(plumbing.grants, decided.grants[name]):
+                self._write(name, decided.grants[name], plumbing)
+        for machine in self.machines.values():
+            if machine.agent and machine.plumbing:
+                machine.act()
+        self._never_two()
+        return repr((self.objects, self.machines)) != before
+
+    def snapshot(self) -> Snapshot:
+        """What the operator sees."""
+        bodies = self.objects.items()
+        return Snapshot(
+            entities=tuple(
+                parsing.entity(kind, body)  # type: ignore[arg-type]
+                for (kind, *_), body in bodies
+                if kind != "Topology"
+            ),
+            topologies=tuple(
+                parsing.topology(body) for (k, *_), body in bodies if k == "Topology"
+            ),
+            nodes={
+                name: parsing.node({"metadata": {"name": name, "labels": machine.labels}})
+                for name, machine in self.machines.items()
+                if "deleted" not in machine.labels
+            },
+            plumbings={n: parsing.plumbing(m.plumbing) for n, m in self.machines.items()},
+            hearing={name: machine.hearing for name, machine in self.machines.items()},
+            max_aliases=self.max_aliases,
+        )
+
+    def _make_plumbings(self) -> None:
+        for name, machine in self.machines.items():
+            if not machine.plumbing:
+                self.clock += 1
+                meta = {"name": name, "uid": f"uid-{self.clock}", "generation": 1}
+                spec = specs.spec(self._last_grants.get(name, {}), EPOCH, ())
+                machine.plumbing = {"metadata": meta, "spec": spec, "status": {}}
+
+    def _write(self, name: str, grants: handover.Grants, before: Plumbing) -> None:
+        body = self.machines[name].plumbing
+        body["spec"] = specs.spec(grants, EPOCH, ())
+        body["metadata"]["generation"] += 1
+        self._memory = handover.after_write(self._memory, before, parsing.plumbing(body))
+
+    def _report(self, snapshot: Snapshot, decided: decision.Decision) -> None:
+        moment = statuses.Moment(float(self.clock), "2026-01-01T00:00:00Z")
+        after = departures(self._departures, self._verdicts, decided, (moment.now, 1.0))
+        for entity in snapshot.entities:
+            verdict, departure = decided.verdict_on(entity), self._departures.get(entity.address)
+            status = statuses.entity_status(entity, verdict, departure, moment)
+            self.objects[entity.kind, entity.namespace, entity.name]["status"] = status
+        counts = decided.addresses_in()
+        for topology in decided.topologies:
+            status = statuses.topology_status(
+                topology, counts[topology.name], snapshot, moment.time
+            )
+            self.objects["Topology", "", topology.name]["status"] = status
+        self._departures, self._verdicts = after, dict(decided.verdicts)
+
+    def _never_two(self) -> None:
+        served = [
+            address
+            for machine in self.machines.values()
+            if machine.hearing is not Hearing.LOST
+            for address in (machine.plumbing.get("status") or {}).get("served", [])
+        ]
+        twice = {address for address in served if served.count(address) > 1}
+        assert not twice, f"two nodes serve {twice}"
+
+    def _new_metadata(self, key: tuple[str, str, str]) -> Body:
+        kind, namespace, name = key
+        return {
+            "name": name,
+            "namespace": namespace,
+            "uid": f"{kind}/{namespace}/{name}",
+            "creationTimestamp": f"2026-01-01T00:00:{self.clock:02d}Z",
+            "generation": 0,
+        }
+
+
+def _named(nodes: Mapping[str, Any] | list[str]) -> dict[str, Body]:
+    if isinstance(nodes, list):
+        return {name: {} for name in nodes}
+    return {name: form or {} for name, form in nodes.items()}
