@@ -178,7 +178,7 @@ class Loop:
         self._parts.cluster.create_plumbing(name, spec)
         log.info("made NodePlumbing %s with %d addresses", name, spec["grantedCount"])
 
-    async def _hot(self, write: Callable[..., Any], *args: Any, **named: Any) -> Any:  # noqa: ANN401
+    async def _hot(self, write: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Run one write that a fail-over waits for; statuses stand back meanwhile."""
         return await self._parts.cluster.hot(write, *args, **named)
 

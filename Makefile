@@ -1,0 +1,65 @@
+# `make` alone lists the targets.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+LAB := PYTHONPATH=tests $(BIN)/python -m
+PYTEST := $(BIN)/python -m pytest
+CLUSTER ?= lab
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(STAMP): pyproject.toml
+	@echo "Installing the Python packages into $(VENV)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "cannot go on: Python 3.11 or newer is needed")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || (echo "cannot make $(VENV): is the package python3-venv there?"; exit 1)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e '.[operator,agent,dev]'
+	@touch $@
+
+.PHONY: install
+install: $(STAMP) ## Install the Python packages into .venv
+
+.PHONY: requirements
+requirements: $(STAMP) ## Install the Debian packages and build the Kubernetes programs for the lab
+	@$(LAB) lab.requirements full
+	@$(LAB) lab.programs
+
+.PHONY: demo
+demo: $(STAMP) ## A local cluster with the manual's example; kill the owner, time the fail-over
+	@$(LAB) lab.demo --cluster $(CLUSTER)
+
+.PHONY: demo-down
+demo-down: $(STAMP) ## End the demo's cluster
+	@$(LAB) lab.demo --cluster $(CLUSTER) --down
+
+.PHONY: test
+test: requirements ## Everything that needs no more than this machine
+	@$(BIN)/python tests/tiers.py lint shape unit scenarios simulation api netns e2e
+
+.PHONY: lint
+lint: $(STAMP) ## ruff, mypy and the import contracts
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+.PHONY: fmt
+fmt: $(STAMP) ## Format the code and mend what can be mended
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+.PHONY: unit
+unit: $(STAMP) ## The fast tiers: shape, unit, scenarios
+	@$(PYTEST) -q tests/shape tests/unit tests/scenarios
+
+.PHONY: e2e
+e2e: requirements ## The tests on real kubelets
+	@$(PYTEST) tests/e2e
+
+.PHONY: manifests
+manifests: $(STAMP) ## Make the CRDs from the models
+	@$(BIN)/python -m duravip_api.manifest crds helm/duravip/crds
