@@ -130,7 +130,7 @@ class Machine:
         log = log or self.folder / f"{Path(argv[0]).name}.log"
         with log.open("ab") as out:
             starter = subprocess.Popen(
-                self._entering(argv),
+                self.entering(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=subprocess.STDOUT,
@@ -143,19 +143,18 @@ class Machine:
 
     def run(self, argv: Sequence[str], text: str | None = None, timeout: float = 60) -> str:
         """Run a program in it to its end and give what it printed; it must exit with 0."""
-        return processes.run(self._entering(argv), text, timeout)
+        return processes.checked(self.attempt(argv, text, timeout))
 
     def attempt(
         self, argv: Sequence[str], text: str | None = None, timeout: float = 60
     ) -> subprocess.CompletedProcess[str]:
         """Run a program in it to its end, whatever its exit code."""
-        return processes.attempt(self._entering(argv), text, timeout)
+        done = processes.attempt(self.entering(argv), text, timeout)
+        done.args = list(argv)  # for messages: how it got in is of no interest
+        return done
 
     def entering(self, argv: Sequence[str]) -> list[str]:
-        """The command line that runs another one in it."""
-        return self._entering(argv)
-
-    def _entering(self, argv: Sequence[str]) -> list[str]:
+        """The command line that runs another one in it, from the root namespace."""
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--uts", "--ipc", "--net", "--pid"]
         if self.blueprint.own_cgroups:
             enter.append("--cgroup")

@@ -1,5 +1,6 @@
 """Programs: run one, keep one running, find those of a namespace."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -51,10 +52,8 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         """Send it a signal, if it is still there."""
         if self.is_running:
-            try:
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(self.pid, number)
-            except ProcessLookupError:
-                return
 
     def wait(self, timeout: float | None = 10) -> int:
         """Wait for its end; the exit code, or minus the signal that ended it."""
@@ -107,17 +106,19 @@ def checked(done: subprocess.CompletedProcess[str]) -> str:
     return done.stdout
 
 
-def wait_for(condition: Callable[[], object], what: str, timeout: float = 10) -> None:
+def wait_for(
+    condition: Callable[[], object], what: str, timeout: float = 10, every: float = POLL
+) -> None:
     """Look again and again until the condition holds."""
     end = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > end:
             raise LabError(f"{what}: not within {timeout:g} s")
-        time.sleep(POLL)
+        time.sleep(every)
 
 
 def in_namespace(file: Path) -> list[int]:
-    """The processes in a network namespace, without those that have ended and wait to be reaped."""
+    """The processes in a network namespace, but those that have ended and wait to be reaped."""
     try:
         wanted = file.stat()
     except FileNotFoundError:
@@ -138,19 +139,18 @@ def first_of(file: Path) -> int | None:
     return None
 
 
+def kill_all(file: Path) -> bool:
+    """Kill every process of a network namespace; whether there was one."""
+    found = in_namespace(file)
+    for pid in found:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    return bool(found)
+
+
 def end_all(file: Path) -> None:
     """Kill every process of a network namespace, and wait until they are gone."""
-
-    def none_left() -> bool:
-        found = in_namespace(file)
-        for pid in found:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        return not found
-
-    wait_for(none_left, f"the processes of {file.name} end", timeout=30)
+    wait_for(lambda: not kill_all(file), f"the processes of {file.name} end", timeout=30)
 
 
 def _all() -> Iterator[int]:
