@@ -60,7 +60,6 @@ class Reason(StrEnum):
 
     # --- Conditions beside Ready
     PREFERENCES_DIFFER = "PreferencesDiffer", "objects on one address prefer different nodes"
-    SERVICES_DIFFER = "ServicesDiffer", "participants offer different services on the address"
     PREFERRED_NODE_UNKNOWN = "PreferredNodeUnknown", "there is no Node of the preferred name"
     MASK_NOT_HOST = "MaskNotHost", "a mask other than /32 or /128 usually breaks a moving address"
     SERVED_TWICE = "ServedTwice", "two nodes report that they serve the address"
@@ -79,7 +78,6 @@ class Reason(StrEnum):
     NODE_SILENT = "NodeSilent", "the agent is not heard"
     NODE_YOUNG = "NodeYoung", "the agent has not been heard for long enough without a gap"
     NODE_STOPPED = "NodeStopped", "the agent has said goodbye"
-    NODE_FULL = "NodeFull", "the node holds as many addresses as it may"
     SELECTOR_MISMATCH = "SelectorMismatch", "the Node's labels do not match a nodeSelector"
     INTERFACE_MISSING = "InterfaceMissing", "the node has no interface of the Topology's name"
     INTERFACE_DOWN = "InterfaceDown", "the Topology's interface is down or has no carrier"

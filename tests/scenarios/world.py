@@ -4,66 +4,18 @@ Time does not pass here: after each `when` the world settles, as a cluster does 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_api.addresses import expanded
 from duravip_operator.core import decision, handover, parsing, specs, statuses
 from duravip_operator.core.departures import Departures, departures
 from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
 from duravip_operator.core.verdicts import Verdict
+from scenarios.machine import Machine
 
 Body = dict[str, Any]
 PASSES = 50
 EPOCH = 1
-
-
-@dataclass
-class Machine:
-    """A node: its agent, and the cables of its interfaces."""
-
-    number: int
-    interfaces: dict[str, bool]
-    agent: bool = True
-    labels: dict[str, str] = field(default_factory=dict)
-    hearing: Hearing = Hearing.ALIVE
-    plumbing: Body = field(default_factory=dict)
-
-    def act(self) -> None:
-        """What an agent does: serve what is granted on the interfaces that are there."""
-        granted = {
-            address
-            for item in self.plumbing["spec"]["interfaces"]
-            if self.interfaces.get(item["name"])
-            for address in expanded(item["granted"])
-        }
-        self.report(served=sorted(granted), reason="AgentReady")
-
-    def report(self, served: list[str], reason: str) -> None:
-        """Write the status of the NodePlumbing."""
-        self.plumbing["status"] = {
-            "observedGeneration": self.plumbing["metadata"]["generation"],
-            "served": served,
-            "nics": [
-                {
-                    "name": name,
-                    "index": index,
-                    "up": True,
-                    "carrier": carrier,
-                    "addresses": [f"10.1.0.{self.number}/16"] if name == "eth1" else [],
-                }
-                for index, (name, carrier) in enumerate(self.interfaces.items(), 2)
-            ],
-            "conditions": [
-                {
-                    "type": "Ready",
-                    "status": str(reason == "AgentReady"),
-                    "reason": reason,
-                    "lastTransitionTime": "2026-01-01T00:00:00Z",
-                }
-            ],
-        }
 
 
 class World:

@@ -1,0 +1,130 @@
+"""The election and the hand-over on random clusters: what must hold whatever they look like."""
+
+from collections import Counter
+from dataclasses import replace
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from duravip_api.addresses import text
+from duravip_api.nodeplumbing import Nic
+from duravip_operator.core import decision, handover, parsing
+from duravip_operator.core.snapshot import Entity, Hearing, Node, Plumbing, Snapshot
+
+LAN = parsing.topology(
+    {"metadata": {"name": "lan"}, "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
+)
+NICS = {"eth1": Nic(name="eth1", index=2, up=True, carrier=True)}
+NAMES = ("n1", "n2", "n3", "n4")
+
+
+def cluster(entities: tuple[Entity, ...], names: tuple[str, ...] = NAMES) -> Snapshot:
+    return Snapshot(
+        entities=entities,
+        topologies=(LAN,),
+        nodes={name: Node(name) for name in names},
+        plumbings={n: Plumbing(n, generation=1, observed=1, nics=NICS) for n in names},
+        hearing=dict.fromkeys(names, Hearing.ALIVE),
+    )
+
+
+def granted(snapshot: Snapshot) -> Snapshot:
+    """The cluster once everybody has done what one pass decided."""
+    grants = decision.decided(snapshot, {}).grants
+    plumbings = {
+        name: replace(
+            plumbing, grants=grants[name], served=frozenset().union(*grants[name].values())
+        )
+        for name, plumbing in snapshot.plumbings.items()
+    }
+    return replace(snapshot, plumbings=plumbings)
+
+
+def owners(snapshot: Snapshot) -> dict[str, str]:
+    choices = decision.decided(snapshot, {}).choices
+    return {address: choice.owner for address, choice in choices.items()}
+
+
+def entity(number: int, preference: str = "") -> Entity:
+    address = text(4, (10 << 24) + (1 << 16) + 256 + number)
+    return Entity(
+        "DuraVIP",
+        "default",
+        f"v{number}",
+        f"u{number}",
+        "",
+        address=address,
+        preference=preference,
+    )
+
+
+ENTITIES = st.lists(
+    st.builds(entity, st.integers(1, 60), st.sampled_from(("", "", *NAMES, "gone"))),
+    unique_by=lambda e: e.address,
+    max_size=40,
+).map(tuple)
+
+
+@given(ENTITIES, st.randoms(use_true_random=False))
+def test_the_order_of_arrival_does_not_matter(
+    entities: tuple[Entity, ...], chance: object
+) -> None:
+    shuffled = list(entities)
+    chance.shuffle(shuffled)  # type: ignore[attr-defined]
+    assert owners(cluster(entities)) == owners(cluster(tuple(shuffled), NAMES[::-1]))
+
+
+@given(ENTITIES)
+def test_new_addresses_are_spread_evenly(entities: tuple[Entity, ...]) -> None:
+    free = tuple(e for e in entities if not e.preference)
+    load = Counter(dict.fromkeys(NAMES, 0)) + Counter(owners(cluster(free)).values())
+    counts = [load[name] for name in NAMES]
+    assert max(counts) - min(counts) <= 1
+
+
+@given(ENTITIES, st.sampled_from(NAMES))
+def test_only_the_addresses_of_a_lost_node_move(entities: tuple[Entity, ...], lost: str) -> None:
+    before = granted(cluster(entities))
+    had = owners(before)
+    after = owners(replace(before, hearing={**before.hearing, lost: Hearing.LOST}))
+    assert {address for address in had if had[address] != after[address]} == {
+        address for address, owner in had.items() if owner == lost
+    }
+
+
+@settings(max_examples=50)
+@given(ENTITIES, st.data())
+def test_one_bad_entity_never_changes_another_unit(
+    entities: tuple[Entity, ...], data: st.DataObject
+) -> None:
+    spec = data.draw(
+        st.dictionaries(
+            st.sampled_from(("address", "follow", "preference", "services", "nodeSelector")),
+            st.none() | st.integers() | st.text(max_size=5) | st.lists(st.text(max_size=3)),
+        )
+    )
+    bad = parsing.entity("DuraVIP", {"metadata": {"name": "bad", "uid": "bad"}, "spec": spec})
+    assert bad.rejection or not bad.address.startswith("10.1.")
+    assert owners(cluster((*entities, bad))) == owners(cluster(entities))
+
+
+@given(ENTITIES)
+def test_a_settled_cluster_rests(entities: tuple[Entity, ...]) -> None:
+    once = granted(cluster(entities))
+    assert granted(once).plumbings == once.plumbings
+
+
+def test_an_unconfirmed_release_blocks_only_its_own_addresses() -> None:
+    settled = granted(cluster(tuple(entity(n, "n1") for n in range(1, 4))))
+    n1 = settled.plumbings["n1"]
+    lagging = replace(n1, generation=2, grants={})
+    memory = {
+        "n1": handover.Doubts(n1.uid, 2, frozenset({"10.1.1.1"})),
+    }
+    behind = replace(
+        settled,
+        entities=tuple(entity(n, "n2") for n in range(1, 4)),
+        plumbings={**settled.plumbings, "n1": replace(lagging, served=frozenset())},
+    )
+    grants = decision.decided(behind, memory).grants["n2"]
+    assert frozenset().union(*grants.values()) == {"10.1.1.2", "10.1.1.3"}

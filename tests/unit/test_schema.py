@@ -1,0 +1,42 @@
+"""Models become structural schemas, or an error when the schema is made."""
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import BaseModel, Field
+
+from duravip_api.manifest import KINDS, definition
+from duravip_api.schema import structural
+
+
+def _fields(schema: dict[str, Any], path: str = "") -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for name, sub in schema.get("properties", {}).items():
+        found += [(f"{path}.{name}", sub), *_fields(sub, f"{path}.{name}")]
+    if isinstance(schema.get("items"), dict):
+        found += _fields(schema["items"], f"{path}[]")
+    return found
+
+
+FIELDS = [
+    pytest.param(sub, id=f"{kind.model.__name__}{path}")
+    for kind in KINDS
+    for path, sub in _fields(definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
+]
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_every_field_is_described_and_bounded(field: dict[str, Any]) -> None:
+    assert field["description"]
+    assert field["type"] != "array" or "maxItems" in field
+    if field["type"] == "string" and "enum" not in field:
+        assert "maxLength" in field
+
+
+@pytest.mark.parametrize("kind", [int | str, tuple[int, str], Annotated[int, Field(gt=1)]])
+def test_what_has_no_structural_form_is_refused(kind: Any) -> None:
+    class Odd(BaseModel):
+        field: kind
+
+    with pytest.raises(TypeError, match="structural"):
+        structural(Odd.model_json_schema())
