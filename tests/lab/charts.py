@@ -1,0 +1,67 @@
+"""Helm, and the project's chart, in a lab of the full size."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from lab.charts_program import helm as program
+from lab.cluster import Lab
+from lab.kubelet import references
+from lab.layout import HOME
+from lab.processes import attempt, checked
+
+CHART: Final = Path(__file__).parents[2] / "helm/duravip"
+RELEASE: Final = "duravip"
+NAMESPACE: Final = "duravip-system"
+PATIENCE: Final = 120
+"""Seconds that an installation may take."""
+
+
+def helm(lab: Lab, *arguments: str, timeout: float = PATIENCE + 10) -> str:
+    """Run Helm as the administrator of a lab, and give what it printed."""
+    return _run(lab.layout.home, [f"--kubeconfig={lab.kubeconfig}", *arguments], timeout)
+
+
+def install(lab: Lab, *more: str) -> None:
+    """Install the chart with the lab's images, or upgrade to them; ready when this returns."""
+    command = ["upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}"]
+    options = ["--create-namespace", "--wait", f"--timeout={PATIENCE}s"]
+    helm(lab, *command, *options, *image_options(lab), *more)
+
+
+def uninstall(lab: Lab) -> None:
+    """Take it off again, and wait until its pods are gone: Helm returns earlier."""
+    helm(lab, "uninstall", RELEASE, f"--namespace={NAMESPACE}", "--wait")
+    pods = ("pods", "--all", f"--namespace={NAMESPACE}", "--timeout=60s")
+    lab.kubectl("wait", "--for=delete", *pods, timeout=70)
+
+
+def image_options(lab: Lab) -> list[str]:
+    """What tells the chart which images the nodes hold."""
+    names = references(lab.layout)
+    pairs = [
+        (program, *names[f"duravip-{program}"].rsplit(":", 1)) for program in ("operator", "agent")
+    ]
+    return ["--set=image.pullPolicy=Never"] + [
+        f"--set-string=image.{program}.repository={repository},image.{program}.tag={tag}"
+        for program, repository, tag in pairs
+    ]
+
+
+def rendered(*options: str) -> list[dict[str, Any]]:
+    """The chart's objects with these options, without any cluster."""
+    command = ["template", RELEASE, str(CHART), f"--namespace={NAMESPACE}", *options]
+    return [item for item in yaml.safe_load_all(_run(HOME, command)) if item]
+
+
+def lint(*options: str) -> str:
+    """What `helm lint` says of the chart; LabError when it finds a fault."""
+    return _run(HOME, ["lint", "--strict", str(CHART), *options])
+
+
+def _run(home: Path, arguments: Sequence[str], timeout: float = 60) -> str:
+    """Run it with a home of its own: it neither reads nor writes anything of the user's."""
+    homes = [f"HELM_{what}_HOME={home / 'helm'}" for what in ("CACHE", "CONFIG", "DATA")]
+    return checked(attempt(["env", *homes, str(program()), *arguments], timeout=timeout))

@@ -1,0 +1,1 @@
+"""Container images out of folders of this machine: no docker, no registry, no network."""

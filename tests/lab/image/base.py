@@ -1,0 +1,84 @@
+"""The layer below all others: a small root made of this machine's own Debian files.
+
+Debian's Python with its standard library, a shell and `sleep`, and every shared library that
+they need. It stands in for `python:slim`, which no build without a registry can have.
+"""
+
+import os
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from lab.errors import LabError
+from lab.image.oci import Content
+from lab.processes import run
+
+PYTHON: Final = Path("/usr/bin/python3")
+PROGRAMS: Final = ("/bin/sh", "/bin/sleep")
+FOLDERS: Final = ("dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var")
+MERGED: Final = {name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib64")}
+"""Debian keeps these below /usr, and so do we."""
+FILES: Final = {
+    "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532::/:/bin/false\n",
+    "etc/group": b"root:x:0:\nnonroot:x:65532:\n",
+    "etc/nsswitch.conf": b"hosts: files dns\n",
+}
+UNUSED: Final = re.compile(
+    r"__pycache__|test|idlelib|ensurepip|lib2to3|pydoc_data|turtledemo|tkinter|config-.*"
+)
+"""Folders of the standard library that neither program opens."""
+LIBRARY: Final = re.compile(r"(/\S+\.so[.\d]*) \(0x")
+
+
+@cache
+def version() -> str:
+    """The version of Debian's Python, e.g. 3.11."""
+    if not PYTHON.exists():
+        raise LabError(f"there is no {PYTHON}: apt-get install python3")
+    return PYTHON.resolve().name.removeprefix("python")
+
+
+def identity() -> str:
+    """What the layer is made of, in one line: while it stays the same, so does the layer."""
+    sources = [
+        PYTHON.resolve(),
+        *map(Path, PROGRAMS),
+        _standard_library() / "os.py",
+        Path(__file__),
+    ]
+    return " ".join(f"{path}:{path.stat().st_mtime_ns}:{path.stat().st_size}" for path in sources)
+
+
+def entries() -> dict[str, Content]:
+    """Everything in the layer."""
+    python = PYTHON.resolve()
+    library = _standard_library()
+    modules = [Path(top, n) for top, names in _walk(library) for n in names if n.endswith(".so")]
+    programs = [python, *map(Path, PROGRAMS)]
+    files = [*programs, *_needed([*programs, *modules])]
+    found: dict[str, Content] = dict.fromkeys((*FOLDERS, *MERGED.values()))
+    found |= MERGED | FILES | {"usr/bin/python3": python.name}
+    found |= {str(Path(top, n))[1:]: Path(top, n) for top, names in _walk(library) for n in names}
+    return found | {_merged(path): path for path in files}
+
+
+def _standard_library() -> Path:
+    return Path(f"/usr/lib/python{version()}")
+
+
+def _walk(library: Path) -> Iterable[tuple[str, list[str]]]:
+    for top, folders, names in os.walk(library):
+        folders[:] = [folder for folder in folders if not UNUSED.fullmatch(folder)]
+        yield top, [name for name in names if Path(top, name).is_file()]
+
+
+def _needed(files: Iterable[Path]) -> set[Path]:
+    listed = run(["ldd", *map(str, files)])
+    return {Path(name) for name in LIBRARY.findall(listed)}
+
+
+def _merged(path: Path) -> str:
+    first, _, rest = str(path)[1:].partition("/")
+    return f"{MERGED.get(first, first)}/{rest}"

@@ -1,0 +1,89 @@
+"""The images of the programs, built from the same wheel that is published.
+
+Debian's Python, what both programs depend on, what one of them needs besides, the wheel: four
+layers, of which the first three are kept for as long as nothing in them changes. So a change of
+code costs the last one only, and neither image holds the other's dependencies.
+"""
+
+import fcntl
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+from lab.image import base, wheels
+from lab.image.oci import Blob, Image, blob, write_archive, write_layer
+
+PROJECT: Final = Path(__file__).parents[2]
+PAUSE: Final = "localhost/pause:1"
+"""What holds a pod's namespaces; containerd is told of it by this name."""
+USERS: Final = {"operator": "65532:65532", "agent": "0:0"}
+SHARED: Final = "shared"
+ENVIRONMENT: Final = (
+    f"PYTHONPATH=/{wheels.APP}",
+    "PYTHONUNBUFFERED=1",
+    "PYTHONDONTWRITEBYTECODE=1",
+)
+
+
+def write_images(archive: Path, cache: Path) -> None:
+    """Build both programs' images from the source as it is now; one archive holds them all.
+
+    Beside it their names are written, which change with every change of an image.
+    """
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock, TemporaryDirectory(dir=cache) as work:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        images = _build(cache, Path(work))
+        write_archive(archive, images)
+    names_file(archive).write_text("\n".join(images))
+
+
+def names_file(archive: Path) -> Path:
+    """The file beside an archive that holds the names of the images in it, one a line."""
+    return archive.with_name(f"{archive.name}.names")
+
+
+def _build(cache: Path, work: Path) -> dict[str, Image]:
+    """All images, by the name that a pod or containerd calls them by."""
+    bottom = _cached(cache, "base", [base.identity()], _write_base)
+    shared = _dependencies(cache, SHARED, bottom)
+    top = work / "application.tar"
+    wheels.write_application(top, wheels.build_wheel(PROJECT, work / "wheel"))
+    pause = Image("localhost/pause", (bottom,), ("/bin/sleep", "infinity"))
+    images = {PAUSE: pause}
+    for program, user in USERS.items():
+        layers = (bottom, shared, _dependencies(cache, program, bottom, shared), blob(top))
+        start = ("/usr/bin/python3", "-m", f"duravip_{program}")
+        image = Image(f"localhost/duravip-{program}", layers, start, user, ENVIRONMENT)
+        images[image.reference] = image
+    return images
+
+
+def _dependencies(cache: Path, name: str, *below: Blob) -> Blob:
+    """What a program depends on, or both; without what the layers below it hold already."""
+    wanted = wheels.requirements(PROJECT, "" if name == SHARED else name)
+    lowest = below[1].data if len(below) > 1 else None
+    under = lowest if isinstance(lowest, Path) else None
+    made_of = [*(layer.digest for layer in below), *wanted]
+    return _cached(
+        cache,
+        f"{name}-dependencies",
+        made_of,
+        lambda layer: wheels.write_dependencies(layer, wanted, under),
+    )
+
+
+def _cached(cache: Path, name: str, made_of: Iterable[str], write: Callable[[Path], None]) -> Blob:
+    key = blake2b("\0".join(made_of).encode(), digest_size=8).hexdigest()
+    layer = cache / f"{name}-{key}.tar"
+    if not layer.exists():
+        for old in cache.glob(f"{name}-*.tar"):
+            old.unlink()
+        write(layer)
+    return blob(layer)
+
+
+def _write_base(layer: Path) -> None:
+    write_layer(layer, base.entries())

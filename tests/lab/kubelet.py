@@ -1,0 +1,92 @@
+"""Nodes of the full size: machines with containerd and a real kubelet."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from lab import kubelet_settings, programs
+from lab.errors import LabError
+from lab.images import names_file, write_images
+from lab.kubectl import Kubectl
+from lab.kubelet_settings import KERNEL_SETTINGS, TEMPLATES, pod_network
+from lab.layout import Layout, control_address, node_nics
+from lab.machines import Blueprint, Machine
+from lab.nodes import node_name
+
+
+class KubeletNodes:
+    """Nodes that run pods; see `nodes.Nodes`."""
+
+    def __init__(self, layout: Layout, programs: Path, count: int) -> None:
+        self._layout = layout
+        self._kubelet = programs / "kubelet"
+        self._count = count
+
+    def blueprint(self, number: int) -> Blueprint:
+        """A machine whose PID 1 starts containerd, then a kubelet."""
+        name = node_name(number)
+        folder = self._layout.folder(name)
+        others = [other for other in range(1, self._count + 1) if other != number]
+        return Blueprint(
+            name,
+            node_nics(number),
+            init=(str(TEMPLATES / "node-init.sh"),),
+            env={
+                "NODE": name,
+                "NODE_IP": control_address(number),
+                "NODE_KUBELET": str(self._kubelet),
+                "NODE_KUBECONFIG": str(self._layout.kubeconfig(name)),
+                "NODE_IMAGES": str(archive(self._layout)),
+                "NODE_ROUTES": "\n".join(
+                    f"{pod_network(other)} via {control_address(other)}" for other in others
+                ),
+            },
+            binds=tuple(
+                (folder / kubelet_settings.shown(setting), Path("/proc/sys", setting))
+                for setting in KERNEL_SETTINGS
+            ),
+            own_cgroups=True,
+        )
+
+    def prepare(self) -> None:
+        """Build the images, and write the settings of every node."""
+        _write_images(self._layout)
+        for number in range(1, self._count + 1):
+            kubelet_settings.write(self._layout, self._layout.folder(node_name(number)), number)
+
+    def join(self, kubectl: Kubectl) -> None:
+        """Wait until all of them have come of themselves."""
+        for number in range(1, self._count + 1):
+            for what in ("create", "condition=Ready"):  # it takes one node at a time for `create`
+                node = f"node/{node_name(number)}"
+                kubectl("wait", f"--for={what}", "--timeout=60s", node, timeout=70)
+
+
+def archive(layout: Layout) -> Path:
+    """The images that every node of a lab imports before its kubelet starts."""
+    return layout.home / "images.tar"
+
+
+def references(layout: Layout) -> dict[str, str]:
+    """The images of a lab, by their last name, such as `duravip-agent`."""
+    lines = names_file(archive(layout)).read_text().split()
+    return {line.rpartition(":")[0].rpartition("/")[2]: line for line in lines}
+
+
+def load_images(layout: Layout, nodes: list[Machine]) -> None:
+    """Build the images from the source as it is now, and give them to the nodes that are on."""
+    file = archive(layout)
+    _write_images(layout)
+
+    def give(node: Machine) -> None:
+        node.run(["ctr", "-n", "k8s.io", "images", "import", "--snapshotter=overlayfs", str(file)])
+        (node.folder / "disk/images.names").write_text(names_file(file).read_text())
+
+    running = [node for node in nodes if node.is_on]
+    if not running:
+        raise LabError("no node is on")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(give, running))
+
+
+def _write_images(layout: Layout) -> None:
+    write_images(archive(layout), programs.cache() / "images")

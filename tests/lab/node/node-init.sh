@@ -1,0 +1,30 @@
+#!/bin/bash
+# PID 1 of a machine with a kubelet, once machine-init.sh has made its mounts; in its folder.
+# NODE: its name. NODE_IP: its address. NODE_KUBELET: the program. NODE_KUBECONFIG: who it is.
+# NODE_IMAGES: an archive of images, beside it a file .names that changes whenever it does.
+# NODE_ROUTES: lines "NETWORK via ADDRESS".
+set -eu
+mkdir -p log disk/{kubelet,containerd,volume-plugins} disk/{lib,log}/{upper,work}
+for d in lib log; do # whatever is written there stays with this node, on its disk
+  mount -t overlay -o "lowerdir=/var/$d,upperdir=$PWD/disk/$d/upper,workdir=$PWD/disk/$d/work" overlay "/var/$d"
+done
+while read -r route; do
+  [ -z "$route" ] || ip route add $route # shellcheck disable=SC2086 # words
+done <<< "$NODE_ROUTES"
+nft -f services.nft
+keep() { # LOG PROGRAM...: run it for ever
+  local log=$1
+  shift
+  while :; do "$@" >> "$log" 2>&1 || :; sleep 1; done
+}
+keep log/containerd.log containerd --config "$PWD/containerd.toml" &
+until [ -S /run/containerd/containerd.sock ]; do sleep 0.05; done
+# Images before the kubelet: a pod that comes first would try to pull them, and back off.
+if ! cmp -s "$NODE_IMAGES.names" disk/images.names; then
+  ctr -n k8s.io images import --snapshotter overlayfs "$NODE_IMAGES" >> log/images.log 2>&1
+  cp "$NODE_IMAGES.names" disk/images.names
+fi
+keep log/kubelet.log "$NODE_KUBELET" --config="$PWD/kubelet.json" --kubeconfig="$NODE_KUBECONFIG" \
+  --hostname-override="$NODE" --node-ip="$NODE_IP" --root-dir="$PWD/disk/kubelet" \
+  --cert-dir="$PWD/disk/kubelet/pki" --v=2 &
+while :; do wait -n || :; done
