@@ -71,6 +71,11 @@ class Reason(StrEnum):
     AGENT_READY = "AgentReady", "the agent is running"
     AGENT_STARTING = "AgentStarting", "the agent has started and is reading what it is granted"
     AGENT_STOPPED = "AgentStopped", "the agent has withdrawn everything and has ended"
+    SPEC_REFUSED = (
+        "SpecRefused",
+        "the agent keeps to the spec before this one, which a former leader wrote or which is "
+        "not understood",
+    )
 
     # --- why one node may not hold an address
     NODE_UNKNOWN = "NodeUnknown", "there is no such Node"

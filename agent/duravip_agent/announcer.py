@@ -1,0 +1,90 @@
+"""Announces what is served: which addresses when is `core.announcing`, how fast `core.pacing`."""
+
+from collections.abc import Mapping
+
+from duravip_agent.core.announcing import Announcing, Round
+from duravip_agent.core.frames import frame_of, mac_bytes
+from duravip_agent.core.grant import Placement
+from duravip_agent.core.observed import Link
+from duravip_agent.core.pacing import Neighbour, Pacing
+from duravip_agent.metrics import Metrics
+from duravip_agent.netlink import Kernel
+from duravip_agent.wire import Wire
+
+MAC_BYTES = 6
+"""Ethernet's. On other links nothing needs to be announced."""
+
+
+class Announcer:
+    """Sends what is due, each time that it is called. For the loop's thread."""
+
+    def __init__(self, kernel: Kernel, every: float, metrics: Metrics) -> None:
+        self._kernel, self._metrics = kernel, metrics
+        self._wire = Wire()
+        self._links: dict[str, Link] = {}
+        self._schedule = Announcing(every)
+        self._pacing = Pacing()
+
+    def links_changed(self, links: tuple[Link, ...], now: float) -> None:
+        """Take note of the links; where a cable is back or a MAC is new, begin anew."""
+        before, self._links = self._links, {link.name: link for link in links}
+        self._wire.keep_only(link.index for link in links)
+        for name, link in self._links.items():
+            if name in before and _audible(link) and _audible(before[name]) != _audible(link):
+                self._schedule.restart(name, now)
+
+    def serving(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
+        """Exactly this is served."""
+        self._schedule.update(served, now)
+
+    def plumbed(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
+        """This is served as well: tell everybody at once."""
+        for placement, addresses in served.items():
+            self._schedule.add(placement, addresses, now)
+        self.announce(now)
+
+    def next_due(self, now: float) -> float:
+        """When `announce` has something to do."""
+        times = (self._schedule.next_due(), self._pacing.next_due(now))
+        return min((time for time in times if time is not None), default=float("inf"))
+
+    def announce(self, now: float) -> None:
+        """Send what may be sent now: broadcasts before anything is said to single hosts."""
+        rounds = [due for due in self._schedule.rounds(now) if self._may_announce(due)]
+        for due in rounds:
+            self._pacing.broadcast(due, now)
+        self._send(now)
+        for due in rounds:
+            neighbours = self._neighbours(due.placement)
+            if neighbours:
+                self._pacing.tell(due, neighbours, now)
+
+    def _may_announce(self, due: Round) -> bool:
+        link = self._links.get(due.placement.interface)
+        return link is not None and _audible(link) is not None
+
+    def _send(self, now: float) -> None:
+        frames: dict[str, list[bytes]] = {}
+        for call in self._pacing.take(now, self._schedule.is_served):
+            link = self._links.get(call.placement.interface)
+            if link is not None:
+                frames.setdefault(link.name, []).append(frame_of(call, mac_bytes(link.mac)))
+        for name, batch in frames.items():
+            self._metrics.frames.inc(self._wire.send(self._links[name], batch))
+
+    def _neighbours(self, place: Placement) -> list[Neighbour]:
+        """Whom to tell directly."""
+        link = self._links[place.interface].index
+        known = self._kernel.neighbours(link)
+        if place.arp_all_hosts:
+            return known
+        wanted = {*place.arp_targets, *self._kernel.gateways(link)}
+        for address in wanted - {neighbour.address for neighbour in known}:
+            self._kernel.look_up(link, address)
+        return [neighbour for neighbour in known if neighbour.address in wanted]
+
+
+def _audible(link: Link) -> tuple[int, str] | None:
+    """Who speaks on the link; None while nobody can."""
+    can_speak = link.is_up and link.has_carrier and len(mac_bytes(link.mac)) == MAC_BYTES
+    return (link.index, link.mac) if can_speak else None

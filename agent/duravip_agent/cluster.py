@@ -1,0 +1,214 @@
+"""The API server: this node's NodePlumbing, watched, and its status, written.
+
+Whatever the server answers, or does not, becomes an ApiError here and nowhere else.
+"""
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import urllib3
+from kubernetes import config
+from kubernetes.client import ApiClient, Configuration, CustomObjectsApi
+from kubernetes.client.exceptions import ApiException, OpenApiException
+from kubernetes.informer import ADDED, DELETED, ERROR, MODIFIED, SharedInformer
+
+from duravip_agent.core.backoff import pause_after
+from duravip_agent.metrics import Metrics
+from duravip_api import GROUP, VERSION
+from duravip_api.timing import REQUEST_TIMEOUT
+
+log = logging.getLogger(__name__)
+
+Body = dict[str, Any]
+
+PLURAL = "nodeplumbings"
+WATCH_SECONDS = 5
+"""One watch lasts this long; a connection that froze is noticed soon after."""
+
+_WATCH_TIMEOUT = (3.0, 6.5)
+_MERGE_PATCH = "application/merge-patch+json"
+_TOO_LARGE = "request is too large"
+
+
+class ApiError(Exception):
+    """A request that was refused or not answered."""
+
+    def __init__(self, message: str, status: int = 0, retry_after: float = 0.0) -> None:
+        super().__init__(message)
+        self.status = status
+        """HTTP's code; 0 = no answer."""
+        self.retry_after = retry_after
+
+    @property
+    def is_absent(self) -> bool:
+        """Whether there is no such object."""
+        return self.status == 404  # noqa: PLR2004
+
+    @property
+    def is_forbidden(self) -> bool:
+        """Whether the agent has not the permission."""
+        return self.status == 403  # noqa: PLR2004
+
+    @property
+    def is_hopeless(self) -> bool:
+        """Whether the same request will be refused every time."""
+        return self.status == 413 or _TOO_LARGE in str(self)  # noqa: PLR2004
+
+
+class Watcher(Protocol):
+    """Whoever is told about the object; called from the thread of the watch."""
+
+    def seen(self, body: Body) -> None:
+        """The object looks like this now."""
+
+    def absent(self) -> None:
+        """There is no such object."""
+
+    def troubled(self, error: ApiError) -> None:
+        """It cannot be watched at this moment."""
+
+
+class Cluster:
+    """One node's NodePlumbing on one API server. For any thread."""
+
+    def __init__(self, node: str, configuration: Configuration, metrics: Metrics) -> None:
+        self._node = node
+        self._metrics = metrics
+        configuration.retries = False
+        self._api = CustomObjectsApi(ApiClient(configuration))
+
+    def get(self) -> Body:
+        """Read the object as it is now."""
+        return self._asked("get", self._api.get_cluster_custom_object)
+
+    def patch_status(self, status: Body, timeout: float = REQUEST_TIMEOUT) -> Body:
+        """Merge into the status; gives back the whole object as it was at that moment."""
+        return self._asked(
+            "patch",
+            self._api.patch_cluster_custom_object_status,
+            body={"status": status},
+            _content_type=_MERGE_PATCH,
+            _request_timeout=timeout,
+        )
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell `watcher` of the object and of each change, from a thread, for ever."""
+        for name in ("kubernetes", "urllib3"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # a traceback for each retry
+        _Watch(self._api, self._node, watcher).start()
+
+    def _asked(self, verb: str, call: Callable[..., object], **options: object) -> Body:
+        options.setdefault("_request_timeout", REQUEST_TIMEOUT)
+        try:
+            answer = call(GROUP, VERSION, PLURAL, self._node, **options)
+        except (OpenApiException, urllib3.exceptions.HTTPError, OSError) as error:
+            found = _translated(error)
+            self._metrics.requests.labels(verb, str(found.status or "none")).inc()
+            raise found from error
+        self._metrics.requests.labels(verb, "200").inc()
+        if not isinstance(answer, dict):
+            raise ApiError(f"the API server answered with {type(answer).__name__}")
+        return answer
+
+
+_INFORMER: Any = SharedInformer  # has no types
+
+
+class _Watch:
+    """Feeds a SharedInformer, which survives what a plain watch does not: see tests/api."""
+
+    def __init__(self, api: CustomObjectsApi, node: str, watcher: Watcher) -> None:
+        self._api = api
+        self._selector = f"metadata.name={node}"
+        self._watcher = watcher
+        self._failures = 0
+        self._pause = threading.Event()
+
+    def start(self) -> None:
+        def asked(**options: Any) -> object:
+            return self._watched(options) if options.get("watch") else self._listed(options)
+
+        informer = _INFORMER(asked, key_func=lambda body: body["metadata"]["name"])
+        informer.add_event_handler(ADDED, self._watcher.seen)
+        informer.add_event_handler(MODIFIED, self._watcher.seen)
+        informer.add_event_handler(DELETED, lambda _: self._watcher.absent())
+        informer.add_event_handler(ERROR, self._failed)
+        informer.start()
+
+    def _watched(self, options: Body) -> object:
+        response = self._api.list_cluster_custom_object(
+            GROUP,
+            VERSION,
+            PLURAL,
+            field_selector=self._selector,
+            allow_watch_bookmarks=True,
+            timeout_seconds=WATCH_SECONDS,
+            _request_timeout=_WATCH_TIMEOUT,
+            **options,
+        )
+        self._failures = 0
+        return response
+
+    def _listed(self, options: Body) -> object:
+        """List until it works: the informer itself would pause for 5 s after each failure."""
+        while True:
+            try:
+                found: Any = self._api.list_cluster_custom_object(
+                    GROUP,
+                    VERSION,
+                    PLURAL,
+                    field_selector=self._selector,
+                    _request_timeout=_WATCH_TIMEOUT,
+                    **options,
+                )
+            except (OpenApiException, urllib3.exceptions.HTTPError, OSError) as error:
+                self._failed(error)
+                continue
+            if not found["items"]:
+                self._watcher.absent()
+            version = found["metadata"]["resourceVersion"]
+            metadata = SimpleNamespace(resource_version=version)
+            return SimpleNamespace(items=found["items"], metadata=metadata)
+
+    def _failed(self, error: object) -> None:
+        """Wait, which the informer does not do by itself: it would spin."""
+        found = _translated(error)
+        if found.status == 410:  # noqa: PLR2004 - Gone: it lists again at once
+            return
+        self._failures += 1
+        self._watcher.troubled(found)
+        self._pause.wait(pause_after(self._failures, found.retry_after))
+
+
+def configuration_from(kubeconfig: Path | None) -> Configuration:
+    """How to reach the API server; raises ValueError with a sentence when that is not known."""
+    configuration = Configuration()
+    try:
+        if kubeconfig is not None:
+            config.load_kube_config(str(kubeconfig), client_configuration=configuration)
+        elif "KUBERNETES_SERVICE_HOST" in os.environ:
+            config.load_incluster_config(client_configuration=configuration)
+        else:
+            config.load_kube_config(client_configuration=configuration)
+    except Exception as error:
+        where = kubeconfig or "no kubeconfig was given and this is no pod"
+        line = " ".join(str(error).split())
+        raise ValueError(f"cannot read how to reach the API server ({where}): {line}") from error
+    return configuration
+
+
+def _translated(error: object) -> ApiError:
+    if isinstance(error, ApiError):
+        return error
+    if not isinstance(error, ApiException):
+        return ApiError(f"no answer: {' '.join(str(error).split())}")
+    body = " ".join(str(error.body or error.reason or "").split())
+    headers = error.headers or {}
+    after = headers.get("Retry-After", "")
+    pause = float(after) if str(after).isdigit() else 0.0
+    return ApiError(f"{error.status}: {body[:500]}", error.status or 0, pause)

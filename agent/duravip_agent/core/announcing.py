@@ -1,0 +1,107 @@
+"""When which addresses are announced: at once, after 0.1, 1 and 5 s, then every `every` seconds.
+
+Addresses that came together are announced together. A round that is late is not made up for: the
+next one says the same.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from duravip_agent.core.grant import Placement
+from duravip_api.addresses import numbered
+from duravip_api.timing import ANNOUNCE_AFTER
+
+
+class Round(NamedTuple):
+    """Addresses that are to be announced now."""
+
+    placement: Placement
+    addresses: tuple[str, ...]
+    is_first: bool
+    """Whether nobody on the segment has been told of them yet."""
+
+
+@dataclass(slots=True)
+class _Group:
+    placement: Placement
+    addresses: frozenset[str]
+    began: float
+    step: int
+    due: float
+
+    @property
+    def is_settled(self) -> bool:
+        return self.step >= len(ANNOUNCE_AFTER)
+
+    def advance(self, now: float, every: float) -> None:
+        self.step += 1
+        while not self.is_settled and self.began + ANNOUNCE_AFTER[self.step] <= now:
+            self.step += 1
+        self.due = now + every if self.is_settled else self.began + ANNOUNCE_AFTER[self.step]
+
+
+class Announcing:
+    """The schedule. All times are on one clock of the caller's choice."""
+
+    def __init__(self, every: float) -> None:
+        self._every = every
+        self._served: dict[Placement, frozenset[str]] = {}
+        self._groups: list[_Group] = []
+
+    def update(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
+        """Take note of what is served: whatever is new begins with its first round."""
+        for placement, addresses in served.items():
+            self.add(placement, addresses, now)
+        self._served = {place: addresses for place, addresses in served.items() if addresses}
+
+    def add(self, placement: Placement, addresses: frozenset[str], now: float) -> None:
+        """Take note of addresses that are served as well."""
+        known = self._served.get(placement, frozenset())
+        new = addresses - known
+        if new:
+            self._groups.append(_Group(placement, new, now, 0, now))
+            self._served[placement] = known | new
+
+    def restart(self, interface: str, now: float) -> None:
+        """Announce everything on an interface as if it were new: its cable is back."""
+        kept = [group for group in self._groups if group.placement.interface != interface]
+        self._groups = kept + [
+            _Group(placement, addresses, now, 0, now)
+            for placement, addresses in self._served.items()
+            if placement.interface == interface
+        ]
+
+    def is_served(self, placement: Placement, address: str) -> bool:
+        """Whether the address may still be announced."""
+        return address in self._served.get(placement, frozenset())
+
+    def next_due(self) -> float | None:
+        """When the next round is due."""
+        return min((group.due for group in self._groups), default=None)
+
+    def rounds(self, now: float) -> list[Round]:
+        """The rounds that are due; each is given once."""
+        rounds: list[Round] = []
+        for group in self._groups:
+            if group.due > now:
+                continue
+            group.addresses &= self._served.get(group.placement, frozenset())
+            in_order = tuple(sorted(group.addresses, key=numbered))
+            if in_order:
+                rounds.append(Round(group.placement, in_order, group.step == 0))
+            group.advance(now, self._every)
+        if rounds:
+            self._merge()
+        self._groups = [group for group in self._groups if group.addresses]
+        return rounds
+
+    def _merge(self) -> None:
+        """Let all that has settled at one placement go on as one group."""
+        settled: dict[Placement, _Group] = {}
+        for group in [group for group in self._groups if group.is_settled]:
+            first = settled.setdefault(group.placement, group)
+            if first is not group:
+                first.addresses |= group.addresses
+                first.due = min(first.due, group.due)
+                self._groups.remove(group)

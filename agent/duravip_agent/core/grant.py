@@ -1,0 +1,83 @@
+"""The node's own NodePlumbing, read into what is wanted where.
+
+An entry that cannot be read is left out, which means not granted, and named among the failures:
+an address is held only when the spec says so beyond doubt.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from duravip_api.addresses import expanded, numbered
+from duravip_api.nodeplumbing import InterfaceGrant, NodePlumbingSpec
+
+LONGEST_NAME = 45
+"""What fits into the field `address` of a failure."""
+
+_LONGEST_MASK = {4: 32, 6: 128}
+
+
+class Placement(NamedTuple):
+    """Where and how an address is plumbed and announced."""
+
+    interface: str
+    mask: int
+    arp_all_hosts: bool = True
+    arp_targets: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """What one version of the NodePlumbing grants."""
+
+    uid: str = ""
+    version: int = 0
+    """The object's resourceVersion: a later one is a later state, whatever the object's uid."""
+    generation: int = 0
+    epoch: int = 0
+    pulse: tuple[str, ...] = ()
+    wanted: Mapping[str, Placement] = field(default_factory=dict)
+    failures: Mapping[str, str] = field(default_factory=dict)
+    """Entries that cannot be read, each with what is wrong with it."""
+
+
+def grant_of(body: Mapping[str, Any]) -> Grant:
+    """Read an object of the API; raises ValueError when its spec has not the form of its kind."""
+    metadata = body["metadata"]
+    spec = NodePlumbingSpec.model_validate(body.get("spec") or {})
+    wanted: dict[str, Placement] = {}
+    failures: dict[str, str] = {}
+    for entry in spec.interfaces:
+        _add(entry, wanted, failures)
+    return Grant(
+        uid=metadata.get("uid", ""),
+        version=version_of(body),
+        generation=metadata.get("generation", 0),
+        epoch=spec.epoch,
+        pulse=tuple(spec.pulse),
+        wanted=wanted,
+        failures=failures,
+    )
+
+
+def version_of(body: Mapping[str, Any]) -> int:
+    """The object's resourceVersion as the number that it is."""
+    return int(body["metadata"].get("resourceVersion", 0))
+
+
+def _add(entry: InterfaceGrant, wanted: dict[str, Placement], failures: dict[str, str]) -> None:
+    """Add what one interface is granted; an address that is there already stays where it is."""
+    where = Placement(entry.name, entry.mask, entry.arp_all_hosts, tuple(entry.arp_targets))
+    for item in entry.granted:
+        try:
+            for address in _named_by(item, entry.mask):
+                wanted.setdefault(address, where)
+        except ValueError as error:
+            failures[item[:LONGEST_NAME]] = f"the entry is not understood: {error}"
+
+
+def _named_by(item: str, mask: int) -> Iterator[str]:
+    family, _ = numbered(item.partition("-")[0])
+    if mask > _LONGEST_MASK[family]:
+        raise ValueError(f"a mask of {mask} does not fit the address")
+    return expanded([item])

@@ -1,0 +1,134 @@
+"""The bytes of rtnetlink messages about addresses and neighbours.
+
+Thousands of addresses go through here in a fail-over: packing and unpacking them this way takes
+a tenth of the time of a general library.
+"""
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from duravip_agent.core.observed import Alias
+from duravip_agent.core.pacing import Neighbour
+from duravip_api import MARK
+from duravip_api.addresses import parsed, text
+
+ERROR, DONE = 2, 3
+NEW_LINK, DEL_LINK = 16, 17
+NEW_ADDRESS, DEL_ADDRESS, GET_ADDRESS = 20, 21, 22
+NEW_NEIGHBOUR, GET_NEIGHBOUR = 28, 30
+
+_REQUEST, _ACK, _INTERRUPTED, _DUMP = 0x1, 0x4, 0x10, 0x300
+_CREATE_NEW = 0x600
+_HEADER = struct.Struct("=IHHII")
+_ADDRESS = struct.Struct("=BBBBI")
+_NEIGHBOUR = struct.Struct("=BxxxiHBB")
+_ATTRIBUTE = struct.Struct("=HH")
+_AF = {4: 2, 6: 10}
+_VERSION = {family: version for version, family in _AF.items()}
+_SIZE = {2: 4, 10: 16}
+_HOST_MASK = {4: 32, 6: 128}
+
+_LOCAL, _LABELLED_ADDRESS, _FLAGS, _CACHE_INFO, _PROTOCOL = 2, 1, 8, 6, 11
+_NO_DAD, _NO_PREFIX_ROUTE = 0x02, 0x200
+_SCOPE_GLOBAL, _SCOPE_HOST = 0, 254
+_DEPRECATED_FOR_EVER = struct.pack("=IIII", 0, 0xFFFFFFFF, 0, 0)
+"""preferred_lft 0: never chosen as the source of the node's own connections."""
+
+_NEIGHBOUR_ADDRESS, _NEIGHBOUR_MAC = 1, 2
+_KNOWN = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
+"""The states of a neighbour whose MAC can be believed: reachable to probing, permanent."""
+
+
+class Message(NamedTuple):
+    """One message of a datagram."""
+
+    kind: int
+    seq: int
+    is_interrupted: bool
+    """Whether the world changed during this dump: it must be read again."""
+    body: bytes
+
+
+def split(datagram: bytes) -> Iterator[Message]:
+    """The messages of a datagram."""
+    offset = 0
+    while offset + _HEADER.size <= len(datagram):
+        length, kind, flags, seq, _ = _HEADER.unpack_from(datagram, offset)
+        body = datagram[offset + _HEADER.size : offset + length]
+        yield Message(kind, seq, bool(flags & _INTERRUPTED), body)
+        offset += max(_HEADER.size, (length + 3) & ~3)
+
+
+def kind_of(datagram: bytes) -> int:
+    """The kind of a datagram's first message."""
+    return int.from_bytes(datagram[4:6], "little")
+
+
+def errno_of(body: bytes) -> int:
+    """What an ERROR message says: 0 = done, else the errno."""
+    number: int = struct.unpack_from("=i", body)[0]
+    return -number
+
+
+def dump_request(kind: int, seq: int) -> bytes:
+    """Ask for all addresses or neighbours of both families."""
+    body = bytes(_ADDRESS.size if kind == GET_ADDRESS else _NEIGHBOUR.size)
+    return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _DUMP, seq, 0) + body
+
+
+def change_request(alias: Alias, seq: int, *, is_new: bool, wants_ack: bool) -> bytes:
+    """Add or delete an address. Without `wants_ack` only a refusal is answered."""
+    address = parsed(alias.address)
+    family, data = _AF[address.version], address.packed
+    is_host = alias.mask == _HOST_MASK[address.version]
+    is_v4 = family == _AF[4]
+    scope = _SCOPE_HOST if is_host and is_v4 else _SCOPE_GLOBAL
+    body = _ADDRESS.pack(family, alias.mask, 0, scope, alias.link)
+    body += _attribute(_LOCAL, data) + _attribute(_LABELLED_ADDRESS, data)
+    if is_new:
+        flags = (_NO_PREFIX_ROUTE if is_host else 0) | (0 if is_v4 else _NO_DAD)
+        body += _attribute(_FLAGS, struct.pack("=I", flags))
+        body += _attribute(_PROTOCOL, bytes((MARK,)))
+        if not is_v4:
+            body += _attribute(_CACHE_INFO, _DEPRECATED_FOR_EVER)
+    flags = _REQUEST | (_ACK if wants_ack else 0) | (_CREATE_NEW if is_new else 0)
+    kind = NEW_ADDRESS if is_new else DEL_ADDRESS
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags, seq, 0) + body
+
+
+def alias_in(body: bytes) -> Alias | None:
+    """The address that a NEW_ADDRESS message speaks of."""
+    family, mask, _, _, index = _ADDRESS.unpack_from(body)
+    found = _attributes(body, _ADDRESS.size)
+    data = found.get(_LOCAL) or found.get(_LABELLED_ADDRESS, b"")
+    if len(data) != _SIZE.get(family):
+        return None
+    address = text(_VERSION[family], int.from_bytes(data, "big"))
+    return Alias(index, address, mask, found.get(_PROTOCOL) == bytes((MARK,)))
+
+
+def neighbour_in(body: bytes, index: int) -> Neighbour | None:
+    """The neighbour that a NEW_NEIGHBOUR message speaks of, if it is a known one on this link."""
+    family, link, state, _, _ = _NEIGHBOUR.unpack_from(body)
+    if link != index or not state & _KNOWN:
+        return None
+    found = _attributes(body, _NEIGHBOUR.size)
+    data, mac = found.get(_NEIGHBOUR_ADDRESS, b""), found.get(_NEIGHBOUR_MAC, b"")
+    if len(data) != _SIZE.get(family) or len(mac) != 6:  # noqa: PLR2004 - Ethernet
+        return None
+    return Neighbour(text(_VERSION[family], int.from_bytes(data, "big")), mac.hex(":"))
+
+
+def _attribute(kind: int, data: bytes) -> bytes:
+    padding = bytes(-len(data) % 4)
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + padding
+
+
+def _attributes(body: bytes, offset: int) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    while offset + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, offset)
+        found[kind & 0x3FFF] = body[offset + _ATTRIBUTE.size : offset + length]
+        offset += max(_ATTRIBUTE.size, (length + 3) & ~3)
+    return found

@@ -1,0 +1,57 @@
+"""What the kernel holds at one moment: links, and the addresses on them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Alias(NamedTuple):
+    """An address on a link."""
+
+    link: int
+    """The kernel's number of the interface."""
+    address: str
+    """In canonical form."""
+    mask: int
+    is_marked: bool
+    """Whether it carries our mark. Nothing without it is ever changed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A network interface."""
+
+    index: int
+    name: str
+    mac: str = ""
+    mtu: int = 0
+    is_up: bool = False
+    has_carrier: bool = False
+    speed_mbps: int | None = None
+    kind: str = ""
+    """What the kernel calls this sort of interface, e.g. veth; empty for a physical one."""
+    is_loopback: bool = False
+    is_port: bool = False
+    """Whether it belongs to a bridge, a bond or the like, which then carries the addresses."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The kernel's links, in its own order, and all addresses."""
+
+    links: tuple[Link, ...] = ()
+    aliases: tuple[Alias, ...] = ()
+
+    def link_named(self, name: str) -> Link | None:
+        """The link of this name."""
+        return next((link for link in self.links if link.name == name), None)
+
+    @property
+    def marked(self) -> tuple[Alias, ...]:
+        """The addresses that are ours."""
+        return tuple(alias for alias in self.aliases if alias.is_marked)
+
+
+def addresses_of(aliases: Iterable[Alias]) -> frozenset[str]:
+    """The addresses alone."""
+    return frozenset(alias.address for alias in aliases)

@@ -1,0 +1,132 @@
+"""What the agent writes into the status of its NodePlumbing.
+
+`observedGeneration` is the operator's proof that what this node no longer holds may be granted to
+another one: it names the generation that was acted on, and is null before that.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from duravip_agent.core.observed import Link, Observed, addresses_of
+from duravip_api.addresses import numbered, parsed
+from duravip_api.conditions import Condition
+from duravip_api.nodeplumbing import Agent, Failure, Nic, NodePlumbingStatus
+from duravip_api.reasons import Reason
+
+MOST_FAILURES, MOST_NICS, MOST_ADDRESSES = 256, 256, 64
+LONGEST_MESSAGE = 1024
+_HOST_MASKS = {4: 32, 6: 128}
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """The condition Ready."""
+
+    reason: Reason
+    since: str
+    """When its status last changed; a date and time as the API writes it."""
+    message: str = ""
+
+    @property
+    def status(self) -> str:
+        """True, or False."""
+        return "True" if self.reason is Reason.AGENT_READY else "False"
+
+    def changed_to(self, reason: Reason, now: str, message: str = "") -> "Readiness":
+        """The condition with this reason from now on."""
+        then = Readiness(reason, now, message)
+        return then if then.status != self.status else replace(then, since=self.since)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that the status is made from."""
+
+    version: str
+    boot: str
+    readiness: Readiness
+    observed: Observed = field(default_factory=Observed)
+    generation: int | None = None
+    """The generation acted on; None = none yet."""
+    epoch: int | None = None
+    """The highest one seen; None = not known: what the status says of it stays."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    granted_on: frozenset[str] = frozenset()
+    """The interfaces that something is granted on."""
+
+
+def status_of(report: Report) -> dict[str, Any]:
+    """The status as a merge patch: every field but an unknown epoch is in it."""
+    ready = report.readiness
+    served = sorted(addresses_of(report.observed.marked), key=numbered)
+    shown = nics(report.observed, report.granted_on)
+    condition = Condition.model_validate(
+        {
+            "type": "Ready",
+            "status": ready.status,
+            "reason": ready.reason,
+            "message": (ready.message or ready.reason.sentence)[:LONGEST_MESSAGE],
+            "last_transition_time": ready.since,
+            "observed_generation": report.generation,
+        }
+    )
+    status = NodePlumbingStatus(
+        observed_generation=report.generation,
+        epoch=report.epoch,
+        agent=Agent(version=report.version, boot=report.boot),
+        served=served,
+        served_count=len(served),
+        failures=[
+            Failure(address=address, message=message[:LONGEST_MESSAGE])
+            for address, message in sorted(report.failures.items())[:MOST_FAILURES]
+        ],
+        nics=shown,
+        nic_names=",".join(nic.name for nic in shown if nic.up),
+        conditions=[condition],
+    )
+    patch = status.model_dump(by_alias=True, exclude_none=True)
+    return patch if report.generation is not None else {**patch, "observedGeneration": None}
+
+
+def nics(observed: Observed, granted_on: Iterable[str] = ()) -> list[Nic]:
+    """The interfaces that can matter to an operator.
+
+    Left out are loopback, ports of bridges and bonds, and the ends of pods' virtual cables: veth
+    devices with no address of their own but single-host ones. They come and go with every pod.
+    """
+    own: dict[int, list[str]] = {}
+    for alias in observed.aliases:
+        if not alias.is_marked and not parsed(alias.address).is_link_local:
+            own.setdefault(alias.link, []).append(f"{alias.address}/{alias.mask}")
+    wanted = set(granted_on)
+    shown = [
+        _nic(link, own.get(link.index, []))
+        for link in observed.links
+        if link.name in wanted or _matters(link, own.get(link.index, []))
+    ]
+    return shown[:MOST_NICS]
+
+
+def _matters(link: Link, addresses: list[str]) -> bool:
+    if link.is_loopback or link.is_port:
+        return False
+    return link.kind != "veth" or any(not _is_single_host(address) for address in addresses)
+
+
+def _is_single_host(address: str) -> bool:
+    host, _, mask = address.partition("/")
+    return int(mask) == _HOST_MASKS[parsed(host).version]
+
+
+def _nic(link: Link, addresses: list[str]) -> Nic:
+    return Nic(
+        name=link.name,
+        index=link.index,
+        mac=link.mac,
+        mtu=link.mtu,
+        up=link.is_up,
+        carrier=link.has_carrier,
+        speed_mbps=link.speed_mbps,
+        addresses=sorted(addresses)[:MOST_ADDRESSES],
+    )

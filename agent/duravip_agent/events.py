@@ -1,0 +1,48 @@
+"""What can happen to the loop. Each is a reason to look at the world again, no more."""
+
+from dataclasses import dataclass
+from queue import SimpleQueue
+
+from duravip_agent.cluster import ApiError, Body
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The node's object looks like this."""
+
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A report was written, and this is the whole object at that moment."""
+
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The node has no object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Troubled:
+    """The API server refused a request, or did not answer."""
+
+    error: ApiError
+
+
+@dataclass(frozen=True, slots=True)
+class KernelChanged:
+    """An address changed, or a link."""
+
+    with_links: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The agent is asked to end."""
+
+
+Event = Seen | Written | Absent | Troubled | KernelChanged | Stop
+Inbox = SimpleQueue[Event]

@@ -1,0 +1,89 @@
+"""Metrics, and the HTTP server that shows them beside /healthz and /readyz."""
+
+import logging
+import socket
+from collections.abc import Callable
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+log = logging.getLogger(__name__)
+
+
+class Metrics:
+    """What the agent counts. No label names an address: there may be thousands."""
+
+    def __init__(self, version: str) -> None:
+        self.registry = CollectorRegistry()
+        self.info = self._gauge("info", "Always 1; its labels name the program.", "version")
+        self.info.labels(version).set(1)
+        self.granted = self._gauge("granted_addresses", "Addresses that the node is granted.")
+        self.served = self._gauge("served_addresses", "Addresses that the node serves.")
+        self.failing = self._gauge("failing_addresses", "Addresses that cannot be plumbed.")
+        self.plumbed = self._counter("plumbed", "Addresses that were plumbed.")
+        self.repaired = self._counter("repaired", "Addresses that were plumbed again.")
+        self.withdrawn = self._counter("withdrawn", "Addresses that were removed.")
+        self.refused = self._counter("refused_changes", "Changes that the kernel refused.")
+        self.frames = self._counter("announcement_frames", "ARP and ND frames that were sent.")
+        self.requests = self._counter(
+            "api_requests", "Requests to the API server.", "verb", "code"
+        )
+        self.beats = self._counter("beats_sent", "Beats that were sent.")
+        self.acks = self._counter("acknowledgements", "Beats that were acknowledged.")
+        self.step = Histogram(
+            "duravip_agent_step_seconds",
+            "How long one step of the loop took.",
+            registry=self.registry,
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
+        )
+
+    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
+        return Gauge(f"duravip_agent_{name}", text, labels, registry=self.registry)
+
+    def _counter(self, name: str, text: str, *labels: str) -> Counter:
+        return Counter(f"duravip_agent_{name}", text, labels, registry=self.registry)
+
+
+Probe = Callable[[], str]
+"""Gives an empty string when all is well, else a sentence."""
+
+
+def serve(where: tuple[str, int], metrics: Metrics, healthz: Probe, readyz: Probe) -> None:
+    """Answer HTTP from a thread; raises OSError when the address cannot be had."""
+    probes = {"/healthz": healthz, "/readyz": readyz}
+
+    class Handler(BaseHTTPRequestHandler):
+        server_version = "duravip-agent"
+        timeout = 10.0
+
+        def do_GET(self) -> None:
+            path = self.path.partition("?")[0]
+            if path == "/metrics":
+                text = generate_latest(metrics.registry).decode()
+                self._answer(HTTPStatus.OK, text, "text/plain; version=0.0.4; charset=utf-8")
+            elif path in probes:
+                problem = probes[path]()
+                status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
+                self._answer(status, f"{problem or 'ok'}\n")
+            else:
+                self._answer(HTTPStatus.NOT_FOUND, "there are /healthz, /readyz and /metrics\n")
+
+        def _answer(self, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:
+            body = text.encode()
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - theirs
+            log.debug("http: %s", format % args)
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+        address_family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
+
+    server = Server(where, Handler)
+    Thread(target=server.serve_forever, name="http", daemon=True).start()

@@ -1,0 +1,66 @@
+"""Brings the node's object to the loop: from the watch, or at once when an answer says so."""
+
+import logging
+import time
+from threading import Event as Flag
+from threading import Thread
+
+from duravip_agent.cluster import ApiError, Body, Cluster
+from duravip_agent.core.backoff import pause_after
+from duravip_agent.events import Absent, Inbox, Seen, Troubled
+
+log = logging.getLogger(__name__)
+
+INTERVAL = 0.05
+"""Between two reads of our own, in seconds."""
+
+
+class Reader:
+    """Watches the object, and reads it on demand."""
+
+    def __init__(self, cluster: Cluster, inbox: Inbox) -> None:
+        self._cluster, self._inbox = cluster, inbox
+        self._wanted = Flag()
+        self._is_troubled = False
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._cluster.watch(self)
+        Thread(target=self._run, name="reader", daemon=True).start()
+
+    def read_soon(self) -> None:
+        """Read the object now: there is a newer one than the watch has brought."""
+        self._wanted.set()
+
+    def seen(self, body: Body) -> None:
+        """The watch has brought the object."""
+        if self._is_troubled:
+            self._is_troubled = False
+            log.info("the NodePlumbing is watched again")
+        self._inbox.put(Seen(body))
+
+    def absent(self) -> None:
+        """The watch says that there is none."""
+        self._inbox.put(Absent())
+
+    def troubled(self, error: ApiError) -> None:
+        """The watch does not work at this moment."""
+        if not self._is_troubled:
+            self._is_troubled = True
+            log.warning("cannot watch the NodePlumbing: %s", error)
+        self._inbox.put(Troubled(error))
+
+    def _run(self) -> None:
+        failures = 0
+        while True:
+            self._wanted.wait()
+            self._wanted.clear()
+            try:
+                self._inbox.put(Seen(self._cluster.get()))
+                failures = 0
+                time.sleep(INTERVAL)
+            except ApiError as error:
+                # Not asked for again: as long as it is needed, the next answer to a beat asks.
+                failures += 1
+                log.debug("cannot read the NodePlumbing: %s", error)
+                time.sleep(pause_after(failures, error.retry_after))

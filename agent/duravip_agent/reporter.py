@@ -1,0 +1,117 @@
+"""Writes the status, from a thread of its own, so that a slow API server delays nothing else.
+
+The last report wins. Reports go out at once as long as they are fewer than 10 a second. At rest
+nothing is written; when the object is found without our status, it is written again.
+"""
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from threading import Condition, Thread
+from typing import Any
+
+from duravip_agent.cluster import ApiError, Body, Cluster
+from duravip_agent.core.backoff import HOPELESS_PAUSE, pause_after
+from duravip_agent.core.grant import version_of
+
+log = logging.getLogger(__name__)
+
+MOST_PER_SECOND = 10
+
+
+class Reporter:
+    """Keeps the status in the API equal to the last report."""
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        on_written: Callable[[Body], None],
+        on_trouble: Callable[[ApiError], None],
+    ) -> None:
+        self._cluster = cluster
+        self._on_written, self._on_trouble = on_written, on_trouble
+        self._lock = Condition()
+        self._wanted: Body | None = None
+        self._is_pending = False
+        self._is_absent = False
+        self._stored: tuple[int, Any] = (0, None)
+        """The version and status that the API server gave back for our last write."""
+        self._noticed: tuple[int, Any] = (0, None)
+        """The same as somebody else saw it."""
+        self._failures = 0
+        self._recent: deque[float] = deque(maxlen=MOST_PER_SECOND)
+
+    def start(self) -> None:
+        """Begin to write."""
+        Thread(target=self._run, name="reporter", daemon=True).start()
+
+    def submit(self, status: Body) -> None:
+        """Let this be the status."""
+        with self._lock:
+            if status != self._wanted:
+                self._wanted, self._is_pending = status, True
+                self._lock.notify_all()
+
+    def notice(self, body: Body) -> None:
+        """Compare with the object as it was just seen."""
+        with self._lock:
+            self._noticed = (version_of(body), body.get("status"))
+            if self._is_absent or self._is_lost():
+                self._is_absent, self._is_pending = False, self._wanted is not None
+                self._lock.notify_all()
+
+    def wait_until_written(self, deadline: float) -> bool:
+        """Wait for the last report to be in the API, at most until then."""
+        with self._lock:
+            return self._lock.wait_for(
+                lambda: self._is_absent or not self._is_pending,
+                max(0.0, deadline - time.monotonic()),
+            )
+
+    def _is_lost(self) -> bool:
+        """Whether a later version of the object has another status than the one we wrote."""
+        version, status = self._noticed
+        return version > self._stored[0] > 0 and status != self._stored[1]
+
+    def _run(self) -> None:
+        while True:
+            with self._lock:
+                self._lock.wait_for(lambda: self._is_pending and not self._is_absent)
+                status = self._wanted
+            pause = self._write(status or {})
+            with self._lock:
+                # A new report is worth a try of its own, however long the server made us wait.
+                self._lock.wait_for(lambda: self._wanted is not status, pause)  # noqa: B023
+            self._recent.append(time.monotonic())
+            if len(self._recent) == MOST_PER_SECOND:
+                time.sleep(max(0.0, self._recent[0] + 1.0 - time.monotonic()))
+
+    def _write(self, status: Body) -> float:
+        """Write once; gives back for how long to wait because it failed."""
+        try:
+            body = self._cluster.patch_status(status)
+        except ApiError as error:
+            return self._failed(error)
+        if self._failures:
+            log.info("the status can be written again")
+        with self._lock:
+            self._failures = 0
+            self._stored = (version_of(body), body.get("status"))
+            self._is_pending = self._wanted is not status or self._is_lost()
+            self._lock.notify_all()
+        self._on_written(body)
+        return 0.0
+
+    def _failed(self, error: ApiError) -> float:
+        if error.is_absent:
+            with self._lock:
+                self._is_absent = True  # until it is seen
+            return 0.0
+        self._failures += 1
+        if self._failures == 1:
+            log.warning("cannot write the status: %s", error)
+        self._on_trouble(error)
+        if error.is_hopeless:
+            return HOPELESS_PAUSE
+        return pause_after(self._failures, error.retry_after)

@@ -1,0 +1,77 @@
+"""Where beats go: HOST:PORT made into socket addresses, names looked up beside the beating."""
+
+import logging
+import socket
+from threading import Event, Thread
+from typing import Any
+
+from duravip_agent.core.endpoints import endpoint, is_numeric
+
+log = logging.getLogger(__name__)
+
+LOOK_UP_EVERY = 30.0
+"""Names are looked up again this often, since a replica may have moved."""
+
+Resolved = tuple[socket.AddressFamily, Any]
+"""A family, and an address of that family as sockets take it."""
+
+
+class Targets:
+    """Remembers what names stand for; a name that is not known yet is left out."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[Resolved, ...]] = {}
+        self._asked: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
+        """Those of the asked ones that have to be looked up."""
+        self._changed = Event()
+
+    def start(self) -> None:
+        """Begin to look names up."""
+        Thread(target=self._run, name="targets", daemon=True).start()
+
+    def resolved(self, targets: tuple[str, ...]) -> list[Resolved]:
+        """The socket addresses that are known of these; never waits."""
+        if targets != self._asked:
+            found = {target: _numeric(target) for target in targets}
+            self._asked = targets
+            self._known = {target: where for target, where in found.items() if where}
+            self._names = tuple(target for target, where in found.items() if where is None)
+            self._changed.set()
+        known = self._known
+        return [where for target in targets for where in known.get(target, ())]
+
+    def _run(self) -> None:
+        while True:
+            self._changed.wait(LOOK_UP_EVERY if self._names else None)
+            self._changed.clear()
+            names = self._names
+            found = {name: where for name in names if (where := _looked_up(name))}
+            if names == self._names:
+                self._known = {**self._known, **found}
+
+
+def _numeric(target: str) -> tuple[Resolved, ...] | None:
+    """Without a look-up; None when there has to be one, empty when it is no target at all."""
+    try:
+        host, port = endpoint(target)
+    except ValueError as error:
+        log.warning("cannot beat to %r: %s", target, error)
+        return ()
+    if not is_numeric(host):
+        return None
+    return _addresses(host, port, socket.AI_NUMERICHOST)
+
+
+def _looked_up(target: str) -> tuple[Resolved, ...]:
+    host, port = endpoint(target)
+    try:
+        return _addresses(host, port)
+    except OSError as error:
+        log.warning("cannot look up %s, where beats shall go: %s", host, error)
+        return ()
+
+
+def _addresses(host: str, port: int, flags: int = 0) -> tuple[Resolved, ...]:
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)
+    return tuple((family, where) for family, _, _, _, where in found)

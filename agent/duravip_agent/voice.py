@@ -1,0 +1,96 @@
+"""What the agent says of itself: in its status, in its beats and as metrics."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from duravip_agent.beat import Heart, Pulse
+from duravip_agent.core.grant import Placement
+from duravip_agent.core.observed import addresses_of
+from duravip_agent.core.report import Readiness, Report, status_of
+from duravip_agent.core.specs import Specs
+from duravip_agent.metrics import Metrics
+from duravip_agent.plumber import Plumber
+from duravip_agent.reporter import Reporter
+from duravip_api.beats import digest_of
+from duravip_api.reasons import Reason
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who speaks."""
+
+    version: str
+    boot: str
+    """A new value each time that the agent starts."""
+
+
+@dataclass(frozen=True)
+class Channels:
+    """Where it is said."""
+
+    reporter: Reporter
+    heart: Heart
+    metrics: Metrics
+
+
+class Voice:
+    """Says what is there. Nothing here ever waits."""
+
+    def __init__(
+        self, identity: Identity, channels: Channels, specs: Specs, plumber: Plumber
+    ) -> None:
+        self._identity, self._channels = identity, channels
+        self._specs, self._plumber = specs, plumber
+        self._readiness = Readiness(Reason.AGENT_STARTING, _now())
+        self._acted: int | None = None
+        """The generation that was acted on."""
+        self._digest = digest_of(frozenset())
+
+    @property
+    def reason(self) -> Reason:
+        """The reason of the condition Ready, as it was last said."""
+        return self._readiness.reason
+
+    def speak(self, wanted: Mapping[str, Placement], *, is_stopped: bool = False) -> None:
+        """Say what is there, of what is wanted."""
+        specs, plumber = self._specs, self._plumber
+        served = addresses_of(plumber.observed.marked)
+        if specs.grant.uid and served <= wanted.keys():
+            self._acted = specs.grant.generation
+        reason = Reason.AGENT_STOPPED if is_stopped else self._reason()
+        self._readiness = self._readiness.changed_to(reason, _now(), specs.refusal)
+        failures = {**specs.grant.failures, **plumber.failures}
+        report = Report(
+            version=self._identity.version,
+            boot=self._identity.boot,
+            readiness=self._readiness,
+            observed=plumber.observed,
+            generation=self._acted,
+            epoch=specs.epoch,
+            failures=failures,
+            granted_on=frozenset(place.interface for place in wanted.values()),
+        )
+        self._channels.reporter.submit(status_of(report))
+        self._digest = digest_of(served)
+        self.beat()
+        metrics = self._channels.metrics
+        metrics.granted.set(len(wanted))
+        metrics.served.set(len(served))
+        metrics.failing.set(len(failures))
+
+    def beat(self) -> None:
+        """Let the beats name the spec that is in force now."""
+        grant = self._specs.grant
+        self._channels.heart.pulse = Pulse(
+            grant.pulse, grant.generation, self._specs.newest_read, self._digest
+        )
+
+    def _reason(self) -> Reason:
+        if self._specs.refusal:
+            return Reason.SPEC_REFUSED
+        return Reason.AGENT_STARTING if self._acted is None else Reason.AGENT_READY
+
+
+def _now() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
