@@ -1,0 +1,168 @@
+"""Everything that the operator writes. A write that a fail-over waits for is a *hot* one.
+
+Only write_spec may meet somebody else's write: it is conditional on what was read. Statuses are
+the operator's alone, so they are replaced whatever stands there.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Event
+from typing import Any, Final, TypeVar
+
+from kubernetes.client import CustomObjectsApi
+
+from duravip_api import API_VERSION, GROUP, VERSION
+from duravip_operator.cluster.requests import (
+    JSON_PATCH,
+    ApiError,
+    Body,
+    asked,
+    client_for,
+    tried,
+)
+from duravip_operator.core import parsing
+from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.metrics import Metrics
+from duravip_operator.settings import Settings
+
+Result = TypeVar("Result")
+
+PLURALS: Final = {
+    "DuraVIP": "duravips",
+    "Binding": "vipbindings",
+    "Topology": "topologies",
+    "NodePlumbing": "nodeplumbings",
+}
+HOT_THREADS: Final = 4
+STATUS_THREADS: Final = 8
+"""More do not write faster, they only make hot writes wait behind them in the API server."""
+
+
+class Cluster:
+    """Writes to one API server. All but `hot` may be called from any thread, and block it."""
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        self._metrics = metrics
+        # The stubs do not know `_content_type`, without which a patch goes as another kind of it.
+        self._hot_api: Any = CustomObjectsApi(client_for(settings.kubeconfig, HOT_THREADS))
+        self._status_api: Any = CustomObjectsApi(client_for(settings.kubeconfig, STATUS_THREADS))
+        self._pool = ThreadPoolExecutor(HOT_THREADS, thread_name_prefix="hot")
+        self._outstanding = 0
+        self.stopping = Event()
+        self.calm = Event()
+        """Set while no hot write is outstanding: statuses are written only then."""
+        self.calm.set()
+
+    async def hot(
+        self,
+        write: Callable[..., Result],
+        *args: Any,
+        **named: Any,
+    ) -> Result:
+        """Run one write that a fail-over waits for; statuses stand back meanwhile."""
+        self._outstanding += 1
+        self.calm.clear()
+        try:
+            call = partial(write, *args, **named)
+            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+        finally:
+            self._outstanding -= 1
+            if not self._outstanding:
+                self.calm.set()
+
+    def write_spec(self, known: Plumbing, spec: Body, *, exactly: bool = False) -> Plumbing | None:
+        """Replace the spec; None when it, or with `exactly` anything, has changed meanwhile."""
+        patch = [
+            {"op": "test", "path": "/metadata/uid", "value": known.uid},
+            {"op": "test", "path": "/metadata/generation", "value": known.generation},
+            {"op": "replace", "path": "/spec", "value": spec},
+        ]
+        if exactly:
+            version = {
+                "op": "test",
+                "path": "/metadata/resourceVersion",
+                "value": known.resource_version,
+            }
+            patch.insert(0, version)
+        call = partial(
+            self._hot_api.patch_cluster_custom_object, body=patch, _content_type=JSON_PATCH
+        )
+        try:
+            return parsing.plumbing(self._written("NodePlumbing", call, known.node))
+        except ApiError as error:
+            if error.is_conflict or error.is_absent:
+                return None
+            raise
+
+    def create_plumbing(self, node: str, spec: Body) -> Plumbing | None:
+        """Make the NodePlumbing of a node; None when there is one already."""
+        body = {
+            "apiVersion": API_VERSION,
+            "kind": "NodePlumbing",
+            "metadata": {"name": node},
+            "spec": spec,
+        }
+        call = partial(self._hot_api.create_cluster_custom_object, body=body)
+        try:
+            return parsing.plumbing(self._written("NodePlumbing", call))
+        except ApiError as error:
+            if error.is_conflict:
+                return None
+            raise
+
+    def delete_plumbing(self, known: Plumbing) -> None:
+        """Delete this very NodePlumbing, not one that was made in its place."""
+        options = {"preconditions": {"uid": known.uid}}
+        call = partial(self._hot_api.delete_cluster_custom_object, body=options)
+        try:
+            self._written("NodePlumbing", call, known.node)
+        except ApiError as error:
+            if not (error.is_conflict or error.is_absent):
+                raise
+
+    def read_plumbing(self, node: str) -> Body | None:
+        """The NodePlumbing of a node as it is now; None when there is none."""
+        call = self._hot_api.get_cluster_custom_object
+        try:
+            return tried(self.stopping, call, GROUP, VERSION, PLURALS["NodePlumbing"], node)
+        except ApiError as error:
+            if error.is_absent:
+                return None
+            raise
+
+    def write_status(
+        self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
+    ) -> None:
+        """Replace the status of a DuraVIP, Binding or Topology, once: the caller tries again."""
+        patch = [{"op": "add", "path": "/status", "value": status}]
+        plural = PLURALS[kind]
+        where = (GROUP, VERSION, namespace, plural) if namespace else (GROUP, VERSION, plural)
+        call = (
+            self._status_api.patch_namespaced_custom_object_status
+            if namespace
+            else self._status_api.patch_cluster_custom_object_status
+        )
+        self._counted(
+            kind, lambda: asked(call, *where, name, body=patch, _content_type=JSON_PATCH)
+        )
+
+    def close(self) -> None:
+        """Try nothing again from now on; what is under way may take a second more."""
+        self.stopping.set()
+        self.calm.set()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _written(self, kind: str, call: Callable[..., object], *name: str) -> Body:
+        where = (GROUP, VERSION, PLURALS[kind], *name)
+        return self._counted(kind, lambda: tried(self.stopping, call, *where))
+
+    def _counted(self, kind: str, write: Callable[[], Body]) -> Body:
+        try:
+            answer = write()
+        except ApiError as error:
+            self._metrics.writes.labels(kind, str(error.status or "no answer")).inc()
+            raise
+        self._metrics.writes.labels(kind, "ok").inc()
+        return answer

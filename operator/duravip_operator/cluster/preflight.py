@@ -1,0 +1,68 @@
+"""A look, before anything else, at whether the operator can do its work with what it has.
+
+What a person must mend ends the start with one line; an API server that is away is waited for.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from functools import partial
+from threading import Event
+
+from kubernetes.client import CoordinationV1Api, CoreV1Api, CustomObjectsApi
+
+from duravip_api import GROUP, VERSION
+from duravip_operator.cluster.objects import PLURALS
+from duravip_operator.cluster.requests import ApiError, asked, client_for
+from duravip_operator.settings import Settings, SettingsError
+
+log = logging.getLogger(__name__)
+
+AGAIN_AFTER = 0.5
+FORBIDDEN_FOR = 3.0
+"""A refusal must last this long: an API server that has just started refuses what it allows."""
+
+
+def preflight(settings: Settings, stopping: Event) -> None:
+    """Try each permission to read once; raises SettingsError for the first that is missing."""
+    client = client_for(settings.kubeconfig)
+    custom, core, leases = CustomObjectsApi(client), CoreV1Api(client), CoordinationV1Api(client)
+    for plural in PLURALS.values():
+        call = partial(custom.list_cluster_custom_object, GROUP, VERSION, plural, limit=1)
+        _insist(call, f"list {plural}.{GROUP}", plural, stopping)
+    _insist(partial(core.list_node, limit=1), "list nodes", "nodes", stopping)
+    namespace = settings.namespace
+    call = partial(leases.list_namespaced_lease, namespace, limit=1)
+    _insist(call, f"list leases in the namespace {namespace}", "leases", stopping)
+
+
+def _insist(call: Callable[..., object], permission: str, kind: str, stopping: Event) -> None:
+    """Make one request until it is answered."""
+    said, refused_since = "", None
+    while not stopping.is_set():
+        try:
+            asked(call)
+        except ApiError as error:
+            if error.is_absent:
+                raise SettingsError(
+                    f"the API server does not know the kind {kind}: apply DuraVIP's "
+                    "CustomResourceDefinitions first (the folder crds/ of the chart)"
+                ) from error
+            now = time.monotonic()
+            refused_since = (refused_since or now) if error.is_forbidden else None
+            if refused_since is not None and now - refused_since >= FORBIDDEN_FOR:
+                raise SettingsError(f"the operator may not {permission}: {error}") from error
+            if not (error.is_forbidden or error.is_transient):
+                raise SettingsError(f"cannot {permission}: {error}") from error
+            said = _say_once(said, error)
+            stopping.wait(AGAIN_AFTER)
+        else:
+            if said:
+                log.info("the API server answers")
+            return
+
+
+def _say_once(said: str, error: ApiError) -> str:
+    if not said:
+        log.warning("the API server does not answer yet: %s", error)
+    return str(error)

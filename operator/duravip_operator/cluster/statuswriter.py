@@ -1,0 +1,104 @@
+"""Statuses of objects, written in the background.
+
+Nothing is lost while the API server is away, and nothing is written while a write is outstanding
+that a fail-over waits for.
+"""
+
+import logging
+from threading import Condition, Thread
+
+from duravip_operator.cluster.objects import STATUS_THREADS, Cluster
+from duravip_operator.cluster.pending import Item, Key, Pending, Status
+from duravip_operator.cluster.requests import LONGEST_PAUSE, ApiError
+from duravip_operator.metrics import Metrics
+
+log = logging.getLogger(__name__)
+
+FIRST_PAUSE = 0.2
+
+
+class StatusWriter:
+    """Takes statuses from any thread, and writes them from its own."""
+
+    def __init__(self, cluster: Cluster, metrics: Metrics) -> None:
+        self._cluster = cluster
+        self._changed = Condition()
+        self._pending = Pending()
+        self._is_away = False
+        metrics.pending.set_function(lambda: len(self._pending))
+
+    def start(self) -> None:
+        """Begin to write."""
+        for number in range(STATUS_THREADS):
+            Thread(target=self._run, name=f"status-{number}", daemon=True).start()
+
+    def put(self, key: Key, status: Status, *, urgent: bool = False) -> None:
+        """Write this status soon, in place of one of this object that still waits."""
+        with self._changed:
+            self._pending.put(Item(key, status, urgent))
+            self._changed.notify()
+
+    def clear(self) -> None:
+        """Forget what still waits: somebody else leads now."""
+        with self._changed:
+            self._pending.clear()
+
+    def stop(self) -> None:
+        """Write nothing more; to be called after the cluster was closed."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while (item := self._taken()) is not None:
+            try:
+                self._cluster.write_status(*item.key, item.status)
+                self._done(item)
+                pause = 0.0
+            except ApiError as error:
+                pause = self._failed(item, error, pause)
+                self._cluster.stopping.wait(pause)
+            except Exception:
+                log.exception("cannot write the status of %s", _label(item.key))
+                self._done(item)
+
+    def _taken(self) -> Item | None:
+        """The next status, once there is one and hot writes allow it; None: stop."""
+        while True:
+            self._cluster.calm.wait()
+            with self._changed:
+                if self._cluster.stopping.is_set():
+                    return None
+                if item := self._pending.take():
+                    return item
+                self._changed.wait()
+
+    def _done(self, item: Item) -> None:
+        with self._changed:
+            self._pending.done(item.key)
+            # Another status of the same object may have waited for this one.
+            self._changed.notify()
+            was_away, self._is_away = self._is_away, False
+        if was_away:
+            log.info("statuses are written again")
+
+    def _failed(self, item: Item, error: ApiError, pause: float) -> float:
+        """Keep the status if it may be written later; how long to wait before that."""
+        if not (error.is_transient or error.is_conflict):
+            if not error.is_absent:
+                log.warning("cannot write the status of %s: %s", _label(item.key), error)
+            with self._changed:
+                self._pending.done(item.key)
+                self._changed.notify()
+            return 0.0
+        with self._changed:
+            self._pending.put_back(item)
+            was_away, self._is_away = self._is_away, True
+        if not was_away:
+            log.warning("statuses cannot be written, and wait: %s", error)
+        return min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * pause, error.retry_after))
+
+
+def _label(key: Key) -> str:
+    kind, namespace, name = key
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
