@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -19,6 +19,7 @@ from lab.layout import API_URL, CLIENT, CLIENT_NICS, SEGMENT, Layout
 from lab.machines import Blueprint, Machine
 from lab.network import Network
 from lab.nodes import BareNodes, Nodes, node_name
+from lab.observer.observation import Observation, Pace
 from lab.pki import ADMIN, INSIDE, Pki
 
 CRDS: Final = Path(__file__).parents[2] / "crds"
@@ -137,6 +138,11 @@ class Lab:
         """Bring these machines back to the segment of the others."""
         for name in machines:
             self.machines[name].mend(SEGMENT)
+
+    def observe(self, addresses: Sequence[str], pace: Pace | None = None) -> Observation:
+        """Watch addresses from the client: who answers, and what a client sees of it."""
+        pace = pace or Pace.for_count(len(addresses))
+        return Observation(self.client, list(self.machines), addresses, pace)
 
     @property
     def _door_url(self) -> str:

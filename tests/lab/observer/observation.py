@@ -1,0 +1,100 @@
+"""Start the observer in the client machine, and read what it has seen."""
+
+import json
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from lab.errors import LabError
+from lab.layout import CLIENT, CLIENT_NICS, mac
+from lab.machines import Machine
+from lab.observer.results import Sight
+from lab.processes import Process, wait_for
+
+TESTS: Final = Path(__file__).parents[2]
+NIC: Final = CLIENT_NICS[0].name
+ASKERS: Final = (("10.1.0.100", "fd00:1::100"), ("10.1.0.101", "fd00:1::101"))
+"""The client itself, and somebody who is not there; see `tallies.Claims`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often the observer asks and pings, in seconds; 0 = not at all."""
+
+    ask: float
+    ping: float
+    limit: float = 600
+    """It ends by itself after so long."""
+
+    @classmethod
+    def for_count(cls, addresses: int) -> Self:
+        """What two busy processors can bear: every 20 ms and 5 ms for up to 100 addresses."""
+        return cls(ask=max(0.02, addresses / 15_000), ping=max(0.005, addresses / 20_000))
+
+
+class Observation:
+    """`with` it, something happens to the addresses; after it, `sight` tells what was seen."""
+
+    def __init__(
+        self, client: Machine, machines: Sequence[str], addresses: Sequence[str], pace: Pace
+    ) -> None:
+        if not addresses:
+            raise LabError("there is no address to observe")
+        self.addresses = tuple(addresses)
+        self.sight: Sight
+        self._client = client
+        self._names = {mac(machine, NIC): machine for machine in machines}
+        self._pace = pace
+        self._process: Process | None = None
+
+    def __enter__(self) -> Self:
+        number = len(list(self._client.folder.glob("observation-*.log")))
+        log = self._client.folder / f"observation-{number}.log"
+        self._result = log.with_suffix(".json")
+        plan = {
+            "addresses": self.addresses,
+            "nic": NIC,
+            "mac": mac(CLIENT, NIC),
+            "askers": ASKERS,
+            "ask_every": self._pace.ask,
+            "ping_every": self._pace.ping,
+            "limit": self._pace.limit,
+            "result": str(self._result),
+        }
+        file = log.with_suffix(".plan")
+        file.write_text(json.dumps(plan))
+        argv = [sys.executable, "-m", "lab.observer.process", str(file)]
+        self._process = self._client.spawn(argv, log, {"PYTHONPATH": str(TESTS)})
+        wait_for(self._has_started, "the observer starts", timeout=30)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        process = self._process
+        if process is None:
+            return
+        process.terminate()
+        code = process.wait(timeout=30)
+        if kind is not None:
+            return
+        if code != 0 or not self._result.exists():
+            raise LabError(f"the observer failed: {_last_line(process)}")
+        facts = json.loads(self._result.read_text())
+        self.sight = Sight.read(self.addresses, facts, self._names)
+
+    def _has_started(self) -> bool:
+        process = self._process
+        if process and not process.is_running and "started" not in process.output():
+            raise LabError(f"the observer failed: {_last_line(process)}")
+        return bool(process and "started" in process.output())
+
+
+def _last_line(process: Process) -> str:
+    return " ".join(process.output().strip().splitlines()[-1:])
