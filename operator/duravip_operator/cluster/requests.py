@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import urllib3
 from kubernetes import config
@@ -82,6 +82,31 @@ def configuration_from(kubeconfig: Path | None) -> Configuration:
         why = " ".join(str(error).split())
         raise SettingsError(f"cannot read how to reach the API server ({where}): {why}") from error
     return configuration
+
+
+class Credentials(NamedTuple):
+    """What a client that is not Kubernetes' own needs to reach the API server."""
+
+    server: str
+    authorization: str
+    """A header, e.g. `Bearer TOKEN`; empty: none."""
+    ca_file: str | None
+    cert_file: str | None
+    key_file: str | None
+    verify: bool
+
+
+def credentials_from(kubeconfig: Path | None) -> Credentials:
+    """Read them as they are now: tokens change."""
+    found: Any = configuration_from(kubeconfig)
+    return Credentials(
+        server=found.host,
+        authorization=found.get_api_key_with_prefix("BearerToken") or "",
+        ca_file=found.ssl_ca_cert,
+        cert_file=found.cert_file,
+        key_file=found.key_file,
+        verify=bool(found.verify_ssl),
+    )
 
 
 def client_for(kubeconfig: Path | None, connections: int = 4) -> ApiClient:

@@ -1,0 +1,203 @@
+"""What the operator knows of the world, parsed: one cache a kind.
+
+Several sources tell of the same object: a watch, the answer to our own write, the sweep. They
+may overtake one another, so: of two versions of an object the newer one stays; what was deleted
+does not come back; and a whole list, as the sweep reads it, is believed about everything that
+nobody has told us of since the list was begun, even when the API server's own clock (its
+resourceVersions) went backwards because somebody has restored a backup.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple
+
+from duravip_operator.core import parsing
+from duravip_operator.core.snapshot import Entity, Node, Plumbing, Topology
+
+log = logging.getLogger(__name__)
+
+Body = Mapping[str, Any]
+Kind = Literal["DuraVIP", "Binding", "Topology", "Node", "NodePlumbing"]
+Value = Entity | Topology | Node | Plumbing
+
+KINDS: tuple[Kind, ...] = ("Topology", "Node", "NodePlumbing", "Binding", "DuraVIP")
+_BY_UID = {"DuraVIP", "Binding"}
+
+
+class Version(NamedTuple):
+    """Which object an entry is of, and which version of it."""
+
+    uid: str
+    number: str
+    """The resourceVersion."""
+
+
+class Sighting(NamedTuple):
+    """An object as some source has told of it."""
+
+    key: str
+    """What it is cached by: the uid of an Entity, the name of others."""
+    version: Version
+    value: Value | None
+    """None: the source knows no more than that the object is there in this version."""
+
+
+class _Cache(NamedTuple):
+    values: dict[str, Any]
+    versions: dict[str, Version]
+    gone: set[str]
+    """The uids of what was deleted since the last sweep began."""
+
+
+class Caches:
+    """All caches. They are read and changed in the asyncio thread; any thread may report."""
+
+    def __init__(
+        self,
+        on_change: Callable[[], None],
+        read_plumbing: Callable[[str], Body | None],
+        defer: Callable[..., object] | None = None,
+    ) -> None:
+        """`on_change` is called in the asyncio thread when a parsed value differs; `defer` runs
+        something there.
+        """  # noqa: D205
+        self._on_change = on_change
+        self._read_plumbing = read_plumbing
+        self._defer = defer or asyncio.get_running_loop().call_soon_threadsafe
+        self.entities: dict[str, Entity] = {}
+        self.topologies: dict[str, Topology] = {}
+        self.nodes: dict[str, Node] = {}
+        self.plumbings: dict[str, Plumbing] = {}
+        values: dict[Kind, dict[str, Any]] = {
+            "DuraVIP": self.entities,
+            "Binding": self.entities,
+            "Topology": self.topologies,
+            "Node": self.nodes,
+            "NodePlumbing": self.plumbings,
+        }
+        self._caches = {kind: _Cache(values[kind], {}, set()) for kind in KINDS}
+        self._listed: set[Kind] = set()
+
+    @property
+    def is_warm(self) -> bool:
+        """Whether every kind was listed once: before that, what is missing may well exist."""
+        return len(self._listed) == len(KINDS)
+
+    def put(self, kind: Kind, body: Body) -> None:
+        """Some watch has seen the object. Called from any thread."""
+        if found := sighting(kind, body):
+            self.in_loop(self._take, kind, found)
+
+    def drop(self, kind: Kind, body: Body) -> None:
+        """Some watch has seen that the object was deleted. Called from any thread."""
+        key, version = _identified(kind, body)
+        self.in_loop(self._forget, kind, key, version.uid)
+
+    def adopt(self, plumbing: Plumbing) -> None:
+        """Take a NodePlumbing from the answer to our own write. In the asyncio thread."""
+        version = Version(plumbing.uid, plumbing.resource_version)
+        self._take("NodePlumbing", Sighting(plumbing.node, version, plumbing))
+
+    def refresh(self, node: str) -> None:
+        """Read a NodePlumbing again. From any thread but asyncio's, which it would block."""
+        before = self.plumbings.get(node)
+        body = self._read_plumbing(node)
+        if body is not None:
+            self.put("NodePlumbing", body)
+        elif before is not None:
+            self.in_loop(self._forget, "NodePlumbing", node, before.uid)
+
+    def known(self, kind: Kind) -> dict[str, Version]:
+        """What is known as a list of this kind is begun, to be handed to `listed` with it."""
+        cache = self._caches[kind]
+        cache.gone.clear()
+        return dict(cache.versions)
+
+    def listed(self, kind: Kind, before: Mapping[str, Version], found: Iterable[Sighting]) -> None:
+        """Take a whole list of this kind. In the asyncio thread."""
+        cache = self._caches[kind]
+        missing = dict(before)
+        for seen in found:
+            missing.pop(seen.key, None)
+            if seen.value is None:
+                continue
+            if cache.versions.get(seen.key) == before.get(seen.key):
+                cache.versions.pop(seen.key, None)  # untouched since: the list is right
+            self._take(kind, seen)
+        for key, version in missing.items():
+            if cache.versions.get(key) == version:
+                self._forget(kind, key, version.uid)
+        if kind not in self._listed:
+            self._listed.add(kind)
+            self._on_change()
+
+    def _take(self, kind: Kind, seen: Sighting) -> None:
+        cache = self._caches[kind]
+        known = cache.versions.get(seen.key)
+        if seen.version.uid in cache.gone or (known and _is_older(seen.version, known)):
+            return
+        cache.versions[seen.key] = seen.version
+        old = cache.values.get(seen.key)
+        if old == seen.value and _status(old) == _status(seen.value):
+            return  # the very same object stays: passes see by identity that nothing is new
+        cache.values[seen.key] = seen.value
+        if old != seen.value:
+            self._on_change()
+
+    def _forget(self, kind: Kind, key: str, uid: str) -> None:
+        cache = self._caches[kind]
+        cache.gone.add(uid)
+        known = cache.versions.get(key)
+        if known and known.uid == uid:
+            del cache.versions[key]
+            del cache.values[key]
+            self._on_change()
+
+    def in_loop(self, call: Callable[..., None], *args: Any) -> None:
+        """Have the asyncio thread call this soon. From any thread."""
+        with suppress(RuntimeError):  # the loop has ended before this thread did
+            self._defer(call, *args)
+
+
+def sighting(kind: Kind, body: Body) -> Sighting | None:
+    """The object that a body describes; None when it has no name, or cannot be read at all."""
+    key, version = _identified(kind, body)
+    if not key:
+        return None
+    try:
+        return Sighting(key, version, _parsed(kind, body))
+    except Exception:  # a bug of ours, which must cost no more than this object
+        log.exception("cannot read %s %s", kind, key)
+        return None
+
+
+def unchanged(kind: Kind, body: Body, before: Mapping[str, Version]) -> Sighting | None:
+    """The object, unparsed, when it has the version that was known before."""
+    key, version = _identified(kind, body)
+    return Sighting(key, version, None) if before.get(key) == version else None
+
+
+def _parsed(kind: Kind, body: Body) -> Value:
+    if kind in {"DuraVIP", "Binding"}:
+        return parsing.entity("Binding" if kind == "Binding" else "DuraVIP", body)
+    if kind == "Topology":
+        return parsing.topology(body)
+    return parsing.node(body) if kind == "Node" else parsing.plumbing(body)
+
+
+def _identified(kind: Kind, body: Body) -> tuple[str, Version]:
+    meta = body.get("metadata") or {}
+    version = Version(str(meta.get("uid", "")), str(meta.get("resourceVersion", "")))
+    return (version.uid if kind in _BY_UID else str(meta.get("name", ""))), version
+
+
+def _is_older(one: Version, other: Version) -> bool:
+    """Whether it is certainly older; where numbers cannot be compared, the last one told wins."""
+    numbers = (one.number, other.number)
+    return all(number.isdecimal() for number in numbers) and int(one.number) < int(other.number)
+
+
+def _status(value: Value | None) -> object:
+    return getattr(value, "status", None)

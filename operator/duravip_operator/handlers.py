@@ -1,0 +1,118 @@
+"""kopf, and what it does for us: it watches the kinds that people write.
+
+The handlers put bodies into the caches, and decide and write nothing. kopf runs in a thread and
+an asyncio loop of its own: it needs nearly a millisecond for each event, takes the signals of the
+main thread, and at its end waits for every task that it finds in its loop. None of that may
+touch the loop that a fail-over waits for.
+"""
+
+import asyncio
+import logging
+import threading
+from collections.abc import Iterator
+from typing import Any, Final
+
+import kopf
+
+from duravip_api import GROUP, VERSION
+from duravip_operator.caches import Caches, Kind
+from duravip_operator.cluster.objects import PLURALS
+from duravip_operator.cluster.requests import PAGE, Credentials, credentials_from
+from duravip_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+KINDS: Final[tuple[Kind, ...]] = ("DuraVIP", "Binding", "Topology")
+END_AFTER: Final = 1.0
+"""How long kopf may take to end; after that the process ends without it."""
+
+RESTART_AFTER: Final = 1.0
+
+
+class _Backoffs:
+    """Pauses between the tries of a request, for ever: kopf ends when there are no more."""
+
+    def __iter__(self) -> Iterator[float]:
+        yield from (0.2, 0.5, 1.0)
+        while True:
+            yield 2.0
+
+
+def registry(caches: Caches, settings: Settings) -> kopf.OperatorRegistry:
+    """What kopf does with what it sees."""
+    found = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=found)
+    def login(**_: Any) -> kopf.ConnectionInfo:
+        return _connection(credentials_from(settings.kubeconfig))
+
+    for kind in KINDS:
+        _watch(kind, found, caches)
+    return found
+
+
+async def served(settings: Settings, caches: Caches, stop: asyncio.Event) -> None:
+    """Run kopf until `stop` is set."""
+    flag = threading.Event()
+    thread = threading.Thread(
+        target=_run, args=(registry(caches, settings), flag), name="kopf", daemon=True
+    )
+    thread.start()
+    try:
+        await stop.wait()
+    finally:
+        flag.set()
+        await asyncio.to_thread(thread.join, END_AFTER)
+
+
+def _watch(kind: Kind, into: kopf.OperatorRegistry, caches: Caches) -> None:
+    @kopf.on.event(GROUP, VERSION, PLURALS[kind], id=f"see-{kind}", registry=into)
+    async def see(event: kopf.RawEvent, **_: Any) -> None:
+        if event["type"] == "DELETED":
+            caches.drop(kind, event["object"])
+        else:
+            caches.put(kind, event["object"])
+
+
+def _run(found: kopf.OperatorRegistry, stop: threading.Event) -> None:
+    """Run kopf, and run it again when it ends for any reason but ours."""
+    while not stop.is_set():
+        try:
+            asyncio.run(
+                kopf.operator(
+                    registry=found,
+                    settings=_configured(),
+                    standalone=True,
+                    clusterwide=True,
+                    stop_flag=stop,
+                )
+            )
+        except Exception as error:  # noqa: BLE001 - a framework may raise anything
+            log.warning("kopf has ended, and starts again: %s", " ".join(str(error).split()))
+        stop.wait(RESTART_AFTER)
+
+
+def _configured() -> kopf.OperatorSettings:
+    configured = kopf.OperatorSettings()
+    configured.posting.enabled = False  # kopf's own events and ...
+    configured.scanning.disabled = True  # ... CRD watches need permissions that we do not ask for
+    configured.watching.chunk_size = PAGE
+    configured.watching.connect_timeout = 3.0
+    configured.networking.connect_timeout = 3.0
+    configured.networking.request_timeout = 10.0
+    configured.networking.error_backoffs = _Backoffs()
+    configured.queueing.exit_timeout = 0.2
+    return configured
+
+
+def _connection(found: Credentials) -> kopf.ConnectionInfo:
+    scheme, _, token = found.authorization.rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=found.server,
+        ca_path=found.ca_file,
+        insecure=not found.verify,
+        scheme=scheme or None,
+        token=token or None,
+        certificate_path=found.cert_file,
+        private_key_path=found.key_file,
+    )

@@ -1,0 +1,188 @@
+"""The watches of what machines write at speed, and the sweep over everything.
+
+NodePlumbings and Nodes come through the client's SharedInformer, which gets every re-list right.
+What people write comes through kopf (`handlers`), which misses deletions after a 410: so every
+30 s all kinds are listed and compared. The first such list is what makes the caches warm.
+"""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future
+from functools import partial
+from threading import Event, Thread
+from types import SimpleNamespace
+from typing import Any, Final
+
+from kubernetes.client import CoreV1Api, CustomObjectsApi
+from kubernetes.informer import ADDED, DELETED, ERROR, MODIFIED, SharedInformer
+
+from duravip_api import GROUP, VERSION, timing
+from duravip_operator import caches
+from duravip_operator.caches import Caches, Kind
+from duravip_operator.cluster.objects import PLURALS
+from duravip_operator.cluster.requests import ApiError, client_for, listed, translated
+from duravip_operator.settings import Settings
+
+__all__ = ["Caches", "Informers"]
+
+log = logging.getLogger(__name__)
+
+GONE: Final = 410
+CONNECT_TIMEOUT: Final = 3.0
+LIST_TIMEOUT: Final = (CONNECT_TIMEOUT, 10.0)
+FIRST_PAUSE: Final = 0.1
+LONGEST_PAUSE: Final = 2.0
+_informer: Any = SharedInformer  # it has no types
+
+LATE: Final[dict[Kind, tuple[int | None, float]]] = {
+    "NodePlumbing": (5, 6.5),
+    "Node": (None, 75.0),
+}
+"""How long one watch lasts (None: as long as the API server likes), and how long it may say
+nothing: a frozen connection is noticed after that. Bookmarks come every minute."""
+
+
+class Informers:
+    """Feeds the caches from threads of its own, for ever."""
+
+    def __init__(self, settings: Settings, into: Caches, stopping: Event) -> None:
+        client = client_for(settings.kubeconfig)
+        custom = CustomObjectsApi(client)
+        self._lists: dict[Kind, Callable[..., object]] = {
+            kind: partial(custom.list_cluster_custom_object, GROUP, VERSION, PLURALS[kind])
+            for kind in caches.KINDS
+            if kind != "Node"
+        }
+        self._lists["Node"] = CoreV1Api(client).list_node
+        self._caches = into
+        self._stopping = stopping
+
+    def start(self) -> None:
+        """Begin to watch, and to sweep."""
+        for kind in LATE:
+            _Watch(kind, self._lists[kind], self._caches, self._stopping).start()
+        sweep = Sweep(self._lists, self._caches, self._stopping)
+        Thread(target=sweep.run, name="sweep", daemon=True).start()
+
+
+class Sweep:
+    """Compares the caches with whole lists, now and every 30 s."""
+
+    def __init__(
+        self, lists: dict[Kind, Callable[..., object]], into: Caches, stopping: Event
+    ) -> None:
+        self._lists = lists
+        self._caches = into
+        self._stopping = stopping
+        self._is_troubled = False
+
+    def run(self) -> None:
+        """Sweep until the program ends."""
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            pause = timing.SWEEP
+            try:
+                for kind in caches.KINDS:
+                    self._sweep(kind)
+                self._recovered()
+            except ApiError as error:
+                self._troubled(error)
+                pause = LONGEST_PAUSE if self._caches.is_warm else FIRST_PAUSE
+            except Exception:
+                log.exception("a sweep failed; the next one comes in %g s", pause)
+
+    def _sweep(self, kind: Kind) -> None:
+        before = self._in_loop(self._caches.known, kind)
+        items, _ = listed(self._lists[kind], _request_timeout=LIST_TIMEOUT)
+        found = [
+            seen
+            for body in items
+            if (seen := caches.unchanged(kind, body, before) or caches.sighting(kind, body))
+        ]
+        self._in_loop(self._caches.listed, kind, before, found)
+
+    def _in_loop(self, call: Callable[..., Any], *args: Any) -> Any:
+        """Call it in the asyncio thread and wait for what it gives."""
+        answer: Future[Any] = Future()
+
+        def there() -> None:
+            try:
+                answer.set_result(call(*args))
+            except Exception as error:  # noqa: BLE001 - whatever it is, this thread gets it
+                answer.set_exception(error)
+
+        self._caches.in_loop(there)
+        return answer.result()
+
+    def _troubled(self, error: ApiError) -> None:
+        if not self._is_troubled:
+            log.warning("cannot list all kinds: %s", error)
+        self._is_troubled = True
+
+    def _recovered(self) -> None:
+        if self._is_troubled:
+            log.info("all kinds were listed again")
+        self._is_troubled = False
+
+
+class _Watch:
+    """Adapts a list call to what a SharedInformer expects, and keeps it from spinning."""
+
+    def __init__(
+        self, kind: Kind, call: Callable[..., object], into: Caches, stopping: Event
+    ) -> None:
+        self._kind = kind
+        self._call = call
+        self._caches = into
+        self._stopping = stopping
+        self._lasts, self._silence = LATE[kind]
+        self._pause = 0.0
+        self._is_troubled = False
+
+    def start(self) -> None:
+        # Without the annotation the library forgets the resourceVersion that it has reached.
+        def asked(**options: Any) -> object:
+            return self._watched(options) if options.get("watch") else self._listed(options)
+
+        informer = _informer(asked, key_func=lambda body: body["metadata"]["name"])
+        informer.add_event_handler(ADDED, partial(self._caches.put, self._kind))
+        informer.add_event_handler(MODIFIED, partial(self._caches.put, self._kind))
+        informer.add_event_handler(DELETED, partial(self._caches.drop, self._kind))
+        informer.add_event_handler(ERROR, self._failed)
+        informer.start()
+
+    def _watched(self, options: dict[str, Any]) -> object:
+        if self._lasts:
+            options["timeout_seconds"] = self._lasts
+        timeout = (CONNECT_TIMEOUT, self._silence)
+        response = self._call(allow_watch_bookmarks=True, _request_timeout=timeout, **options)
+        self._recovered()
+        return response
+
+    def _listed(self, options: dict[str, Any]) -> object:
+        """List until it works: the informer itself would pause for 5 s after each failure."""
+        while not self._stopping.is_set():
+            try:
+                items, version = listed(self._call, _request_timeout=LIST_TIMEOUT, **options)
+            except ApiError as error:
+                self._failed(error)
+                continue
+            return SimpleNamespace(items=items, metadata=SimpleNamespace(resource_version=version))
+        raise ApiError("the operator stops")
+
+    def _failed(self, error: object) -> None:
+        """Wait, which the informer does not do by itself."""
+        found = translated(error)
+        if found.status == GONE:
+            return  # it lists again at once
+        if not self._is_troubled:
+            log.warning("cannot watch %s: %s", self._kind, found)
+        self._is_troubled = True
+        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause))
+        self._stopping.wait(max(self._pause, min(found.retry_after, LONGEST_PAUSE)))
+
+    def _recovered(self) -> None:
+        if self._is_troubled:
+            log.info("%s is watched again", self._kind)
+        self._is_troubled = False
+        self._pause = 0.0
