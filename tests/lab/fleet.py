@@ -1,0 +1,99 @@
+"""DuraVIP's own programs as plain processes on a lab's machines, as its contract spells them."""
+
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from lab.cluster import Lab
+from lab.errors import LabError
+from lab.processes import Process
+
+NAMESPACE: Final = "duravip-system"
+PULSE_PORT: Final = 7946
+PROGRAMS: Final = Path(sys.executable).parent
+KEY: Final = "a-beat-key-of-a-local-cluster\n"
+
+
+class Fleet:
+    """Operators and agents on the machines of one lab."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._key = lab.layout.home / "pulse.key"
+        self._key.write_text(KEY)
+        self.operators: dict[str, Process] = {}
+        """By identity."""
+        self.agents: dict[str, Process] = {}
+        """By node."""
+        lab.apply_crds()
+        lab.kubectl("create", "namespace", NAMESPACE)
+
+    def start(self, operators: tuple[str, ...] = ("n1", "n2"), *, mature: float = 1.0) -> None:
+        """An operator on each of these machines, an agent on every node."""
+        for machine in operators:
+            self.start_operator(machine, mature=mature)
+        for node in self._lab.nodes:
+            self.start_agent(node.name)
+
+    def start_operator(self, machine: str, *options: str, mature: float = 1.0) -> Process:
+        """Start an operator there; its identity is the machine's name."""
+        where = self._lab.machines[machine]
+        address = where.blueprint.nics[0].addresses[0].partition("/")[0]
+        self.operators[machine] = where.spawn(
+            [
+                str(PROGRAMS / "duravip-operator"),
+                f"--kubeconfig={self._lab.inside_kubeconfig}",
+                f"--namespace={NAMESPACE}",
+                f"--identity={machine}",
+                f"--pulse-listen=0.0.0.0:{PULSE_PORT}",
+                f"--pulse-advertise={address}:{PULSE_PORT}",
+                f"--pulse-key-file={self._key}",
+                "--http-listen=127.0.0.1:9480",
+                f"--mature={mature}",
+                *options,
+            ]
+        )
+        return self.operators[machine]
+
+    def start_agent(self, node: str, *options: str) -> Process:
+        """Start the agent of a node."""
+        self.agents[node] = self._lab.machines[node].spawn(
+            [
+                str(PROGRAMS / "duravip-agent"),
+                f"--node-name={node}",
+                f"--kubeconfig={self._lab.inside_kubeconfig}",
+                f"--pulse-key-file={self._key}",
+                "--http-listen=127.0.0.1:9481",
+                *options,
+            ]
+        )
+        return self.agents[node]
+
+    def leader(self) -> str:
+        """The identity of the operator that leads; empty when nobody does."""
+        return self._lab.kubectl(
+            "get", "lease", "duravip-operator", f"-n{NAMESPACE}", "--ignore-not-found",
+            "-o=jsonpath={.spec.holderIdentity}",
+        ).strip()  # fmt: skip
+
+    def owners(self) -> dict[str, str]:
+        """`{address: owner}` as the statuses say; empty for those that nobody serves."""
+        template = "-o=jsonpath={range .items[*]}{.spec.address} {.status.owner} {.status.state}{'\\n'}{end}"
+        found = {}
+        for kind in ("duravips", "vipbindings"):
+            for line in self._lab.kubectl("get", kind, "-A", template).splitlines():
+                address, *rest = line.split()
+                found[address] = rest[0] if rest[-1:] == ["Owned"] else ""
+        return found
+
+
+def wait_until(true: Callable[[], bool], what: str, timeout: float = 30) -> float:
+    """Wait for something to become true; the seconds that it took. LabError when it does not."""
+    started = time.monotonic()
+    while not true():
+        if time.monotonic() - started > timeout:
+            raise LabError(f"still not true after {timeout:g} s: {what}")
+        time.sleep(0.05)
+    return time.monotonic() - started
