@@ -85,6 +85,13 @@ class Caches:
         """Whether every kind was listed once: before that, what is missing may well exist."""
         return len(self._listed) == len(KINDS)
 
+    @property
+    def highest_epoch(self) -> int | None:
+        """The highest in any NodePlumbing; None while the caches are cold. From any thread."""
+        if not self.is_warm:
+            return None
+        return max((p.epoch for p in list(self.plumbings.values())), default=0)
+
     def put(self, kind: Kind, body: Body) -> None:
         """Some watch has seen the object. Called from any thread."""
         if found := sighting(kind, body):
