@@ -98,8 +98,6 @@ class Cluster:
 
     def watch(self, watcher: Watcher) -> None:
         """Tell `watcher` of the object and of each change, from a thread, for ever."""
-        for name in ("kubernetes", "urllib3"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # a traceback for each retry
         _Watch(self._api, self._node, watcher).start()
 
     def _asked(self, verb: str, call: Callable[..., object], **options: object) -> Body:

@@ -171,6 +171,7 @@ class Loop:
             self._wanted, self._is_dirty = NOTHING, True
         elif self._specs.lose():
             log.warning("this node's NodePlumbing was deleted: everything stays until it is back")
+            self._parts.voice.speak(self._wanted)  # which a new object then shows first
 
     def _note_trouble(self, error: ApiError) -> None:
         if error.is_forbidden and not self._specs.is_introduced:

@@ -4,12 +4,14 @@ The last report wins. Reports go out at once as long as they are fewer than 10 a
 nothing is written; when the object is found without our status, it is written again.
 """
 
+import json
 import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from hashlib import blake2b
 from threading import Condition, Thread
-from typing import Any
+from typing import NamedTuple
 
 from duravip_agent.cluster import ApiError, Body, Cluster
 from duravip_agent.core.backoff import HOPELESS_PAUSE, pause_after
@@ -18,6 +20,17 @@ from duravip_agent.core.grant import version_of
 log = logging.getLogger(__name__)
 
 MOST_PER_SECOND = 10
+
+
+class _Sight(NamedTuple):
+    version: int
+    status: bytes
+    """A digest: the status itself can be long."""
+
+
+def _sight(body: Body) -> _Sight:
+    text = json.dumps(body.get("status"), sort_keys=True)
+    return _Sight(version_of(body), blake2b(text.encode(), digest_size=16).digest())
 
 
 class Reporter:
@@ -35,10 +48,10 @@ class Reporter:
         self._wanted: Body | None = None
         self._is_pending = False
         self._is_absent = False
-        self._stored: tuple[int, Any] = (0, None)
-        """The version and status that the API server gave back for our last write."""
-        self._noticed: tuple[int, Any] = (0, None)
-        """The same as somebody else saw it."""
+        self._stored = _Sight(0, b"")
+        """The object as the API server gave it back for our last write."""
+        self._noticed = self._stored
+        """The object as the watch saw it last."""
         self._failures = 0
         self._recent: deque[float] = deque(maxlen=MOST_PER_SECOND)
 
@@ -56,7 +69,7 @@ class Reporter:
     def notice(self, body: Body) -> None:
         """Compare with the object as it was just seen."""
         with self._lock:
-            self._noticed = (version_of(body), body.get("status"))
+            self._noticed = _sight(body)
             if self._is_absent or self._is_lost():
                 self._is_absent, self._is_pending = False, self._wanted is not None
                 self._lock.notify_all()
@@ -71,8 +84,8 @@ class Reporter:
 
     def _is_lost(self) -> bool:
         """Whether a later version of the object has another status than the one we wrote."""
-        version, status = self._noticed
-        return version > self._stored[0] > 0 and status != self._stored[1]
+        stored, noticed = self._stored, self._noticed
+        return noticed.version > stored.version > 0 and noticed.status != stored.status
 
     def _run(self) -> None:
         while True:
@@ -97,7 +110,7 @@ class Reporter:
             log.info("the status can be written again")
         with self._lock:
             self._failures = 0
-            self._stored = (version_of(body), body.get("status"))
+            self._stored = _sight(body)
             self._is_pending = self._wanted is not status or self._is_lost()
             self._lock.notify_all()
         self._on_written(body)
