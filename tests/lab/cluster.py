@@ -9,7 +9,7 @@ from typing import Final, Self
 
 from kubernetes import client, config
 
-from lab import programs, teardown
+from lab import programs, requirements, teardown
 from lab.control_plane import ControlPlane
 from lab.errors import LabError
 from lab.keeper import Keeper
@@ -68,7 +68,8 @@ class Lab:
         return cls(facts["size"], facts["nodes"], name)
 
     def start(self) -> None:
-        """Start all of it. When that fails nothing is left of it."""
+        """Start all of it, with what it needs. When that fails nothing is left of it."""
+        requirements.ensure(self.size, self._say)
         programs.build(self._say)
         if self.name in teardown.known():
             raise LabError(f"lab {self.name!r} is there: end it by `lab down --name {self.name}`")

@@ -14,10 +14,17 @@ POLL = 0.005
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
+class Starter(subprocess.Popen[bytes]):
+    """What starts a program in a machine, and ends with it. Both outlive us if need be."""
+
+    def __del__(self) -> None:
+        """Nothing: to forget it is no leak."""
+
+
 class Process:
     """A program that was started in a machine."""
 
-    def __init__(self, argv: Sequence[str], starter: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, argv: Sequence[str], starter: Starter, log: Path) -> None:
         self.argv = tuple(argv)
         self.log = log
         self._starter = starter
@@ -165,7 +172,7 @@ def _is_in(pid: int, wanted: os.stat_result) -> bool:
     return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
 
 
-def _only_child(starter: subprocess.Popen[bytes]) -> int:
+def _only_child(starter: Starter) -> int:
     """The process that `nsenter` made; the starter's own number when it is over already."""
     listed = Path(f"/proc/{starter.pid}/task/{starter.pid}/children")
     while starter.poll() is None:
