@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.layout import Layout
 from lab.processes import wait_for
 
@@ -85,7 +86,7 @@ def remove(folders: Sequence[Path], patience: float = 5) -> None:
         if not left:
             return
         if time.monotonic() > end:
-            raise OSError(f"cannot remove the control groups {', '.join(left)}")
+            raise LabError(f"cannot remove the control groups {', '.join(left)}")
         time.sleep(0.02)
 
 
