@@ -86,14 +86,13 @@ class Cluster:
         """Read the object as it is now."""
         return self._asked("get", self._api.get_cluster_custom_object)
 
-    def patch_status(self, status: Body, timeout: float = REQUEST_TIMEOUT) -> Body:
+    def patch_status(self, status: Body) -> Body:
         """Merge into the status; gives back the whole object as it was at that moment."""
         return self._asked(
             "patch",
             self._api.patch_cluster_custom_object_status,
             body={"status": status},
             _content_type=_MERGE_PATCH,
-            _request_timeout=timeout,
         )
 
     def watch(self, watcher: Watcher) -> None:

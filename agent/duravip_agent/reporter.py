@@ -11,15 +11,22 @@ from collections import deque
 from collections.abc import Callable
 from hashlib import blake2b
 from threading import Condition, Thread
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
-from duravip_agent.cluster import ApiError, Body, Cluster
+from duravip_agent.cluster import ApiError, Body
 from duravip_agent.core.backoff import HOPELESS_PAUSE, pause_after
 from duravip_agent.core.grant import version_of
 
 log = logging.getLogger(__name__)
 
 MOST_PER_SECOND = 10
+
+
+class Store(Protocol):
+    """Where the status goes."""
+
+    def patch_status(self, status: Body) -> Body:
+        """Merge into the status and give back the whole object; raises ApiError."""
 
 
 class _Sight(NamedTuple):
@@ -38,11 +45,11 @@ class Reporter:
 
     def __init__(
         self,
-        cluster: Cluster,
+        store: Store,
         on_written: Callable[[Body], None],
         on_trouble: Callable[[ApiError], None],
     ) -> None:
-        self._cluster = cluster
+        self._store = store
         self._on_written, self._on_trouble = on_written, on_trouble
         self._lock = Condition()
         self._wanted: Body | None = None
@@ -103,7 +110,7 @@ class Reporter:
     def _write(self, status: Body) -> float:
         """Write once; gives back for how long to wait because it failed."""
         try:
-            body = self._cluster.patch_status(status)
+            body = self._store.patch_status(status)
         except ApiError as error:
             return self._failed(error)
         if self._failures:
