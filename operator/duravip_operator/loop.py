@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from duravip_api import timing
-from duravip_operator import cluster, informers, leadership, metrics
+from duravip_operator import cluster, leadership, metrics
+from duravip_operator.caches import Caches
 from duravip_operator.core import decision, handover, specs
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.pulse import Pulse
@@ -32,7 +33,7 @@ class Parts:
     """What the loop looks at and writes through."""
 
     settings: Settings
-    caches: informers.Caches
+    caches: Caches
     pulse: Pulse
     elector: leadership.Elector
     members: leadership.Members
@@ -107,7 +108,8 @@ class Loop:
         self._epoch = epoch
         self._memory = {}
         self._parts.reporting.forget()
-        log.info("leading with epoch %d", epoch) if epoch is not None else log.info("not leading")
+        self._parts.metrics.lead(epoch)
+        log.info("not leading" if epoch is None else f"leading with epoch {epoch}")
 
     def _snapshot(self) -> Snapshot:
         caches = self._parts.caches
@@ -158,11 +160,7 @@ class Loop:
 
     async def _replace(self, plumbing: Plumbing, grants: handover.Grants, epoch: int) -> None:
         spec = specs.spec(grants, epoch, self._parts.members.addresses())
-        # An agent that has said goodbye may start again at any moment. It says so in its status
-        # before it reads its spec: an exact write fails then, and we look again.
-        after = await self._hot(
-            self._parts.cluster.write_spec, plumbing, spec, exactly=plumbing.stopped
-        )
+        after = await self._hot(self._parts.cluster.write_spec, plumbing, spec)
         if after is None:
             log.info("NodePlumbing %s was written by somebody else: looking again", plumbing.node)
             await asyncio.to_thread(self._parts.caches.refresh, plumbing.node)
