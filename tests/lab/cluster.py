@@ -145,6 +145,12 @@ class Lab:
         pace = pace or Pace.for_count(len(addresses))
         return Observation(self.client, list(self.machines), addresses, pace)
 
+    def who_answers(self, addresses: Sequence[str]) -> dict[str, str]:
+        """Give the machine that answers for each address now; silent ones are not in it."""
+        with self.observe(addresses, Pace(Pace.for_count(len(addresses)).ask, ping=0)) as seen:
+            pass
+        return seen.sight.owners()
+
     @property
     def _door_url(self) -> str:
         return self.control_plane.door.url

@@ -129,6 +129,7 @@ class Machine:
         """Start a program in it, which outlives us. Paths must be absolute: it starts in /."""
         log = log or self.folder / f"{Path(argv[0]).name}.log"
         with log.open("ab") as out:
+            written = out.tell()
             starter = Starter(
                 self.entering(argv),
                 stdin=subprocess.DEVNULL,
@@ -139,7 +140,7 @@ class Machine:
             )
         self.reap()
         self._children.append(starter)
-        return Process(argv, starter, log)
+        return Process(argv, starter, log, written)
 
     def run(self, argv: Sequence[str], text: str | None = None, timeout: float = 60) -> str:
         """Run a program in it to its end and give what it printed; it must exit with 0."""

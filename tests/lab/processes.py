@@ -24,9 +24,10 @@ class Starter(subprocess.Popen[bytes]):
 class Process:
     """A program that was started in a machine."""
 
-    def __init__(self, argv: Sequence[str], starter: Starter, log: Path) -> None:
+    def __init__(self, argv: Sequence[str], starter: Starter, log: Path, written: int) -> None:
         self.argv = tuple(argv)
         self.log = log
+        self._written = written
         self._starter = starter
         self.pid = _only_child(starter)
         """Its number outside the machine; that of its starter when it has already ended."""
@@ -70,8 +71,8 @@ class Process:
             raise LabError(f"{self.argv[0]} has not ended after {timeout} s") from None
 
     def output(self) -> str:
-        """What it has written so far."""
-        return self.log.read_text(errors="replace")
+        """What it has written so far, without what others had written to its log before."""
+        return self.log.read_bytes()[self._written :].decode(errors="replace")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:

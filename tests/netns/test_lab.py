@@ -242,3 +242,8 @@ def test_a_lab_that_ends_leaves_nothing() -> None:
         assert traces(short.name)
     assert traces(short.name) == []
     assert short.name not in teardown.known()
+
+
+def test_who_answers_is_seen_from_the_client(lab: Lab) -> None:
+    lab.machines["n2"].run(["ip", "addr", "add", "10.1.1.8/32", "dev", "eth1"])
+    assert lab.who_answers(["10.1.1.8", "10.1.1.7"]) == {"10.1.1.8": "n2"}

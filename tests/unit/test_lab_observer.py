@@ -10,7 +10,7 @@ from lab.observer import frames
 from lab.observer.frames import Asker
 from lab.observer.results import Sight
 from lab.observer.rounds import Rounds
-from lab.observer.tallies import TIMELY, Answers, Claims, as_facts
+from lab.observer.tallies import MOST_HELD, TIMELY, Answers, Claims, as_facts
 
 MAC = bytes.fromhex("02aabbccddee")
 ASKER = Asker(MAC, IPv4Address("10.1.0.100"), IPv6Address("fd00:1::100"))
@@ -135,3 +135,11 @@ def test_a_sight_names_the_machines_and_measures_from_the_event() -> None:
     assert sight.back_after("a", 1.25) == 0.75
     assert sight.gap("b") == inf
     assert sight.worst_gap() == inf
+
+
+def test_the_last_holding_is_kept_however_often_an_address_moves() -> None:
+    claims = Claims(1)
+    for sample in range(2 * MOST_HELD + 1):
+        claims.heard(0, sample, float(sample), (N1, N2)[sample % 2])
+    assert len(claims.holdings[0]) == MOST_HELD
+    assert claims.holdings[0][-1] == (N1, 2 * MOST_HELD, 2 * MOST_HELD)

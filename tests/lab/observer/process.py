@@ -50,7 +50,6 @@ class Plan:
     """Two (IPv4, IPv6) to ask as, in turn; pings come from the first."""
     ask_every: float
     ping_every: float
-    """Seconds; 0 = not at all."""
     limit: float
     result: str
 
