@@ -71,8 +71,7 @@ class Lab:
         """Start all of it, with what it needs. When that fails nothing is left of it."""
         requirements.ensure(self.size, self._say)
         programs.build(self._say)
-        if self.name in teardown.known():
-            raise LabError(f"lab {self.name!r} is there: end it by `lab down --name {self.name}`")
+        self._claim_name()
         self._keeper = Keeper(self.name)
         try:
             self._start()
@@ -158,8 +157,17 @@ class Lab:
     def _machine(self, blueprint: Blueprint) -> Machine:
         return Machine(blueprint, self.layout, self.network)
 
+    def _claim_name(self) -> None:
+        """From here on the lab's traces are ours to remove; before, they are somebody else's."""
+        try:
+            if self.name in teardown.known():
+                raise FileExistsError
+            self.layout.home.mkdir(parents=True)
+        except FileExistsError:
+            down = f"python -m lab down --name {self.name}"
+            raise LabError(f"lab {self.name!r} is there already: end it by `{down}`") from None
+
     def _start(self) -> None:
-        self.layout.home.mkdir(parents=True)
         self.network.create()
         self.control_plane.door.open()
         names = [node_name(n + 1) for n in range(len(self.nodes))]
