@@ -26,6 +26,14 @@ class Leases:
         self._api: Any = CoordinationV1Api(client_for(kubeconfig, 1))
         self._namespace = namespace
 
+    def load(self) -> Record:
+        """The Lease that stands for leadership."""
+        return record(self.read(LEASE))
+
+    def save(self, wanted: Record) -> Record:
+        """Make it, or replace exactly the version that `wanted` has."""
+        return record(self.write(body_of(wanted, LEASE)))
+
     def read(self, name: str) -> Body | None:
         """One Lease; None when there is none."""
         try:
