@@ -165,18 +165,20 @@ def test_whoever_cannot_see_who_wrote_does_not_lead() -> None:
 
 
 Step = tuple[int, str, float, float]
+# Pauses of the sizes that the rule is made of: others are found too seldom to prove anything.
 STEPS = st.lists(
     st.tuples(
         st.integers(0, 2),
         st.sampled_from(["fine", "fine", "fine", "lost", "unanswered", "restart", "resign"]),
-        st.floats(0, 0.4),
-        st.floats(0, 1.5),
+        st.sampled_from([0.0, 0.1, RETRY]),
+        st.sampled_from([0.05, RETRY, 0.8, RENEW, LASTS + 0.05]),
     ),
-    max_size=60,
+    min_size=5,
+    max_size=40,
 )
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=500)
 @given(STEPS)
 def test_no_two_lead_at_once_and_every_leader_has_a_higher_epoch(steps: list[Step]) -> None:
     world = World()
