@@ -13,10 +13,12 @@ import threading
 from duravip_operator import handlers, logs
 from duravip_operator.caches import Caches
 from duravip_operator.cluster import Cluster, StatusWriter, preflight
+from duravip_operator.http import Server
 from duravip_operator.informers import Informers
 from duravip_operator.leadership import Elector, Members
 from duravip_operator.loop import Loop, Parts
 from duravip_operator.metrics import Metrics
+from duravip_operator.probes import probes
 from duravip_operator.pulse import Pulse
 from duravip_operator.reporting import Reporting
 from duravip_operator.settings import PROGRAM_VERSION, Settings, SettingsError, parsed
@@ -77,7 +79,10 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     loop = Loop(Parts(settings, caches, pulse, elector, members, cluster, reporting, metrics))
     woken.append(loop)
 
+    served = probes(asyncio.get_running_loop(), caches)
+    server = Server(settings.http_listen, metrics.registry, served)
     pulse.start()
+    server.start()
     Informers(settings, caches, stopping).start()
     elector.start()
     members.start()
@@ -90,7 +95,7 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
         await asyncio.gather(elector.stop(), members.stop())
         cluster.close()
         statuses.stop()
-        await asyncio.gather(pulse.stop(), watching)
+        await asyncio.gather(pulse.stop(), watching, asyncio.to_thread(server.stop))
 
 
 if __name__ == "__main__":
