@@ -35,6 +35,7 @@ class LocalStage:
             raise LabError("the demo is running already: end it by `make demo-down`")
         requirements.ensure("full", self._say)
         helm(self._say)
+        self._say("starting three nodes with kubelets; the first time, their images are built")
         self._lab = Lab("full", name=NAME, say=self._say)
         self._lab.start()
 
