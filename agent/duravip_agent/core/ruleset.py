@@ -10,8 +10,8 @@ F3  The element is there for the dead-man's time after each datagram on lo that 
 F4  Nothing is ever accepted here, so no rule of anybody else is overruled.
 
 Two tables, because no family sees everything. `inet` sees packets; an address that fib does not
-find on this node is none of our business, so what is forwarded to its owner passes. `netdev` sees what
-leaves a network card: ARP, and the announcements that we write to raw sockets ourselves.
+find on this node is none of our business, so what is forwarded to its owner passes. `netdev` sees
+what leaves a network card: ARP, and the announcements that we write to raw sockets ourselves.
 Whether the element is there must be asked with some value of the packet; `mark & 0` is always 0.
 """
 
