@@ -105,7 +105,7 @@ class Cluster:
         options.setdefault("_request_timeout", REQUEST_TIMEOUT)
         try:
             answer = call(GROUP, VERSION, PLURAL, self._node, **options)
-        except (OpenApiException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (OpenApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             found = _translated(error)
             self._metrics.requests.labels(verb, str(found.status or "none")).inc()
             raise found from error

@@ -137,6 +137,7 @@ class Loop:
                 self._parts.reporter.notice(body)
                 self._take_up(body)
             case Written(body):
+                self._denied_since = None
                 self._specs.introduced(body)
                 self._take_up(body)
             case Absent():
@@ -153,7 +154,6 @@ class Loop:
 
     def _take_up(self, body: Body) -> None:
         """Act on the object from now on, if it may be acted on and says something new."""
-        self._denied_since = None
         if not self._specs.take(body):
             return
         grant = self._specs.grant

@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any
@@ -164,7 +165,9 @@ def _listen(sock: socket.socket, on_change: Callable[[bool], None]) -> None:
             kind = messages.kind_of(sock.recv(1 << 16))
         except OSError as error:
             if error.errno != errno.ENOBUFS:
-                raise
+                log.warning("cannot hear the kernel's events, listening anew: %s", error)
+                time.sleep(1.0)
+                sock = opened(_EVENTS)
             on_change(True)  # events were lost: look at everything  # noqa: FBT003
             continue
         on_change(kind in {messages.NEW_LINK, messages.DEL_LINK})
