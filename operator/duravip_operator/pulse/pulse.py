@@ -161,8 +161,12 @@ def _bound(listen: str) -> socket.socket:
     try:
         family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         udp = socket.socket(family, socket.SOCK_DGRAM)
-        udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-        udp.bind(where)
+        try:
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            udp.bind(where)
+        except OSError:
+            udp.close()
+            raise
     except OSError as error:
         raise SettingsError(f"--pulse-listen: cannot listen on {listen}: {error}") from error
     return udp
