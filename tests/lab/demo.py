@@ -8,15 +8,12 @@ was not, shows the last lines of the programs' logs, and takes the cluster down.
 
 import argparse
 import sys
-from typing import Final
 
-from lab import demo_kind, demo_local, demo_story
+from lab import charts, demo_kind, demo_local, demo_story
 from lab.demo_kind import KindStage
 from lab.demo_local import LocalStage
-from lab.demo_story import NAMESPACE, Say, Stage
+from lab.demo_story import Say, Stage
 from lab.errors import LabError
-
-LINES: Final = 15
 
 
 def main() -> int:
@@ -42,7 +39,7 @@ def show(stage: Stage, say: Say, *, keep: bool) -> int:
         demo_story.tell(stage, say)
     except BaseException as error:
         if isinstance(error, LabError):
-            print(f"demo: {error}\n{_logs(stage)}", file=sys.stderr)
+            print(f"demo: {error}\n{charts.last_words(stage.kubectl)}", file=sys.stderr)
         if keep:
             stage.leave()
         else:
@@ -52,23 +49,6 @@ def show(stage: Stage, say: Say, *, keep: bool) -> int:
         raise
     stage.leave()
     return 0
-
-
-def _logs(stage: Stage) -> str:
-    """Where the programs run, and what they said last."""
-    where = ("--namespace", NAMESPACE)
-    asks = (
-        ("get", "vips,dvn", "--all-namespaces"),
-        ("get", "pods", *where, "-o", "wide"),
-        ("logs", *where, "-l", "app.kubernetes.io/name=duravip", "--prefix", f"--tail={LINES}"),
-    )
-    said = []
-    for ask in asks:
-        try:
-            said.append(stage.kubectl(*ask))
-        except LabError as error:
-            said.append(str(error))
-    return "\n".join(said)
 
 
 def _parser() -> argparse.ArgumentParser:

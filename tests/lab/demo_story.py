@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, Protocol
 
+from lab.charts import NAMESPACE
 from lab.errors import LabError
 from lab.observer.results import Sight
 
-NAMESPACE: Final = "duravip-system"
 BOUND: Final = 2.0
 """Seconds that a client may go without the address of a node that has died."""
 BOUND_WITH_LEADER: Final = 5.0
