@@ -6,6 +6,7 @@ was away or somebody else wrote first, the next one finds and does.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from duravip_api import timing
 from duravip_operator import cluster, leadership, metrics
 from duravip_operator.caches import Caches
 from duravip_operator.core import decision, handover, specs
-from duravip_operator.core.snapshot import Plumbing, Snapshot
+from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
 from duravip_operator.pulse import Pulse
 from duravip_operator.reporting import Reporting
 from duravip_operator.settings import Settings
@@ -51,6 +52,8 @@ class Loop:
         self._memory: handover.Memory = {}
         self._last_grants: dict[str, handover.Grants] = {}
         self._epoch: int | None = None
+        self._started = time.monotonic()
+        self._is_settled = False
 
     def wake(self) -> None:
         """Something changed: make a pass soon."""
@@ -93,11 +96,23 @@ class Loop:
         with parts.metrics.pass_seconds.time():
             snapshot = self._snapshot()
             self._memory = handover.remembered(self._memory, snapshot)
-            if await self._prepare(snapshot, epoch):
+            if await self._prepare(snapshot, epoch) or not self._has_settled(snapshot):
                 return
             decided = decision.decided(snapshot, self._memory)
         await self._grant(snapshot, decided.grants, epoch)
         parts.reporting.report(snapshot, decided)
+
+    def _has_settled(self, snapshot: Snapshot) -> bool:
+        """Whether this replica has listened for long enough to know who is there.
+
+        A cold one waits for that once, so that the first node to be heard does not get everything.
+        """
+        settings = self._parts.settings
+        waited = time.monotonic() - self._started >= settings.mature + settings.lost_after
+        unsure = {Hearing.UNHEARD, Hearing.YOUNG}
+        heard = (snapshot.hearing.get(n, Hearing.UNHEARD) for n in snapshot.plumbings)
+        self._is_settled |= waited or unsure.isdisjoint(heard)
+        return self._is_settled
 
     def _reaches_us(self, plumbing: Plumbing) -> bool:
         return self._parts.settings.pulse_advertise in plumbing.pulse
