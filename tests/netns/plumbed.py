@@ -15,6 +15,9 @@ from lab.fleet import KEY, PROGRAMS
 from lab.processes import Process, wait_for
 
 NODE = "n1"
+PATIENCE = 30.0
+"""For what has no deadline of its own: other programs may keep the machine busy."""
+
 WHERE = (GROUP, VERSION, "nodeplumbings")
 MERGE = "application/merge-patch+json"
 
@@ -124,15 +127,15 @@ class PlumbedNode:
         status = body.get("status") or {}
         return bool(status.get("observedGeneration") == body["metadata"]["generation"])
 
-    def wait_acted(self, timeout: float = 10) -> None:
+    def wait_acted(self, timeout: float = PATIENCE) -> None:
         """Wait until the agent says that it has acted on the spec."""
         wait_for(self.is_acted, "the agent acts on the spec", timeout, every=0.02)
 
-    def wait_served(self, *addresses: str, timeout: float = 10) -> None:
+    def wait_served(self, *addresses: str, timeout: float = PATIENCE) -> None:
         """Wait until the status names exactly these."""
         self.wait(lambda: set(self.status.get("served", ())) == set(addresses), timeout)
 
-    def wait(self, condition: Callable[[], object], timeout: float = 10) -> None:
+    def wait(self, condition: Callable[[], object], timeout: float = PATIENCE) -> None:
         """Wait for something about the node."""
         wait_for(condition, "the node becomes as expected", timeout, every=0.02)
 
@@ -169,7 +172,7 @@ class PlumbedNode:
         for process in self._started:
             process.terminate()
         for process in self._started:
-            process.wait()
+            process.wait(PATIENCE)
         self._started.clear()
         self.delete()
         for address in [address for address, mark in self.marks().items() if mark == MARK]:

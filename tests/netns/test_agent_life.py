@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from lab.processes import Process
-from netns.plumbed import PlumbedNode
+from netns.plumbed import PATIENCE, PlumbedNode
 
 VIP, OTHER = "10.1.1.1", "10.1.1.2"
 
@@ -73,14 +73,12 @@ def test_with_a_clean_slate_of_all_everything_is_removed_first(
     node: PlumbedNode, deletions: Process
 ) -> None:
     node.grant(VIP)
-    node.start().kill()
     agent = node.start()
     node.wait_served(VIP)
     agent.kill()
     node.start("--clean-slate=all")
     node.wait(lambda: "Deleted" in deletions.output())
-    node.wait_served(VIP)
-    assert VIP in node.addresses()
+    node.wait(lambda: VIP in node.addresses())
 
 
 def test_at_start_it_first_says_that_it_has_acted_on_nothing(node: PlumbedNode) -> None:
@@ -107,7 +105,7 @@ def test_what_it_cannot_prove_at_start_it_does_not_hold(node: PlumbedNode) -> No
     server.stop()
     try:
         node.start()
-        node.wait(lambda: VIP not in node.addresses(), timeout=5)
+        node.wait(lambda: VIP not in node.addresses())
     finally:
         server.resume()
     node.wait_served(VIP)
@@ -119,7 +117,7 @@ def test_a_second_agent_does_not_start(node: PlumbedNode) -> None:
     node.start()
     node.wait_served(VIP)
     second = node.start("--http-listen=127.0.0.1:9482")
-    assert second.wait() == 2
+    assert second.wait(PATIENCE) == 2
     assert second.output().count("\n") == 1
     assert "another duravip-agent runs" in second.output()
     assert VIP in node.addresses()
@@ -132,7 +130,7 @@ def test_without_permission_it_says_so_withdraws_and_ends(node: PlumbedNode) -> 
     first.kill()
     node.lab.kubectl("create", "serviceaccount", "nobody", "-n", "default")
     agent = node.start(kubeconfig=node.lab.account_kubeconfig("default", "nobody"))
-    assert agent.wait(15) == 2
+    assert agent.wait(PATIENCE) == 2
     last = agent.output().splitlines()[-1]
     assert last.startswith("duravip-agent: no permission to read and report on the NodePlumbing")
     assert "Traceback" not in agent.output()
