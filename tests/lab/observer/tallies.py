@@ -11,7 +11,7 @@ MOST_LISTED: Final = 10_000
 MOST_HELD: Final = 1000
 """So many holdings of each address are listed; the last one always is."""
 TIMELY: Final = 0.01
-"""Seconds within which a ping must be answered."""
+"""Seconds within which a question, or a ping, must be answered."""
 
 
 @dataclass(slots=True)
