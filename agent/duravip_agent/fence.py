@@ -130,11 +130,7 @@ class Fence:
         To be called with every beat: it looks no further where nobody has changed anything.
         After True refresh the dead-man: everything is mute until then.
         """
-        generation = self._nft.generation()
-        if not self._is_wanted or (generation == self._generation and self._rules is not None):
-            return False
-        self._generation = generation
-        if self.is_intact():
+        if not self._is_wanted or self._is_untouched():
             return False
         log.warning("something on the node has changed our nft tables: they are built again")
         self._load_all()
@@ -143,6 +139,17 @@ class Fence:
     def close(self) -> None:
         """Let go of the sockets; the tables stay, and mute everything in time."""
         self._nft.close()
+
+    def _is_untouched(self) -> bool:
+        """As `is_intact`, and quicker when there was no transaction since it was asked last."""
+        try:
+            generation = self._nft.generation()
+            if generation != self._generation:
+                self._generation = generation
+                return self.is_intact()
+        except OSError as error:
+            raise FenceError(f"cannot look at the fence: {error.strerror}") from error
+        return self._rules is not None
 
     def _commit(self, requests: Collection[Request]) -> None:
         """Make changes that are noted already: where they cannot be made, make all of it anew."""

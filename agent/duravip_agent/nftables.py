@@ -58,6 +58,8 @@ class Nftables:
         self._seq += 1
         self._sock.send(transactions.generation_request(self._seq))
         bodies, _ = self._answers()
+        if not bodies:
+            raise OSError(errno.EPROTO, "no answer to a question")
         return transactions.generation_in(bodies[0])
 
     def addresses(self, name: str) -> frozenset[str]:

@@ -14,9 +14,8 @@ from duravip_agent.deadman import DeadMan
 from duravip_agent.fence import Fence
 from duravip_api.addresses import text
 from netns.fenced import CLIENT, World, world
-from netns.fenced_traffic import Ear, question
+from netns.fenced_asking import ARP, Ear, question
 
-ARP = 0x0806
 GENEROUS = 2.0
 """A busy machine is no failure; what it takes at rest is printed."""
 
