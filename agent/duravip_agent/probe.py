@@ -98,7 +98,7 @@ class Prober:
             try:
                 sock = self._sockets[kind] = RawSocket(self._interface, kind)
             except OSError as error:
-                log.info("cannot probe on %s: %s", self._interface, error)
+                log.debug("cannot probe on %s: %s", self._interface, error)
                 return False
         return sock.is_running()
 

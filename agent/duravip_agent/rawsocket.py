@@ -98,10 +98,10 @@ class RawSocket:
         return int(struct.unpack("II", told)[1])
 
     def send(self, frames: Sequence[bytes]) -> int:
-        """Send frames, all of one size, at most BURST; gives back how many went out."""
+        """Send the first BURST of frames, all of one size; gives back how many went out."""
         if self._burst is None:
             self._burst = _Burst(len(frames[0]))
-        return self._burst.send(self._sock.fileno(), frames)
+        return self._burst.send(self._sock.fileno(), frames[:BURST])
 
 
 class _Part(ctypes.Structure):

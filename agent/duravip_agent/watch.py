@@ -146,8 +146,8 @@ class Watcher:
             try:
                 ear = self._ears[key] = _Ear(RawSocket(*key))
             except OSError as error:
-                if error.errno not in _ABSENT:
-                    raise
+                level = logging.DEBUG if error.errno in _ABSENT else logging.WARNING
+                log.log(level, "cannot watch %s: %s", key[0], error)
         return ear
 
     def _read(self, interface: str, ear: _Ear) -> None:

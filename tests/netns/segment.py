@@ -9,7 +9,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,6 +30,21 @@ class Segment:
         self._mark = f"dvseg{os.getpid()}"
 
     def __enter__(self) -> Self:
+        with ExitStack() as undo:
+            undo.callback(self._remove)
+            self._make()
+            undo.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
+        self._remove()
+
+    def _make(self) -> None:
         run("ip", "netns", "add", self.namespace("bridge"))
         bridge = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
         self.ip("bridge", "link set lo up", f"link add br0 {bridge}", "link set br0 up")
@@ -39,16 +54,11 @@ class Segment:
                 Path("/proc/sys/net/ipv6/conf/default/accept_dad").write_text("0")
             self.plug(machine)
             self.ip(machine, f"addr add 10.1.0.{number}/16 dev {NIC}", "link set lo up")
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        at: TracebackType | None,
-    ) -> None:
+    def _remove(self) -> None:
         for machine in (*self._machines, "bridge"):
-            subprocess.run(["ip", "netns", "del", self.namespace(machine)], check=False)
+            if Path("/run/netns", self.namespace(machine)).exists():
+                run("ip", "netns", "del", self.namespace(machine))
 
     def namespace(self, machine: str) -> str:
         """The name of its network namespace."""
@@ -59,8 +69,8 @@ class Segment:
         peer = f"peer name {NIC} netns {self.namespace(machine)}"
         self.ip(
             "bridge",
-            f"link add {machine} type veth {peer}",
-            f"link set {machine} master br0 up",
+            f"link add name {machine} type veth {peer}",
+            f"link set dev {machine} master br0 up",
         )
         self.ip(machine, f"link set {NIC} up")
         self.wait_for_link(machine)
