@@ -13,6 +13,7 @@ import threading
 from duravip_operator import handlers, logs
 from duravip_operator.caches import Caches
 from duravip_operator.cluster import Cluster, StatusWriter, preflight
+from duravip_operator.events import Events
 from duravip_operator.http import Server
 from duravip_operator.informers import Informers
 from duravip_operator.leadership import Elector, Members
@@ -75,7 +76,8 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     elector = Elector(settings, wake, lambda: caches.highest_epoch)
     members = Members(settings, wake, lambda: elector.epoch is not None)
     statuses = StatusWriter(cluster, metrics)
-    reporting = Reporting(statuses, metrics, settings.lost_after)
+    events = Events(settings, metrics, stopping)
+    reporting = Reporting(statuses, events, metrics, settings.lost_after)
     loop = Loop(Parts(settings, caches, pulse, elector, members, cluster, reporting, metrics))
     woken.append(loop)
 
@@ -87,6 +89,7 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     elector.start()
     members.start()
     statuses.start()
+    events.start()
     watching = asyncio.create_task(handlers.served(settings, caches, stop), name="kopf")
     try:
         await loop.run(stop)

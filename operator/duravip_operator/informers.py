@@ -96,8 +96,10 @@ class Sweep:
                 usual = FIRST_SWEEP
             pause, usual = usual, min(timing.SWEEP, 2 * usual)
             try:
-                for kind in caches.KINDS:
-                    self._sweep(kind)
+                news = [self._sweep(kind) for kind in caches.KINDS]
+                if any(news):
+                    # kopf should have told us: until it is seen to do so again, ask often.
+                    usual = FIRST_SWEEP
                 self._recovered()
             except ApiError as error:
                 self._troubled(error)
@@ -114,7 +116,8 @@ class Sweep:
         self._hurry.wait(pause)
         return self._stopping.is_set()
 
-    def _sweep(self, kind: Kind) -> None:
+    def _sweep(self, kind: Kind) -> bool:
+        """List a kind; whether that told anything new."""
         before = self._in_loop(self._caches.known, kind)
         items, _ = listed(self._lists[kind], _request_timeout=LIST_TIMEOUT)
         found = [
@@ -122,7 +125,7 @@ class Sweep:
             for body in items
             if (seen := caches.unchanged(kind, body, before) or caches.sighting(kind, body))
         ]
-        self._in_loop(self._caches.listed, kind, before, found)
+        return bool(self._in_loop(self._caches.listed, kind, before, found))
 
     def _in_loop(self, call: Callable[..., Any], *args: Any) -> Any:
         """Call it in the asyncio thread and wait for what it gives."""
