@@ -53,20 +53,23 @@ def image_options(lab: Lab) -> list[str]:
 
 
 def last_words(kubectl: Callable[..., str]) -> str:
-    """What the chart's programs serve, where they run, and what they said last."""
+    """What the chart's programs serve, where they run, and what each one said last."""
     where = f"--namespace={NAMESPACE}"
-    asks = (
-        ("get", "vips,dvn", "--all-namespaces"),
-        ("get", "pods", where, "-o=wide"),
-        ("logs", where, "-l=app.kubernetes.io/name=duravip", "--prefix", f"--tail={LINES}"),
-    )
-    said = []
-    for ask in asks:
+
+    def said(*ask: str) -> str:
         try:
-            said.append(kubectl(*ask))
+            return kubectl(*ask, "--request-timeout=5s")
         except LabError as error:
-            said.append(str(error))
-    return "\n".join(said)
+            return str(error)
+
+    pods = said("get", "pods", where, "-o=name").split()
+    return "\n".join(
+        [
+            said("get", "vips,dvn", "--all-namespaces"),
+            said("get", "pods", where, "-o=wide"),
+            *(said("logs", pod, where, "--prefix", f"--tail={LINES}") for pod in pods),
+        ]
+    )
 
 
 def rendered(*options: str) -> list[dict[str, Any]]:

@@ -71,7 +71,7 @@ def tell(stage: Stage, say: Say) -> None:
     stage.install()
     say("applying docs/examples/seed.yaml: two listeners and two bindings on two addresses")
     stage.kubectl("apply", "-f", "-", text=stage.example())
-    _wait(lambda: _are_owned(stage), "every address of the example has an owner", 60)
+    _wait(lambda: _are_owned(stage), "every address of the example has its owner", 60)
     print(stage.kubectl("get", "vips", "-o", "wide"))
     with stage.observe(stage.addresses) as seen:
         time.sleep(BEFORE)
@@ -130,8 +130,14 @@ def _entities(stage: Stage) -> list[dict[str, Any]]:
 
 
 def _are_owned(stage: Stage) -> bool:
-    states = [item.get("status", {}).get("state") for item in _entities(stage)]
-    return states == ["Owned"] * 4
+    """Whether all are served, and by the node that they prefer."""
+    items = _entities(stage)
+    statuses = [item.get("status", {}) for item in items]
+    owners = [status.get("owner") for status in statuses if status.get("state") == "Owned"]
+    wanted = [item["spec"].get("preference", "") for item in items]
+    return len(owners) == 4 and all(
+        owner == wish for owner, wish in zip(owners, wanted, strict=True) if wish
+    )
 
 
 def _owner(stage: Stage) -> str:
