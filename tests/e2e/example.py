@@ -44,10 +44,13 @@ class Example:
         owners = {s.get("owner", "") for s in statuses if s.get("state") == "Owned"}
         return str(owners.pop()) if len(owners) == 1 and len(statuses) == 2 else ""
 
+    def leader_pod(self) -> str:
+        """The name of the operator's leader."""
+        return self._get("lease/duravip-operator", "{.spec.holderIdentity}")
+
     def leader_node(self) -> str:
-        """The node that the operator's leader runs on."""
-        pod = self._get("lease/duravip-operator", "{.spec.holderIdentity}")
-        return self._get(f"pod/{pod}", "{.spec.nodeName}")
+        """The node that it runs on."""
+        return self._get(f"pod/{self.leader_pod()}", "{.spec.nodeName}")
 
     def agent_pod(self, node: str) -> str:
         """The name of a node's agent pod."""

@@ -14,6 +14,8 @@ from lab.layout import Layout
 from lab.processes import wait_for
 
 ROOT = Path("/sys/fs/cgroup")
+LEAF = "init"
+"""node-init.sh makes it, on v2."""
 
 
 class Groups:
@@ -34,8 +36,16 @@ class Groups:
 
     @property
     def doors(self) -> list[str]:
-        """The files that a process writes its number to, to enter."""
-        return [str(folder / "cgroup.procs") for folder in self.folders]
+        """The files that a process writes its number to, to enter.
+
+        On v2 a group that is divided holds no process: such a machine makes a leaf for them.
+        """
+        leaves = [folder / LEAF for folder in self.folders]
+        homes = [
+            leaf if leaf.exists() else folder
+            for leaf, folder in zip(leaves, self.folders, strict=True)
+        ]
+        return [str(home / "cgroup.procs") for home in homes]
 
     @property
     def mounts(self) -> list[str]:

@@ -14,7 +14,7 @@ from lab.control_plane import ControlPlane
 from lab.errors import LabError
 from lab.keeper import Keeper
 from lab.kubectl import Kubectl
-from lab.kubelet import KubeletNodes
+from lab.kubelet import KubeletNodes, load_images
 from lab.layout import API_URL, CLIENT, CLIENT_NICS, SEGMENT, Layout
 from lab.machines import Blueprint, Machine
 from lab.network import Network
@@ -118,6 +118,10 @@ class Lab:
     def api(self) -> client.ApiClient:
         """A new client of the API server, with the administrator's rights."""
         return config.new_client_from_config(str(self.kubeconfig))
+
+    def load_images(self) -> None:
+        """Give the nodes images of the source as it is; `charts.install` then rolls them out."""
+        load_images(self.layout, self.nodes)
 
     def apply_crds(self) -> None:
         """Apply the project's kinds; they can be used when this returns."""
