@@ -1,6 +1,8 @@
 """The caches against a real API server that restarts, hangs, and deletes behind our back."""
 
 import asyncio
+import gc
+import warnings
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from threading import Event
@@ -45,6 +47,10 @@ def watched(lab: Lab, folder: Path, play: Callable[[Caches], Awaitable[None]]) -
             await asyncio.to_thread(informers.stop)
 
     asyncio.run(run())
+    with warnings.catch_warnings():
+        # kopf leaves sockets to the collector, and it may come by in another test.
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 def addresses(caches: Caches) -> set[str]:
