@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
+from lab import programs
 from lab.image import base, wheels
 from lab.image.oci import Blob, Image, blob, write_archive, write_layer
 
@@ -87,3 +88,14 @@ def _cached(cache: Path, name: str, made_of: Iterable[str], write: Callable[[Pat
 
 def _write_base(layer: Path) -> None:
     write_layer(layer, base.entries())
+
+
+def main() -> None:
+    """`make images`: build them, and say where they are and what they are called."""
+    archive = programs.cache() / "images/images.tar"
+    write_images(archive, archive.parent)
+    print(archive, names_file(archive).read_text(), sep="\n")
+
+
+if __name__ == "__main__":
+    main()
