@@ -25,8 +25,7 @@ install: $(STAMP) ## Install the Python packages into .venv
 
 .PHONY: requirements
 requirements: $(STAMP) ## Install the Debian packages and build the Kubernetes programs for the lab
-	@$(LAB) lab.requirements full
-	@$(LAB) lab.programs
+	@$(LAB) lab build
 
 .PHONY: demo
 demo: $(STAMP) ## A local cluster with the manual's example; kill the owner, time the fail-over
@@ -63,3 +62,11 @@ e2e: requirements ## The tests on real kubelets
 .PHONY: manifests
 manifests: $(STAMP) ## Make the CRDs from the models
 	@$(BIN)/python -m duravip_api.manifest crds helm/duravip/crds
+
+.PHONY: chart
+chart: $(STAMP) ## Make the chart's README and the descriptions in its schema
+	@$(BIN)/python helm/write_docs.py
+
+.PHONY: images
+images: requirements ## Make the container images as OCI archives, without docker
+	@$(LAB) lab.images

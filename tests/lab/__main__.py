@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lab import programs, teardown
+from lab import programs, requirements, teardown
 from lab.cluster import SIZES, Lab
 from lab.errors import LabError
 from lab.layout import Layout
@@ -51,6 +51,7 @@ def status(_options: argparse.Namespace) -> None:
 
 def build(_options: argparse.Namespace) -> None:
     """Build the programs of Kubernetes, unless they are built."""
+    requirements.ensure("full", _say)
     print(programs.build(_say))
 
 
