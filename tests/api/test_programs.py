@@ -1,5 +1,6 @@
 """Two operators and three agents as plain processes, started as the contract spells them."""
 
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -180,10 +181,11 @@ def test_bad_objects_say_why_and_harm_nobody(lab: Lab, fleet: Fleet, trio: list[
         "unknown": (duravip("unknown", "10.1.1.77", preference="n9"), "Served"),
         "followless": (duravip("followless", "10.1.1.78", follow="nobody"), "FollowInvalid"),
     }
-    labels = {f"l{n}": "x" * 60 for n in range(3000)}
     big = duravip("big", "10.1.1.79")
-    big["metadata"]["labels"] = labels
-    apply(lab, [*(body for body, _ in bad.values()), big])
+    big["metadata"]["labels"] = {f"l{n}": "x" * 63 for n in range(14_000)}
+    assert len(json.dumps(big)) > 1_000_000
+    apply(lab, [body for body, _ in bad.values()])
+    lab.kubectl("create", "-f", "-", input=json.dumps(big))
     for name, (_, wanted) in bad.items():
         wait_until(lambda n=name, w=wanted: reason(lab, "duravip", n) == w, f"{name}: {wanted}")
     wait_until(lambda: fleet.owners()["10.1.1.79"] != "", "the one with many labels is owned")
