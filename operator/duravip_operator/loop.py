@@ -48,7 +48,7 @@ class Loop:
         self._parts = parts
         self._wake = asyncio.Event()
         self._memory: handover.Memory = {}
-        self._last_grants: dict[str, handover.Grants] = {}
+        self._last_plans: dict[str, handover.Plan] = {}
         self._epoch: int | None = None
 
     def wake(self) -> None:
@@ -95,7 +95,7 @@ class Loop:
             if await self._prepare(snapshot, epoch):
                 return
             decided = decision.decided(snapshot, self._memory)
-        await self._grant(snapshot, decided.grants, epoch)
+        await self._grant(snapshot, decided.plans, epoch)
         parts.reporting.report(snapshot, decided)
 
     def _reaches_us(self, plumbing: Plumbing) -> bool:
@@ -110,13 +110,16 @@ class Loop:
         log.info("leading with epoch %d", epoch) if epoch is not None else log.info("not leading")
 
     def _snapshot(self) -> Snapshot:
-        caches = self._parts.caches
+        caches, pulse = self._parts.caches, self._parts.pulse.view()
         return Snapshot(
             entities=tuple(caches.entities.values()),
             topologies=tuple(caches.topologies.values()),
             nodes=dict(caches.nodes),
             plumbings=dict(caches.plumbings),
-            hearing=dict(self._parts.pulse.hearing()),
+            hearing=dict(pulse.hearing),
+            silences=dict(pulse.silences),
+            witnessed=dict(pulse.witnessed),
+            fencing=self._parts.settings.fencing,
             max_aliases=self._parts.settings.max_aliases,
         )
 
@@ -128,7 +131,7 @@ class Loop:
             if name not in snapshot.plumbings
         ]
         stamped = [
-            self._replace(plumbing, plumbing.grants, epoch)
+            self._replace(plumbing, _standing(plumbing), epoch)
             for plumbing in snapshot.plumbings.values()
             if plumbing.epoch != epoch
         ]
@@ -143,26 +146,22 @@ class Loop:
         return bool(made or stamped)
 
     async def _grant(
-        self, snapshot: Snapshot, grants: Mapping[str, handover.Grants], epoch: int
+        self, snapshot: Snapshot, plans: Mapping[str, handover.Plan], epoch: int
     ) -> None:
         """Write every spec that differs, all at once."""
         pulse = self._parts.members.addresses()
         writes = []
         for name, plumbing in snapshot.plumbings.items():
-            self._last_grants[name] = plumbing.grants
-            if not specs.same(plumbing.grants, grants[name]) or plumbing.pulse != pulse:
-                writes.append(self._replace(plumbing, grants[name], epoch))
+            self._last_plans[name] = _standing(plumbing)
+            if not plans[name].is_in(plumbing) or plumbing.pulse != pulse:
+                writes.append(self._replace(plumbing, plans[name], epoch))
         if writes:
             await asyncio.gather(*writes)
             self.wake()
 
-    async def _replace(self, plumbing: Plumbing, grants: handover.Grants, epoch: int) -> None:
-        spec = specs.spec(grants, epoch, self._parts.members.addresses())
-        # An agent that has said goodbye may start again at any moment. It says so in its status
-        # before it reads its spec: an exact write fails then, and we look again.
-        after = await self._hot(
-            self._parts.cluster.write_spec, plumbing, spec, exactly=plumbing.stopped
-        )
+    async def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
+        spec = specs.spec(plan, epoch, self._parts.members.addresses())
+        after = await self._hot(self._parts.cluster.write_spec, plumbing, spec)
         if after is None:
             log.info("NodePlumbing %s was written by somebody else: looking again", plumbing.node)
             await asyncio.to_thread(self._parts.caches.refresh, plumbing.node)
@@ -173,8 +172,8 @@ class Loop:
 
     def _create(self, name: str, epoch: int) -> None:
         """A NodePlumbing for a Node; one that was deleted by hand gets its grants back."""
-        grants = self._last_grants.get(name, {})
-        spec = specs.spec(grants, epoch, self._parts.members.addresses())
+        plan = self._last_plans.get(name, handover.Plan())
+        spec = specs.spec(plan, epoch, self._parts.members.addresses())
         self._parts.cluster.create_plumbing(name, spec)
         log.info("made NodePlumbing %s with %d addresses", name, spec["grantedCount"])
 
@@ -187,9 +186,16 @@ def _is_empty(plumbing: Plumbing, snapshot: Snapshot) -> bool:
     """Whether the NodePlumbing of a Node that is gone has nothing left to tell."""
     if plumbing.granted:
         return False
-    if not handover.may_hold_anything(snapshot, plumbing.node):
+    if not handover.may_hold(snapshot, plumbing.node):
         return True
-    return plumbing.observed is None or (plumbing.acted and not plumbing.served)
+    silence = snapshot.silences.get(plumbing.node)
+    is_dead = silence is not None and silence.is_muted and not silence.answering
+    return is_dead or plumbing.observed is None or (plumbing.acted and not plumbing.served)
+
+
+def _standing(plumbing: Plumbing) -> handover.Plan:
+    """What the spec grants as it stands."""
+    return handover.Plan(plumbing.grants, plumbing.contested)
 
 
 def _log_change(before: Plumbing, after: Plumbing) -> None:

@@ -30,10 +30,9 @@ class Said:
 class Reporting:
     """Turns decisions into status writes; remembers what it has said, to say only what is new."""
 
-    def __init__(self, writer: StatusWriter, metrics: Metrics, lost_after: float) -> None:
+    def __init__(self, writer: StatusWriter, metrics: Metrics) -> None:
         self._writer = writer
         self._metrics = metrics
-        self._lost_after = lost_after
         self.forget()
 
     def forget(self) -> None:
@@ -46,8 +45,12 @@ class Reporting:
         """Queue the status of every object of which there is something new to say."""
         now = time.monotonic()
         moment = statuses.Moment(now, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        times = (now, self._lost_after)
-        after = departures(self._departures, self._verdicts, decision, times)
+
+        def last_heard(node: str) -> float:
+            silence = snapshot.silences.get(node)
+            return silence.since if silence else now
+
+        after = departures(self._departures, self._verdicts, decision, last_heard)
         for entity in snapshot.entities:
             self._report_entity(entity, decision, moment)
         self._report_topologies(snapshot, decision, moment.time)

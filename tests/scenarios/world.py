@@ -9,7 +9,7 @@ from typing import Any
 from duravip_api import EXCLUDE_LABEL
 from duravip_operator.core import decision, handover, parsing, specs, statuses
 from duravip_operator.core.departures import Departures, departures
-from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
+from duravip_operator.core.snapshot import Hearing, Plumbing, Silence, Snapshot
 from duravip_operator.core.verdicts import Verdict
 from scenarios.machine import Machine
 
@@ -29,7 +29,7 @@ class World:
         self._memory: handover.Memory = {}
         self._verdicts: dict[str, Verdict] = {}
         self._departures: Departures = {}
-        self._last_grants: dict[str, handover.Grants] = {}
+        self._last_plans: dict[str, handover.Plan] = {}
         for number, (name, form) in enumerate(_named(given.get("nodes", {})).items(), 11):
             interfaces = form.get("interfaces", ["eth0", "eth1"])
             self.machines[name] = Machine(
@@ -65,8 +65,10 @@ class World:
     def crash(self, nodes: list[str]) -> None:
         """The node loses power, and the pulse has noticed."""
         for name in nodes:
-            self.machines[name].agent = False
-            self.machines[name].hearing = Hearing.LOST
+            machine = self.machines[name]
+            machine.agent, machine.hearing = False, Hearing.SILENT
+            seen = frozenset(machine.interfaces) - machine.unwitnessed
+            machine.silence = Silence(gone=seen, is_muted=True, is_lasting=True)
 
     def boot(self, nodes: list[str]) -> None:
         """The node is back, with nothing plumbed, and has been heard for long enough."""
@@ -74,6 +76,22 @@ class World:
             machine = self.machines[name]
             machine.agent, machine.hearing = True, Hearing.ALIVE
             machine.report(served=[], reason="AgentStarting")
+
+    def silence(self, nodes: Mapping[str, Mapping[str, Any]]) -> None:
+        """The agent is not heard; what else is known of it is given as in `Silence`."""
+        for name, facts in nodes.items():
+            self.machines[name].hearing = Hearing.SILENT
+            self.machines[name].silence = Silence(
+                gone=frozenset(facts.get("gone", ())),
+                answering=frozenset(facts.get("answering", ())),
+                is_muted=bool(facts.get("muted")),
+                is_lasting=True,
+            )
+
+    def isolate(self, interfaces: Mapping[str, list[str]]) -> None:
+        """The segment keeps other nodes from hearing this one."""
+        for name, isolated in interfaces.items():
+            self.machines[name].unwitnessed = frozenset(isolated)
 
     def hear(self, hearing: Mapping[str, str]) -> None:
         """The pulse says something of a node."""
@@ -146,9 +164,9 @@ class World:
         decided = decision.decided(snapshot, self._memory)
         self._report(snapshot, decided)
         for name, plumbing in snapshot.plumbings.items():
-            self._last_grants[name] = decided.grants[name]
-            if not specs.same(plumbing.grants, decided.grants[name]):
-                self._write(name, decided.grants[name], plumbing)
+            self._last_plans[name] = decided.plans[name]
+            if not decided.plans[name].is_in(plumbing):
+                self._write(name, decided.plans[name], plumbing)
         for machine in self.machines.values():
             if machine.agent and machine.plumbing:
                 machine.act()
@@ -174,6 +192,15 @@ class World:
             },
             plumbings={n: parsing.plumbing(m.plumbing) for n, m in self.machines.items()},
             hearing={name: machine.hearing for name, machine in self.machines.items()},
+            silences={
+                name: machine.silence
+                for name, machine in self.machines.items()
+                if machine.hearing is Hearing.SILENT
+            },
+            witnessed={
+                name: frozenset(machine.interfaces) - machine.unwitnessed
+                for name, machine in self.machines.items()
+            },
             max_aliases=self.max_aliases,
         )
 
@@ -182,18 +209,18 @@ class World:
             if not machine.plumbing:
                 self.clock += 1
                 meta = {"name": name, "uid": f"uid-{self.clock}", "generation": 1}
-                spec = specs.spec(self._last_grants.get(name, {}), EPOCH, ())
+                spec = specs.spec(self._last_plans.get(name, handover.Plan()), EPOCH, ())
                 machine.plumbing = {"metadata": meta, "spec": spec, "status": {}}
 
-    def _write(self, name: str, grants: handover.Grants, before: Plumbing) -> None:
+    def _write(self, name: str, plan: handover.Plan, before: Plumbing) -> None:
         body = self.machines[name].plumbing
-        body["spec"] = specs.spec(grants, EPOCH, ())
+        body["spec"] = specs.spec(plan, EPOCH, ())
         body["metadata"]["generation"] += 1
         self._memory = handover.after_write(self._memory, before, parsing.plumbing(body))
 
     def _report(self, snapshot: Snapshot, decided: decision.Decision) -> None:
         moment = statuses.Moment(float(self.clock), "2026-01-01T00:00:00Z")
-        after = departures(self._departures, self._verdicts, decided, (moment.now, 1.0))
+        after = departures(self._departures, self._verdicts, decided, lambda _: moment.now)
         for entity in snapshot.entities:
             verdict, departure = decided.verdict_on(entity), self._departures.get(entity.address)
             status = statuses.entity_status(entity, verdict, departure, moment)
@@ -210,7 +237,7 @@ class World:
         served = [
             address
             for machine in self.machines.values()
-            if machine.hearing is not Hearing.LOST
+            if machine.hearing is not Hearing.SILENT
             for address in (machine.plumbing.get("status") or {}).get("served", [])
         ]
         twice = {address for address in served if served.count(address) > 1}

@@ -18,7 +18,7 @@ class Decision:
     refused: Mapping[str, Rejection]
     topologies: tuple[Topology, ...]
     choices: Mapping[str, election.Choice]
-    grants: Mapping[str, handover.Grants]
+    plans: Mapping[str, handover.Plan]
     """What the spec of each node shall grant."""
     verdicts: Mapping[str, Verdict]
     """By address."""
@@ -44,16 +44,16 @@ class Decision:
 
 def decided(snapshot: Snapshot, memory: handover.Memory) -> Decision:
     """Decide everything anew from the state of the world."""
-    blocks = topologies.blocks(snapshot.topologies)
+    blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
     judged = follows.joined(conflicts.judged(snapshot, blocks))
     holders = election.holders_of(snapshot)
     choices = election.elected(judged.units, holders, snapshot)
-    grants, waiting = handover.plans(judged.units, choices, snapshot, memory)
+    plans, waiting = handover.plans(judged.units, choices, snapshot, memory)
     return Decision(
         units=judged.units,
         refused=judged.refused,
         topologies=blocks.judged,
         choices=choices,
-        grants=grants,
+        plans=plans,
         verdicts=verdicts.verdicts(judged.units, choices, waiting, snapshot),
     )
