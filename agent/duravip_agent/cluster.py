@@ -86,27 +86,26 @@ class Cluster:
         """Read the object as it is now."""
         return self._asked("get", self._api.get_cluster_custom_object)
 
-    def patch_status(self, status: Body, timeout: float = REQUEST_TIMEOUT) -> Body:
+    def patch_status(self, status: Body) -> Body:
         """Merge into the status; gives back the whole object as it was at that moment."""
         return self._asked(
             "patch",
             self._api.patch_cluster_custom_object_status,
             body={"status": status},
             _content_type=_MERGE_PATCH,
-            _request_timeout=timeout,
         )
 
-    def watch(self, watcher: Watcher) -> None:
-        """Tell `watcher` of the object and of each change, from a thread, for ever."""
-        for name in ("kubernetes", "urllib3"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # a traceback for each retry
-        _Watch(self._api, self._node, watcher).start()
+    def watch(self, watcher: Watcher) -> Callable[[], None]:
+        """Tell `watcher` of the object and of each change, from a thread; gives what ends it."""
+        watch = _Watch(self._api, self._node, watcher)
+        watch.start()
+        return watch.stop
 
     def _asked(self, verb: str, call: Callable[..., object], **options: object) -> Body:
         options.setdefault("_request_timeout", REQUEST_TIMEOUT)
         try:
             answer = call(GROUP, VERSION, PLURAL, self._node, **options)
-        except (OpenApiException, urllib3.exceptions.HTTPError, OSError) as error:
+        except (OpenApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             found = _translated(error)
             self._metrics.requests.labels(verb, str(found.status or "none")).inc()
             raise found from error
@@ -127,7 +126,8 @@ class _Watch:
         self._selector = f"metadata.name={node}"
         self._watcher = watcher
         self._failures = 0
-        self._pause = threading.Event()
+        self._stopped = threading.Event()
+        self._informer: Any = None
 
     def start(self) -> None:
         def asked(**options: Any) -> object:
@@ -138,7 +138,12 @@ class _Watch:
         informer.add_event_handler(MODIFIED, self._watcher.seen)
         informer.add_event_handler(DELETED, lambda _: self._watcher.absent())
         informer.add_event_handler(ERROR, self._failed)
+        self._informer = informer
         informer.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._informer.stop()
 
     def _watched(self, options: Body) -> object:
         response = self._api.list_cluster_custom_object(
@@ -156,7 +161,7 @@ class _Watch:
 
     def _listed(self, options: Body) -> object:
         """List until it works: the informer itself would pause for 5 s after each failure."""
-        while True:
+        while not self._stopped.is_set():
             try:
                 found: Any = self._api.list_cluster_custom_object(
                     GROUP,
@@ -174,6 +179,7 @@ class _Watch:
             version = found["metadata"]["resourceVersion"]
             metadata = SimpleNamespace(resource_version=version)
             return SimpleNamespace(items=found["items"], metadata=metadata)
+        raise ApiError("the watch was ended")
 
     def _failed(self, error: object) -> None:
         """Wait, which the informer does not do by itself: it would spin."""
@@ -182,7 +188,7 @@ class _Watch:
             return
         self._failures += 1
         self._watcher.troubled(found)
-        self._pause.wait(pause_after(self._failures, found.retry_after))
+        self._stopped.wait(pause_after(self._failures, found.retry_after))
 
 
 def configuration_from(kubeconfig: Path | None) -> Configuration:

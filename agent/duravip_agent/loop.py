@@ -137,6 +137,7 @@ class Loop:
                 self._parts.reporter.notice(body)
                 self._take_up(body)
             case Written(body):
+                self._denied_since = None
                 self._specs.introduced(body)
                 self._take_up(body)
             case Absent():
@@ -153,7 +154,6 @@ class Loop:
 
     def _take_up(self, body: Body) -> None:
         """Act on the object from now on, if it may be acted on and says something new."""
-        self._denied_since = None
         if not self._specs.take(body):
             return
         grant = self._specs.grant
@@ -171,6 +171,7 @@ class Loop:
             self._wanted, self._is_dirty = NOTHING, True
         elif self._specs.lose():
             log.warning("this node's NodePlumbing was deleted: everything stays until it is back")
+            self._parts.voice.speak(self._wanted)  # which a new object then shows first
 
     def _note_trouble(self, error: ApiError) -> None:
         if error.is_forbidden and not self._specs.is_introduced:

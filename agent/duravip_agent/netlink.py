@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import struct
+import time
 from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Any
@@ -19,6 +20,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from duravip_agent.core import messages
+from duravip_agent.core.messages import Change
 from duravip_agent.core.observed import Alias, Link, Observed
 from duravip_agent.core.pacing import Neighbour
 from duravip_agent.packed import Packed, opened
@@ -46,11 +48,13 @@ class Kernel:
         self._ip = IPRoute()
         self._ioctl = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._links: tuple[Link, ...] | None = None
+        self._with_own: set[int] = set()
+        """The links on which the node has an IPv4 address of its own."""
 
     def may_change(self) -> bool:
         """Whether the process has the permission to change addresses (CAP_NET_ADMIN)."""
         nowhere = Alias(0x7FFFFFFF, "192.0.2.1", 32, is_marked=True)
-        return self._packed.change([nowhere], is_new=False).get(nowhere) != errno.EPERM
+        return self._packed.change([Change(nowhere, is_new=False)]).get(nowhere) != errno.EPERM
 
     def observed(self, *, with_links: bool) -> Observed:
         """What is there now; the links are read again only when that is asked for."""
@@ -58,11 +62,20 @@ class Kernel:
             self._links = tuple(map(self._link, self._ip.get_links()))
         bodies = self._packed.dump(messages.GET_ADDRESS)
         found = (messages.alias_in(body) for body in bodies)
-        return Observed(self._links, tuple(alias for alias in found if alias))
+        aliases = tuple(alias for alias in found if alias)
+        self._with_own = {
+            alias.link for alias in aliases if not alias.is_marked and ":" not in alias.address
+        }
+        return Observed(self._links, aliases)
 
     def add(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
         """Add addresses; gives back those that were refused, each with what the kernel said."""
-        refused = self._packed.change(aliases, is_new=True)
+        refused = self._packed.change(
+            [
+                Change(alias, is_new=True, is_hidden=alias.link not in self._with_own)
+                for alias in aliases
+            ]
+        )
         return {
             alias: f"cannot add the address: {os.strerror(number)}"
             for alias, number in refused.items()
@@ -73,7 +86,7 @@ class Kernel:
 
         Only those that a look just before has found with our mark may be given.
         """
-        refused = self._packed.change(aliases, is_new=False)
+        refused = self._packed.change([Change(alias, is_new=False) for alias in aliases])
         return {
             alias: f"cannot delete the address: {os.strerror(number)}"
             for alias, number in refused.items()
@@ -152,7 +165,9 @@ def _listen(sock: socket.socket, on_change: Callable[[bool], None]) -> None:
             kind = messages.kind_of(sock.recv(1 << 16))
         except OSError as error:
             if error.errno != errno.ENOBUFS:
-                raise
+                log.warning("cannot hear the kernel's events, listening anew: %s", error)
+                time.sleep(1.0)
+                sock = opened(_EVENTS)
             on_change(True)  # events were lost: look at everything  # noqa: FBT003
             continue
         on_change(kind in {messages.NEW_LINK, messages.DEL_LINK})

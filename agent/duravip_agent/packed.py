@@ -5,6 +5,7 @@ import socket
 from collections.abc import Sequence
 
 from duravip_agent.core import messages
+from duravip_agent.core.messages import Change
 from duravip_agent.core.observed import Alias
 
 BATCH = 64
@@ -54,19 +55,19 @@ class Packed:
                 break
         return bodies
 
-    def change(self, aliases: Sequence[Alias], *, is_new: bool) -> dict[Alias, int]:
-        """Add or delete; gives back those that were refused, each with its errno."""
+    def change(self, changes: Sequence[Change]) -> dict[Alias, int]:
+        """Make changes; gives back those that were refused, each with its errno."""
         refused: dict[Alias, int] = {}
-        for start in range(0, len(aliases), BATCH):
-            refused |= self._change_batch(aliases[start : start + BATCH], is_new=is_new)
+        for start in range(0, len(changes), BATCH):
+            refused |= self._change_batch(changes[start : start + BATCH])
         return refused
 
-    def _change_batch(self, batch: Sequence[Alias], *, is_new: bool) -> dict[Alias, int]:
+    def _change_batch(self, batch: Sequence[Change]) -> dict[Alias, int]:
         first, last = self._seq + 1, self._seq + len(batch)
         self._seq = last
         datagram = b"".join(
-            messages.change_request(alias, seq, is_new=is_new, wants_ack=seq == last)
-            for seq, alias in enumerate(batch, first)
+            messages.change_request(change, seq, wants_ack=seq == last)
+            for seq, change in enumerate(batch, first)
         )
         self._send(datagram)
         refused: dict[Alias, int] = {}
@@ -76,7 +77,7 @@ class Packed:
                     continue
                 number = messages.errno_of(message.body)
                 if number:
-                    refused[batch[message.seq - first]] = number
+                    refused[batch[message.seq - first].alias] = number
                 if message.seq == last:
                     return refused
 

@@ -57,16 +57,19 @@ class Plumber:
         self._retries.forget(wanted, now)
         plan = planned(wanted, self.observed, self._retries.held_back(now))
         failures = {**plan.failures, **self._delete(plan.delete)}
+        added: list[Alias] = []
         is_done = True
         self._announcer.serving(self._served(wanted), now)
         if plan.delete and plan.add:
             self._note(failures)
             on_release()
         for chunk in _chunks(plan.add):
-            if not is_done or must_yield():
+            if must_yield():
                 is_done = False
                 break
             failures |= self._add(chunk, wanted)
+            added += chunk
+        self._log_added([alias for alias in added if alias.address not in failures])
         self._note(failures)
         self._expected = addresses_of(self.observed.marked)
         return is_done
@@ -104,12 +107,8 @@ class Plumber:
         added = [alias for alias in aliases if alias not in refused]
         self.observed = replace(self.observed, aliases=(*self.observed.aliases, *added))
         self._announcer.plumbed(_by_placement(added, wanted), now)
-        again = [alias for alias in added if alias.address in self._expected]
         self._metrics.plumbed.inc(len(added))
-        self._metrics.repaired.inc(len(again))
         self._metrics.refused.inc(len(refused))
-        self._log("plumbed again, since something had removed it:", again)
-        self._log("plumbed", set(added) - set(again))
         return {alias.address: message for alias, message in refused.items()}
 
     def _served(self, wanted: Mapping[str, Placement]) -> dict[Placement, frozenset[str]]:
@@ -124,6 +123,12 @@ class Plumber:
         for message, addresses in new.items():
             log.warning("cannot hold %s as granted: %s", _listed(addresses), message)
         self.failures = failures
+
+    def _log_added(self, added: Sequence[Alias]) -> None:
+        again = [alias for alias in added if alias.address in self._expected]
+        self._metrics.repaired.inc(len(again))
+        self._log("plumbed again what something had removed:", again)
+        self._log("plumbed", set(added) - set(again))
 
     def _log(self, verb: str, aliases: Iterable[Alias]) -> None:
         names = {link.index: link.name for link in self.observed.links}

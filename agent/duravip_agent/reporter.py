@@ -4,14 +4,16 @@ The last report wins. Reports go out at once as long as they are fewer than 10 a
 nothing is written; when the object is found without our status, it is written again.
 """
 
+import json
 import logging
 import time
 from collections import deque
 from collections.abc import Callable
+from hashlib import blake2b
 from threading import Condition, Thread
-from typing import Any
+from typing import NamedTuple, Protocol
 
-from duravip_agent.cluster import ApiError, Body, Cluster
+from duravip_agent.cluster import ApiError, Body
 from duravip_agent.core.backoff import HOPELESS_PAUSE, pause_after
 from duravip_agent.core.grant import version_of
 
@@ -20,25 +22,43 @@ log = logging.getLogger(__name__)
 MOST_PER_SECOND = 10
 
 
+class Store(Protocol):
+    """Where the status goes."""
+
+    def patch_status(self, status: Body) -> Body:
+        """Merge into the status and give back the whole object; raises ApiError."""
+
+
+class _Sight(NamedTuple):
+    version: int
+    status: bytes
+    """A digest: the status itself can be long."""
+
+
+def _sight(body: Body) -> _Sight:
+    text = json.dumps(body.get("status"), sort_keys=True)
+    return _Sight(version_of(body), blake2b(text.encode(), digest_size=16).digest())
+
+
 class Reporter:
     """Keeps the status in the API equal to the last report."""
 
     def __init__(
         self,
-        cluster: Cluster,
+        store: Store,
         on_written: Callable[[Body], None],
         on_trouble: Callable[[ApiError], None],
     ) -> None:
-        self._cluster = cluster
+        self._store = store
         self._on_written, self._on_trouble = on_written, on_trouble
         self._lock = Condition()
         self._wanted: Body | None = None
         self._is_pending = False
         self._is_absent = False
-        self._stored: tuple[int, Any] = (0, None)
-        """The version and status that the API server gave back for our last write."""
-        self._noticed: tuple[int, Any] = (0, None)
-        """The same as somebody else saw it."""
+        self._stored = _Sight(0, b"")
+        """The object as the API server gave it back for our last write."""
+        self._noticed = self._stored
+        """The object as the watch saw it last."""
         self._failures = 0
         self._recent: deque[float] = deque(maxlen=MOST_PER_SECOND)
 
@@ -56,7 +76,7 @@ class Reporter:
     def notice(self, body: Body) -> None:
         """Compare with the object as it was just seen."""
         with self._lock:
-            self._noticed = (version_of(body), body.get("status"))
+            self._noticed = _sight(body)
             if self._is_absent or self._is_lost():
                 self._is_absent, self._is_pending = False, self._wanted is not None
                 self._lock.notify_all()
@@ -71,8 +91,8 @@ class Reporter:
 
     def _is_lost(self) -> bool:
         """Whether a later version of the object has another status than the one we wrote."""
-        version, status = self._noticed
-        return version > self._stored[0] > 0 and status != self._stored[1]
+        stored, noticed = self._stored, self._noticed
+        return noticed.version > stored.version > 0 and noticed.status != stored.status
 
     def _run(self) -> None:
         while True:
@@ -90,14 +110,14 @@ class Reporter:
     def _write(self, status: Body) -> float:
         """Write once; gives back for how long to wait because it failed."""
         try:
-            body = self._cluster.patch_status(status)
+            body = self._store.patch_status(status)
         except ApiError as error:
             return self._failed(error)
         if self._failures:
             log.info("the status can be written again")
         with self._lock:
             self._failures = 0
-            self._stored = (version_of(body), body.get("status"))
+            self._stored = _sight(body)
             self._is_pending = self._wanted is not status or self._is_lost()
             self._lock.notify_all()
         self._on_written(body)

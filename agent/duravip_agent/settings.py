@@ -47,7 +47,7 @@ class Settings(BaseSettings):
     http_listen: Annotated[
         str,
         AfterValidator(_endpoint),
-        Field(description="HOST:PORT of /healthz, /readyz and /metrics"),
+        Field(description="where /healthz, /readyz and /metrics are answered"),
     ] = "127.0.0.1:9481"
     announce_every: Annotated[
         float,
@@ -62,7 +62,9 @@ class Settings(BaseSettings):
     ] = "granted"
     dead_man_after: Annotated[
         float,
-        Field(ge=0.2, le=10, description="how long an agent that hangs may go on serving"),
+        Field(
+            ge=0.2, le=10, description="how long a node may be heard whose agent is dead or hangs"
+        ),
     ] = 0.5
     log_format: Annotated[
         Literal["text", "json"], Field(description="one line a change, in this form")
@@ -119,7 +121,9 @@ def _metavar(name: str, annotation: Any) -> str:
         return "|".join(choices)
     if annotation is float:
         return "SECONDS"
-    return "FILE" if "file" in name or name == "kubeconfig" else name.rpartition("_")[2].upper()
+    if name.endswith("listen"):
+        return "HOST:PORT"
+    return "FILE" if name in {"kubeconfig", "pulse_key_file"} else "NAME"
 
 
 def _said(problem: Any, given: dict[str, str]) -> str:

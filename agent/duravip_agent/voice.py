@@ -56,7 +56,9 @@ class Voice:
         """Say what is there, of what is wanted."""
         specs, plumber = self._specs, self._plumber
         served = addresses_of(plumber.observed.marked)
-        if specs.grant.uid and served <= wanted.keys():
+        if not specs.grant.uid:
+            self._acted = None
+        elif served <= wanted.keys():
             self._acted = specs.grant.generation
         reason = Reason.AGENT_STOPPED if is_stopped else self._reason()
         self._readiness = self._readiness.changed_to(reason, _now(), specs.refusal)

@@ -85,6 +85,13 @@ class Caches:
         """Whether every kind was listed once: before that, what is missing may well exist."""
         return len(self._listed) == len(KINDS)
 
+    @property
+    def highest_epoch(self) -> int | None:
+        """The highest in any NodePlumbing; None while the caches are cold. From any thread."""
+        if not self.is_warm:
+            return None
+        return max((p.epoch for p in list(self.plumbings.values())), default=0)
+
     def put(self, kind: Kind, body: Body) -> None:
         """Some watch has seen the object. Called from any thread."""
         if found := sighting(kind, body):
@@ -115,36 +122,41 @@ class Caches:
         cache.gone.clear()
         return dict(cache.versions)
 
-    def listed(self, kind: Kind, before: Mapping[str, Version], found: Iterable[Sighting]) -> None:
-        """Take a whole list of this kind. In the asyncio thread."""
+    def listed(self, kind: Kind, before: Mapping[str, Version], found: Iterable[Sighting]) -> bool:
+        """Take a whole list of this kind; whether it told anything new. In the asyncio thread."""
         cache = self._caches[kind]
         missing = dict(before)
+        is_news = False
         for seen in found:
             missing.pop(seen.key, None)
             if seen.value is None:
                 continue
             if cache.versions.get(seen.key) == before.get(seen.key):
                 cache.versions.pop(seen.key, None)  # untouched since: the list is right
-            self._take(kind, seen)
+            is_news |= self._take(kind, seen)
         for key, version in missing.items():
             if cache.versions.get(key) == version:
                 self._forget(kind, key, version.uid)
+                is_news = True
         if kind not in self._listed:
             self._listed.add(kind)
             self._on_change()
+        return is_news
 
-    def _take(self, kind: Kind, seen: Sighting) -> None:
+    def _take(self, kind: Kind, seen: Sighting) -> bool:
+        """Take what was seen, unless it is older than what is known; whether it is news."""
         cache = self._caches[kind]
         known = cache.versions.get(seen.key)
         if seen.version.uid in cache.gone or (known and _is_older(seen.version, known)):
-            return
+            return False
         cache.versions[seen.key] = seen.version
         old = cache.values.get(seen.key)
         if old == seen.value and _status(old) == _status(seen.value):
-            return  # the very same object stays: passes see by identity that nothing is new
+            return False  # the same object stays: passes see by identity that nothing is new
         cache.values[seen.key] = seen.value
         if old != seen.value:
             self._on_change()
+        return old != seen.value
 
     def _forget(self, kind: Kind, key: str, uid: str) -> None:
         cache = self._caches[kind]
@@ -155,7 +167,7 @@ class Caches:
             del cache.values[key]
             self._on_change()
 
-    def in_loop(self, call: Callable[..., None], *args: Any) -> None:
+    def in_loop(self, call: Callable[..., object], *args: Any) -> None:
         """Have the asyncio thread call this soon. From any thread."""
         with suppress(RuntimeError):  # the loop has ended before this thread did
             self._defer(call, *args)

@@ -87,8 +87,9 @@ def _run(found: kopf.OperatorRegistry, stop: threading.Event) -> None:
                     stop_flag=stop,
                 )
             )
-        except Exception as error:  # noqa: BLE001 - a framework may raise anything
-            log.warning("kopf has ended, and starts again: %s", " ".join(str(error).split()))
+        except BaseException as error:  # noqa: BLE001 - a framework may raise anything
+            why = " ".join(str(error).split()) or type(error).__name__
+            log.warning("kopf has ended, and starts again: %s", why)
         stop.wait(RESTART_AFTER)
 
 

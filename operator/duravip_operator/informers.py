@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 GONE: Final = 410
 CONNECT_TIMEOUT: Final = 3.0
 LIST_TIMEOUT: Final = (CONNECT_TIMEOUT, 10.0)
+FIRST_SWEEP: Final = 1.0
+"""The second sweep comes so soon after the first, the third after twice that, and so on."""
+
 FIRST_PAUSE: Final = 0.1
 LONGEST_PAUSE: Final = 2.0
 _informer: Any = SharedInformer  # it has no types
@@ -56,13 +59,20 @@ class Informers:
         self._lists["Node"] = CoreV1Api(client).list_node
         self._caches = into
         self._stopping = stopping
+        self._running: list[Any] = []
 
     def start(self) -> None:
         """Begin to watch, and to sweep."""
-        for kind in LATE:
-            _Watch(kind, self._lists[kind], self._caches, self._stopping).start()
         sweep = Sweep(self._lists, self._caches, self._stopping)
+        for kind in LATE:
+            watch = _Watch(kind, self._lists[kind], self._caches, sweep.hurry, self._stopping)
+            self._running.append(watch.start())
         Thread(target=sweep.run, name="sweep", daemon=True).start()
+
+    def stop(self) -> None:
+        """End the watches; `stopping` must be set. A program that ends may do without."""
+        for informer in self._running:
+            informer.stop()
 
 
 class Sweep:
@@ -75,15 +85,21 @@ class Sweep:
         self._caches = into
         self._stopping = stopping
         self._is_troubled = False
+        self._hurry = Event()
 
     def run(self) -> None:
-        """Sweep until the program ends."""
-        pause = 0.0
-        while not self._stopping.wait(pause):
-            pause = timing.SWEEP
+        """Sweep until the program ends: often at first, while kopf has yet to begin."""
+        pause, usual = 0.0, FIRST_SWEEP
+        while not self._hurried(pause):
+            if self._hurry.is_set():
+                self._hurry.clear()
+                usual = FIRST_SWEEP
+            pause, usual = usual, min(timing.SWEEP, 2 * usual)
             try:
-                for kind in caches.KINDS:
-                    self._sweep(kind)
+                news = [self._sweep(kind) for kind in caches.KINDS]
+                if any(news):
+                    # kopf should have told us: until it is seen to do so again, ask often.
+                    usual = FIRST_SWEEP
                 self._recovered()
             except ApiError as error:
                 self._troubled(error)
@@ -91,7 +107,17 @@ class Sweep:
             except Exception:
                 log.exception("a sweep failed; the next one comes in %g s", pause)
 
-    def _sweep(self, kind: Kind) -> None:
+    def hurry(self) -> None:
+        """The API server was away: kopf may miss what was deleted until it watches again."""
+        self._hurry.set()
+
+    def _hurried(self, pause: float) -> bool:
+        """Wait until the next sweep; whether the program ends."""
+        self._hurry.wait(pause)
+        return self._stopping.is_set()
+
+    def _sweep(self, kind: Kind) -> bool:
+        """List a kind; whether that told anything new."""
         before = self._in_loop(self._caches.known, kind)
         items, _ = listed(self._lists[kind], _request_timeout=LIST_TIMEOUT)
         found = [
@@ -99,7 +125,7 @@ class Sweep:
             for body in items
             if (seen := caches.unchanged(kind, body, before) or caches.sighting(kind, body))
         ]
-        self._in_loop(self._caches.listed, kind, before, found)
+        return bool(self._in_loop(self._caches.listed, kind, before, found))
 
     def _in_loop(self, call: Callable[..., Any], *args: Any) -> Any:
         """Call it in the asyncio thread and wait for what it gives."""
@@ -129,9 +155,15 @@ class _Watch:
     """Adapts a list call to what a SharedInformer expects, and keeps it from spinning."""
 
     def __init__(
-        self, kind: Kind, call: Callable[..., object], into: Caches, stopping: Event
+        self,
+        kind: Kind,
+        call: Callable[..., object],
+        into: Caches,
+        on_return: Callable[[], None],
+        stopping: Event,
     ) -> None:
         self._kind = kind
+        self._on_return = on_return
         self._call = call
         self._caches = into
         self._stopping = stopping
@@ -139,7 +171,9 @@ class _Watch:
         self._pause = 0.0
         self._is_troubled = False
 
-    def start(self) -> None:
+    def start(self) -> Any:
+        """Begin to watch; gives the informer."""
+
         # Without the annotation the library forgets the resourceVersion that it has reached.
         def asked(**options: Any) -> object:
             return self._watched(options) if options.get("watch") else self._listed(options)
@@ -150,6 +184,7 @@ class _Watch:
         informer.add_event_handler(DELETED, partial(self._caches.drop, self._kind))
         informer.add_event_handler(ERROR, self._failed)
         informer.start()
+        return informer
 
     def _watched(self, options: dict[str, Any]) -> object:
         if self._lasts:
@@ -184,5 +219,6 @@ class _Watch:
     def _recovered(self) -> None:
         if self._is_troubled:
             log.info("%s is watched again", self._kind)
+            self._on_return()
         self._is_troubled = False
         self._pause = 0.0

@@ -6,14 +6,16 @@ was away or somebody else wrote first, the next one finds and does.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from duravip_api import timing
-from duravip_operator import cluster, informers, leadership, metrics
+from duravip_operator import cluster, leadership, metrics
+from duravip_operator.caches import Caches
 from duravip_operator.core import decision, handover, specs
-from duravip_operator.core.snapshot import Plumbing, Snapshot
+from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
 from duravip_operator.pulse import Pulse
 from duravip_operator.reporting import Reporting
 from duravip_operator.settings import Settings
@@ -22,6 +24,9 @@ log = logging.getLogger(__name__)
 
 DEBOUNCE = 0.01
 """Events that come within this many seconds of one another are answered by one pass."""
+
+SETTLED_AFTER = 1.0
+"""A cold replica waits for so long more than a node needs to grow mature, in seconds."""
 
 WORST_PAUSE = 5.0
 """The longest pause after passes that failed, in seconds."""
@@ -32,7 +37,7 @@ class Parts:
     """What the loop looks at and writes through."""
 
     settings: Settings
-    caches: informers.Caches
+    caches: Caches
     pulse: Pulse
     elector: leadership.Elector
     members: leadership.Members
@@ -50,6 +55,8 @@ class Loop:
         self._memory: handover.Memory = {}
         self._last_plans: dict[str, handover.Plan] = {}
         self._epoch: int | None = None
+        self._started = time.monotonic()
+        self._is_settled = False
 
     def wake(self) -> None:
         """Something changed: make a pass soon."""
@@ -92,11 +99,23 @@ class Loop:
         with parts.metrics.pass_seconds.time():
             snapshot = self._snapshot()
             self._memory = handover.remembered(self._memory, snapshot)
-            if await self._prepare(snapshot, epoch):
+            if await self._prepare(snapshot, epoch) or not self._has_settled(snapshot):
                 return
             decided = decision.decided(snapshot, self._memory)
         await self._grant(snapshot, decided.plans, epoch)
         parts.reporting.report(snapshot, decided)
+
+    def _has_settled(self, snapshot: Snapshot) -> bool:
+        """Whether this replica has listened for long enough to know who is there.
+
+        A cold one waits for that once, so that the first node to be heard does not get everything.
+        """
+        settings = self._parts.settings
+        waited = time.monotonic() - self._started >= settings.mature + SETTLED_AFTER
+        unsure = {Hearing.UNHEARD, Hearing.YOUNG}
+        heard = (snapshot.hearing.get(n, Hearing.UNHEARD) for n in snapshot.plumbings)
+        self._is_settled |= waited or unsure.isdisjoint(heard)
+        return self._is_settled
 
     def _reaches_us(self, plumbing: Plumbing) -> bool:
         return self._parts.settings.pulse_advertise in plumbing.pulse
@@ -107,7 +126,8 @@ class Loop:
         self._epoch = epoch
         self._memory = {}
         self._parts.reporting.forget()
-        log.info("leading with epoch %d", epoch) if epoch is not None else log.info("not leading")
+        self._parts.metrics.lead(epoch)
+        log.info("not leading" if epoch is None else f"leading with epoch {epoch}")
 
     def _snapshot(self) -> Snapshot:
         caches, pulse = self._parts.caches, self._parts.pulse.view()

@@ -8,12 +8,14 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from duravip_api.reasons import MoveReason
 from duravip_operator.cluster import StatusWriter
 from duravip_operator.core import statuses
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.departures import Departures, departures
 from duravip_operator.core.snapshot import Entity, Snapshot
 from duravip_operator.core.verdicts import Verdict
+from duravip_operator.events import Events
 from duravip_operator.metrics import Metrics
 
 
@@ -30,13 +32,15 @@ class Said:
 class Reporting:
     """Turns decisions into status writes; remembers what it has said, to say only what is new."""
 
-    def __init__(self, writer: StatusWriter, metrics: Metrics) -> None:
+    def __init__(self, writer: StatusWriter, events: Events, metrics: Metrics) -> None:
         self._writer = writer
+        self._events = events
         self._metrics = metrics
         self.forget()
 
     def forget(self) -> None:
         """Leadership changed hands: what the statuses say now is all that is known."""
+        self._writer.clear()
         self._said: dict[str, Said] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._departures: Departures = {}
@@ -72,7 +76,14 @@ class Reporting:
         self._said[entity.uid] = Said(entity, verdict, status)
         if status != entity.status:
             moved = status.get("owner") != entity.status.get("owner")
+            if status.get("lastMove") != base.status.get("lastMove"):
+                self._tell_of_move(entity, status["lastMove"])
             self._writer.put((entity.kind, entity.namespace, entity.name), status, urgent=moved)
+
+    def _tell_of_move(self, entity: Entity, move: statuses.Status) -> None:
+        former = f" from {move['from']}" if "from" in move else ""
+        sentence = f"{entity.address} moved{former} to {move['to']}"
+        self._events.say(entity, MoveReason(move["reason"]), sentence, "Normal")
 
     def _report_topologies(self, snapshot: Snapshot, decision: Decision, time: str) -> None:
         addresses = decision.addresses_in()

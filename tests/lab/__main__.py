@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from lab import programs, requirements, teardown
+from lab import programs, teardown
 from lab.cluster import SIZES, Lab
 from lab.errors import LabError
 from lab.layout import Layout
@@ -25,7 +25,6 @@ EXAMPLES = """examples:
 
 def up(options: argparse.Namespace) -> None:
     """Start a lab that stays until `down`."""
-    requirements.ensure(options.size, _say)
     lab = Lab(options.size, options.nodes, options.name, _say)
     lab.start()
     lab.release()
@@ -165,6 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyError as error:
         print(f"lab: there is no machine {error} in it", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     return 0
 
 

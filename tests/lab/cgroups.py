@@ -9,10 +9,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from lab.errors import LabError
 from lab.layout import Layout
 from lab.processes import wait_for
 
 ROOT = Path("/sys/fs/cgroup")
+LEAF = "init"
+"""node-init.sh makes it, on v2."""
 
 
 class Groups:
@@ -33,8 +36,16 @@ class Groups:
 
     @property
     def doors(self) -> list[str]:
-        """The files that a process writes its number to, to enter."""
-        return [str(folder / "cgroup.procs") for folder in self.folders]
+        """The files that a process writes its number to, to enter.
+
+        On v2 a group that is divided holds no process: such a machine makes a leaf for them.
+        """
+        leaves = [folder / LEAF for folder in self.folders]
+        homes = [
+            leaf if leaf.exists() else folder
+            for leaf, folder in zip(leaves, self.folders, strict=True)
+        ]
+        return [str(home / "cgroup.procs") for home in homes]
 
     @property
     def mounts(self) -> list[str]:
@@ -85,7 +96,7 @@ def remove(folders: Sequence[Path], patience: float = 5) -> None:
         if not left:
             return
         if time.monotonic() > end:
-            raise OSError(f"cannot remove the control groups {', '.join(left)}")
+            raise LabError(f"cannot remove the control groups {', '.join(left)}")
         time.sleep(0.02)
 
 

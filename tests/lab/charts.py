@@ -1,6 +1,6 @@
 """Helm, and the project's chart, in a lab of the full size."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ import yaml
 
 from lab.charts_program import helm as program
 from lab.cluster import Lab
+from lab.errors import LabError
 from lab.kubelet import references
 from lab.layout import HOME
 from lab.processes import attempt, checked
@@ -17,6 +18,7 @@ RELEASE: Final = "duravip"
 NAMESPACE: Final = "duravip-system"
 PATIENCE: Final = 120
 """Seconds that an installation may take."""
+LINES: Final = 15
 
 
 def helm(lab: Lab, *arguments: str, timeout: float = PATIENCE + 10) -> str:
@@ -48,6 +50,26 @@ def image_options(lab: Lab) -> list[str]:
         f"--set-string=image.{program}.repository={repository},image.{program}.tag={tag}"
         for program, repository, tag in pairs
     ]
+
+
+def last_words(kubectl: Callable[..., str]) -> str:
+    """What the chart's programs serve, where they run, and what each one said last."""
+    where = f"--namespace={NAMESPACE}"
+
+    def said(*ask: str) -> str:
+        try:
+            return kubectl(*ask, "--request-timeout=5s")
+        except LabError as error:
+            return str(error)
+
+    pods = said("get", "pods", where, "-o=name").split()
+    return "\n".join(
+        [
+            said("get", "vips,dvn", "--all-namespaces"),
+            said("get", "pods", where, "-o=wide"),
+            *(said("logs", pod, where, "--prefix", f"--tail={LINES}") for pod in pods),
+        ]
+    )
 
 
 def rendered(*options: str) -> list[dict[str, Any]]:

@@ -9,12 +9,12 @@ from typing import Final, Self
 
 from kubernetes import client, config
 
-from lab import programs, teardown
+from lab import programs, requirements, teardown
 from lab.control_plane import ControlPlane
 from lab.errors import LabError
 from lab.keeper import Keeper
 from lab.kubectl import Kubectl
-from lab.kubelet import KubeletNodes
+from lab.kubelet import KubeletNodes, load_images
 from lab.layout import API_URL, CLIENT, CLIENT_NICS, SEGMENT, Layout
 from lab.machines import Blueprint, Machine
 from lab.network import Network
@@ -68,10 +68,10 @@ class Lab:
         return cls(facts["size"], facts["nodes"], name)
 
     def start(self) -> None:
-        """Start all of it. When that fails nothing is left of it."""
+        """Start all of it, with what it needs. When that fails nothing is left of it."""
+        requirements.ensure(self.size, self._say)
         programs.build(self._say)
-        if self.name in teardown.known():
-            raise LabError(f"lab {self.name!r} is there: end it by `lab down --name {self.name}`")
+        self._claim_name()
         self._keeper = Keeper(self.name)
         try:
             self._start()
@@ -119,6 +119,10 @@ class Lab:
         """A new client of the API server, with the administrator's rights."""
         return config.new_client_from_config(str(self.kubeconfig))
 
+    def load_images(self) -> None:
+        """Give the nodes images of the source as it is; `charts.install` then rolls them out."""
+        load_images(self.layout, self.nodes)
+
     def apply_crds(self) -> None:
         """Apply the project's kinds; they can be used when this returns."""
         self.kubectl("apply", "--server-side", "-f", str(CRDS))
@@ -144,6 +148,12 @@ class Lab:
         pace = pace or Pace.for_count(len(addresses))
         return Observation(self.client, list(self.machines), addresses, pace)
 
+    def who_answers(self, addresses: Sequence[str]) -> dict[str, str]:
+        """Give the machine that answers for each address now; silent ones are not in it."""
+        with self.observe(addresses, Pace(Pace.for_count(len(addresses)).ask, ping=0)) as seen:
+            pass
+        return seen.sight.owners()
+
     @property
     def _door_url(self) -> str:
         return self.control_plane.door.url
@@ -151,8 +161,15 @@ class Lab:
     def _machine(self, blueprint: Blueprint) -> Machine:
         return Machine(blueprint, self.layout, self.network)
 
+    def _claim_name(self) -> None:
+        """From here on the lab's traces are ours to remove; before, they are somebody else's."""
+        try:
+            self.layout.home.mkdir(parents=True)
+        except FileExistsError:
+            down = f"python -m lab down --name {self.name}"
+            raise LabError(f"lab {self.name!r} is there already: end it by `{down}`") from None
+
     def _start(self) -> None:
-        self.layout.home.mkdir(parents=True)
         self.network.create()
         self.control_plane.door.open()
         names = [node_name(n + 1) for n in range(len(self.nodes))]

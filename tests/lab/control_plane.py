@@ -146,6 +146,7 @@ class ControlPlane:
             f"--cluster-signing-cert-file={pki('ca.crt')}",
             f"--cluster-signing-key-file={pki('ca.key')}",
             "--allocate-node-cidrs=false",
+            f"--flex-volume-plugin-dir={self.machine.folder / 'volume-plugins'}",  # it makes it
             "--node-monitor-period=1s",
             f"--node-monitor-grace-period={GRACE}s",
         ]

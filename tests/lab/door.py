@@ -36,6 +36,7 @@ class Door:
                 [sys.executable, "-I", str(PROGRAM), self._inside],
                 stdin=subprocess.DEVNULL,
                 stdout=out,
+                stderr=subprocess.DEVNULL,  # it outlives whoever reads ours
                 start_new_session=True,
             )
         wait_for(lambda: self._port.read_text().endswith("\n"), "the lab's door opens")

@@ -80,7 +80,8 @@ class Fleet:
 
     def owners(self) -> dict[str, str]:
         """`{address: owner}` as the statuses say; empty for those that nobody serves."""
-        template = "-o=jsonpath={range .items[*]}{.spec.address} {.status.owner} {.status.state}{'\\n'}{end}"
+        fields = "{.spec.address} {.status.owner} {.status.state}{'\\n'}"
+        template = "-o=jsonpath={range .items[*]}" + fields + "{end}"
         found = {}
         for kind in ("duravips", "vipbindings"):
             for line in self._lab.kubectl("get", kind, "-A", template).splitlines():

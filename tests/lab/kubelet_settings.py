@@ -48,7 +48,9 @@ def write(layout: Layout, folder: Path, number: int) -> None:
         "folder": folder,
         "pause": PAUSE,
         "service": SERVICE_ADDRESS,
-        "api": f"{API_ADDRESS}:{API_PORT}",
+        "host": API_ADDRESS,
+        "port": API_PORT,
+        "pods": pod_network(number),
     }
     for name in ("containerd.toml", "services.nft"):
         files[name] = Template((TEMPLATES / name).read_text()).substitute(values)

@@ -16,7 +16,7 @@ from lab.cgroups import Groups
 from lab.errors import LabError
 from lab.layout import Layout, Nic
 from lab.network import Network
-from lab.processes import Process
+from lab.processes import Process, Starter
 
 INIT = Path(__file__).with_name("machine-init.sh")
 ENTER = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 1; shift; done; shift; exec "$@"'
@@ -50,7 +50,7 @@ class Machine:
         self._namespace = layout.namespace_file(self.name)
         self._network = network
         self._groups = Groups(layout, self.name)
-        self._children: list[subprocess.Popen[bytes]] = []
+        self._children: list[Starter] = []
 
     @property
     def pid(self) -> int:
@@ -129,7 +129,8 @@ class Machine:
         """Start a program in it, which outlives us. Paths must be absolute: it starts in /."""
         log = log or self.folder / f"{Path(argv[0]).name}.log"
         with log.open("ab") as out:
-            starter = subprocess.Popen(
+            written = out.tell()
+            starter = Starter(
                 self.entering(argv),
                 stdin=subprocess.DEVNULL,
                 stdout=out,
@@ -139,7 +140,7 @@ class Machine:
             )
         self.reap()
         self._children.append(starter)
-        return Process(argv, starter, log)
+        return Process(argv, starter, log, written)
 
     def run(self, argv: Sequence[str], text: str | None = None, timeout: float = 60) -> str:
         """Run a program in it to its end and give what it printed; it must exit with 0."""
@@ -163,7 +164,7 @@ class Machine:
     def _joining(self) -> list[str]:
         return ["sh", "-c", ENTER, "sh", *self._groups.doors, "--"]
 
-    def _boot(self, ready: int) -> subprocess.Popen[bytes]:
+    def _boot(self, ready: int) -> Starter:
         blueprint = self.blueprint
         unshare = ["unshare", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child"]
         if blueprint.own_cgroups:
@@ -175,7 +176,7 @@ class Machine:
             "LAB_CGROUPS": " ".join(self._groups.mounts) if blueprint.own_cgroups else "",
         }
         with (self.folder / "init.log").open("ab") as out:
-            return subprocess.Popen(
+            return Starter(
                 [*self._joining(), "nsenter", f"--net={self._namespace}", *unshare, *inner],
                 stdin=subprocess.DEVNULL,
                 stdout=out,

@@ -14,12 +14,20 @@ POLL = 0.005
 PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
+class Starter(subprocess.Popen[bytes]):
+    """What starts a program in a machine, and ends with it. Both outlive us if need be."""
+
+    def __del__(self) -> None:
+        """Nothing: to forget it is no leak."""
+
+
 class Process:
     """A program that was started in a machine."""
 
-    def __init__(self, argv: Sequence[str], starter: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, argv: Sequence[str], starter: Starter, log: Path, written: int) -> None:
         self.argv = tuple(argv)
         self.log = log
+        self._written = written
         self._starter = starter
         self.pid = _only_child(starter)
         """Its number outside the machine; that of its starter when it has already ended."""
@@ -63,8 +71,8 @@ class Process:
             raise LabError(f"{self.argv[0]} has not ended after {timeout} s") from None
 
     def output(self) -> str:
-        """What it has written so far."""
-        return self.log.read_text(errors="replace")
+        """What it has written so far, without what others had written to its log before."""
+        return self.log.read_bytes()[self._written :].decode(errors="replace")
 
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -165,7 +173,7 @@ def _is_in(pid: int, wanted: os.stat_result) -> bool:
     return (found.st_dev, found.st_ino) == (wanted.st_dev, wanted.st_ino)
 
 
-def _only_child(starter: subprocess.Popen[bytes]) -> int:
+def _only_child(starter: Starter) -> int:
     """The process that `nsenter` made; the starter's own number when it is over already."""
     listed = Path(f"/proc/{starter.pid}/task/{starter.pid}/children")
     while starter.poll() is None:

@@ -27,6 +27,7 @@ API: Final = {
 }
 """The program or file that is needed, and Debian's package that has it."""
 FULL: Final = API | {
+    "/usr/bin/python3": "python3",  # what the images are made of
     "/usr/lib/cni/ptp": "containernetworking-plugins",
     "conntrack": "conntrack",
     "containerd": "containerd",

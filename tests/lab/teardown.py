@@ -9,8 +9,9 @@ import shutil
 from lab import cgroups, processes
 from lab.cgroups import Groups
 from lab.door import Door
+from lab.errors import LabError
 from lab.layout import HOME, NAMESPACES, PREFIX, SWITCH, Layout
-from lab.processes import run
+from lab.processes import attempt
 
 
 def known() -> list[str]:
@@ -34,6 +35,8 @@ def tear_down(layout: Layout) -> None:
     Door(layout).close()
     # The switch first: with it all the cables go, and then no namespace waits for another.
     for file in sorted(namespaces, key=lambda file: file.name != layout.namespace(SWITCH)):
-        run(["ip", "netns", "del", file.name])
+        attempt(["ip", "netns", "del", file.name])  # somebody else may be ending it as well
+        if file.exists():
+            raise LabError(f"cannot delete the network namespace {file.name}")
     cgroups.remove(groups)
     shutil.rmtree(layout.home, ignore_errors=True)

@@ -18,7 +18,7 @@ class Machine:
     agent: bool = True
     labels: dict[str, str] = field(default_factory=dict)
     hearing: Hearing = Hearing.ALIVE
-    silence: Silence = Silence()
+    silence: Silence = field(default_factory=Silence)
     """What is known of it while it is silent."""
     unwitnessed: frozenset[str] = frozenset()
     """Interfaces on which no other node hears it."""

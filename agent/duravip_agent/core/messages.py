@@ -77,13 +77,25 @@ def dump_request(kind: int, seq: int) -> bytes:
     return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _DUMP, seq, 0) + body
 
 
-def change_request(alias: Alias, seq: int, *, is_new: bool, wants_ack: bool) -> bytes:
+class Change(NamedTuple):
+    """An address to add or to delete."""
+
+    alias: Alias
+    is_new: bool
+    is_hidden: bool = False
+    """Scope host: never chosen as the source of the node's own connections, and listed first.
+    For IPv4 only, and where the node has no address of its own on the link: there the kernel
+    would choose it. Elsewhere the node's own address stays the first and is chosen."""
+
+
+def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
     """Add or delete an address. Without `wants_ack` only a refusal is answered."""
+    alias, is_new, is_hidden = change
     address = parsed(alias.address)
     family, data = _AF[address.version], address.packed
     is_host = alias.mask == _HOST_MASK[address.version]
     is_v4 = family == _AF[4]
-    scope = _SCOPE_HOST if is_host and is_v4 else _SCOPE_GLOBAL
+    scope = _SCOPE_HOST if is_hidden and is_v4 else _SCOPE_GLOBAL
     body = _ADDRESS.pack(family, alias.mask, 0, scope, alias.link)
     body += _attribute(_LOCAL, data) + _attribute(_LABELLED_ADDRESS, data)
     if is_new:

@@ -2,7 +2,7 @@
 
 The first broadcast of a new address never waits: clients wait for it. It is charged, so what
 follows waits for longer. Then come the other broadcasts, and last the frames to single
-neighbours, of which a later round replaces an earlier one.
+neighbours. A later round replaces what is left of an earlier one: it says the same.
 """
 
 from collections import deque
@@ -15,6 +15,9 @@ from duravip_agent.core.grant import Placement
 
 RATE = 2000.0
 BURST = 4000.0
+GRAIN = 0.05
+"""Whoever has used the tokens up waits until this many seconds' worth are there again."""
+
 BATCH = 512
 """So many frames are given at a time, so that the caller can look at other things between."""
 
@@ -37,10 +40,14 @@ class Call(NamedTuple):
     """None = everybody."""
 
 
+_Key = tuple[Placement, str]
+
+
 class _Job(NamedTuple):
     """Frames that belong together."""
 
-    key: tuple[Placement, str]
+    key: _Key
+    """Of jobs with the same key the later one replaces the earlier one, but for a first one."""
     calls: Iterator[Call]
 
 
@@ -72,7 +79,7 @@ class _Lane:
         if self.at_once:
             return 0.0
         if self.broadcasts or self.directed:
-            return max(0.0, (1 - self.tokens) / rate)
+            return max(0.0, GRAIN - self.tokens / rate) if self.tokens < 1 else 0.0
         return None
 
 
@@ -89,8 +96,9 @@ class Pacing:
         if not (is_first or place.arp_all_hosts):
             return
         lane = self._lane(place, now)
-        jobs = lane.at_once if is_first else lane.broadcasts
         key = (place, addresses[0])
+        lane.broadcasts = _without(lane.broadcasts, key)
+        jobs = lane.at_once if is_first else lane.broadcasts
         jobs.append(_Job(key, (Call(place, address) for address in addresses)))
         replies = (Call(place, a, is_reply=True) for a in addresses if ":" not in a)
         lane.broadcasts.append(_Job(key, replies))
@@ -99,8 +107,8 @@ class Pacing:
         """Queue what these neighbours are to hear of a round, each by itself."""
         lane = self._lane(due.placement, now)
         key = (due.placement, due.addresses[0])
-        others = (job for job in lane.directed if job.key != key)
-        lane.directed = deque([*others, _Job(key, _directed(due, neighbours))])
+        lane.directed = _without(lane.directed, key)
+        lane.directed.append(_Job(key, _directed(due, neighbours)))
 
     def take(self, now: float, is_served: Callable[[Placement, str], bool]) -> list[Call]:
         """The frames to send now; call again when `next_due` says so."""
@@ -120,6 +128,10 @@ class Pacing:
 
     def _lane(self, place: Placement, now: float) -> _Lane:
         return self._lanes.setdefault(place.interface, _Lane(self._burst, now))
+
+
+def _without(jobs: deque[_Job], key: _Key) -> deque[_Job]:
+    return deque(job for job in jobs if job.key != key)
 
 
 def _directed(due: Round, neighbours: Sequence[Neighbour]) -> Iterator[Call]:

@@ -1,12 +1,13 @@
 """Which version of the node's object is acted on.
 
 S1  Nothing is acted on that is older than the answer to this boot's first report (`introduced`).
-S2  A later resourceVersion is a later state; an earlier one, from a slower source, is ignored.
+S2  A higher resourceVersion is a later state; an earlier one, from a slower source, is ignored.
 S3  A spec with an epoch lower than the highest one seen was written by a former leader. It is
     refused and the one before stays in force; so is a spec that cannot be read.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from duravip_agent.core.grant import Grant, grant_of, version_of
@@ -19,7 +20,7 @@ class Specs:
 
     def __init__(self) -> None:
         self.grant = Grant()
-        """What is in force."""
+        """What is in force; its uid is empty when it belongs to no object that exists."""
         self.epoch: int | None = None
         """The highest one seen."""
         self.newest_read = 0
@@ -34,18 +35,19 @@ class Specs:
         """The API server has stored a report of this boot; the object was like this then."""
         if not self.is_introduced:
             self.is_introduced = True
-            self._version = version_of(body) - 1  # the object itself is still to be taken
+            self._version = version_of(body)
             self.epoch = (body.get("status") or {}).get("epoch")
 
     def lose(self) -> bool:
-        """The object is gone; gives back whether that is news."""
+        """The object is gone; gives back whether that is news. What it granted stays in force."""
         is_news = bool(self._uid)
         self._uid, self.newest_read = "", 0
+        self.grant = replace(self.grant, uid="")
         return is_news
 
     def is_news(self, body: Body) -> bool:
         """Whether this is another spec than the one seen last, and a later one."""
-        is_later = self.is_introduced and version_of(body) > self._version
+        is_later = self.is_introduced and version_of(body) >= self._version
         return is_later and _identity(body) != (self._uid, self.newest_read)
 
     def take(self, body: Body) -> bool:

@@ -27,11 +27,12 @@ app.kubernetes.io/component: {{ .component }}
 system:serviceaccount:{{ .root.Release.Namespace }}:duravip-{{ .component }}
 {{- end }}
 
-{{/* A host as it stands before a port: IPv6 in brackets. */}}
-{{- define "duravip.listenHost" -}}
-{{- if contains ":" .Values.operator.listenHost -}}
-[{{ .Values.operator.listenHost }}]
-{{- else -}}
-{{ .Values.operator.listenHost }}
+{{/* Every address of the pod, before a port. */}}
+{{- define "duravip.anyHost" -}}
+{{ eq .Values.ipFamily "IPv6" | ternary "[::]" "0.0.0.0" }}
 {{- end }}
+
+{{/* The variable that the kubelet puts an address in, before a port: IPv6 stands in brackets. */}}
+{{- define "duravip.host" -}}
+{{ eq .root.Values.ipFamily "IPv6" | ternary "[$(%s)]" "$(%s)" | replace "%s" .variable }}
 {{- end }}

@@ -17,6 +17,11 @@ from lab.processes import run
 
 PYTHON: Final = Path("/usr/bin/python3")
 PROGRAMS: Final = ("/bin/sh", "/bin/sleep")
+EXPECTED: Final = (
+    "libdl.so.2", "libgcc_s.so.1", "libpthread.so.0", "libresolv.so.2", "librt.so.1",
+    "libstdc++.so.6", "libutil.so.1",
+)  # fmt: skip
+"""What a wheel of the `manylinux` kind takes for granted."""
 FOLDERS: Final = ("dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var")
 MERGED: Final = {name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib64")}
 """Debian keeps these below /usr, and so do we."""
@@ -76,7 +81,9 @@ def _walk(library: Path) -> Iterable[tuple[str, list[str]]]:
 
 def _needed(files: Iterable[Path]) -> set[Path]:
     listed = run(["ldd", *map(str, files)])
-    return {Path(name) for name in LIBRARY.findall(listed)}
+    found = {Path(name) for name in LIBRARY.findall(listed)}
+    home = next(path.parent for path in found if path.name == "libc.so.6")
+    return found | {home / name for name in EXPECTED}
 
 
 def _merged(path: Path) -> str:

@@ -8,6 +8,11 @@ mkdir -p log disk/{kubelet,containerd,volume-plugins} disk/{lib,log}/{upper,work
 for d in lib log; do # whatever is written there stays with this node, on its disk
   mount -t overlay -o "lowerdir=/var/$d,upperdir=$PWD/disk/$d/upper,workdir=$PWD/disk/$d/work" overlay "/var/$d"
 done
+if [ -e /sys/fs/cgroup/cgroup.controllers ]; then # v2: a group that is divided holds no process
+  mkdir /sys/fs/cgroup/init
+  while read -r pid; do echo "$pid" > /sys/fs/cgroup/init/cgroup.procs || :; done < /sys/fs/cgroup/cgroup.procs
+  sed 's/[a-z]\+/+&/g' /sys/fs/cgroup/cgroup.controllers > /sys/fs/cgroup/cgroup.subtree_control
+fi
 while read -r route; do
   [ -z "$route" ] || ip route add $route # shellcheck disable=SC2086 # words
 done <<< "$NODE_ROUTES"

@@ -45,6 +45,13 @@ def ask(asker: Asker, target: str) -> bytes:
     return head + _ipv6(asker.v6, group, len(payload)) + payload
 
 
+def announcement(mac: bytes, address: str) -> bytes:
+    """Say that an IPv4 address is at this MAC: a gratuitous ARP request."""
+    claimed = IPv4Address(address).packed
+    body = ARP_BODY.pack(1, IPV4, 6, 4, 1, mac, claimed, bytes(6), claimed)
+    return _ethernet(BROADCAST, mac, ARP) + body
+
+
 def ping_head(asker: Asker, target: str) -> bytes:
     """All of a ping before what `echo` gives; to nobody: its first six bytes are to be filled in.
 

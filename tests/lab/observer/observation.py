@@ -22,10 +22,11 @@ ASKERS: Final = (("10.1.0.100", "fd00:1::100"), ("10.1.0.101", "fd00:1::101"))
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How often the observer asks and pings, in seconds; 0 = not at all."""
+    """How often the observer asks for and pings each address, in seconds."""
 
     ask: float
     ping: float
+    """0 = not at all."""
     limit: float = 600
     """It ends by itself after so long."""
 
@@ -43,6 +44,8 @@ class Observation:
     ) -> None:
         if not addresses:
             raise LabError("there is no address to observe")
+        if pace.ask <= 0:
+            raise LabError("an observer must ask: it learns from the answers where to ping")
         self.addresses = tuple(addresses)
         self.sight: Sight
         self._client = client

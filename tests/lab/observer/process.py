@@ -29,7 +29,7 @@ from lab.observer.frames import (
 )
 from lab.observer.rounds import Rounds
 from lab.observer.sockets import Incoming, Outgoing, buffer, dropped, opened
-from lab.observer.tallies import Answers, Claims, as_facts
+from lab.observer.tallies import TIMELY, Answers, Claims, as_facts
 
 BATCH: Final = 64
 """The kernel queues a thousand frames per processor; a question comes out of four ports."""
@@ -50,7 +50,6 @@ class Plan:
     """Two (IPv4, IPv6) to ask as, in turn; pings come from the first."""
     ask_every: float
     ping_every: float
-    """Seconds; 0 = not at all."""
     limit: float
     result: str
 
@@ -75,6 +74,8 @@ class Watch:
         self._learnt = bytearray(len(parsed))
         self._names: dict[bytes, str] = {}
         self._samples = [-1] * len(batches)
+        self._asked = [[0.0, 0.0] for _ in batches]
+        """When each batch was last asked for by either asker."""
         start = time.monotonic()
         self._ask_rounds = Rounds(len(batches), plan.ask_every, start)
         self._ping_rounds = Rounds(len(batches), plan.ping_every, start)
@@ -127,6 +128,7 @@ class Watch:
 
     def _ask(self, batch: int) -> None:
         self._samples[batch] = self._ask_rounds.count
+        self._asked[batch][self._ask_rounds.count % 2] = time.monotonic()
         self._asks[self._ask_rounds.count % 2][batch].send(self._socket)
 
     def _ping(self, batch: int) -> None:
@@ -177,8 +179,11 @@ class Watch:
             self._learn(index, mac)
 
     def _on_claim(self, index: int, asker: bytes, moment: float, mac: bytes) -> None:
-        latest = self._samples[index // BATCH]
-        sample = latest if latest % 2 == self._parity[asker] else latest - 1
+        batch, parity = index // BATCH, self._parity[asker]
+        if moment - self._asked[batch][parity] > TIMELY:
+            return  # no answer: an owner that announces itself writes to known neighbours as well
+        latest = self._samples[batch]
+        sample = latest if latest % 2 == parity else latest - 1
         name = self._names.setdefault(mac, mac.hex(":"))
         self._claims.heard(index, sample, moment, name)
         if not self._learnt[index]:

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 MOST_LISTED: Final = 10_000
-"""So many outages and doubles are listed, and so many holdings of each address."""
+"""So many outages and doubles are listed."""
+MOST_HELD: Final = 1000
+"""So many holdings of each address are listed; the last one always is."""
 TIMELY: Final = 0.01
-"""Seconds within which a ping must be answered."""
+"""Seconds within which a question, or a ping, must be answered."""
 
 
 @dataclass(slots=True)
@@ -52,7 +54,8 @@ class Claims:
     def _hold(held: list[tuple[str, float, float]], mac: str, time: float) -> None:
         if held and held[-1][0] == mac:
             held[-1] = (mac, held[-1][1], time)
-        elif len(held) < MOST_LISTED:
+        else:
+            del held[MOST_HELD - 1 :]
             held.append((mac, time, time))
 
 

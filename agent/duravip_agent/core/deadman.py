@@ -1,0 +1,76 @@
+"""When the dead-man may be refreshed: A3 and A7 of the hand-over rule, for the thread that beats.
+
+The kernel mutes everything once the dead-man's time is over, so a refresh that comes later lets
+something speak which others have heard fall silent, and may have taken over. A thread can be
+stopped between its look at the clock and its refresh: only the clock after it tells.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+NEVER: Final = float("-inf")
+
+EARLY: Final = 0.03
+"""The kernel may be early by so much: it counts in ticks, of up to 10 ms, and rounds down."""
+
+
+class Limits(NamedTuple):
+    """What can be set, and what follows from what the operator counts on. In seconds."""
+
+    dead_man: float = 0.5
+    contact: float = 0.3
+    """An older acknowledgement is no contact."""
+    strict_hold: float = 3.0
+    """The operator gives a silent node's strictly fenced addresses away after this long."""
+    progress: float = 0.4
+    """A loop that has not come round for this long hangs, and must not be kept alive."""
+
+
+DEFAULTS: Final = Limits()
+
+
+class Contact(NamedTuple):
+    """The newest acknowledgement of a leader."""
+
+    sent: float
+    """When the beat was sent that it answers: of anything later it proves nothing."""
+    epoch: int
+    generation: int
+
+
+@dataclass(frozen=True, slots=True)
+class Leash:
+    """What the thread goes by."""
+
+    refreshed: float | None
+    """The clock just before the last refresh; None = the loop must arm anew, and refresh first."""
+    progress: float
+    """When the loop came round last."""
+    contact: Contact | None = None
+    has_strict: bool = False
+    """Whether anything armed is strictly fenced, as the verdict carried out last says."""
+    limits: Limits = DEFAULTS
+
+
+def may_refresh(leash: Leash, now: float) -> bool:
+    """A3: whether the agent lives, the loop included, and did all the time."""
+    return not is_late(leash, now) and now - leash.progress < leash.limits.progress
+
+
+def is_late(leash: Leash, now: float) -> bool:
+    """A3, A7: whether something would speak that should be silent: mute everything then.
+
+    To be asked again after each refresh, with `refreshed` still as it was before.
+    """
+    is_over = leash.has_strict and now >= strict_hold_end(leash.contact, leash.limits)
+    return is_over or has_lapsed(leash.refreshed, now, leash.limits)
+
+
+def has_lapsed(refreshed: float | None, now: float, limits: Limits) -> bool:
+    """A3: whether the kernel has muted everything, or may have."""
+    return refreshed is None or now - refreshed >= limits.dead_man - EARLY
+
+
+def strict_hold_end(contact: Contact | None, limits: Limits) -> float:
+    """A7: the last refresh before which the dead-man still ends in time."""
+    return contact.sent + limits.strict_hold - limits.dead_man if contact else NEVER

@@ -1,0 +1,223 @@
+"""Which addresses this node may speak for now: the agent's half of the hand-over rule.
+
+An address that may be heard is *armed*; all others are mute, plumbed or not.
+
+A1  Arm only in contact: a leader has just acknowledged a beat, naming the generation that the
+    grant was read from. Whatever revoked it since cannot have led to another owner yet.
+A2  Where the grant is contested, another node may still hold the address: arm only when the
+    segment was asked and nobody answered.
+A3  Armed stays armed while the agent lives. If the dead-man was not refreshed in time, others may
+    have heard the silence and acted on it: nothing is armed then, and A1 applies to all anew
+    (`core/deadman.py`).
+A4  Yield: whoever claims an address of ours, while we have no contact, may have been granted it.
+    In contact we know better, and defend it.
+A5  An acknowledgement that names a newer generation than was read: read now.
+A6  An interface without a link has nothing armed.
+A7  Under strict fencing an address is armed only as long as the operator counts on that.
+
+Acting takes time, and a process may be stopped at any point of it. So every permission has an end:
+act, then read the clock, and undo it when that is past (`Verdict.arm_before`, `deadman.is_late`).
+All times are in seconds, on one clock of the caller's choice that also runs while it sleeps.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from duravip_agent.core.deadman import (
+    DEFAULTS,
+    NEVER,
+    Contact,
+    Limits,
+    has_lapsed,
+    strict_hold_end,
+)
+
+PROBE_EVERY = 0.05
+"""A contested address that was answered for is asked about again after this long."""
+
+SILENCE_COUNTS = 0.1
+"""What nobody answered must be armed within this time, or be asked about again."""
+
+DEFEND_EVERY = 10.0
+"""More often would be a quarrel that neither side can win."""
+
+STRICT_LEAD = 0.3
+"""Strictly fenced addresses are muted one by one so long before the dead-man would mute all."""
+
+ALWAYS = float("inf")
+NOTHING: frozenset[str] = frozenset()
+
+
+class Probed(NamedTuple):
+    """What the segment said of an address when it was asked last."""
+
+    at: float
+    mac: str = ""
+    """Of whoever answered; empty = nobody did."""
+
+
+class Granted(NamedTuple):
+    """What the spec grants on one interface."""
+
+    interface: str
+    free: frozenset[str] = NOTHING
+    contested: frozenset[str] = NOTHING
+    is_strict: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that decides."""
+
+    now: float
+    epoch: int = 0
+    generation: int = 0
+    """Of the spec as it was read, as is the next."""
+    grants: tuple[Granted, ...] = ()
+    contact: Contact | None = None
+    armed: frozenset[str] = NOTHING
+    """After the last verdict was carried out."""
+    refreshed: float | None = None
+    """When the dead-man was refreshed last; None = not since everything was muted."""
+    links: frozenset[str] = NOTHING
+    """The interfaces that are up and have a carrier."""
+    probed: Mapping[str, Probed] = field(default_factory=dict)
+    claimed: frozenset[str] = NOTHING
+    """What others have claimed since the last verdict."""
+    defended: Mapping[str, float] = field(default_factory=dict)
+    """When an address was defended last."""
+    limits: Limits = DEFAULTS
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What to do: mute, then arm, then the rest."""
+
+    keep: frozenset[str] = NOTHING
+    arm: frozenset[str] = NOTHING
+    mute: frozenset[str] = NOTHING
+    """What was armed and is not any more."""
+    probe: frozenset[str] = NOTHING
+    """What to ask the segment about, unless that is being done."""
+    defend: frozenset[str] = NOTHING
+    must_read: bool = False
+    """Whether to read the spec again at once."""
+    arm_before: float = NEVER
+    """Mute `arm` again if the clock shows this, or more, once it can be heard."""
+    has_strict: bool = False
+    """Whether anything armed is strictly fenced: for the dead-man."""
+    due: float = ALWAYS
+    """When to judge again although nothing has happened."""
+
+
+def judged(facts: Facts) -> Verdict:
+    """Apply the rules to everything that is granted."""
+    lapsed = has_lapsed(facts.refreshed, facts.now, facts.limits)
+    still = NOTHING if lapsed else facts.armed - claims_to_yield_to(facts)
+    shares = [_share(granted, still, facts) for granted in facts.grants]
+    keep = NOTHING.union(*(share.keep for share in shares))
+    arm = NOTHING.union(*(share.arm for share in shares)) - keep
+    strict = any(s.keep or s.arm for s, g in zip(shares, facts.grants, strict=True) if g.is_strict)
+    dues = [facts.now + PROBE_EVERY] if any(share.is_waiting for share in shares) else []
+    dues += [strict_end(facts)] if strict else []
+    return Verdict(
+        keep=keep,
+        arm=arm,
+        mute=facts.armed - keep - arm,
+        probe=NOTHING.union(*(share.probe for share in shares)),
+        defend=claims_to_defend(facts, keep),
+        must_read=is_outdated(facts),
+        arm_before=contact_end(facts),
+        has_strict=strict,
+        due=min(dues, default=ALWAYS),
+    )
+
+
+class _Share(NamedTuple):
+    """What becomes of one interface's grants."""
+
+    keep: frozenset[str] = NOTHING
+    arm: frozenset[str] = NOTHING
+    probe: frozenset[str] = NOTHING
+    is_waiting: bool = False
+
+
+def _share(granted: Granted, still: frozenset[str], facts: Facts) -> _Share:
+    everything = granted.free | granted.contested
+    if not is_linked(granted, facts) or not is_within_hold(granted, facts):
+        return _Share(is_waiting=bool(everything))
+    keep = still & everything
+    if not is_in_contact(facts):
+        return _Share(keep, is_waiting=keep != everything)
+    contested = granted.contested - keep
+    silent = {address for address in contested if is_silent(address, facts)}
+    probe = frozenset(a for a in contested - silent if may_probe(a, facts))
+    return _Share(keep, (granted.free - keep).union(silent), probe, silent != contested)
+
+
+def is_in_contact(facts: Facts) -> bool:
+    """A1: whether the spec was in force a moment ago, as it was read."""
+    contact = facts.contact
+    return (
+        contact is not None
+        and contact.epoch >= facts.epoch
+        and contact.generation == facts.generation
+        and facts.now < contact_end(facts)
+    )
+
+
+def contact_end(facts: Facts) -> float:
+    """A1: when the newest acknowledgement is too old to arm anything."""
+    return facts.contact.sent + facts.limits.contact if facts.contact else NEVER
+
+
+def is_silent(address: str, facts: Facts) -> bool:
+    """A2: whether nobody on the segment has the address, as far as one could hear just now."""
+    probed = facts.probed.get(address)
+    return probed is not None and not probed.mac and facts.now - probed.at < SILENCE_COUNTS
+
+
+def may_probe(address: str, facts: Facts) -> bool:
+    """A2: whether the segment may be asked again."""
+    probed = facts.probed.get(address)
+    return probed is None or facts.now - probed.at >= PROBE_EVERY
+
+
+def claims_to_yield_to(facts: Facts) -> frozenset[str]:
+    """A4: whatever others have claimed, while nobody tells us that it is ours."""
+    return NOTHING if is_in_contact(facts) else facts.claimed
+
+
+def claims_to_defend(facts: Facts, kept: frozenset[str]) -> frozenset[str]:
+    """A4: what is ours and was claimed, unless we have said so just now."""
+    claimed = facts.claimed & kept if is_in_contact(facts) else NOTHING
+    return frozenset(
+        a for a in claimed if facts.now - facts.defended.get(a, NEVER) >= DEFEND_EVERY
+    )
+
+
+def is_outdated(facts: Facts) -> bool:
+    """A5: whether there is a newer spec than the one that was read."""
+    contact = facts.contact
+    return (
+        contact is not None
+        and contact.epoch >= facts.epoch
+        and contact.generation > facts.generation
+    )
+
+
+def is_linked(granted: Granted, facts: Facts) -> bool:
+    """A6: whether its interface is up and has a carrier."""
+    return granted.interface in facts.links
+
+
+def is_within_hold(granted: Granted, facts: Facts) -> bool:
+    """A7: whether the operator still counts on this node having what it has."""
+    return not granted.is_strict or facts.now < strict_end(facts)
+
+
+def strict_end(facts: Facts) -> float:
+    """A7: when strictly fenced addresses are muted, in time for the dead-man to help out."""
+    is_known = facts.contact is not None and facts.contact.epoch >= facts.epoch
+    return strict_hold_end(facts.contact, facts.limits) - STRICT_LEAD if is_known else NEVER

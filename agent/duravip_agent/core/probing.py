@@ -1,0 +1,176 @@
+"""Asking a segment who has an address, in a way that changes nobody's memory.
+
+Every address is asked about `probes` times, `spacing` apart, a batch at a time. Silence is a
+finding only of an address whose every probe went out, `silence` after the last probe of all. What
+has answered is not asked about again; when nothing is left to wait for, the asking ends early.
+"""
+
+import struct
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from duravip_agent.core.frames import ARP, BROADCAST, IPV6
+from duravip_api.addresses import parsed
+
+_ARP_PROBE = struct.pack("!HHHBBH", ARP, 1, 0x0800, 6, 4, 1)
+_ICMPV6, _SOLICITATION = 58, 135
+_NO_IPV4, _NO_IPV6 = bytes(4), bytes(16)
+_GROUP = bytes.fromhex("ff02 0000 0000 0000 0000 0001 ff")
+"""The solicited-node group of an address begins like this and ends with its last three bytes."""
+
+
+class Policy(NamedTuple):
+    """How addresses are asked about; times in seconds."""
+
+    probes: int = 3
+    spacing: float = 0.005
+    """Between two probes of one address."""
+    silence: float = 0.02
+    """So long after the last probe nobody answers any more."""
+    batch: int = 500
+    """Addresses that are asked about at once: receivers have room for so many frames."""
+    gap: float = 0.002
+    """From one batch to the next at least, for the same reason."""
+
+
+USUAL = Policy()
+ONE_PROBE = Policy(probes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What to ask a segment."""
+
+    addresses: tuple[str, ...]
+    """In canonical form."""
+    policy: Policy = USUAL
+    macs: frozenset[str] = frozenset()
+    """Whose answers are waited for; empty = anybody's. Other answers are noted as well."""
+    is_one_enough: bool = False
+    """Whether one such answer, for any of the addresses, ends the asking."""
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What a segment has said. Every address of the question is in one of the three.
+
+    One that only MACs have answered that were not waited for is in two.
+    """
+
+    answered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """By address the MACs that answered, first come, first named."""
+    silent: frozenset[str] = frozenset()
+    """Asked about in full, and not answered by those who were waited for."""
+    unasked: frozenset[str] = frozenset()
+    """Not asked about in full, or not listened for in full: nothing is known of these."""
+
+
+class Batch(NamedTuple):
+    """Addresses of one family that are asked about at the same time."""
+
+    due: float
+    probes: int
+    """How often they are still to be asked about."""
+    addresses: tuple[str, ...]
+
+
+class Asking:
+    """One question on its way. All times are on one clock of the caller's choice."""
+
+    def __init__(self, question: Question, now: float) -> None:
+        self._question, self._policy = question, question.policy
+        self._asked = frozenset(question.addresses)
+        self._open = set(self._asked)
+        """Neither settled, nor was a probe of theirs lost on the way out."""
+        self._answers: dict[str, tuple[str, ...]] = {}
+        self._settled: set[str] = set()
+        """Answered by those who are waited for."""
+        self._in_full: set[str] = set()
+        """Every probe went out."""
+        self._is_doubtful = self._has_enough = False
+        self._last = self._ready = now
+        self._batches = deque(_batches(question, now))
+
+    def doubt(self) -> None:
+        """An answer may have been lost: from here on silence means nothing."""
+        self._is_doubtful = True
+
+    def take(self, now: float) -> Batch | None:
+        """What to ask now, if anything; `sent` must follow."""
+        while self._batches and now >= self._next_due():
+            batch = self._batches.popleft()
+            asked = tuple(address for address in batch.addresses if address in self._open)
+            if asked:
+                self._ready = now + self._policy.gap
+                return batch._replace(addresses=asked)
+        return None
+
+    def sent(self, batch: Batch, count: int, now: float) -> None:
+        """The first so many probes of a batch went out, the others did not."""
+        gone, left = batch.addresses[:count], batch.probes - 1
+        self._open.difference_update(batch.addresses[count:])
+        if left:
+            self._batches.append(Batch(now + self._policy.spacing, left, gone))
+        else:
+            self._in_full.update(gone)
+        self._last = now
+
+    def heard(self, address: str, mac: str) -> None:
+        """Somebody says that he has an address."""
+        known = self._answers.get(address, ())
+        if address not in self._asked or mac in known:
+            return
+        self._answers[address] = (*known, mac)
+        if not self._question.macs or mac in self._question.macs:
+            self._settled.add(address)
+            self._open.discard(address)
+            self._has_enough |= self._question.is_one_enough
+
+    def next_due(self) -> float:
+        """When there is something to ask, or it is over."""
+        if self._has_enough or not self._open:
+            return self._last
+        return self._next_due() if self._batches else self._last + self._policy.silence
+
+    def is_over(self, now: float) -> bool:
+        """Whether there is nothing left to wait for."""
+        if self._has_enough or not self._open:
+            return True
+        return not self._batches and now >= self._last + self._policy.silence
+
+    def findings(self, now: float) -> Findings:
+        """What was found; to be asked for when it is over, at the same time."""
+        is_known = not (self._is_doubtful or self._has_enough) and self.is_over(now)
+        unsettled = self._asked - self._settled
+        silent = unsettled & self._in_full if is_known else frozenset()
+        return Findings(self._answers, silent, unsettled - silent)
+
+    def _next_due(self) -> float:
+        return max(self._batches[0].due, self._ready)
+
+
+def probe_of(address: str, mac: bytes) -> bytes:
+    """The frame that asks who has an address.
+
+    Its sender has no address (RFC 5227, RFC 4862), so that nobody learns anything from it.
+    """
+    wanted = parsed(address).packed
+    if len(wanted) == len(_NO_IPV4):
+        return BROADCAST + mac + _ARP_PROBE + mac + _NO_IPV4 + bytes(6) + wanted
+    group = _GROUP + wanted[-3:]
+    message = struct.pack("!BBHI", _SOLICITATION, 0, 0, 0) + wanted
+    length = struct.pack("!II", len(message), _ICMPV6)
+    checksum = 0xFFFF - int.from_bytes(_NO_IPV6 + group + length + message) % 0xFFFF
+    message = message[:2] + struct.pack("!H", checksum) + message[4:]
+    head = struct.pack("!HIHBB", IPV6, 6 << 28, len(message), _ICMPV6, 255)
+    return b"\x33\x33" + group[-4:] + mac + head + _NO_IPV6 + group + message
+
+
+def _batches(question: Question, now: float) -> Iterator[Batch]:
+    size, probes = question.policy.batch, question.policy.probes
+    for family in (4, 6):
+        found = tuple(a for a in question.addresses if (":" in a) == (family == 6))  # noqa: PLR2004 - IPv6
+        for start in range(0, len(found), size):
+            yield Batch(now, probes, found[start : start + size])

@@ -1,0 +1,134 @@
+"""A scout's part: whether a node answers on a segment, and whether its silence means anything.
+
+Silence of a suspect counts only if this scout is a witness: it has heard the suspect answer on
+that segment within the last minute. To stay one, it asks for one address of each node that it is
+told to watch, once every 20 seconds. Who watches whom is the operator's business, and so is what
+follows from a sighting.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from duravip_agent.core.probing import ONE_PROBE, Findings, Question
+
+WITNESS_FOR: Final = 60.0
+"""So long after a node was heard its silence has a meaning, in seconds."""
+
+WATCH_EVERY: Final = 20.0
+"""A watched node is asked for an address this often, in seconds."""
+
+MOST_SCOUTED: Final = 8
+"""Addresses of a suspect that are asked about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Suspect:
+    """A node on a segment, and what it should answer for."""
+
+    node: str
+    interface: str
+    """Ours, on that segment."""
+    addresses: tuple[str, ...]
+    macs: frozenset[str] = frozenset()
+    """Those of its cards: an answer of others is not its own. Empty = whoever answers is it."""
+
+
+class Verdict(StrEnum):
+    """What a scout makes of a suspect."""
+
+    ANSWERING = "answering"
+    """It answers for at least one address: its kernel is alive and not muted."""
+    SILENT = "silent"
+    """It answers for none of them."""
+    UNKNOWN = "unknown"
+    """Not all could be asked: our own link is down, for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What a scout reports."""
+
+    node: str
+    interface: str
+    verdict: Verdict
+    is_witness: bool
+    """Whether we have heard it lately, so that its silence means something."""
+    answers: Mapping[str, tuple[str, ...]]
+    """By address all the MACs that answered, foreign ones as well."""
+
+
+def question_about(suspect: Suspect) -> Question:
+    """What to ask when the node is suspected."""
+    return Question(suspect.addresses[:MOST_SCOUTED], macs=suspect.macs, is_one_enough=True)
+
+
+def verdict_on(suspect: Suspect, findings: Findings) -> Verdict:
+    """What the findings say of the suspect."""
+    heard = {mac for macs in findings.answered.values() for mac in macs}
+    if heard & suspect.macs if suspect.macs else heard:
+        return Verdict.ANSWERING
+    is_sure = findings.silent and not findings.unasked
+    return Verdict.SILENT if is_sure else Verdict.UNKNOWN
+
+
+@dataclass(slots=True)
+class _Watch:
+    suspect: Suspect
+    due: float
+    turn: int = 0
+    """Which of its addresses comes next."""
+
+    def question(self) -> Question:
+        addresses = self.suspect.addresses
+        return Question((addresses[self.turn % len(addresses)],), ONE_PROBE, self.suspect.macs)
+
+
+@dataclass(slots=True)
+class WitnessBook:
+    """When which node was last heard on which of our interfaces. Times are on one clock."""
+
+    _heard: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    """Replaced, never changed: other threads may read it."""
+    _watches: dict[tuple[str, str], _Watch] = field(default_factory=dict)
+
+    def watch(self, suspects: Iterable[Suspect], now: float) -> None:
+        """Exactly these are to be watched; those that are new are asked at once."""
+        wanted = {(s.node, s.interface): s for s in suspects if s.addresses}
+        self._watches = {
+            key: replace(known, suspect=suspect) if known else _Watch(suspect, now)
+            for key, suspect in wanted.items()
+            for known in (self._watches.get(key),)
+        }
+        self._heard = {key: at for key, at in self._heard.items() if now - at <= WITNESS_FOR}
+
+    def due(self, now: float) -> list[tuple[Suspect, Question]]:
+        """Whom to ask now, and what; `note` takes the findings."""
+        found: list[tuple[Suspect, Question]] = []
+        for watch in self._watches.values():
+            if watch.due <= now:
+                found.append((watch.suspect, watch.question()))
+                watch.due, watch.turn = now + WATCH_EVERY, watch.turn + 1
+        return found
+
+    def next_due(self) -> float | None:
+        """When the next one is to be asked."""
+        return min((watch.due for watch in self._watches.values()), default=None)
+
+    def is_witness(self, node: str, interface: str, now: float) -> bool:
+        """Whether silence of this node on this interface means anything."""
+        return now - self._heard.get((node, interface), float("-inf")) <= WITNESS_FOR
+
+    def witnessed(self, now: float) -> frozenset[tuple[str, str]]:
+        """Every `(node, interface)` whose silence would mean something. For any thread."""
+        return frozenset(key for key, at in self._heard.items() if now - at <= WITNESS_FOR)
+
+    def note(self, suspect: Suspect, findings: Findings, now: float) -> Sighting:
+        """Take down what was found, and give what is to be said about it."""
+        is_witness = self.is_witness(suspect.node, suspect.interface, now)
+        verdict = verdict_on(suspect, findings)
+        if verdict is Verdict.ANSWERING:
+            self._heard = {**self._heard, (suspect.node, suspect.interface): now}
+            is_witness = True
+        return Sighting(suspect.node, suspect.interface, verdict, is_witness, findings.answered)

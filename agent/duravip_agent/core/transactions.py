@@ -1,0 +1,167 @@
+"""The bytes of nf_tables messages: set elements by the thousand, and the names of rules.
+
+A transaction is a begin, requests and an end in one datagram: the kernel does all of them or none.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
+from itertools import islice
+from typing import NamedTuple
+
+from duravip_agent.core.ruleset import TABLE
+from duravip_api.addresses import parsed, text
+
+NETDEV, INET = 5, 1
+"""The families that our two tables are of."""
+
+VIPS, HELD, ALIVE = "vips", "held", "alive"
+"""The sets; `vips` and `held` are one for IPv4 and one for IPv6, in both tables."""
+
+CHUNK = 900
+"""Elements in one message: the length of a nested attribute has 16 bits."""
+
+GET_RULES, GET_ELEMENTS = 0x0A07, 0x0A0D
+"""What can be listed."""
+
+_NEW_TABLE, _DEL_TABLE = 0x0A00, 0x0A02
+_NEW_ELEMENTS, _DEL_ELEMENTS = 0x0A0C, 0x0A0E
+_GET_GENERATION = 0x0A10
+_BEGIN, _END, _SUBSYSTEM = 0x10, 0x11, 10
+_REQUEST, _ACK, _DUMP, _CREATE = 0x1, 0x4, 0x300, 0x400
+_NESTED, _KIND_BITS = 0x8000, 0x3FFF
+
+_OF_TABLE, _GENERATION, _RULE_CHAIN, _RULE_HANDLE, _SET, _ELEMENTS = 1, 1, 2, 3, 2, 3
+_ITEM, _KEY, _VALUE = 1, 1, 1
+
+_HEADER = struct.Struct("=IHHII")
+_FAMILY = struct.Struct("!BBH")
+_ATTRIBUTE = struct.Struct("=HH")
+
+
+class Request(NamedTuple):
+    """One message of a transaction."""
+
+    kind: int
+    flags: int
+    body: bytes
+
+
+class Rule(NamedTuple):
+    """A rule as the kernel names it: one that was made anew has another handle."""
+
+    family: int
+    chain: str
+    handle: int
+
+
+def additions(name: str, addresses: Iterable[str]) -> Iterator[Request]:
+    """Put addresses into `vips` or `held`; those that are in it stay."""
+    return _changes(_NEW_ELEMENTS, _CREATE, name, addresses)
+
+
+def removals(name: str, addresses: Iterable[str]) -> Iterator[Request]:
+    """Take addresses out of `vips` or `held`; refused as a whole when one is not in it."""
+    return _changes(_DEL_ELEMENTS, 0, name, addresses)
+
+
+def disposal() -> Iterator[Request]:
+    """Delete both tables, whether they are there or not."""
+    for family in (NETDEV, INET):
+        yield Request(_NEW_TABLE, _CREATE, _of(family))
+        yield Request(_DEL_TABLE, 0, _of(family))
+
+
+def transaction(requests: Sequence[Request], seq: int) -> bytes:
+    """Bind requests together; `seq` is that of the begin, the last request is acknowledged."""
+    frame = _FAMILY.pack(0, 0, _SUBSYSTEM)
+    last = seq + len(requests)
+    parts = [_message(Request(_BEGIN, 0, frame), seq)]
+    parts += [_message(request, n) for n, request in enumerate(requests[:-1], seq + 1)]
+    parts.append(_message(requests[-1]._replace(flags=requests[-1].flags | _ACK), last))
+    parts.append(_message(Request(_END, 0, frame), last + 1))
+    return b"".join(parts)
+
+
+def listing(kind: int, family: int, seq: int, name: str = "") -> bytes:
+    """Ask for the rules of one of our tables, or for the elements of its set of this name."""
+    body = _of(family) + (_text(_SET, name) if name else b"")
+    return _message(Request(kind, _DUMP, body), seq)
+
+
+def generation_request(seq: int) -> bytes:
+    """Ask how many transactions there have been."""
+    return _message(Request(_GET_GENERATION, _ACK, _FAMILY.pack(0, 0, 0)), seq)
+
+
+def generation_in(body: bytes) -> int:
+    """What the answer says."""
+    return int.from_bytes(dict(_attributes(body, _FAMILY.size))[_GENERATION], "big")
+
+
+def rule_in(family: int, body: bytes) -> Rule:
+    """The rule that an answer speaks of."""
+    found = dict(_attributes(body, _FAMILY.size))
+    chain = found[_RULE_CHAIN].rstrip(b"\0").decode()
+    return Rule(family, chain, int.from_bytes(found[_RULE_HANDLE], "big"))
+
+
+def keys_in(body: bytes) -> Iterator[bytes]:
+    """The elements that an answer lists."""
+    listed = dict(_attributes(body, _FAMILY.size)).get(_ELEMENTS, b"")
+    for _, item in _attributes(listed):
+        yield dict(_attributes(dict(_attributes(item))[_KEY]))[_VALUE]
+
+
+def address_of(key: bytes) -> str:
+    """The address that an element of `vips` or `held` stands for."""
+    return text(4 if len(key) == 4 else 6, int.from_bytes(key, "big"))  # noqa: PLR2004 - bytes
+
+
+def _changes(kind: int, flags: int, name: str, addresses: Iterable[str]) -> Iterator[Request]:
+    keys: dict[int, list[bytes]] = {4: [], 6: []}
+    for address in addresses:
+        version, element = _element(address)
+        keys[version].append(element)
+    for version, elements in keys.items():
+        rest = iter(elements)
+        while chunk := b"".join(islice(rest, CHUNK)):
+            tail = _text(_SET, f"{name}{version}") + _attribute(_ELEMENTS | _NESTED, chunk)
+            for family in (NETDEV, INET):
+                yield Request(kind, flags, _of(family) + tail)
+
+
+@lru_cache(maxsize=65536)
+def _element(address: str) -> tuple[int, bytes]:
+    """The family of an address, and the element that stands for it."""
+    if ":" in address:
+        version, key = 6, parsed(address).packed
+    else:  # by hand, since the first take of thousands would feel the difference
+        version, key = 4, bytes(map(int, address.split(".")))
+    nested = _attribute(_KEY | _NESTED, _attribute(_VALUE, key))
+    return version, _attribute(_ITEM | _NESTED, nested)
+
+
+def _of(family: int) -> bytes:
+    return _FAMILY.pack(family, 0, 0) + _text(_OF_TABLE, TABLE)
+
+
+def _message(request: Request, seq: int) -> bytes:
+    kind, flags, body = request
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags | _REQUEST, seq, 0) + body
+
+
+def _text(kind: int, value: str) -> bytes:
+    return _attribute(kind, value.encode() + b"\0")
+
+
+def _attribute(kind: int, data: bytes) -> bytes:
+    padding = bytes(-len(data) % 4)
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + padding
+
+
+def _attributes(body: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    while offset + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, offset)
+        yield kind & _KIND_BITS, body[offset + _ATTRIBUTE.size : offset + length]
+        offset += max(_ATTRIBUTE.size, (length + 3) & ~3)

@@ -1,0 +1,75 @@
+"""No fence: for nodes that cannot have one, where the administrator accepts what that means."""
+
+import logging
+from collections.abc import Iterable
+
+log = logging.getLogger(__name__)
+
+
+class Unfenced:
+    """Stands in for the fence and for its dead-man: keeps the sets, and mutes nothing.
+
+    When the agent dies, its node goes on answering, be it beside the next owner. An address that
+    must fall silent has to be deleted.
+    """
+
+    is_fenced = False
+
+    def __init__(self) -> None:
+        self.vips: frozenset[str] = frozenset()
+        self.held: frozenset[str] = frozenset()
+        self.refused = 0
+
+    def build(
+        self, interfaces: Iterable[str], dead_man: float, leftovers: Iterable[str] = ()
+    ) -> None:
+        """Say that nothing is built."""
+        del interfaces
+        log.warning(
+            "there is no fence: if this agent hangs or dies, its addresses are not muted after "
+            "%g s, and two nodes may answer for one",
+            dead_man,
+        )
+        self.vips, self.held = frozenset(leftovers), frozenset()
+
+    def guard(self, interfaces: Iterable[str]) -> None:
+        """Nothing is watched."""
+
+    def take(self, addresses: Iterable[str]) -> None:
+        """Note that these may speak."""
+        named = frozenset(addresses)
+        self.vips, self.held = self.vips | named, self.held | named
+
+    def release(self, addresses: Iterable[str]) -> None:
+        """Note that these may not speak any more; nothing keeps them from it."""
+        self.held = self.held.difference(addresses)
+
+    def forget(self, addresses: Iterable[str]) -> None:
+        """Note that these are gone from the node."""
+        named = frozenset(addresses)
+        self.vips, self.held = self.vips - named, self.held - named
+
+    def drop(self) -> None:
+        """Note that all are gone."""
+        self.vips = self.held = frozenset()
+
+    def is_intact(self) -> bool:
+        """Nothing that is not there can be damaged."""
+        return True
+
+    def is_alive(self) -> bool:
+        """Nothing is muted."""
+        return True
+
+    def mend(self) -> bool:
+        """Nothing was to be mended."""
+        return False
+
+    def refresh(self) -> None:
+        """There is no dead-man."""
+
+    def mute(self) -> None:
+        """Nothing is muted."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""

@@ -1,0 +1,95 @@
+"""Runs for leadership in a thread of its own, so that nothing which keeps a loop busy ends it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Event, Thread
+from typing import Final
+
+from duravip_operator.cluster.requests import ApiError
+from duravip_operator.leadership.candidate import Candidate
+from duravip_operator.leadership.leases import Leases, stamp
+from duravip_operator.leadership.rule import RETRY
+from duravip_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STOP_WITHIN: Final = 1.2
+
+
+class Elector:
+    """Says whether this replica leads."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_change: Callable[[], None],
+        floor: Callable[[], int | None],
+    ) -> None:
+        """`floor` gives the highest epoch in any NodePlumbing; None: not known yet, so that this
+        replica may not lead yet. `on_change` is called in the asyncio thread.
+        """  # noqa: D205
+        leases = Leases(settings.kubeconfig, settings.namespace)
+        self._candidate = Candidate(settings.identity, leases, time.monotonic, stamp)
+        self._on_change = on_change
+        self._floor = floor
+        self._loop = asyncio.get_running_loop()
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="elector", daemon=True)
+        self._told: int | None = None
+        self._is_troubled = False
+
+    @property
+    def epoch(self) -> int | None:
+        """The epoch in which this replica leads now; None: it does not lead."""
+        return None if self._stopping.is_set() else self._candidate.epoch
+
+    def start(self) -> None:
+        """Begin to run for leadership."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Lead no more, at once, and give the Lease back."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, STOP_WITHIN)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            try:
+                self._candidate.round(self._floor())
+                self._recovered()
+            except ApiError as error:
+                self._troubled(error)
+            except Exception:
+                log.exception("a round of the election failed")
+            self._tell()
+            self._stopping.wait(max(0.0, started + RETRY - time.monotonic()))
+        self._resign()
+
+    def _resign(self) -> None:
+        try:
+            if self._candidate.resign():
+                log.info("gave the Lease back")
+        except ApiError as error:
+            log.warning("cannot give the Lease back, which will run out: %s", error)
+
+    def _tell(self) -> None:
+        epoch = self.epoch
+        if epoch != self._told:
+            self._told = epoch
+            with suppress(RuntimeError):  # the loop has ended before this thread did
+                self._loop.call_soon_threadsafe(self._on_change)
+
+    def _troubled(self, error: ApiError) -> None:
+        if not self._is_troubled:
+            log.warning("cannot read or write the Lease: %s", error)
+        self._is_troubled = True
+
+    def _recovered(self) -> None:
+        if self._is_troubled:
+            log.info("the Lease can be read and written again")
+        self._is_troubled = False

@@ -1,0 +1,103 @@
+"""Leases as the API server stores them."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from kubernetes.client import CoordinationV1Api
+
+from duravip_operator.cluster.requests import ApiError, Body, asked, client_for
+from duravip_operator.leadership.rule import LASTS, RETRY, Record
+
+LEASE: Final = "duravip-operator"
+MEMBER_LABEL: Final = "duravip.io/member"
+PULSE_ANNOTATION: Final = "duravip.io/pulse"
+
+
+def stamp() -> str:
+    """This moment, as Leases write it."""
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class Leases:
+    """The Leases of one namespace, through a client of their own: nothing may hold them up."""
+
+    def __init__(self, kubeconfig: Path | None, namespace: str) -> None:
+        self._api: Any = CoordinationV1Api(client_for(kubeconfig, 1))
+        self._namespace = namespace
+
+    def load(self) -> Record:
+        """The Lease that stands for leadership."""
+        return record(self.read(LEASE))
+
+    def save(self, wanted: Record) -> Record:
+        """Make it, or replace exactly the version that `wanted` has."""
+        return record(self.write(body_of(wanted, LEASE)))
+
+    def read(self, name: str) -> Body | None:
+        """One Lease; None when there is none."""
+        try:
+            return asked(
+                self._api.read_namespaced_lease, name, self._namespace, _request_timeout=RETRY
+            )
+        except ApiError as error:
+            if error.is_absent:
+                return None
+            raise
+
+    def write(self, body: Body) -> Body:
+        """Make it, or replace exactly the version that the body names."""
+        metadata = body["metadata"]
+        whole = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **body}
+        if not metadata.get("resourceVersion"):
+            call = self._api.create_namespaced_lease
+            return asked(call, self._namespace, whole, _request_timeout=RETRY)
+        call = self._api.replace_namespaced_lease
+        return asked(call, metadata["name"], self._namespace, whole, _request_timeout=RETRY)
+
+    def members(self) -> list[Body]:
+        """Those by which replicas announce themselves."""
+        selector = f"{MEMBER_LABEL}={LEASE}"
+        call = self._api.list_namespaced_lease
+        found = asked(call, self._namespace, label_selector=selector, _request_timeout=RETRY)
+        return found.get("items") or []
+
+    def delete(self, name: str, version: str | None = None) -> None:
+        """Delete a Lease, with `version` only while it still has that."""
+        options = {"preconditions": {"resourceVersion": version}} if version else None
+        call = self._api.delete_namespaced_lease
+        try:
+            asked(call, name, self._namespace, body=options, _request_timeout=RETRY)
+        except ApiError as error:
+            if not (error.is_absent or error.is_conflict):
+                raise
+
+
+def record(body: Body | None) -> Record:
+    """The Lease that a body holds; what cannot be read counts as absent."""
+    if body is None:
+        return Record()
+    spec = body.get("spec") or {}
+    return Record(
+        holder=str(spec.get("holderIdentity") or ""),
+        epoch=int(spec.get("leaseTransitions") or 0),
+        acquired=str(spec.get("acquireTime") or ""),
+        renewed=str(spec.get("renewTime") or ""),
+        lasts=float(spec.get("leaseDurationSeconds") or LASTS),
+        version=str(body["metadata"]["resourceVersion"]),
+    )
+
+
+def body_of(wanted: Record, name: str) -> Body:
+    """The body by which a record is written."""
+    metadata = {"name": name}
+    if wanted.version:
+        metadata["resourceVersion"] = wanted.version
+    spec = {
+        "holderIdentity": wanted.holder,
+        "leaseTransitions": wanted.epoch,
+        "leaseDurationSeconds": round(wanted.lasts),
+        "acquireTime": wanted.acquired or wanted.renewed,
+        "renewTime": wanted.renewed,
+    }
+    return {"metadata": metadata, "spec": spec}

@@ -1,0 +1,128 @@
+"""Announces this replica, and learns of the others: agents send their beats to all of them."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from threading import Event, Thread
+from typing import Final
+
+from duravip_operator.cluster.requests import ApiError, Body
+from duravip_operator.leadership.leases import (
+    LEASE,
+    MEMBER_LABEL,
+    PULSE_ANNOTATION,
+    Leases,
+    stamp,
+)
+from duravip_operator.leadership.roster import Announcement, Roster
+from duravip_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+LASTS: Final = 180
+RENEW_EVERY: Final = 60.0
+LOOK_EVERY: Final = 2.0
+STOP_WITHIN: Final = 1.0
+
+
+class Members:
+    """All replicas, as far as they are known."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        on_change: Callable[[], None],
+        is_leading: Callable[[], bool],
+    ) -> None:
+        """`on_change` is called in the asyncio thread; only a leader removes what is expired."""
+        self._me = settings.identity
+        self._own = settings.pulse_advertise
+        self._name = f"{LEASE}-{settings.identity}"
+        self._leases = Leases(settings.kubeconfig, settings.namespace)
+        self._on_change = on_change
+        self._is_leading = is_leading
+        self._loop = asyncio.get_running_loop()
+        self._stopping = Event()
+        self._thread = Thread(target=self._run, name="members", daemon=True)
+        self._roster = Roster()
+        self._addresses: tuple[str, ...] = (self._own,)
+        self._renew_at = 0.0
+        self._is_troubled = False
+
+    def addresses(self) -> tuple[str, ...]:
+        """HOST:PORT of every replica that is there, sorted; this one is always among them."""
+        return self._addresses
+
+    def start(self) -> None:
+        """Announce this replica, and begin to look for others."""
+        self._thread.start()
+
+    async def stop(self) -> None:
+        """Take the announcement back."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            await asyncio.to_thread(self._thread.join, STOP_WITHIN)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self._round(time.monotonic())
+                self._is_troubled = False
+            except ApiError as error:
+                if not self._is_troubled:
+                    log.warning("cannot tell the other replicas of this one: %s", error)
+                self._is_troubled = True
+            except Exception:
+                log.exception("a look at the other replicas failed")
+            self._stopping.wait(LOOK_EVERY)
+        with suppress(ApiError):
+            self._leases.delete(self._name)
+
+    def _round(self, now: float) -> None:
+        if now >= self._renew_at:
+            self._announce()
+            self._renew_at = now + RENEW_EVERY
+        bodies = self._leases.members()
+        if not any(body["metadata"]["name"] == self._name for body in bodies):
+            self._renew_at = now  # somebody has deleted ours
+        self._roster.see(map(_announcement, bodies), now)
+        self._publish(tuple(sorted(self._roster.living(now) | {self._own})))
+        for gone in self._roster.expired(now) if self._is_leading() else ():
+            self._leases.delete(gone.name, gone.version)
+            log.info("replica %s is gone: its announcement has expired", gone.name)
+
+    def _announce(self) -> None:
+        there = self._leases.read(self._name)
+        metadata = {
+            "name": self._name,
+            "labels": {MEMBER_LABEL: LEASE},
+            "annotations": {PULSE_ANNOTATION: self._own},
+        }
+        if there is not None:
+            metadata["resourceVersion"] = there["metadata"]["resourceVersion"]
+        spec = {
+            "holderIdentity": self._me,
+            "leaseDurationSeconds": LASTS,
+            "renewTime": stamp(),
+        }
+        self._leases.write({"metadata": metadata, "spec": spec})
+
+    def _publish(self, addresses: tuple[str, ...]) -> None:
+        if addresses == self._addresses:
+            return
+        self._addresses = addresses
+        log.info("replicas are heard at %s", ", ".join(addresses))
+        with suppress(RuntimeError):  # the loop has ended before this thread did
+            self._loop.call_soon_threadsafe(self._on_change)
+
+
+def _announcement(body: Body) -> Announcement:
+    metadata = body["metadata"]
+    return Announcement(
+        name=metadata["name"],
+        version=metadata["resourceVersion"],
+        address=(metadata.get("annotations") or {}).get(PULSE_ANNOTATION, ""),
+        lasts=float((body.get("spec") or {}).get("leaseDurationSeconds") or LASTS),
+    )

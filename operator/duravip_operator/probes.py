@@ -1,0 +1,29 @@
+"""What /healthz and /readyz say. They are asked in threads of the HTTP server."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Final
+
+from duravip_operator.caches import Caches
+from duravip_operator.http import Probe
+
+PATIENCE: Final = 4.0
+"""How long the loop may take to turn once; the kubelet waits for 5 s."""
+
+
+def probes(loop: asyncio.AbstractEventLoop, caches: Caches) -> Mapping[str, Probe]:
+    """By path: it lives while its loop turns, and is ready when it has seen everything."""
+
+    def alive() -> str:
+        turned = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop)
+        try:
+            turned.result(PATIENCE)
+        except TimeoutError:
+            turned.cancel()
+            return f"the loop has not turned for {PATIENCE:g} s"
+        return ""
+
+    def ready() -> str:
+        return "" if caches.is_warm else "not every kind was listed yet"
+
+    return {"/healthz": alive, "/readyz": ready}

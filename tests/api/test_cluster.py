@@ -1,0 +1,190 @@
+"""Writes to a real API server: what is refused, what is tried again, what stands back."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import pytest
+
+from api.objects import apply, duravip
+from api.shell import restart_api_server, settings, until
+from duravip_operator.cluster import ApiError, Cluster, StatusWriter, preflight
+from duravip_operator.core import parsing
+from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.metrics import Metrics
+from duravip_operator.settings import SettingsError
+from lab.cluster import Lab
+
+SPEC = {"epoch": 1}
+
+
+@pytest.fixture
+def cluster(lab: Lab, tmp_path: Path) -> Iterator[Cluster]:
+    cluster = Cluster(settings(lab, tmp_path), Metrics("test"))
+    yield cluster
+    cluster.close()
+
+
+@pytest.fixture
+def known(lab: Lab, cluster: Cluster) -> Iterator[Plumbing]:
+    made = cluster.create_plumbing("written", SPEC)
+    assert made is not None
+    yield made
+    lab.kubectl("delete", "nodeplumbing", "written", "--ignore-not-found")
+
+
+@pytest.fixture
+def writer(lab: Lab, cluster: Cluster) -> Iterator[StatusWriter]:
+    writer = StatusWriter(cluster, Metrics("test"))
+    writer.start()
+    yield writer
+    cluster.close()
+    writer.stop()
+    lab.kubectl("delete", "duravips", "--all")
+
+
+def read(cluster: Cluster) -> Plumbing:
+    body = cluster.read_plumbing("written")
+    assert body is not None
+    return parsing.plumbing(body)
+
+
+def owner(lab: Lab, name: str) -> Any:
+    found = json.loads(lab.kubectl("get", "duravip", name, "-o=json"))
+    return found.get("status", {}).get("owner")
+
+
+def test_a_spec_is_written_once_for_each_version_that_was_read(
+    cluster: Cluster, known: Plumbing
+) -> None:
+    after = cluster.write_spec(known, {"epoch": 2})
+    assert after is not None
+    assert (after.epoch, after.generation) == (2, known.generation + 1)
+    assert cluster.write_spec(known, {"epoch": 3}) is None
+    assert read(cluster).epoch == 2
+
+
+def test_only_an_exact_write_minds_a_new_status(
+    lab: Lab, cluster: Cluster, known: Plumbing
+) -> None:
+    patch = json.dumps({"status": {"epoch": 1}})
+    options = ["--subresource=status", "--type=merge", "-p", patch]
+    lab.kubectl("patch", "nodeplumbing", "written", *options)
+    assert cluster.write_spec(known, {"epoch": 2}, exactly=True) is None
+    assert cluster.write_spec(known, {"epoch": 2}) is not None
+
+
+def test_a_successor_of_the_same_name_is_left_alone(cluster: Cluster, known: Plumbing) -> None:
+    earlier = replace(known, uid="another")
+    assert cluster.write_spec(earlier, {"epoch": 2}) is None
+    cluster.delete_plumbing(earlier)
+    assert read(cluster).epoch == 1
+    assert cluster.create_plumbing("written", SPEC) is None
+
+
+def test_what_is_gone_is_no_error(cluster: Cluster, known: Plumbing) -> None:
+    cluster.delete_plumbing(known)
+    cluster.delete_plumbing(known)
+    assert cluster.read_plumbing("written") is None
+    assert cluster.write_spec(known, {"epoch": 2}) is None
+
+
+def test_a_spec_that_the_kind_does_not_allow_is_an_error(
+    cluster: Cluster, known: Plumbing
+) -> None:
+    with pytest.raises(ApiError, match=r"spec\.epoch"):
+        cluster.write_spec(known, {"epoch": -1})
+
+
+def test_a_hot_write_outlives_a_short_outage(lab: Lab, cluster: Cluster, known: Plumbing) -> None:
+    async def play() -> Plumbing | None:
+        lab.control_plane.api_server.stop()
+        write = asyncio.create_task(cluster.hot(cluster.write_spec, known, {"epoch": 2}))
+        await asyncio.sleep(1.5)
+        assert not cluster.calm.is_set()
+        lab.control_plane.api_server.resume()
+        return await write
+
+    asyncio.run(play())
+    assert cluster.calm.is_set()
+    assert read(cluster).epoch == 2
+
+
+def test_a_status_is_replaced_as_a_whole(lab: Lab, writer: StatusWriter) -> None:
+    async def play() -> None:
+        apply(lab, [duravip("said", "10.1.1.5")])
+        key = ("DuraVIP", "default", "said")
+        writer.put(key, {"state": "Owned", "owner": "n1"}, urgent=True)
+        await until(lambda: owner(lab, "said") == "n1", "the owner is said")
+        writer.put(key, {"state": "Unassigned"}, urgent=True)
+        await until(lambda: owner(lab, "said") is None, "there is none")
+
+    asyncio.run(play())
+
+
+def test_statuses_stand_back_while_a_hot_write_is_outstanding(
+    lab: Lab, cluster: Cluster, writer: StatusWriter
+) -> None:
+    async def play() -> None:
+        apply(lab, [duravip("later", "10.1.1.5")])
+        release = Event()
+        hot = asyncio.create_task(cluster.hot(release.wait))
+        await until(lambda: not cluster.calm.is_set(), "a hot write is outstanding")
+        writer.put(("DuraVIP", "default", "later"), {"owner": "n1"})
+        await asyncio.sleep(0.5)
+        assert owner(lab, "later") is None
+        release.set()
+        await hot
+        await until(lambda: owner(lab, "later") == "n1", "the owner is said")
+
+    asyncio.run(play())
+
+
+def test_statuses_wait_for_an_api_server_that_is_away(lab: Lab, writer: StatusWriter) -> None:
+    async def play() -> None:
+        names = [f"away-{n}" for n in range(30)]
+        apply(lab, [duravip(name, f"10.1.1.{n + 10}") for n, name in enumerate(names)])
+        lab.kubectl("delete", "duravip", "away-29")
+        lab.control_plane.api_server.stop()
+        for name in names:
+            writer.put(("DuraVIP", "default", name), {"owner": "n1"})
+        await asyncio.sleep(1.5)
+        lab.control_plane.api_server.resume()
+        await asyncio.to_thread(restart_api_server, lab)
+        writer.put(("DuraVIP", "default", "away-0"), {"owner": "n2"})
+        await until(
+            lambda: [owner(lab, name) for name in names[:29]] == ["n2", *["n1"] * 28],
+            "all owners are said",
+            within=30,
+        )
+
+    asyncio.run(play())
+
+
+def test_a_missing_permission_is_named(lab: Lab, tmp_path: Path) -> None:
+    lab.kubectl("create", "serviceaccount", "nobody")
+    account = lab.account_kubeconfig("default", "nobody", inside=False)
+    given = settings(lab, tmp_path, f"--kubeconfig={account}")
+    with pytest.raises(SettingsError, match=r"^the operator may not list duravips\.duravip\.io: "):
+        preflight(given, Event())
+
+
+def test_with_all_permissions_the_operator_starts(lab: Lab, tmp_path: Path) -> None:
+    preflight(settings(lab, tmp_path), Event())
+
+
+def test_an_api_server_that_is_away_is_waited_for(lab: Lab, tmp_path: Path) -> None:
+    async def play() -> None:
+        lab.control_plane.api_server.kill()
+        check = asyncio.create_task(asyncio.to_thread(preflight, settings(lab, tmp_path), Event()))
+        await asyncio.sleep(1)
+        assert not check.done()
+        lab.control_plane.start_api_server()
+        await asyncio.to_thread(lab.control_plane.wait_until_ready)
+        await asyncio.wait_for(check, 10)
+
+    asyncio.run(play())

@@ -1,0 +1,81 @@
+"""The manual's example on the full lab: who owns what, and when all of it is at rest."""
+
+import json
+from itertools import pairwise
+from typing import Any, Final
+
+from lab.charts import NAMESPACE
+from lab.cluster import Lab
+from lab.demo_local import EXAMPLE
+from lab.fleet import wait_until
+
+PREFERRED: Final = "10.1.1.1"
+OTHER: Final = "10.1.1.2"
+BOTH: Final = (PREFERRED, OTHER)
+HOME: Final = "n1"
+"""The node that the example prefers for the first address."""
+PATIENCE: Final = 90
+
+
+class Example:
+    """Looks at the example's objects in a lab."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+
+    def settle(self) -> None:
+        """Apply it, and wait until it is served as it asks for, by nodes that are all there."""
+        self._lab.kubectl("apply", "-f", str(EXAMPLE))
+        nodes = len(self._lab.nodes)
+
+        def is_settled() -> bool:
+            found = self._statuses()
+            return len(found) == 4 and all(
+                status.get("state") == "Owned" and status.get("participants") == nodes
+                for _, status in found
+            )
+
+        wait_until(is_settled, "the example is served, and every node takes part", PATIENCE)
+        wait_until(lambda: self.owner(PREFERRED) == HOME, "the preference is heeded", PATIENCE)
+
+    def owner(self, address: str) -> str:
+        """Who serves an address, as all of its objects say; empty while they do not agree."""
+        statuses = [status for at, status in self._statuses() if at == address]
+        owners = {s.get("owner", "") for s in statuses if s.get("state") == "Owned"}
+        return str(owners.pop()) if len(owners) == 1 and len(statuses) == 2 else ""
+
+    def leader_pod(self) -> str:
+        """The name of the operator's leader."""
+        return self._get("lease/duravip-operator", "{.spec.holderIdentity}")
+
+    def leader_node(self) -> str:
+        """The node that it runs on."""
+        return self._get(f"pod/{self.leader_pod()}", "{.spec.nodeName}")
+
+    def agent_pod(self, node: str) -> str:
+        """The name of a node's agent pod."""
+        where = (f"-n{NAMESPACE}", "-l=app.kubernetes.io/component=agent")
+        here = f"--field-selector=spec.nodeName={node}"
+        return self._lab.kubectl(
+            "get", "pods", *where, here, "-o=jsonpath={.items[*].metadata.name}"
+        )
+
+    def beat_key(self) -> str:
+        """The key as the Secret holds it."""
+        return self._get("secret/duravip-pulse", "{.data.key}")
+
+    def aliases(self) -> list[str]:
+        """Every IPv4 address of the segment that a node has besides its own."""
+        found = []
+        for number, node in enumerate(self._lab.nodes, start=1):
+            words = node.run(["ip", "-4", "-o", "addr", "show", "dev", "eth1"]).split()
+            addresses = [after for word, after in pairwise(words) if word == "inet"]
+            found += [a for a in addresses if a != f"10.1.0.{10 + number}/16"]
+        return found
+
+    def _get(self, what: str, path: str) -> str:
+        return self._lab.kubectl("get", what, f"-n{NAMESPACE}", f"-o=jsonpath={path}")
+
+    def _statuses(self) -> list[tuple[str, dict[str, Any]]]:
+        items = json.loads(self._lab.kubectl("get", "vips", "-o=json"))["items"]
+        return [(item["spec"].get("address", ""), item.get("status", {})) for item in items]

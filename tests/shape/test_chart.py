@@ -1,0 +1,168 @@
+"""The chart: what it makes of its values, and that it asks for nothing that is not used."""
+
+import json
+import re
+import subprocess
+import sys
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from duravip_api.topology import TopologySpec
+from lab import charts
+from lab.charts import CHART
+from lab.errors import LabError
+
+ROOT = CHART.parents[1]
+TOPOLOGY = (
+    "--set",
+    "topologies.segment.cidr=10.1.1.0/24",
+    "--set",
+    "topologies.segment.interface=eth1",
+)
+READ = {"get", "list", "watch"}
+
+
+@cache
+def objects(*options: str) -> dict[tuple[str, str], dict[str, Any]]:
+    return {(o["kind"], o["metadata"]["name"]): o for o in charts.rendered(*options)}
+
+
+def container(kind: str, name: str, *options: str) -> dict[str, Any]:
+    (only,) = objects(*options)[kind, name]["spec"]["template"]["spec"]["containers"]
+    return dict(only)
+
+
+def granted(*roles: tuple[str, str]) -> dict[str, set[str]]:
+    """What these roles allow: verbs by `group/resource`."""
+    found: dict[str, set[str]] = {}
+    for rule in (rule for role in roles for rule in objects()[role]["rules"]):
+        assert set(rule) == {"apiGroups", "resources", "verbs"}
+        for resource in rule["resources"]:
+            found[f"{rule['apiGroups'][0]}/{resource}"] = set(rule["verbs"])
+    return found
+
+
+def test_helm_finds_no_fault_in_it() -> None:
+    charts.lint()
+    charts.lint(*TOPOLOGY, "--set", "agent.privileged=true", "--set", "ipFamily=IPv6")
+
+
+def test_its_readme_and_schema_say_what_values_yaml_says() -> None:
+    check = [sys.executable, str(CHART.parent / "write_docs.py"), "--check"]
+    done = subprocess.run(check, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_value_is_described_and_no_other_is_taken() -> None:
+    def look(schema: dict[str, Any], path: str) -> None:
+        assert schema.get("description"), f"{path} has no description"
+        for name, part in schema.get("properties", {}).items():
+            look(part, f"{path}.{name}")
+        if "properties" in schema:
+            assert schema["additionalProperties"] is False, f"{path} takes unknown names"
+
+    look(json.loads((CHART / "values.schema.json").read_text()), "values")
+
+
+@pytest.mark.parametrize(
+    ("option", "complaint"),
+    [
+        ("operator.replica=2", "additional properties 'replica' not allowed"),
+        ("operator.replicas=many", "got string, want integer"),
+        ("agent.httpPort=0", "minimum: got 0, want 1"),
+        ("topologies.a.cidr=10.1.1.0/24", "missing property 'interface'"),
+        ("ipFamily=IPv5", "value must be one of 'IPv4', 'IPv6'"),
+    ],
+)
+def test_a_wrong_value_is_refused_with_its_name(option: str, complaint: str) -> None:
+    with pytest.raises(LabError, match=re.escape(complaint)):
+        charts.rendered("--set", option)
+
+
+def test_topologies_in_the_values_take_every_field_of_the_kind() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    topology = schema["properties"]["topologies"]["additionalProperties"]
+    assert set(topology["properties"]) == {f.alias for f in TopologySpec.model_fields.values()}
+    made = objects(*TOPOLOGY)["Topology", "segment"]
+    assert made["spec"] == {"cidr": "10.1.1.0/24", "interface": "eth1"}
+
+
+@pytest.mark.parametrize(("kind", "program"), [("Deployment", "operator"), ("DaemonSet", "agent")])
+def test_every_option_that_it_gives_is_one_of_the_program(kind: str, program: str) -> None:
+    options = {a.partition("=")[0] for a in container(kind, f"duravip-{program}")["args"]}
+    fields = import_module(f"duravip_{program}.settings").Settings.model_fields
+    assert options <= {f"--{name.replace('_', '-')}" for name in fields}
+
+
+def test_the_operator_may_do_what_it_does_and_no_more() -> None:
+    assert granted(("ClusterRole", "duravip-operator")) == {
+        "duravip.io/duravips": READ,
+        "duravip.io/vipbindings": READ,
+        "duravip.io/topologies": READ,
+        "duravip.io/duravips/status": {"patch"},
+        "duravip.io/vipbindings/status": {"patch"},
+        "duravip.io/topologies/status": {"patch"},
+        "duravip.io/nodeplumbings": READ | {"create", "patch", "delete"},
+        "/nodes": READ,
+        "/events": {"create"},
+    }
+    assert granted(("Role", "duravip-operator")) == {
+        "coordination.k8s.io/leases": {"get", "list", "create", "update", "delete"}
+    }
+
+
+def test_an_agent_may_do_what_it_does_and_no_more() -> None:
+    assert granted(("ClusterRole", "duravip-agent")) == {
+        "duravip.io/nodeplumbings": READ,
+        "duravip.io/nodeplumbings/status": {"patch"},
+    }
+
+
+def test_roles_go_to_their_own_program_alone() -> None:
+    bindings = [o for (kind, _), o in objects().items() if kind.endswith("Binding")]
+    for binding in (b for b in bindings if "roleRef" in b):
+        (subject,) = binding["subjects"]
+        assert subject["name"] == binding["roleRef"]["name"]
+        assert subject["namespace"] == charts.NAMESPACE
+
+
+def test_the_operator_runs_without_any_privilege() -> None:
+    pod = objects()["Deployment", "duravip-operator"]["spec"]["template"]["spec"]
+    assert not pod.get("hostNetwork")
+    assert pod["securityContext"]["runAsNonRoot"] is True
+    security = container("Deployment", "duravip-operator")["securityContext"]
+    assert security["capabilities"] == {"drop": ["ALL"]}
+    assert security["readOnlyRootFilesystem"] is True
+
+
+def test_an_agent_has_three_capabilities_or_is_privileged_if_that_is_asked_for() -> None:
+    security = container("DaemonSet", "duravip-agent")["securityContext"]
+    wanted = {"drop": ["ALL"], "add": ["NET_ADMIN", "NET_RAW", "SYS_NICE"]}
+    assert security["capabilities"] == wanted
+    assert "privileged" not in security
+    asked = container("DaemonSet", "duravip-agent", "--set", "agent.privileged=true")
+    assert asked["securityContext"]["privileged"] is True
+
+
+def test_an_agent_runs_on_every_node_whatever_its_taints() -> None:
+    pod = objects()["DaemonSet", "duravip-agent"]["spec"]["template"]["spec"]
+    assert pod["tolerations"] == [{"operator": "Exists"}]
+    assert pod["hostNetwork"] is True
+
+
+def test_with_a_secret_of_ones_own_no_key_is_made() -> None:
+    mine = objects("--set", "pulse.existingSecret=mine")
+    assert "Secret" not in {kind for kind, _ in mine}
+    volumes = mine["DaemonSet", "duravip-agent"]["spec"]["template"]["spec"]["volumes"]
+    assert volumes[0]["secret"]["secretName"] == "mine"
+
+
+def test_its_kinds_are_those_of_the_project() -> None:
+    def content(folder: Path) -> dict[str, str]:
+        return {file.name: file.read_text() for file in folder.glob("*.yaml")}
+
+    assert content(CHART / "crds") == content(ROOT / "crds")

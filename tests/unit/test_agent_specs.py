@@ -1,0 +1,154 @@
+"""How the agent reads its NodePlumbing, and which version of it counts."""
+
+from typing import Any
+
+import pytest
+
+from duravip_agent.core.backoff import LONGEST_PAUSE, pause_after
+from duravip_agent.core.endpoints import endpoint, is_numeric
+from duravip_agent.core.grant import Placement, grant_of
+from duravip_agent.core.specs import Specs
+
+Body = dict[str, Any]
+
+
+def plumbing(
+    *granted: str, version: int = 1, generation: int = 1, epoch: int = 0, uid: str = "u1"
+) -> Body:
+    return {
+        "metadata": {"uid": uid, "resourceVersion": str(version), "generation": generation},
+        "spec": {
+            "epoch": epoch,
+            "interfaces": [{"name": "eth0", "mask": 32, "granted": list(granted)}],
+        },
+    }
+
+
+def introduced(body: Body) -> Specs:
+    specs = Specs()
+    specs.introduced(body)
+    assert specs.take(body)
+    return specs
+
+
+def test_ranges_are_expanded_and_keep_their_placement() -> None:
+    grant = grant_of(plumbing("10.1.1.1-10.1.1.3", "10.1.1.9"))
+    where = Placement("eth0", 32)
+    assert grant.wanted == dict.fromkeys(("10.1.1.1", "10.1.1.2", "10.1.1.3", "10.1.1.9"), where)
+
+
+@pytest.mark.parametrize(
+    "bad", ["10.1.1", "10.1.1.9-10.1.1.1", "0.0.0.0-255.255.255.255", "10.1.1.1-fd00::1"]
+)
+def test_an_entry_that_cannot_be_read_costs_only_itself(bad: str) -> None:
+    grant = grant_of(plumbing("10.1.1.1", bad))
+    assert set(grant.wanted) == {"10.1.1.1"}
+    assert set(grant.failures) == {bad}
+
+
+def test_a_mask_that_does_not_fit_is_named() -> None:
+    body = plumbing("10.1.1.1")
+    body["spec"]["interfaces"][0]["mask"] = 64
+    assert grant_of(body).failures == {
+        "10.1.1.1": "the entry is not understood: a mask of 64 does not fit the address"
+    }
+
+
+def test_an_object_without_a_spec_grants_nothing() -> None:
+    assert grant_of({"metadata": {"resourceVersion": "7"}}).wanted == {}
+
+
+def test_nothing_is_acted_on_before_the_first_report_was_stored() -> None:
+    specs = Specs()
+    assert not specs.take(plumbing("10.1.1.1"))
+    specs.introduced(plumbing("10.1.1.1", version=5))
+    assert not specs.take(plumbing("10.1.1.1", version=4))
+    assert specs.take(plumbing("10.1.1.1", version=5))
+
+
+def test_an_older_version_from_a_slower_source_is_ignored() -> None:
+    specs = introduced(plumbing("10.1.1.1", version=5, generation=2))
+    assert not specs.take(plumbing("10.1.1.9", version=4, generation=1))
+    assert set(specs.grant.wanted) == {"10.1.1.1"}
+
+
+def test_a_change_of_the_status_alone_is_no_news() -> None:
+    specs = introduced(plumbing("10.1.1.1", version=5))
+    assert not specs.is_news(plumbing("10.1.1.1", version=6))
+    assert specs.is_news(plumbing("10.1.1.1", version=6, generation=2))
+
+
+def test_a_lower_epoch_is_refused_and_the_spec_before_stays() -> None:
+    specs = introduced(plumbing("10.1.1.1", version=5, epoch=3))
+    assert specs.take(plumbing("10.1.1.9", version=6, generation=2, epoch=2))
+    assert specs.refusal == "epoch 2 of the spec is lower than 3"
+    assert set(specs.grant.wanted) == {"10.1.1.1"}
+    assert (specs.grant.generation, specs.newest_read, specs.epoch) == (1, 2, 3)
+    assert specs.take(plumbing("10.1.1.9", version=7, generation=3, epoch=3))
+    assert not specs.refusal
+
+
+def test_the_highest_epoch_outlives_the_agent_in_its_status() -> None:
+    body = plumbing("10.1.1.1", version=5, epoch=3)
+    body["status"] = {"epoch": 4}
+    specs = introduced(body)
+    assert specs.refusal
+    assert specs.grant.wanted == {}
+
+
+def test_a_spec_that_is_not_understood_is_refused() -> None:
+    specs = introduced(plumbing("10.1.1.1", version=5))
+    broken = plumbing(version=6, generation=2)
+    broken["spec"]["interfaces"] = "many"
+    assert specs.take(broken)
+    assert specs.refusal.startswith("the spec is not understood")
+    assert set(specs.grant.wanted) == {"10.1.1.1"}
+
+
+def test_what_a_deleted_object_granted_stays_until_a_new_one_says_otherwise() -> None:
+    specs = introduced(plumbing("10.1.1.1", version=5, generation=7))
+    assert specs.lose()
+    assert not specs.lose()
+    assert (set(specs.grant.wanted), specs.grant.uid) == ({"10.1.1.1"}, "")
+    assert specs.take(plumbing("10.1.1.2", version=9, uid="u2"))
+    assert set(specs.grant.wanted) == {"10.1.1.2"}
+
+
+def test_a_new_object_is_taken_up_even_if_its_predecessor_is_reported_gone_later() -> None:
+    specs = introduced(plumbing("10.1.1.1", version=5))
+    new = plumbing("10.1.1.2", version=9, uid="u2")
+    assert specs.take(new)
+    assert specs.lose()
+    assert specs.take(new)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("127.0.0.1:80", ("127.0.0.1", 80)),
+        ("[::1]:80", ("::1", 80)),
+        ("operator.svc:7946", ("operator.svc", 7946)),
+    ],
+)
+def test_endpoints(text: str, found: tuple[str, int]) -> None:
+    assert endpoint(text) == found
+
+
+@pytest.mark.parametrize("text", ["", "host", ":80", "::1:80", "host:0", "host:65536", "host:x"])
+def test_what_is_no_endpoint_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"HOST:PORT|no port"):
+        endpoint(text)
+
+
+def test_only_names_need_a_look_up() -> None:
+    assert [is_numeric(host) for host in ("10.0.0.1", "fd00::1", "operator")] == [
+        True, True, False,
+    ]  # fmt: skip
+
+
+def test_pauses_between_requests_grow_to_a_limit_and_heed_the_server() -> None:
+    pauses = [pause_after(failures) for failures in range(1, 40)]
+    assert pauses[:4] == [0.05, 0.1, 0.2, 0.4]
+    assert pauses == sorted(pauses)
+    assert pauses[-1] == LONGEST_PAUSE
+    assert pause_after(1, asked_for=7.0) == 7.0

@@ -1,0 +1,169 @@
+"""The caches: several sources tell of the same object, in any order."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from duravip_operator import caches
+from duravip_operator.caches import Caches, Kind
+from duravip_operator.core.snapshot import Plumbing
+
+Body = dict[str, Any]
+
+
+def direct(call: Callable[..., object], *args: object) -> None:
+    call(*args)
+
+
+class Told:
+    """Caches, and how often they said that something has changed."""
+
+    def __init__(self) -> None:
+        self.changes = 0
+        self.server: dict[str, Body] = {}
+        self.caches = Caches(self._changed, self.server.get, direct)
+
+    def _changed(self) -> None:
+        self.changes += 1
+
+    def sweep(self, kind: Kind, *bodies: Body) -> None:
+        before = self.caches.known(kind)
+        self.caches.listed(kind, before, seen(kind, before, *bodies))
+
+    def address(self) -> str | None:
+        return next((e.address for e in self.caches.entities.values()), None)
+
+
+def seen(kind: Kind, before: Mapping[str, Any], *bodies: Body) -> list[caches.Sighting]:
+    found = (caches.unchanged(kind, b, before) or caches.sighting(kind, b) for b in bodies)
+    return [sighting for sighting in found if sighting]
+
+
+def vip(version: int, address: str = "10.1.1.1", uid: str = "u") -> Body:
+    metadata = {"name": "a", "namespace": "x", "uid": uid, "resourceVersion": str(version)}
+    return {"metadata": metadata, "spec": {"address": address}}
+
+
+def plumbing(version: int, uid: str = "u", epoch: int = 1) -> Body:
+    metadata = {"name": "n1", "uid": uid, "resourceVersion": str(version), "generation": version}
+    return {"metadata": metadata, "spec": {"epoch": epoch}}
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_an_object_is_there_from_its_first_event_to_its_deletion(told: Told) -> None:
+    told.caches.put("DuraVIP", vip(1))
+    assert told.address() == "10.1.1.1"
+    told.caches.drop("DuraVIP", vip(2))
+    assert told.caches.entities == {}
+    assert told.changes == 2
+
+
+def test_what_changes_nothing_for_us_wakes_nobody(told: Told) -> None:
+    told.caches.put("DuraVIP", vip(1))
+    before = told.caches.entities["u"]
+    told.caches.put("DuraVIP", vip(2))
+    assert told.caches.entities["u"] is before
+    told.caches.put("DuraVIP", vip(3) | {"status": {"owner": "n1"}})
+    assert told.caches.entities["u"].status == {"owner": "n1"}
+    assert told.changes == 1
+
+
+def test_an_older_version_is_not_taken(told: Told) -> None:
+    told.caches.put("DuraVIP", vip(9, "10.1.1.9"))
+    told.caches.put("DuraVIP", vip(10, "10.1.1.10"))
+    told.caches.put("DuraVIP", vip(9, "10.1.1.9"))
+    assert told.address() == "10.1.1.10"
+
+
+def test_versions_that_are_no_numbers_are_taken_as_they_come(told: Told) -> None:
+    for version, address in (("b", "10.1.1.1"), ("a", "10.1.1.2")):
+        body = vip(1, address)
+        body["metadata"]["resourceVersion"] = version
+        told.caches.put("DuraVIP", body)
+    assert told.address() == "10.1.1.2"
+
+
+def test_what_was_deleted_does_not_come_back_by_a_late_answer(told: Told) -> None:
+    told.caches.put("NodePlumbing", plumbing(1))
+    told.caches.drop("NodePlumbing", plumbing(2))
+    told.caches.adopt(Plumbing("n1", uid="u", resource_version="3"))
+    assert told.caches.plumbings == {}
+    told.caches.put("NodePlumbing", plumbing(4, uid="another"))
+    assert told.caches.plumbings["n1"].uid == "another"
+
+
+def test_the_end_of_an_earlier_object_does_not_end_its_successor(told: Told) -> None:
+    told.caches.put("NodePlumbing", plumbing(5, uid="new"))
+    told.caches.drop("NodePlumbing", plumbing(4, uid="old"))
+    assert "n1" in told.caches.plumbings
+
+
+def test_caches_are_warm_when_every_kind_was_listed_once(told: Told) -> None:
+    for kind in caches.KINDS:
+        assert not told.caches.is_warm
+        assert told.caches.highest_epoch is None
+        told.sweep(kind)
+    assert told.caches.is_warm
+    assert told.caches.highest_epoch == 0
+    told.caches.put("NodePlumbing", plumbing(1, epoch=7))
+    assert told.caches.highest_epoch == 7
+
+
+def test_a_sweep_finds_what_no_event_has_told(told: Told) -> None:
+    told.caches.put("DuraVIP", vip(1))
+    told.sweep("DuraVIP")
+    assert told.caches.entities == {}
+    told.sweep("DuraVIP", vip(2, "10.1.1.2", uid="v"))
+    assert told.address() == "10.1.1.2"
+
+
+def test_a_sweep_does_not_undo_what_came_while_it_read(told: Told) -> None:
+    told.caches.put("DuraVIP", vip(5))
+    before = told.caches.known("DuraVIP")
+    told.caches.put("DuraVIP", vip(7, "10.1.1.7"))
+    told.caches.put("DuraVIP", vip(8, "10.1.1.8", uid="new"))
+    told.caches.listed("DuraVIP", before, seen("DuraVIP", before, vip(6, "10.1.1.6")))
+    assert {e.address for e in told.caches.entities.values()} == {"10.1.1.7", "10.1.1.8"}
+    before = told.caches.known("DuraVIP")
+    told.caches.drop("DuraVIP", vip(9))
+    told.caches.listed("DuraVIP", before, seen("DuraVIP", {}, vip(7)))
+    assert "u" not in told.caches.entities
+
+
+def test_a_sweep_is_believed_when_versions_went_backwards(told: Told) -> None:
+    told.caches.put("DuraVIP", vip(500, "10.1.1.5"))
+    told.sweep("DuraVIP", vip(20, "10.1.1.2"))
+    assert told.address() == "10.1.1.2"
+    told.caches.put("DuraVIP", vip(21, "10.1.1.3"))
+    assert told.address() == "10.1.1.3"
+
+
+def test_a_sweep_of_bindings_leaves_the_duravips_alone(told: Told) -> None:
+    told.caches.put("DuraVIP", vip(1))
+    told.sweep("Binding")
+    assert "u" in told.caches.entities
+
+
+def test_a_plumbing_that_is_read_again_is_taken_or_dropped(told: Told) -> None:
+    told.caches.put("NodePlumbing", plumbing(1))
+    told.server["n1"] = plumbing(2, epoch=9)
+    told.caches.refresh("n1")
+    assert told.caches.plumbings["n1"].epoch == 9
+    del told.server["n1"]
+    told.caches.refresh("n1")
+    assert told.caches.plumbings == {}
+
+
+@pytest.mark.parametrize("kind", caches.KINDS)
+@pytest.mark.parametrize("spec", [{}, {"address": 7}, {"cidr": "x"}, {"interfaces": "all"}])
+def test_a_body_of_any_form_costs_nobody_anything(told: Told, kind: Kind, spec: Body) -> None:
+    told.caches.put(kind, {})
+    told.caches.put(kind, {"metadata": None, "spec": spec})
+    metadata = {"name": "a", "uid": "u", "resourceVersion": "1"}
+    told.caches.put(kind, {"metadata": metadata, "spec": spec})
+    assert told.changes == 1
