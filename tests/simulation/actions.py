@@ -1,78 +1,145 @@
 """Everything that can happen next in the small world, one step at a time.
 
 `weak` names the parts of the rule that are left out. The cores stay as they are: what a weakened
-operator overlooks is taken out of the facts that it decides from, or of the conditions that its
-writes carry.
+program overlooks is taken out of the facts that it decides from, or of the conditions that its
+writes and its refreshes carry.
 """
 
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+from duravip_agent.core import deadman
 from duravip_operator.core import handover
-from duravip_operator.core.snapshot import Hearing
-from simulation.world import NAMES, Agent, Operator, World, Write, acted, decided
+from duravip_operator.core.snapshot import Placement, Silence
+from simulation import world as w
+from simulation.world import (
+    HOLD,
+    NAMES,
+    OLD,
+    SUSPECT,
+    Agent,
+    Operator,
+    World,
+    Write,
+)
 
 T = TypeVar("T")
 Weak = frozenset[str]
-WEAKENINGS = ("revoke-first", "release-before-grant", "doubts", "conditional-write")
+WEAKENINGS = (
+    *("revoke-first", "release-before-grant", "doubts", "conditional-write"),
+    *("witness", "probe", "contact", "dead-man", "yield", "epoch", "late-refresh", "hold"),
+)
+WHERE = Placement("eth1", 32, fencing="Segment")
 
 
 def steps(world: World, weak: Weak) -> Iterator[tuple[str, World]]:
     """`(what happens, the world after it)` for everything that can happen now."""
+    yield "a tick passes", _tick(world, weak)
     for i, name in enumerate(NAMES):
         for what, step in AGENT_STEPS.items():
-            yield f"{name} {what}", step(world, i)
+            yield f"{name} {what}", step(world, i, weak)
     for i in (0, 1):
         yield f"operator {i} reads", _operator(world, i, cache=world.api)
+        yield f"operator {i} scouts", _scout(world, i, weak)
         yield f"operator {i} decides", _decide(world, i, weak)
         yield f"operator {i} writes", _write(world, i, weak)
         yield f"operator {i} takes the lead", _lead(world, i)
+        yield f"operator {i} works", _pass(world, i, weak)
     yield "the other node is preferred", world._replace(preferred=1 - world.preferred)
+    yield "the segment splits or heals", world._replace(segment=not world.segment)
+
+
+def _tick(world: World, weak: Weak) -> World:
+    both = world.segment and all(map(w.is_audible, world.agents))
+    agents = tuple(
+        a._replace(
+            heard=min(OLD, a.heard + 1),
+            acked=min(OLD, a.acked + 1),
+            refreshed=min(OLD, a.refreshed + (not (a.frozen and "dead-man" in weak))),
+            asked=min(OLD, a.asked + 1),
+        )
+        for a in world.agents
+    )
+    operators = tuple(o._replace(led=min(OLD, o.led + 1)) for o in world.operators)
+    return world._replace(agents=agents, operators=operators, both=world.both + 1 if both else 0)
+
+
+# --- the operator
+
+
+def _scout(world: World, i: int, weak: Weak) -> World:
+    """A neighbour, if one can be asked, looks whether a suspect still answers."""
+    operator = world.operators[i]
+    if not operator.epoch:
+        return world
+    gone = list(operator.gone)
+    for n, agent in enumerate(world.agents):
+        scout = world.agents[1 - n]
+        if agent.heard < SUSPECT:
+            gone[n] = False
+        elif scout.running and not scout.frozen and scout.control and scout.heard < SUSPECT:
+            gone[n] = not (world.segment and w.is_audible(agent))
+            if not world.segment and "witness" not in weak:
+                gone[n] = operator.gone[n]  # it has not heard the suspect there lately
+    return _operator(world, i, gone=tuple(gone))
+
+
+def _pass(world: World, i: int, weak: Weak) -> World:
+    """All that an operator does in one pass when nothing is in its way."""
+    world = _scout(_operator(world, i, cache=world.api), i, weak)
+    world = _decide(world, i, weak)
+    while world.operators[i].writes:
+        world = _write(world, i, weak)
+    return world
+
+
+def _silences(world: World, operator: Operator) -> tuple[Silence | None, ...]:
+    return tuple(
+        None
+        if agent.heard < SUSPECT
+        else Silence(
+            gone=frozenset({"eth1"}) if operator.gone[n] else w.NONE,
+            is_muted=agent.heard > HOLD and operator.led > HOLD,
+        )
+        for n, agent in enumerate(world.agents)
+    )
 
 
 def _decide(world: World, i: int, weak: Weak) -> World:
     operator = world.operators[i]
     if not operator.epoch or operator.writes or not operator.cache:
         return world
-    if any(api.epoch != operator.epoch for api in operator.cache):
-        return _stamp(world, i)
-    heard = tuple(agent.hearing for agent in world.agents)
+    silences = _silences(world, operator)
+    how = (world.preferred, mode(weak))
+    if any(api.epoch != operator.epoch for api in operator.cache) and "epoch" not in weak:
+        _, memory = w.decided(operator.cache, operator.memory, silences, how)
+        writes = tuple(
+            Write(n, api.grant, api.generation)
+            for n, api in enumerate(operator.cache)
+            if api.epoch != operator.epoch
+        )
+        return _operator(world, i, writes=writes, memory=memory)
     facts, memory = operator.cache, operator.memory
     if "release-before-grant" in weak:
         facts = tuple(api._replace(served=False, observed=api.generation) for api in facts)
     if "doubts" in weak:
         memory = tuple(handover.Doubts(n, a.generation) for n, a in zip(NAMES, facts, strict=True))
-    grants, after = decided(facts, memory, heard, world.preferred)
+    grants, after = w.decided(facts, memory, silences, how)
     if "revoke-first" in weak:
-        grants = _all_at_once(world, i, grants)
+        grants = _all_at_once(operator, grants)
     writes = [
-        Write(n, granted, api.generation)
-        for n, (granted, api) in enumerate(zip(grants, operator.cache, strict=True))
-        if granted != api.granted
+        Write(n, grant, api.generation)
+        for n, (grant, api) in enumerate(zip(grants, operator.cache, strict=True))
+        if grant != api.grant
     ]
-    writes.sort(key=lambda write: not write.granted)  # the worst order that a network can make
+    writes.sort(key=lambda write: not write.grant)  # the worst order that a network can make
     return _operator(world, i, writes=tuple(writes), memory=after)
 
 
-def _all_at_once(world: World, i: int, grants: tuple[bool, ...]) -> tuple[bool, ...]:
+def _all_at_once(operator: Operator, grants: tuple[str, ...]) -> tuple[str, ...]:
     """Grant to the one who is to have it while the other one still is granted it."""
-    revoked = [
-        n for n, api in enumerate(world.operators[i].cache) if api.granted and not grants[n]
-    ]
-    return tuple(granted or 1 - n in revoked for n, granted in enumerate(grants))
-
-
-def _stamp(world: World, i: int) -> World:
-    """A new leader first writes its epoch everywhere, and learns on the way what is true."""
-    operator = world.operators[i]
-    heard = tuple(agent.hearing for agent in world.agents)
-    _, memory = decided(operator.cache, operator.memory, heard, world.preferred)
-    writes = tuple(
-        Write(n, api.granted, api.generation)
-        for n, api in enumerate(operator.cache)
-        if api.epoch != operator.epoch
-    )
-    return _operator(world, i, writes=writes, memory=memory)
+    revoked = {n for n, api in enumerate(operator.cache) if api.grant and not grants[n]}
+    return tuple("free" if 1 - n in revoked else grant for n, grant in enumerate(grants))
 
 
 def _write(world: World, i: int, weak: Weak) -> World:
@@ -80,20 +147,18 @@ def _write(world: World, i: int, weak: Weak) -> World:
     operator = world.operators[i]
     if not operator.writes:
         return world
-    (n, granted, generation), *rest = operator.writes
+    (n, grant, generation), *rest = operator.writes
     api = world.api[n]
     world = _operator(world, i, writes=tuple(rest))
     if generation != api.generation and "conditional-write" not in weak:
         return world
-    after = api._replace(
-        granted=granted,
-        generation=api.generation + 1,
-        epoch=operator.epoch,
-    )
+    after = api._replace(grant=grant, generation=api.generation + 1, epoch=operator.epoch)
     name, known = NAMES[n], operator.memory[n]
-    known_before = {name: known} if known else {}
-    before = operator.cache[n]
-    memory = handover.after_write(known_before, before.plumbing(name), after.plumbing(name))
+    memory = handover.after_write(
+        {name: known} if known else {},
+        w.plumbing(name, operator.cache[n], WHERE),
+        w.plumbing(name, after, WHERE),
+    )
     memories, cache = list(operator.memory), list(operator.cache)
     memories[n], cache[n] = memory[name], after
     world = _operator(world, i, memory=tuple(memories), cache=tuple(cache))
@@ -105,65 +170,160 @@ def _lead(world: World, i: int) -> World:
     highest = max(operator.epoch for operator in world.operators)
     if world.operators[i].epoch == highest:
         return world
-    fresh = Operator(epoch=highest + 1, cache=world.operators[i].cache)
+    fresh = Operator(epoch=highest + 1, led=0, cache=world.operators[i].cache)
     return world._replace(operators=_put(world.operators, i, fresh))
 
 
-def _read(world: World, n: int) -> World:
-    api = world.api[n]
-    return _agent(world, n, seen=api.granted, seen_generation=api.generation)
+# --- the agent
 
 
-def _act(world: World, n: int) -> World:
+def _beat(world: World, n: int, _: Weak) -> World:
+    """A beat arrives, and whoever believes to lead acknowledges it."""
+    agent = world.agents[n]
+    if not agent.control:
+        return world
+    agent = agent._replace(heard=0)
+    for operator in world.operators:
+        knows = operator.epoch and operator.cache and operator.epoch >= agent.seen_epoch
+        if knows and operator.epoch >= agent.acked_epoch:
+            agent = agent._replace(
+                acked=0,
+                acked_epoch=operator.epoch,
+                acked_generation=operator.cache[n].generation,
+            )
+    return world._replace(agents=_put(world.agents, n, agent))
+
+
+def _refresh(world: World, n: int, weak: Weak) -> World:
+    """The thread that beats refreshes the dead-man, if its rule lets it."""
+    agent = world.agents[n]
+    strict = mode(weak) == "Strict" and agent.armed
+    refreshed = -agent.refreshed if agent.may_refresh else None
+    leash = deadman.Leash(refreshed, 0, w.contact_of(agent), strict, w.LIMITS)
+    if "late-refresh" in weak:
+        leash = deadman.Leash(0, 0, w.contact_of(agent), strict, w.LIMITS)
+    if "hold" in weak:
+        leash = deadman.Leash(refreshed, 0, None, False, w.LIMITS)  # noqa: FBT003
+    if deadman.may_refresh(leash, 0):
+        return _agent(world, n, refreshed=0)
+    return _agent(world, n, may_refresh=False, refreshed=OLD)
+
+
+def _read(world: World, n: int, weak: Weak) -> World:
+    api, agent = world.api[n], world.agents[n]
+    if not agent.control or (api.epoch < agent.seen_epoch and "epoch" not in weak):
+        return world
+    return _agent(world, n, seen=api.grant, seen_generation=api.generation, seen_epoch=api.epoch)
+
+
+def _ask(world: World, n: int, _: Weak) -> World:
+    return _agent(world, n, asked=0, answered=w.answers_there(world, n))
+
+
+def _turn(world: World, n: int, weak: Weak) -> World:
+    """One round of the agent's loop: judge, mute, arm."""
     agent = world.agents[n]
     if not agent.seen_generation:
         return world
-    return _agent(world, n, plumbed=acted(wants=agent.seen, plumbed=agent.plumbed))
+    facts = agent
+    if "probe" in weak and agent.seen:
+        facts = facts._replace(seen="free")
+    if "contact" in weak:
+        facts = facts._replace(
+            acked=0, acked_epoch=agent.seen_epoch, acked_generation=agent.seen_generation
+        )
+    if "yield" in weak:
+        facts = facts._replace(claimed=False)
+    if "hold" in weak or "late-refresh" in weak:
+        facts = facts._replace(refreshed=0, may_refresh=agent.armed)
+    armed, anew = w.judged(facts, "Segment" if "hold" in weak else mode(weak))
+    told = {"refreshed": 0, "may_refresh": True} if anew else {}
+    if not armed:
+        told = {"may_refresh": False, "refreshed": OLD}
+    world = _agent(world, n, armed=armed, claimed=False, **told)
+    if anew and world.segment:
+        world = _agent(world, 1 - n, claimed=True)
+    return world
 
 
-def _report(world: World, n: int) -> World:
+def _report(world: World, n: int, _: Weak) -> World:
     agent = world.agents[n]
-    if agent.plumbed != agent.seen or not agent.seen_generation:
+    if not agent.seen_generation or not agent.control or (agent.armed and not agent.seen):
         return world
-    return _status(world, n, observed=agent.seen_generation, served=agent.plumbed)
+    return _status(world, n, observed=agent.seen_generation, served=agent.armed, stopped=False)
 
 
-def _stop(world: World, n: int) -> World:
-    """SIGTERM: everything withdrawn, and goodbye said."""
-    world = _agent(world, n, running=False, seen=False, seen_generation=0, plumbed=False)
-    return _status(world, n, served=False, stopped=True)
+def _stop(world: World, n: int, _: Weak) -> World:
+    """SIGTERM: everything withdrawn, and goodbye said if anybody can hear it."""
+    control = world.agents[n].control
+    world = _crash(world, n)
+    return _status(world, n, served=False, stopped=True) if control else world
 
 
-def _crash(world: World, n: int) -> World:
-    return _agent(world, n, running=False, seen=False, seen_generation=0, plumbed=False)
+def _crash(world: World, n: int, _: Weak = frozenset()) -> World:
+    off = Agent(running=False, heard=world.agents[n].heard, control=world.agents[n].control)
+    return world._replace(agents=_put(world.agents, n, off))
 
 
-def _lose(world: World, n: int) -> World:
-    """The pulse calls it lost: in this world, only when it is."""
-    return world if world.agents[n].running else _agent(world, n, hearing=Hearing.LOST)
-
-
-def _boot(world: World, n: int) -> World:
-    """The agent starts: it says so, and is heard, before it reads what it is granted."""
-    if world.agents[n].running:
+def _boot(world: World, n: int, _: Weak) -> World:
+    """The agent starts: it says so before it reads what it is granted."""
+    agent = world.agents[n]
+    if agent.running or not agent.control:
         return world
-    world = world._replace(agents=_put(world.agents, n, Agent()))
-    return _status(world, n, observed=0, served=False, stopped=False)
+    fresh = Agent(heard=agent.heard, control=agent.control)
+    world = world._replace(agents=_put(world.agents, n, fresh))
+    return _status(world, n, observed=0, served=False, stopped=False, boot=True)
 
 
-def _alive(step: Callable[[World, int], World]) -> Callable[[World, int], World]:
-    return lambda world, n: step(world, n) if world.agents[n].running else world
+def _freeze(world: World, n: int, _: Weak) -> World:
+    return _agent(world, n, frozen=not world.agents[n].frozen)
 
 
-AGENT_STEPS: dict[str, Callable[[World, int], World]] = {
-    "reads": _alive(_read),
-    "acts": _alive(_act),
-    "reports": _alive(_report),
-    "stops": _alive(_stop),
-    "crashes": _alive(_crash),
-    "is called lost": _lose,
+def _cut(world: World, n: int, _: Weak) -> World:
+    return _agent(world, n, control=not world.agents[n].control)
+
+
+def _work(world: World, n: int, weak: Weak) -> World:
+    """All that an agent does in one go when nothing is in its way."""
+    for step in (_beat, _read, _beat, _ask, _turn, _refresh, _report):
+        world = step(world, n, weak)
+    return world
+
+
+Step = Callable[[World, int, Weak], World]
+
+
+def _awake(step: Step) -> Step:
+    def when_awake(world: World, n: int, weak: Weak) -> World:
+        agent = world.agents[n]
+        return step(world, n, weak) if agent.running and not agent.frozen else world
+
+    return when_awake
+
+
+def _running(step: Step) -> Step:
+    return lambda world, n, weak: step(world, n, weak) if world.agents[n].running else world
+
+
+AGENT_STEPS: dict[str, Step] = {
+    "beats": _awake(_beat),
+    "refreshes": _awake(_refresh),
+    "reads": _awake(_read),
+    "asks": _awake(_ask),
+    "turns": _awake(_turn),
+    "reports": _awake(_report),
+    "stops": _awake(_stop),
+    "freezes or thaws": _running(_freeze),
+    "crashes": _running(_crash),
     "boots": _boot,
+    "loses or regains control": _cut,
+    "works": _awake(_work),
 }
+
+
+def mode(weak: Weak) -> str:
+    """The fencing of the Topology: `strict` among the weakenings stands for Strict."""
+    return "Strict" if "strict" in weak else "Segment"
 
 
 def _agent(world: World, n: int, **fields: Any) -> World:
