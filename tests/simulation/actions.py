@@ -46,7 +46,7 @@ def steps(world: World, weak: Weak) -> Iterator[tuple[str, World]]:
         yield f"operator {i} takes the lead", _lead(world, i)
         yield f"operator {i} works", _pass(world, i, weak)
     yield "the other node is preferred", world._replace(preferred=1 - world.preferred)
-    yield "the segment splits or heals", world._replace(segment=not world.segment)
+    yield "the segment splits or heals", _split(world)
 
 
 def _tick(world: World, weak: Weak) -> World:
@@ -57,11 +57,23 @@ def _tick(world: World, weak: Weak) -> World:
             acked=min(OLD, a.acked + 1),
             refreshed=min(OLD, a.refreshed + (not (a.frozen and "dead-man" in weak))),
             asked=min(OLD, a.asked + 1),
+            turned=min(OLD, a.turned + 1),
         )
         for a in world.agents
     )
     operators = tuple(o._replace(led=min(OLD, o.led + 1)) for o in world.operators)
-    return world._replace(agents=agents, operators=operators, both=world.both + 1 if both else 0)
+    return world._replace(
+        agents=agents,
+        operators=operators,
+        both=world.both + 1 if both else 0,
+        is_excused=both and world.is_excused,
+    )
+
+
+def _split(world: World) -> World:
+    """Cut the segment in two, or make it one again: whoever owned one half each is found out."""
+    heals = not world.segment
+    return world._replace(segment=heals, is_excused=heals and all(map(w.is_audible, world.agents)))
 
 
 # --- the operator
@@ -78,9 +90,10 @@ def _scout(world: World, i: int, weak: Weak) -> World:
         if agent.heard < SUSPECT:
             gone[n] = False
         elif scout.running and not scout.frozen and scout.control and scout.heard < SUSPECT:
-            gone[n] = not (world.segment and w.is_audible(agent))
-            if not world.segment and "witness" not in weak:
-                gone[n] = operator.gone[n]  # it has not heard the suspect there lately
+            # One that never hears the suspect is no witness; one that lately did, and now is cut
+            # off from it, does not know.
+            is_witness = not world.isolated or "witness" in weak
+            gone[n] = is_witness and not w.answers_there(world, 1 - n)
     return _operator(world, i, gone=tuple(gone))
 
 
@@ -110,7 +123,7 @@ def _decide(world: World, i: int, weak: Weak) -> World:
     if not operator.epoch or operator.writes or not operator.cache:
         return world
     silences = _silences(world, operator)
-    how = (world.preferred, mode(weak))
+    how = (world.preferred, "Strict" if "strict" in weak else "Segment", world.isolated)
     if any(api.epoch != operator.epoch for api in operator.cache) and "epoch" not in weak:
         _, memory = w.decided(operator.cache, operator.memory, silences, how)
         writes = tuple(
@@ -197,13 +210,13 @@ def _beat(world: World, n: int, _: Weak) -> World:
 def _refresh(world: World, n: int, weak: Weak) -> World:
     """The thread that beats refreshes the dead-man, if its rule lets it."""
     agent = world.agents[n]
-    strict = mode(weak) == "Strict" and agent.armed
+    strict = mode(world, weak) == "Strict" and agent.armed
     refreshed = -agent.refreshed if agent.may_refresh else None
-    leash = deadman.Leash(refreshed, 0, w.contact_of(agent), strict, w.LIMITS)
+    leash = deadman.Leash(refreshed, -agent.turned, w.contact_of(agent), strict, w.LIMITS)
     if "late-refresh" in weak:
-        leash = deadman.Leash(0, 0, w.contact_of(agent), strict, w.LIMITS)
+        leash = deadman.Leash(0, -agent.turned, w.contact_of(agent), strict, w.LIMITS)
     if "hold" in weak:
-        leash = deadman.Leash(refreshed, 0, None, False, w.LIMITS)  # noqa: FBT003
+        leash = deadman.Leash(refreshed, -agent.turned, None, False, w.LIMITS)  # noqa: FBT003
     if deadman.may_refresh(leash, 0):
         return _agent(world, n, refreshed=0)
     return _agent(world, n, may_refresh=False, refreshed=OLD)
@@ -225,7 +238,8 @@ def _turn(world: World, n: int, weak: Weak) -> World:
     agent = world.agents[n]
     if not agent.seen_generation:
         return world
-    facts = agent
+    # Without contact it asks whether somebody else answers for what it has.
+    facts = agent._replace(claimed=agent.claimed or w.answers_there(world, n))
     if "probe" in weak and agent.seen:
         facts = facts._replace(seen="free")
     if "contact" in weak:
@@ -236,12 +250,12 @@ def _turn(world: World, n: int, weak: Weak) -> World:
         facts = facts._replace(claimed=False)
     if "hold" in weak or "late-refresh" in weak:
         facts = facts._replace(refreshed=0, may_refresh=agent.armed)
-    armed, anew = w.judged(facts, "Segment" if "hold" in weak else mode(weak))
+    armed, anew = w.judged(facts, "Segment" if "hold" in weak else mode(world, weak))
     told = {"refreshed": 0, "may_refresh": True} if anew else {}
     if not armed:
         told = {"may_refresh": False, "refreshed": OLD}
-    world = _agent(world, n, armed=armed, claimed=False, **told)
-    if anew and world.segment:
+    world = _agent(world, n, armed=armed, claimed=False, turned=0, **told)
+    if anew and world.segment and not world.isolated:
         world = _agent(world, 1 - n, claimed=True)
     return world
 
@@ -321,9 +335,12 @@ AGENT_STEPS: dict[str, Step] = {
 }
 
 
-def mode(weak: Weak) -> str:
-    """The fencing of the Topology: `strict` among the weakenings stands for Strict."""
-    return "Strict" if "strict" in weak else "Segment"
+def mode(world: World, weak: Weak) -> str:
+    """The fencing in force: `strict` among the weakenings stands for such a Topology.
+
+    Where there is no witness the operator has told the agents to be strict.
+    """
+    return "Strict" if "strict" in weak or world.isolated else "Segment"
 
 
 def _agent(world: World, n: int, **fields: Any) -> World:

@@ -14,6 +14,10 @@ CASTS = {
     "a segment that is cut": frozenset(
         (*_ALWAYS, "n0 works", *_FATE, *_POWER, "operator 0 works", _SPLIT)
     ),
+    "nodes that do not hear each other": frozenset(
+        (*_ALWAYS, "n0 works", *_N0, *_FATE, "operator 0 works")
+    ),
+    "late reports": frozenset((*_ALWAYS, *_N0, *_OPERATOR)),
     "two leaders": frozenset(
         (
             *_ALWAYS,

@@ -14,8 +14,10 @@ def essence(world: World) -> object:
         tuple((_api(api, r, epochs), _agent(agent, r, epochs)) for api, agent, r in pairs),
         tuple(_operator(operator, ranks, epochs) for operator in world.operators),
         world.segment,
+        world.isolated,
         world.preferred,
         world.both,
+        world.is_excused,
     )
 
 

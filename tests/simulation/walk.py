@@ -17,6 +17,9 @@ from simulation.casts import CASTS
 from simulation.essence import essence
 from simulation.world import NAMES, Agent, Api, Operator, World, is_audible
 
+HEALED = 4
+"""Ticks: the dead-man's, and those after which a loop that hangs is no longer kept alive."""
+
 Past = tuple[str, "Past | None"]
 
 
@@ -33,12 +36,12 @@ def walked(most: int, cast: str, weak: Weak = frozenset(), first: Sequence[str] 
     """Walk at most so many states from a settled cluster in which n0 owns the address.
 
     Only what the cast names can happen: where less can happen, the walk goes deeper. `first` are
-    steps that every history begins with. Two owners are excused for one tick where the segment
-    can be split: it may just have healed.
+    steps that every history begins with. Where a cut segment has just healed, two owners are
+    excused until a loop has come round, or the dead-man has bitten because none did.
     """
     happens = CASTS[cast]
-    excused = int("the segment splits or heals" in happens)
-    start = world_after(settled(weak), first, weak)
+    isolated = cast == "nodes that do not hear each other"
+    start = world_after(settled(weak, isolated=isolated), first, weak)
     known = {essence(start)}
     queue: deque[tuple[World, Past | None, int]] = deque([(start, None, 0)])
     depth = 0
@@ -51,17 +54,17 @@ def walked(most: int, cast: str, weak: Weak = frozenset(), first: Sequence[str] 
             if mark in known:
                 continue
             known.add(mark)
-            if after.both > excused:
+            if after.both > (HEALED if after.is_excused else 0):
                 return Walk(len(known), depth + 1, (*reversed([*_names((what, past))]),))
             queue.append((after, (what, past), depth + 1))
     return Walk(len(known), depth, None)
 
 
-def settled(weak: Weak = frozenset()) -> World:
+def settled(weak: Weak = frozenset(), *, isolated: bool = False) -> World:
     """One operator leads, and n0 serves the address."""
     fresh = Api(observed=1)
     agents = (Agent(seen_generation=1), Agent(seen_generation=1))
-    world = World((fresh, fresh), agents, (Operator(epoch=1), Operator()))
+    world = World((fresh, fresh), agents, (Operator(epoch=1), Operator()), isolated=isolated)
     rounds = (
         *("operator 0 reads", "operator 0 decides", "operator 0 writes", "operator 0 writes"),
         *(f"{name} {what}" for name in NAMES for what in ("reads", "beats", "turns", "reports")),

@@ -82,6 +82,8 @@ class Agent(NamedTuple):
     answered: bool = False
     claimed: bool = False
     """Another host has claimed the address since the last turn."""
+    turned: int = 0
+    """Since the loop came round."""
 
 
 class Write(NamedTuple):
@@ -114,9 +116,13 @@ class World(NamedTuple):
     agents: tuple[Agent, Agent]
     operators: tuple[Operator, Operator]
     segment: bool = True
+    isolated: bool = False
+    """Nodes do not hear each other on the segment, though clients hear both."""
     preferred: int = 0
     both: int = 0
     """For how many ticks, until now, two have answered on one segment."""
+    is_excused: bool = False
+    """They were owners on two segments, which have become one."""
 
 
 def is_audible(agent: Agent) -> bool:
@@ -125,8 +131,8 @@ def is_audible(agent: Agent) -> bool:
 
 
 def answers_there(world: World, n: int) -> bool:
-    """Whether somebody else on the segment of node n answers for the address."""
-    return world.segment and is_audible(world.agents[1 - n])
+    """Whether node n hears somebody else answer for the address."""
+    return world.segment and not world.isolated and is_audible(world.agents[1 - n])
 
 
 def hearing_of(agent: Agent) -> Hearing:
@@ -139,14 +145,15 @@ def decided(
     cache: tuple[Api, ...],
     memory: tuple[handover.Doubts | None, ...],
     silences: tuple[Silence | None, ...],
-    how: tuple[int, str],
+    how: tuple[int, str, bool],
 ) -> tuple[tuple[str, ...], tuple[handover.Doubts, ...]]:
     """What the operator's core grants to each node, and what it remembers.
 
-    `how` is the preferred node and the fencing of the Topology.
+    `how` is the preferred node, the fencing of the Topology, and whether there are no witnesses.
     """
-    preferred, fencing_mode = how
-    where = Placement("eth1", 32, fencing="Strict" if fencing_mode == "Strict" else "Segment")
+    preferred, fencing_mode, is_isolated = how
+    is_strict = is_isolated or fencing_mode == "Strict"
+    where = Placement("eth1", 32, fencing="Strict" if is_strict else "Segment")
     snapshot = Snapshot(
         entities=_entities(preferred),
         topologies=(_topology(fencing_mode),),
@@ -157,7 +164,7 @@ def decided(
             for n, silence in zip(NAMES, silences, strict=True)
         },
         silences={n: s for n, s in zip(NAMES, silences, strict=True) if s},
-        witnessed=dict.fromkeys(NAMES, frozenset({"eth1"})),
+        witnessed=dict.fromkeys(NAMES, NONE if is_isolated else frozenset({"eth1"})),
     )
     known = {n: doubts for n, doubts in zip(NAMES, memory, strict=True) if doubts}
     after = handover.remembered(known, snapshot)

@@ -166,13 +166,12 @@ class Plumbing:
         return self.observed == self.generation
 
     def is_strict_on(self, interface: str) -> bool:
-        """Whether its agent is told, and says, that it mutes the interface by itself.
+        """Whether its agent says that it mutes the interface by itself, and is told nothing else.
 
-        The spec is relaxed or tightened only once the agent has acted on the one before, so what
-        both say is in force.
+        The agent goes on doing so until it has reported that it no longer does.
         """
         told = {where.fencing for where in self.grants if where.interface == interface}
-        return told == {"Strict"} and interface in self.strict
+        return told <= {"Strict"} and interface in self.strict
 
     @property
     def granted(self) -> frozenset[str]:
