@@ -86,6 +86,13 @@ class Reason(StrEnum):
         "not understood",
     )
 
+    UNFENCED = (
+        "Unfenced",
+        "the node has no fence: should its agent hang or die, its addresses go on answering, and "
+        "two nodes may answer for one",
+    )
+    ADDRESS_IN_USE = "AddressInUse", "another host says that it has an address of this node"
+
     # --- why one node may not hold an address
     NODE_UNKNOWN = "NodeUnknown", "there is no such Node"
     NODE_EXCLUDED = "NodeExcluded", "the Node is excluded from external load balancers"
