@@ -72,8 +72,8 @@ def _tick(world: World, weak: Weak) -> World:
 
 def _split(world: World) -> World:
     """Cut the segment in two, or make it one again: whoever owned one half each is found out."""
-    heals = not world.segment
-    return world._replace(segment=heals, is_excused=heals and all(map(w.is_audible, world.agents)))
+    both = all(map(w.is_audible, world.agents))
+    return world._replace(segment=not world.segment, both=0, is_excused=not world.segment and both)
 
 
 # --- the operator

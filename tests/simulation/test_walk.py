@@ -3,7 +3,8 @@
 import pytest
 
 from simulation.casts import CASTS
-from simulation.walk import walked
+from simulation.walk import left_alone, walked
+from simulation.world import is_audible
 
 STATES = 200_000
 ENOUGH = 120_000
@@ -61,6 +62,10 @@ def test_no_history_shows_two_owners(cast: str, first: tuple[str, ...], fencing:
     weak = frozenset({"strict"} if fencing == "Strict" else ())
     found = walked(STATES // 4, cast, weak, first)
     assert found.history is None
+    for world in found.frontier:
+        rested = left_alone(world, weak)
+        owners = [is_audible(agent) for agent in rested.agents]
+        assert owners == [rested.preferred == 0, rested.preferred == 1], world
 
 
 @pytest.mark.parametrize(("weakening", "cast", "first"), FOUND)

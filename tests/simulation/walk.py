@@ -30,6 +30,8 @@ class Walk(NamedTuple):
     depth: int
     history: tuple[str, ...] | None
     """The steps that lead to two owners; None = there are none as far as was walked."""
+    frontier: tuple[World, ...] = ()
+    """Some of the worlds that it came to last."""
 
 
 def walked(most: int, cast: str, weak: Weak = frozenset(), first: Sequence[str] = ()) -> Walk:
@@ -57,7 +59,8 @@ def walked(most: int, cast: str, weak: Weak = frozenset(), first: Sequence[str] 
             if after.both > (HEALED if after.is_excused else 0):
                 return Walk(len(known), depth + 1, (*reversed([*_names((what, past))]),))
             queue.append((after, (what, past), depth + 1))
-    return Walk(len(known), depth, None)
+    ends = tuple(world for world, *_ in list(queue)[:: max(1, len(queue) // 200)])
+    return Walk(len(known), depth, None, ends)
 
 
 def settled(weak: Weak = frozenset(), *, isolated: bool = False) -> World:
@@ -80,6 +83,16 @@ def world_after(world: World, names: Sequence[str], weak: Weak = frozenset()) ->
     for name in names:
         world = dict(steps(world, weak))[name]
     return world
+
+
+def left_alone(world: World, weak: Weak = frozenset()) -> World:
+    """The world some time after all that was broken is mended and nothing else happens."""
+    agents = tuple(agent._replace(frozen=False, control=True) for agent in world.agents)
+    world = world._replace(agents=agents, segment=True)
+    leader = max((0, 1), key=lambda i: world.operators[i].epoch)
+    boots = [f"{name} boots" for name, a in zip(NAMES, agents, strict=True) if not a.running]
+    everybody = ("a tick passes", *(f"{n} works" for n in NAMES), f"operator {leader} works")
+    return world_after(world, (*boots, *everybody * 12), weak)
 
 
 def _names(past: Past | None) -> Iterator[str]:
