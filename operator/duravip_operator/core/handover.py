@@ -36,7 +36,8 @@ class Plan:
     def is_in(self, plumbing: Plumbing) -> bool:
         """Whether the spec says so already; an entry without addresses says nothing."""
         stands = {where: addresses for where, addresses in plumbing.grants.items() if addresses}
-        return stands == self.grants and plumbing.contested == self.contested
+        is_counted = plumbing.counted in {None, sum(map(len, stands.values()))}
+        return is_counted and stands == self.grants and plumbing.contested == self.contested
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,7 @@ def plans(
     wanted: dict[str, dict[Placement, set[str]]] = {name: {} for name in snapshot.plumbings}
     contested: dict[str, set[str]] = defaultdict(set)
     waiting: set[str] = set()
+    placements: dict[tuple[str, Placement], Placement] = {}
     for address, choice in choices.items():
         owner, topology = choice.owner, units[address].topology
         if not owner or topology is None or owner not in wanted:
@@ -105,7 +107,10 @@ def plans(
                 waiting.add(address)
                 continue
             is_contested = bool(others)
-        fenced = _fenced(where, snapshot.plumbings[owner], snapshot, strict)
+        fenced = placements.get((owner, where))
+        if fenced is None:
+            fenced = _fenced(where, snapshot.plumbings[owner], snapshot, strict)
+            placements[owner, where] = fenced
         wanted[owner].setdefault(fenced, set()).add(address)
         if is_contested:
             contested[owner].add(address)

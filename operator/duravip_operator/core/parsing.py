@@ -125,6 +125,7 @@ def plumbing(body: Body) -> Plumbing:
         pulse=tuple(spec.pulse),
         grants=grants,
         contested=contested,
+        counted=spec.granted_count,
         observed=status.observed_generation,
         served=frozenset(status.served),
         strict=frozenset(status.strict),

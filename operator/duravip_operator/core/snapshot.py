@@ -155,6 +155,8 @@ class Plumbing:
     observed: int | None = None
     served: frozenset[str] = frozenset()
     failures: Mapping[str, str] = field(default_factory=dict)
+    counted: int | None = None
+    """How many addresses the spec says that it grants; None = what it grants was made here."""
     nics: Mapping[str, Nic] = field(default_factory=dict)
     boot: str = ""
     stopped: bool = False
