@@ -155,6 +155,7 @@ def test_a_leader_that_dies_with_an_owner(lab: Lab, fleet: Fleet) -> None:
     assert seen.sight.back_after("10.1.1.1", when) < 2 * SOON
 
 
+@pytest.mark.usefixtures("fleet")
 @pytest.mark.parametrize(
     "damage",
     [
@@ -163,7 +164,7 @@ def test_a_leader_that_dies_with_an_owner(lab: Lab, fleet: Fleet) -> None:
         "nft delete table inet duravip",
     ],
 )
-def test_what_somebody_breaks_is_mended(lab: Lab, fleet: Fleet, damage: str) -> None:
+def test_what_somebody_breaks_is_mended(lab: Lab, damage: str) -> None:
     with lab.observe(ADDRESSES) as seen:
         lab.machines["n3"].run(damage.split())
         time.sleep(2)
