@@ -26,11 +26,12 @@ from duravip_agent.events import ContactChanged, Inbox, KernelChanged, Stop, Tro
 from duravip_agent.fence import Fence, FenceError
 from duravip_agent.handover import Handover, Tools
 from duravip_agent.inquiry import Inquiry
+from duravip_agent.intake import DeniedError, Intake
 from duravip_agent.judge import Judge, Sources
 from duravip_agent.keys import KeyFile
 from duravip_agent.lifeline import Lifeline
 from duravip_agent.looks import Looks
-from duravip_agent.loop import DeniedError, Loop, Parts
+from duravip_agent.loop import Loop, Parts
 from duravip_agent.plumber import Plumber
 from duravip_agent.reader import Reader
 from duravip_agent.reporter import Reporter
@@ -120,7 +121,8 @@ def _work(
     handover = Handover(tools)
     voice = Voice(identity, Channels(reporter, heart, counted), tools, handover)
     upkeep = Upkeep(fence, lifeline, counted)
-    loop = Loop(Parts(inbox, tools, handover, upkeep, reporter, voice))
+    intake = Intake(tools, reporter, voice)
+    loop = Loop(Parts(inbox, tools, intake, handover, upkeep, reporter, voice))
     _serve(settings, counted, loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.put(Stop()))

@@ -6,14 +6,14 @@ is read again, and whatever was too late is muted (`core/fencing`).
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from duravip_agent import clock
 from duravip_agent.announcer import Announcer
 from duravip_agent.core.deadman import has_lapsed
 from duravip_agent.core.fencing import Facts, Verdict, judged
-from duravip_agent.core.grant import Placement
+from duravip_agent.core.grant import by_interface, by_placement
 from duravip_agent.core.observed import Alias, addresses_of
 from duravip_agent.core.plan import Plan
 from duravip_agent.core.specs import Specs
@@ -92,7 +92,9 @@ class Handover:
         plan = self._plan(verdict, occasion)
         is_less = self._silence(facts, verdict, plan)
         if plan is not None:
-            tools.announcer.serving(self._by_placement(verdict.keep), occasion.now)
+            tools.announcer.serving(
+                by_placement(tools.specs.grant.wanted, verdict.keep), occasion.now
+            )
         self._react(facts, verdict, occasion.now)
         if is_less:
             occasion.speak()
@@ -101,7 +103,8 @@ class Handover:
         if plan is not None:
             tools.plumber.finish()
             self._forget()
-            tools.inquiry.hold(self._split(self.armed), tools.plumber.observed.links)
+            armed = by_interface(tools.specs.grant.wanted, self.armed)
+            tools.inquiry.hold(armed, tools.plumber.observed.links)
         return is_done
 
     def silence_all(self) -> None:
@@ -147,7 +150,7 @@ class Handover:
         asked = tools.judge.to_ask(verdict)
         if asked:
             tools.metrics.probed.inc(len(asked))
-            tools.inquiry.ask(facts.generation, self._split(asked))
+            tools.inquiry.ask(facts.generation, by_interface(tools.specs.grant.wanted, asked))
         contact = facts.contact
         if verdict.must_read and contact and contact.generation > tools.specs.newest_read:
             tools.inquiry.read_soon()
@@ -192,19 +195,33 @@ class Handover:
             self._judge_soon()
         if not may:
             return
-        tools.fence.take(may - tools.fence.held)
-        if tools.lifeline.refreshed is None:
-            tools.fence.release(tools.fence.held - may)  # to all that is held A1 applies anew
-            if not tools.lifeline.begin(before):
-                self._mute_again(may)
-                return
-        if aliases:
-            there = tools.plumber.add([alias for alias in aliases if alias.address in may])
-            tools.fence.release(may - there)
-            may = there
-        tools.announcer.plumbed(self._by_placement(may), now)
+        try:
+            may = self._make_audible(may, before, aliases)
+        except BaseException:
+            tools.fence.release(may)  # whoever does not get as far as the clock has no permission
+            raise
+        tools.announcer.plumbed(by_placement(tools.specs.grant.wanted, may), now)
         if clock.now() >= before:
             self._mute_again(may)
+
+    def _make_audible(
+        self, addresses: frozenset[str], before: float, aliases: Sequence[Alias]
+    ) -> frozenset[str]:
+        """Open the fence and add the aliases; gives back what can be heard then."""
+        tools = self._tools
+        tools.fence.take(addresses - tools.fence.held)
+        if tools.lifeline.refreshed is None:
+            tools.fence.release(
+                tools.fence.held - addresses
+            )  # to all that is held A1 applies anew
+            if not tools.lifeline.begin(before):
+                self._mute_again(addresses)
+                return NOTHING
+        if not aliases:
+            return addresses
+        there = tools.plumber.add([alias for alias in aliases if alias.address in addresses])
+        tools.fence.release(addresses - there)
+        return there
 
     def _mute_again(self, addresses: frozenset[str]) -> None:
         """These were armed too late."""
@@ -227,18 +244,3 @@ class Handover:
         left = fence.vips - fence.held - addresses_of(self._tools.plumber.observed.marked)
         if left:
             fence.forget(left)
-
-    def _split(self, addresses: Iterable[str]) -> dict[str, frozenset[str]]:
-        """By interface."""
-        wanted = self._tools.specs.grant.wanted
-        found: dict[str, set[str]] = {}
-        for address in addresses:
-            found.setdefault(wanted[address].interface, set()).add(address)
-        return {name: frozenset(part) for name, part in found.items()}
-
-    def _by_placement(self, addresses: Iterable[str]) -> dict[Placement, frozenset[str]]:
-        wanted = self._tools.specs.grant.wanted
-        found: dict[Placement, set[str]] = {}
-        for address in addresses:
-            found.setdefault(wanted[address], set()).add(address)
-        return {place: frozenset(part) for place, part in found.items()}

@@ -8,15 +8,11 @@ earlier boot, it wrote into the object before.
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from queue import Empty
-from types import MappingProxyType
 from typing import assert_never
 
 from duravip_agent import clock
-from duravip_agent.cluster import ApiError, Body
-from duravip_agent.core.grant import Placement
 from duravip_agent.events import (
     Absent,
     Answered,
@@ -32,6 +28,7 @@ from duravip_agent.events import (
 )
 from duravip_agent.fence import FenceError
 from duravip_agent.handover import Handover, Occasion, Tools
+from duravip_agent.intake import NOTHING, DeniedError, Intake
 from duravip_agent.reporter import Reporter
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Voice
@@ -39,10 +36,6 @@ from duravip_api.reasons import Reason
 from duravip_api.timing import BEAT, SWEEP
 
 log = logging.getLogger(__name__)
-
-START_PATIENCE = 2.0
-"""What an earlier run has left stays, mute, for so long while the grant cannot be read; then it
-is removed."""
 
 LAST_WORDS = 1.6
 """The last report may take this long after the agent was asked to stop."""
@@ -53,12 +46,6 @@ STUCK_AFTER = 15.0
 WORST_PAUSE = 5.0
 """The longest pause after turns that failed."""
 
-NOTHING: Mapping[str, Placement] = MappingProxyType({})
-
-
-class DeniedError(Exception):
-    """The API server does not let the agent do its work."""
-
 
 @dataclass(frozen=True)
 class Parts:
@@ -66,6 +53,7 @@ class Parts:
 
     inbox: Inbox
     tools: Tools
+    intake: Intake
     handover: Handover
     upkeep: Upkeep
     reporter: Reporter
@@ -78,14 +66,10 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self._parts, self._tools = parts, parts.tools
         self._specs = parts.tools.specs
-        self._began = time.monotonic()
-        self._wanted: Mapping[str, Placement] | None = None
-        """None = not known yet: nothing is added, nothing removed."""
         self._pending: list[Event] = []
         self._is_dirty = self._with_links = True
         self._must_judge = False
         self._swept = self._retry_at = 0.0
-        self._denied_since: float | None = None
         self._busy_since: float | None = None
         self._stop_asked: float | None = None
 
@@ -121,7 +105,7 @@ class Loop:
             self._must_judge |= self._parts.upkeep.tend()
             while self._pending:
                 self._handle(self._pending.pop(0))
-            self._check_start()
+            self._is_dirty |= self._parts.intake.is_out_of_patience()
             self._step_if_due(time.monotonic())
             self._tools.announcer.announce(time.monotonic())
         except DeniedError:
@@ -146,16 +130,13 @@ class Loop:
     def _handle(self, event: Event) -> None:
         match event:
             case Seen(body):
-                self._parts.reporter.notice(body)
-                self._take_up(body)
+                self._is_dirty |= self._parts.intake.seen(body)
             case Written(body):
-                self._denied_since = None
-                self._specs.introduced(body)
-                self._take_up(body)
+                self._is_dirty |= self._parts.intake.written(body)
             case Absent():
-                self._lose()
+                self._is_dirty |= self._parts.intake.absent()
             case Troubled(error):
-                self._note_trouble(error)
+                self._parts.intake.troubled(error)
             case KernelChanged(with_links):
                 self._is_dirty = True
                 self._with_links |= with_links
@@ -172,48 +153,15 @@ class Loop:
         judge = self._tools.judge
         if isinstance(event, Answered):
             if judge.answered(event.generation, event.findings, event.at):
-                self._parts.voice.speak(self._wanted or NOTHING)
+                self._speak()
         elif isinstance(event, Claimed):
             self._tools.metrics.claims.inc(len(event.claims))
             judge.claimed(event.claims, self._parts.handover.armed)
-            self._parts.voice.speak(self._wanted or NOTHING)
-
-    def _take_up(self, body: Body) -> None:
-        """Act on the object from now on, if it may be acted on and says something new."""
-        if not self._specs.take(body):
-            return
-        grant = self._specs.grant
-        if self._specs.refusal:
-            log.warning("the spec is refused, the one before stays: %s", self._specs.refusal)
-        elif grant.failures:
-            log.warning("parts of the spec are left out: %s", dict(grant.failures))
-        self._wanted, self._is_dirty = grant.wanted, True
-        self._tools.judge.conflicts.keep_only(frozenset(grant.wanted))
-        self._parts.voice.hurry()
-
-    def _lose(self) -> None:
-        """There is no object: what is served stays, since the new one will grant it as well."""
-        if self._wanted is None:
-            log.warning("this node has no NodePlumbing yet: nothing is granted")
-            self._wanted, self._is_dirty = NOTHING, True
-        elif self._specs.lose():
-            log.warning("this node's NodePlumbing was deleted: everything stays until it is back")
-            self._parts.voice.speak(self._wanted)  # which a new object then shows first
-
-    def _note_trouble(self, error: ApiError) -> None:
-        if error.is_forbidden and not self._specs.is_introduced:
-            self._denied_since = self._denied_since or time.monotonic()
-            if time.monotonic() - self._denied_since > START_PATIENCE:
-                raise DeniedError(f"no permission to read and report on the NodePlumbing: {error}")
-
-    def _check_start(self) -> None:
-        if self._wanted is None and time.monotonic() - self._began > START_PATIENCE:
-            log.warning("cannot learn what this node is granted: what was left here is removed")
-            self._wanted, self._is_dirty = NOTHING, True
+            self._speak()
 
     def _step_if_due(self, now: float) -> None:
         if self._tools.judge.conflicts.expire(now):
-            self._parts.voice.speak(self._wanted or NOTHING)
+            self._speak()
         if now - self._swept >= SWEEP:
             self._is_dirty = self._with_links = True
         self._is_dirty |= now >= self._retry_at
@@ -226,7 +174,7 @@ class Loop:
         self._is_dirty = self._with_links = self._must_judge = False
         if is_dirty:
             self._look(with_links=with_links)
-        if self._wanted is not None:
+        if self._parts.intake.wanted is not None:
             occasion = Occasion(now, is_dirty, self._speak, self._must_yield)
             self._is_dirty = not self._parts.handover.step(occasion)
         if is_dirty:
@@ -238,11 +186,13 @@ class Loop:
         self._swept = now if with_links else self._swept
         tools.plumber.look(with_links=with_links)
         tools.announcer.links_changed(tools.plumber.observed.links, now)
-        granted_on = frozenset(place.interface for place in (self._wanted or {}).values())
+        granted_on = frozenset(
+            place.interface for place in (self._parts.intake.wanted or {}).values()
+        )
         self._parts.upkeep.guard(tools.plumber.observed, granted_on)
 
     def _speak(self) -> None:
-        self._parts.voice.speak(self._wanted or NOTHING)
+        self._parts.voice.speak(self._parts.intake.wanted or NOTHING)
 
     def _must_yield(self) -> bool:
         """Whether something came in that must not wait until thousands of addresses are added."""
@@ -258,7 +208,7 @@ class Loop:
         now = time.monotonic()
         times = [now + BEAT, self._swept + SWEEP, self._retry_at]
         times.append(self._tools.announcer.next_due(now))
-        if self._wanted is not None:
+        if self._parts.intake.wanted is not None:
             times.append(now + self._parts.handover.due - clock.now())
         return 0.0 if self._is_dirty or self._must_judge else max(0.0, min(times) - now)
 

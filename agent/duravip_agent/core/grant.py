@@ -4,7 +4,7 @@ An entry that cannot be read is left out, which means not granted, and named amo
 an address is held only when the spec says so beyond doubt.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -79,6 +79,26 @@ def grant_of(body: Mapping[str, Any]) -> Grant:
 def version_of(body: Mapping[str, Any]) -> int:
     """The object's resourceVersion as the number that it is."""
     return int(body["metadata"].get("resourceVersion", 0))
+
+
+def by_placement(
+    wanted: Mapping[str, Placement], addresses: Iterable[str]
+) -> dict[Placement, frozenset[str]]:
+    """Wanted addresses by where and how they are plumbed."""
+    found: dict[Placement, set[str]] = {}
+    for address in addresses:
+        found.setdefault(wanted[address], set()).add(address)
+    return {place: frozenset(part) for place, part in found.items()}
+
+
+def by_interface(
+    wanted: Mapping[str, Placement], addresses: Iterable[str]
+) -> dict[str, frozenset[str]]:
+    """Wanted addresses by interface."""
+    found: dict[str, frozenset[str]] = {}
+    for place, part in by_placement(wanted, addresses).items():
+        found[place.interface] = found.get(place.interface, frozenset()) | part
+    return found
 
 
 def _add(entry: InterfaceGrant, reading: _Reading) -> None:
