@@ -16,13 +16,13 @@ from duravip_operator import cluster, leadership, metrics
 from duravip_operator.caches import Caches
 from duravip_operator.core import decision, handover, specs
 from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
-from duravip_operator.pulse import Pulse
+from duravip_operator.pulse import Entry, Pulse, entry_of
 from duravip_operator.reporting import Reporting
 from duravip_operator.settings import Settings
 
 log = logging.getLogger(__name__)
 
-DEBOUNCE = 0.01
+DEBOUNCE = 0.005
 """Events that come within this many seconds of one another are answered by one pass."""
 
 SETTLED_AFTER = 1.0
@@ -54,7 +54,10 @@ class Loop:
         self._wake = asyncio.Event()
         self._memory: handover.Memory = {}
         self._last_plans: dict[str, handover.Plan] = {}
+        self._roster: dict[str, tuple[Plumbing, Entry]] = {}
         self._epoch: int | None = None
+        self._must_hurry = False
+        """Something was taken from a silent node: nobody serves it until the next pass."""
         self._started = time.monotonic()
         self._is_settled = False
 
@@ -67,7 +70,8 @@ class Loop:
         pause = 0.0
         while not stop.is_set():
             await self._woken(stop)
-            await asyncio.sleep(DEBOUNCE + pause)
+            await asyncio.sleep(0 if self._must_hurry else DEBOUNCE + pause)
+            self._must_hurry = False
             self._wake.clear()
             try:
                 await self._pass()
@@ -86,13 +90,7 @@ class Loop:
     async def _pass(self) -> None:
         parts = self._parts
         epoch = parts.elector.epoch
-        plumbings = parts.caches.plumbings
-        parts.pulse.expect(frozenset(n for n, p in plumbings.items() if self._reaches_us(p)))
-        parts.pulse.tell(
-            leader=epoch is not None,
-            epoch=epoch or 0,
-            generations={name: p.generation for name, p in plumbings.items()},
-        )
+        self._tell_pulse(epoch)
         self._note_leadership(epoch)
         if epoch is None or not parts.caches.is_warm:
             return
@@ -104,6 +102,21 @@ class Loop:
             decided = decision.decided(snapshot, self._memory)
         await self._grant(snapshot, decided.plans, epoch)
         parts.reporting.report(snapshot, decided)
+
+    def _tell_pulse(self, epoch: int | None) -> None:
+        """Who is to be heard, where they are, and which spec each of them should know of."""
+        plumbings, pulse = self._parts.caches.plumbings, self._parts.pulse
+        known, self._roster = self._roster, {}
+        for name, plumbing in plumbings.items():
+            entry = known.get(name)
+            is_same = entry is not None and entry[0] is plumbing
+            self._roster[name] = entry if entry and is_same else (plumbing, entry_of(plumbing))
+        pulse.expect(frozenset(n for n, p in plumbings.items() if self._reaches_us(p)))
+        pulse.tell(
+            epoch,
+            {name: plumbing.generation for name, plumbing in plumbings.items()},
+            {name: entry for name, (_, entry) in self._roster.items()},
+        )
 
     def _has_settled(self, snapshot: Snapshot) -> bool:
         """Whether this replica has listened for long enough to know who is there.
@@ -188,6 +201,9 @@ class Loop:
             return
         self._memory = handover.after_write(self._memory, plumbing, after)
         self._parts.caches.adopt(after)
+        self._tell_pulse(self._parts.elector.epoch)  # the agent is told at once
+        if plumbing.node in self._parts.pulse.view().silences:
+            self._must_hurry |= not plumbing.granted <= after.granted
         _log_change(plumbing, after)
 
     def _create(self, name: str, epoch: int) -> None:
