@@ -175,6 +175,7 @@ def test_the_neighbours_of_a_silent_node_are_asked(key: Path) -> None:
 
         eth1 = frozenset({"eth1"})
         both = {"n1": eth1, "n2": eth1}
+        pulse.expect(frozenset(roster))
         pulse.tell(None, {}, roster)
         await beating(scout, lambda: beat_both() and pulse.view().witnessed == both)
         assert scout.asked[0].addresses == ("10.1.0.1",)
