@@ -73,7 +73,7 @@ class Measuring:
             if run is None or run.seconds != float("inf") or look >= LONGEST_LOOK:
                 return run, look
             look = min(2 * look, LONGEST_LOOK)
-            self._say(f"{cell.label}: not back in time; again, for {look:g} s")
+            self._say(f"{cell.label}: not back in time; again, for {look:.0f} s")
             self._system.settle(cell.case)
 
     def _run(self, cell: Cell, look: float) -> Run | None:

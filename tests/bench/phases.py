@@ -39,7 +39,8 @@ class Phase:
 
 PHASES: Final = (
     Phase("suspect", "operator", re.compile(rf"node {VICTIM} is silent"), takes_last=False),
-    Phase("scout", "operator", re.compile(rf"(?:node )?{VICTIM}\b.* gone"), takes_last=False),
+    Phase("scout", "operator", re.compile(rf"node {VICTIM} is gone from "), takes_last=False),
+    Phase("lead", "operator", re.compile(r"leading with epoch"), takes_last=False),
     Phase("decide", "operator", re.compile(rf"node {VICTIM}: granted"), takes_last=False),
     Phase("write", "operator", re.compile(r"node \S+: granted [1-9]"), takes_last=True),
     Phase("plumb", "agent", re.compile(r"plumbed "), takes_last=True),

@@ -33,6 +33,8 @@ class DuraVip:
         self._mature = mature
         self._count = 0
         self._is_labelled = False
+        self._is_ending = False
+        """Whether the victim's agent was asked to end, which takes a while."""
         self.fleet: Fleet
         self.operators: Operators
         self.objects: Objects
@@ -45,7 +47,7 @@ class DuraVip:
             "crash": crash,
             "leader-and-owner": crash,
             "move": self._exclude,
-            "sigterm": lambda: _now(self.fleet.agents[VICTIM].terminate),
+            "sigterm": self._terminate,
             "agent-killed": lambda: _now(self.fleet.agents[VICTIM].kill),
             "agent-frozen": lambda: _now(self.fleet.agents[VICTIM].stop),
             "control-plane-away": self._take_control_plane_away,
@@ -57,7 +59,7 @@ class DuraVip:
         return {"agent-frozen": lambda: _now(self.fleet.agents[VICTIM].resume)}
 
     def patience(self, case: str, count: int) -> float:
-        """What is promised and half as much again is not enough when it is missed: be generous."""
+        """What is promised, and room to see by how much it is missed."""
         base = {"leader-and-owner": 5.0, "agent-killed": 2.5, "agent-frozen": 2.5}
         return base.get(case, 1.8) + 1.5 * count / 10_000
 
@@ -73,17 +75,19 @@ class DuraVip:
 
     def serve(self, count: int) -> None:
         """Create what is missing of so many addresses."""
+        self._bring_api_server_back()
         self.objects.create_addresses(self._count, count)
         self._count = count
 
     def settle(self, case: str) -> None:
         """Bring back what is missing, and wait until all of it is as before, and at rest."""
-        if not self._lab.control_plane.api_server.is_running:
-            self._lab.control_plane.start_api_server()
-            self._lab.control_plane.wait_until_ready()
+        self._bring_api_server_back()
         if self._is_labelled:
             self._lab.kubectl("label", "node", VICTIM, f"{EXCLUDE_LABEL}-")
             self._is_labelled = False
+        if self._is_ending:
+            self.fleet.agents[VICTIM].wait()
+            self._is_ending = False
         for node in self._lab.nodes:
             if not node.is_on:
                 node.power_on()
@@ -92,6 +96,8 @@ class DuraVip:
         self.operators.place(*(TOGETHER if case == "leader-and-owner" else ELSEWHERE))
         self._wait()
         time.sleep(BREATH)
+        if case == "leader-and-owner":
+            time.sleep(self._mature + BREATH)  # the other one has to know the agents by then
 
     def log(self) -> Iterator[Line]:
         """What its programs have logged since they were started last."""
@@ -100,18 +106,31 @@ class DuraVip:
         for name, agent in self.fleet.agents.items():
             yield from lines("agent", name, agent.output())
 
+    def _bring_api_server_back(self) -> None:
+        if not self._lab.control_plane.api_server.is_running:
+            self._lab.control_plane.start_api_server()
+            self._lab.control_plane.wait_until_ready()
+
     def _wait(self) -> None:
         end = time.monotonic() + SETTLED_WITHIN + A_THOUSAND * self._count / 1000
-        while problem := self.objects.unsettled(self._count) or self.operators.unsettled():
+        while problem := self._unsettled():
             if time.monotonic() > end:
                 raise LabError(f"DuraVIP has not settled: {problem}")
             time.sleep(0.1 if self._count <= 1000 else 0.5)
+
+    def _unsettled(self) -> str:
+        operators = len(self.fleet.operators)
+        return self.objects.unsettled(self._count, operators) or self.operators.unsettled()
 
     def _exclude(self) -> float:
         when = time.monotonic()
         self._is_labelled = True
         self._lab.kubectl("label", "node", VICTIM, f"{EXCLUDE_LABEL}=true")
         return when
+
+    def _terminate(self) -> float:
+        self._is_ending = True
+        return _now(self.fleet.agents[VICTIM].terminate)
 
     def _take_control_plane_away(self) -> float:
         when = time.monotonic()

@@ -32,6 +32,8 @@ class Keepalived:
         self._advert = advert
         self._count = 0
         self._running: dict[str, Process] = {}
+        self._is_ending = False
+        """Whether the one on the victim was asked to end, which takes a while."""
 
     @staticmethod
     def absence() -> str:
@@ -76,9 +78,10 @@ class Keepalived:
             if not node.is_on:
                 node.power_on()
             running = self._running.get(node.name)
-            if running is None or not running.is_running:
+            if running is None or not running.is_running or self._is_ending_on(node):
                 self._end(node)
                 self._begin(node)
+        self._is_ending = False
         for node in self._lab.nodes:
             wait_for(
                 lambda n=node: _held(n) == set(at_home(n.name, self._count)),  # type: ignore[misc]
@@ -117,7 +120,11 @@ class Keepalived:
     def _terminate(self) -> float:
         when = time.monotonic()
         self._running[VICTIM].terminate()
+        self._is_ending = True
         return when
+
+    def _is_ending_on(self, node: Machine) -> bool:
+        return self._is_ending and node.name == VICTIM
 
     def _signal(self, number: signal.Signals) -> float:
         """To all of its processes, the one that would start another one again first."""

@@ -9,7 +9,9 @@ from bench.spread import NODES, at_home
 
 MOST_IN_ADVERT = 20
 """More addresses would not fit into an advertisement: the rest is not named in it."""
-PRIORITIES = (150, 100, 50)
+PRIORITIES = (250, 230, 200)
+"""High: the waiting time has a part that shrinks with the priority. Not closer together: two that
+wait equally long would take the addresses at once."""
 
 HEAD = """\
 global_defs {

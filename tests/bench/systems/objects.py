@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
 from kubernetes import client
+from urllib3.exceptions import HTTPError
 
 from bench.spread import NODES, addresses, at_home, homes
 from duravip_api import GROUP, VERSION
@@ -40,22 +41,28 @@ class Objects:
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(self._create, bodies))
 
-    def unsettled(self, count: int) -> str:
+    def unsettled(self, count: int, operators: int) -> str:
         """What is not yet as it shall be; empty when everything is."""
         try:
             found = self._api.list_cluster_custom_object(GROUP, VERSION, "nodeplumbings")
-        except (client.ApiException, OSError) as error:
+        except (client.ApiException, HTTPError) as error:
             return f"the API server does not answer: {error}"
         plumbings = {item["metadata"]["name"]: item for item in found["items"]}
+        if any(len(_pulse(item)) != operators for item in plumbings.values()):
+            return "the agents do not know every operator"
         problems = (_unsettled(plumbings.get(node), node, count) for node in NODES)
         return next((problem for problem in problems if problem), "")
 
     def _create(self, body: Body) -> None:
         try:
             self._api.create_namespaced_custom_object(GROUP, VERSION, NAMESPACE, "duravips", body)
-        except client.ApiException as error:
-            name = body["metadata"]["name"]
-            raise LabError(f"cannot create {name}: {error.reason}") from error
+        except (client.ApiException, HTTPError) as error:
+            raise LabError(f"cannot create {body['metadata']['name']}: {error}") from error
+
+
+def _pulse(plumbing: Mapping[str, Any]) -> list[str]:
+    found: list[str] = plumbing.get("spec", {}).get("pulse", [])
+    return found
 
 
 def _unsettled(plumbing: Mapping[str, Any] | None, node: str, count: int) -> str:
