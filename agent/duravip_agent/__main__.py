@@ -24,7 +24,7 @@ from duravip_agent.core.specs import Specs
 from duravip_agent.deadman import DeadMan
 from duravip_agent.events import ContactChanged, Inbox, KernelChanged, Stop, Troubled, Written
 from duravip_agent.fence import Fence, FenceError
-from duravip_agent.handover import Handover, Tools
+from duravip_agent.handover import Handover
 from duravip_agent.inquiry import Inquiry
 from duravip_agent.intake import DeniedError, Intake
 from duravip_agent.judge import Judge, Sources
@@ -37,6 +37,7 @@ from duravip_agent.reader import Reader
 from duravip_agent.reporter import Reporter
 from duravip_agent.scout import Scout
 from duravip_agent.settings import PROGRAM_VERSION, Settings, SettingsError, settings_from
+from duravip_agent.tools import Tools
 from duravip_agent.unfenced import Unfenced
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Channels, Identity, Voice
@@ -147,12 +148,14 @@ def _fence(
     try:
         fence, dead_man = Fence(), DeadMan()
         fence.build(guarded, settings.dead_man_after, leftovers)
+        kernel.delete_all_routes()
     except FenceError as error:
         if not settings.allow_unfenced:
             raise
         log.warning("%s", error)
         unfenced = Unfenced()
         unfenced.build(guarded, settings.dead_man_after, leftovers)
+        kernel.delete_all_routes()
         return unfenced, unfenced
     return fence, dead_man
 

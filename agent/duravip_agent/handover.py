@@ -6,24 +6,17 @@ is read again, and whatever was too late is muted (`core/fencing`).
 """
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Sequence
 
 from duravip_agent import clock
-from duravip_agent.announcer import Announcer
 from duravip_agent.core.deadman import has_lapsed
 from duravip_agent.core.fencing import Facts, Verdict, judged
 from duravip_agent.core.grant import by_interface, by_placement
 from duravip_agent.core.observed import Alias, addresses_of
 from duravip_agent.core.plan import Plan
-from duravip_agent.core.specs import Specs
-from duravip_agent.fence import Fence
-from duravip_agent.inquiry import Inquiry
-from duravip_agent.judge import Judge
-from duravip_agent.lifeline import Lifeline
-from duravip_agent.metrics import Metrics
-from duravip_agent.plumber import Plumber, chunks, listed
-from duravip_agent.unfenced import Unfenced
+from duravip_agent.plumber import CHUNK, chunks, listed
+from duravip_agent.tools import Occasion, Tools
 
 log = logging.getLogger(__name__)
 
@@ -31,34 +24,6 @@ NOTHING: frozenset[str] = frozenset()
 
 SOON = 0.01
 """Pause before the next try when something could not be armed in time."""
-
-
-@dataclass(frozen=True)
-class Tools:
-    """What a step works with."""
-
-    specs: Specs
-    fence: Fence | Unfenced
-    lifeline: Lifeline
-    judge: Judge
-    plumber: Plumber
-    announcer: Announcer
-    inquiry: Inquiry
-    metrics: Metrics
-
-
-@dataclass(frozen=True, slots=True)
-class Occasion:
-    """When a step is made, and how."""
-
-    now: float
-    """By the clock of the announcements."""
-    is_dirty: bool
-    """Whether the kernel, or the spec, may be other than it was."""
-    speak: Callable[[], None]
-    """Reports what may be heard."""
-    must_yield: Callable[[], bool]
-    """Whether something came in that must not wait until thousands of addresses are added."""
 
 
 class Handover:
@@ -72,8 +37,8 @@ class Handover:
     @property
     def served(self) -> frozenset[str]:
         """What may be heard of this node."""
-        fence, marked = self._tools.fence, addresses_of(self._tools.plumber.observed.marked)
-        return fence.held & marked if fence.is_fenced else marked
+        fence, present = self._tools.fence, self._tools.plumber.present
+        return fence.held & present if fence.is_fenced else present
 
     @property
     def armed(self) -> frozenset[str]:
@@ -167,16 +132,33 @@ class Handover:
         self._delete(in_the_way)
         if in_the_way and plan.add:
             occasion.speak()
+        gaps = tools.plumber.stopgaps
+        gaps.drop(gaps.addresses - verdict.keep - verdict.arm)
         ready = verdict.arm & tools.plumber.placed(wanted)
-        missing = [alias for alias in plan.add if alias.address in verdict.arm]
+        to_add = verdict.arm - ready
+        missing = [alias for alias in plan.add if alias.address in to_add]
         if ready:
             self._arm(facts, ready, (), occasion.now)
-        for chunk in chunks(missing):
+        for piece in gaps.pieces(missing, tools.plumber.observed):
+            self._arm(facts, addresses_of(piece), piece, occasion.now)
+        answered = gaps.addresses
+        for chunk in chunks([alias for alias in missing if alias.address not in answered]):
             if occasion.must_yield():
                 return False
             self._arm(facts, addresses_of(chunk), chunk, occasion.now)
         if ready or missing:
             occasion.speak()
+        return self._follow_up(plan, rest, occasion)
+
+    def _follow_up(self, plan: Plan, rest: Sequence[Alias], occasion: Occasion) -> bool:
+        """What nobody waits for: aliases behind routes, and what is mute already."""
+        tools, gaps = self._tools, self._tools.plumber.stopgaps.addresses
+        for chunk in chunks([alias for alias in plan.add if alias.address in gaps]):
+            if occasion.must_yield() or clock.now() >= self.due:
+                return False
+            tools.lifeline.come_round()
+            tools.plumber.add(chunk)
+            tools.announcer.announce(time.monotonic())
         for chunk in chunks(rest):
             if occasion.must_yield():
                 return False
@@ -219,7 +201,8 @@ class Handover:
                 return NOTHING
         if not aliases:
             return addresses
-        there = tools.plumber.add([alias for alias in aliases if alias.address in addresses])
+        add = tools.plumber.stopgaps.add if len(aliases) > CHUNK else tools.plumber.add
+        there = add([alias for alias in aliases if alias.address in addresses])
         tools.fence.release(addresses - there)
         return there
 
@@ -241,6 +224,6 @@ class Handover:
     def _forget(self) -> None:
         """Watch nothing that is neither there nor about to be: it may be somebody else's next."""
         fence = self._tools.fence
-        left = fence.vips - fence.held - addresses_of(self._tools.plumber.observed.marked)
+        left = fence.vips - fence.held - self._tools.plumber.present
         if left:
             fence.forget(left)

@@ -7,8 +7,8 @@ from types import MappingProxyType
 
 from duravip_agent.cluster import ApiError, Body
 from duravip_agent.core.grant import Placement
-from duravip_agent.handover import Tools
 from duravip_agent.reporter import Reporter
+from duravip_agent.tools import Tools
 from duravip_agent.voice import Voice
 
 log = logging.getLogger(__name__)

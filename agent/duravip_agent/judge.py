@@ -19,6 +19,10 @@ NOT_ASKED = "?"
 NO_GENERATION = -1
 """Of an object that was deleted: no acknowledgement names it."""
 
+MOST_ASKED = 2048
+"""Addresses that are asked about at a time: what nobody answers for has to be armed at once."""
+
+LONG_AGO = Probed(float("-inf"))
 NOTHING: frozenset[str] = frozenset()
 
 
@@ -95,9 +99,13 @@ class Judge:
 
     def to_ask(self, verdict: Verdict) -> frozenset[str]:
         """What the segment is to be asked about, unless that is being done; `answered` follows."""
-        new = verdict.probe - self._asking
-        self._asking |= new
-        return new
+        open_ = verdict.probe - self._asking
+        room = MOST_ASKED - len(self._asking)
+        if len(open_) > room:  # those first that were not asked about for the longest time
+            in_order = sorted(open_, key=lambda a: self._probed.get(a, LONG_AGO).at)
+            open_ = frozenset(in_order[: max(0, room)])
+        self._asking |= open_
+        return open_
 
     def answered(self, generation: int, findings: Findings, at: float) -> bool:
         """A segment was asked; gives back whether there is something else to report."""

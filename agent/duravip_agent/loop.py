@@ -27,9 +27,10 @@ from duravip_agent.events import (
     Written,
 )
 from duravip_agent.fence import FenceError
-from duravip_agent.handover import Handover, Occasion, Tools
+from duravip_agent.handover import Handover
 from duravip_agent.intake import NOTHING, DeniedError, Intake
 from duravip_agent.reporter import Reporter
+from duravip_agent.tools import Occasion, Tools
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Voice
 from duravip_api.reasons import Reason
@@ -105,6 +106,8 @@ class Loop:
             self._must_judge |= self._parts.upkeep.tend()
             while self._pending:
                 self._handle(self._pending.pop(0))
+            if self._stop_asked is not None:
+                return 0
             self._is_dirty |= self._parts.intake.is_out_of_patience()
             self._step_if_due(time.monotonic())
             self._tools.announcer.announce(time.monotonic())
@@ -198,7 +201,7 @@ class Loop:
         """Whether something came in that must not wait until thousands of addresses are added."""
         self._collect(0.0)
         return any(
-            isinstance(event, Stop)
+            isinstance(event, Stop | Answered)
             or (isinstance(event, Seen) and self._specs.is_news(event.body))
             for event in self._pending
         )

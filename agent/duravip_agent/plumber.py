@@ -12,6 +12,7 @@ from duravip_agent.core.plan import Plan, planned
 from duravip_agent.core.retrying import Retries
 from duravip_agent.metrics import Metrics
 from duravip_agent.netlink import Kernel
+from duravip_agent.stopgap import Stopgaps
 from duravip_api.addresses import ranges
 
 log = logging.getLogger(__name__)
@@ -29,12 +30,14 @@ class Plumber:
     def __init__(self, kernel: Kernel, metrics: Metrics) -> None:
         self._kernel, self._metrics = kernel, metrics
         self._retries = Retries()
+        self.stopgaps = Stopgaps(kernel)
         self._expected: frozenset[str] = frozenset()
         """What was there after the last step: what is missing now was removed by others."""
         self._placed: tuple[Observed, Mapping[str, Placement], frozenset[str]] | None = None
         self._found: dict[str, str] = {}
         """What has failed in this step so far."""
         self._added: list[Alias] = []
+        self._gone: list[Alias] = []
         self.observed = Observed()
         self.failures: dict[str, str] = {}
 
@@ -48,13 +51,19 @@ class Plumber:
         if known is None or known[0] is not self.observed or known[1] is not wanted:
             found = _placed(self.observed, wanted)
             known = self._placed = (self.observed, wanted, found)
-        return known[2]
+        gaps = self.stopgaps.placed(self.observed, wanted)
+        return known[2] | gaps if gaps else known[2]
+
+    @property
+    def present(self) -> frozenset[str]:
+        """All that the node would answer for."""
+        return addresses_of(self.observed.marked) | self.stopgaps.addresses
 
     def plan(self, wanted: Mapping[str, Placement], now: float) -> Plan:
         """Begin a step: what has to be done."""
         self._retries.forget(wanted, now)
         plan = planned(wanted, self.observed, self._retries.held_back(now))
-        self._found, self._added = dict(plan.failures), []
+        self._found, self._added, self._gone = dict(plan.failures), [], []
         return plan
 
     def delete(self, aliases: Sequence[Alias]) -> frozenset[str]:
@@ -68,7 +77,7 @@ class Plumber:
         self._expected -= addresses_of(gone)
         self._metrics.withdrawn.inc(len(gone))
         self._refused(refused)
-        self._log("removed", gone)
+        self._gone += gone
         return addresses_of(gone) - addresses_of(self.observed.marked)
 
     def add(self, aliases: Sequence[Alias]) -> frozenset[str]:
@@ -82,12 +91,14 @@ class Plumber:
         self._metrics.plumbed.inc(len(added))
         self._refused(refused)
         self._added += added
+        self.stopgaps.drop(addresses_of(added))
         return addresses_of(added)
 
     def finish(self) -> None:
         """End a step: note, and log, what was done and what failed."""
         again = [alias for alias in self._added if alias.address in self._expected]
         self._metrics.repaired.inc(len(again))
+        self._log("removed", self._gone)
         self._log("plumbed again what something had removed:", again)
         self._log("plumbed", set(self._added) - set(again))
         self._note(self._found)
@@ -95,9 +106,11 @@ class Plumber:
 
     def withdraw(self) -> None:
         """Delete everything of ours."""
-        self._expected, self._found = frozenset(), {}
+        self._expected, self._found, self._gone = frozenset(), {}, []
+        self.stopgaps.drop(self.stopgaps.addresses)
         self.look(with_links=False)
         self.delete(self.observed.marked)
+        self._log("removed", self._gone)
         self._note(self._found)
 
     def next_due(self, now: float) -> float:

@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from duravip_agent.beat import Heart, Pulse
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.report import Readiness, Report, said_of, status_of
-from duravip_agent.handover import Handover, Tools
+from duravip_agent.handover import Handover
 from duravip_agent.metrics import Metrics
 from duravip_agent.reporter import Reporter
+from duravip_agent.tools import Tools
 from duravip_api.beats import digest_of
 from duravip_api.reasons import Reason
 

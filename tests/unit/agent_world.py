@@ -8,11 +8,12 @@ from duravip_agent.core.deadman import Contact, Limits
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.observed import Alias, Link, Observed
 from duravip_agent.core.specs import Specs
-from duravip_agent.handover import Handover, Occasion, Tools
+from duravip_agent.handover import Handover
 from duravip_agent.judge import Judge, Sources
 from duravip_agent.lifeline import Lifeline
 from duravip_agent.metrics import Metrics
 from duravip_agent.plumber import Plumber
+from duravip_agent.tools import Occasion, Tools
 from duravip_agent.unfenced import Unfenced
 
 A, B, C = "10.1.1.1", "10.1.1.2", "10.1.1.3"
@@ -28,6 +29,7 @@ class World(Unfenced):
         self.aliases = {alias(address) for address in plumbed}
         self.vips = frozenset(plumbed)
         self.refuses: set[str] = set()
+        self.knows_routes = False
         self.takes = 0.0
         """How much of the contact is over once something was plumbed."""
         self.contact: Contact | None = None
@@ -65,6 +67,19 @@ class World(Unfenced):
         self.log.append(f"announce {sum(map(len, served.values()))}")
         if self.contact:
             self.contact = self.contact._replace(sent=self.contact.sent - self.takes)
+
+    def announce(self, now: float) -> None: ...
+
+    def answers_for_routes(self, interface: str) -> bool:
+        del interface
+        return self.knows_routes
+
+    def add_routes(self, aliases: Sequence[Alias]) -> set[Alias]:
+        self._say("route", aliases)
+        return set()
+
+    def delete_routes(self, aliases: Sequence[Alias]) -> None:
+        self._say("unroute", aliases)
 
     def defend(self, addresses: frozenset[str], now: float) -> None:
         del now

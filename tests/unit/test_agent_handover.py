@@ -126,6 +126,26 @@ def test_thousands_are_heard_chunk_by_chunk_and_something_newer_interrupts() -> 
     assert len(agent.handover.served) == CHUNK
 
 
+def test_thousands_are_heard_by_way_of_routes_before_their_aliases_are_there() -> None:
+    agent = serving()
+    agent.world.knows_routes = True
+    agent.grant(*(f"10.1.{n // 256}.{n % 256}" for n in range(3 * CHUNK)))
+    first = ["mute", "take 768", "refresh", "route 768", "announce 768", "report"]
+    assert agent.step() == [*first, *[f"add {CHUNK}", f"unroute {CHUNK}"] * 3]
+    assert len(agent.handover.served) == 3 * CHUNK
+
+
+def test_what_is_revoked_before_its_alias_is_there_leaves_no_route() -> None:
+    agent = serving()
+    agent.world.knows_routes = True
+    agent.grant(*(f"10.1.{n // 256}.{n % 256}" for n in range(3 * CHUNK)))
+    agent.step(stop_after=0)
+    assert len(agent.handover.served) == 3 * CHUNK
+    agent.grant()
+    assert agent.step() == ["release 768", "report", "unroute 768"]
+    assert agent.world.vips == set()
+
+
 def test_what_cannot_be_deleted_is_mute_all_the_same() -> None:
     agent = serving(A)
     agent.world.refuses = {A}
