@@ -8,7 +8,7 @@ import hmac
 import json
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any, TypeVar
 
 DIGEST_BYTES = 16
 MAX_BYTES = 1400
@@ -46,7 +46,7 @@ class Ack:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Sent by a replica to an agent, a scout: does anybody on your segment answer for these?"""
+    """Sent by a replica to an agent, a scout: ask on your segment whether these answer."""
 
     scout: str
     """The node that is asked."""
@@ -73,6 +73,8 @@ class Sight:
     interface: str
     verdict: str
     """`answering`, `silent`, or `unknown`: it could not ask."""
+    heard_ago: float = -1.0
+    """Seconds since this scout last heard the suspect answer there; -1 = not that it remembers."""
 
 
 Datagram = TypeVar("Datagram", Beat, Ack, Look, Sight)
@@ -112,8 +114,11 @@ def opened(kind: type[Datagram], data: bytes, keys: tuple[bytes, ...]) -> Datagr
         said = json.loads(body)
         if said["is"] != kind.__name__:
             return None
-        fields = {name: said[name] for name in kind.__dataclass_fields__}
-        return kind(**{n: tuple(v) if isinstance(v, list) else v for n, v in fields.items()})
+        fields: Any = {
+            name: tuple(said[name]) if isinstance(said[name], list) else said[name]
+            for name in kind.__dataclass_fields__
+        }
+        return kind(**fields)
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -51,22 +51,25 @@ def steps(world: World, weak: Weak) -> Iterator[tuple[str, World]]:
 
 def _tick(world: World, weak: Weak) -> World:
     both = world.segment and all(map(w.is_audible, world.agents))
-    agents = tuple(
-        a._replace(
-            heard=min(OLD, a.heard + 1),
-            acked=min(OLD, a.acked + 1),
-            refreshed=min(OLD, a.refreshed + (not (a.frozen and "dead-man" in weak))),
-            asked=min(OLD, a.asked + 1),
-            turned=min(OLD, a.turned + 1),
-        )
-        for a in world.agents
-    )
-    operators = tuple(o._replace(led=min(OLD, o.led + 1)) for o in world.operators)
+    first, second = world.operators
     return world._replace(
-        agents=agents,
-        operators=operators,
+        agents=(_aged(world.agents[0], weak), _aged(world.agents[1], weak)),
+        operators=(
+            first._replace(led=min(OLD, first.led + 1)),
+            second._replace(led=min(OLD, second.led + 1)),
+        ),
         both=world.both + 1 if both else 0,
         is_excused=both and world.is_excused,
+    )
+
+
+def _aged(agent: Agent, weak: Weak) -> Agent:
+    return agent._replace(
+        heard=min(OLD, agent.heard + 1),
+        acked=min(OLD, agent.acked + 1),
+        refreshed=min(OLD, agent.refreshed + (not (agent.frozen and "dead-man" in weak))),
+        asked=min(OLD, agent.asked + 1),
+        turned=min(OLD, agent.turned + 1),
     )
 
 
@@ -125,13 +128,13 @@ def _decide(world: World, i: int, weak: Weak) -> World:
     silences = _silences(world, operator)
     how = (world.preferred, "Strict" if "strict" in weak else "Segment", world.isolated)
     if any(api.epoch != operator.epoch for api in operator.cache) and "epoch" not in weak:
-        _, memory = w.decided(operator.cache, operator.memory, silences, how)
-        writes = tuple(
+        _, known = w.decided(operator.cache, operator.memory, silences, how)
+        stamps = tuple(
             Write(n, api.grant, api.generation)
             for n, api in enumerate(operator.cache)
             if api.epoch != operator.epoch
         )
-        return _operator(world, i, writes=writes, memory=memory)
+        return _operator(world, i, writes=stamps, memory=known)
     facts, memory = operator.cache, operator.memory
     if "release-before-grant" in weak:
         facts = tuple(api._replace(served=False, observed=api.generation) for api in facts)

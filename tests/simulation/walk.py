@@ -87,10 +87,10 @@ def world_after(world: World, names: Sequence[str], weak: Weak = frozenset()) ->
 
 def left_alone(world: World, weak: Weak = frozenset()) -> World:
     """The world some time after all that was broken is mended and nothing else happens."""
-    agents = tuple(agent._replace(frozen=False, control=True) for agent in world.agents)
-    world = world._replace(agents=agents, segment=True)
+    first, second = (agent._replace(frozen=False, control=True) for agent in world.agents)
+    world = world._replace(agents=(first, second), segment=True)
     leader = max((0, 1), key=lambda i: world.operators[i].epoch)
-    boots = [f"{name} boots" for name, a in zip(NAMES, agents, strict=True) if not a.running]
+    boots = [f"{name} boots" for name, a in zip(NAMES, world.agents, strict=True) if not a.running]
     everybody = ("a tick passes", *(f"{n} works" for n in NAMES), f"operator {leader} works")
     return world_after(world, (*boots, *everybody * 12), weak)
 

@@ -19,6 +19,7 @@ from duravip_operator.core.snapshot import (
     Plumbing,
     Silence,
     Snapshot,
+    Topology,
 )
 
 ADDRESS = "10.1.1.1"
@@ -238,6 +239,6 @@ def _entities(preferred: int) -> tuple[Entity, ...]:
 
 
 @lru_cache
-def _topology(mode: str):  # noqa: ANN202
+def _topology(mode: str) -> Topology:
     spec = {"cidr": "10.1.1.0/24", "interface": "eth1", "fencing": mode}
     return parsing.topology({"metadata": {"name": "lan"}, "spec": spec})

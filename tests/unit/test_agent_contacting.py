@@ -1,5 +1,7 @@
 """What acknowledgements prove, and when the dead-man is refreshed."""
 
+from collections.abc import Iterable
+
 import pytest
 
 from duravip_agent import clock
@@ -110,10 +112,14 @@ class Scout:
 
     def __init__(self) -> None:
         self.looked: list[Suspect] = []
+        self.watched: list[Suspect] = []
 
     def look(self, suspect: Suspect, on_sighting: OnSighting) -> None:
         self.looked.append(suspect)
-        on_sighting(Sighting(suspect.node, suspect.interface, Verdict.SILENT, False, {}))  # noqa: FBT003
+        on_sighting(Sighting(suspect.node, suspect.interface, Verdict.SILENT, 7.0, {}))
+
+    def watch(self, suspects: Iterable[Suspect]) -> None:
+        self.watched = list(suspects)
 
 
 def looked(*looks: tuple[Look, float]) -> tuple[Scout, list[Sight]]:
@@ -130,8 +136,14 @@ def look(number: int, boot: str = "b1", address: str = "10.1.1.1") -> Look:
 
 def test_a_look_is_answered_with_what_was_seen() -> None:
     scout, said = looked((look(1), 0.0))
-    assert scout.looked == [Suspect("n2", "eth1", ("10.1.1.1",), frozenset({"02:00:00:00:00:02"}))]
-    assert said == [Sight("n1", 1, "n2", "eth1", "silent")]
+    asked = Suspect("n2 by IPv4", "eth1", ("10.1.1.1",), frozenset({"02:00:00:00:00:02"}))
+    assert scout.looked == [asked]
+    assert said == [Sight("n1", 1, "n2", "eth1", "silent", heard_ago=7.0)]
+
+
+def test_whoever_was_asked_about_is_watched_on() -> None:
+    scout, _ = looked((look(1), 0.0), (look(2, address="fd00::1"), 1.0))
+    assert [suspect.node for suspect in scout.watched] == ["n2 by IPv4", "n2 by IPv6"]
 
 
 def test_replays_and_looks_for_an_earlier_boot_are_not_heeded() -> None:

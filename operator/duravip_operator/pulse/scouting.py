@@ -17,6 +17,9 @@ from duravip_operator.pulse.roster import Entry, Presence, Segment
 from duravip_operator.pulse.suspicions import DECIDED_AFTER, Outcome, Round, Suspicion
 from duravip_operator.pulse.witnesses import MOST_WITNESSES, Watch, Witnesses
 
+UNASKED_AFTER: Final = 0.1
+"""A silent node is gone so much later, in seconds, from where it serves nothing."""
+
 WAITED_FOR: Final = 2.0
 """A sight that comes later than this after its look is not taken, in seconds."""
 
@@ -113,6 +116,8 @@ class Scouting:
             return False
         del self._asked[sight.number]
         self.sights[sight.verdict] += 1
+        if sight.heard_ago >= 0:
+            self.witnesses.recall(watch, at - sight.heard_ago)
         was_true = self.witnesses.is_true(watch, at)
         if sight.verdict == "answering":
             self.witnesses.note(watch, at)
@@ -149,8 +154,11 @@ class Scouting:
 
     def _look(self, suspect: str, suspicion: Suspicion, segment: Segment, now: float) -> list[Ask]:
         presence = suspicion.entry[segment]
-        if not presence.served and self.witnesses.has_any(suspect, segment, now):
-            suspicion.outcomes[segment] = Outcome.GONE
+        if not presence.served:
+            # Nobody waits for this: it comes after what was asked for.
+            is_late = now >= suspicion.began + UNASKED_AFTER
+            if is_late and self.witnesses.has_any(suspect, segment, now):
+                suspicion.outcomes[segment] = Outcome.GONE
         suspicion.due[segment] = now + suspicion.pause(segment, now)
         scouts = [s for s in self.witnesses.of(suspect, segment, now) if s in self._heard]
         if not presence.served or not scouts:

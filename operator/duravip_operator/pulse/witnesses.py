@@ -94,6 +94,11 @@ class Witnesses:
             turn.wait = FIRST_WAIT
             turn.due = asked + WATCH_EVERY * (_spread(watch) if is_first else 1.0)
 
+    def recall(self, watch: Watch, heard: float) -> None:
+        """The scout remembers when it last heard the suspect: perhaps before we were there."""
+        seen = self._book[watch.suspect, watch.segment]
+        seen[watch.scout] = max(heard, seen.get(watch.scout, heard))
+
     def resume(self, suspect: str, segment: Segment, now: float) -> None:
         """An earlier process knew of a witness; who it was must be learnt anew."""
         self._book[suspect, segment][UNKNOWN_SCOUT] = now
