@@ -83,7 +83,7 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
 
     served = probes(asyncio.get_running_loop(), caches)
     server = Server(settings.http_listen, metrics.registry, served)
-    pulse.start()
+    pulse.start(lambda: elector.until)
     server.start()
     Informers(settings, caches, stopping).start()
     elector.start()

@@ -146,6 +146,21 @@ def test_a_beat_is_answered_with_what_the_leader_says(key: Path) -> None:
     played(key, play)
 
 
+def test_a_leader_that_stands_still_leads_no_longer(key: Path) -> None:
+    async def play(pulse: Pulse, agent: Agent) -> None:
+        pulse.tell(7, {}, {})
+        await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
+        ended = time.monotonic() + 3
+        while agent.beat() is None and time.monotonic() < ended:
+            time.sleep(0.1)  # noqa: ASYNC251 - it stands still
+            if any(not ack.leader for ack in agent.answers()):
+                break
+        assert time.monotonic() < ended
+        await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
+
+    played(key, play)
+
+
 def test_an_agent_is_told_at_once_of_a_new_generation(key: Path) -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         pulse.tell(7, {"n1": 12}, {})

@@ -227,6 +227,8 @@ def test_where_it_serves_nothing_it_is_gone_if_it_has_a_witness(cluster: Cluster
     cluster.scouting.enroll(both, cluster.now)
     cluster.silence("n1")
     cluster.step()
+    assert cluster.outcome() == (NONE, NONE)
+    cluster.run(0.2)
     assert cluster.outcome() == (ETH1, NONE)
     assert not cluster.looks_at("n1")
 

@@ -5,6 +5,7 @@ To the pulse, first of all, what an earlier process knew:
 and then, each only when it has changed, and of what has parts only those that have:
     {"expect": [node…]}
     {"lead": {"leader", "epoch", "since"}}       since: when that began
+    {"until": time}                              when it ends unless it is prolonged
     {"generations": {node: n or null}}
     {"roster": {node: entry or null}}            see `roster.said`
 

@@ -32,6 +32,7 @@ LATE: Final = 0.02
 
 SAID_EVERY: Final = 0.01
 SEEN_EVERY: Final = 0.1
+RECKONED_EVERY: Final = 1.0
 DRAINED_AT_ONCE: Final = 5000
 
 
@@ -52,12 +53,13 @@ class Process:
         self._received = bytearray()
         self._leader, self._epoch = False, 0
         self._led_since: float | None = None
+        self._leads_until = 0.0
         self._generations: dict[str, int] = {}
         self._senders: dict[str, tuple[Any, ...]] = {}
         """Where the last beat of each node came from."""
         self._hearing: dict[str, Hearing] = {}
         self._witnessed: dict[str, frozenset[str]] = {}
-        self._seen = self._said = 0.0
+        self._seen = self._said = self._reckoned = 0.0
         self._is_news = False
         self._counted = 0
         self._note = ""
@@ -98,6 +100,7 @@ class Process:
             told = message["lead"]
             self._leader, self._epoch = told["leader"], told["epoch"]
             self._led_since = told["since"] if self._leader else None
+        self._leads_until = message.get("until", self._leads_until)
         for name, generation in message.get("generations", {}).items():
             self._generations[name] = generation or 0
             beat = self._detector.last_beat(name)
@@ -143,7 +146,8 @@ class Process:
 
     def _answer(self, beat: Beat) -> None:
         generation = self._generations.get(beat.node, 0)
-        self._send(Ack(beat.boot, beat.seq, self._leader, self._epoch, generation), beat.node)
+        leads = self._leader and time.monotonic() < self._leads_until
+        self._send(Ack(beat.boot, beat.seq, leads, self._epoch, generation), beat.node)
 
     def _look(self, ask: Ask) -> None:
         scout, suspect, segment = ask.watch
@@ -181,10 +185,12 @@ class Process:
         heard = sum(1 for hearing in self._hearing.values() if hearing not in _UNHEARD)
         found = silences(silent, self._scouting.outcomes(), heard, self._led_since, now)
         view = View(self._hearing, found, self._witnessed)
-        if changes := self._outgoing.changes(view, self._detector.beats()):
-            sights = self._scouting.sights
-            if sights.total() != self._counted:
-                self._counted, changes["sights"] = sights.total(), dict(sights)
+        changes = self._outgoing.changes(view, self._detector.beats()) or {}
+        sights = self._scouting.sights
+        if sights.total() != self._counted and now - self._reckoned >= RECKONED_EVERY:
+            self._reckoned, self._counted = now, sights.total()
+            changes["sights"] = dict(sights)
+        if changes:
             self._pipe.sendall(line(changes))
 
     def _say(self, note: str) -> None:

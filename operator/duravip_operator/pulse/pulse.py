@@ -9,9 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from math import inf
 from typing import Any, Final
 
-from duravip_operator.core.snapshot import Hearing, Silence
 from duravip_operator.endpoints import endpoint
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse.messages import (
@@ -23,6 +23,7 @@ from duravip_operator.pulse.messages import (
     view_after,
     view_said,
 )
+from duravip_operator.pulse.news import is_mere_suspicion, log_changes
 from duravip_operator.pulse.roster import Entry, Roster, said
 from duravip_operator.pulse.tally import Tally
 from duravip_operator.settings import Settings, SettingsError
@@ -36,6 +37,10 @@ LONGEST_LINE: Final = 16 * 1024 * 1024
 FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 5.0
 STOP_WITHIN: Final = 0.5
+
+PROLONGED_EVERY: Final = 0.3
+LEADS_AT_MOST: Final = 1.5
+"""After so many seconds without a word of ours our process no longer speaks for a leader."""
 
 LOOKING_TAKES: Final = 0.1
 """So long the neighbours of a silent node are given before its silence alone counts."""
@@ -61,19 +66,26 @@ class Pulse:
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: asyncio.StreamWriter | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._leads_until: Callable[[], float] = lambda: inf
 
-    def start(self) -> None:
-        """Begin to hear; raises SettingsError when the address cannot be had."""
+    def start(self, leads_until: Callable[[], float] = lambda: inf) -> None:
+        """Begin to hear; raises SettingsError when the address cannot be had.
+
+        `leads_until` says when our leadership ends by the monotonic clock, if we lead: should
+        this process stand still then, the other one must not go on to speak for a leader.
+        """
         self._socket = _bound(self._settings.pulse_listen)
-        self._task = asyncio.create_task(self._keep_running(self._socket), name="pulse")
+        self._leads_until = leads_until
+        running, prolonging = self._keep_running(self._socket), self._prolong()
+        self._tasks = [asyncio.create_task(work) for work in (running, prolonging)]
 
     async def stop(self) -> None:
         """Hear and answer nothing more."""
-        if self._task:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
+                await task
         if self._socket:
             self._socket.close()
 
@@ -105,7 +117,7 @@ class Pulse:
         if (epoch is not None, epoch or 0) != (self._lead["leader"], self._lead["epoch"]):
             since = time.monotonic()
             self._lead = {"leader": epoch is not None, "epoch": epoch or 0, "since": since}
-            news["lead"] = self._lead
+            news["lead"], news["until"] = self._lead, self._end()
         if generations != self._generations:
             news["generations"] = differences(self._generations, generations)
             self._generations = dict(generations)
@@ -126,6 +138,14 @@ class Pulse:
             pause = FIRST_PAUSE if loop.time() - started > LONGEST_PAUSE else 2 * pause
             await asyncio.sleep(min(pause, LONGEST_PAUSE))
 
+    async def _prolong(self) -> None:
+        while True:
+            self._send({"until": self._end()})
+            await asyncio.sleep(PROLONGED_EVERY)
+
+    def _end(self) -> float:
+        return min(self._leads_until(), time.monotonic() + LEADS_AT_MOST)
+
     async def _run(self, udp: socket.socket) -> None:
         """Start the process, tell it all that is known, and listen to it until it ends."""
         ours, theirs = socket.socketpair()
@@ -134,7 +154,8 @@ class Pulse:
                 self._process = _started(self._settings, udp, theirs)
             reader, self._pipe = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
             self._send({"resume": view_said(self._view)})
-            self._send({"expect": sorted(self._expected), "lead": self._lead})
+            lead = {"lead": self._lead, "until": self._end()}
+            self._send({"expect": sorted(self._expected), **lead})
             roster = _roster_said(self._roster)
             self._send({"generations": self._generations, "roster": roster})
             async for message in reader:
@@ -172,42 +193,15 @@ class Pulse:
         ]
         for name in restarted:
             log.info("the agent of %s has started anew", name)
-        self._tally.count(message.get("sights", {}))
+        if "sights" in message:
+            self._tally.count(message["sights"])
         self._tally.note(before, self._view, time.monotonic())
-        _log_changes(before, self._view)
-        if restarted or not _is_mere_suspicion(before, self._view):
+        log_changes(before, self._view)
+        if restarted or not is_mere_suspicion(before, self._view):
             self._on_change()
         elif self._view != before:
             # Nothing moves yet, and a pass now would be in the way when the wire has answered.
             asyncio.get_running_loop().call_later(LOOKING_TAKES, self._on_change)
-
-
-def _is_mere_suspicion(before: View, after: View) -> bool:
-    """Whether nothing is new but that some nodes have fallen silent."""
-    heard = differences(before.hearing, after.hearing)
-    silences = differences(before.silences, after.silences)
-    return after.witnessed == before.witnessed and all(
-        heard.get(name) is Hearing.SILENT and not (how.gone or how.answering or how.is_muted)
-        if (how := after.silences.get(name))
-        else False
-        for name in heard.keys() | silences.keys()
-    )
-
-
-def _log_changes(before: View, after: View) -> None:
-    for name, now in after.hearing.items():
-        was = before.hearing.get(name, Hearing.UNHEARD)
-        if now is not was:
-            level = logging.WARNING if now is Hearing.SILENT else logging.INFO
-            log.log(level, "node %s is %s, was %s", name, now.value, was.value)
-    for name, silence in after.silences.items():
-        known = before.silences.get(name, Silence())
-        if gone := silence.gone - known.gone:
-            log.warning("node %s is gone from %s", name, ", ".join(sorted(gone)))
-        if answering := silence.answering - known.answering:
-            log.warning("node %s still answers on %s", name, ", ".join(sorted(answering)))
-        if silence.is_muted and not known.is_muted:
-            log.warning("node %s has muted what it holds under strict fencing", name)
 
 
 def _roster_said(changes: Mapping[str, Entry | None]) -> Message:

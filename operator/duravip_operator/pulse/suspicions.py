@@ -60,8 +60,8 @@ class Suspicion:
 
     def pause(self, segment: Segment, now: float) -> float:
         """How long to wait until the next round there."""
-        is_settled = self.outcomes.get(segment) is Outcome.GONE or not self.entry[segment].served
-        return LATER if is_settled or now - self.began > OPEN_FOR else AGAIN
+        is_gone = self.outcomes.get(segment) is Outcome.GONE
+        return LATER if is_gone or now - self.began > OPEN_FOR else AGAIN
 
     def summed(self) -> tuple[frozenset[str], frozenset[str]]:
         """`(interfaces it is gone from, interfaces on which it answers)`.

@@ -25,8 +25,7 @@ class Tally:
             self._looks.clear()  # it was started anew
         for verdict, number in looks.items():
             self._metrics.looks.labels(verdict).inc(max(0, number - self._looks[verdict]))
-        if looks:
-            self._looks = Counter(looks)
+        self._looks = Counter(looks)
 
     def note(self, before: View, after: View, now: float) -> None:
         """Take a change of what is known."""
