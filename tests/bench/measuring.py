@@ -1,8 +1,9 @@
 """One case, measured again and again: settle, look, make it happen, look on, read."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from math import isfinite
 
 from bench.phases import phases_ms
 from bench.plans import Cell
@@ -38,17 +39,16 @@ class Measuring:
         self._is_quick = is_quick
 
     def runs(self, cell: Cell, deadline: float) -> Iterator[Run]:
-        """As many runs as are wanted, or fit before the deadline, each as soon as it is known.
+        """As many runs as are wanted or fit, each as soon as it is known.
 
         The deadline, and the cell's own budget, end it before the run that would not fit.
         """
-        started = time.monotonic()
-        end = min(deadline, started + cell.budget)
-        looks, longest, done = self._first_look(cell), 0.0, 0
+        end = min(deadline, time.monotonic() + cell.budget)
+        longest, done = 0.0, 0
         while done < cell.runs and time.monotonic() + longest < end:
             begun = time.monotonic()
             self._system.settle(cell.case)
-            run, looks = self._run_until_back(cell, looks)
+            run = self._run(cell)
             longest = max(longest, time.monotonic() - begun)
             if run is None:
                 self._say(f"{cell.label}: a run is set aside: {LOST_FRAMES}")
@@ -57,33 +57,26 @@ class Measuring:
             self._say(_told(cell, done, run))
             yield run
 
-    def _first_look(self, cell: Cell) -> float:
+    def _look(self, cell: Cell, addresses: Sequence[str]) -> None:
+        """Look on until the addresses ought to be back, and then until they really are."""
         if cell.case == "control-plane-away":
-            return AWAY_FOR[self._is_quick]
-        return self._system.patience(cell.case, cell.addresses)
+            time.sleep(AWAY_FOR[self._is_quick])
+            return
+        end = time.monotonic() + LONGEST_LOOK
+        time.sleep(self._system.patience(cell.case, cell.addresses))
+        while len(self._lab.who_answers(addresses)) < len(addresses):
+            if time.monotonic() > end:
+                return
+            time.sleep(1)
 
-    def _run_until_back(self, cell: Cell, look: float) -> tuple[Run | None, float]:
-        """One run, and how long to look from now on.
-
-        Who does not answer when we stop looking may do so a moment later: the run is made again
-        with twice the time. Only after the longest look it is `never`.
-        """
-        while True:
-            run = self._run(cell, look)
-            if run is None or run.seconds != float("inf") or look >= LONGEST_LOOK:
-                return run, look
-            look = min(2 * look, LONGEST_LOOK)
-            self._say(f"{cell.label}: not back in time; again, for {look:.0f} s")
-            self._system.settle(cell.case)
-
-    def _run(self, cell: Cell, look: float) -> Run | None:
+    def _run(self, cell: Cell) -> Run | None:
         """None: the observer lost frames, so what it saw is not to be trusted."""
         case, addresses = cell.case, observed(cell.case, cell.addresses)
         with self._lab.observe(addresses) as seen:
             time.sleep(BEFORE)
             to_wall = time.time() - time.monotonic()
             event = self._system.acts[case]()
-            time.sleep(look)
+            self._look(cell, addresses)
             if case in self._system.ends:
                 self._system.ends[case]()
                 time.sleep(AFTER_THE_END)
@@ -92,7 +85,7 @@ class Measuring:
             return None
         seconds = outage(case, sight, event)
         phases: dict[str, float] = {}
-        if case in FAIL_OVERS and seconds < look:
+        if case in FAIL_OVERS and isfinite(seconds):
             with suppress(OSError):
                 log = list(self._system.log())
                 wall = event + to_wall

@@ -119,8 +119,8 @@ class DuraVip:
             time.sleep(0.1 if self._count <= 1000 else 0.5)
 
     def _unsettled(self) -> str:
-        operators = len(self.fleet.operators)
-        return self.objects.unsettled(self._count, operators) or self.operators.unsettled()
+        heard_at = self.operators.heard_at()
+        return self.objects.unsettled(self._count, heard_at) or self.operators.unsettled()
 
     def _exclude(self) -> float:
         when = time.monotonic()

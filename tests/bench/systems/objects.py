@@ -41,14 +41,17 @@ class Objects:
         with ThreadPoolExecutor(THREADS) as pool:
             list(pool.map(self._create, bodies))
 
-    def unsettled(self, count: int, operators: int) -> str:
-        """What is not yet as it shall be; empty when everything is."""
+    def unsettled(self, count: int, operators: frozenset[str]) -> str:
+        """What is not yet as it shall be; empty when everything is.
+
+        `operators` are those that agents must know, as HOST:PORT.
+        """
         try:
             found = self._api.list_cluster_custom_object(GROUP, VERSION, "nodeplumbings")
         except (client.ApiException, HTTPError) as error:
             return f"the API server does not answer: {error}"
         plumbings = {item["metadata"]["name"]: item for item in found["items"]}
-        if any(len(_pulse(item)) != operators for item in plumbings.values()):
+        if not all(operators <= _pulse(item) for item in plumbings.values()):
             return "the agents do not know every operator"
         problems = (_unsettled(plumbings.get(node), node, count) for node in NODES)
         return next((problem for problem in problems if problem), "")
@@ -60,9 +63,9 @@ class Objects:
             raise LabError(f"cannot create {body['metadata']['name']}: {error}") from error
 
 
-def _pulse(plumbing: Mapping[str, Any]) -> list[str]:
-    found: list[str] = plumbing.get("spec", {}).get("pulse", [])
-    return found
+def _pulse(plumbing: Mapping[str, Any]) -> frozenset[str]:
+    """Where the node's agent sends its beats; one that has crashed stays there for a while."""
+    return frozenset(plumbing.get("spec", {}).get("pulse", []))
 
 
 def _unsettled(plumbing: Mapping[str, Any] | None, node: str, count: int) -> str:

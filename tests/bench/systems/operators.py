@@ -7,7 +7,7 @@ from bench.scrapes import value
 from bench.spread import NODES
 from lab.cluster import Lab
 from lab.errors import LabError
-from lab.fleet import Fleet, wait_until
+from lab.fleet import PULSE_PORT, Fleet, wait_until
 
 URL: Final = "http://127.0.0.1:9480/metrics"
 PREFIX: Final = "duravip_operator"
@@ -38,6 +38,11 @@ class Operators:
             wait_until(lambda: self._leads(leader), f"the operator on {leader} leads")
             self._fleet.start_operator(standby, mature=self._mature)
         self.leader = leader
+
+    def heard_at(self) -> frozenset[str]:
+        """Where each of them hears beats, as HOST:PORT."""
+        nics = [self._lab.machines[name].blueprint.nics[0] for name in self._fleet.operators]
+        return frozenset(f"{nic.addresses[0].partition('/')[0]}:{PULSE_PORT}" for nic in nics)
 
     def metrics(self) -> str:
         """What the one that leads shows under /metrics."""
