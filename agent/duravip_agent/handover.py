@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 
 NOTHING: frozenset[str] = frozenset()
 
+ALONE_AFTER = 0.5
+"""Without an acknowledgement for so long there is no leader that would know better than we do."""
+
 SOON = 0.01
 """Pause before the next try when something could not be armed in time."""
 
@@ -119,6 +122,9 @@ class Handover:
         contact = facts.contact
         if verdict.must_read and contact and contact.generation > tools.specs.newest_read:
             tools.inquiry.read_soon()
+        is_alone = contact is None or facts.now - contact.sent > ALONE_AFTER
+        if facts.armed and is_alone:
+            self.due = min(self.due, tools.inquiry.check(facts.now))
 
     def _plumb(self, facts: Facts, verdict: Verdict, plan: Plan, occasion: Occasion) -> bool:
         """Make the kernel as it should be: what is in the way of another address goes first."""
