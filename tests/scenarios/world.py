@@ -6,11 +6,11 @@ Time does not pass here: after each `when` the world settles, as a cluster does 
 from collections.abc import Mapping
 from typing import Any
 
-from duravip_api import EXCLUDE_LABEL
 from duravip_operator.core import decision, handover, parsing, specs, statuses
 from duravip_operator.core.departures import Departures, departures
-from duravip_operator.core.snapshot import Hearing, Plumbing, Silence, Snapshot
+from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
 from duravip_operator.core.verdicts import Verdict
+from scenarios.fates import Fates
 from scenarios.machine import Machine
 
 Body = dict[str, Any]
@@ -18,7 +18,7 @@ PASSES = 50
 EPOCH = 1
 
 
-class World:
+class World(Fates):
     """Everything that an API server and the nodes know."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
@@ -61,91 +61,6 @@ class World:
             kind, _, path = name.partition(" ")
             namespace, _, short = path.rpartition("/")
             del self.objects[kind, "" if kind == "Topology" else namespace or "default", short]
-
-    def crash(self, nodes: list[str]) -> None:
-        """The node loses power, and the pulse has noticed."""
-        for name in nodes:
-            machine = self.machines[name]
-            machine.agent, machine.hearing = False, Hearing.SILENT
-            seen = frozenset(machine.interfaces) - machine.unwitnessed
-            machine.silence = Silence(gone=seen, is_muted=True, is_lasting=True)
-
-    def boot(self, nodes: list[str]) -> None:
-        """The node is back, with nothing plumbed, and has been heard for long enough."""
-        for name in nodes:
-            machine = self.machines[name]
-            machine.agent, machine.hearing = True, Hearing.ALIVE
-            machine.report(served=[], reason="AgentStarting")
-
-    def silence(self, nodes: Mapping[str, Mapping[str, Any]]) -> None:
-        """The agent is not heard; what else is known of it is given as in `Silence`."""
-        for name, facts in nodes.items():
-            self.machines[name].hearing = Hearing.SILENT
-            self.machines[name].silence = Silence(
-                gone=frozenset(facts.get("gone", ())),
-                answering=frozenset(facts.get("answering", ())),
-                is_muted=bool(facts.get("muted")),
-                is_lasting=True,
-            )
-
-    def isolate(self, interfaces: Mapping[str, list[str]]) -> None:
-        """The segment keeps other nodes from hearing this one."""
-        for name, isolated in interfaces.items():
-            self.machines[name].unwitnessed = frozenset(isolated)
-
-    def hear(self, hearing: Mapping[str, str]) -> None:
-        """The pulse says something of a node."""
-        for name, word in hearing.items():
-            self.machines[name].hearing = Hearing(word)
-
-    def stop_agent(self, nodes: list[str]) -> None:
-        """The agent withdraws everything and says goodbye."""
-        for name in nodes:
-            self.machines[name].agent = False
-            self.machines[name].report(served=[], reason="AgentStopped")
-
-    def start_agent(self, nodes: list[str]) -> None:
-        """The agent starts again."""
-        self.boot(nodes)
-
-    def hang(self, nodes: list[str]) -> None:
-        """The agent beats but acts on nothing."""
-        for name in nodes:
-            self.machines[name].agent = False
-
-    def exclude(self, nodes: list[str]) -> None:
-        """An administrator takes the node out."""
-        self.label({name: {EXCLUDE_LABEL: "true"} for name in nodes})
-
-    def include(self, nodes: list[str]) -> None:
-        """And puts it back."""
-        for name in nodes:
-            del self.machines[name].labels[EXCLUDE_LABEL]
-
-    def label(self, labels: Mapping[str, Mapping[str, str]]) -> None:
-        """Set labels of nodes."""
-        for name, added in labels.items():
-            self.machines[name].labels.update(added)
-
-    def unplug(self, cables: Mapping[str, str]) -> None:
-        """Pull the cable of an interface."""
-        for name, interface in cables.items():
-            self.machines[name].interfaces[interface] = False
-
-    def plug(self, cables: Mapping[str, str]) -> None:
-        """Put it back."""
-        for name, interface in cables.items():
-            self.machines[name].interfaces[interface] = True
-
-    def delete_plumbing(self, nodes: list[str]) -> None:
-        """Somebody deletes NodePlumbings by hand."""
-        for name in nodes:
-            self.machines[name].plumbing = {}
-
-    def delete_node(self, nodes: list[str]) -> None:
-        """The Node object goes; the agent there still runs."""
-        for name in nodes:
-            self.machines[name].labels["deleted"] = "true"
 
     # --- the operator
 

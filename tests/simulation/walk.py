@@ -12,8 +12,9 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from simulation.actions import WEAKENINGS, Weak, steps
+from simulation.actions import steps
 from simulation.casts import CASTS
+from simulation.changes import WEAKENINGS, Weak
 from simulation.essence import essence
 from simulation.world import NAMES, Agent, Api, Operator, World, is_audible
 
