@@ -2,6 +2,10 @@
 
 import os
 import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 
 from duravip_cli.api import Api
@@ -25,23 +29,30 @@ def main() -> None:
     sys.exit(int(code))
 
 
-def run(arguments: list[str]) -> Code:
+def run(
+    arguments: list[str],
+    connect: Callable[[Namespace], Api] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Code:
     """Run one verb; what it cannot do is one line on standard error."""
+    connect = connect or _connected
     try:
         asked = parsed(arguments, VERBS)
-
-        def connect() -> Api:
-            # Not at the top: the client takes a third of a second to import.
-            from duravip_cli.cluster import Cluster  # noqa: PLC0415
-
-            return Cluster(asked.kubeconfig, asked.context)
-
         verb = import_module(f"duravip_cli.verbs.{asked.verb}")
-        code: Code = verb.run(Call(asked, connect, Output(asked.output or "table")))
+        output = Output(asked.output or "table")
+        code: Code = verb.run(Call(asked, partial(connect, asked), output, sleep))
     except CommandError as error:
+        sys.stdout.flush()
         sys.stderr.write(f"kubectl-duravip: {error}\n")
         return error.code
     return code
+
+
+def _connected(asked: Namespace) -> Api:
+    # Not imported at the top: the client takes a third of a second.
+    from duravip_cli.cluster import Cluster  # noqa: PLC0415
+
+    return Cluster(asked.kubeconfig, asked.context)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import cached_property
 
 from duravip_cli.api import Api, everything
-from duravip_cli.core.lists import Lists, canonical
+from duravip_cli.core.lists import Lists, is_address
 from duravip_cli.output import Output
 
 
@@ -13,11 +13,16 @@ class Call:
     """What a verb is given."""
 
     def __init__(
-        self, asked: argparse.Namespace, connect: Callable[[], Api], output: Output
+        self,
+        asked: argparse.Namespace,
+        connect: Callable[[], Api],
+        output: Output,
+        sleep: Callable[[float], None],
     ) -> None:
         """`connect` is called by the first who needs the cluster: some verbs work without."""
         self.asked = asked
         self.output = output
+        self.sleep = sleep
         self._connect = connect
 
     @cached_property
@@ -34,9 +39,8 @@ class Call:
     def meant(self) -> str:
         """The ADDRESS or NAME that was given; a name is one of the namespace that was named."""
         given = str(self.asked.what)
-        is_name = canonical(given) == given and not given.replace(".", "").isdecimal()
-        qualified = "/" in given or ":" in given or not is_name or not self.namespace
-        return given if qualified else f"{self.namespace}/{given}"
+        is_whole = "/" in given or is_address(given) or not self.namespace
+        return given if is_whole else f"{self.namespace}/{given}"
 
     def everything(self) -> Lists:
         """All lists; what was asked in one namespace is still decided from all of them."""

@@ -37,10 +37,8 @@ def configuration_from(kubeconfig: str | None, context: str | None) -> Any:
 
 
 def _is_in_pod() -> bool:
-    own = (
-        os.environ.get("KUBECONFIG")
-        or Path(config.KUBE_CONFIG_DEFAULT_LOCATION).expanduser().exists()
-    )
+    usual = Path(config.KUBE_CONFIG_DEFAULT_LOCATION).expanduser()
+    own = os.environ.get("KUBECONFIG") or usual.exists()
     return "KUBERNETES_SERVICE_HOST" in os.environ and not own
 
 

@@ -46,11 +46,14 @@ def _undrain(parser: argparse.ArgumentParser) -> None:
 
 
 def _simulate(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--fail", nargs="+", default=[], metavar="NODE", help="they lose power")
-    parser.add_argument("--drain", nargs="+", default=[], metavar="NODE", help="they are drained")
-    parser.add_argument(
-        "--apply", nargs="+", default=[], metavar="FILE", help="these manifests are applied"
-    )
+    for option, metavar, does in (
+        ("--fail", "NODE", "they lose power"),
+        ("--drain", "NODE", "they are drained"),
+        ("--apply", "FILE", "these manifests are applied"),
+    ):
+        parser.add_argument(
+            option, action="extend", nargs="+", default=[], metavar=metavar, help=does
+        )
 
 
 def _validate(parser: argparse.ArgumentParser) -> None:

@@ -64,12 +64,18 @@ def label_of(kind: str, body: Body) -> str:
     return f"{kind} {namespace}/{name_of(body)}" if namespace else f"{kind} {name_of(body)}"
 
 
+def is_address(given: str) -> bool:
+    """Whether an argument is an address, and not the name of an object."""
+    try:
+        parsed(given)
+    except ValueError:
+        return False
+    return True
+
+
 def canonical(address: str) -> str:
     """The address in canonical form; what is no address stays as it is."""
-    try:
-        return str(parsed(address))
-    except ValueError:
-        return address
+    return str(parsed(address)) if is_address(address) else address
 
 
 def is_meant(given: str, body: Body) -> bool:

@@ -4,13 +4,13 @@ The operator's own core judges them. Without the cluster it cannot know what els
 what is merely missing (a Topology, the target of a follow) is then a warning at most.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from duravip_api.reasons import Reason, State
 from duravip_cli.core.documents import Document, Problem
 from duravip_cli.core.lists import Lists
 from duravip_cli.core.live import view
-from duravip_cli.core.overlay import applied
+from duravip_cli.core.overlay import NEWEST, applied
 from duravip_cli.core.standings import decided
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.snapshot import Entity, Topology
@@ -24,55 +24,77 @@ _FIELDS = {
     Reason.LEADER_UNASSIGNED: "spec.follow",
     Reason.NO_PARTICIPANT: "spec.address",
 }
-_MISSING = {Reason.NO_TOPOLOGY, Reason.FOLLOW_INVALID, Reason.LEADER_UNASSIGNED}
+_OF_LEADERS = {Reason.FOLLOW_INVALID, Reason.LEADER_UNASSIGNED}
 _FLAGS = {"Conflict", "Broken", "Unsafe"}
 _OF_NODES = {Reason.NO_PARTICIPANT, Reason.CAPACITY_EXCEEDED, Reason.PREFERRED_NODE_UNKNOWN}
 CLUSTER = "in the cluster"
+_ANY = "#any"
+_ASSUMED = tuple(
+    {
+        "metadata": {"name": f"{_ANY}-{cidr}", "creationTimestamp": f"{NEWEST} and younger"},
+        "spec": {"cidr": cidr, "interface": "any"},
+    }
+    for cidr in ("0.0.0.0/0", "::/0")
+)
+"""Topologies that stand for those in the cluster, when that is not looked at."""
+
+Said = tuple[Reason, Problem]
 
 
 def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Problem]:
     """What the core has against them; `cluster` is None when it is not to be looked at."""
-    base = cluster or Lists()
+    base = Lists(topologies=_ASSUMED) if cluster is None else cluster
     snapshot = view(applied(base, documents)).snapshot
     made = decided(snapshot)
-    files = {document.label: document.file for document in documents}
-    found = list(_of_topologies(made, files))
-    has_topologies = bool(cluster) or any(d.kind == "Topology" for d in documents)
-    for entity in snapshot.entities:
-        file = files.get(entity.label)
-        for problem in _of_entity(entity, made, file or CLUSTER):
-            reason, said = problem
-            if cluster is None and reason is Reason.NO_TOPOLOGY and not has_topologies:
-                continue
-            if file and (cluster is not None or reason not in _OF_NODES):
-                is_warning = said.is_warning or (cluster is None and _may_be_there(entity, made))
-                found.append(said._replace(is_warning=is_warning))
-    return [*found, *(_harmed(base, made, files) if cluster else ())]
+    topologies = {f"Topology {t.name}": t for t in made.topologies}
+    entities = {entity.label: entity for entity in snapshot.entities}
+    is_complete = any(document.kind == "Topology" for document in documents)
+    found: list[Problem] = []
+    for document in documents:
+        if document.kind == "Topology":
+            found += _of_topology(topologies[document.label], document.file)
+            continue
+        entity = entities[document.label]
+        said = _of_entity(entity, made, document.file)
+        if cluster is None:
+            said = _of_files_alone(entity, made, said)
+            found += _uncovered(entity, made, document) if is_complete else ()
+        found += [problem for _, problem in said]
+    return [*found, *(_harmed(cluster, made, documents) if cluster else ())]
 
 
-def _may_be_there(entity: Entity, made: Decision) -> bool:
-    """Whether what it lacks may be in the cluster; what a Topology refuses is refused."""
-    verdict = made.verdict_on(entity)
-    named = {e.name for unit in made.units.values() for e in unit.entities if e.kind == "Binding"}
-    is_here = entity.follow and (entity.follow in named or entity.follow in made.units)
-    return verdict.reason in _MISSING and entity.uid not in made.refused and not is_here
+def _of_files_alone(entity: Entity, made: Decision, said: Iterable[Said]) -> Iterator[Said]:
+    """Nothing is known of nodes, and what something follows may be in the cluster."""
+    target = entity.follow
+    bindings = {(e.namespace, e.name) for unit in made.units.values() for e in unit.entities}
+    is_here = target in made.units or (entity.namespace, target) in bindings
+    for reason, problem in said:
+        if reason not in _OF_NODES:
+            may_be_there = reason in _OF_LEADERS and not is_here
+            yield reason, problem._replace(is_warning=problem.is_warning or may_be_there)
 
 
-def _of_topologies(made: Decision, files: dict[str, str]) -> Iterator[Problem]:
-    for topology in made.topologies:
-        file = files.get(f"Topology {topology.name}")
-        if file and topology.rejection:
-            yield _problem(file, f"Topology {topology.name}", *topology.rejection)
-        elif file and _is_wide(topology):
-            say = Reason.MASK_NOT_HOST.sentence
-            yield Problem(file, f"Topology {topology.name}", "spec.cidrmask", say, is_warning=True)
+def _uncovered(entity: Entity, made: Decision, document: Document) -> Iterator[Problem]:
+    unit = made.units.get(entity.address)
+    if unit and unit.topology and unit.topology.name.startswith(_ANY):
+        say = f"no Topology in these files covers {entity.address} ({Reason.NO_TOPOLOGY})"
+        yield Problem(document.file, document.label, "spec.address", say, is_warning=True)
+
+
+def _of_topology(topology: Topology, file: str) -> Iterator[Problem]:
+    label = f"Topology {topology.name}"
+    if topology.rejection:
+        yield _problem(file, label, *topology.rejection)
+    elif _is_wide(topology):
+        say = Reason.MASK_NOT_HOST.sentence
+        yield Problem(file, label, "spec.cidrmask", say, is_warning=True)
 
 
 def _is_wide(topology: Topology) -> bool:
     return topology.placement.mask != (32 if topology.family == 4 else 128)  # noqa: PLR2004
 
 
-def _of_entity(entity: Entity, made: Decision, file: str) -> Iterator[tuple[Reason, Problem]]:
+def _of_entity(entity: Entity, made: Decision, file: str) -> Iterator[Said]:
     verdict = made.verdict_on(entity)
     if (
         verdict.state in {State.BROKEN, State.UNASSIGNED}
@@ -86,8 +108,9 @@ def _of_entity(entity: Entity, made: Decision, file: str) -> Iterator[tuple[Reas
             yield reason, found._replace(is_warning=kind not in _FLAGS)
 
 
-def _harmed(before: Lists, made: Decision, files: dict[str, str]) -> Iterator[Problem]:
+def _harmed(before: Lists, made: Decision, documents: Sequence[Document]) -> Iterator[Problem]:
     """Objects of the cluster that would be refused, or in conflict, because of the files."""
+    files = {document.label for document in documents}
     snapshot = view(before).snapshot
     standing = decided(snapshot)
     after = {e.uid: e for unit in made.units.values() for e in unit.entities}

@@ -1,6 +1,5 @@
 """`doctor`: one line a check, from the API server outwards."""
 
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
@@ -54,7 +53,7 @@ def _operator(call: Call) -> Iterable[Finding]:
     before = call.api.leases(namespace)
     after = before
     if not installation.is_fresh(before, call.output.seconds_since):
-        time.sleep(SECOND_LOOK)
+        call.sleep(SECOND_LOOK)
         after = call.api.leases(namespace)
     return installation.of_operator(before, after, call.output.seconds_since)
 
@@ -63,7 +62,7 @@ def _objects(call: Call) -> Iterator[Finding]:
     lists = call.everything()
     late = any(finding.verdict != "ok" for finding in objects.of_statuses(lists))
     if late or lagging(lists.plumbings):
-        time.sleep(A_MOMENT)
+        call.sleep(A_MOMENT)
         plumbings = call.api.list("NodePlumbing")
         lists = replace(call.everything() if late else lists, plumbings=plumbings)
     yield from agents.of_nodes(lists)

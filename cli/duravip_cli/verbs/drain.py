@@ -61,7 +61,7 @@ def _wait(call: Call, name: str) -> Machine:
                 f"{name} is taken out, but after {call.asked.timeout:g} s it is still granted "
                 f"{found.granted} addresses and serves {served}: see `kubectl duravip doctor`"
             )
-        time.sleep(LOOK_EVERY)
+        call.sleep(LOOK_EVERY)
 
 
 def _say(call: Call, text: str) -> None:

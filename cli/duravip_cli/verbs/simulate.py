@@ -18,7 +18,7 @@ def run(call: Call) -> Code:
     if not (asked.fail or asked.drain or asked.apply):
         raise CommandError("say what to simulate: --fail, --drain or --apply", Code.UNUSABLE)
     lists = call.everything()
-    before = settled(call.api, lists).snapshot
+    before = settled(call, lists).snapshot
     _insist(before, [*asked.fail, *asked.drain])
     after = _applied(call, lists, before) if asked.apply else before
     found = forecast(before, drained(failed(after, asked.fail), asked.drain))

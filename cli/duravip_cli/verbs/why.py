@@ -1,10 +1,7 @@
 """`why`: one address, and every node's standing in its election."""
 
-import time
-from collections.abc import Callable
 from dataclasses import replace
 
-from duravip_cli.api import Api
 from duravip_cli.call import Call
 from duravip_cli.core.lists import Lists
 from duravip_cli.core.live import CAVEAT, View, lagging, view
@@ -22,7 +19,7 @@ def run(call: Call) -> Code:
     """Print the account of one address."""
     lists = call.everything()
     unit = only(units(lists, [call.meant]), call.asked.what)
-    seen = settled(call.api, lists)
+    seen = settled(call, lists)
     made = decided(seen.snapshot)
     stood = standings(seen, made, unit.address) if unit.address in made.units else []
     told = [(e, made.verdict_on(e)) for e in seen.snapshot.entities if e.label in unit.entities]
@@ -43,11 +40,11 @@ def only(found: list[Unit], given: str) -> Unit:
     return found[0]
 
 
-def settled(api: Api, lists: Lists, sleep: Callable[[float], object] = time.sleep) -> View:
+def settled(call: Call, lists: Lists) -> View:
     """The cluster; NodePlumbings that an agent may just be acting on are read once more."""
     if lagging(lists.plumbings):
-        sleep(A_MOMENT)
-        lists = replace(lists, plumbings=api.list("NodePlumbing"))
+        call.sleep(A_MOMENT)
+        lists = replace(lists, plumbings=call.api.list("NodePlumbing"))
     return view(lists)
 
 
