@@ -97,7 +97,7 @@ def write(world: World, i: int, weak: Weak) -> World:
         return world
     after = api._replace(grant=grant, generation=api.generation + 1, epoch=operator.epoch)
     name, known = NAMES[n], operator.memory[n]
-    memory = handover.afterwrite(
+    memory = handover.after_write(
         {name: known} if known else {},
         w.plumbing(name, operator.cache[n], WHERE),
         w.plumbing(name, after, WHERE),
