@@ -101,7 +101,8 @@ class Loop:
                 return
             decided = decision.decided(snapshot, self._memory)
         await self._grant(snapshot, decided.plans, epoch)
-        parts.reporting.report(snapshot, decided)
+        say = parts.reporting.note if self._must_hurry else parts.reporting.report
+        say(snapshot, decided)
 
     def _tell_pulse(self, epoch: int | None) -> None:
         """Who is to be heard, where they are, and which spec each of them should know of."""

@@ -10,14 +10,23 @@ log = logging.getLogger(__name__)
 
 def is_mere_suspicion(before: View, after: View) -> bool:
     """Whether nothing is new but that some nodes have fallen silent."""
-    heard = differences(before.hearing, after.hearing)
-    silences = differences(before.silences, after.silences)
-    return after.witnessed == before.witnessed and all(
-        heard.get(name) is Hearing.SILENT and not (how.gone or how.answering or how.is_muted)
-        if (how := after.silences.get(name))
-        else False
-        for name in heard.keys() | silences.keys()
+    fallen = differences(before.silences, after.silences).keys()
+    others = differences(before.hearing, after.hearing).keys() - fallen
+    return (
+        after.witnessed == before.witnessed
+        and not others
+        and all(
+            name in after.silences
+            and name not in before.silences
+            and _is_open(after.silences[name])
+            for name in fallen
+        )
     )
+
+
+def _is_open(silence: Silence) -> bool:
+    """Whether nothing follows from it yet."""
+    return not (silence.gone or silence.answering or silence.is_muted)
 
 
 def log_changes(before: View, after: View) -> None:
@@ -34,4 +43,4 @@ def log_changes(before: View, after: View) -> None:
         if answering := silence.answering - known.answering:
             log.warning("node %s still answers on %s", name, ", ".join(sorted(answering)))
         if silence.is_muted and not known.is_muted:
-            log.warning("node %s has muted what it holds under strict fencing", name)
+            log.warning("node %s has muted by now what is strictly fenced", name)

@@ -5,8 +5,10 @@ this. File descriptor `socket` of the settings is the UDP socket, which outlives
 new one finds in it what has arrived meanwhile.
 """
 
+import contextlib
 import gc
 import json
+import os
 import selectors
 import signal
 import socket
@@ -34,6 +36,7 @@ SAID_EVERY: Final = 0.01
 SEEN_EVERY: Final = 0.1
 RECKONED_EVERY: Final = 1.0
 DRAINED_AT_ONCE: Final = 5000
+NICE: Final = -15
 
 
 class Process:
@@ -207,6 +210,8 @@ def main() -> None:
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     gc.freeze()
+    with contextlib.suppress(OSError):  # ahead of what merely calculates, where that is allowed
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
     try:
         Process(json.loads(sys.argv[1])).run()
     except (BrokenPipeError, ConnectionResetError):
