@@ -35,7 +35,8 @@ def main(argv: list[str] | None = None) -> int:
         print("nothing is to be measured: no case fits", file=sys.stderr)
         return 2
     limit = QUICK_LIMIT if wish.quick else 1.2 * plans.longest(cells)
-    say(machine())
+    where = machine()
+    say(where)
     say(f"{len(cells)} cases, {limit / 60:.0f} minutes at most")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     campaign = Campaign(arguments.output, say, limit=limit, is_quick=wish.quick)
@@ -48,11 +49,11 @@ def main(argv: list[str] | None = None) -> int:
         print(f"cannot go on: {error}", file=sys.stderr)
         return 1
     finally:
-        conclude(campaign, arguments.output, arguments.drawing)
+        conclude(campaign, arguments.output, arguments.drawing, where)
     return 0
 
 
-def conclude(campaign: Campaign, output: Path, drawing: Path) -> None:
+def conclude(campaign: Campaign, output: Path, drawing: Path, where: str) -> None:
     """Print the table and all that has to be known with it; draw it."""
     rows = campaign.rows
     if rows:
@@ -64,17 +65,17 @@ def conclude(campaign: Campaign, output: Path, drawing: Path) -> None:
     for note in campaign.notes:
         print(f"not run: {note}")
     if rows:
-        _draw(rows, drawing)
-        print(f"results: {output}")
+        _draw(rows, drawing, f"{datetime.now(UTC):%Y-%m-%d}, {where}")
+        print(f"load at the end {os.getloadavg()[0]:.1f}; results: {output}")
 
 
-def _draw(rows: list[Row], drawing: Path) -> None:
+def _draw(rows: list[Row], drawing: Path, subtitle: str) -> None:
     try:
         from bench.drawing import draw  # noqa: PLC0415 (all but the picture works without it)
     except ImportError:
         print("no picture: matplotlib is not installed")
         return
-    if draw(rows, drawing, f"{datetime.now(UTC):%Y-%m-%d}, {machine()}"):
+    if draw(rows, drawing, subtitle):
         print(f"picture: {drawing}")
 
 

@@ -94,8 +94,8 @@ def _quick(wish: Wish) -> Iterator[Cell]:
                 if case == AT_REST or (is_slow and case != CRASH and not wish.cases):
                     continue
                 runs = 1 if case != CRASH else 2 if is_slow else 3
-                yield Cell(case, system, count, runs, 25.0)
-        if system == DURAVIP:
+                yield Cell(case, system, count, runs, 30.0)
+        if system == DURAVIP and not wish.addresses:
             yield Cell(AT_REST, system, 300, 1, 60.0)
         if not wish.addresses:
             yield Cell(CRASH, system, BIG, 1 if is_slow else 2, 30.0)

@@ -21,7 +21,9 @@ from lab.fleet import wait_until
 REST = {True: 10.0, False: 20.0}
 BUSY = {True: 15.0, False: 60.0}
 ALARM = " is silent, was alive"
+LAPSES = "duravip_agent_lapses_total"
 CALM_WITHIN = 120.0
+QUIET_WITHIN, QUIET_FOR = 30.0, 3.0
 AN_HOUR = 3600
 
 
@@ -37,14 +39,11 @@ class Resting:
     def row(self, count: int) -> Row:
         """All of it, in one row."""
         self._made.settle(CRASH)
-        time.sleep(2)
+        self._wait_for_quiet()
         figures = self._left_alone()
-        gaps, doubles, alarms = self._kept_busy(count)
-        figures["false_alarms_per_hour"] = round(alarms * AN_HOUR / self._busy)
-        figures["busy_seconds"] = self._busy
-        figures |= self._failing_over(count)
-        row = Row.of(AT_REST, DURAVIP, count, [Run(gap, 0) for gap in gaps])
-        return replace(row, runs=1, double_owner_samples=doubles, figures=figures)
+        run, busy = self._kept_busy(count)
+        figures |= busy | self._failing_over(count)
+        return replace(Row.of(AT_REST, DURAVIP, count, run), runs=1, figures=figures)
 
     def _left_alone(self) -> dict[str, Any]:
         self._say(f"{AT_REST}: left alone for {self._rest:g} s")
@@ -66,19 +65,27 @@ class Resting:
             "api_writes_at_rest": more(writes, self._writes()),
         }
 
-    def _kept_busy(self, count: int) -> tuple[list[float], int, int]:
-        """The longest gap of each address, double answers, and alarms that were false."""
+    def _kept_busy(self, count: int) -> tuple[list[Run], dict[str, Any]]:
+        """The longest gap of each address, and alarms that were false."""
         self._say(f"{AT_REST}: every processor is busy for {self._busy:g} s")
-        operator = self._made.fleet.operators[self._made.operators.leader]
-        alarms = operator.output().count(ALARM)
+        operators = self._made.operators
+        operator = self._made.fleet.operators[operators.leader]
+        alarms, lapses = operator.output().count(ALARM), operators.agents_sum(LAPSES)
         with (
             self._lab.observe(sample(addresses(count))) as seen,
             busy_processors(self._busy),
         ):
             time.sleep(self._busy)
         sight = seen.sight
-        gaps = [sight.gap(address) for address in sight.addresses]
-        return gaps, sight.double_owners, operator.output().count(ALARM) - alarms
+        gaps = [Run(sight.gap(address), 0) for address in sight.addresses]
+        gaps[0] = replace(gaps[0], doubles=sight.double_owners)
+        alarms = operator.output().count(ALARM) - alarms
+        return gaps, {
+            "busy_seconds": self._busy,
+            "false_alarms_per_hour": round(alarms * AN_HOUR / self._busy),
+            "dead_man_lapses_while_busy": int(operators.agents_sum(LAPSES) - lapses),
+            "observer_late_ms_while_busy": round(sight.late * 1000),
+        }
 
     def _failing_over(self, count: int) -> dict[str, Any]:
         """A crash that nobody looks at, until all that it changes is written."""
@@ -88,6 +95,7 @@ class Resting:
         self._made.acts[CRASH]()
         time.sleep(self._made.patience(CRASH, count))
         wait_until(self._is_calm, "the statuses are written after a fail-over", CALM_WITHIN)
+        self._wait_for_quiet()
         after = self._made.operators.metrics()
         names = [f"duravip_operator_pass_seconds_{part}" for part in ("sum", "count")]
         spent, passes = (value(after, name) - value(shown, name) for name in names)
@@ -100,6 +108,13 @@ class Resting:
     def _is_calm(self) -> bool:
         shown = self._made.operators.metrics()
         return value(shown, "duravip_operator_pending_statuses") == 0
+
+    def _wait_for_quiet(self) -> None:
+        """Until nothing is written any more, events included; or it is clear that it goes on."""
+        end, before = time.monotonic() + QUIET_WITHIN, {"": 0.0}
+        while (now := self._writes()) != before and time.monotonic() < end:
+            before = now
+            time.sleep(QUIET_FOR)
 
     def _writes(self) -> dict[str, float]:
         return api_writes(self._lab.kubectl("get", "--raw", "/metrics"))

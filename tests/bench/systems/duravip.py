@@ -59,9 +59,9 @@ class DuraVip:
         return {"agent-frozen": lambda: _now(self.fleet.agents[VICTIM].resume)}
 
     def patience(self, case: str, count: int) -> float:
-        """What is promised, and room to see by how much it is missed."""
-        base = {"leader-and-owner": 5.0, "agent-killed": 2.5, "agent-frozen": 2.5}
-        return base.get(case, 1.8) + 1.5 * count / 10_000
+        """What is promised, and a second to see two owners, if there are any."""
+        base = {"leader-and-owner": 4.0, "agent-killed": 2.0, "agent-frozen": 2.0}
+        return base.get(case, 1.5) + 1.5 * count / 10_000
 
     def start(self) -> None:
         """Start the programs; there is a Topology, and no address yet."""

@@ -10,6 +10,7 @@ from lab.errors import LabError
 from lab.fleet import PULSE_PORT, Fleet, wait_until
 
 URL: Final = "http://127.0.0.1:9480/metrics"
+AGENT_URL: Final = "http://127.0.0.1:9481/metrics"
 PREFIX: Final = "duravip_operator"
 FETCH: Final = "import sys, urllib.request as r; print(r.urlopen(sys.argv[1]).read().decode())"
 
@@ -48,6 +49,11 @@ class Operators:
         """What the one that leads shows under /metrics."""
         return self._shown(self.leader)
 
+    def agents_sum(self, name: str) -> float:
+        """What one metric of the agents is in all."""
+        shown = [self._shown(node, AGENT_URL) for node in NODES]
+        return sum(value(text, name) for text in shown)
+
     def unsettled(self) -> str:
         """What the one that leads still has to do; empty when nothing is."""
         try:
@@ -75,5 +81,5 @@ class Operators:
         except LabError:
             return False
 
-    def _shown(self, machine: str) -> str:
-        return self._lab.machines[machine].run([sys.executable, "-c", FETCH, URL])
+    def _shown(self, machine: str, url: str = URL) -> str:
+        return self._lab.machines[machine].run([sys.executable, "-c", FETCH, url])
