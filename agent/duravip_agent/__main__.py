@@ -14,18 +14,34 @@ import uuid
 
 from duravip_agent import logs, metrics, netlink, wire
 from duravip_agent.announcer import Announcer
-from duravip_agent.beat import Heart
+from duravip_agent.beat import Heart, Hooks
 from duravip_agent.cluster import Cluster, configuration_from
+from duravip_agent.core.deadman import Limits
 from duravip_agent.core.endpoints import endpoint
+from duravip_agent.core.observed import addresses_of
+from duravip_agent.core.report import nics
 from duravip_agent.core.specs import Specs
-from duravip_agent.events import Inbox, KernelChanged, Stop, Troubled, Written
+from duravip_agent.deadman import DeadMan
+from duravip_agent.events import ContactChanged, Inbox, KernelChanged, Stop, Troubled, Written
+from duravip_agent.fence import Fence, FenceError
+from duravip_agent.handover import Handover
+from duravip_agent.inquiry import Inquiry
+from duravip_agent.intake import DeniedError, Intake
+from duravip_agent.judge import Judge, Sources
 from duravip_agent.keys import KeyFile
-from duravip_agent.loop import DeniedError, Loop, Parts
+from duravip_agent.lifeline import Lifeline
+from duravip_agent.looks import Looks
+from duravip_agent.loop import Loop, Parts
 from duravip_agent.plumber import Plumber
 from duravip_agent.reader import Reader
 from duravip_agent.reporter import Reporter
+from duravip_agent.scout import Scout
 from duravip_agent.settings import PROGRAM_VERSION, Settings, SettingsError, settings_from
+from duravip_agent.tools import Tools
+from duravip_agent.unfenced import Unfenced
+from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Channels, Identity, Voice
+from duravip_api.timing import CONTACT, STRICT_HOLD
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +58,7 @@ def main() -> None:
         settings = settings_from(sys.argv[1:])
         logs.set_up(settings.log_format, settings.log_level)
         code = run(settings)
-    except (SettingsError, DeniedError) as error:
+    except (SettingsError, DeniedError, FenceError) as error:
         sys.stderr.write(f"duravip-agent: {error}\n")
         code = 2
     except Exception:
@@ -81,30 +97,67 @@ def _work(
     counted: metrics.Metrics,
 ) -> None:
     identity = Identity(PROGRAM_VERSION, uuid.uuid4().hex)
-    inbox = Inbox()
+    inbox, specs, scout = Inbox(), Specs(), Scout()
+    fence, dead_man = _fence(settings, kernel)
+    limits = Limits(settings.dead_man_after, CONTACT, STRICT_HOLD)
+    lifeline = Lifeline(dead_man, limits, counted, lambda: inbox.put(ContactChanged()))
+    looks = Looks(scout, identity.boot, counted)
+    heart = Heart((settings.node_name, identity.boot), keys, lifeline, looks, counted)
     reader = Reader(cluster, inbox)
-    heart = Heart((settings.node_name, identity.boot), keys, counted, reader.read_soon)
     reporter = Reporter(
         cluster,
         lambda body: inbox.put(Written(body)),
         lambda error: inbox.put(Troubled(error)),
     )
-    announcer = Announcer(kernel, settings.announce_every, counted)
-    plumber = Plumber(kernel, announcer, counted)
-    specs = Specs()
-    voice = Voice(identity, Channels(reporter, heart, counted), specs, plumber)
-    loop = Loop(Parts(inbox, specs, plumber, announcer, reporter, voice, counted))
+    tools = Tools(
+        specs=specs,
+        fence=fence,
+        lifeline=lifeline,
+        judge=Judge(Sources(specs, lifeline, lambda: heart.contact)),
+        plumber=Plumber(kernel, counted),
+        announcer=Announcer(kernel, settings.announce_every, counted),
+        inquiry=Inquiry(inbox, scout, reader.read_soon),
+        metrics=counted,
+    )
+    handover = Handover(tools)
+    voice = Voice(identity, Channels(reporter, heart, counted), tools, handover)
+    upkeep = Upkeep(fence, lifeline, counted)
+    intake = Intake(tools, reporter, voice)
+    loop = Loop(Parts(inbox, tools, intake, handover, upkeep, reporter, voice))
     _serve(settings, counted, loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.put(Stop()))
     log.info("%s starts on node %s as %s", PROGRAM_VERSION, settings.node_name, identity.boot)
     netlink.watch(lambda with_links: inbox.put(KernelChanged(with_links)))
     if settings.clean_slate == "all":
-        plumber.withdraw()
-    heart.start()
+        tools.plumber.withdraw()
+    tools.inquiry.start()
+    heart.start(Hooks(reader.read_soon, lambda: inbox.put(ContactChanged())))
     reader.start()
     loop.run()
     log.info("ended: everything is withdrawn")
+
+
+def _fence(
+    settings: Settings, kernel: netlink.Kernel
+) -> tuple[Fence, DeadMan] | tuple[Unfenced, Unfenced]:
+    """The fence, in place of an earlier agent's: from here on everything is mute."""
+    observed = kernel.observed(with_links=True)
+    guarded = [nic.name for nic in nics(observed)]
+    leftovers = addresses_of(observed.marked)
+    try:
+        fence, dead_man = Fence(), DeadMan()
+        fence.build(guarded, settings.dead_man_after, leftovers)
+        kernel.delete_all_routes()
+    except FenceError as error:
+        if not settings.allow_unfenced:
+            raise
+        log.warning("%s", error)
+        unfenced = Unfenced()
+        unfenced.build(guarded, settings.dead_man_after, leftovers)
+        kernel.delete_all_routes()
+        return unfenced, unfenced
+    return fence, dead_man
 
 
 def _only_one() -> socket.socket:

@@ -43,6 +43,11 @@ class Announcer:
             self._schedule.add(placement, addresses, now)
         self.announce(now)
 
+    def defend(self, addresses: frozenset[str], now: float) -> None:
+        """Say at once that these are ours."""
+        self._schedule.defend(addresses)
+        self.announce(now)
+
     def next_due(self, now: float) -> float:
         """When `announce` has something to do."""
         times = (self._schedule.next_due(), self._pacing.next_due(now))

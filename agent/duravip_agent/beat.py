@@ -1,28 +1,36 @@
 """Beats: every 100 ms one datagram to every replica of the operator, and their answers.
 
-Runs in a thread of its own, and never waits for anything but the clock and its sockets.
+Runs in a thread of its own, and never waits for anything but the clock and its sockets. The same
+thread refreshes the dead-man, and hands the operator's looks on.
 """
 
 import contextlib
-import logging
 import os
 import select
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from threading import Thread
+from typing import Any
 
+from duravip_agent import clock
+from duravip_agent.core.contacting import Acked, after, is_news
+from duravip_agent.core.deadman import Contact
 from duravip_agent.keys import KeyFile
+from duravip_agent.lifeline import Lifeline
+from duravip_agent.looks import Looks
 from duravip_agent.metrics import Metrics
 from duravip_agent.targets import Targets
-from duravip_api.beats import MAX_BYTES, Ack, Beat, opened, sealed
+from duravip_api.beats import MAX_BYTES, Ack, Beat, Look, Sight, opened, sealed
 from duravip_api.timing import BEAT
-
-log = logging.getLogger(__name__)
 
 OLDEST_ANSWER = 50
 """An answer to an earlier beat than that many ago is taken for a replay."""
+
+HURRY = (0.0, 0.005, 0.01, 0.02, 0.04)
+"""A new spec is beaten about after these pauses, until an acknowledgement names it: what it grants
+cannot be armed before that (rule A1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,52 +47,88 @@ class Pulse:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """The newest answer of a leader."""
+class Hooks:
+    """Whom to tell. Nothing of this may wait."""
 
-    at: float
-    """By the monotonic clock."""
-    epoch: int
-    generation: int
+    on_newer: Callable[[], None]
+    """There is a newer spec than the one that was read."""
+    on_contact: Callable[[], None]
+    """Something may be armed that could not be before."""
 
 
 class Heart:
     """Beats. What is to be said is set from outside, as one value."""
 
     def __init__(
-        self, who: tuple[str, str], keys: KeyFile, metrics: Metrics, on_newer: Callable[[], None]
+        self,
+        who: tuple[str, str],
+        keys: KeyFile,
+        lifeline: Lifeline,
+        looks: Looks,
+        metrics: Metrics,
     ) -> None:
         self._node, self._boot = who
-        self._keys, self._metrics, self._on_newer = keys, metrics, on_newer
+        self._keys, self._lifeline, self._looks = keys, lifeline, looks
+        self._metrics = metrics
+        self._hooks = Hooks(lambda: None, lambda: None)
         self._targets = Targets()
         self._seq = 0
+        self._sent: dict[int, float] = {}
+        """When the latest beats were sent."""
+        self._hurry: list[float] = []
+        """When to beat beside the usual times."""
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._sockets = {family: sock for family in _FAMILIES if (sock := _socket(family))}
+        self._acked: Acked | None = None
         self.pulse = Pulse()
-        self.newest: Heard | None = None
 
-    def start(self) -> None:
+    @property
+    def contact(self) -> Contact | None:
+        """The newest acknowledgement of a leader."""
+        acked = self._acked
+        return acked.contact if acked else None
+
+    def start(self, hooks: Hooks) -> None:
         """Begin to beat."""
+        self._hooks = hooks
         self._targets.start()
         Thread(target=self._run, name="beat", daemon=True).start()
+
+    def hurry(self) -> None:
+        """Beat now: there is a new spec to be acknowledged."""
+        os.eventfd_write(self._bell, 1)
 
     def _run(self) -> None:
         # Ahead of everything else on a busy node, where that is allowed (CAP_SYS_NICE).
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
-        due = time.monotonic()
+        due = clock.now()
         while True:
-            now = time.monotonic()
+            now = clock.now()
             if now >= due:
                 due = max(due + BEAT, now)
                 self._keys.refresh(now)
                 self._beat()
-            self._listen(due - time.monotonic())
+                self._lifeline.tick(self.contact)
+            elif self._hurry and now >= self._hurry[0]:
+                self._beat_in_a_hurry(now)
+            self._listen(min([due, *self._hurry[:1]]) - clock.now())
+
+    def _beat_in_a_hurry(self, now: float) -> None:
+        contact = self.contact
+        if contact and contact.generation == self.pulse.generation:
+            self._hurry = []
+            return
+        self._hurry = [time for time in self._hurry if time > now]
+        self._beat()
 
     def _beat(self) -> None:
         pulse = self.pulse
         self._seq += 1
         beat = Beat(self._node, self._boot, self._seq, pulse.generation, pulse.digest)
         datagram = sealed(beat, self._keys.keys)
+        self._sent[self._seq] = clock.now()
+        self._sent.pop(self._seq - OLDEST_ANSWER, None)
         for family, where in self._targets.resolved(pulse.targets):
             sock = self._sockets.get(family)
             if sock is None:
@@ -94,23 +138,42 @@ class Heart:
                 self._metrics.beats.inc()
 
     def _listen(self, seconds: float) -> None:
-        readable, _, _ = select.select([*self._sockets.values()], [], [], max(0.0, seconds))
-        for sock in readable:
-            with contextlib.suppress(OSError):  # a port-unreachable, or nothing after all
-                self._take(sock.recv(MAX_BYTES))
+        waited_for = [self._bell, *(sock.fileno() for sock in self._sockets.values())]
+        readable, _, _ = select.select(waited_for, [], [], max(0.0, seconds))
+        if self._bell in readable:
+            os.eventfd_read(self._bell)
+            now = clock.now()
+            self._hurry = [now + pause for pause in HURRY]
+        for sock in self._sockets.values():
+            if sock.fileno() in readable:
+                with contextlib.suppress(OSError):  # a port-unreachable, or nothing after all
+                    self._take(sock, *sock.recvfrom(MAX_BYTES))
 
-    def _take(self, datagram: bytes) -> None:
-        ack = opened(Ack, datagram, self._keys.keys)
-        if ack is None or ack.boot != self._boot:
-            return
-        if not self._seq - OLDEST_ANSWER < ack.seq <= self._seq:
+    def _take(self, sock: socket.socket, datagram: bytes, sender: Any) -> None:
+        keys = self._keys.keys
+        if ack := opened(Ack, datagram, keys):
+            self._acknowledged(ack)
+        elif look := opened(Look, datagram, keys):
+            self._looks.take(look, sender, clock.now(), partial(self._reply, sock, sender))
+
+    def _reply(self, sock: socket.socket, sender: Any, sight: Sight) -> None:
+        with contextlib.suppress(OSError):  # asked again, if it matters
+            sock.sendto(sealed(sight, self._keys.keys), sender)
+
+    def _acknowledged(self, ack: Ack) -> None:
+        sent = self._sent.get(ack.seq)
+        if ack.boot != self._boot or sent is None:
             return
         self._metrics.acks.inc()
-        if not ack.leader or (self.newest and ack.epoch < self.newest.epoch):
+        if not ack.leader:
             return
-        self.newest = Heard(time.monotonic(), ack.epoch, ack.generation)
-        if ack.generation > self.pulse.newest_read:
-            self._on_newer()
+        before = self._acked
+        self._acked = after(before, Acked(ack.seq, Contact(sent, ack.epoch, ack.generation)))
+        contact = self._acked.contact
+        if contact.generation > self.pulse.newest_read:
+            self._hooks.on_newer()
+        if is_news(before, self._acked, self._lifeline.limits):
+            self._hooks.on_contact()
 
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)

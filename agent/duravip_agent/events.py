@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from duravip_agent.cluster import ApiError, Body
+from duravip_agent.core.claims import Claim
+from duravip_agent.core.probing import Findings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,34 @@ class KernelChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class ContactChanged:
+    """A leader was heard again, or says something new; or the dead-man was late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A segment was asked about contested addresses."""
+
+    generation: int
+    """Of the spec that contested them."""
+    findings: Findings
+    at: float
+    """When it was over, on the agent's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """Others say that they have addresses of ours."""
+
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The agent is asked to end."""
 
 
-Event = Seen | Written | Absent | Troubled | KernelChanged | Stop
+Event = (
+    Seen | Written | Absent | Troubled | KernelChanged | ContactChanged | Answered | Claimed | Stop
+)
 Inbox = SimpleQueue[Event]

@@ -8,18 +8,16 @@ earlier boot, it wrote into the object before.
 
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from queue import Empty
-from types import MappingProxyType
 from typing import assert_never
 
-from duravip_agent.announcer import Announcer
-from duravip_agent.cluster import ApiError, Body
-from duravip_agent.core.grant import Placement
-from duravip_agent.core.specs import Specs
+from duravip_agent import clock
 from duravip_agent.events import (
     Absent,
+    Answered,
+    Claimed,
+    ContactChanged,
     Event,
     Inbox,
     KernelChanged,
@@ -28,18 +26,17 @@ from duravip_agent.events import (
     Troubled,
     Written,
 )
-from duravip_agent.metrics import Metrics
-from duravip_agent.plumber import Plumber
+from duravip_agent.fence import FenceError
+from duravip_agent.handover import Handover
+from duravip_agent.intake import NOTHING, DeniedError, Intake
 from duravip_agent.reporter import Reporter
+from duravip_agent.tools import Occasion, Tools
+from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Voice
 from duravip_api.reasons import Reason
-from duravip_api.timing import SWEEP
+from duravip_api.timing import BEAT, SWEEP
 
 log = logging.getLogger(__name__)
-
-START_PATIENCE = 2.0
-"""What an earlier run has left is served for so long while the grant cannot be read; then it is
-removed: the operator may have given it to another node meanwhile."""
 
 LAST_WORDS = 1.6
 """The last report may take this long after the agent was asked to stop."""
@@ -50,44 +47,36 @@ STUCK_AFTER = 15.0
 WORST_PAUSE = 5.0
 """The longest pause after turns that failed."""
 
-NOTHING: Mapping[str, Placement] = MappingProxyType({})
-
-
-class DeniedError(Exception):
-    """The API server does not let the agent do its work."""
-
 
 @dataclass(frozen=True)
 class Parts:
     """What the loop works through."""
 
     inbox: Inbox
-    specs: Specs
-    plumber: Plumber
-    announcer: Announcer
+    tools: Tools
+    intake: Intake
+    handover: Handover
+    upkeep: Upkeep
     reporter: Reporter
     voice: Voice
-    metrics: Metrics
 
 
 class Loop:
     """Runs until it is asked to stop."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts, self._specs = parts, parts.specs
-        self._began = time.monotonic()
-        self._wanted: Mapping[str, Placement] | None = None
-        """None = not known yet: nothing is added, nothing removed."""
+        self._parts, self._tools = parts, parts.tools
+        self._specs = parts.tools.specs
         self._pending: list[Event] = []
         self._is_dirty = self._with_links = True
+        self._must_judge = False
         self._swept = self._retry_at = 0.0
-        self._denied_since: float | None = None
         self._busy_since: float | None = None
         self._stop_asked: float | None = None
 
     def run(self) -> None:
         """Work; returns when everything is withdrawn, raises DeniedError when it cannot start."""
-        self._parts.plumber.look(time.monotonic(), with_links=True)
+        self._look(with_links=True)
         self._parts.voice.speak(NOTHING)
         self._parts.reporter.start()
         failures = 0
@@ -98,8 +87,7 @@ class Loop:
                 failures = self._turn(failures)
                 self._busy_since = None
         finally:
-            self._parts.plumber.withdraw()
-        self._say_goodbye()
+            self._end()
 
     def healthz(self) -> str:
         """What is wrong with the loop; empty = nothing."""
@@ -115,112 +103,117 @@ class Loop:
     def _turn(self, failures: int) -> int:
         """Handle what happened; gives back how many turns in a row have failed."""
         try:
+            self._must_judge |= self._parts.upkeep.tend()
             while self._pending:
                 self._handle(self._pending.pop(0))
-            self._check_start()
-            now = time.monotonic()
-            if self._is_due(now):
-                self._step(now)
-            self._parts.announcer.announce(time.monotonic())
+            if self._stop_asked is not None:
+                return 0
+            self._is_dirty |= self._parts.intake.is_out_of_patience()
+            self._step_if_due(time.monotonic())
+            self._tools.announcer.announce(time.monotonic())
         except DeniedError:
             raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, FenceError):
+                self._tools.lifeline.mute()
             log.exception("this turn failed and is tried again")
             self._is_dirty = self._with_links = True
-            self._collect(min(0.1 * 2.0**failures, WORST_PAUSE))
+            self._rest(min(0.1 * 2.0**failures, WORST_PAUSE))
             return min(failures + 1, 10)
+        self._tools.lifeline.come_round()
         return 0
+
+    def _rest(self, seconds: float) -> None:
+        """Wait after a failure, without being taken for dead: what is held stays."""
+        end = time.monotonic() + seconds
+        while not self._pending and (left := end - time.monotonic()) > 0:
+            self._tools.lifeline.come_round()
+            self._collect(min(left, BEAT))
 
     def _handle(self, event: Event) -> None:
         match event:
             case Seen(body):
-                self._parts.reporter.notice(body)
-                self._take_up(body)
+                self._is_dirty |= self._parts.intake.seen(body)
             case Written(body):
-                self._denied_since = None
-                self._specs.introduced(body)
-                self._take_up(body)
+                self._is_dirty |= self._parts.intake.written(body)
             case Absent():
-                self._lose()
+                self._is_dirty |= self._parts.intake.absent()
             case Troubled(error):
-                self._note_trouble(error)
+                self._parts.intake.troubled(error)
             case KernelChanged(with_links):
                 self._is_dirty = True
                 self._with_links |= with_links
+            case Answered() | Claimed() | ContactChanged():
+                self._must_judge = True
+                self._note(event)
             case Stop():
                 self._stop_asked = self._stop_asked or time.monotonic()
             case _:
                 assert_never(event)
 
-    def _take_up(self, body: Body) -> None:
-        """Act on the object from now on, if it may be acted on and says something new."""
-        if not self._specs.take(body):
-            return
-        grant = self._specs.grant
-        if self._specs.refusal:
-            log.warning("the spec is refused, the one before stays: %s", self._specs.refusal)
-        elif grant.failures:
-            log.warning("parts of the spec are left out: %s", dict(grant.failures))
-        self._wanted, self._is_dirty = grant.wanted, True
-        self._parts.voice.beat()
+    def _note(self, event: Answered | Claimed | ContactChanged) -> None:
+        """Remember it for the next verdict, and for the report."""
+        judge = self._tools.judge
+        if isinstance(event, Answered):
+            if judge.answered(event.generation, event.findings, event.at):
+                self._speak()
+        elif isinstance(event, Claimed):
+            self._tools.metrics.claims.inc(len(event.claims))
+            judge.claimed(event.claims, self._parts.handover.armed)
+            self._speak()
 
-    def _lose(self) -> None:
-        """There is no object: what is served stays, since the new one will grant it as well."""
-        if self._wanted is None:
-            log.warning("this node has no NodePlumbing yet: nothing is granted")
-            self._wanted, self._is_dirty = NOTHING, True
-        elif self._specs.lose():
-            log.warning("this node's NodePlumbing was deleted: everything stays until it is back")
-            self._parts.voice.speak(self._wanted)  # which a new object then shows first
-
-    def _note_trouble(self, error: ApiError) -> None:
-        if error.is_forbidden and not self._specs.is_introduced:
-            self._denied_since = self._denied_since or time.monotonic()
-            if time.monotonic() - self._denied_since > START_PATIENCE:
-                raise DeniedError(f"no permission to read and report on the NodePlumbing: {error}")
-
-    def _check_start(self) -> None:
-        if self._wanted is None and time.monotonic() - self._began > START_PATIENCE:
-            log.warning("cannot learn what this node is granted: what was left here is removed")
-            self._wanted, self._is_dirty = NOTHING, True
-
-    def _is_due(self, now: float) -> bool:
+    def _step_if_due(self, now: float) -> None:
+        if self._tools.judge.conflicts.expire(now):
+            self._speak()
         if now - self._swept >= SWEEP:
             self._is_dirty = self._with_links = True
-        return self._is_dirty or now >= self._retry_at
+        self._is_dirty |= now >= self._retry_at
+        if self._is_dirty or self._must_judge or clock.now() >= self._parts.handover.due:
+            with self._tools.metrics.step.time():
+                self._step(now)
 
     def _step(self, now: float) -> None:
-        plumber, wanted = self._parts.plumber, self._wanted
-        with_links, self._is_dirty, self._with_links = self._with_links, False, False
-        if with_links:
-            self._swept = now
+        is_dirty, with_links = self._is_dirty, self._with_links
+        self._is_dirty = self._with_links = self._must_judge = False
+        if is_dirty:
+            self._look(with_links=with_links)
+        if self._parts.intake.wanted is not None:
+            occasion = Occasion(now, is_dirty, self._speak, self._must_yield)
+            self._is_dirty = not self._parts.handover.step(occasion)
+        if is_dirty:
+            self._retry_at = self._tools.plumber.next_due(now)
+            self._speak()
 
-        def speak() -> None:
-            self._parts.voice.speak(wanted or NOTHING)
+    def _look(self, *, with_links: bool) -> None:
+        tools, now = self._tools, time.monotonic()
+        self._swept = now if with_links else self._swept
+        tools.plumber.look(with_links=with_links)
+        tools.announcer.links_changed(tools.plumber.observed.links, now)
+        granted_on = frozenset(
+            place.interface for place in (self._parts.intake.wanted or {}).values()
+        )
+        self._parts.upkeep.guard(tools.plumber.observed, granted_on)
 
-        with self._parts.metrics.step.time():
-            plumber.look(now, with_links=with_links)
-            if wanted is not None and not plumber.step(wanted, now, speak, self._must_yield):
-                self._is_dirty = True
-            self._retry_at = plumber.next_due(now)
-            speak()
+    def _speak(self) -> None:
+        self._parts.voice.speak(self._parts.intake.wanted or NOTHING)
 
     def _must_yield(self) -> bool:
         """Whether something came in that must not wait until thousands of addresses are added."""
         self._collect(0.0)
         return any(
-            isinstance(event, Stop)
+            isinstance(event, Stop | Answered)
             or (isinstance(event, Seen) and self._specs.is_news(event.body))
             for event in self._pending
         )
 
     def _next_due(self) -> float:
-        """Seconds until there is something to do without any event."""
+        """Seconds until there is something to do without any event; never more than a beat."""
         now = time.monotonic()
-        times = [self._swept + SWEEP, self._retry_at, self._parts.announcer.next_due(now)]
-        if self._wanted is None:
-            times.append(self._began + START_PATIENCE)
-        return 0.0 if self._is_dirty else max(0.0, min(times) - now)
+        times = [now + BEAT, self._swept + SWEEP, self._retry_at]
+        times.append(self._tools.announcer.next_due(now))
+        if self._parts.intake.wanted is not None:
+            times.append(now + self._parts.handover.due - clock.now())
+        return 0.0 if self._is_dirty or self._must_judge else max(0.0, min(times) - now)
 
     def _collect(self, seconds: float) -> None:
         """Wait for an event, and take all that are there."""
@@ -233,10 +226,18 @@ class Loop:
         except Empty:
             pass
 
-    def _say_goodbye(self) -> None:
-        """The last report. What could not be removed is never called withdrawn."""
-        if self._parts.plumber.observed.marked:
+    def _end(self) -> None:
+        """Fall silent, say so, and remove everything: in this order where there is a fence."""
+        handover = self._parts.handover
+        handover.silence_all()
+        is_orderly = self._stop_asked is not None
+        if is_orderly and not handover.served:
+            self._parts.voice.speak(NOTHING, is_stopped=True)
+        handover.remove_all()
+        if self._tools.plumber.observed.marked:
             raise RuntimeError("some addresses could not be removed")
+        if not is_orderly:
+            return
         self._parts.voice.speak(NOTHING, is_stopped=True)
         deadline = (self._stop_asked or time.monotonic()) + LAST_WORDS
         if not self._parts.reporter.wait_until_written(deadline):

@@ -32,6 +32,20 @@ class Metrics:
         )
         self.beats = self._counter("beats_sent", "Beats that were sent.")
         self.acks = self._counter("acknowledgements", "Beats that were acknowledged.")
+        self.muted = self._counter("muted", "Addresses that were muted.")
+        self.yielded = self._counter("yielded", "Addresses that were left to who claims them.")
+        self.claims = self._counter("claims", "Claims of our addresses by other hosts.")
+        self.probed = self._counter("probed", "Contested addresses that were asked about.")
+        self.late = self._counter("late_arms", "Addresses that were armed too late: muted again.")
+        self.lapses = self._counter("lapses", "How often everything was muted for being late.")
+        self.rebuilt = self._counter("fence_rebuilds", "How often the fence was built again.")
+        self.looks = self._counter("looks", "Looks at other nodes, by what was seen.", "verdict")
+        self.refresh_gap = Histogram(
+            "duravip_agent_refresh_gap_seconds",
+            "From one refresh of the dead-man to the next.",
+            registry=self.registry,
+            buckets=(0.105, 0.11, 0.12, 0.15, 0.2, 0.3, 0.4, 0.5),
+        )
         self.step = Histogram(
             "duravip_agent_step_seconds",
             "How long one step of the loop took.",

@@ -13,6 +13,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from threading import Thread
 from typing import Any
 
@@ -20,10 +21,11 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from duravip_agent.core import messages
-from duravip_agent.core.messages import Change
+from duravip_agent.core.messages import Change, RouteChange
 from duravip_agent.core.observed import Alias, Link, Observed
 from duravip_agent.core.pacing import Neighbour
 from duravip_agent.packed import Packed, opened
+from duravip_api import MARK
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +33,7 @@ _IFF_UP, _IFF_LOOPBACK = 0x1, 0x8
 _EVENTS = 0x1 | 0x10 | 0x100
 """The groups of link, IPv4 address and IPv6 address events."""
 
+_CONF = Path("/proc/sys/net/ipv4/conf")
 _MAIN_TABLE = 254
 _NTF_USE = 0x01
 _VRF = "vrf"
@@ -92,6 +95,28 @@ class Kernel:
             for alias, number in refused.items()
             if number not in _GONE
         }
+
+    def add_routes(self, aliases: Sequence[Alias]) -> set[Alias]:
+        """Let these be answered for before they are added; gives back those that were refused."""
+        changes = [RouteChange(alias, is_new=True) for alias in aliases]
+        refused = self._packed.change(changes)
+        return {alias for alias, number in refused.items() if number != errno.EEXIST}
+
+    def delete_routes(self, aliases: Sequence[Alias]) -> None:
+        """Undo it; the aliases, and the kernel's own routes to them, stay."""
+        self._packed.change([RouteChange(alias, is_new=False) for alias in aliases])
+
+    def answers_for_routes(self, interface: str) -> bool:
+        """Whether a route is enough for the kernel to answer ARP there."""
+        try:
+            told = [(_CONF / name / "arp_ignore").read_text() for name in ("all", interface)]
+        except OSError:
+            return False
+        return all(int(text) == 0 for text in told)
+
+    def delete_all_routes(self) -> None:
+        """Undo what an earlier agent has left of it."""
+        self._ip.flush_routes(table=messages.LOCAL_TABLE, proto=MARK)
 
     def neighbours(self, link: int) -> list[Neighbour]:
         """The hosts on a link whose MAC the kernel knows."""

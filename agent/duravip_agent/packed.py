@@ -5,7 +5,7 @@ import socket
 from collections.abc import Sequence
 
 from duravip_agent.core import messages
-from duravip_agent.core.messages import Change
+from duravip_agent.core.messages import Change, RouteChange
 from duravip_agent.core.observed import Alias
 
 BATCH = 64
@@ -55,19 +55,18 @@ class Packed:
                 break
         return bodies
 
-    def change(self, changes: Sequence[Change]) -> dict[Alias, int]:
+    def change(self, changes: Sequence[Change | RouteChange]) -> dict[Alias, int]:
         """Make changes; gives back those that were refused, each with its errno."""
         refused: dict[Alias, int] = {}
         for start in range(0, len(changes), BATCH):
             refused |= self._change_batch(changes[start : start + BATCH])
         return refused
 
-    def _change_batch(self, batch: Sequence[Change]) -> dict[Alias, int]:
+    def _change_batch(self, batch: Sequence[Change | RouteChange]) -> dict[Alias, int]:
         first, last = self._seq + 1, self._seq + len(batch)
         self._seq = last
         datagram = b"".join(
-            messages.change_request(change, seq, wants_ack=seq == last)
-            for seq, change in enumerate(batch, first)
+            _request(change, seq, wants_ack=seq == last) for seq, change in enumerate(batch, first)
         )
         self._send(datagram)
         refused: dict[Alias, int] = {}
@@ -115,3 +114,9 @@ class Packed:
         """Start with an empty socket: what is still in the old one answers nobody."""
         self._sock.close()
         self._sock = self._opened()
+
+
+def _request(change: Change | RouteChange, seq: int, *, wants_ack: bool) -> bytes:
+    if isinstance(change, RouteChange):
+        return messages.route_request(change, seq, wants_ack=wants_ack)
+    return messages.change_request(change, seq, wants_ack=wants_ack)

@@ -1,27 +1,24 @@
-"""One step: look at the kernel, and make it hold what is granted.
-
-What is not granted goes first, since another node may wait for it; only then is anything added.
-"""
+"""The kernel's addresses: what is there, what has to change, and what failed."""
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
-from duravip_agent.announcer import Announcer
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.observed import Alias, Observed, addresses_of
-from duravip_agent.core.plan import planned
+from duravip_agent.core.plan import Plan, planned
 from duravip_agent.core.retrying import Retries
 from duravip_agent.metrics import Metrics
 from duravip_agent.netlink import Kernel
+from duravip_agent.stopgap import Stopgaps
 from duravip_api.addresses import ranges
 
 log = logging.getLogger(__name__)
 
 CHUNK = 256
-"""So many addresses are added and announced before anything newer is looked at."""
+"""So many addresses are changed before anything newer is looked at."""
 
 SHOWN_RANGES = 8
 """A line of the log names no more."""
@@ -30,89 +27,100 @@ SHOWN_RANGES = 8
 class Plumber:
     """Holds the picture of the kernel and changes it. For the loop's thread."""
 
-    def __init__(self, kernel: Kernel, announcer: Announcer, metrics: Metrics) -> None:
-        self._kernel, self._announcer, self._metrics = kernel, announcer, metrics
+    def __init__(self, kernel: Kernel, metrics: Metrics) -> None:
+        self._kernel, self._metrics = kernel, metrics
         self._retries = Retries()
+        self.stopgaps = Stopgaps(kernel)
         self._expected: frozenset[str] = frozenset()
         """What was there after the last step: what is missing now was removed by others."""
+        self._placed: tuple[Observed, Mapping[str, Placement], frozenset[str]] | None = None
+        self._found: dict[str, str] = {}
+        """What has failed in this step so far."""
+        self._added: list[Alias] = []
+        self._gone: list[Alias] = []
         self.observed = Observed()
         self.failures: dict[str, str] = {}
 
-    def look(self, now: float, *, with_links: bool) -> None:
+    def look(self, *, with_links: bool) -> None:
         """Take a new picture of the kernel."""
         self.observed = self._kernel.observed(with_links=with_links)
-        self._announcer.links_changed(self.observed.links, now)
 
-    def step(
-        self,
-        wanted: Mapping[str, Placement],
-        now: float,
-        on_release: Callable[[], None],
-        must_yield: Callable[[], bool],
-    ) -> bool:
-        """Delete what is not wanted, add what is missing; False when not all was added yet.
+    def placed(self, wanted: Mapping[str, Placement]) -> frozenset[str]:
+        """What is plumbed exactly where it is wanted."""
+        known = self._placed
+        if known is None or known[0] is not self.observed or known[1] is not wanted:
+            found = _placed(self.observed, wanted)
+            known = self._placed = (self.observed, wanted, found)
+        gaps = self.stopgaps.placed(self.observed, wanted)
+        return known[2] | gaps if gaps else known[2]
 
-        `on_release` is called between the two when there is something to do after it.
-        """
+    @property
+    def present(self) -> frozenset[str]:
+        """All that the node would answer for."""
+        return addresses_of(self.observed.marked) | self.stopgaps.addresses
+
+    def plan(self, wanted: Mapping[str, Placement], now: float) -> Plan:
+        """Begin a step: what has to be done."""
         self._retries.forget(wanted, now)
         plan = planned(wanted, self.observed, self._retries.held_back(now))
-        failures = {**plan.failures, **self._delete(plan.delete)}
-        added: list[Alias] = []
-        is_done = True
-        self._announcer.serving(self._served(wanted), now)
-        if plan.delete and plan.add:
-            self._note(failures)
-            on_release()
-        for chunk in _chunks(plan.add):
-            if must_yield():
-                is_done = False
-                break
-            failures |= self._add(chunk, wanted)
-            added += chunk
-        self._log_added([alias for alias in added if alias.address not in failures])
-        self._note(failures)
-        self._expected = addresses_of(self.observed.marked)
-        return is_done
+        self._found, self._added, self._gone = dict(plan.failures), [], []
+        return plan
 
-    def withdraw(self) -> None:
-        """Delete everything of ours."""
-        self._expected = frozenset()
-        self.observed = self._kernel.observed(with_links=False)
-        self._note(self._delete(self.observed.marked))
-
-    def next_due(self, now: float) -> float:
-        """When an address may be tried again."""
-        due = self._retries.next_due(now)
-        return float("inf") if due is None else due
-
-    def _delete(self, aliases: Sequence[Alias]) -> dict[str, str]:
+    def delete(self, aliases: Sequence[Alias]) -> frozenset[str]:
+        """Delete; gives back the addresses that are gone."""
         if not aliases:
-            return {}
+            return frozenset()
         refused = self._kernel.delete(aliases)
         gone = set(aliases) - refused.keys()
         left = tuple(alias for alias in self.observed.aliases if alias not in gone)
         self.observed = replace(self.observed, aliases=left)
         self._expected -= addresses_of(gone)
         self._metrics.withdrawn.inc(len(gone))
-        self._metrics.refused.inc(len(refused))
-        self._log("removed", gone)
-        return {alias.address: message for alias, message in refused.items()}
+        self._refused(refused)
+        self._gone += gone
+        return addresses_of(gone) - addresses_of(self.observed.marked)
 
-    def _add(self, aliases: Sequence[Alias], wanted: Mapping[str, Placement]) -> dict[str, str]:
-        now = time.monotonic()
-        self._retries.tried((alias.address for alias in aliases), now)
+    def add(self, aliases: Sequence[Alias]) -> frozenset[str]:
+        """Add; gives back the addresses that are there now."""
+        self._retries.tried((alias.address for alias in aliases), time.monotonic())
         refused = self._kernel.add(aliases)
         for alias, message in refused.items():
             self._retries.refused(alias.address, message)
         added = [alias for alias in aliases if alias not in refused]
         self.observed = replace(self.observed, aliases=(*self.observed.aliases, *added))
-        self._announcer.plumbed(_by_placement(added, wanted), now)
         self._metrics.plumbed.inc(len(added))
-        self._metrics.refused.inc(len(refused))
-        return {alias.address: message for alias, message in refused.items()}
+        self._refused(refused)
+        self._added += added
+        self.stopgaps.drop(addresses_of(added))
+        return addresses_of(added)
 
-    def _served(self, wanted: Mapping[str, Placement]) -> dict[Placement, frozenset[str]]:
-        return _by_placement(self.observed.marked, wanted)
+    def finish(self) -> None:
+        """End a step: note, and log, what was done and what failed."""
+        again = [alias for alias in self._added if alias.address in self._expected]
+        self._metrics.repaired.inc(len(again))
+        self._log("removed", self._gone)
+        self._log("plumbed again what something had removed:", again)
+        self._log("plumbed", set(self._added) - set(again))
+        self._note(self._found)
+        self._expected = addresses_of(self.observed.marked)
+
+    def withdraw(self) -> None:
+        """Delete everything of ours."""
+        self._expected, self._found, self._gone = frozenset(), {}, []
+        self.stopgaps.drop(self.stopgaps.addresses)
+        self.look(with_links=False)
+        self.delete(self.observed.marked)
+        self._log("removed", self._gone)
+        self._note(self._found)
+
+    def next_due(self, now: float) -> float:
+        """When an address may be tried again."""
+        due = self._retries.next_due(now)
+        return float("inf") if due is None else due
+
+    def _refused(self, refused: Mapping[Alias, str]) -> None:
+        self._metrics.refused.inc(len(refused))
+        self._found |= {alias.address: message for alias, message in refused.items()}
 
     def _note(self, failures: dict[str, str]) -> None:
         """Remember what failed, and log what was not known before."""
@@ -121,14 +129,8 @@ class Plumber:
             if self.failures.get(address) != message:
                 new.setdefault(message, []).append(address)
         for message, addresses in new.items():
-            log.warning("cannot hold %s as granted: %s", _listed(addresses), message)
+            log.warning("cannot hold %s as granted: %s", listed(addresses), message)
         self.failures = failures
-
-    def _log_added(self, added: Sequence[Alias]) -> None:
-        again = [alias for alias in added if alias.address in self._expected]
-        self._metrics.repaired.inc(len(again))
-        self._log("plumbed again what something had removed:", again)
-        self._log("plumbed", set(added) - set(again))
 
     def _log(self, verb: str, aliases: Iterable[Alias]) -> None:
         names = {link.index: link.name for link in self.observed.links}
@@ -136,28 +138,28 @@ class Plumber:
         for alias in aliases:
             by_link.setdefault(names.get(alias.link, "?"), []).append(alias.address)
         for name, addresses in sorted(by_link.items()):
-            log.info("%s %s on %s", verb, _listed(addresses), name)
+            log.info("%s %s on %s", verb, listed(addresses), name)
 
 
-def _by_placement(
-    aliases: Iterable[Alias], wanted: Mapping[str, Placement]
-) -> dict[Placement, frozenset[str]]:
-    found: dict[Placement, set[str]] = {}
-    for alias in aliases:
-        place = wanted.get(alias.address)
-        if place is not None:
-            found.setdefault(place, set()).add(alias.address)
-    return {place: frozenset(addresses) for place, addresses in found.items()}
-
-
-def _chunks(aliases: Sequence[Alias]) -> Iterable[Sequence[Alias]]:
+def chunks(aliases: Sequence[Alias]) -> Iterator[Sequence[Alias]]:
+    """So many at a time that everything else need not wait for long."""
     return (aliases[start : start + CHUNK] for start in range(0, len(aliases), CHUNK))
 
 
-def _listed(addresses: Sequence[str]) -> str:
+def listed(addresses: Iterable[str]) -> str:
     """Addresses for a line of the log."""
-    names = ranges(addresses)
+    names = ranges(list(addresses))
     more = len(names) - SHOWN_RANGES
     return ", ".join(islice(names, SHOWN_RANGES)) + (
         f" and {more} more ranges" if more > 0 else ""
+    )
+
+
+def _placed(observed: Observed, wanted: Mapping[str, Placement]) -> frozenset[str]:
+    names = {link.index: link.name for link in observed.links}
+    return frozenset(
+        alias.address
+        for alias in observed.marked
+        if (where := wanted.get(alias.address))
+        and (where.interface, where.mask) == (names.get(alias.link), alias.mask)
     )

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from duravip_agent.core.endpoints import endpoint
-from duravip_api.timing import ANNOUNCE_EVERY
+from duravip_api.timing import ANNOUNCE_EVERY, DEAD_MAN
 
 PREFIX = "DURAVIP_"
 PROGRAM_VERSION = version("duravip")
@@ -63,9 +63,16 @@ class Settings(BaseSettings):
     dead_man_after: Annotated[
         float,
         Field(
-            ge=0.2, le=10, description="how long a node may be heard whose agent is dead or hangs"
+            ge=0.2, le=5, description="how long a node may be heard whose agent is dead or hangs"
         ),
-    ] = 0.5
+    ] = DEAD_MAN
+    allow_unfenced: Annotated[
+        bool,
+        Field(
+            description="start also where the kernel cannot mute the addresses of an agent that "
+            "is dead or hangs: two nodes may then answer for one address"
+        ),
+    ] = False
     log_format: Annotated[
         Literal["text", "json"], Field(description="one line a change, in this form")
     ] = "text"
@@ -103,6 +110,9 @@ def _parser() -> argparse.ArgumentParser:
     for name, field in Settings.model_fields.items():
         default = "required" if field.is_required() else f"default: {field.default}"
         shown = "" if field.default is None else f" ({default})"
+        if field.annotation is bool:
+            parser.add_argument(_option(name), action="store_true", help=field.description)
+            continue
         parser.add_argument(
             _option(name),
             metavar=_metavar(name, field.annotation),

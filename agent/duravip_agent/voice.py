@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 
 from duravip_agent.beat import Heart, Pulse
 from duravip_agent.core.grant import Placement
-from duravip_agent.core.observed import addresses_of
-from duravip_agent.core.report import Readiness, Report, status_of
-from duravip_agent.core.specs import Specs
+from duravip_agent.core.report import Readiness, Report, said_of, status_of
+from duravip_agent.handover import Handover
 from duravip_agent.metrics import Metrics
-from duravip_agent.plumber import Plumber
 from duravip_agent.reporter import Reporter
+from duravip_agent.tools import Tools
 from duravip_api.beats import digest_of
 from duravip_api.reasons import Reason
 
@@ -38,13 +37,18 @@ class Voice:
     """Says what is there. Nothing here ever waits."""
 
     def __init__(
-        self, identity: Identity, channels: Channels, specs: Specs, plumber: Plumber
+        self, identity: Identity, channels: Channels, tools: Tools, handover: Handover
     ) -> None:
         self._identity, self._channels = identity, channels
-        self._specs, self._plumber = specs, plumber
+        self._specs, self._plumber, self._judge = tools.specs, tools.plumber, tools.judge
+        self._handover = handover
         self._readiness = Readiness(Reason.AGENT_STARTING, _now())
+        self._unfenced = () if tools.fence.is_fenced else (_noted("Fenced", Reason.UNFENCED),)
+        self._in_use: Readiness | None = None
         self._acted: int | None = None
         """The generation that was acted on."""
+        self._strict: tuple[str, ...] = ()
+        """What it fences strictly."""
         self._digest = digest_of(frozenset())
 
     @property
@@ -54,12 +58,11 @@ class Voice:
 
     def speak(self, wanted: Mapping[str, Placement], *, is_stopped: bool = False) -> None:
         """Say what is there, of what is wanted."""
-        specs, plumber = self._specs, self._plumber
-        served = addresses_of(plumber.observed.marked)
+        specs, plumber, served = self._specs, self._plumber, self._handover.served
         if not specs.grant.uid:
             self._acted = None
         elif served <= wanted.keys():
-            self._acted = specs.grant.generation
+            self._acted, self._strict = specs.grant.generation, specs.grant.strict
         reason = Reason.AGENT_STOPPED if is_stopped else self._reason()
         self._readiness = self._readiness.changed_to(reason, _now(), specs.refusal)
         failures = {**specs.grant.failures, **plumber.failures}
@@ -72,6 +75,10 @@ class Voice:
             epoch=specs.epoch,
             failures=failures,
             granted_on=frozenset(place.interface for place in wanted.values()),
+            served=served,
+            contested=self._judge.contested,
+            strict=self._strict,
+            notes=(*self._unfenced, *self._conflict()),
         )
         self._channels.reporter.submit(status_of(report))
         self._digest = digest_of(served)
@@ -88,10 +95,29 @@ class Voice:
             grant.pulse, grant.generation, self._specs.newest_read, self._digest
         )
 
+    def hurry(self) -> None:
+        """Let the operator know at once that there is a new spec in force."""
+        self.beat()
+        self._channels.heart.hurry()
+
+    def _conflict(self) -> tuple[Readiness, ...]:
+        """The condition that says who else claims addresses of ours."""
+        said = said_of(self._judge.conflicts.open)
+        if not said:
+            self._in_use = None
+            return ()
+        known = self._in_use or _noted("AddressInUse", Reason.ADDRESS_IN_USE)
+        self._in_use = known.changed_to(Reason.ADDRESS_IN_USE, known.since, said)
+        return (self._in_use,)
+
     def _reason(self) -> Reason:
         if self._specs.refusal:
             return Reason.SPEC_REFUSED
         return Reason.AGENT_STARTING if self._acted is None else Reason.AGENT_READY
+
+
+def _noted(kind: str, reason: Reason) -> Readiness:
+    return Readiness(reason, _now(), kind=kind)
 
 
 def _now() -> str:

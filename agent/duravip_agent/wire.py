@@ -10,7 +10,8 @@ from duravip_agent.core.observed import Link
 log = logging.getLogger(__name__)
 
 _PASSING = {errno.ENETDOWN, errno.ENXIO, errno.ENODEV, errno.ENOBUFS, errno.EAGAIN}
-"""The link is down, gone or congested. What was not sent is said again in the next round."""
+"""The link is down, gone or congested, or the fence mutes us. What was not sent is said again in
+the next round."""
 
 _SEND_BUFFER = 4 << 20
 

@@ -1,4 +1,4 @@
-"""The datagrams between agents and operators: a beat, and its acknowledgement.
+"""The datagrams between agents and operators: beats and their acknowledgements, looks and sights.
 
 A datagram is a 16-byte keyed BLAKE2b digest of what follows, then JSON. A key file holds one key
 a line: the first one signs, all of them are accepted, so that a key can be changed without a gap.
@@ -8,7 +8,7 @@ import hmac
 import json
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import TypeVar
+from typing import Any, TypeVar
 
 DIGEST_BYTES = 16
 MAX_BYTES = 1400
@@ -32,7 +32,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Sent back by every replica."""
+    """Sent back by every replica; and again, unasked, when the leader has changed the spec."""
 
     boot: str
     seq: int
@@ -44,7 +44,40 @@ class Ack:
     """The generation of the node's spec as the sender knows it; 0 = not known."""
 
 
-Datagram = TypeVar("Datagram", Beat, Ack)
+@dataclass(frozen=True, slots=True)
+class Look:
+    """Sent by a replica to an agent, a scout: ask on your segment whether these answer."""
+
+    scout: str
+    """The node that is asked."""
+    boot: str
+    """That of the scout's agent, as in its beats."""
+    number: int
+    """Which look this is; counts up in one replica's life."""
+    suspect: str
+    interface: str
+    addresses: tuple[str, ...]
+    """At most 8."""
+    macs: tuple[str, ...]
+    """The suspect's own there: an answer from another one is not its answer. Empty: any."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """Sent back by the scout."""
+
+    scout: str
+    number: int
+    """That of the look."""
+    suspect: str
+    interface: str
+    verdict: str
+    """`answering`, `silent`, or `unknown`: it could not ask."""
+    heard_ago: float = -1.0
+    """Seconds since this scout last heard the suspect answer there; -1 = not that it remembers."""
+
+
+Datagram = TypeVar("Datagram", Beat, Ack, Look, Sight)
 
 
 def digest_of(addresses: frozenset[str]) -> str:
@@ -65,9 +98,10 @@ def keys_in(content: str) -> tuple[bytes, ...]:
     return tuple(blake2b(key).digest() for key in keys)
 
 
-def sealed(datagram: Beat | Ack, keys: tuple[bytes, ...]) -> bytes:
+def sealed(datagram: Beat | Ack | Look | Sight, keys: tuple[bytes, ...]) -> bytes:
     """Turn it into bytes, signed with the first key."""
-    body = json.dumps(asdict(datagram), separators=(",", ":")).encode()
+    fields = {"is": type(datagram).__name__, **asdict(datagram)}
+    body = json.dumps(fields, separators=(",", ":")).encode()
     return _signature(body, keys[0]) + body
 
 
@@ -77,8 +111,14 @@ def opened(kind: type[Datagram], data: bytes, keys: tuple[bytes, ...]) -> Datagr
     if not any(hmac.compare_digest(signature, _signature(body, key)) for key in keys):
         return None
     try:
-        fields = json.loads(body)
-        return kind(**{name: fields[name] for name in kind.__dataclass_fields__})
+        said = json.loads(body)
+        if said["is"] != kind.__name__:
+            return None
+        fields: Any = {
+            name: tuple(said[name]) if isinstance(said[name], list) else said[name]
+            for name in kind.__dataclass_fields__
+        }
+        return kind(**fields)
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -5,7 +5,7 @@ strings and atomic: lists of objects, or lists merged by item, cost the API serv
 much on the one write that a fail-over waits for.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -40,11 +40,25 @@ class InterfaceGrant(Model):
             json_schema_extra=ATOMIC,
         ),
     ] = []
+    fencing: Annotated[
+        Literal["Segment", "Strict"],
+        Field(
+            description="Strict: mute these addresses when no beat was acknowledged for too long."
+        ),
+    ] = "Segment"
     granted: Annotated[
         list[AddressRange],
         Field(
             max_length=16384,
             description="The addresses: one each, or `first-last`.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    contested: Annotated[
+        list[AddressRange],
+        Field(
+            max_length=16384,
+            description="More of them, to be taken only when nobody answers for them.",
             json_schema_extra=ATOMIC,
         ),
     ] = []
@@ -131,6 +145,23 @@ class NodePlumbingStatus(Model):
         ),
     ] = []
     served_count: Annotated[int, Field(ge=0, description="How many it serves.")] = 0
+    contested: Annotated[
+        list[Failure],
+        Field(
+            max_length=256,
+            description="Granted addresses for which another host answers; at most 256 are "
+            "listed.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    strict: Annotated[
+        list[InterfaceName],
+        Field(
+            max_length=256,
+            description="The interfaces whose addresses it mutes when it loses contact.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
     failures: Annotated[
         list[Failure],
         Field(

@@ -22,6 +22,11 @@ class Reason(StrEnum):
     # --- Ready=True
     SERVED = "Served", "the owner serves the address"
 
+    OWNER_UNREACHABLE = (
+        "OwnerUnreachable",
+        "the owner's agent is not heard, but its address still answers, or may: nothing moves",
+    )
+
     # --- Ready=False, on the way
     ELECTED = "Elected", "an owner is elected and has not yet reported that it serves the address"
     WAITING_FOR_RELEASE = (
@@ -68,6 +73,10 @@ class Reason(StrEnum):
     # --- Topology and NodePlumbing
     ACCEPTED = "Accepted", "the object is in use"
     NO_NODE_HAS_INTERFACE = "NoNodeHasInterface", "no node reports an interface of this name"
+    NO_WITNESS = (
+        "NoWitness",
+        "no other node hears some nodes answer on this segment: those are fenced strictly",
+    )
     AGENT_READY = "AgentReady", "the agent is running"
     AGENT_STARTING = "AgentStarting", "the agent has started and is reading what it is granted"
     AGENT_STOPPED = "AgentStopped", "the agent has withdrawn everything and has ended"
@@ -76,6 +85,13 @@ class Reason(StrEnum):
         "the agent keeps to the spec before this one, which a former leader wrote or which is "
         "not understood",
     )
+
+    UNFENCED = (
+        "Unfenced",
+        "the node has no fence: should its agent hang or die, its addresses go on answering, and "
+        "two nodes may answer for one",
+    )
+    ADDRESS_IN_USE = "AddressInUse", "another host says that it has an address of this node"
 
     # --- why one node may not hold an address
     NODE_UNKNOWN = "NodeUnknown", "there is no such Node"

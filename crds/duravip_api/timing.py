@@ -5,11 +5,29 @@ from typing import Final
 BEAT: Final = 0.1
 """An agent beats this often."""
 
-SUSPECT_AFTER: Final = 0.3
-"""Silence after which a node is suspected: nothing new is granted to it, nothing moves."""
+SUSPECT_AFTER: Final = 0.15
+"""Silence after which a node is suspected: nothing moves, but the wire is asked."""
 
-LOST_AFTER: Final = 1.0
-"""Silence after which a node is taken for lost, and its addresses move."""
+CONTACT: Final = 0.2
+"""An agent arms an address only within this time of a beat that the leader acknowledged."""
+
+DEAD_MAN: Final = 0.5
+"""The kernel mutes all addresses of a node whose agent has not refreshed it for this long."""
+
+STRICT_HOLD: Final = 3.0
+"""A strictly fenced node is mute when its last acknowledged beat is this old."""
+
+STRICT_MARGIN: Final = 0.3
+"""The operator waits for so much longer before it believes that."""
+
+WITNESS_FOR: Final = 60.0
+"""A node's silence counts as long as the one that asks has heard it answer within this time."""
+
+WATCH_EVERY: Final = 20.0
+"""Each witness asks for each of its nodes this often."""
+
+MOST_SCOUTED: Final = 8
+"""So many addresses of a suspect are asked for."""
 
 MATURE: Final = 5.0
 """A node counts in elections after this long without a gap in its beats."""

@@ -16,14 +16,17 @@ from duravip_operator import cluster, leadership, metrics
 from duravip_operator.caches import Caches
 from duravip_operator.core import decision, handover, specs
 from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
-from duravip_operator.pulse import Pulse
+from duravip_operator.pulse import Entry, Pulse, entry_of
 from duravip_operator.reporting import Reporting
 from duravip_operator.settings import Settings
 
 log = logging.getLogger(__name__)
 
-DEBOUNCE = 0.01
+DEBOUNCE = 0.005
 """Events that come within this many seconds of one another are answered by one pass."""
+
+SETTLED_AFTER = 1.0
+"""A cold replica waits for so long more than a node needs to grow mature, in seconds."""
 
 WORST_PAUSE = 5.0
 """The longest pause after passes that failed, in seconds."""
@@ -50,8 +53,11 @@ class Loop:
         self._parts = parts
         self._wake = asyncio.Event()
         self._memory: handover.Memory = {}
-        self._last_grants: dict[str, handover.Grants] = {}
+        self._last_plans: dict[str, handover.Plan] = {}
+        self._roster: dict[str, tuple[Plumbing, Entry]] = {}
         self._epoch: int | None = None
+        self._must_hurry = False
+        """Something was taken from a silent node: nobody serves it until the next pass."""
         self._started = time.monotonic()
         self._is_settled = False
 
@@ -64,7 +70,8 @@ class Loop:
         pause = 0.0
         while not stop.is_set():
             await self._woken(stop)
-            await asyncio.sleep(DEBOUNCE + pause)
+            await asyncio.sleep(0 if self._must_hurry else DEBOUNCE + pause)
+            self._must_hurry = False
             self._wake.clear()
             try:
                 await self._pass()
@@ -83,13 +90,7 @@ class Loop:
     async def _pass(self) -> None:
         parts = self._parts
         epoch = parts.elector.epoch
-        plumbings = parts.caches.plumbings
-        parts.pulse.expect(frozenset(n for n, p in plumbings.items() if self._reaches_us(p)))
-        parts.pulse.tell(
-            leader=epoch is not None,
-            epoch=epoch or 0,
-            generations={name: p.generation for name, p in plumbings.items()},
-        )
+        self._tell_pulse(epoch)
         self._note_leadership(epoch)
         if epoch is None or not parts.caches.is_warm:
             return
@@ -99,8 +100,24 @@ class Loop:
             if await self._prepare(snapshot, epoch) or not self._has_settled(snapshot):
                 return
             decided = decision.decided(snapshot, self._memory)
-        await self._grant(snapshot, decided.grants, epoch)
-        parts.reporting.report(snapshot, decided)
+        await self._grant(snapshot, decided.plans, epoch)
+        say = parts.reporting.note if self._must_hurry else parts.reporting.report
+        say(snapshot, decided)
+
+    def _tell_pulse(self, epoch: int | None) -> None:
+        """Who is to be heard, where they are, and which spec each of them should know of."""
+        plumbings, pulse = self._parts.caches.plumbings, self._parts.pulse
+        known, self._roster = self._roster, {}
+        for name, plumbing in plumbings.items():
+            entry = known.get(name)
+            is_same = entry is not None and entry[0] is plumbing
+            self._roster[name] = entry if entry and is_same else (plumbing, entry_of(plumbing))
+        pulse.expect(frozenset(n for n, p in plumbings.items() if self._reaches_us(p)))
+        pulse.tell(
+            epoch,
+            {name: plumbing.generation for name, plumbing in plumbings.items()},
+            {name: entry for name, (_, entry) in self._roster.items()},
+        )
 
     def _has_settled(self, snapshot: Snapshot) -> bool:
         """Whether this replica has listened for long enough to know who is there.
@@ -108,7 +125,7 @@ class Loop:
         A cold one waits for that once, so that the first node to be heard does not get everything.
         """
         settings = self._parts.settings
-        waited = time.monotonic() - self._started >= settings.mature + settings.lost_after
+        waited = time.monotonic() - self._started >= settings.mature + SETTLED_AFTER
         unsure = {Hearing.UNHEARD, Hearing.YOUNG}
         heard = (snapshot.hearing.get(n, Hearing.UNHEARD) for n in snapshot.plumbings)
         self._is_settled |= waited or unsure.isdisjoint(heard)
@@ -127,13 +144,16 @@ class Loop:
         log.info("not leading" if epoch is None else f"leading with epoch {epoch}")
 
     def _snapshot(self) -> Snapshot:
-        caches = self._parts.caches
+        caches, pulse = self._parts.caches, self._parts.pulse.view()
         return Snapshot(
             entities=tuple(caches.entities.values()),
             topologies=tuple(caches.topologies.values()),
             nodes=dict(caches.nodes),
             plumbings=dict(caches.plumbings),
-            hearing=dict(self._parts.pulse.hearing()),
+            hearing=dict(pulse.hearing),
+            silences=dict(pulse.silences),
+            witnessed=dict(pulse.witnessed),
+            fencing=self._parts.settings.fencing,
             max_aliases=self._parts.settings.max_aliases,
         )
 
@@ -145,7 +165,7 @@ class Loop:
             if name not in snapshot.plumbings
         ]
         stamped = [
-            self._replace(plumbing, plumbing.grants, epoch)
+            self._replace(plumbing, _standing(plumbing), epoch)
             for plumbing in snapshot.plumbings.values()
             if plumbing.epoch != epoch
         ]
@@ -160,21 +180,21 @@ class Loop:
         return bool(made or stamped)
 
     async def _grant(
-        self, snapshot: Snapshot, grants: Mapping[str, handover.Grants], epoch: int
+        self, snapshot: Snapshot, plans: Mapping[str, handover.Plan], epoch: int
     ) -> None:
         """Write every spec that differs, all at once."""
         pulse = self._parts.members.addresses()
         writes = []
         for name, plumbing in snapshot.plumbings.items():
-            self._last_grants[name] = plumbing.grants
-            if not specs.same(plumbing.grants, grants[name]) or plumbing.pulse != pulse:
-                writes.append(self._replace(plumbing, grants[name], epoch))
+            self._last_plans[name] = _standing(plumbing)
+            if not plans[name].is_in(plumbing) or plumbing.pulse != pulse:
+                writes.append(self._replace(plumbing, plans[name], epoch))
         if writes:
             await asyncio.gather(*writes)
             self.wake()
 
-    async def _replace(self, plumbing: Plumbing, grants: handover.Grants, epoch: int) -> None:
-        spec = specs.spec(grants, epoch, self._parts.members.addresses())
+    async def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
+        spec = specs.spec(plan, epoch, self._parts.members.addresses())
         after = await self._hot(self._parts.cluster.write_spec, plumbing, spec)
         if after is None:
             log.info("NodePlumbing %s was written by somebody else: looking again", plumbing.node)
@@ -182,12 +202,15 @@ class Loop:
             return
         self._memory = handover.after_write(self._memory, plumbing, after)
         self._parts.caches.adopt(after)
+        self._tell_pulse(self._parts.elector.epoch)  # the agent is told at once
+        if plumbing.node in self._parts.pulse.view().silences:
+            self._must_hurry |= not plumbing.granted <= after.granted
         _log_change(plumbing, after)
 
     def _create(self, name: str, epoch: int) -> None:
         """A NodePlumbing for a Node; one that was deleted by hand gets its grants back."""
-        grants = self._last_grants.get(name, {})
-        spec = specs.spec(grants, epoch, self._parts.members.addresses())
+        plan = self._last_plans.get(name, handover.Plan())
+        spec = specs.spec(plan, epoch, self._parts.members.addresses())
         self._parts.cluster.create_plumbing(name, spec)
         log.info("made NodePlumbing %s with %d addresses", name, spec["grantedCount"])
 
@@ -200,9 +223,16 @@ def _is_empty(plumbing: Plumbing, snapshot: Snapshot) -> bool:
     """Whether the NodePlumbing of a Node that is gone has nothing left to tell."""
     if plumbing.granted:
         return False
-    if not handover.may_hold_anything(snapshot, plumbing.node):
+    if not handover.may_hold(snapshot, plumbing.node):
         return True
-    return plumbing.observed is None or (plumbing.acted and not plumbing.served)
+    silence = snapshot.silences.get(plumbing.node)
+    is_dead = silence is not None and silence.is_muted and not silence.answering
+    return is_dead or plumbing.observed is None or (plumbing.acted and not plumbing.served)
+
+
+def _standing(plumbing: Plumbing) -> handover.Plan:
+    """What the spec grants as it stands."""
+    return handover.Plan(plumbing.grants, plumbing.contested)
 
 
 def _log_change(before: Plumbing, after: Plumbing) -> None:

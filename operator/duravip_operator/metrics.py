@@ -24,6 +24,18 @@ class Metrics:
         self.writes = self._counter("writes", "Writes to the API server.", "kind", "result")
         self.events = self._counter("events", "Kubernetes events.", "result")
         self.pulse_restarts = self._counter("pulse_restarts", "Restarts of the pulse's process.")
+        self.looks = self._counter("looks", "Looks at nodes, by what the scout saw.", "verdict")
+        self.suspicions = self._counter("suspicions", "Nodes that fell silent.")
+        self.false_alarms = self._counter(
+            "false_alarms", "Silent nodes that were heard again within a second."
+        )
+        self.detection_seconds = Histogram(
+            f"{PREFIX}_detection_seconds",
+            "From a node's last beat to the suspicion, and to the verdict that it is gone.",
+            ["what"],
+            registry=self.registry,
+            buckets=(0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1, 2, 5),
+        )
         self.pass_seconds = Histogram(
             f"{PREFIX}_pass_seconds",
             "How long one pass took to decide.",

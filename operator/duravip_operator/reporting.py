@@ -32,13 +32,10 @@ class Said:
 class Reporting:
     """Turns decisions into status writes; remembers what it has said, to say only what is new."""
 
-    def __init__(
-        self, writer: StatusWriter, events: Events, metrics: Metrics, lost_after: float
-    ) -> None:
+    def __init__(self, writer: StatusWriter, events: Events, metrics: Metrics) -> None:
         self._writer = writer
         self._events = events
         self._metrics = metrics
-        self._lost_after = lost_after
         self.forget()
 
     def forget(self) -> None:
@@ -48,12 +45,20 @@ class Reporting:
         self._verdicts: dict[str, Verdict] = {}
         self._departures: Departures = {}
 
+    def note(self, snapshot: Snapshot, decision: Decision) -> None:
+        """Take down who has left what, and say nothing yet: another pass follows at once.
+
+        It is followed by a report, which says what this one would have said.
+        """
+        after = self._departed(snapshot, decision, time.monotonic())
+        self._departures = {**self._departures, **after}
+        self._verdicts = dict(decision.verdicts)
+
     def report(self, snapshot: Snapshot, decision: Decision) -> None:
         """Queue the status of every object of which there is something new to say."""
         now = time.monotonic()
         moment = statuses.Moment(now, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
-        times = (now, self._lost_after)
-        after = departures(self._departures, self._verdicts, decision, times)
+        after = self._departed(snapshot, decision, now)
         for entity in snapshot.entities:
             self._report_entity(entity, decision, moment)
         self._report_topologies(snapshot, decision, moment.time)
@@ -63,6 +68,13 @@ class Reporting:
         for uid in self._said.keys() - known:
             del self._said[uid]
         self._metrics.show(snapshot, decision)
+
+    def _departed(self, snapshot: Snapshot, decision: Decision, now: float) -> Departures:
+        def last_heard(node: str) -> float:
+            silence = snapshot.silences.get(node)
+            return silence.since if silence else now
+
+        return departures(self._departures, self._verdicts, decision, last_heard)
 
     def _report_entity(self, entity: Entity, decision: Decision, moment: statuses.Moment) -> None:
         verdict = decision.verdict_on(entity)

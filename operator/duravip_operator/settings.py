@@ -16,6 +16,10 @@ PREFIX = "DURAVIP_"
 PROGRAM_VERSION = version("duravip")
 
 
+LEAST_SUSPECT_AFTER = 1.2 * timing.BEAT
+"""Less would make a suspect of whoever beats in time."""
+
+
 class SettingsError(Exception):
     """The program cannot start as it was called; the message is one line."""
 
@@ -92,11 +96,12 @@ class Settings(BaseSettings):
         Seconds, Field(description="a node is elected after so long without a gap in its beats")
     ] = timing.MATURE
     suspect_after: Annotated[
-        Seconds, Field(description="after so long a silence a node is granted nothing new")
+        Seconds,
+        Field(
+            description="after so long a silence a node is granted nothing new, and its "
+            "neighbours are asked whether its addresses still answer"
+        ),
     ] = timing.SUSPECT_AFTER
-    lost_after: Annotated[
-        Seconds, Field(description="after so long a silence a node's addresses move")
-    ] = timing.LOST_AFTER
     balance_interval: Annotated[
         Seconds, Field(description="how often addresses are moved to even out the load")
     ] = 10.0
@@ -120,11 +125,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if not 2 * timing.BEAT <= self.suspect_after <= self.lost_after:
-            raise ValueError(
-                f"--suspect-after must be at least {2 * timing.BEAT:g}, and not more than "
-                f"--lost-after ({self.lost_after:g})"
-            )
+        if self.suspect_after < LEAST_SUSPECT_AFTER:
+            raise ValueError(f"--suspect-after must be at least {LEAST_SUSPECT_AFTER:g}")
         if (self.webhook_listen is None) != (self.webhook_cert_dir is None):
             raise ValueError("--webhook-listen and --webhook-cert-dir go together")
         for name in ("tls.crt", "tls.key") if self.webhook_cert_dir else ():

@@ -1,4 +1,4 @@
-"""A node with a real kernel, a real API server, and an agent under test."""
+"""A node with an agent under test, on a real kernel, with a real API server; and another node."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from netns.plumbed import PlumbedNode
 
 @pytest.fixture(scope="session")
 def agent_lab() -> Iterator[Lab]:
-    with Lab("api", nodes=1) as lab:
+    with Lab("api", nodes=2) as lab:
         lab.apply_crds()
         yield lab
 

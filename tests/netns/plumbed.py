@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ from duravip_api import GROUP, MARK, VERSION
 from lab.cluster import Lab
 from lab.fleet import KEY, PROGRAMS
 from lab.processes import Process, wait_for
+from netns.peer import WHERE as PEER
+from netns.peer import Peer
 
 NODE = "n1"
 PATIENCE = 30.0
@@ -42,12 +44,16 @@ class PlumbedNode:
         self._key = lab.layout.home / "pulse.key"
         self._key.write_text(KEY)
         self._started: list[Process] = []
+        self.peer = Peer(lab.machines["cp"])
 
-    def start(self, *options: str, kubeconfig: Path | None = None) -> Process:
-        """Start an agent."""
+    def start(
+        self, *options: str, kubeconfig: Path | None = None, prefix: Sequence[str] = ()
+    ) -> Process:
+        """Start an agent, by way of the program in `prefix`."""
         log = self.machine.folder / f"agent-{time.monotonic_ns()}.log"
         process = self.machine.spawn(
             [
+                *prefix,
                 str(PROGRAMS / "duravip-agent"),
                 f"--node-name={NODE}",
                 f"--kubeconfig={kubeconfig or self.lab.inside_kubeconfig}",
@@ -73,14 +79,19 @@ class PlumbedNode:
 
     def write(self, spec: Body) -> None:
         """Let this be the spec; the object is made where there is none."""
-        body: Body = {"metadata": {"name": NODE}, "spec": spec}
+        body: Body = {"metadata": {"name": NODE}, "spec": {"pulse": [PEER], **spec}}
         try:
-            self._api.patch_cluster_custom_object(*WHERE, NODE, body, _content_type=MERGE)
+            made: Any = self._api.patch_cluster_custom_object(
+                *WHERE, NODE, body, _content_type=MERGE
+            )
         except client.ApiException as error:
             if error.status != 404:
                 raise
             kind = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "NodePlumbing"}
-            self._api.create_cluster_custom_object(*WHERE, body | kind)
+            made = self._api.create_cluster_custom_object(*WHERE, body | kind)
+        self.peer.knows(
+            max(self.peer.epoch, made["spec"]["epoch"]), made["metadata"]["generation"]
+        )
 
     def write_status(self, status: Body) -> None:
         """Spoil the status."""
@@ -89,6 +100,7 @@ class PlumbedNode:
 
     def delete(self) -> None:
         """Delete the object, if it is there."""
+        self.peer.generation = 0
         try:
             self._api.delete_cluster_custom_object(*WHERE, NODE)
         except client.ApiException as error:
@@ -174,6 +186,7 @@ class PlumbedNode:
         for process in self._started:
             process.wait(PATIENCE)
         self._started.clear()
+        self.peer.close()
         self.delete()
         for address in [address for address, mark in self.marks().items() if mark == MARK]:
             mask = 128 if ":" in address else 32

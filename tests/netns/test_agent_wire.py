@@ -1,7 +1,6 @@
 """What the agent sends: announcements on the segment, and beats."""
 
 import json
-import sys
 import time
 from collections.abc import Iterator
 from functools import partial
@@ -9,27 +8,13 @@ from itertools import pairwise
 
 import pytest
 
-from duravip_api.beats import Beat, digest_of, keys_in, opened
-from lab.fleet import KEY
+from duravip_api.beats import digest_of
 from lab.processes import Process
+from netns.peer import WHERE as PEER
 from netns.plumbed import PlumbedNode
 
 VIP, V6 = "10.1.1.1", "fd00:1::64:1"
 EVERYBODY = "> ff:ff:ff:ff:ff:ff"
-
-LISTENER = """
-import socket, sys, time, json
-from duravip_api.beats import Ack, Beat, keys_in, opened, sealed
-keys = keys_in(sys.argv[1])
-sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-sock.bind(("127.0.0.1", 7946))
-while True:
-    data, sender = sock.recvfrom(2000)
-    beat = opened(Beat, data, keys)
-    print(time.monotonic(), data.hex(), flush=True)
-    sock.sendto(sealed(Ack(beat.boot, beat.seq, True, 1, int(sys.argv[2])), keys), sender)
-"""
-"""An operator's ear: prints what it hears, and answers as a leader that knows a generation."""
 
 
 @pytest.fixture
@@ -127,63 +112,40 @@ def test_when_the_cable_is_back_it_announces_again(node: PlumbedNode, capture: P
     node.wait(lambda: len(lines(capture, f"tell {VIP}")) > before, timeout=2)
 
 
-def hear(node: PlumbedNode, generation: int) -> Process:
-    log = node.machine.folder / f"beats-{time.monotonic_ns()}.log"
-    return node.machine.spawn([sys.executable, "-c", LISTENER, KEY, str(generation)], log)
-
-
-def beats(heard: Process) -> list[tuple[float, Beat]]:
-    found = []
-    for line in heard.output().splitlines():
-        at, data = line.split()
-        beat = opened(Beat, bytes.fromhex(data), keys_in(KEY))
-        assert beat is not None
-        found.append((float(at), beat))
-    return found
-
-
 def test_it_beats_every_100_ms_and_says_what_it_serves(node: PlumbedNode) -> None:
-    heard = hear(node, 0)
-    try:
-        node.grant(VIP, pulse=["127.0.0.1:7946", "nonsense", "no.such.name.invalid:7946"])
-        node.start()
-        node.wait_served(VIP)
-        node.wait(lambda: len(beats(heard)) > 15)
-        found = beats(heard)
-        assert [beat.seq for _, beat in found] == sorted({beat.seq for _, beat in found})
-        assert {beat.node for _, beat in found} == {"n1"}
-        assert found[-1][1].digest == digest_of(frozenset({VIP}))
-        assert found[-1][1].generation == node.read()["metadata"]["generation"]
-        assert found[-1][1].boot == node.status["agent"]["boot"]
-        mean = (found[-1][0] - found[-11][0]) / 10
-        assert mean == pytest.approx(0.1, abs=0.02)
-        assert node.metric("acknowledgements_total") > 0
-    finally:
-        heard.kill()
+    node.grant(VIP, pulse=[PEER, "nonsense", "no.such.name.invalid:7946"])
+    node.start()
+    node.wait_served(VIP)
+    count = len(node.peer.beats) + 15
+    node.wait(lambda: len(node.peer.beats) > count)
+    found = list(node.peer.beats)
+    assert [beat.seq for _, beat in found] == sorted({beat.seq for _, beat in found})
+    assert {beat.node for _, beat in found} == {"n1"}
+    assert found[-1][1].digest == digest_of(frozenset({VIP}))
+    assert found[-1][1].generation == node.read()["metadata"]["generation"]
+    assert found[-1][1].boot == node.status["agent"]["boot"]
+    mean = (found[-1][0] - found[-11][0]) / 10
+    assert mean == pytest.approx(0.1, abs=0.02)
+    assert node.metric("acknowledgements_total") > 0
 
 
 def test_it_goes_on_beating_while_it_plumbs_thousands(node: PlumbedNode) -> None:
-    heard = hear(node, 0)
-    try:
-        node.grant(pulse=["127.0.0.1:7946"])
-        node.start()
-        node.wait(lambda: len(beats(heard)) > 3)
-        node.grant("10.1.64.0-10.1.77.84")
-        node.wait(lambda: node.status.get("servedCount") == 3413)
-        times = [at for at, _ in beats(heard)]
-        assert max(b - a for a, b in pairwise(times)) < 0.25
-    finally:
-        heard.kill()
+    node.grant()
+    node.start()
+    node.wait(lambda: len(node.peer.beats) > 3)
+    node.grant("10.1.64.0-10.1.77.84")
+    node.wait(lambda: node.status.get("servedCount") == 3413)
+    times = [at for at, _ in node.peer.beats]
+    assert max(b - a for a, b in pairwise(times)) < 0.25
 
 
 def test_an_answer_that_names_a_newer_generation_makes_it_read(node: PlumbedNode) -> None:
-    heard = hear(node, 99)
-    try:
-        node.grant(VIP, pulse=["127.0.0.1:7946"])
-        node.start()
-        node.wait(lambda: node.metric('api_requests_total{code="200",verb="get"}') > 1)
-    finally:
-        heard.kill()
+    node.grant(VIP)
+    node.start()
+    node.wait_served(VIP)
+    before = node.metric('api_requests_total{code="200",verb="get"}')
+    node.peer.knows(1, 99)
+    node.wait(lambda: node.metric('api_requests_total{code="200",verb="get"}') > before + 1)
 
 
 def test_stale_caches_of_clients_are_corrected(node: PlumbedNode) -> None:

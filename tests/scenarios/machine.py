@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from duravip_api.addresses import expanded
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core.snapshot import Hearing, Silence
 
 Body = dict[str, Any]
 
@@ -18,6 +18,10 @@ class Machine:
     agent: bool = True
     labels: dict[str, str] = field(default_factory=dict)
     hearing: Hearing = Hearing.ALIVE
+    silence: Silence = field(default_factory=Silence)
+    """What is known of it while it is silent."""
+    unwitnessed: frozenset[str] = frozenset()
+    """Interfaces on which no other node hears it."""
     plumbing: Body = field(default_factory=dict)
 
     def act(self) -> None:
@@ -26,7 +30,7 @@ class Machine:
             address
             for item in self.plumbing["spec"]["interfaces"]
             if self.interfaces.get(item["name"])
-            for address in expanded(item["granted"])
+            for address in expanded([*item["granted"], *item["contested"]])
         }
         self.report(served=sorted(granted), reason="AgentReady")
 
@@ -35,6 +39,11 @@ class Machine:
         self.plumbing["status"] = {
             "observedGeneration": self.plumbing["metadata"]["generation"],
             "served": served,
+            "strict": [
+                item["name"]
+                for item in self.plumbing["spec"]["interfaces"]
+                if item["fencing"] == "Strict"
+            ],
             "nics": [
                 {
                     "name": name,

@@ -6,11 +6,11 @@ Time does not pass here: after each `when` the world settles, as a cluster does 
 from collections.abc import Mapping
 from typing import Any
 
-from duravip_api import EXCLUDE_LABEL
 from duravip_operator.core import decision, handover, parsing, specs, statuses
 from duravip_operator.core.departures import Departures, departures
 from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
 from duravip_operator.core.verdicts import Verdict
+from scenarios.fates import Fates
 from scenarios.machine import Machine
 
 Body = dict[str, Any]
@@ -18,7 +18,7 @@ PASSES = 50
 EPOCH = 1
 
 
-class World:
+class World(Fates):
     """Everything that an API server and the nodes know."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
@@ -29,7 +29,7 @@ class World:
         self._memory: handover.Memory = {}
         self._verdicts: dict[str, Verdict] = {}
         self._departures: Departures = {}
-        self._last_grants: dict[str, handover.Grants] = {}
+        self._last_plans: dict[str, handover.Plan] = {}
         for number, (name, form) in enumerate(_named(given.get("nodes", {})).items(), 11):
             interfaces = form.get("interfaces", ["eth0", "eth1"])
             self.machines[name] = Machine(
@@ -62,73 +62,6 @@ class World:
             namespace, _, short = path.rpartition("/")
             del self.objects[kind, "" if kind == "Topology" else namespace or "default", short]
 
-    def crash(self, nodes: list[str]) -> None:
-        """The node loses power, and the pulse has noticed."""
-        for name in nodes:
-            self.machines[name].agent = False
-            self.machines[name].hearing = Hearing.LOST
-
-    def boot(self, nodes: list[str]) -> None:
-        """The node is back, with nothing plumbed, and has been heard for long enough."""
-        for name in nodes:
-            machine = self.machines[name]
-            machine.agent, machine.hearing = True, Hearing.ALIVE
-            machine.report(served=[], reason="AgentStarting")
-
-    def hear(self, hearing: Mapping[str, str]) -> None:
-        """The pulse says something of a node."""
-        for name, word in hearing.items():
-            self.machines[name].hearing = Hearing(word)
-
-    def stop_agent(self, nodes: list[str]) -> None:
-        """The agent withdraws everything and says goodbye."""
-        for name in nodes:
-            self.machines[name].agent = False
-            self.machines[name].report(served=[], reason="AgentStopped")
-
-    def start_agent(self, nodes: list[str]) -> None:
-        """The agent starts again."""
-        self.boot(nodes)
-
-    def hang(self, nodes: list[str]) -> None:
-        """The agent beats but acts on nothing."""
-        for name in nodes:
-            self.machines[name].agent = False
-
-    def exclude(self, nodes: list[str]) -> None:
-        """An administrator takes the node out."""
-        self.label({name: {EXCLUDE_LABEL: "true"} for name in nodes})
-
-    def include(self, nodes: list[str]) -> None:
-        """And puts it back."""
-        for name in nodes:
-            del self.machines[name].labels[EXCLUDE_LABEL]
-
-    def label(self, labels: Mapping[str, Mapping[str, str]]) -> None:
-        """Set labels of nodes."""
-        for name, added in labels.items():
-            self.machines[name].labels.update(added)
-
-    def unplug(self, cables: Mapping[str, str]) -> None:
-        """Pull the cable of an interface."""
-        for name, interface in cables.items():
-            self.machines[name].interfaces[interface] = False
-
-    def plug(self, cables: Mapping[str, str]) -> None:
-        """Put it back."""
-        for name, interface in cables.items():
-            self.machines[name].interfaces[interface] = True
-
-    def delete_plumbing(self, nodes: list[str]) -> None:
-        """Somebody deletes NodePlumbings by hand."""
-        for name in nodes:
-            self.machines[name].plumbing = {}
-
-    def delete_node(self, nodes: list[str]) -> None:
-        """The Node object goes; the agent there still runs."""
-        for name in nodes:
-            self.machines[name].labels["deleted"] = "true"
-
     # --- the operator
 
     def settle(self) -> None:
@@ -146,9 +79,9 @@ class World:
         decided = decision.decided(snapshot, self._memory)
         self._report(snapshot, decided)
         for name, plumbing in snapshot.plumbings.items():
-            self._last_grants[name] = decided.grants[name]
-            if not specs.same(plumbing.grants, decided.grants[name]):
-                self._write(name, decided.grants[name], plumbing)
+            self._last_plans[name] = decided.plans[name]
+            if not decided.plans[name].is_in(plumbing):
+                self._write(name, decided.plans[name], plumbing)
         for machine in self.machines.values():
             if machine.agent and machine.plumbing:
                 machine.act()
@@ -174,6 +107,15 @@ class World:
             },
             plumbings={n: parsing.plumbing(m.plumbing) for n, m in self.machines.items()},
             hearing={name: machine.hearing for name, machine in self.machines.items()},
+            silences={
+                name: machine.silence
+                for name, machine in self.machines.items()
+                if machine.hearing is Hearing.SILENT
+            },
+            witnessed={
+                name: frozenset(machine.interfaces) - machine.unwitnessed
+                for name, machine in self.machines.items()
+            },
             max_aliases=self.max_aliases,
         )
 
@@ -182,18 +124,18 @@ class World:
             if not machine.plumbing:
                 self.clock += 1
                 meta = {"name": name, "uid": f"uid-{self.clock}", "generation": 1}
-                spec = specs.spec(self._last_grants.get(name, {}), EPOCH, ())
+                spec = specs.spec(self._last_plans.get(name, handover.Plan()), EPOCH, ())
                 machine.plumbing = {"metadata": meta, "spec": spec, "status": {}}
 
-    def _write(self, name: str, grants: handover.Grants, before: Plumbing) -> None:
+    def _write(self, name: str, plan: handover.Plan, before: Plumbing) -> None:
         body = self.machines[name].plumbing
-        body["spec"] = specs.spec(grants, EPOCH, ())
+        body["spec"] = specs.spec(plan, EPOCH, ())
         body["metadata"]["generation"] += 1
         self._memory = handover.after_write(self._memory, before, parsing.plumbing(body))
 
     def _report(self, snapshot: Snapshot, decided: decision.Decision) -> None:
         moment = statuses.Moment(float(self.clock), "2026-01-01T00:00:00Z")
-        after = departures(self._departures, self._verdicts, decided, (moment.now, 1.0))
+        after = departures(self._departures, self._verdicts, decided, lambda _: moment.now)
         for entity in snapshot.entities:
             verdict, departure = decided.verdict_on(entity), self._departures.get(entity.address)
             status = statuses.entity_status(entity, verdict, departure, moment)
@@ -210,7 +152,7 @@ class World:
         served = [
             address
             for machine in self.machines.values()
-            if machine.hearing is not Hearing.LOST
+            if machine.hearing is not Hearing.SILENT
             for address in (machine.plumbing.get("status") or {}).get("served", [])
         ]
         twice = {address for address in served if served.count(address) > 1}

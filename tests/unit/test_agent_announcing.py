@@ -154,3 +154,14 @@ def test_without_tokens_it_waits_for_more_than_one() -> None:
     pacing.broadcast(Round(HERE, (A, B), is_first=True), 0.0)
     pacing.take(0.0, everything)
     assert (pacing.next_due(0.0) or 0) >= 0.04
+
+
+def test_what_is_defended_is_announced_once_more_at_once() -> None:
+    schedule = Announcing(60.0)
+    schedule.update({HERE: frozenset({A, B})}, 0.0)
+    for now in (0.0, 0.1, 1.0, 5.0):
+        schedule.rounds(now)
+    schedule.defend(frozenset({B, "10.9.9.9"}))
+    assert (schedule.next_due() or 0) < 7.0
+    assert schedule.rounds(7.0) == [Round(HERE, (B,), is_first=True)]
+    assert schedule.rounds(7.1) == []

@@ -21,6 +21,7 @@ REPORT = Report(
     ),
     generation=3,
     epoch=2,
+    served=frozenset({"10.1.1.10", "10.1.1.9"}),
 )
 
 

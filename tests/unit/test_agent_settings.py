@@ -31,6 +31,15 @@ def test_the_environment_fills_in_and_the_command_line_wins(
     assert settings_from(GIVEN).announce_every == 30
 
 
+def test_an_agent_is_allowed_to_run_without_a_fence_only_when_told_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert not settings_from(GIVEN).allow_unfenced
+    assert settings_from([*GIVEN, "--allow-unfenced"]).allow_unfenced
+    monkeypatch.setenv("DURAVIP_ALLOW_UNFENCED", "true")
+    assert settings_from(GIVEN).allow_unfenced
+
+
 @pytest.mark.parametrize(
     ("option", "said"),
     [

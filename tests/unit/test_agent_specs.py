@@ -6,6 +6,7 @@ import pytest
 
 from duravip_agent.core.backoff import LONGEST_PAUSE, pause_after
 from duravip_agent.core.endpoints import endpoint, is_numeric
+from duravip_agent.core.fencing import Granted
 from duravip_agent.core.grant import Placement, grant_of
 from duravip_agent.core.specs import Specs
 
@@ -35,6 +36,25 @@ def test_ranges_are_expanded_and_keep_their_placement() -> None:
     grant = grant_of(plumbing("10.1.1.1-10.1.1.3", "10.1.1.9"))
     where = Placement("eth0", 32)
     assert grant.wanted == dict.fromkeys(("10.1.1.1", "10.1.1.2", "10.1.1.3", "10.1.1.9"), where)
+
+
+def test_contested_addresses_are_wanted_too_and_are_told_apart() -> None:
+    body = plumbing("10.1.1.1", "10.1.1.2")
+    body["spec"]["interfaces"][0]["contested"] = ["10.1.1.2-10.1.1.3"]
+    grant = grant_of(body)
+    assert set(grant.wanted) == {"10.1.1.1", "10.1.1.2", "10.1.1.3"}
+    assert grant.shares == (
+        Granted("eth0", frozenset({"10.1.1.1"}), frozenset({"10.1.1.2", "10.1.1.3"})),
+    )
+
+
+def test_an_interface_is_strict_when_all_of_its_entries_are() -> None:
+    body = plumbing("10.1.1.1")
+    strict = body["spec"]["interfaces"][0] | {"fencing": "Strict"}
+    body["spec"]["interfaces"] = [strict, strict | {"name": "eth1"}, {"name": "eth1", "mask": 128}]
+    grant = grant_of(body)
+    assert grant.strict == ("eth0",)
+    assert [share.is_strict for share in grant.shares] == [True, True, False]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from duravip_api.addresses import text
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import decision, handover, parsing
-from duravip_operator.core.snapshot import Entity, Hearing, Node, Plumbing, Snapshot
+from duravip_operator.core.snapshot import Entity, Hearing, Node, Plumbing, Silence, Snapshot
 
 LAN = parsing.topology(
     {"metadata": {"name": "lan"}, "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
@@ -25,15 +25,18 @@ def cluster(entities: tuple[Entity, ...], names: tuple[str, ...] = NAMES) -> Sna
         nodes={name: Node(name) for name in names},
         plumbings={n: Plumbing(n, generation=1, observed=1, nics=NICS) for n in names},
         hearing=dict.fromkeys(names, Hearing.ALIVE),
+        witnessed=dict.fromkeys(names, frozenset({"eth1"})),
     )
 
 
 def granted(snapshot: Snapshot) -> Snapshot:
     """The cluster once everybody has done what one pass decided."""
-    grants = decision.decided(snapshot, {}).grants
+    plans = decision.decided(snapshot, {}).plans
     plumbings = {
         name: replace(
-            plumbing, grants=grants[name], served=frozenset().union(*grants[name].values())
+            plumbing,
+            grants=plans[name].grants,
+            served=frozenset().union(*plans[name].grants.values()),
         )
         for name, plumbing in snapshot.plumbings.items()
     }
@@ -86,7 +89,12 @@ def test_new_addresses_are_spread_evenly(entities: tuple[Entity, ...]) -> None:
 def test_only_the_addresses_of_a_lost_node_move(entities: tuple[Entity, ...], lost: str) -> None:
     before = granted(cluster(entities))
     had = owners(before)
-    after = owners(replace(before, hearing={**before.hearing, lost: Hearing.LOST}))
+    silent = replace(
+        before,
+        hearing={**before.hearing, lost: Hearing.SILENT},
+        silences={lost: Silence(gone=frozenset({"eth1"}))},
+    )
+    after = owners(silent)
     assert {address for address in had if had[address] != after[address]} == {
         address for address, owner in had.items() if owner == lost
     }
@@ -126,5 +134,5 @@ def test_an_unconfirmed_release_blocks_only_its_own_addresses() -> None:
         entities=tuple(entity(n, "n2") for n in range(1, 4)),
         plumbings={**settled.plumbings, "n1": replace(lagging, served=frozenset())},
     )
-    grants = decision.decided(behind, memory).grants["n2"]
+    grants = decision.decided(behind, memory).plans["n2"].grants
     assert frozenset().union(*grants.values()) == {"10.1.1.2", "10.1.1.3"}

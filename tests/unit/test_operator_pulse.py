@@ -4,17 +4,16 @@ import pytest
 
 from duravip_api.beats import Beat
 from duravip_operator.core.snapshot import Hearing
-from duravip_operator.pulse.detector import Detector, Times
-from duravip_operator.pulse.messages import Outgoing, line, lines
+from duravip_operator.pulse.detector import FORGIVEN, Detector, Known, Times
 
-MATURE, SUSPECT, LOST = 5.0, 0.3, 1.0
+MATURE, SUSPECT = 5.0, 0.3
 
 
 class Ears:
     """A detector that is told of n1's beats."""
 
     def __init__(self) -> None:
-        self.detector = Detector(Times(MATURE, SUSPECT, LOST))
+        self.detector = Detector(Times(MATURE, SUSPECT))
         self.seq = 0
 
     def beat(self, now: float, boot: str = "a", seq: int | None = None) -> bool:
@@ -44,12 +43,13 @@ def test_a_node_matures_by_beats_without_a_gap(ears: Ears) -> None:
     assert ears.at(15.0) is Hearing.ALIVE
 
 
-def test_silence_makes_it_suspected_and_then_lost(ears: Ears) -> None:
+def test_silence_makes_it_suspected_and_nothing_more(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
+    assert ears.detector.next_due() == 10.0 + SUSPECT
     assert ears.at(10.29) is Hearing.ALIVE
     assert ears.at(10.31) is Hearing.SILENT
-    assert ears.at(10.99) is Hearing.SILENT
-    assert ears.at(11.01) is Hearing.LOST
+    assert ears.at(100.0) is Hearing.SILENT
+    assert ears.detector.silent() == {"n1": 10.0}
 
 
 def test_a_suspected_node_is_alive_as_soon_as_it_is_heard(ears: Ears) -> None:
@@ -57,6 +57,7 @@ def test_a_suspected_node_is_alive_as_soon_as_it_is_heard(ears: Ears) -> None:
     assert ears.at(10.9) is Hearing.SILENT
     ears.beat(10.9)
     assert ears.at(10.9) is Hearing.ALIVE
+    assert ears.detector.silent() == {}
 
 
 def test_a_gap_makes_a_young_node_begin_anew(ears: Ears) -> None:
@@ -67,7 +68,7 @@ def test_a_gap_makes_a_young_node_begin_anew(ears: Ears) -> None:
     assert ears.at(9.5) is Hearing.ALIVE
 
 
-def test_a_lost_node_returns_as_a_young_one(ears: Ears) -> None:
+def test_after_a_long_silence_a_node_returns_as_a_young_one(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
     ears.beat(11.1)
     assert ears.at(11.1) is Hearing.YOUNG
@@ -83,9 +84,10 @@ def test_a_restarted_agent_keeps_its_standing(ears: Ears) -> None:
     assert ears.at(10.8) is Hearing.ALIVE
 
 
-def test_a_node_that_is_never_heard_is_lost_only_after_long(ears: Ears) -> None:
-    assert ears.at(MATURE + LOST - 0.01) is Hearing.UNHEARD
-    assert ears.at(MATURE + LOST) is Hearing.LOST
+def test_a_node_that_is_never_heard_is_suspected_only_after_long(ears: Ears) -> None:
+    assert ears.at(MATURE + FORGIVEN - 0.01) is Hearing.UNHEARD
+    assert ears.at(MATURE + FORGIVEN) is Hearing.SILENT
+    assert ears.detector.silent() == {"n1": 0.0}
 
 
 def test_replays_are_not_heard(ears: Ears) -> None:
@@ -97,7 +99,7 @@ def test_replays_are_not_heard(ears: Ears) -> None:
     assert ears.at(0.6) is Hearing.SILENT
 
 
-def test_a_node_of_which_nobody_has_told_us_is_forgotten_when_it_is_lost() -> None:
+def test_a_node_of_which_nobody_has_told_us_is_forgotten_when_it_is_silent() -> None:
     ears = Ears()
     ears.beat(0.0)
     assert ears.at(0.0) is Hearing.YOUNG
@@ -113,36 +115,24 @@ def test_our_own_deafness_is_nobodys_silence(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
     ears.detector.excuse(3.0, 13.0)
     assert ears.at(13.0) is Hearing.ALIVE
-    assert ears.at(14.1) is Hearing.LOST
+    assert ears.at(13.31) is Hearing.SILENT
 
 
-def test_nobody_is_young_or_lost_because_our_process_has_died() -> None:
+def test_only_a_beat_ends_a_silence(ears: Ears) -> None:
+    ears.beats(0.0, 10.0)
+    assert ears.at(10.5) is Hearing.SILENT
+    ears.detector.excuse(3.0, 13.5)
+    assert ears.at(13.5) is Hearing.SILENT
+    assert ears.detector.silent() == {"n1": 10.0}
+
+
+def test_nobody_is_young_or_silent_because_our_process_has_died() -> None:
     ears = Ears()
-    ears.detector.resume({"n1": Hearing.ALIVE, "n2": Hearing.LOST}, 0.0)
+    known = {"n1": Known(Hearing.ALIVE, 0.0), "n2": Known(Hearing.SILENT, -7.0)}
+    ears.detector.resume(known, 0.0)
     ears.detector.expect(frozenset({"n1", "n2"}), 0.0)
     assert ears.at(0.1) is Hearing.ALIVE
-    assert ears.detector.hearing()["n2"] is Hearing.LOST
-    assert ears.at(MATURE + LOST - 0.01) is Hearing.SILENT
-    ears.beat(5.99)
-    assert ears.at(5.99) is Hearing.ALIVE
-    assert ears.at(7.0) is Hearing.LOST
-
-
-def test_only_what_has_changed_goes_through_the_pipe() -> None:
-    outgoing = Outgoing({"n1": Hearing.ALIVE, "n2": Hearing.LOST})
-    beat = Beat("n1", "a", 1, 7, "d")
-    assert outgoing.changes({"n1": Hearing.ALIVE, "n2": Hearing.LOST}, []) is None
-    assert outgoing.changes({"n1": Hearing.SILENT}, [beat]) == {
-        "hearing": {"n1": "silent", "n2": None},
-        "beats": {"n1": ["a", 7, "d"]},
-    }
-    assert outgoing.changes({"n1": Hearing.SILENT}, [beat]) is None
-
-
-def test_messages_come_whole_out_of_a_pipe_that_cuts_them() -> None:
-    data = line({"expect": ["n1"]}) + line({"note": "x"})
-    buffer = bytearray(data[:9])
-    assert lines(buffer) == []
-    buffer += data[9:]
-    assert lines(buffer) == [{"expect": ["n1"]}, {"note": "x"}]
-    assert not buffer
+    assert ears.detector.silent() == {"n2": -7.0}
+    assert ears.at(0.5) is Hearing.SILENT
+    ears.beat(0.6)
+    assert ears.at(0.6) is Hearing.ALIVE

@@ -6,26 +6,32 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from duravip_api.beats import Ack, Beat, keys_in, opened, sealed
-from duravip_operator.core.snapshot import Hearing
+from duravip_api.beats import Ack, Beat, Look, Sight, keys_in, opened, sealed
+from duravip_operator.core.snapshot import Hearing, Silence
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Heard, Pulse
+from duravip_operator.pulse.roster import Presence, Segment
 from duravip_operator.settings import SettingsError, parsed
 
 OLD, NEW = "0123456789abcdef", "fedcba9876543210"
-OPTIONS = ["--mature=0.3", "--suspect-after=0.3", "--lost-after=0.6"]
+OPTIONS = ["--mature=0.3", "--suspect-after=0.3"]
+ETH1 = Segment("eth1", 4)
 
 
 class Agent:
     """Beats when it is told to."""
 
-    def __init__(self, port: int, key: str = OLD) -> None:
-        self.keys = keys_in(key)
+    def __init__(self, port: int, key: str = OLD, name: str = "n1") -> None:
+        self.keys, self.name = keys_in(key), name
+        self.sees = "answering"
+        """What it says when it is asked to look."""
+        self.asked: list[Look] = []
         self.boot, self.seq = "a", 0
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect(("127.0.0.1", port))
@@ -33,17 +39,26 @@ class Agent:
 
     def beat(self) -> None:
         self.seq += 1
-        beat = Beat("n1", self.boot, self.seq, 4, "d")
+        beat = Beat(self.name, self.boot, self.seq, 4, "d")
         self.socket.send(sealed(beat, self.keys))
 
     def answers(self) -> list[Ack]:
+        """Those that have come since; looks are answered on the way."""
         found: list[Ack] = []
         while True:
             try:
-                ack = opened(Ack, self.socket.recv(2000), self.keys)
+                data = self.socket.recv(2000)
             except BlockingIOError:
                 return found
-            found += [ack] if ack else []
+            if ack := opened(Ack, data, self.keys):
+                found.append(ack)
+            elif look := opened(Look, data, self.keys):
+                self.asked.append(look)
+                self.see(look, self.sees)
+
+    def see(self, look: Look, verdict: str) -> None:
+        sight = Sight(look.scout, look.number, look.suspect, look.interface, verdict)
+        self.socket.send(sealed(sight, self.keys))
 
 
 @pytest.fixture
@@ -104,12 +119,12 @@ def pid_of(pulse: Pulse) -> int:
 def test_a_node_is_heard_until_it_falls_silent(key: Path) -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         pulse.expect(frozenset({"n1", "n2"}))
-        await beating(agent, lambda: pulse.hearing().get("n1") is Hearing.ALIVE)
+        await beating(agent, lambda: pulse.view().hearing.get("n1") is Hearing.ALIVE)
         assert pulse.beats()["n1"] == Heard("a", 4, "d")
-        assert pulse.hearing()["n2"] is Hearing.UNHEARD
-        await quiet(lambda: pulse.hearing()["n1"] is Hearing.SILENT)
-        await quiet(lambda: pulse.hearing()["n1"] is Hearing.LOST)
-        await quiet(lambda: pulse.hearing()["n2"] is Hearing.LOST)
+        assert pulse.view().hearing["n2"] is Hearing.UNHEARD
+        await quiet(lambda: pulse.view().hearing["n1"] is Hearing.SILENT)
+        assert 0.3 < time.monotonic() - pulse.view().silences["n1"].since < 5
+        await quiet(lambda: pulse.view().hearing["n2"] is Hearing.SILENT)
 
     played(key, play)
 
@@ -122,18 +137,86 @@ def test_a_beat_is_answered_with_what_the_leader_says(key: Path) -> None:
             answers.extend(agent.answers())
             return answers[-1] if answers else None
 
-        pulse.tell(leader=True, epoch=7, generations={"n1": 12})
+        pulse.tell(7, {"n1": 12}, {})
         await beating(agent, lambda: (ack := last()) is not None and ack.leader)
         assert answers[-1] == Ack("a", answers[-1].seq, leader=True, epoch=7, generation=12)
-        pulse.tell(leader=False, epoch=0, generations={})
+        pulse.tell(None, {}, {})
         await beating(agent, lambda: (ack := last()) is not None and not ack.leader)
+
+    played(key, play)
+
+
+def test_a_leader_that_stands_still_leads_no_longer(key: Path) -> None:
+    async def play(pulse: Pulse, agent: Agent) -> None:
+        pulse.tell(7, {}, {})
+        await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
+        ended = time.monotonic() + 3
+        while agent.beat() is None and time.monotonic() < ended:
+            time.sleep(0.1)  # noqa: ASYNC251 - it stands still
+            if any(not ack.leader for ack in agent.answers()):
+                break
+        assert time.monotonic() < ended
+        await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
+
+    played(key, play)
+
+
+def test_an_agent_is_told_at_once_of_a_new_generation(key: Path) -> None:
+    async def play(pulse: Pulse, agent: Agent) -> None:
+        pulse.tell(7, {"n1": 12}, {})
+        await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
+        agent.beat()
+        await quiet(agent.answers)
+        pulse.tell(7, {"n1": 13}, {})
+        new = Ack("a", agent.seq, leader=True, epoch=7, generation=13)
+        await quiet(lambda: new in agent.answers())
+
+    played(key, play)
+
+
+def test_the_neighbours_of_a_silent_node_are_asked(key: Path) -> None:
+    roster = {
+        "n1": {ETH1: Presence(("10.1.0.1",), ("10.1.1.1",), ("02:00:00:00:00:01",))},
+        "n2": {ETH1: Presence(("10.1.0.2",), (), ("02:00:00:00:00:02",))},
+    }
+
+    async def play(pulse: Pulse, agent: Agent) -> None:
+        scout = Agent(pulse.port, name="n2")
+
+        def beat_both() -> bool:
+            agent.beat()
+            agent.answers()
+            return bool(scout.answers())
+
+        eth1 = frozenset({"eth1"})
+        both = {"n1": eth1, "n2": eth1}
+        pulse.expect(frozenset(roster))
+        pulse.tell(None, {}, roster)
+        await beating(scout, lambda: beat_both() and pulse.view().witnessed == both)
+        assert scout.asked[0].addresses == ("10.1.0.1",)
+
+        def seen_of_n1() -> Silence:
+            scout.answers()
+            return pulse.view().silences.get("n1", Silence())
+
+        await beating(scout, lambda: seen_of_n1().answering)
+        assert scout.asked[-1].addresses == ("10.1.1.1",)
+        assert scout.asked[-1].macs == ("02:00:00:00:00:01",)
+        scout.sees = "silent"
+        await beating(scout, lambda: seen_of_n1().gone == eth1)
+        os.kill(pid_of(pulse), signal.SIGKILL)
+        await beating(scout, scout.answers)
+        assert seen_of_n1().gone == eth1
+        assert pulse.view().witnessed == both
+        await beating(agent, lambda: not pulse.view().silences.get("n1"))
+        scout.socket.close()
 
     played(key, play)
 
 
 def test_the_key_can_be_changed_without_a_gap(key: Path) -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
-        await beating(agent, lambda: pulse.hearing().get("n1") is Hearing.ALIVE)
+        await beating(agent, lambda: pulse.view().hearing.get("n1") is Hearing.ALIVE)
         await asyncio.to_thread(key.write_text, f"{NEW}\n{OLD}\n")
         agent.keys = keys_in(f"{OLD}\n{NEW}")
         fresh = keys_in(NEW)
@@ -148,7 +231,7 @@ def test_the_key_can_be_changed_without_a_gap(key: Path) -> None:
             return bool(received)
 
         await beating(agent, is_signed_anew)
-        assert pulse.hearing()["n1"] is Hearing.ALIVE
+        assert pulse.view().hearing["n1"] is Hearing.ALIVE
 
     played(key, play)
 
@@ -170,8 +253,8 @@ def test_a_process_that_dies_is_replaced_and_nobody_grows_young(key: Path) -> No
     async def play(pulse: Pulse, agent: Agent) -> None:
         seen: set[Hearing] = set()
         pulse.expect(frozenset({"n1"}))
-        pulse.tell(leader=True, epoch=7, generations={})
-        await beating(agent, lambda: pulse.hearing().get("n1") is Hearing.ALIVE)
+        pulse.tell(7, {}, {})
+        await beating(agent, lambda: pulse.view().hearing.get("n1") is Hearing.ALIVE)
         first = pid_of(pulse)
         os.kill(first, signal.SIGKILL)
         await quiet(lambda: not Path(f"/proc/{first}").exists())
@@ -179,13 +262,13 @@ def test_a_process_that_dies_is_replaced_and_nobody_grows_young(key: Path) -> No
         answers: list[Ack] = []
 
         def is_answered() -> bool:
-            seen.add(pulse.hearing()["n1"])
+            seen.add(pulse.view().hearing["n1"])
             answers.extend(agent.answers())
             return bool(answers)
 
         await beating(agent, is_answered)
         assert answers[-1].epoch == 7
-        await beating(agent, lambda: pulse.hearing()["n1"] is Hearing.ALIVE)
+        await beating(agent, lambda: pulse.view().hearing["n1"] is Hearing.ALIVE)
         assert seen <= {Hearing.ALIVE, Hearing.SILENT}
 
     played(key, play)

@@ -20,7 +20,7 @@ def given(tmp_path: Path) -> list[str]:
 
 def test_the_defaults_are_those_of_the_contract(given: list[str]) -> None:
     settings = parsed(given)
-    assert (settings.mature, settings.suspect_after, settings.lost_after) == (5.0, 0.3, 1.0)
+    assert (settings.mature, settings.suspect_after) == (5.0, 0.15)
     assert (settings.max_aliases, settings.fencing) == (10240, "Segment")
     assert (settings.pulse_listen, settings.http_listen) == ("0.0.0.0:7946", "127.0.0.1:9480")
     assert settings.namespace == "duravip-system"
@@ -44,8 +44,7 @@ def test_the_environment_fills_in_and_the_command_line_wins(
         ("--mature=soon", "--mature: "),
         ("--mature=nan", "--mature: "),
         ("--mature=-1", "--mature: "),
-        ("--suspect-after=0.1", "--suspect-after must be at least 0.2"),
-        ("--suspect-after=2", "not more than --lost-after (1)"),
+        ("--suspect-after=0.1", "--suspect-after must be at least 0.12"),
         ("--fencing=strict", "--fencing: Input should be 'Segment' or 'Strict', not 'strict'"),
         ("--max-aliases=0", "--max-aliases: "),
         ("--max-aliases=many", "--max-aliases: "),

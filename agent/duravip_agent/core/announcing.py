@@ -48,6 +48,7 @@ class Announcing:
         self._every = every
         self._served: dict[Placement, frozenset[str]] = {}
         self._groups: list[_Group] = []
+        self._defended: list[Round] = []
 
     def update(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
         """Take note of what is served: whatever is new begins with its first round."""
@@ -72,17 +73,26 @@ class Announcing:
             if placement.interface == interface
         ]
 
+    def defend(self, addresses: frozenset[str]) -> None:
+        """Announce these once more, at once: somebody else has claimed them."""
+        for placement, served in self._served.items():
+            claimed = tuple(sorted(served & addresses, key=numbered))
+            if claimed:
+                self._defended.append(Round(placement, claimed, is_first=True))
+
     def is_served(self, placement: Placement, address: str) -> bool:
         """Whether the address may still be announced."""
         return address in self._served.get(placement, frozenset())
 
     def next_due(self) -> float | None:
         """When the next round is due."""
+        if self._defended:
+            return float("-inf")
         return min((group.due for group in self._groups), default=None)
 
     def rounds(self, now: float) -> list[Round]:
         """The rounds that are due; each is given once."""
-        rounds: list[Round] = []
+        rounds, self._defended = self._defended, []
         for group in self._groups:
             if group.due > now:
                 continue

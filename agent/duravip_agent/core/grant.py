@@ -4,10 +4,11 @@ An entry that cannot be read is left out, which means not granted, and named amo
 an address is held only when the spec says so beyond doubt.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from duravip_agent.core.fencing import Granted
 from duravip_api.addresses import expanded, numbered
 from duravip_api.nodeplumbing import InterfaceGrant, NodePlumbingSpec
 
@@ -39,24 +40,39 @@ class Grant:
     wanted: Mapping[str, Placement] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
     """Entries that cannot be read, each with what is wrong with it."""
+    shares: tuple[Granted, ...] = ()
+    """The same addresses as in `wanted`, with what decides whether they may be heard."""
+
+    @property
+    def strict(self) -> tuple[str, ...]:
+        """The interfaces on which everything is strictly fenced."""
+        loose = {share.interface for share in self.shares if not share.is_strict}
+        return tuple(sorted({share.interface for share in self.shares} - loose))
+
+
+@dataclass(slots=True)
+class _Reading:
+    wanted: dict[str, Placement] = field(default_factory=dict)
+    failures: dict[str, str] = field(default_factory=dict)
+    shares: list[Granted] = field(default_factory=list)
 
 
 def grant_of(body: Mapping[str, Any]) -> Grant:
     """Read an object of the API; raises ValueError when its spec has not the form of its kind."""
     metadata = body["metadata"]
     spec = NodePlumbingSpec.model_validate(body.get("spec") or {})
-    wanted: dict[str, Placement] = {}
-    failures: dict[str, str] = {}
+    reading = _Reading()
     for entry in spec.interfaces:
-        _add(entry, wanted, failures)
+        _add(entry, reading)
     return Grant(
         uid=metadata.get("uid", ""),
         version=version_of(body),
         generation=metadata.get("generation", 0),
         epoch=spec.epoch,
         pulse=tuple(spec.pulse),
-        wanted=wanted,
-        failures=failures,
+        wanted=reading.wanted,
+        failures=reading.failures,
+        shares=tuple(reading.shares),
     )
 
 
@@ -65,15 +81,50 @@ def version_of(body: Mapping[str, Any]) -> int:
     return int(body["metadata"].get("resourceVersion", 0))
 
 
-def _add(entry: InterfaceGrant, wanted: dict[str, Placement], failures: dict[str, str]) -> None:
-    """Add what one interface is granted; an address that is there already stays where it is."""
+def by_placement(
+    wanted: Mapping[str, Placement], addresses: Iterable[str]
+) -> dict[Placement, frozenset[str]]:
+    """Wanted addresses by where and how they are plumbed."""
+    found: dict[Placement, set[str]] = {}
+    for address in addresses:
+        found.setdefault(wanted[address], set()).add(address)
+    return {place: frozenset(part) for place, part in found.items()}
+
+
+def by_interface(
+    wanted: Mapping[str, Placement], addresses: Iterable[str]
+) -> dict[str, frozenset[str]]:
+    """Wanted addresses by interface."""
+    found: dict[str, frozenset[str]] = {}
+    for place, part in by_placement(wanted, addresses).items():
+        found[place.interface] = found.get(place.interface, frozenset()) | part
+    return found
+
+
+def _add(entry: InterfaceGrant, reading: _Reading) -> None:
+    """Add what one interface is granted; an address that is there already stays where it is.
+
+    One that is named as contested and as free is contested.
+    """
     where = Placement(entry.name, entry.mask, entry.arp_all_hosts, tuple(entry.arp_targets))
-    for item in entry.granted:
+    contested = _read(entry.contested, where, reading)
+    free = _read(entry.granted, where, reading)
+    is_strict = entry.fencing == "Strict"
+    reading.shares.append(Granted(entry.name, frozenset(free), frozenset(contested), is_strict))
+
+
+def _read(items: list[str], where: Placement, reading: _Reading) -> set[str]:
+    """Add items of one list; gives back the addresses that are new."""
+    new: set[str] = set()
+    for item in items:
         try:
-            for address in _named_by(item, entry.mask):
-                wanted.setdefault(address, where)
+            for address in _named_by(item, where.mask):
+                if address not in reading.wanted:
+                    reading.wanted[address] = where
+                    new.add(address)
         except ValueError as error:
-            failures[item[:LONGEST_NAME]] = f"the entry is not understood: {error}"
+            reading.failures[item[:LONGEST_NAME]] = f"the entry is not understood: {error}"
+    return new
 
 
 def _named_by(item: str, mask: int) -> Iterator[str]:

@@ -8,35 +8,53 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from duravip_agent.core.observed import Link, Observed, addresses_of
+from duravip_agent.core.claims import Conflict
+from duravip_agent.core.observed import Link, Observed
 from duravip_api.addresses import numbered, parsed
 from duravip_api.conditions import Condition
 from duravip_api.nodeplumbing import Agent, Failure, Nic, NodePlumbingStatus
 from duravip_api.reasons import Reason
 
 MOST_FAILURES, MOST_NICS, MOST_ADDRESSES = 256, 256, 64
+MOST_NAMED = 5
+"""So many addresses are named in a condition's message."""
 LONGEST_MESSAGE = 1024
 _HOST_MASKS = {4: 32, 6: 128}
+_TRUE = {Reason.AGENT_READY, Reason.ADDRESS_IN_USE}
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """The condition Ready."""
+    """A condition: Ready, or what is wrong beside it."""
 
     reason: Reason
     since: str
     """When its status last changed; a date and time as the API writes it."""
     message: str = ""
+    kind: str = "Ready"
 
     @property
     def status(self) -> str:
         """True, or False."""
-        return "True" if self.reason is Reason.AGENT_READY else "False"
+        return "True" if self.reason in _TRUE else "False"
 
     def changed_to(self, reason: Reason, now: str, message: str = "") -> "Readiness":
         """The condition with this reason from now on."""
-        then = Readiness(reason, now, message)
+        then = Readiness(reason, now, message, self.kind)
         return then if then.status != self.status else replace(then, since=self.since)
+
+    def as_condition(self, generation: int | None) -> Condition:
+        """As the API has it."""
+        return Condition.model_validate(
+            {
+                "type": self.kind,
+                "status": self.status,
+                "reason": self.reason,
+                "message": (self.message or self.reason.sentence)[:LONGEST_MESSAGE],
+                "last_transition_time": self.since,
+                "observed_generation": generation,
+            }
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,39 +72,56 @@ class Report:
     failures: Mapping[str, str] = field(default_factory=dict)
     granted_on: frozenset[str] = frozenset()
     """The interfaces that something is granted on."""
+    served: frozenset[str] = frozenset()
+    """What may be heard."""
+    contested: Mapping[str, str] = field(default_factory=dict)
+    """Granted addresses that another host answers for, and its MAC."""
+    strict: tuple[str, ...] = ()
+    """The interfaces that are muted when contact is lost."""
+    notes: tuple[Readiness, ...] = ()
+    """Conditions beside Ready."""
 
 
 def status_of(report: Report) -> dict[str, Any]:
     """The status as a merge patch: every field but an unknown epoch is in it."""
     ready = report.readiness
-    served = sorted(addresses_of(report.observed.marked), key=numbered)
+    served = sorted(report.served, key=numbered)
     shown = nics(report.observed, report.granted_on)
-    condition = Condition.model_validate(
-        {
-            "type": "Ready",
-            "status": ready.status,
-            "reason": ready.reason,
-            "message": (ready.message or ready.reason.sentence)[:LONGEST_MESSAGE],
-            "last_transition_time": ready.since,
-            "observed_generation": report.generation,
-        }
-    )
     status = NodePlumbingStatus(
         observed_generation=report.generation,
         epoch=report.epoch,
         agent=Agent(version=report.version, boot=report.boot),
         served=served,
         served_count=len(served),
-        failures=[
-            Failure(address=address, message=message[:LONGEST_MESSAGE])
-            for address, message in sorted(report.failures.items())[:MOST_FAILURES]
-        ],
+        contested=_failures(
+            {a: f"{mac} answers for the address" for a, mac in report.contested.items()}
+        ),
+        strict=list(report.strict),
+        failures=_failures(report.failures),
         nics=shown,
         nic_names=",".join(nic.name for nic in shown if nic.up),
-        conditions=[condition],
+        conditions=[note.as_condition(report.generation) for note in (ready, *report.notes)],
     )
     patch = status.model_dump(by_alias=True, exclude_none=True)
     return patch if report.generation is not None else {**patch, "observedGeneration": None}
+
+
+def said_of(conflicts: Mapping[str, Conflict]) -> str:
+    """What the condition says of addresses of ours that others claim; empty: there are none."""
+    in_order = sorted(conflicts, key=numbered)
+    named = [
+        f"{address} is claimed by {conflicts[address].mac} on {conflicts[address].interface}"
+        for address in in_order[:MOST_NAMED]
+    ]
+    more = len(in_order) - MOST_NAMED
+    return "; ".join([*named, *([f"and {more} more"] if more > 0 else [])])
+
+
+def _failures(messages: Mapping[str, str]) -> list[Failure]:
+    return [
+        Failure(address=address, message=message[:LONGEST_MESSAGE])
+        for address, message in sorted(messages.items())[:MOST_FAILURES]
+    ]
 
 
 def nics(observed: Observed, granted_on: Iterable[str] = ()) -> list[Nic]:

@@ -53,10 +53,15 @@ class Sighting:
     node: str
     interface: str
     verdict: Verdict
-    is_witness: bool
-    """Whether we have heard it lately, so that its silence means something."""
+    heard_ago: float
+    """Seconds since we last heard it answer: its silence means something for a minute."""
     answers: Mapping[str, tuple[str, ...]]
     """By address all the MACs that answered, foreign ones as well."""
+
+    @property
+    def is_witness(self) -> bool:
+        """Whether we have heard it lately, so that its silence means something."""
+        return self.heard_ago <= WITNESS_FOR
 
 
 def question_about(suspect: Suspect) -> Question:
@@ -126,9 +131,9 @@ class WitnessBook:
 
     def note(self, suspect: Suspect, findings: Findings, now: float) -> Sighting:
         """Take down what was found, and give what is to be said about it."""
-        is_witness = self.is_witness(suspect.node, suspect.interface, now)
+        key = suspect.node, suspect.interface
         verdict = verdict_on(suspect, findings)
         if verdict is Verdict.ANSWERING:
-            self._heard = {**self._heard, (suspect.node, suspect.interface): now}
-            is_witness = True
-        return Sighting(suspect.node, suspect.interface, verdict, is_witness, findings.answered)
+            self._heard = {**self._heard, key: now}
+        heard_ago = now - self._heard.get(key, float("-inf"))
+        return Sighting(*key, verdict, heard_ago, findings.answered)

@@ -4,7 +4,7 @@ This is what `lastMove` is made from once the next owner serves the address. The
 when the former owner is first seen to lose it: later passes no longer know that there was one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from duravip_api.reasons import MoveReason, State
@@ -29,29 +29,27 @@ def departures(
     former: Departures,
     before: Mapping[str, Verdict],
     decision: Decision,
-    times: tuple[float, float],
+    last_heard: Callable[[str], float],
 ) -> Departures:
     """`{address: Departure}` of every address that no owner serves after this decision.
 
-    `before` are the verdicts of the last pass; `times` are now and how long a lost node has been
-    silent by the time it is called lost.
+    `before` are the verdicts of the last pass; `last_heard` gives for each node the time up to
+    which it may be taken to have served: for one that is not silent, now.
     """
-    now, silence = times
     found: dict[str, Departure] = {}
     for address, verdict in decision.verdicts.items():
         if verdict.state is State.OWNED:
             continue
         known = former.get(address)
         if known and verdict.owner == known.owner:
-            found[address] = known._replace(at=now)
+            found[address] = known._replace(at=last_heard(known.owner))
         elif known:
             found[address] = known
         else:
             owner = _owner_before(before.get(address), decision.units[address])
             choice = decision.choices.get(address)
             if owner and choice:
-                lost = choice.cause is MoveReason.NODE_LOST
-                found[address] = Departure(owner, choice.cause, now - silence * lost)
+                found[address] = Departure(owner, choice.cause, last_heard(owner))
     return found
 
 

@@ -14,8 +14,9 @@ The result depends on the facts alone, never on the order in which they arrived.
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from hashlib import blake2b
+from types import MappingProxyType
+from typing import NamedTuple
 
 from duravip_api.addresses import numbered
 from duravip_api.reasons import MoveReason, Reason
@@ -31,8 +32,7 @@ _CAUSES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """What the election says of one address."""
 
     owner: str
@@ -43,12 +43,11 @@ class Choice:
     """Why it is not the node that had it; of meaning only when that is another one."""
     reason: Reason = Reason.ELECTED
     """Why there is no owner."""
-    refusals: Mapping[str, Reason] = field(default_factory=dict)
+    refusals: Mapping[str, Reason] = MappingProxyType({})
     """Where there is none: why each node may not take it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Party:
+class Party(NamedTuple):
     """A leader with its followers: they are elected as one."""
 
     leader: Unit
@@ -108,13 +107,15 @@ def _parties(units: Mapping[str, Unit], snapshot: Snapshot) -> list[Party]:
     for unit in units.values():
         if unit.leader and unit.electable:
             followers[unit.leader].append(unit)
-    parties = []
-    for address in sorted(units, key=numbered):
-        unit = units[address]
-        if unit.electable and not unit.leader:
-            led = tuple(sorted(followers[address], key=lambda u: numbered(u.address)))
-            parties.append(Party(unit, led, eligibility.of(unit, led)))
-    return parties
+    for led in followers.values():
+        led.sort(key=lambda unit: numbered(unit.address))
+    leaders = [unit for unit in units.values() if not unit.leader and unit.electable]
+    leaders.sort(key=lambda unit: numbered(unit.address))
+    return [
+        Party(unit, led, eligibility.of(unit, led))
+        for unit in leaders
+        for led in [tuple(followers.get(unit.address, ()))]
+    ]
 
 
 def _settled(party: Party, holder: str) -> str:
@@ -150,8 +151,8 @@ def _record(
         refused = party.eligible.refusals.get(former, Reason.NODE_UNKNOWN)
         cause = MoveReason.PREFERENCE if kept else _CAUSES.get(refused, MoveReason.EDITED)
     choices[party.leader.address] = Choice(owner, count, cause)
-    led = Choice(owner, count, MoveReason.FOLLOW)
-    choices.update((follower.address, led) for follower in party.followers)
+    for follower in party.followers:
+        choices[follower.address] = Choice(owner, count, MoveReason.FOLLOW)
 
 
 def _record_none(choices: dict[str, Choice], party: Party, holders: Mapping[str, str]) -> None:
@@ -164,4 +165,5 @@ def _record_none(choices: dict[str, Choice], party: Party, holders: Mapping[str,
     else:
         found = Choice("", 0, reason=Reason.NO_PARTICIPANT, refusals=eligible.refusals)
     choices[party.leader.address] = found
-    choices.update((follower.address, found) for follower in party.followers)
+    for follower in party.followers:
+        choices[follower.address] = found

@@ -28,7 +28,6 @@ _BY_HEARING = {
     Hearing.YOUNG: Reason.NODE_YOUNG,
     Hearing.UNHEARD: Reason.NODE_SILENT,
     Hearing.SILENT: Reason.NODE_SILENT,
-    Hearing.LOST: Reason.NODE_SILENT,
 }
 
 
@@ -71,6 +70,12 @@ class Eligibility:
         found = _eligible(self.snapshot, topology.placement, frozenset({topology.selector}))
         return len(found.may_take | found.may_keep | found.lost)
 
+    def nodes_unwitnessed(self, topology: Topology) -> list[str]:
+        """The nodes that could take addresses of a block, but that no other node hears there."""
+        found = _eligible(self.snapshot, topology.placement, frozenset({topology.selector}))
+        interface, witnessed = topology.placement.interface, self.snapshot.witnessed
+        return sorted(n for n in found.may_take if interface not in witnessed.get(n, ()))
+
     def _alone(self, unit: Unit) -> Eligible:
         topology = unit.topology
         if topology is None:
@@ -99,7 +104,7 @@ def _eligible(
             take.add(name)
             keep.add(name)
         else:
-            (lost if hearing is Hearing.LOST else keep).add(name)
+            (lost if snapshot.is_gone(name, placement) else keep).add(name)
             refusals[name] = _BY_HEARING[hearing]
     return Eligible(frozenset(take), frozenset(keep), frozenset(lost), refusals)
 

@@ -1,9 +1,13 @@
-"""What each node is granted next, so that no address is ever granted to two.
+"""What each node is granted next, so that no address ever answers from two.
 
 O1  Revoke first: while the spec of any other node grants an address, it is only taken out there.
 O2  Free grant: an address is granted when no other node may hold it. A node may hold what it
-    reports as served, and what was taken out of its spec and not yet acted upon.
-    A node that has said goodbye holds nothing; neither does one that is taken for lost.
+    reports as served, and what was taken out of its spec and not yet acted upon. A node whose
+    agent has said goodbye holds nothing.
+O3  Contested grant: when all that may hold it are gone, because a witness on their segment heard
+    nothing or because they must have muted themselves, the taker asks the wire before it speaks.
+O4  A silent node that still answers is not gone, and keeps what it has.
+O5  Silence counts only from a witness. A node without one on a segment is fenced strictly there.
 
 What was taken out and not yet acted upon is remembered in `Doubts`, one a node. After a spec was
 written by somebody else, by an earlier leader or by hand, everything is doubted until the agent
@@ -12,13 +16,28 @@ has acted on what stands there now.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
 from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Snapshot
 
 Grants = Mapping[Placement, frozenset[str]]
+HEARD = frozenset({Hearing.YOUNG, Hearing.ALIVE})
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What the spec of a node shall grant."""
+
+    grants: Grants = field(default_factory=dict)
+    contested: frozenset[str] = frozenset()
+
+    def is_in(self, plumbing: Plumbing) -> bool:
+        """Whether the spec says so already; an entry without addresses says nothing."""
+        stands = {where: addresses for where, addresses in plumbing.grants.items() if addresses}
+        is_counted = plumbing.counted in {None, sum(map(len, stands.values()))}
+        return is_counted and stands == self.grants and plumbing.contested == self.contested
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +60,19 @@ Memory = Mapping[str, Doubts]
 
 def remembered(memory: Memory, snapshot: Snapshot) -> Memory:
     """The memory brought up to date with what the agents have reported."""
-    heard = {n for n, h in snapshot.hearing.items() if h not in {Hearing.UNHEARD, Hearing.LOST}}
     return {
-        name: _doubts(memory.get(name), plumbing, is_new=name not in heard)
+        name: _doubts(memory.get(name), plumbing, is_heard=snapshot.hearing.get(name) in HEARD)
         for name, plumbing in snapshot.plumbings.items()
     }
 
 
 def after_write(memory: Memory, before: Plumbing, after: Plumbing) -> Memory:
     """The memory once we have replaced one node's spec: what was taken out is doubted."""
-    known = _doubts(memory.get(before.node), before)
+    known = _doubts(memory.get(before.node), before, is_heard=True)
     taken = before.granted - after.granted
     left = None if known.addresses is None else known.addresses | taken
     doubts = Doubts(after.uid, after.generation, left)
-    return {**memory, before.node: _doubts(doubts, after)}
+    return {**memory, before.node: _doubts(doubts, after, is_heard=True)}
 
 
 def plans(
@@ -62,37 +80,70 @@ def plans(
     choices: Mapping[str, Choice],
     snapshot: Snapshot,
     memory: Memory,
-) -> tuple[dict[str, Grants], frozenset[str]]:
+) -> tuple[dict[str, Plan], frozenset[str]]:
     """`({node: what its spec shall grant}, {addresses that wait for their former holder})`."""
     granting, serving = _nodes_by_address(snapshot)
+    strict = _strict_interfaces(units)
     doubted = {
         name: doubts
         for name, doubts in memory.items()
-        if doubts.addresses != frozenset() and may_hold_anything(snapshot, name)
+        if doubts.addresses != frozenset() and not snapshot.plumbings[name].stopped
     }
     wanted: dict[str, dict[Placement, set[str]]] = {name: {} for name in snapshot.plumbings}
+    contested: dict[str, set[str]] = defaultdict(set)
     waiting: set[str] = set()
+    placements: dict[tuple[str, Placement], Placement] = {}
     for address, choice in choices.items():
         owner, topology = choice.owner, units[address].topology
         if not owner or topology is None or owner not in wanted:
             continue
-        holders = granting.get(address, ())
-        if owner not in holders and (
-            holders
-            or any(node != owner for node in serving.get(address, ()))
-            or any(d.about(address) for name, d in doubted.items() if name != owner)
-        ):
-            waiting.add(address)
-            continue
-        wanted[owner].setdefault(topology.placement, set()).add(address)
-    return {name: _frozen(grants) for name, grants in wanted.items()}, frozenset(waiting)
+        where = topology.placement
+        if owner in granting.get(address, ()):
+            is_contested = address in snapshot.plumbings[owner].contested
+        else:
+            others = [node for node in serving.get(address, ()) if node != owner]
+            others += [n for n, d in doubted.items() if n != owner and d.about(address)]
+            if address in granting or not all(snapshot.is_gone(node, where) for node in others):
+                waiting.add(address)
+                continue
+            is_contested = bool(others)
+        fenced = placements.get((owner, where))
+        if fenced is None:
+            fenced = _fenced(where, snapshot.plumbings[owner], snapshot, strict)
+            placements[owner, where] = fenced
+        wanted[owner].setdefault(fenced, set()).add(address)
+        if is_contested:
+            contested[owner].add(address)
+    made = {n: Plan(_frozen(grants), frozenset(contested[n])) for n, grants in wanted.items()}
+    return made, frozenset(waiting)
 
 
-def may_hold_anything(snapshot: Snapshot, node: str) -> bool:
-    """Whether the node may hold an address at all: not when it is lost or has said goodbye."""
+def may_hold(snapshot: Snapshot, node: str) -> bool:
+    """Whether the word of a node's status counts: not when its agent has said goodbye."""
     plumbing = snapshot.plumbings.get(node)
-    lost = snapshot.hearing.get(node, Hearing.UNHEARD) is Hearing.LOST
-    return plumbing is not None and not plumbing.stopped and not lost
+    return plumbing is not None and not plumbing.stopped
+
+
+def _strict_interfaces(units: Mapping[str, Unit]) -> frozenset[str]:
+    placements = {unit.topology.placement for unit in units.values() if unit.topology}
+    return frozenset(where.interface for where in placements if where.fencing == "Strict")
+
+
+def _fenced(
+    where: Placement, plumbing: Plumbing, snapshot: Snapshot, strict: frozenset[str]
+) -> Placement:
+    """The placement with the fencing that is in force on this node and interface (O5).
+
+    One interface has one fencing: strict, if one of its Topologies is, or if there is no witness.
+    It is changed only once the agent has acted on the spec as it stands: what both the spec and
+    the agent call strict must never have been anything else in between.
+    """
+    known = {w.fencing for w in plumbing.grants if w.interface == where.interface}
+    if known and not plumbing.acted:
+        return where._replace(fencing="Segment" if "Segment" in known else "Strict")
+    witnessed = where.interface in snapshot.witnessed.get(plumbing.node, ())
+    is_strict = where.interface in strict or not witnessed
+    return where._replace(fencing="Strict" if is_strict else "Segment")
 
 
 def _nodes_by_address(
@@ -102,7 +153,7 @@ def _nodes_by_address(
     serving: dict[str, list[str]] = defaultdict(list)
     for name, plumbing in snapshot.plumbings.items():
         _append_all(granting, plumbing.granted, name)
-        if may_hold_anything(snapshot, name):
+        if may_hold(snapshot, name):
             _append_all(serving, plumbing.served, name)
     return granting, serving
 
@@ -112,14 +163,14 @@ def _append_all(table: dict[str, list[str]], addresses: Iterable[str], name: str
         table[address].append(name)
 
 
-def _doubts(known: Doubts | None, plumbing: Plumbing, *, is_new: bool = False) -> Doubts:
+def _doubts(known: Doubts | None, plumbing: Plumbing, *, is_heard: bool) -> Doubts:
     clean = Doubts(plumbing.uid, plumbing.generation)
     if plumbing.acted:
         return clean
     if known and (known.uid, known.generation) == (plumbing.uid, plumbing.generation):
         return known
-    if known is None and is_new and plumbing.generation == 1 and plumbing.observed is None:
-        return clean  # made for a node whose agent has yet to start: it never granted anything
+    if known is None and not plumbing.boot and not is_heard:
+        return clean  # no agent has ever read it: each says so before it does
     return Doubts(plumbing.uid, plumbing.generation, None)
 
 

@@ -75,7 +75,8 @@ def topology(body: Body) -> Topology:
     if mask > block.max_prefixlen:
         why = f"{label}: spec.cidrmask: {mask} is more than {block.max_prefixlen}"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
-    placement = Placement(spec.interface, mask, spec.arp_all_hosts, tuple(spec.arp_targets or ()))
+    how = (spec.arp_all_hosts, tuple(spec.arp_targets or ()), spec.fencing or "")
+    placement = Placement(spec.interface, mask, *how)
     return Topology(
         **who,
         cidr=spec.cidr,
@@ -107,9 +108,13 @@ def plumbing(body: Body) -> Plumbing:
     spec = _lenient(NodePlumbingSpec, body.get("spec"))
     status = _lenient(NodePlumbingStatus, body.get("status"))
     grants: dict[Placement, frozenset[str]] = {}
+    contested: frozenset[str] = frozenset()
     for item in spec.interfaces:
-        where = Placement(item.name, item.mask, item.arp_all_hosts, tuple(item.arp_targets))
-        grants[where] = grants.get(where, frozenset()) | _expanded(item.granted)
+        how = (item.arp_all_hosts, tuple(item.arp_targets), item.fencing)
+        where = Placement(item.name, item.mask, *how)
+        asked = _expanded(item.contested)
+        contested |= asked
+        grants[where] = grants.get(where, frozenset()) | _expanded(item.granted) | asked
     ready = next((c for c in status.conditions if c.type == "Ready"), None)
     return Plumbing(
         node=str(meta.get("name", "")),
@@ -119,8 +124,11 @@ def plumbing(body: Body) -> Plumbing:
         epoch=spec.epoch,
         pulse=tuple(spec.pulse),
         grants=grants,
+        contested=contested,
+        counted=spec.granted_count,
         observed=status.observed_generation,
         served=frozenset(status.served),
+        strict=frozenset(status.strict),
         failures={failure.address: failure.message for failure in status.failures},
         nics={nic.name: nic for nic in status.nics},
         boot=status.agent.boot if status.agent else "",

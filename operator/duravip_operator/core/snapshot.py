@@ -23,9 +23,23 @@ class Hearing(Enum):
     """Heard, but not for long enough without a gap: it keeps what it has and gets nothing new."""
     ALIVE = "alive"
     SILENT = "silent"
-    """Suspected: nothing moves, and nothing new is granted to it."""
-    LOST = "lost"
-    """Silent for so long that its addresses move."""
+    """Suspected: nothing new is granted to it. What it has moves only when the wire agrees."""
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """What is known of a node whose agent is not heard."""
+
+    gone: frozenset[str] = frozenset()
+    """Interfaces on whose segment a witness asked for its addresses and nothing answered."""
+    answering: frozenset[str] = frozenset()
+    """Interfaces on whose segment its addresses still answer."""
+    is_muted: bool = False
+    """It has had no acknowledgement for so long that a strictly fenced node is mute by itself."""
+    is_lasting: bool = False
+    """It is no mere hiccup: worth telling people about."""
+    since: float = 0.0
+    """When it was last heard: the operator's clock, in seconds."""
 
 
 class Rejection(NamedTuple):
@@ -72,6 +86,10 @@ class Entity:
         return (self.created, self.namespace, self.name, self.kind)
 
 
+Fencing = Literal["", "Segment", "Strict"]
+"""How a silent node's addresses are kept from answering twice; empty = the operator's default."""
+
+
 class Placement(NamedTuple):
     """Where and how an address is plumbed and announced: one entry of `spec.interfaces`."""
 
@@ -79,6 +97,7 @@ class Placement(NamedTuple):
     mask: int
     arp_all_hosts: bool = True
     arp_targets: tuple[str, ...] = ()
+    fencing: Fencing = ""
 
 
 NOWHERE = Placement("", 32)
@@ -129,9 +148,15 @@ class Plumbing:
     epoch: int = 0
     pulse: tuple[str, ...] = ()
     grants: Mapping[Placement, frozenset[str]] = field(default_factory=dict)
+    contested: frozenset[str] = frozenset()
+    """Those of the granted addresses that are asked for on the wire before they are taken."""
+    strict: frozenset[str] = frozenset()
+    """The interfaces that its agent says it mutes by itself when nobody acknowledges its beats."""
     observed: int | None = None
     served: frozenset[str] = frozenset()
     failures: Mapping[str, str] = field(default_factory=dict)
+    counted: int | None = None
+    """How many addresses the spec says that it grants; None = what it grants was made here."""
     nics: Mapping[str, Nic] = field(default_factory=dict)
     boot: str = ""
     stopped: bool = False
@@ -141,6 +166,14 @@ class Plumbing:
     def acted(self) -> bool:
         """Whether the agent has acted on the spec as it stands."""
         return self.observed == self.generation
+
+    def is_strict_on(self, interface: str) -> bool:
+        """Whether its agent says that it mutes the interface by itself, and is told nothing else.
+
+        The agent goes on doing so until it has reported that it no longer does.
+        """
+        told = {where.fencing for where in self.grants if where.interface == interface}
+        return told <= {"Strict"} and interface in self.strict
 
     @property
     def granted(self) -> frozenset[str]:
@@ -157,4 +190,24 @@ class Snapshot:
     nodes: Mapping[str, Node] = field(default_factory=dict)
     plumbings: Mapping[str, Plumbing] = field(default_factory=dict)
     hearing: Mapping[str, Hearing] = field(default_factory=dict)
+    silences: Mapping[str, Silence] = field(default_factory=dict)
+    """Of every node that is SILENT."""
+    witnessed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """The interfaces on whose segment another node has lately heard this one answer."""
+    fencing: Fencing = "Segment"
+    """What a Topology has that says nothing of it."""
     max_aliases: int = 10240
+
+    def is_gone(self, node: str, where: Placement) -> bool:
+        """Whether a node that was granted something there can no longer answer for it.
+
+        Either a witness heard nothing, which counts under `Segment` only; or the node, strictly
+        fenced, must have muted itself by now.
+        """
+        silence = self.silences.get(node)
+        if silence is None:
+            return False
+        if where.fencing != "Strict" and where.interface in silence.gone:
+            return True
+        plumbing = self.plumbings.get(node)
+        return silence.is_muted and plumbing is not None and plumbing.is_strict_on(where.interface)

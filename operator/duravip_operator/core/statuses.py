@@ -81,6 +81,10 @@ def topology_status(topology: Topology, addresses: int, snapshot: Snapshot, time
             else f"spec.interface: no node reports an interface {topology.placement.interface!r}"
         )
         said = [("Ready", str(bool(nodes)), reason, message)]
+        unseen = Eligibility(snapshot).nodes_unwitnessed(topology)
+        if unseen and nodes > 1:
+            why = f"no other node hears {', '.join(unseen)} on {topology.placement.interface}"
+            said.append(("NoWitness", "True", Reason.NO_WITNESS, why))
     status["conditions"] = [
         _condition(topology.status, (*item, topology.generation), time) for item in said
     ]

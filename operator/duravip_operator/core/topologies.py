@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from duravip_api.addresses import numbered
 from duravip_api.reasons import Reason
-from duravip_operator.core.snapshot import Rejection, Topology
+from duravip_operator.core.snapshot import Fencing, Rejection, Topology
 
 BITS = {4: 32, 6: 128}
 
@@ -29,18 +29,23 @@ class Blocks:
         return None
 
 
-def blocks(topologies: Iterable[Topology]) -> Blocks:
-    """Sort out the Topologies; one with the block of an older one is rejected."""
+def blocks(topologies: Iterable[Topology], fencing: Fencing) -> Blocks:
+    """Sort out the Topologies; one with the block of an older one is rejected.
+
+    `fencing` is that of a Topology which says nothing of it.
+    """
     tables: dict[int, dict[int, dict[int, Topology]]] = {4: {}, 6: {}}
     judged: list[Topology] = []
     for topology in sorted(topologies, key=lambda t: (t.created, t.name)):
         if topology.rejection:
             judged.append(topology)
             continue
+        where = topology.placement
+        used = replace(topology, placement=where._replace(fencing=where.fencing or fencing))
         shift = BITS[topology.family] - topology.prefix
         networks = tables[topology.family].setdefault(shift, {})
-        older = networks.setdefault(topology.first >> shift, topology)
-        judged.append(topology if older is topology else _younger(topology, older))
+        older = networks.setdefault(topology.first >> shift, used)
+        judged.append(used if older is used else _younger(topology, older))
     return Blocks(
         {family: tuple(sorted(t.items())) for family, t in tables.items()}, tuple(judged)
     )

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from duravip_api.reasons import Reason, State
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
-from duravip_operator.core.handover import may_hold_anything
+from duravip_operator.core.handover import may_hold
 from duravip_operator.core.snapshot import Rejection, Snapshot, Topology
 
 Advisory = tuple[str, Reason, str]
@@ -45,7 +45,9 @@ def verdicts(
     """`{address: Verdict}` for every unit."""
     serving = _servers(snapshot)
     return {
-        address: _verdict(unit, choices.get(address), serving.get(address, ()), waiting, snapshot)
+        address: _verdict(
+            unit, choices.get(address), _present(unit, serving, snapshot), waiting, snapshot
+        )
         for address, unit in units.items()
     }
 
@@ -65,13 +67,24 @@ def unmanaged(reason: Reason) -> Verdict:
 
 
 def _servers(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
-    """`{address: nodes that say they serve it}`, of the nodes whose word still counts."""
+    """`{address: nodes that say they serve it}`, of the nodes that have not said goodbye."""
     serving: dict[str, tuple[str, ...]] = {}
     for name in sorted(snapshot.plumbings):
-        if may_hold_anything(snapshot, name):
+        if may_hold(snapshot, name):
             for address in snapshot.plumbings[name].served:
                 serving[address] = (*serving.get(address, ()), name)
     return serving
+
+
+def _present(
+    unit: Unit, serving: Mapping[str, tuple[str, ...]], snapshot: Snapshot
+) -> tuple[str, ...]:
+    """Those of them that can still answer for the unit."""
+    nodes = serving.get(unit.address, ())
+    if not unit.topology or snapshot.silences.keys().isdisjoint(nodes):
+        return nodes
+    where = unit.topology.placement
+    return tuple(node for node in nodes if not snapshot.is_gone(node, where))
 
 
 def _verdict(
@@ -92,8 +105,11 @@ def _verdict(
     facts = (choice.participants, advisories)
     if choice.owner in serving:
         interface = unit.topology.placement.interface if unit.topology else ""
-        message = f"served by {choice.owner} on {interface}"
-        return Verdict(State.OWNED, Reason.SERVED, message, choice.owner, interface, *facts)
+        message, reason = f"served by {choice.owner} on {interface}", Reason.SERVED
+        silence = snapshot.silences.get(choice.owner)
+        if silence and silence.is_lasting:
+            message, reason = f"{message}, whose agent is not heard", Reason.OWNER_UNREACHABLE
+        return Verdict(State.OWNED, reason, message, choice.owner, interface, *facts)
     present = serving[0] if serving else ""
     if unit.address in waiting:
         message = f"goes to {choice.owner} once its former holder has confirmed its release"

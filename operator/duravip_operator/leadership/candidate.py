@@ -44,6 +44,12 @@ class Candidate:
         reign = self._reign
         return reign.epoch if reign and self._clock() < reign.until else None
 
+    @property
+    def until(self) -> float:
+        """When that ends if the Lease is not renewed, by the clock. From any thread."""
+        reign = self._reign
+        return reign.until if reign else self._clock()
+
     def round(self, floor: int | None) -> None:
         """Renew the Lease, or take it when it is free; raises ApiError.
 

@@ -46,6 +46,11 @@ class Elector:
         """The epoch in which this replica leads now; None: it does not lead."""
         return None if self._stopping.is_set() else self._candidate.epoch
 
+    @property
+    def until(self) -> float:
+        """When it leads no longer, by the monotonic clock, unless the Lease is renewed."""
+        return self._candidate.until
+
     def start(self) -> None:
         """Begin to run for leadership."""
         self._thread.start()

@@ -1,9 +1,11 @@
-"""The pulse: hears the agents' beats, in a process of its own, and says who is there.
+"""The pulse: who is heard, and who is gone: in a process of its own.
 
-A thread of a program that reads long lists hears a beat up to a second late; a process does not.
+It hears the agents' beats, and asks the neighbours of a silent node what they see of it. A thread
+of a program that reads long lists hears a beat up to a second late; a process does not.
 """
 
-from duravip_operator.pulse.messages import Heard
+from duravip_operator.pulse.messages import Heard, View
 from duravip_operator.pulse.pulse import Pulse
+from duravip_operator.pulse.roster import Entry, entry_of
 
-__all__ = ["Heard", "Pulse"]
+__all__ = ["Entry", "Heard", "Pulse", "View", "entry_of"]

@@ -1,15 +1,16 @@
 """Who is there, told from beats alone. Times are arguments, in seconds of one steady clock.
 
-UNHEARD  expected, never heard; LOST after `mature` + `lost_after`
+UNHEARD  expected, never heard; SILENT after `mature` + FORGIVEN
 YOUNG    heard, but not yet for `mature` without a gap of `suspect_after`
-ALIVE    heard for `mature` without such a gap; an agent that is restarted in time keeps that
-SILENT   not heard for `suspect_after`; ALIVE again as soon as it is heard, if it was
-LOST     not heard for `lost_after`; YOUNG when it is heard again
+ALIVE    heard for `mature` without such a gap
+SILENT   not heard for `suspect_after`. Only a beat ends this: what the node was it is again after
+         less than FORGIVEN, else it is YOUNG. So an agent that is restarted in time stays ALIVE
 """
 
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final, NamedTuple
 
 from duravip_api.beats import Beat
@@ -18,18 +19,23 @@ from duravip_operator.core.snapshot import Hearing
 BOOTS_REMEMBERED: Final = 16
 """Of so many earlier starts of an agent a beat is known to be a replay."""
 
+FORGIVEN: Final = 1.0
+"""A node that returns after a shorter silence is as mature as before, in seconds."""
+
 
 class Times(NamedTuple):
     """The settings that count here."""
 
     mature: float
     suspect_after: float
-    lost_after: float
 
-    @property
-    def first_patience(self) -> float:
-        """How long we listen before the silence of somebody whom we have never heard counts."""
-        return self.mature + self.lost_after
+
+class Known(NamedTuple):
+    """What an earlier process knew of a node."""
+
+    hearing: Hearing
+    since: float
+    """If it is SILENT: when it was last heard."""
 
 
 @dataclass(slots=True)
@@ -38,8 +44,6 @@ class _Node:
     """When it was last heard; before that, when we began to listen for it."""
     since: float
     """Since when it is heard without a gap."""
-    patience: float
-    """After so long a silence it is lost."""
     hearing: Hearing = Hearing.UNHEARD
     is_mature: bool = False
     beat: Beat | None = None
@@ -57,21 +61,19 @@ class Detector:
     def expect(self, names: frozenset[str], now: float) -> None:
         """The agents of these nodes have been told to beat here."""
         for name in names - self._nodes.keys():
-            self._nodes[name] = _Node(now, now, self._times.first_patience)
-        for name in self._expected - names:
-            if self._nodes[name].hearing in {Hearing.UNHEARD, Hearing.LOST}:
-                del self._nodes[name]
-        self._expected = names & self._nodes.keys()
+            self._nodes[name] = _Node(now, now)
+        self._expected = names
+        self._forget(now)
 
-    def resume(self, known: Mapping[str, Hearing], now: float) -> None:
-        """Go on from what an earlier process knew: nobody is young or lost because that died."""
-        for name, hearing in known.items():
-            mature = hearing is Hearing.ALIVE
-            self._nodes[name] = _Node(now, now, self._times.first_patience, hearing, mature)
+    def resume(self, known: Mapping[str, Known], now: float) -> None:
+        """Go on from what an earlier process knew: nobody is young or silent because that died."""
+        for name, (hearing, since) in known.items():
+            last = since if hearing is Hearing.SILENT else now
+            self._nodes[name] = _Node(last, now, hearing, hearing is Hearing.ALIVE)
 
     def heard(self, beat: Beat, now: float) -> bool:
         """Take a beat; False when it is a replay, or another has overtaken it."""
-        node = self._nodes.setdefault(beat.node, _Node(now, now, self._times.lost_after))
+        node = self._nodes.setdefault(beat.node, _Node(now, now))
         if beat.boot in node.boots:
             return False
         if node.beat is not None:
@@ -80,43 +82,70 @@ class Detector:
             elif beat.seq <= node.beat.seq:
                 return False
         self._judge(node, now)
-        is_new = node.hearing in {Hearing.UNHEARD, Hearing.LOST}
-        if is_new or (node.hearing is Hearing.SILENT and not node.is_mature):
+        if now - node.last >= FORGIVEN:
+            node.is_mature = False
+        is_new = node.hearing in {Hearing.UNHEARD, Hearing.SILENT}
+        if is_new and not node.is_mature:
             node.since = now
-        node.hearing = Hearing.YOUNG
-        node.last, node.beat, node.patience = now, beat, self._times.lost_after
-        self._judge(node, now)
+        node.last, node.beat = now, beat
+        node.is_mature = node.is_mature or now - node.since >= self._times.mature
+        node.hearing = Hearing.ALIVE if node.is_mature else Hearing.YOUNG
         return True
 
     def excuse(self, seconds: float, now: float) -> None:
         """We were deaf for so long: that does not count as anybody's silence."""
         for node in self._nodes.values():
-            node.last = min(node.last + seconds, now)
+            if node.hearing is not Hearing.SILENT:
+                node.last = min(node.last + seconds, now)
 
     def judge(self, now: float) -> None:
         """Judge every silence as of now."""
         for node in self._nodes.values():
             self._judge(node, now)
-        for name in self._nodes.keys() - self._expected:
-            if self._nodes[name].hearing is Hearing.LOST:
-                del self._nodes[name]
+        self._forget(now)
+
+    def next_due(self) -> float:
+        """When the next silence is long enough to be judged, if nothing is heard before."""
+        return min(
+            (
+                node.last + self._patience(node)
+                for node in self._nodes.values()
+                if node.hearing is not Hearing.SILENT
+            ),
+            default=inf,
+        )
 
     def hearing(self) -> dict[str, Hearing]:
         """What was last judged of each node."""
         return {name: node.hearing for name, node in self._nodes.items()}
 
+    def silent(self) -> dict[str, float]:
+        """When each node that is SILENT was last heard, or first expected."""
+        nodes = self._nodes.items()
+        return {name: node.last for name, node in nodes if node.hearing is Hearing.SILENT}
+
     def beats(self) -> Iterator[Beat]:
         """The last beat of each node that was heard."""
         return (node.beat for node in self._nodes.values() if node.beat)
 
+    def last_beat(self, name: str) -> Beat | None:
+        """The last beat of a node that is heard; None when it is silent."""
+        node = self._nodes.get(name)
+        return node.beat if node and node.hearing is not Hearing.SILENT else None
+
     def _judge(self, node: _Node, now: float) -> None:
-        silence = now - node.last
-        if node.hearing is Hearing.LOST or silence >= node.patience:
-            node.hearing, node.is_mature = Hearing.LOST, False
-        elif node.hearing is Hearing.UNHEARD:
-            pass
-        elif silence >= self._times.suspect_after:
+        if now - node.last >= self._patience(node):
             node.hearing = Hearing.SILENT
-        else:
-            node.is_mature = node.is_mature or now - node.since >= self._times.mature
-            node.hearing = Hearing.ALIVE if node.is_mature else Hearing.YOUNG
+
+    def _patience(self, node: _Node) -> float:
+        if node.hearing is Hearing.UNHEARD:
+            return self._times.mature + FORGIVEN
+        return self._times.suspect_after
+
+    def _forget(self, now: float) -> None:
+        """Nobody waits for a node that is not expected, once it has been silent for a while."""
+        for name in self._nodes.keys() - self._expected:
+            node = self._nodes[name]
+            was_heard = node.hearing in {Hearing.YOUNG, Hearing.ALIVE}
+            if not was_heard and (node.beat is None or now - node.last >= FORGIVEN):
+                del self._nodes[name]

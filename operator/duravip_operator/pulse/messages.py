@@ -1,19 +1,31 @@
 """What the operator and its pulse tell each other: one JSON object a line.
 
-To the pulse:   {"expect": [node…]}, {"tell": {"leader", "epoch", "generations": {node: n}}}
-                and once, first of all, {"resume": {node: hearing}}
-From the pulse: {"hearing": {node: hearing or null}, "beats": {node: [boot, generation, digest]}},
-                the differences to what was said before; {"note": sentence} for the log.
+To the pulse, first of all, what an earlier process knew:
+    {"resume": {"hearing", "silences", "witnessed"}}, as they come from the pulse
+and then, each only when it has changed, and of what has parts only those that have:
+    {"expect": [node…]}
+    {"lead": {"leader", "epoch", "since"}}       since: when that began
+    {"until": time}                              when it ends unless it is prolonged
+    {"generations": {node: n or null}}
+    {"roster": {node: entry or null}}            see `roster.said`
+
+From the pulse, the differences to what was said before:
+    {"hearing": {node: hearing or null}, "beats": {node: [boot, generation, digest]},
+     "silences": {node: [gone, answering, is_muted, is_lasting, since] or null},
+     "witnessed": {node: [interface…] or null}, "sights": {verdict: count}}
+    {"note": sentence}                           for the log
 """
 
 import json
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
 
 from duravip_api.beats import Beat
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core.snapshot import Hearing, Silence
 
 Message = dict[str, Any]
+Value = TypeVar("Value")
 
 
 class Heard(NamedTuple):
@@ -24,6 +36,17 @@ class Heard(NamedTuple):
     digest: str
 
 
+class View(NamedTuple):
+    """What the pulse knows at one moment. Replaced, never changed."""
+
+    hearing: Mapping[str, Hearing] = MappingProxyType({})
+    """Of every node that is expected, or was heard."""
+    silences: Mapping[str, Silence] = MappingProxyType({})
+    """Of every one of them that is SILENT."""
+    witnessed: Mapping[str, frozenset[str]] = MappingProxyType({})
+    """The interfaces on whose segment another node has lately heard this one answer."""
+
+
 def line(message: Mapping[str, Any]) -> bytes:
     """A message as it goes through the pipe."""
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
@@ -31,30 +54,76 @@ def line(message: Mapping[str, Any]) -> bytes:
 
 def lines(buffer: bytearray) -> list[Message]:
     """Take every message that is whole out of what has come through the pipe."""
+    if b"\n" not in buffer:
+        return []
     *whole, rest = bytes(buffer).split(b"\n")
     buffer[:] = rest
     return [json.loads(one) for one in whole]
 
 
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Message:
+    """What has changed; None for what is no longer there."""
+    found: Message = dict.fromkeys(before.keys() - after.keys())
+    return found | {name: now for name, now in after.items() if before.get(name) != now}
+
+
+def view_said(view: View) -> Message:
+    """A View as JSON can say it."""
+    return {
+        "hearing": {name: now.value for name, now in view.hearing.items()},
+        "silences": {name: silence_said(now) for name, now in view.silences.items()},
+        "witnessed": {name: sorted(now) for name, now in view.witnessed.items()},
+    }
+
+
+def view_after(view: View, message: Message) -> View:
+    """The View once a message has come that tells what is new."""
+    hearing = _changed(view.hearing, message.get("hearing"), Hearing)
+    silences = _changed(view.silences, message.get("silences"), silence_read)
+    return View(hearing, silences, _changed(view.witnessed, message.get("witnessed"), frozenset))
+
+
+def _changed(
+    before: Mapping[str, Value], changes: Message | None, read: Callable[[Any], Value]
+) -> Mapping[str, Value]:
+    if not changes:
+        return before
+    kept = {name: value for name, value in before.items() if name not in changes}
+    return kept | {name: read(said) for name, said in changes.items() if said is not None}
+
+
+def silence_said(silence: Silence) -> list[Any]:
+    """A Silence as JSON can say it."""
+    gone, answering = sorted(silence.gone), sorted(silence.answering)
+    return [gone, answering, silence.is_muted, silence.is_lasting, silence.since]
+
+
+def silence_read(said: list[Any]) -> Silence:
+    """The Silence that was said so."""
+    gone, answering, is_muted, is_lasting, since = said
+    return Silence(frozenset(gone), frozenset(answering), is_muted, is_lasting, since)
+
+
 class Outgoing:
     """Turns what is known into messages that say only what has changed."""
 
-    def __init__(self, hearing: Mapping[str, Hearing]) -> None:
-        self._hearing = dict(hearing)
+    def __init__(self, known: View) -> None:
+        """`known` is what the operator still has from an earlier process."""
+        self._view = known
         self._beats: dict[str, Heard] = {}
 
-    def changes(self, hearing: dict[str, Hearing], beats: list[Beat]) -> Message | None:
+    def changes(self, view: View, beats: Iterable[Beat]) -> Message | None:
         """The message about this state of things; None when nothing is new."""
         heard = {b.node: Heard(b.boot, b.generation, b.digest) for b in beats}
-        said: Message = {}
-        if hearing != self._hearing:
-            gone = self._hearing.keys() - hearing.keys()
-            said["hearing"] = dict.fromkeys(gone) | {
-                name: now.value for name, now in hearing.items() if self._hearing.get(name) != now
-            }
-        if heard != self._beats:
-            said["beats"] = {
-                name: list(now) for name, now in heard.items() if self._beats.get(name) != now
-            }
-        self._hearing, self._beats = hearing, heard
-        return said or None
+        before, self._view = self._view, view
+        told, self._beats = self._beats, heard
+        hearing = differences(before.hearing, view.hearing)
+        silences = differences(before.silences, view.silences)
+        witnessed = differences(before.witnessed, view.witnessed)
+        said: Message = {
+            "hearing": {name: now and now.value for name, now in hearing.items()},
+            "silences": {name: now and silence_said(now) for name, now in silences.items()},
+            "witnessed": {n: None if now is None else sorted(now) for n, now in witnessed.items()},
+            "beats": {name: list(now) for name, now in heard.items() if told.get(name) != now},
+        }
+        return {what: changed for what, changed in said.items() if changed} or None

@@ -5,8 +5,10 @@ this. File descriptor `socket` of the settings is the UDP socket, which outlives
 new one finds in it what has arrived meanwhile.
 """
 
+import contextlib
 import gc
 import json
+import os
 import selectors
 import signal
 import socket
@@ -15,42 +17,26 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from duravip_api import timing
-from duravip_api.beats import MAX_BYTES, Ack, Beat, keys_in, opened, sealed
+from duravip_api.beats import MAX_BYTES, Ack, Beat, Look, Sight, opened, sealed
 from duravip_operator.core.snapshot import Hearing
-from duravip_operator.pulse.detector import Detector, Times
-from duravip_operator.pulse.messages import Message, Outgoing, line, lines
+from duravip_operator.pulse import roster
+from duravip_operator.pulse.detector import Detector, Known, Times
+from duravip_operator.pulse.keys import Keys
+from duravip_operator.pulse.messages import Message, Outgoing, View, line, lines, view_after
+from duravip_operator.pulse.scouting import Ask, Scouting
+from duravip_operator.pulse.silences import silences
 
-TICK: Final = 0.02
-KEYS_CHECKED_EVERY: Final = 1.0
+TICK: Final = 0.05
+"""At the latest after so many seconds it looks around; a silence that is due it awaits exactly."""
+
+LATE: Final = 0.02
+"""Whoever wakes up so much later than it wanted to has heard nobody meanwhile."""
+
+SAID_EVERY: Final = 0.01
+SEEN_EVERY: Final = 0.1
+RECKONED_EVERY: Final = 1.0
 DRAINED_AT_ONCE: Final = 5000
-
-
-class Keys:
-    """The key file, read again when it changes; while it is unreadable the old keys stay."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._checked = 0.0
-        self._stamp: tuple[int, int, int] | None = None
-        self.keys: tuple[bytes, ...] = ()
-
-    def refresh(self, now: float) -> str:
-        """Look whether the file has changed; what to say about it, if anything."""
-        if now - self._checked < KEYS_CHECKED_EVERY:
-            return ""
-        self._checked = now
-        try:
-            found = self._path.stat()
-            stamp = found.st_ino, found.st_mtime_ns, found.st_size
-            if stamp == self._stamp:
-                return ""
-            before, self.keys = self.keys, keys_in(self._path.read_text())
-            self._stamp = stamp
-        except (OSError, ValueError) as error:
-            self._stamp = None
-            return f"cannot read the pulse keys {self._path}, the old ones stay: {error}"
-        return "the pulse keys were read again" if before else ""
+NICE: Final = -15
 
 
 class Process:
@@ -61,15 +47,24 @@ class Process:
         self._udp.settimeout(0.0)
         self._pipe = socket.socket(fileno=sys.stdin.fileno())
         self._pipe.settimeout(None)
-        times = Times(settings["mature"], settings["suspect_after"], settings["lost_after"])
-        self._lost_after = times.lost_after
-        self._detector = Detector(times)
+        self._detector = Detector(Times(settings["mature"], settings["suspect_after"]))
+        # Looks are numbered by the time, so that no answer to an earlier process fits one of ours.
+        self._scouting = Scouting(time.time_ns())
         self._keys = Keys(Path(settings["key_file"]))
         self._keys.refresh(time.monotonic())
-        self._outgoing = Outgoing({})
+        self._outgoing = Outgoing(View())
         self._received = bytearray()
         self._leader, self._epoch = False, 0
+        self._led_since: float | None = None
+        self._leads_until = 0.0
         self._generations: dict[str, int] = {}
+        self._senders: dict[str, tuple[Any, ...]] = {}
+        """Where the last beat of each node came from."""
+        self._hearing: dict[str, Hearing] = {}
+        self._witnessed: dict[str, frozenset[str]] = {}
+        self._seen = self._said = self._reckoned = 0.0
+        self._is_news = False
+        self._counted = 0
         self._note = ""
 
     def run(self) -> None:
@@ -77,37 +72,65 @@ class Process:
         with selectors.DefaultSelector() as selector:
             selector.register(self._udp, selectors.EVENT_READ)
             selector.register(self._pipe, selectors.EVENT_READ)
-            awake = judged = time.monotonic()
+            self._take()  # what was known comes first
             while True:
-                ready = {key.fileobj for key, _ in selector.select(TICK)}
                 now = time.monotonic()
-                self._excuse(now, late=now - awake - TICK)
-                awake = now
+                due = min(now + TICK, self._detector.next_due(), self._scouting.next_due())
+                ready = {key.fileobj for key, _ in selector.select(max(0.0, due - now))}
+                late = time.monotonic() - max(due, now)
+                if late > LATE:
+                    self._detector.excuse(late, now + late)
                 if self._pipe in ready and not self._take():
                     return
                 # Whatever has arrived is heard before anybody's silence is judged.
                 self._drain()
-                if now - judged >= TICK:
-                    self._judge(time.monotonic())
-                    judged = now
+                self._judge()
 
     def _take(self) -> bool:
         """Take what the operator says; False when it has ended."""
-        data = self._pipe.recv(65536)
+        data = self._pipe.recv(1 << 20)
         self._received += data
-        now = time.monotonic()
         for message in lines(self._received):
-            if "resume" in message:
-                known = {name: Hearing(value) for name, value in message["resume"].items()}
-                self._detector.resume(known, now)
-                self._outgoing = Outgoing(known)
-            if "expect" in message:
-                self._detector.expect(frozenset(message["expect"]), now)
-            if "tell" in message:
-                told = message["tell"]
-                self._leader, self._epoch = told["leader"], told["epoch"]
-                self._generations = told["generations"]
+            self._learn(message, time.monotonic())
         return bool(data)
+
+    def _learn(self, message: Message, now: float) -> None:
+        if "resume" in message:
+            self._resume(view_after(View(), message["resume"]), now)
+        if "expect" in message:
+            self._detector.expect(frozenset(message["expect"]), now)
+        if "lead" in message:
+            told = message["lead"]
+            self._leader, self._epoch = told["leader"], told["epoch"]
+            self._led_since = told["since"] if self._leader else None
+        self._leads_until = message.get("until", self._leads_until)
+        for name, generation in message.get("generations", {}).items():
+            self._generations[name] = generation or 0
+            beat = self._detector.last_beat(name)
+            # An agent that knows of a new spec reads it at once, and arms only once it was told.
+            if self._leader and beat and generation:
+                self._answer(beat)
+        if "roster" in message:
+            entries = message["roster"].items()
+            self._scouting.enroll({n: e and roster.read(e) for n, e in entries}, now)
+
+    def _resume(self, known: View, now: float) -> None:
+        """Go on from what an earlier process knew."""
+        self._outgoing = Outgoing(known)
+        silences = known.silences
+        self._detector.resume(
+            {
+                name: Known(hearing, silences[name].since if name in silences else now)
+                for name, hearing in known.hearing.items()
+            },
+            now,
+        )
+        for name, silence in silences.items():
+            if silence.gone:
+                self._scouting.resume(name, silence.gone, now)
+        for name, interfaces in known.witnessed.items():
+            for segment in roster.segments(interfaces):
+                self._scouting.witnesses.resume(name, segment, now)
 
     def _drain(self) -> None:
         for _ in range(DRAINED_AT_ONCE):
@@ -117,34 +140,61 @@ class Process:
                 return
             except OSError:
                 continue  # an ICMP answer to one of ours: that agent has ended
-            beat = opened(Beat, data, self._keys.keys)
-            if beat is not None and self._detector.heard(beat, time.monotonic()):
-                self._answer(beat, sender)
+            if beat := opened(Beat, data, self._keys.keys):
+                if self._detector.heard(beat, time.monotonic()):
+                    self._senders[beat.node] = sender
+                    self._answer(beat)
+            elif sight := opened(Sight, data, self._keys.keys):
+                self._is_news |= self._scouting.see(sight, time.monotonic())
 
-    def _answer(self, beat: Beat, sender: tuple[Any, ...]) -> None:
+    def _answer(self, beat: Beat) -> None:
         generation = self._generations.get(beat.node, 0)
-        ack = Ack(beat.boot, beat.seq, self._leader, self._epoch, generation)
+        leads = self._leader and time.monotonic() < self._leads_until
+        self._send(Ack(beat.boot, beat.seq, leads, self._epoch, generation), beat.node)
+
+    def _look(self, ask: Ask) -> None:
+        scout, suspect, segment = ask.watch
+        if beat := self._detector.last_beat(scout):
+            what = (suspect, segment.interface, ask.addresses, ask.macs)
+            self._send(Look(scout, beat.boot, ask.number, *what), scout)
+
+    def _send(self, datagram: Ack | Look, node: str) -> None:
         try:
-            self._udp.sendto(sealed(ack, self._keys.keys), sender)
+            self._udp.sendto(sealed(datagram, self._keys.keys), self._senders[node])
         except OSError as error:
-            self._say(f"cannot answer the agent of {beat.node}: {error.strerror}")
+            self._say(f"cannot reach the agent of {node}: {error.strerror}")
 
-    def _excuse(self, now: float, late: float) -> None:
-        """Make up for the time in which this process did not run."""
-        if late > self._lost_after:
-            # So much has arrived that some of it was thrown away: it proves nobody's silence.
-            self._detector.excuse(late, now)
-        elif late > timing.BEAT:
-            self._detector.excuse(timing.BEAT, now)
-
-    def _judge(self, now: float) -> None:
+    def _judge(self) -> None:
+        now = time.monotonic()
         self._detector.judge(now)
-        if changes := self._outgoing.changes(
-            self._detector.hearing(), list(self._detector.beats())
-        ):
-            self._pipe.sendall(line(changes))
+        hearing = self._detector.hearing()
+        if hearing != self._hearing:
+            self._hearing, self._is_news = hearing, True
+            self._scouting.hear(hearing, now)
+        self._scouting.judge(now)
+        for ask in self._scouting.due(now):
+            self._look(ask)
+        if self._is_news or now - self._said >= SAID_EVERY:
+            self._tell(now)
+            self._is_news, self._said = False, now
         if note := self._keys.refresh(now):
             self._say(note)
+
+    def _tell(self, now: float) -> None:
+        """Tell the operator what is new."""
+        if now - self._seen >= SEEN_EVERY:
+            self._seen, self._witnessed = now, self._scouting.witnessed(now)
+        silent = self._detector.silent()
+        heard = sum(1 for hearing in self._hearing.values() if hearing not in _UNHEARD)
+        found = silences(silent, self._scouting.outcomes(), heard, self._led_since, now)
+        view = View(self._hearing, found, self._witnessed)
+        changes = self._outgoing.changes(view, self._detector.beats()) or {}
+        sights = self._scouting.sights
+        if sights.total() != self._counted and now - self._reckoned >= RECKONED_EVERY:
+            self._reckoned, self._counted = now, sights.total()
+            changes["sights"] = dict(sights)
+        if changes:
+            self._pipe.sendall(line(changes))
 
     def _say(self, note: str) -> None:
         if note != self._note:
@@ -152,11 +202,16 @@ class Process:
             self._pipe.sendall(line({"note": note}))
 
 
+_UNHEARD: Final = frozenset({Hearing.UNHEARD, Hearing.SILENT})
+
+
 def main() -> None:
     """Run until the operator ends; only its end counts, whatever signals its group gets."""
     for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(ignored, signal.SIG_IGN)
     gc.freeze()
+    with contextlib.suppress(OSError):  # ahead of what merely calculates, where that is allowed
+        os.setpriority(os.PRIO_PROCESS, 0, NICE)
     try:
         Process(json.loads(sys.argv[1])).run()
     except (BrokenPipeError, ConnectionResetError):

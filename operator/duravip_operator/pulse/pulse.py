@@ -6,14 +6,26 @@ import logging
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from math import inf
 from typing import Any, Final
 
-from duravip_operator.core.snapshot import Hearing
 from duravip_operator.endpoints import endpoint
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse.messages import Heard, Message, line
+from duravip_operator.pulse.messages import (
+    Heard,
+    Message,
+    View,
+    differences,
+    line,
+    view_after,
+    view_said,
+)
+from duravip_operator.pulse.news import is_mere_suspicion, log_changes
+from duravip_operator.pulse.roster import Entry, Roster, said
+from duravip_operator.pulse.tally import Tally
 from duravip_operator.settings import Settings, SettingsError
 
 log = logging.getLogger(__name__)
@@ -26,37 +38,54 @@ FIRST_PAUSE: Final = 0.05
 LONGEST_PAUSE: Final = 5.0
 STOP_WITHIN: Final = 0.5
 
+PROLONGED_EVERY: Final = 0.3
+LEADS_AT_MOST: Final = 1.5
+"""After so many seconds without a word of ours our process no longer speaks for a leader."""
+
+LOOKING_TAKES: Final = 0.1
+"""So long the neighbours of a silent node are given before its silence alone counts."""
+
 
 class Pulse:
-    """Who is heard. All of it belongs to the asyncio thread."""
+    """Who is heard, who is gone. All of it belongs to the asyncio thread."""
 
     def __init__(
         self, settings: Settings, on_change: Callable[[], None], metrics: Metrics
     ) -> None:
-        """`on_change` is called when a hearing changes, or an agent has started anew."""
+        """`on_change` is called when the view changes, or an agent has started anew."""
         self._settings = settings
         self._on_change = on_change
+        self._tally = Tally(metrics)
         self._metrics = metrics
-        self._hearing: dict[str, Hearing] = {}
+        self._view = View()
         self._beats: dict[str, Heard] = {}
         self._expected: frozenset[str] = frozenset()
-        self._told: Message = {"leader": False, "epoch": 0, "generations": {}}
+        self._lead: Message = {"leader": False, "epoch": 0, "since": 0.0}
+        self._generations: dict[str, int] = {}
+        self._roster: Roster = {}
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: asyncio.StreamWriter | None = None
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._leads_until: Callable[[], float] = lambda: inf
 
-    def start(self) -> None:
-        """Begin to hear; raises SettingsError when the address cannot be had."""
+    def start(self, leads_until: Callable[[], float] = lambda: inf) -> None:
+        """Begin to hear; raises SettingsError when the address cannot be had.
+
+        `leads_until` says when our leadership ends by the monotonic clock, if we lead: should
+        this process stand still then, the other one must not go on to speak for a leader.
+        """
         self._socket = _bound(self._settings.pulse_listen)
-        self._task = asyncio.create_task(self._keep_running(self._socket), name="pulse")
+        self._leads_until = leads_until
+        running, prolonging = self._keep_running(self._socket), self._prolong()
+        self._tasks = [asyncio.create_task(work) for work in (running, prolonging)]
 
     async def stop(self) -> None:
         """Hear and answer nothing more."""
-        if self._task:
-            self._task.cancel()
+        for task in self._tasks:
+            task.cancel()
             with suppress(asyncio.CancelledError):
-                await self._task
+                await task
         if self._socket:
             self._socket.close()
 
@@ -65,9 +94,9 @@ class Pulse:
         """The UDP port that is listened on."""
         return int(self._socket.getsockname()[1]) if self._socket else 0
 
-    def hearing(self) -> Mapping[str, Hearing]:
-        """What is heard of every node that is expected, or was heard."""
-        return self._hearing
+    def view(self) -> View:
+        """What is known now."""
+        return self._view
 
     def beats(self) -> Mapping[str, Heard]:
         """What the last beat of each agent has said."""
@@ -79,12 +108,24 @@ class Pulse:
             self._expected = nodes
             self._send({"expect": sorted(nodes)})
 
-    def tell(self, *, leader: bool, epoch: int, generations: Mapping[str, int]) -> None:
-        """What is to be said in answers to beats."""
-        told = {"leader": leader, "epoch": epoch, "generations": dict(generations)}
-        if told != self._told:
-            self._told = told
-            self._send({"tell": told})
+    def tell(self, epoch: int | None, generations: Mapping[str, int], roster: Roster) -> None:
+        """What is to be said in answers to beats, and where a silent node is to be looked for.
+
+        `epoch` is None unless we lead.
+        """
+        news: Message = {}
+        if (epoch is not None, epoch or 0) != (self._lead["leader"], self._lead["epoch"]):
+            since = time.monotonic()
+            self._lead = {"leader": epoch is not None, "epoch": epoch or 0, "since": since}
+            news["lead"], news["until"] = self._lead, self._end()
+        if generations != self._generations:
+            news["generations"] = differences(self._generations, generations)
+            self._generations = dict(generations)
+        if roster != self._roster:
+            news["roster"] = _roster_said(differences(self._roster, roster))
+            self._roster = dict(roster)
+        if news:
+            self._send(news)
 
     async def _keep_running(self, udp: socket.socket) -> None:
         pause = FIRST_PAUSE
@@ -97,6 +138,14 @@ class Pulse:
             pause = FIRST_PAUSE if loop.time() - started > LONGEST_PAUSE else 2 * pause
             await asyncio.sleep(min(pause, LONGEST_PAUSE))
 
+    async def _prolong(self) -> None:
+        while True:
+            self._send({"until": self._end()})
+            await asyncio.sleep(PROLONGED_EVERY)
+
+    def _end(self) -> float:
+        return min(self._leads_until(), time.monotonic() + LEADS_AT_MOST)
+
     async def _run(self, udp: socket.socket) -> None:
         """Start the process, tell it all that is known, and listen to it until it ends."""
         ours, theirs = socket.socketpair()
@@ -104,11 +153,13 @@ class Pulse:
             with theirs:
                 self._process = _started(self._settings, udp, theirs)
             reader, self._pipe = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
-            self._send({"resume": {name: now.value for name, now in self._hearing.items()}})
-            self._send({"expect": sorted(self._expected)})
-            self._send({"tell": self._told})
-            async for said in reader:
-                self._take(json.loads(said))
+            self._send({"resume": view_said(self._view)})
+            lead = {"lead": self._lead, "until": self._end()}
+            self._send({"expect": sorted(self._expected), **lead})
+            roster = _roster_said(self._roster)
+            self._send({"generations": self._generations, "roster": roster})
+            async for message in reader:
+                self._take(json.loads(message))
         except (OSError, ValueError) as error:
             log.warning("cannot talk to the pulse's process: %s", error)
         finally:
@@ -131,29 +182,30 @@ class Pulse:
     def _take(self, message: Message) -> None:
         if "note" in message:
             log.warning("pulse: %s", message["note"])
+        before, self._view = self._view, view_after(self._view, message)
         boots = {name: heard.boot for name, heard in self._beats.items()}
         beats = {name: Heard(*fields) for name, fields in message.get("beats", {}).items()}
         self._beats |= beats
+        for name in self._beats.keys() - self._view.hearing.keys() - beats.keys():
+            del self._beats[name]
         restarted = [
             name for name, heard in beats.items() if boots.get(name, heard.boot) != heard.boot
         ]
         for name in restarted:
             log.info("the agent of %s has started anew", name)
-        changes: dict[str, str | None] = message.get("hearing", {})
-        for name, value in changes.items():
-            self._change(name, value)
-        if changes or restarted:
+        if "sights" in message:
+            self._tally.count(message["sights"])
+        self._tally.note(before, self._view, time.monotonic())
+        log_changes(before, self._view)
+        if restarted or not is_mere_suspicion(before, self._view):
             self._on_change()
+        elif self._view != before:
+            # Nothing moves yet, and a pass now would be in the way when the wire has answered.
+            asyncio.get_running_loop().call_later(LOOKING_TAKES, self._on_change)
 
-    def _change(self, name: str, value: str | None) -> None:
-        before = self._hearing.pop(name, Hearing.UNHEARD)
-        if value is None:
-            self._beats.pop(name, None)
-            return
-        now = self._hearing[name] = Hearing(value)
-        if now is not before:
-            level = logging.WARNING if now in {Hearing.SILENT, Hearing.LOST} else logging.INFO
-            log.log(level, "node %s is %s, was %s", name, now.value, before.value)
+
+def _roster_said(changes: Mapping[str, Entry | None]) -> Message:
+    return {name: None if entry is None else said(entry) for name, entry in changes.items()}
 
 
 def _bound(listen: str) -> socket.socket:
@@ -175,15 +227,14 @@ def _bound(listen: str) -> socket.socket:
 def _started(
     settings: Settings, udp: socket.socket, pipe: socket.socket
 ) -> subprocess.Popen[bytes]:
-    said: dict[str, Any] = {
+    how: dict[str, Any] = {
         "socket": udp.fileno(),
         "key_file": str(settings.pulse_key_file),
         "mature": settings.mature,
         "suspect_after": settings.suspect_after,
-        "lost_after": settings.lost_after,
     }
     module = "duravip_operator.pulse.process"
-    command = [sys.executable, "-m", module, json.dumps(said)]
+    command = [sys.executable, "-m", module, json.dumps(how)]
     return subprocess.Popen(  # noqa: S603 - our own program
         command, stdin=pipe.fileno(), pass_fds=[udp.fileno()]
     )

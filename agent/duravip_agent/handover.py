@@ -1,0 +1,235 @@
+"""One step: judge, silence what may not be heard, say so, then let be heard what may.
+
+Silence first, since another node may wait for it, and the report of it before everything that
+takes time. An address becomes audible in this order: fence, alias, announcement; then the clock
+is read again, and whatever was too late is muted (`core/fencing`).
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+
+from duravip_agent import clock
+from duravip_agent.core.deadman import has_lapsed
+from duravip_agent.core.fencing import Facts, Verdict, judged
+from duravip_agent.core.grant import by_interface, by_placement
+from duravip_agent.core.observed import Alias, addresses_of
+from duravip_agent.core.plan import Plan
+from duravip_agent.plumber import CHUNK, chunks, listed
+from duravip_agent.tools import Occasion, Tools
+
+log = logging.getLogger(__name__)
+
+NOTHING: frozenset[str] = frozenset()
+
+ALONE_AFTER = 0.5
+"""Without an acknowledgement for so long there is no leader that would know better than we do."""
+
+SOON = 0.01
+"""Pause before the next try when something could not be armed in time."""
+
+
+class Handover:
+    """Lets be heard what may be, and nothing else. For the loop's thread."""
+
+    def __init__(self, tools: Tools) -> None:
+        self._tools = tools
+        self.due = float("inf")
+        """When a step is to be made although nothing has happened: by `clock`."""
+
+    @property
+    def served(self) -> frozenset[str]:
+        """What may be heard of this node."""
+        fence, present = self._tools.fence, self._tools.plumber.present
+        return fence.held & present if fence.is_fenced else present
+
+    @property
+    def armed(self) -> frozenset[str]:
+        """What may be heard and is where it was granted."""
+        placed = self._tools.plumber.placed(self._tools.specs.grant.wanted)
+        return placed & self._tools.fence.held
+
+    def step(self, occasion: Occasion) -> bool:
+        """Make one; False when not all is done and the next one is to follow at once."""
+        tools = self._tools
+        facts = tools.judge.facts(self.armed, tools.plumber.observed.links)
+        verdict = judged(facts)
+        self.due = verdict.due
+        if has_lapsed(facts.refreshed, facts.now, facts.limits):
+            tools.lifeline.mute()
+        plan = self._plan(verdict, occasion)
+        is_less = self._silence(facts, verdict, plan)
+        if plan is not None:
+            tools.announcer.serving(
+                by_placement(tools.specs.grant.wanted, verdict.keep), occasion.now
+            )
+        self._react(facts, verdict, occasion.now)
+        if is_less:
+            occasion.speak()
+        is_done = plan is None or self._plumb(facts, verdict, plan, occasion)
+        tools.judge.carried_out(facts, verdict)
+        if plan is not None:
+            tools.plumber.finish()
+            self._forget()
+            armed = by_interface(tools.specs.grant.wanted, self.armed)
+            tools.inquiry.hold(armed, tools.plumber.observed.links)
+        return is_done
+
+    def silence_all(self) -> None:
+        """Nothing of ours is heard any more; nothing is removed yet."""
+        self._tools.fence.release(self._tools.fence.held)
+        self._tools.announcer.serving({}, 0.0)
+
+    def remove_all(self) -> None:
+        """Delete everything of ours; the fence is needed as long as anything is left."""
+        self._tools.plumber.withdraw()
+        if not self._tools.plumber.observed.marked:
+            self._tools.fence.drop()
+
+    def _plan(self, verdict: Verdict, occasion: Occasion) -> Plan | None:
+        """What has to change in the kernel; None = nothing, without having looked closely."""
+        fence, wanted = self._tools.fence, self._tools.specs.grant.wanted
+        allowed = verdict.keep | verdict.arm
+        if not occasion.is_dirty and not verdict.arm and fence.held <= allowed:
+            return None
+        if not fence.is_fenced:  # there what must be silent has to be deleted
+            wanted = {a: where for a, where in wanted.items() if a in allowed}
+        return self._tools.plumber.plan(wanted, occasion.now)
+
+    def _silence(self, facts: Facts, verdict: Verdict, plan: Plan | None) -> bool:
+        """Mute what must not be heard; whether there was anything."""
+        tools = self._tools
+        misplaced = addresses_of(plan.delete) if plan else NOTHING
+        gone = tools.fence.held - (verdict.keep | verdict.arm) | tools.fence.held & misplaced
+        tools.lifeline.has_strict |= verdict.has_strict
+        if gone:
+            tools.fence.release(gone)
+            tools.metrics.muted.inc(len(gone))
+            log.info("muted %s", listed(gone))
+        tools.lifeline.has_strict = verdict.has_strict
+        tools.metrics.yielded.inc(len(facts.claimed & facts.armed - verdict.keep))
+        return bool(gone)
+
+    def _react(self, facts: Facts, verdict: Verdict, now: float) -> None:
+        tools = self._tools
+        if verdict.defend:
+            log.warning("defended against another host: %s", listed(verdict.defend))
+            tools.announcer.defend(verdict.defend, now)
+        asked = tools.judge.to_ask(verdict)
+        if asked:
+            tools.metrics.probed.inc(len(asked))
+            tools.inquiry.ask(facts.generation, by_interface(tools.specs.grant.wanted, asked))
+        contact = facts.contact
+        if verdict.must_read and contact and contact.generation > tools.specs.newest_read:
+            tools.inquiry.read_soon()
+        is_alone = contact is None or facts.now - contact.sent > ALONE_AFTER
+        if facts.armed and is_alone:
+            self.due = min(self.due, tools.inquiry.check(facts.now))
+
+    def _plumb(self, facts: Facts, verdict: Verdict, plan: Plan, occasion: Occasion) -> bool:
+        """Make the kernel as it should be: what is in the way of another address goes first."""
+        tools = self._tools
+        wanted = tools.specs.grant.wanted
+        in_the_way: list[Alias] = []
+        rest: list[Alias] = []
+        for alias in plan.delete:
+            is_urgent = alias.address in wanted or not tools.fence.is_fenced
+            (in_the_way if is_urgent else rest).append(alias)
+        self._delete(in_the_way)
+        if in_the_way and plan.add:
+            occasion.speak()
+        gaps = tools.plumber.stopgaps
+        gaps.drop(gaps.addresses - verdict.keep - verdict.arm)
+        ready = verdict.arm & tools.plumber.placed(wanted)
+        to_add = verdict.arm - ready
+        missing = [alias for alias in plan.add if alias.address in to_add]
+        if ready:
+            self._arm(facts, ready, (), occasion.now)
+        for piece in gaps.pieces(missing, tools.plumber.observed):
+            self._arm(facts, addresses_of(piece), piece, occasion.now)
+        answered = gaps.addresses
+        for chunk in chunks([alias for alias in missing if alias.address not in answered]):
+            if occasion.must_yield():
+                return False
+            self._arm(facts, addresses_of(chunk), chunk, occasion.now)
+        if ready or missing:
+            occasion.speak()
+        return self._follow_up(plan, rest, occasion)
+
+    def _follow_up(self, plan: Plan, rest: Sequence[Alias], occasion: Occasion) -> bool:
+        """What nobody waits for: aliases behind routes, and what is mute already."""
+        tools, gaps = self._tools, self._tools.plumber.stopgaps.addresses
+        for chunk in chunks([alias for alias in plan.add if alias.address in gaps]):
+            if occasion.must_yield() or clock.now() >= self.due:
+                return False
+            tools.lifeline.come_round()
+            tools.plumber.add(chunk)
+            tools.announcer.announce(time.monotonic())
+        for chunk in chunks(rest):
+            if occasion.must_yield():
+                return False
+            self._delete(chunk)
+        return True
+
+    def _arm(
+        self, facts: Facts, addresses: frozenset[str], aliases: Sequence[Alias], now: float
+    ) -> None:
+        """Let these be heard, if they may at this very moment; `aliases` are those to be added."""
+        tools = self._tools
+        tools.lifeline.come_round()
+        may, before = tools.judge.permission(facts, addresses)
+        if may != addresses:
+            tools.fence.release(addresses - may)
+            self._judge_soon()
+        if not may:
+            return
+        try:
+            may = self._make_audible(may, before, aliases)
+        except BaseException:
+            tools.fence.release(may)  # whoever does not get as far as the clock has no permission
+            raise
+        tools.announcer.plumbed(by_placement(tools.specs.grant.wanted, may), now)
+        if clock.now() >= before:
+            self._mute_again(may)
+
+    def _make_audible(
+        self, addresses: frozenset[str], before: float, aliases: Sequence[Alias]
+    ) -> frozenset[str]:
+        """Open the fence and add the aliases; gives back what can be heard then."""
+        tools = self._tools
+        tools.fence.take(addresses - tools.fence.held)
+        if tools.lifeline.refreshed is None:
+            tools.fence.release(
+                tools.fence.held - addresses
+            )  # to all that is held A1 applies anew
+            if not tools.lifeline.begin(before):
+                self._mute_again(addresses)
+                return NOTHING
+        if not aliases:
+            return addresses
+        add = tools.plumber.stopgaps.add if len(aliases) > CHUNK else tools.plumber.add
+        there = add([alias for alias in aliases if alias.address in addresses])
+        tools.fence.release(addresses - there)
+        return there
+
+    def _mute_again(self, addresses: frozenset[str]) -> None:
+        """These were armed too late."""
+        self._tools.fence.release(addresses)
+        self._tools.metrics.late.inc(len(addresses))
+        log.info("muted again, since it has taken too long: %s", listed(addresses))
+        self._judge_soon()
+
+    def _judge_soon(self) -> None:
+        self.due = min(self.due, clock.now() + SOON)
+
+    def _delete(self, aliases: Sequence[Alias]) -> None:
+        for chunk in chunks(aliases):
+            self._tools.lifeline.come_round()
+            self._tools.fence.forget(self._tools.plumber.delete(chunk))
+
+    def _forget(self) -> None:
+        """Watch nothing that is neither there nor about to be: it may be somebody else's next."""
+        fence = self._tools.fence
+        left = fence.vips - fence.held - self._tools.plumber.present
+        if left:
+            fence.forget(left)

@@ -1,0 +1,87 @@
+"""The loop's questions to others: who has this address, who claims ours, what does the spec say.
+
+None of them waits: answers come as events.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+
+from duravip_agent import clock
+from duravip_agent.core.claims import Claim
+from duravip_agent.core.observed import Link
+from duravip_agent.core.probing import ONE_PROBE, Findings, Question
+from duravip_agent.events import Answered, Claimed, Inbox
+from duravip_agent.scout import Scout
+from duravip_agent.watch import Held, Watcher
+from duravip_api.addresses import numbered
+
+CHECK_EVERY = 0.1
+"""Without contact, the segment is asked so often whether somebody else has what we have."""
+
+CHECKED_AT_ONCE = 8
+"""Addresses of an interface: all of a node's move together, so a few of them tell."""
+
+
+class Inquiry:
+    """Asks."""
+
+    def __init__(self, inbox: Inbox, scout: Scout, read_soon: Callable[[], None]) -> None:
+        self._inbox, self._scout = inbox, scout
+        self._watcher = Watcher(lambda claims: inbox.put(Claimed(claims)))
+        self._held = Held()
+        self._checked = float("-inf")
+        self._turn = 0
+        self.read_soon = read_soon
+        """Read the spec at once."""
+
+    def start(self) -> None:
+        """Begin to listen."""
+        self._scout.start()
+        self._watcher.start()
+
+    def ask(self, generation: int, addresses: Mapping[str, frozenset[str]]) -> None:
+        """Ask each segment for addresses that a spec of this generation contests (rule A2)."""
+        for interface, asked in addresses.items():
+            question = Question(tuple(sorted(asked, key=numbered)))
+            self._scout.ask(interface, question, partial(self._answer, generation))
+
+    def check(self, now: float) -> float:
+        """Ask whether others answer for what we hold (rule A4); gives when to check again.
+
+        A segment that was cut may have healed: whoever took over on the other side announces
+        itself seldom, and nobody tells us anything.
+        """
+        if now - self._checked < CHECK_EVERY:
+            return self._checked + CHECK_EVERY
+        self._checked = now
+        self._turn += 1
+        for interface, addresses in self._held.addresses.items():
+            asked = _part(sorted(addresses, key=numbered), self._turn)
+            answer = partial(self._claim, interface)
+            self._scout.ask(interface, Question(asked, ONE_PROBE, is_one_enough=True), answer)
+        return now + CHECK_EVERY
+
+    def hold(self, addresses: Mapping[str, frozenset[str]], links: Iterable[Link]) -> None:
+        """Listen for claims of exactly these, by interface (rule A4)."""
+        held = Held(addresses, frozenset(link.mac for link in links if link.mac))
+        if held != self._held:
+            self._held = held
+            self._watcher.hold(held)
+
+    def _claim(self, interface: str, findings: Findings) -> None:
+        now = time.monotonic()
+        claims = tuple(
+            Claim(address, interface, macs[0], now) for address, macs in findings.answered.items()
+        )
+        if claims:
+            self._inbox.put(Claimed(claims))
+
+    def _answer(self, generation: int, findings: Findings) -> None:
+        self._inbox.put(Answered(generation, findings, clock.now()))
+
+
+def _part(addresses: Sequence[str], turn: int) -> tuple[str, ...]:
+    """The next few of them: all have their turn."""
+    start = turn * CHECKED_AT_ONCE % max(1, len(addresses))
+    return tuple((*addresses[start:], *addresses[:start])[:CHECKED_AT_ONCE])

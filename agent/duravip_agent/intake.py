@@ -1,0 +1,87 @@
+"""What is granted to this node, from what the API server says, and for as long as it is silent."""
+
+import logging
+import time
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from duravip_agent.cluster import ApiError, Body
+from duravip_agent.core.grant import Placement
+from duravip_agent.reporter import Reporter
+from duravip_agent.tools import Tools
+from duravip_agent.voice import Voice
+
+log = logging.getLogger(__name__)
+
+START_PATIENCE = 2.0
+"""What an earlier run has left stays, mute, for so long while the grant cannot be read; then it
+is removed."""
+
+NOTHING: Mapping[str, Placement] = MappingProxyType({})
+
+
+class DeniedError(Exception):
+    """The API server does not let the agent do its work."""
+
+
+class Intake:
+    """Takes up what the loop is told of the object. Each method says whether there is news."""
+
+    def __init__(self, tools: Tools, reporter: Reporter, voice: Voice) -> None:
+        self._specs, self._judge = tools.specs, tools.judge
+        self._reporter, self._voice = reporter, voice
+        self._began = time.monotonic()
+        self._denied_since: float | None = None
+        self.wanted: Mapping[str, Placement] | None = None
+        """None = not known yet: nothing is added, nothing removed."""
+
+    def seen(self, body: Body) -> bool:
+        """The object looks like this."""
+        self._reporter.notice(body)
+        return self._take_up(body)
+
+    def written(self, body: Body) -> bool:
+        """A report was stored, and the object was like this then."""
+        self._denied_since = None
+        self._specs.introduced(body)
+        return self._take_up(body)
+
+    def absent(self) -> bool:
+        """There is no object: what is served stays, since the new one will grant it as well."""
+        if self.wanted is None:
+            log.warning("this node has no NodePlumbing yet: nothing is granted")
+            self.wanted = NOTHING
+            return True
+        if self._specs.lose():
+            log.warning("this node's NodePlumbing was deleted: everything stays until it is back")
+            self._voice.speak(self.wanted)  # which a new object then shows first
+        return False
+
+    def troubled(self, error: ApiError) -> None:
+        """The API server refuses; raises DeniedError when it does so for too long at the start."""
+        if error.is_forbidden and not self._specs.is_introduced:
+            self._denied_since = self._denied_since or time.monotonic()
+            if time.monotonic() - self._denied_since > START_PATIENCE:
+                raise DeniedError(f"no permission to read and report on the NodePlumbing: {error}")
+
+    def is_out_of_patience(self) -> bool:
+        """Whether what an earlier run has left must go, since nobody confirms it."""
+        if self.wanted is not None or time.monotonic() - self._began <= START_PATIENCE:
+            return False
+        log.warning("cannot learn what this node is granted: what was left here is removed")
+        self.wanted = NOTHING
+        return True
+
+    def _take_up(self, body: Body) -> bool:
+        """Act on the object from now on, if it may be acted on and says something new."""
+        if not self._specs.take(body):
+            return False
+        grant = self._specs.grant
+        if self._specs.refusal:
+            log.warning("the spec is refused, the one before stays: %s", self._specs.refusal)
+        elif grant.failures:
+            log.warning("parts of the spec are left out: %s", dict(grant.failures))
+        self.wanted = grant.wanted
+        self._judge.conflicts.keep_only(frozenset(grant.wanted))
+        self._voice.hurry()
+        return True

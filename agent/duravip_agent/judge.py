@@ -1,0 +1,130 @@
+"""What the agent remembers for the hand-over rule, made into facts for `core/fencing`."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from duravip_agent import clock
+from duravip_agent.core.claims import Claim, Conflicts
+from duravip_agent.core.deadman import Contact
+from duravip_agent.core.fencing import Facts, Granted, Probed, Verdict, judged
+from duravip_agent.core.observed import Link
+from duravip_agent.core.probing import Findings
+from duravip_agent.core.specs import Specs
+from duravip_agent.lifeline import Lifeline
+
+NOT_ASKED = "?"
+"""In place of a MAC: the segment could not be asked, which is no silence."""
+
+NO_GENERATION = -1
+"""Of an object that was deleted: no acknowledgement names it."""
+
+MOST_ASKED = 2048
+"""Addresses that are asked about at a time: what nobody answers for has to be armed at once."""
+
+LONG_AGO = Probed(float("-inf"))
+NOTHING: frozenset[str] = frozenset()
+
+
+class Permission(NamedTuple):
+    """What may be armed now, if it can be heard before a certain time."""
+
+    addresses: frozenset[str]
+    before: float
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Where facts come from."""
+
+    specs: Specs
+    lifeline: Lifeline
+    contact: Callable[[], Contact | None]
+
+
+class Judge:
+    """Collects what happens, and gives verdicts. For the loop's thread."""
+
+    def __init__(self, sources: Sources) -> None:
+        self._sources = sources
+        self._generation = 0
+        self._probed: dict[str, Probed] = {}
+        self._asking: set[str] = set()
+        self._claimed: set[str] = set()
+        self._defended: dict[str, float] = {}
+        self.conflicts = Conflicts()
+
+    @property
+    def contested(self) -> Mapping[str, str]:
+        """The MACs that answered when a segment was asked for contested addresses."""
+        return {a: told.mac for a, told in self._probed.items() if told.mac not in {"", NOT_ASKED}}
+
+    def facts(self, armed: frozenset[str], links: Iterable[Link]) -> Facts:
+        """All that decides now."""
+        specs, lifeline = self._sources.specs, self._sources.lifeline
+        grant = specs.grant
+        if grant.generation != self._generation:
+            self._generation = grant.generation
+            self._probed.clear()
+            self._asking.clear()
+        return Facts(
+            now=clock.now(),
+            epoch=specs.epoch or 0,
+            generation=grant.generation if grant.uid else NO_GENERATION,
+            grants=grant.shares,
+            contact=self._sources.contact(),
+            armed=armed,
+            refreshed=lifeline.refreshed,
+            links=frozenset(link.name for link in links if link.is_up and link.has_carrier),
+            probed=self._probed,
+            claimed=frozenset(self._claimed),
+            defended=self._defended,
+            limits=lifeline.limits,
+        )
+
+    def permission(self, facts: Facts, addresses: frozenset[str]) -> Permission:
+        """What of these may be armed at this very moment."""
+        grants = tuple(_narrowed(granted, addresses) for granted in facts.grants)
+        fresh = self.facts(NOTHING, ())
+        verdict = judged(replace(fresh, grants=grants, links=facts.links, claimed=NOTHING))
+        return Permission(verdict.arm, verdict.arm_before)
+
+    def carried_out(self, facts: Facts, verdict: Verdict) -> None:
+        """A verdict has been acted upon."""
+        self._claimed -= facts.claimed
+        self._defended = {a: at for a, at in self._defended.items() if a in verdict.keep}
+        self._defended |= dict.fromkeys(verdict.defend, facts.now)
+        for address in self._probed.keys() & verdict.keep:
+            del self._probed[address]
+
+    def to_ask(self, verdict: Verdict) -> frozenset[str]:
+        """What the segment is to be asked about, unless that is being done; `answered` follows."""
+        open_ = verdict.probe - self._asking
+        room = MOST_ASKED - len(self._asking)
+        if len(open_) > room:  # those first that were not asked about for the longest time
+            in_order = sorted(open_, key=lambda a: self._probed.get(a, LONG_AGO).at)
+            open_ = frozenset(in_order[: max(0, room)])
+        self._asking |= open_
+        return open_
+
+    def answered(self, generation: int, findings: Findings, at: float) -> bool:
+        """A segment was asked; gives back whether there is something else to report."""
+        if generation != self._generation:
+            return False  # asked under an earlier spec: a silence of then means nothing now
+        before = self.contested
+        told = {address: Probed(at, macs[0]) for address, macs in findings.answered.items()}
+        told |= {a: Probed(at) for a in findings.silent - told.keys()}
+        told |= {a: Probed(at, NOT_ASKED) for a in findings.unasked - told.keys()}
+        self._asking -= told.keys()
+        self._probed |= told
+        return before != self.contested
+
+    def claimed(self, claims: Iterable[Claim], armed: frozenset[str]) -> None:
+        """Others say that they have addresses; of interest are those that we hold."""
+        ours = [claim for claim in claims if claim.address in armed]
+        self._claimed |= {claim.address for claim in ours}
+        self.conflicts.claimed(ours, is_in_contact=True)
+
+
+def _narrowed(granted: Granted, addresses: frozenset[str]) -> Granted:
+    return granted._replace(free=granted.free & addresses, contested=granted.contested & addresses)

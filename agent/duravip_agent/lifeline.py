@@ -1,0 +1,84 @@
+"""The dead-man in the hands of two threads: rules A3 and A7 of `core/fencing`.
+
+The thread that beats refreshes it as long as the loop comes round. The loop begins anew after
+everything was muted. Whoever refreshes reads the clock before and after it: it may have been
+stopped between, and others may have taken over what it would let speak.
+"""
+
+from collections.abc import Callable
+from threading import Lock
+
+from duravip_agent import clock
+from duravip_agent.core.deadman import Contact, Leash, Limits, is_late, may_refresh
+from duravip_agent.deadman import DeadMan
+from duravip_agent.metrics import Metrics
+from duravip_agent.unfenced import Unfenced
+
+
+class Lifeline:
+    """Keeps what is armed audible while the agent lives, and no longer."""
+
+    def __init__(
+        self,
+        dead_man: DeadMan | Unfenced,
+        limits: Limits,
+        metrics: Metrics,
+        on_lapse: Callable[[], None],
+    ) -> None:
+        self._dead_man, self.limits = dead_man, limits
+        self._metrics, self._on_lapse = metrics, on_lapse
+        self._lock = Lock()
+        """Held for microseconds: nobody waits for anything under it."""
+        self._progress = clock.now()
+        self.refreshed: float | None = None
+        """None = everything is mute until the loop begins anew."""
+        self.has_strict = False
+        """Whether anything armed is strictly fenced; set before it is armed."""
+
+    def come_round(self) -> None:
+        """The loop lives. To be called by it more often than every 100 ms."""
+        self._progress = clock.now()
+
+    def tick(self, contact: Contact | None) -> None:
+        """Refresh, if that is allowed. For the thread that beats, after each beat."""
+        with self._lock:
+            if self.refreshed is None:
+                return
+            before, leash = clock.now(), self._leash(contact)
+            is_refreshed = may_refresh(leash, before)
+            if is_refreshed:
+                self._dead_man.refresh()
+            is_over = is_late(leash, clock.now())
+            if is_over:
+                self._mute()
+            elif is_refreshed:
+                self._metrics.refresh_gap.observe(before - self.refreshed)
+                self.refreshed = before
+        if is_over:
+            self._metrics.lapses.inc()
+            self._on_lapse()
+
+    def mute(self) -> None:
+        """Mute everything. For the loop, which then begins anew."""
+        with self._lock:
+            self._mute()
+
+    def begin(self, before: float) -> bool:
+        """Let what is armed be heard again, if that is done before then. For the loop."""
+        with self._lock:
+            now = clock.now()
+            if now >= before:
+                return False
+            self._dead_man.refresh()
+            if clock.now() >= before:
+                self._mute()
+                return False
+            self.refreshed = now
+            return True
+
+    def _mute(self) -> None:
+        self._dead_man.mute()
+        self.refreshed = None
+
+    def _leash(self, contact: Contact | None) -> Leash:
+        return Leash(self.refreshed, self._progress, contact, self.has_strict, self.limits)

@@ -1,0 +1,72 @@
+"""A scout's duty: the operator asks what answers on our segment, and is told."""
+
+import logging
+from collections.abc import Callable
+
+from duravip_agent.core.scouting import MOST_SCOUTED, Sighting, Suspect
+from duravip_agent.metrics import Metrics
+from duravip_agent.scout import Scout
+from duravip_api.addresses import parsed
+from duravip_api.beats import Look, Sight
+
+log = logging.getLogger(__name__)
+
+WATCHED_FOR = 3600.0
+"""So long after the last look a node is watched without being asked."""
+
+FORGOTTEN_AFTER = 5.0
+"""A sender that was quiet for so long may be a new one, which counts from 1 again."""
+
+
+class Looks:
+    """Takes looks from the thread that beats, and never lets it wait."""
+
+    def __init__(self, scout: Scout, boot: str, metrics: Metrics) -> None:
+        self._scout, self._boot, self._metrics = scout, boot, metrics
+        self._newest: dict[object, tuple[int, float]] = {}
+        """By sender, the number of its newest look and when that came."""
+        self._watched: dict[tuple[str, str], tuple[Suspect, float]] = {}
+        """Whom the operator has asked about, and when it did so last."""
+
+    def take(self, look: Look, sender: object, now: float, reply: Callable[[Sight], None]) -> None:
+        """Look, and reply from another thread; nothing where it is not for us, or a replay."""
+        if look.boot != self._boot or not self._is_new(look.number, sender, now):
+            return
+        try:
+            addresses = tuple(str(parsed(a)) for a in look.addresses[:MOST_SCOUTED])
+        except ValueError as error:
+            log.warning("a look of the operator cannot be understood: %s", error)
+            return
+        if not addresses:
+            return
+
+        def tell(sighting: Sighting) -> None:
+            self._metrics.looks.labels(sighting.verdict.value).inc()
+            verdict = sighting.verdict.value
+            ago = sighting.heard_ago if sighting.is_witness else -1.0
+            reply(Sight(look.scout, look.number, look.suspect, look.interface, verdict, ago))
+
+        # The families of one card are segments of their own, and heard by themselves.
+        name = f"{look.suspect} by IPv{parsed(addresses[0]).version}"
+        suspect = Suspect(name, look.interface, addresses, frozenset(look.macs))
+        self._scout.look(suspect, tell)
+        self._watch_on(suspect, now)
+
+    def _watch_on(self, suspect: Suspect, now: float) -> None:
+        """Stay a witness also while no operator asks: the next one will want to know."""
+        key = suspect.node, suspect.interface
+        is_new = key not in self._watched
+        self._watched[key] = suspect, now
+        if is_new:
+            self._watched = {
+                k: (s, at) for k, (s, at) in self._watched.items() if now - at < WATCHED_FOR
+            }
+            self._scout.watch(suspect for suspect, _ in self._watched.values())
+
+    def _is_new(self, number: int, sender: object, now: float) -> bool:
+        newest, came = self._newest.get(sender, (0, now))
+        if number <= newest and now - came < FORGOTTEN_AFTER:
+            return False
+        self._newest = {s: (n, t) for s, (n, t) in self._newest.items() if now - t < 60.0}  # noqa: PLR2004
+        self._newest[sender] = (number, now)
+        return True

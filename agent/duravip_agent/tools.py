@@ -1,0 +1,42 @@
+"""What a step of the agent works with, and on what occasion it is made."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from duravip_agent.announcer import Announcer
+from duravip_agent.core.specs import Specs
+from duravip_agent.fence import Fence
+from duravip_agent.inquiry import Inquiry
+from duravip_agent.judge import Judge
+from duravip_agent.lifeline import Lifeline
+from duravip_agent.metrics import Metrics
+from duravip_agent.plumber import Plumber
+from duravip_agent.unfenced import Unfenced
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a step works with."""
+
+    specs: Specs
+    fence: Fence | Unfenced
+    lifeline: Lifeline
+    judge: Judge
+    plumber: Plumber
+    announcer: Announcer
+    inquiry: Inquiry
+    metrics: Metrics
+
+
+@dataclass(frozen=True, slots=True)
+class Occasion:
+    """When a step is made, and how."""
+
+    now: float
+    """By the clock of the announcements."""
+    is_dirty: bool
+    """Whether the kernel, or the spec, may be other than it was."""
+    speak: Callable[[], None]
+    """Reports what may be heard."""
+    must_yield: Callable[[], bool]
+    """Whether something came in that must not wait until thousands of addresses are added."""

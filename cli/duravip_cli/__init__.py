@@ -1,0 +1,1 @@
+"""`kubectl duravip`: looks at addresses and nodes, explains, tries out, drains."""

@@ -1,0 +1,59 @@
+"""`kubectl-duravip`: reads the command line, runs one verb, gives the exit code."""
+
+import os
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Callable
+from functools import partial
+from importlib import import_module
+
+from duravip_cli.api import Api
+from duravip_cli.arguments import parsed
+from duravip_cli.call import Call
+from duravip_cli.errors import Code, CommandError
+from duravip_cli.menu import VERBS
+from duravip_cli.output import Output
+
+
+def main() -> None:
+    """Run the program, and end with its exit code."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = Code.FINE
+    except KeyboardInterrupt:
+        code = Code.PROBLEM
+    sys.exit(int(code))
+
+
+def run(
+    arguments: list[str],
+    connect: Callable[[Namespace], Api] | None = None,
+    sleep: Callable[[float], None] = time.sleep,
+) -> Code:
+    """Run one verb; what it cannot do is one line on standard error."""
+    connect = connect or _connected
+    try:
+        asked = parsed(arguments, VERBS)
+        verb = import_module(f"duravip_cli.verbs.{asked.verb}")
+        output = Output(asked.output or "table")
+        code: Code = verb.run(Call(asked, partial(connect, asked), output, sleep))
+    except CommandError as error:
+        sys.stdout.flush()
+        sys.stderr.write(f"kubectl-duravip: {error}\n")
+        return error.code
+    return code
+
+
+def _connected(asked: Namespace) -> Api:
+    # Not imported at the top: the client takes a third of a second.
+    from duravip_cli.cluster import Cluster  # noqa: PLC0415
+
+    return Cluster(asked.kubeconfig, asked.context)
+
+
+if __name__ == "__main__":
+    main()

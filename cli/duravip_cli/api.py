@@ -1,0 +1,41 @@
+"""What the verbs ask of a cluster; `cluster` answers it from an API server, tests from memory."""
+
+from typing import Protocol
+
+from duravip_cli.core.lists import Body, Kind, Lists
+
+
+class Api(Protocol):
+    """What the verbs ask of a cluster."""
+
+    def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
+        """Every object of the kind, or those of one namespace."""
+
+    def read(self, kind: Kind, name: str) -> Body | None:
+        """One cluster-wide object; None when there is none."""
+
+    def label_node(self, name: str, label: str, value: str | None) -> None:
+        """Set a label of a Node, or remove it."""
+
+    def events(self, namespace: str, name: str) -> tuple[Body, ...]:
+        """The Events about objects of this name."""
+
+    def leases(self, namespace: str) -> tuple[Body, ...]:
+        """The Leases of a namespace."""
+
+    def definition(self, name: str) -> Body | None:
+        """A CustomResourceDefinition; None when there is none."""
+
+    def version(self) -> str:
+        """The API server's own version."""
+
+
+def everything(api: Api, namespace: str = "") -> Lists:
+    """All lists; of DuraVIPs and Bindings those of one namespace, if one is given."""
+    return Lists(
+        duravips=api.list("DuraVIP", namespace),
+        bindings=api.list("Binding", namespace),
+        topologies=api.list("Topology"),
+        nodes=api.list("Node"),
+        plumbings=api.list("NodePlumbing"),
+    )

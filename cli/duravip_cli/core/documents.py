@@ -1,0 +1,137 @@
+"""Manifests: text into documents, and documents laid over what is in the cluster."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import yaml
+
+from duravip_api import API_VERSION, GROUP
+from duravip_cli.core.lists import Body, Kind, name_of, namespace_of
+from duravip_cli.core.schema import faults
+
+WRITABLE: Final = ("DuraVIP", "Binding", "Topology")
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
+_LONGEST_NAME: Final = 253
+
+
+class Problem(NamedTuple):
+    """Something wrong with a manifest."""
+
+    file: str
+    object: str
+    field: str
+    message: str
+    is_warning: bool = False
+
+    @property
+    def line(self) -> str:
+        """It in one line, e.g. `vips.yaml: DuraVIP mail/a: spec.address: is required`."""
+        said = [self.file, "warning" if self.is_warning else "", self.object, self.field]
+        return ": ".join([*filter(None, said), self.message])
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One object of ours in a file."""
+
+    file: str
+    kind: Kind
+    body: Body
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """Which object it is."""
+        return self.kind, namespace_of(self.body), name_of(self.body)
+
+    @property
+    def label(self) -> str:
+        """Its name for a message."""
+        return f"{self.kind} {'/'.join(filter(None, self.key[1:]))}"
+
+
+class Reading(NamedTuple):
+    """What the files hold."""
+
+    documents: list[Document]
+    """Those of our kinds whose form is right."""
+    problems: list[Problem]
+    others: int
+    """How many objects are not of our kinds."""
+
+
+def read(texts: Iterable[tuple[str, str]], namespace: str) -> Reading:
+    """Read `(file, text)`s; objects that name no namespace are in this one."""
+    found = Reading([], [], 0)
+    first: dict[tuple[str, str, str], str] = {}
+    others = 0
+    for file, text in texts:
+        try:
+            bodies = list(_flattened(yaml.safe_load_all(text)))
+        except yaml.YAMLError as error:
+            found.problems.append(Problem(file, "", "", _said(error)))
+            continue
+        for body in bodies:
+            if not isinstance(body, dict) or "kind" not in body or "apiVersion" not in body:
+                found.problems.append(Problem(file, "", "", "a document is no Kubernetes object"))
+            elif not str(body["apiVersion"]).startswith(f"{GROUP}/"):
+                others += 1
+            else:
+                _take(found, file, _placed(body, namespace), first)
+    return found._replace(others=others)
+
+
+def _flattened(bodies: Iterable[Any]) -> Iterator[Any]:
+    for body in bodies:
+        if isinstance(body, Mapping) and isinstance(body.get("items"), list):
+            yield from _flattened(body["items"])
+        elif body is not None:
+            yield body
+
+
+def _placed(body: dict[str, Any], namespace: str) -> dict[str, Any]:
+    """A namespaced object is somewhere, a Topology is not, whatever it says."""
+    given = body.get("metadata")
+    metadata = dict(given) if isinstance(given, Mapping) else {}
+    if body["kind"] == "Topology":
+        metadata.pop("namespace", None)
+    else:
+        metadata["namespace"] = str(metadata.get("namespace") or namespace)
+    metadata["name"] = str(metadata.get("name") or "")
+    return {**body, "metadata": metadata}
+
+
+def _take(
+    found: Reading, file: str, body: dict[str, Any], first: dict[tuple[str, str, str], str]
+) -> None:
+    document = Document(file, body["kind"], body)
+    wrong = list(_wrong(body))
+    if not wrong and document.key in first:
+        wrong = [("", f"is already in {first[document.key]}")]
+    found.problems.extend(Problem(file, document.label, field, say) for field, say in wrong)
+    if not wrong:
+        first[document.key] = file
+        found.documents.append(document)
+
+
+def _wrong(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    kind, name = body["kind"], body["metadata"]["name"]
+    if body["apiVersion"] != API_VERSION:
+        yield "apiVersion", f"must be {API_VERSION}, not {body['apiVersion']}"
+    elif kind == "NodePlumbing":
+        yield "kind", "a NodePlumbing is written by the operator and the agent, not by hand"
+    elif kind not in WRITABLE:
+        yield "kind", f"there is no kind {kind!r} in {GROUP}: {', '.join(WRITABLE)}"
+    elif not name:
+        yield "metadata.name", "is required"
+    elif not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
+        yield "metadata.name", "must be lower-case letters, digits, '-' and '.'"
+    else:
+        yield from faults(kind, body)
+
+
+def _said(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}: " if mark else ""
+    return f"{where}{getattr(error, 'problem', None) or 'cannot be read as YAML'}"

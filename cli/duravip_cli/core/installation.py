@@ -1,0 +1,110 @@
+"""What `doctor` makes of the kinds and of the operator's replicas."""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from duravip_api import VERSION
+from duravip_api.manifest import Kind, definition
+from duravip_cli.core.findings import Finding, named
+from duravip_cli.core.lists import Body, name_of, spec_of
+
+LEASE: Final = "duravip-operator"
+"""Its holder leads."""
+MEMBER_LABEL: Final = "duravip.io/member"
+"""On the Lease by which each replica announces itself."""
+LATE: Final = 10.0
+"""A leader renews every second or so; that much is left for clocks that differ, in seconds."""
+MEMBER_LASTS: Final = 180.0
+
+
+def of_kind(kind: Kind, stands: Body | None) -> Finding:
+    """Whether a kind is there, with every field and column that this version knows."""
+    check = f"kind {kind.model.__name__}"
+    if stands is None:
+        why = f"no CustomResourceDefinition {kind.name}: apply the folder crds/"
+        return Finding("FAIL", check, why)
+    versions = spec_of(stands).get("versions") or ()
+    found = next((v for v in versions if v.get("name") == VERSION and v.get("served")), None)
+    if found is None:
+        return Finding("FAIL", check, f"version {VERSION} is not served")
+    wanted = definition(kind)["spec"]["versions"][0]
+    missing = list(_missing("", _schema(wanted), _schema(found)))
+    if missing:
+        why = f"fields are missing: {named(missing)}: apply the folder crds/ of this version"
+        return Finding("FAIL", check, why)
+    columns = {column["name"] for column in found.get("additionalPrinterColumns") or ()}
+    gone = [c["name"] for c in wanted["additionalPrinterColumns"] if c["name"] not in columns]
+    if gone:
+        return Finding("warn", check, f"columns are missing: {named(gone)}")
+    return Finding("ok", check, f"{VERSION}, with every field and column")
+
+
+def of_operator(
+    before: tuple[Body, ...], after: tuple[Body, ...], age: Callable[[str], float | None]
+) -> Iterator[Finding]:
+    """Whether somebody leads, and how many replicas there are.
+
+    `after` are the Leases some seconds after `before`: a Lease that was renewed in between is
+    fresh whatever the clocks say. `age` gives the seconds since a time, by our own clock.
+    """
+    leases = {name_of(body): body for body in after}
+    earlier = {name_of(body): _renewed(body) for body in before}
+    leader = spec_of(leases.get(LEASE, {})).get("holderIdentity")
+    if LEASE not in leases or not leader:
+        yield Finding("FAIL", "operator", "nobody leads: does an operator run?")
+    else:
+        yield _of_leader(str(leader), earlier.get(LEASE, ""), _renewed(leases[LEASE]), age)
+    living = [
+        name.removeprefix(f"{LEASE}-")
+        for name, body in sorted(leases.items())
+        if MEMBER_LABEL in ((body.get("metadata") or {}).get("labels") or {})
+        and (age(_renewed(body)) or 0.0) <= MEMBER_LASTS
+    ]
+    if len(living) > 1:
+        yield Finding("ok", "replicas", named(living))
+    else:
+        only = f"{living[0]} alone" if living else "none has announced itself"
+        why = "nobody takes over when it dies" if living else "agents know no operator"
+        yield Finding("warn", "replicas", f"{only}: {why}")
+
+
+def _of_leader(
+    leader: str, before: str, renewed: str, age: Callable[[str], float | None]
+) -> Finding:
+    seconds = age(renewed)
+    has_moved = before != renewed
+    if seconds is None or (abs(seconds) > LATE and not has_moved):
+        when = "never" if seconds is None else f"{seconds:.0f} s ago"
+        why = f"{leader} leads, but its Lease was last renewed {when}"
+        return Finding("FAIL", "operator", why)
+    if abs(seconds) > LATE:
+        why = f"{leader} leads; its clock and this one differ by {abs(seconds):.0f} s"
+        return Finding("warn", "operator", why)
+    return Finding("ok", "operator", f"{leader} leads")
+
+
+def is_fresh(leases: tuple[Body, ...], age: Callable[[str], float | None]) -> bool:
+    """Whether the leader's Lease needs no second look."""
+    renewed = next((_renewed(body) for body in leases if name_of(body) == LEASE), "")
+    seconds = age(renewed)
+    return seconds is not None and abs(seconds) <= LATE
+
+
+def _renewed(body: Body) -> str:
+    return str(spec_of(body).get("renewTime") or "")
+
+
+def _schema(version: Body) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    return found
+
+
+def _missing(path: str, wanted: Mapping[str, Any], stands: Mapping[str, Any]) -> Iterator[str]:
+    there = stands.get("properties") or {}
+    for name, part in (wanted.get("properties") or {}).items():
+        if name in there:
+            yield from _missing(f"{path}{name}.", part, there[name])
+        else:
+            yield f"{path}{name}"
+    if "items" in wanted and "items" in stands:
+        yield from _missing(path, wanted["items"], stands["items"])

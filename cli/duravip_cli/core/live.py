@@ -1,0 +1,132 @@
+"""The operator's snapshot, rebuilt from what the API server tells.
+
+One thing is not in the API: whom the operator hears. It is inferred, with what it is inferred
+from, in this order:
+
+1. an agent that said goodbye, or never reported, or is starting, says so itself;
+2. the operator says of an owner that it is not heard, or lost, or that it serves;
+3. an agent that has not acted on its spec as it stands is taken as dead: a living one needs
+   milliseconds;
+4. a Node whose kubelet is not heard is taken as dead;
+5. any other is taken as heard.
+
+What the operator was started with (`--fencing`, `--max-aliases`) is not in the API either: the
+defaults are taken.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from duravip_api.reasons import Reason
+from duravip_cli.core.lists import Body, Lists, condition, name_of, spec_of, status_of
+from duravip_operator.core import parsing
+from duravip_operator.core.snapshot import Hearing, Plumbing, Silence, Snapshot
+
+CAVEAT = (
+    "whom the operator hears is not in the API: it is inferred from the NodePlumbings, the Nodes "
+    "and the statuses"
+)
+
+
+class Heard(NamedTuple):
+    """What is taken for a node's hearing, and why."""
+
+    hearing: Hearing
+    basis: str
+    is_gone: bool = False
+    """Whether its addresses no longer answer, either."""
+
+
+class View(NamedTuple):
+    """A snapshot, and what its hearing was inferred from."""
+
+    snapshot: Snapshot
+    heard: Mapping[str, Heard]
+
+
+def view(lists: Lists) -> View:
+    """The cluster as the operator must see it."""
+    plumbings = {name_of(body): parsing.plumbing(body) for body in lists.plumbings}
+    heard = _heard(lists, plumbings)
+    snapshot = Snapshot(
+        entities=tuple(parsing.entity(kind, body) for kind, body in lists.entities()),
+        topologies=tuple(parsing.topology(body) for body in lists.topologies),
+        nodes={name_of(body): parsing.node(body) for body in lists.nodes},
+        plumbings=plumbings,
+        hearing={name: found.hearing for name, found in heard.items()},
+        silences={
+            name: silence(plumbings[name], is_gone=found.is_gone)
+            for name, found in heard.items()
+            if found.hearing is Hearing.SILENT
+        },
+        witnessed={name: frozenset(plumbing.nics) for name, plumbing in plumbings.items()},
+    )
+    return View(snapshot, heard)
+
+
+def silence(plumbing: Plumbing, *, is_gone: bool) -> Silence:
+    """What is known of a silent node: that nothing of it answers, or that it may."""
+    gone = frozenset(plumbing.nics) if is_gone else frozenset()
+    return Silence(gone=gone, is_muted=is_gone, is_lasting=True)
+
+
+def lagging(plumbings: tuple[Body, ...]) -> list[str]:
+    """The nodes whose agent has not acted on its spec: worth another look a moment later."""
+    return [name_of(body) for body in plumbings if _lags(body)]
+
+
+def _heard(lists: Lists, plumbings: Mapping[str, Plumbing]) -> dict[str, Heard]:
+    nodes = {name_of(body): body for body in lists.nodes}
+    said = _said_by_operator(lists, plumbings)
+    return {
+        name: _reported(body) or said.get(name) or _alive(body, nodes.get(name, {}))
+        for body in lists.plumbings
+        for name in [name_of(body)]
+    }
+
+
+def _reported(body: Body) -> Heard | None:
+    """What the agent says of itself."""
+    reason = condition(body, "Ready").get("reason")
+    if not reason:
+        return Heard(Hearing.UNHEARD, "its agent has never reported")
+    if reason == Reason.AGENT_STOPPED:
+        return Heard(Hearing.UNHEARD, "its agent has said goodbye")
+    if reason == Reason.AGENT_STARTING:
+        return Heard(Hearing.YOUNG, "its agent says that it is starting")
+    return None
+
+
+def _said_by_operator(lists: Lists, plumbings: Mapping[str, Plumbing]) -> dict[str, Heard]:
+    granted = {a: name for name, plumbing in plumbings.items() for a in plumbing.granted}
+    found: dict[str, Heard] = {}
+    for _, body in lists.entities():
+        reason = condition(body, "Ready").get("reason")
+        owner = str(status_of(body).get("owner") or "")
+        address = str(spec_of(body).get("address") or "")
+        if reason == Reason.OWNER_UNREACHABLE and owner in plumbings:
+            found[owner] = Heard(Hearing.SILENT, f"the status of {address} says {reason}")
+        elif reason == Reason.OWNER_LOST and address in granted:
+            basis = f"the status of {address} says {reason}"
+            found[granted[address]] = Heard(Hearing.SILENT, basis, is_gone=True)
+        elif reason == Reason.SERVED and owner in plumbings and plumbings[owner].acted:
+            found.setdefault(owner, Heard(Hearing.ALIVE, "its agent reports what it serves"))
+    return found
+
+
+def _alive(body: Body, node: Body) -> Heard:
+    if _lags(body):
+        basis = "its agent has not acted on its NodePlumbing as it stands"
+        return Heard(Hearing.SILENT, basis, is_gone=True)
+    if condition(node, "Ready").get("status") == "Unknown":
+        return Heard(Hearing.SILENT, "the Node's kubelet is not heard", is_gone=True)
+    return Heard(Hearing.ALIVE, "its agent has acted on its NodePlumbing as it stands")
+
+
+def _lags(body: Body) -> bool:
+    """A spec that the agent refuses was read by a living one."""
+    reason = condition(body, "Ready").get("reason")
+    generation = (body.get("metadata") or {}).get("generation")
+    is_reported = reason not in {None, Reason.AGENT_STOPPED, Reason.AGENT_STARTING}
+    has_read = reason == Reason.SPEC_REFUSED
+    return is_reported and not has_read and status_of(body).get("observedGeneration") != generation

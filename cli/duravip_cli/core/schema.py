@@ -1,0 +1,116 @@
+"""What an API server would refuse in one object: the CRD's own schema, checked here.
+
+Types are as strict as the server's: a number in quotes is no number.
+"""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any, Final
+
+from duravip_api.manifest import KINDS, definition
+from duravip_cli.core.rules import RULES
+
+Schema = Mapping[str, Any]
+Fault = tuple[str, str]
+"""`(field, what is wrong with it)`."""
+
+_TYPES: Final[dict[str, tuple[type, ...]]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+    "array": (list,),
+    "object": (dict,),
+}
+_SIZES: Final = {
+    "array": ("minItems", "maxItems", "items"),
+    "string": ("minLength", "maxLength", "characters"),
+    "object": ("minProperties", "maxProperties", "entries"),
+}
+
+
+@cache
+def schema_of(kind: str) -> Schema:
+    """The whole object's schema."""
+    found = next(k for k in KINDS if k.model.__name__ == kind)
+    whole: Schema = definition(found)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return whole
+
+
+def faults(kind: str, body: Mapping[str, Any]) -> list[Fault]:
+    """What is wrong with the object in itself, in the order of its fields."""
+    whole = schema_of(kind)
+    if "spec" not in body:
+        return [("spec", "is required")]
+    known = {"apiVersion", "kind", "metadata", "status", "spec"}
+    strange = [(str(key), "no such field") for key in body if key not in known]
+    return [
+        *strange,
+        *_faults("spec", body["spec"], whole["properties"]["spec"]),
+        *_broken_rules("metadata.name", body, whole),
+    ]
+
+
+def _faults(path: str, value: Any, schema: Schema) -> Iterator[Fault]:
+    kind = schema["type"]
+    is_right = isinstance(value, _TYPES[kind]) and (kind == "boolean") == isinstance(value, bool)
+    if not is_right:
+        yield path, f"must be of type {kind}, not {value!r}"
+        return
+    if "enum" in schema and value not in schema["enum"]:
+        yield path, f"must be one of {', '.join(schema['enum'])}, not {value!r}"
+    yield from _out_of_bounds(path, value, schema)
+    before_rules = []
+    if kind == "object":
+        before_rules = list(_faults_of_fields(path, value, schema))
+    elif kind == "array":
+        before_rules = list(_faults_of_items(path, value, schema))
+    yield from before_rules
+    if not before_rules:  # as the server: rules are asked of what has the right form
+        yield from _broken_rules(path, value, schema)
+
+
+def _out_of_bounds(path: str, value: Any, schema: Schema) -> Iterator[Fault]:
+    kind = schema["type"]
+    least, most, unit = _SIZES.get(kind, ("minimum", "maximum", ""))
+    size = len(value) if unit else value
+    if least in schema and size < schema[least]:
+        yield path, f"must be at least {schema[least]} {unit}".rstrip()
+    if most in schema and size > schema[most]:
+        yield path, f"must be at most {schema[most]} {unit}".rstrip()
+
+
+def _faults_of_fields(path: str, value: Mapping[str, Any], schema: Schema) -> Iterator[Fault]:
+    known: Mapping[str, Schema] = schema.get("properties", {})
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield f"{path}.{name}", "is required"
+    for name, part in value.items():
+        if name in known:
+            yield from _faults(f"{path}.{name}", part, known[name])
+        elif "additionalProperties" in schema:
+            yield from _faults(f"{path}.{name}", part, schema["additionalProperties"])
+        else:
+            yield f"{path}.{name}", "no such field"
+
+
+def _faults_of_items(path: str, value: list[Any], schema: Schema) -> Iterator[Fault]:
+    for number, part in enumerate(value):
+        yield from _faults(f"{path}[{number}]", part, schema["items"])
+    keys = schema.get("x-kubernetes-list-map-keys")
+    if not keys:
+        return
+    defaults = {k: schema["items"]["properties"][k].get("default") for k in keys}
+    seen: set[tuple[str, ...]] = set()
+    for number, part in enumerate(value):
+        if isinstance(part, dict):
+            key = tuple(str(part.get(k, defaults[k])) for k in keys)
+            if key in seen:
+                yield f"{path}[{number}]", f"another one has the same {' and '.join(keys)}"
+            seen.add(key)
+
+
+def _broken_rules(path: str, value: Any, schema: Schema) -> Iterator[Fault]:
+    for rule in schema.get("x-kubernetes-validations", ()):
+        if not RULES[rule["rule"]](value):
+            yield path, str(rule["message"])

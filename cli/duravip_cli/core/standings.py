@@ -1,0 +1,114 @@
+"""Why each node is, or is not, the owner of one address: the election's own answer."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from duravip_api.reasons import Reason, State
+from duravip_cli.core.live import View
+from duravip_cli.core.party import Party, detail, party_of
+from duravip_operator.core import decision, election, handover
+from duravip_operator.core.snapshot import Snapshot
+from duravip_operator.core.verdicts import Verdict
+
+Word = Literal["owner", "may take it", "may not"]
+
+
+class Standing(NamedTuple):
+    """One node's part in the election of one address."""
+
+    node: str
+    standing: Word
+    reason: str
+    """A word of the enum; empty: nothing speaks against it but the sentence."""
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Race:
+    view: View
+    party: Party
+    owner: str
+    holder: str
+    verdict: Verdict
+    load: Mapping[str, int]
+    """How many addresses each node has without this party."""
+
+
+def decided(snapshot: Snapshot) -> decision.Decision:
+    """What an operator would decide that begins to lead at this moment."""
+    return decision.decided(snapshot, handover.remembered({}, snapshot))
+
+
+def standings(view: View, made: decision.Decision, address: str) -> list[Standing]:
+    """Every node's standing, in the order of names."""
+    snapshot, unit = view.snapshot, made.units[address]
+    names = sorted(snapshot.nodes.keys() | snapshot.plumbings.keys())
+    verdict, choice = made.verdicts[address], made.choices.get(address)
+    if choice is None:
+        why = f"{verdict.reason.sentence}: {verdict.message}"
+        return [Standing(name, "may not", verdict.reason, why) for name in names]
+    party = party_of(snapshot, made.units, unit)
+    load = Counter(c.owner for c in made.choices.values() if c.owner)
+    load.subtract({choice.owner: len(party.units)})
+    holder = election.holders_of(snapshot).get(party.leader.address, "")
+    race = _Race(view, party, choice.owner, holder, verdict, load)
+    return [_standing(race, name) for name in names]
+
+
+def _standing(race: _Race, name: str) -> Standing:
+    eligible = race.party.eligible
+    if name == race.owner:
+        sentence = _owns(race)
+        if name in eligible.refusals:
+            refusal = _refused(race, name)
+            sentence += (
+                f"; it keeps it, but gets nothing new: {refusal.reason}: {refusal.sentence}"
+            )
+        elif race.verdict.state is not State.OWNED:
+            sentence += f"; {race.verdict.message}"
+        return Standing(name, "owner", race.verdict.reason, sentence)
+    if name in eligible.may_take:
+        return _passed_over(race, name)
+    return _refused(race, name)
+
+
+def _owns(race: _Race) -> str:
+    if race.owner == race.party.leader.preference:
+        return "it is the preferred node"
+    if race.owner == race.holder:
+        return "it has the address, and nothing moves without a cause"
+    return f"it has the fewest addresses ({race.load.get(race.owner, 0)})"
+
+
+def _passed_over(race: _Race, name: str) -> Standing:
+    most, mine = race.view.snapshot.max_aliases, race.load.get(name, 0)
+    if mine + len(race.party.units) > most:
+        full = Reason.CAPACITY_EXCEEDED
+        return Standing(name, "may not", full, f"it holds {mine} of at most {most} addresses")
+    if not race.owner:
+        return Standing(name, "may take it", "", "nobody is elected yet")
+    if race.owner == race.party.leader.preference:
+        why = f"the preference names {race.owner}"
+    elif race.owner == race.holder:
+        why = f"{race.owner} has it, and nothing moves without a cause"
+    else:
+        theirs = race.load.get(race.owner, 0)
+        why = (
+            f"{race.owner} has fewer addresses ({theirs}, here {mine})"
+            if theirs < mine
+            else f"{race.owner} has as many addresses; the hash of address and name decides"
+        )
+    return Standing(name, "may take it", "", why)
+
+
+def _refused(race: _Race, name: str) -> Standing:
+    snapshot = race.view.snapshot
+    if name not in snapshot.plumbings:
+        why = "there is no NodePlumbing of it: no operator has made one"
+        return Standing(name, "may not", Reason.NODE_SILENT, why)
+    reason = race.party.eligible.refusals.get(name, Reason.NODE_SILENT)
+    what = detail(race.view, race.party, name, reason)
+    sentence = f"{reason.sentence} ({what})" if what else reason.sentence
+    return Standing(name, "may not", reason, sentence)

@@ -1,0 +1,138 @@
+"""What is wrong with manifests taken together, and with what is in the cluster.
+
+The operator's own core judges them. Without the cluster it cannot know what else there is, so
+what is merely missing (a Topology, the target of a follow) is then a warning at most.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from duravip_api.reasons import Reason, State
+from duravip_cli.core.documents import Document, Problem
+from duravip_cli.core.lists import Lists
+from duravip_cli.core.live import view
+from duravip_cli.core.overlay import NEWEST, applied
+from duravip_cli.core.standings import decided
+from duravip_operator.core.decision import Decision
+from duravip_operator.core.snapshot import Entity, Topology
+from duravip_operator.core.verdicts import Verdict
+
+_FIELDS = {
+    Reason.NAME_MISMATCH: "metadata.name",
+    Reason.PREFERENCES_DIFFER: "spec.preference",
+    Reason.PREFERRED_NODE_UNKNOWN: "spec.preference",
+    Reason.MASK_NOT_HOST: "spec.address",
+    Reason.LEADER_UNASSIGNED: "spec.follow",
+    Reason.NO_PARTICIPANT: "spec.address",
+}
+_OF_LEADERS = {Reason.FOLLOW_INVALID, Reason.LEADER_UNASSIGNED}
+_FLAGS = {"Conflict", "Broken", "Unsafe"}
+_OF_NODES = {Reason.NO_PARTICIPANT, Reason.CAPACITY_EXCEEDED, Reason.PREFERRED_NODE_UNKNOWN}
+CLUSTER = "in the cluster"
+_ANY = "#any"
+_ASSUMED = tuple(
+    {
+        "metadata": {"name": f"{_ANY}-{cidr}", "creationTimestamp": f"{NEWEST} and younger"},
+        "spec": {"cidr": cidr, "interface": "any"},
+    }
+    for cidr in ("0.0.0.0/0", "::/0")
+)
+"""Topologies that stand for those in the cluster, when that is not looked at."""
+
+Said = tuple[Reason, Problem]
+
+
+def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Problem]:
+    """What the core has against them; `cluster` is None when it is not to be looked at."""
+    base = Lists(topologies=_ASSUMED) if cluster is None else cluster
+    snapshot = view(applied(base, documents)).snapshot
+    made = decided(snapshot)
+    topologies = {f"Topology {t.name}": t for t in made.topologies}
+    entities = {entity.label: entity for entity in snapshot.entities}
+    is_complete = any(document.kind == "Topology" for document in documents)
+    found: list[Problem] = []
+    for document in documents:
+        if document.kind == "Topology":
+            found += _of_topology(topologies[document.label], document.file)
+            continue
+        entity = entities[document.label]
+        said = _of_entity(entity, made, document.file)
+        if cluster is None:
+            said = _of_files_alone(entity, made, said)
+            found += _uncovered(entity, made, document) if is_complete else ()
+        found += [problem for _, problem in said]
+    return [*found, *(_harmed(cluster, made, documents) if cluster else ())]
+
+
+def _of_files_alone(entity: Entity, made: Decision, said: Iterable[Said]) -> Iterator[Said]:
+    """Nothing is known of nodes, and what something follows may be in the cluster."""
+    target = entity.follow
+    bindings = {(e.namespace, e.name) for unit in made.units.values() for e in unit.entities}
+    is_here = target in made.units or (entity.namespace, target) in bindings
+    for reason, problem in said:
+        if reason not in _OF_NODES:
+            may_be_there = reason in _OF_LEADERS and not is_here
+            yield reason, problem._replace(is_warning=problem.is_warning or may_be_there)
+
+
+def _uncovered(entity: Entity, made: Decision, document: Document) -> Iterator[Problem]:
+    unit = made.units.get(entity.address)
+    if unit and unit.topology and unit.topology.name.startswith(_ANY):
+        say = f"no Topology in these files covers {entity.address} ({Reason.NO_TOPOLOGY})"
+        yield Problem(document.file, document.label, "spec.address", say, is_warning=True)
+
+
+def _of_topology(topology: Topology, file: str) -> Iterator[Problem]:
+    label = f"Topology {topology.name}"
+    if topology.rejection:
+        yield _problem(file, label, *topology.rejection)
+    elif _is_wide(topology):
+        say = Reason.MASK_NOT_HOST.sentence
+        yield Problem(file, label, "spec.cidrmask", say, is_warning=True)
+
+
+def _is_wide(topology: Topology) -> bool:
+    return topology.placement.mask != (32 if topology.family == 4 else 128)  # noqa: PLR2004
+
+
+def _of_entity(entity: Entity, made: Decision, file: str) -> Iterator[Said]:
+    verdict = made.verdict_on(entity)
+    if (
+        verdict.state in {State.BROKEN, State.UNASSIGNED}
+        and verdict.reason is not Reason.NO_ADDRESS
+    ):
+        found = _problem(file, entity.label, verdict.reason, verdict.message)
+        yield verdict.reason, found._replace(is_warning=verdict.reason in _OF_NODES)
+    for kind, reason, message in verdict.advisories:
+        if reason not in {verdict.reason, Reason.MASK_NOT_HOST, Reason.UPGRADED}:
+            found = _problem(file, entity.label, reason, message)
+            yield reason, found._replace(is_warning=kind not in _FLAGS)
+
+
+def _harmed(before: Lists, made: Decision, documents: Sequence[Document]) -> Iterator[Problem]:
+    """Objects of the cluster that would be refused, or in conflict, because of the files."""
+    files = {document.label for document in documents}
+    snapshot = view(before).snapshot
+    standing = decided(snapshot)
+    after = {e.uid: e for unit in made.units.values() for e in unit.entities}
+    for entity in snapshot.entities:
+        if entity.label in files or (entity.uid not in after and entity.uid not in made.refused):
+            continue
+        old, new = standing.verdict_on(entity), made.verdict_on(entity)
+        worse = _complaints(new) - _complaints(old)
+        for reason, message in sorted(worse):
+            yield _problem(CLUSTER, entity.label, reason, f"would become: {message}")
+
+
+def _complaints(verdict: Verdict) -> set[tuple[Reason, str]]:
+    said = {(r, m) for kind, r, m in verdict.advisories if kind in _FLAGS}
+    is_refused = verdict.state in {State.BROKEN, State.UNASSIGNED}
+    return said | ({(verdict.reason, verdict.message)} if is_refused else set())
+
+
+def _problem(file: str, label: str, reason: Reason, message: str) -> Problem:
+    """The core's sentence, taken apart: it names the object and the field first."""
+    rest = message.removeprefix(f"{label}: ")
+    field, colon, said = rest.partition(": ")
+    if colon and field.startswith(("spec.", "metadata.")):
+        return Problem(file, label, field, f"{said} ({reason})")
+    return Problem(file, label, _FIELDS.get(reason, ""), f"{rest} ({reason})")

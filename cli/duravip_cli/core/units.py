@@ -1,0 +1,109 @@
+"""The rows of `show`: one an address, told from what the statuses say."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from duravip_api.addresses import numbered
+from duravip_cli.core.lists import (
+    Body,
+    EntityKind,
+    Lists,
+    condition,
+    is_meant,
+    label_of,
+    spec_of,
+    status_of,
+)
+
+Entity = tuple[EntityKind, Body]
+_FLAGS = ("Broken", "Conflict", "Unsafe")
+
+
+class Unit(NamedTuple):
+    """An address with everybody who names it."""
+
+    address: str
+    """Empty: a Binding without one."""
+    owner: str
+    state: str
+    """Empty: no operator has said anything of it yet."""
+    flags: str
+    preference: str
+    follows: str
+    since: str
+    interface: str
+    participants: int | None
+    reason: str
+    message: str
+    last_move: Body
+    entities: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """As `-o json` prints it."""
+        fields = self._asdict()
+        fields["lastMove"] = dict(fields.pop("last_move")) or None
+        return fields
+
+
+def units(lists: Lists, given: Iterable[str] = ()) -> list[Unit]:
+    """Every unit, or those that the arguments mean, in the order of addresses."""
+    groups: dict[str, list[Entity]] = defaultdict(list)
+    wanted = tuple(given)
+    meant: set[str] = set()
+    for kind, body in lists.entities():
+        address = str(spec_of(body).get("address") or "")
+        key = address or label_of(kind, body)
+        groups[key].append((kind, body))
+        if wanted and any(is_meant(text, body) for text in wanted):
+            meant.add(key)
+    shown = meant if wanted else groups.keys()
+    return [_unit(groups[key]) for key in sorted(shown, key=_order)]
+
+
+def unknown(lists: Lists, given: Iterable[str]) -> list[str]:
+    """The arguments that mean nothing."""
+    bodies = [body for _, body in lists.entities()]
+    return [text for text in given if not any(is_meant(text, body) for body in bodies)]
+
+
+def speaker(entities: Iterable[Entity]) -> Body:
+    """The body whose status speaks for the unit: one that is refused speaks for itself alone."""
+    ranks = {"Owned": 0, "Moving": 1, "Unassigned": 2, "Unmanaged": 3, "Broken": 4, "": 5}
+    return min(
+        (body for _, body in entities),
+        key=lambda body: ranks.get(str(status_of(body).get("state") or ""), 5),
+    )
+
+
+def _unit(entities: list[Entity]) -> Unit:
+    body = speaker(entities)
+    status, ready = status_of(body), condition(body, "Ready")
+    specs = [spec_of(entity) for _, entity in entities]
+    found = {
+        flag
+        for _, entity in entities
+        for flag in str(status_of(entity).get("flags") or "-").split(",")
+    }
+    return Unit(
+        address=str(spec_of(body).get("address") or ""),
+        owner=str(status.get("owner") or ""),
+        state=str(status.get("state") or ""),
+        flags=",".join(flag for flag in _FLAGS if flag in found) or "-",
+        preference=",".join(sorted({str(s["preference"]) for s in specs if s.get("preference")})),
+        follows=",".join(sorted({str(s["follow"]) for s in specs if s.get("follow")})),
+        since=str(status.get("since") or ""),
+        interface=str(status.get("interface") or ""),
+        participants=status.get("participants"),
+        reason=str(ready.get("reason") or ""),
+        message=str(ready.get("message") or ""),
+        last_move=status.get("lastMove") or {},
+        entities=tuple(sorted(label_of(kind, entity) for kind, entity in entities)),
+    )
+
+
+def _order(key: str) -> tuple[int, int, str]:
+    try:
+        return (*numbered(key), "")
+    except ValueError:
+        return (9, 0, key)

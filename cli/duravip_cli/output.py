@@ -1,0 +1,77 @@
+"""Tables, JSON and ages, as a terminal shows them."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, TextIO
+
+_STEPS: Final = ((86400 * 2, 86400, "d"), (3600 * 3, 3600, "h"), (60 * 3, 60, "m"), (0, 1, "s"))
+
+
+class Output:
+    """Where a verb prints; ages are counted from the moment it was made."""
+
+    def __init__(self, form: str, stream: TextIO | None = None) -> None:
+        self.form = form
+        self._stream = stream or sys.stdout
+        self._now = datetime.now(UTC)
+
+    @property
+    def is_json(self) -> bool:
+        """Whether `-o json` was given."""
+        return self.form == "json"
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether `-o wide` was given."""
+        return self.form == "wide"
+
+    def json(self, what: object) -> None:
+        """Print it for a program."""
+        self.line(json.dumps(what, indent=2, ensure_ascii=False, default=str))
+
+    def line(self, text: str = "") -> None:
+        """Print one line, at once: somebody may be waiting for it."""
+        self._stream.write(text.rstrip() + "\n")
+        self._stream.flush()
+
+    def table(self, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print rows in columns, as kubectl does; what is empty shows as nothing."""
+        cells = [list(heads), *([_cell(value) for value in row] for row in rows)]
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = (
+            "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
+            for row in cells
+        )
+        self.line("\n".join(lines))
+
+    def ago(self, time: str) -> str:
+        """How long ago that was, as kubectl counts it; empty when it is no time."""
+        seconds = self.seconds_since(time)
+        if seconds is None:
+            return ""
+        seconds = max(0.0, seconds)
+        return next(f"{int(seconds // unit)}{name}" for most, unit, name in _STEPS
+                    if seconds >= most)  # fmt: skip
+
+    def seconds_since(self, time: str) -> float | None:
+        """The same in seconds; None when it is no time."""
+        try:
+            then = datetime.fromisoformat(time)
+        except ValueError:
+            return None
+        return (self._now - then.replace(tzinfo=then.tzinfo or UTC)).total_seconds()
+
+    def move(self, move: Mapping[str, Any]) -> str:
+        """A change of owner, e.g. `n1 -> n2 NodeLost 5m ago, gap 120 ms`."""
+        if not move:
+            return ""
+        where = f"{move['from']} -> {move.get('to')}" if move.get("from") else f"-> {move['to']}"
+        text = f"{where} {move.get('reason', '')} {self.ago(str(move.get('time', '')))} ago"
+        gap = move.get("gapMilliseconds")
+        return text if gap is None else f"{text}, gap {gap} ms"
+
+
+def _cell(value: object) -> str:
+    return "" if value is None else " ".join(str(value).split())

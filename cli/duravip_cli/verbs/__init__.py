@@ -1,0 +1,1 @@
+"""The verbs: each asks the cluster, has its core work it out, and prints."""

@@ -1,0 +1,82 @@
+"""`doctor`: one line a check, from the API server outwards."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from functools import partial
+
+from duravip_api.manifest import KINDS, Kind
+from duravip_cli.call import Call
+from duravip_cli.core import agents, installation, objects
+from duravip_cli.core.findings import Finding
+from duravip_cli.core.live import lagging
+from duravip_cli.errors import Code, CommandError
+
+SECOND_LOOK = 2.0
+"""After so long a stale Lease is looked at again, in seconds."""
+A_MOMENT = 1.0
+"""And so are objects that have just been changed."""
+
+
+def run(call: Call) -> Code:
+    """Print the findings as they come."""
+    found: list[Finding] = []
+    for finding in _findings(call):
+        found.append(finding)
+        if not call.output.is_json:
+            call.output.line(f"{finding.verdict:4}  {finding.check}: {finding.message}")
+    if call.output.is_json:
+        call.output.json([finding._asdict() for finding in found])
+    return Code.PROBLEM if any(finding.verdict == "FAIL" for finding in found) else Code.FINE
+
+
+def _findings(call: Call) -> Iterator[Finding]:
+    yield Finding("ok", "API server", f"it answers, version {call.api.version()}")
+    kinds = list(_kinds(call))
+    yield from kinds
+    yield from _allowed("operator", lambda: _operator(call))
+    if any("no CustomResourceDefinition" in finding.message for finding in kinds):
+        return
+    yield from _objects(call)
+
+
+def _kinds(call: Call) -> Iterator[Finding]:
+    for kind in KINDS:
+        yield from _allowed(f"kind {kind.model.__name__}", partial(_kind, call, kind))
+
+
+def _kind(call: Call, kind: Kind) -> Iterable[Finding]:
+    return [installation.of_kind(kind, call.api.definition(kind.name))]
+
+
+def _operator(call: Call) -> Iterable[Finding]:
+    namespace = call.asked.system_namespace
+    before = call.api.leases(namespace)
+    after = before
+    if not installation.is_fresh(before, call.output.seconds_since):
+        call.sleep(SECOND_LOOK)
+        after = call.api.leases(namespace)
+    return installation.of_operator(before, after, call.output.seconds_since)
+
+
+def _objects(call: Call) -> Iterator[Finding]:
+    lists = call.everything()
+    late = any(finding.verdict != "ok" for finding in objects.of_statuses(lists))
+    if late or lagging(lists.plumbings):
+        call.sleep(A_MOMENT)
+        plumbings = call.api.list("NodePlumbing")
+        lists = replace(call.everything() if late else lists, plumbings=plumbings)
+    yield from agents.of_nodes(lists)
+    yield from objects.of_topologies(lists)
+    yield from objects.of_addresses(lists)
+    yield from objects.of_refusals(lists)
+    yield from objects.of_statuses(lists)
+
+
+def _allowed(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+    """What one is not allowed to see is no failure of DuraVIP's."""
+    try:
+        yield from look()
+    except CommandError as error:
+        if error.code is Code.UNUSABLE:
+            raise
+        yield Finding("warn", check, f"not checked: {error}")

@@ -1,0 +1,80 @@
+"""`groups`: binding groups, and the nodes from which a group has no binding of its own."""
+
+from collections import defaultdict
+from typing import NamedTuple
+
+from duravip_cli.call import Call
+from duravip_cli.core.lists import Body, name_of, namespace_of, spec_of, status_of
+from duravip_cli.errors import Code, CommandError
+
+
+class Group(NamedTuple):
+    """A binding group of one namespace."""
+
+    namespace: str
+    group: str
+    bindings: tuple[dict[str, str], ...]
+    missing: tuple[str, ...]
+    """The nodes that no binding of the group prefers."""
+
+
+def run(call: Call) -> Code:
+    """Print the groups."""
+    given = set(call.asked.what)
+    nodes = [name_of(node) for node in call.api.list("Node")]
+    found = [
+        group
+        for group in groups(call.api.list("Binding", call.namespace), nodes)
+        if not given or group.group in given
+    ]
+    if call.output.is_json:
+        call.output.json([group._asdict() for group in found])
+    elif found:
+        call.output.table(
+            ("NAMESPACE", "GROUP", "BINDINGS", "PREFERRED BY NONE OF THEM"),
+            [(g.namespace, g.group, _listed(g), ", ".join(g.missing) or "-") for g in found],
+        )
+    elif not given:
+        call.output.line("no Binding has a spec.group")
+    if missing := sorted(given - {group.group for group in found}):
+        raise CommandError(f"no Binding is in the group {', '.join(missing)}")
+    return Code.FINE
+
+
+def groups(bindings: tuple[Body, ...], nodes: list[str]) -> list[Group]:
+    """Every group; those of different namespaces have nothing to do with each other."""
+    members: dict[tuple[str, str], list[Body]] = defaultdict(list)
+    for body in bindings:
+        if name := spec_of(body).get("group"):
+            members[namespace_of(body), str(name)].append(body)
+    return [
+        Group(namespace, name, tuple(map(_binding, bodies)), _missing(bodies, nodes))
+        for (namespace, name), bodies in sorted(members.items())
+    ]
+
+
+def _missing(bodies: list[Body], nodes: list[str]) -> tuple[str, ...]:
+    """A binding that is not managed prefers nothing."""
+    preferred = {
+        spec_of(body).get("preference")
+        for body in bodies
+        if spec_of(body).get("address") and spec_of(body).get("enableDuravip") is not False
+    }
+    return tuple(sorted(set(nodes) - preferred))
+
+
+def _binding(body: Body) -> dict[str, str]:
+    spec = spec_of(body)
+    return {
+        "name": name_of(body),
+        "address": str(spec.get("address") or ""),
+        "preference": str(spec.get("preference") or ""),
+        "owner": str(status_of(body).get("owner") or ""),
+    }
+
+
+def _listed(group: Group) -> str:
+    return ", ".join(
+        f"{b['name']} ({b['preference']})" if b["preference"] else b["name"]
+        for b in group.bindings
+    )

@@ -1,0 +1,76 @@
+"""`history`: the Events about the objects of one address, and its last move."""
+
+from typing import NamedTuple
+
+from duravip_cli.call import Call
+from duravip_cli.core.lists import Body, Lists, label_of, name_of, namespace_of, status_of
+from duravip_cli.core.units import units
+from duravip_cli.errors import Code
+from duravip_cli.verbs.why import only
+
+
+class Entry(NamedTuple):
+    """Something that happened."""
+
+    time: str
+    object: str
+    reason: str
+    message: str
+    type: str
+    times: int
+
+
+def run(call: Call) -> Code:
+    """Print them, the oldest first."""
+    namespace = call.namespace
+    lists = Lists(
+        duravips=call.api.list("DuraVIP", namespace), bindings=call.api.list("Binding", namespace)
+    )
+    unit = only(units(lists, [call.asked.what]), call.asked.what)
+    entries: set[Entry] = set()
+    for kind, body in lists.entities():
+        if label_of(kind, body) in unit.entities:
+            for event in call.api.events(namespace_of(body), name_of(body)):
+                if (event.get("involvedObject") or {}).get("kind") == kind:
+                    entries.add(_entry(label_of(kind, body), event))
+            entries |= _last_move(label_of(kind, body), body, unit.address)
+    found = sorted(entries)
+    if call.output.is_json:
+        call.output.json([entry._asdict() for entry in found])
+    elif found:
+        call.output.table(
+            ("TIME", "AGO", "REASON", "OBJECT", "MESSAGE"),
+            [(e.time, call.output.ago(e.time), e.reason, e.object, _said(e)) for e in found],
+        )
+    else:
+        call.output.line(f"nothing is known to have happened to {unit.address or call.asked.what}")
+    return Code.FINE
+
+
+def _said(entry: Entry) -> str:
+    return f"{entry.message} ({entry.times} times)" if entry.times > 1 else entry.message
+
+
+def _entry(label: str, event: Body) -> Entry:
+    time = event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp")
+    return Entry(
+        str(time or ""),
+        label,
+        str(event.get("reason") or ""),
+        str(event.get("message") or ""),
+        str(event.get("type") or ""),
+        int(event.get("count") or 1),
+    )
+
+
+def _last_move(label: str, body: Body, address: str) -> set[Entry]:
+    move = status_of(body).get("lastMove")
+    if not move:
+        return set()
+    former = f" from {move['from']}" if move.get("from") else ""
+    gap = move.get("gapMilliseconds")
+    silent = "" if gap is None else f"; nobody was seen to serve it for {gap} ms"
+    said = f"last move: {address} moved{former} to {move.get('to')}{silent}"
+    return {
+        Entry(str(move.get("time") or ""), label, str(move.get("reason") or ""), said, "Status", 1)
+    }

@@ -1,0 +1,51 @@
+"""`show`: all addresses, as the statuses have them."""
+
+from collections.abc import Iterator
+
+from duravip_cli.call import Call
+from duravip_cli.core.lists import Lists
+from duravip_cli.core.units import Unit, units, unknown
+from duravip_cli.errors import Code, CommandError
+from duravip_cli.output import Output
+
+HEADS = ("ADDRESS", "OWNER", "STATE", "FLAGS", "PREFERENCE", "FOLLOWS", "SINCE", "LASTMOVE",
+         "OBJECTS")  # fmt: skip
+WIDE = ("INTERFACE", "PARTICIPANTS", "REASON", "MESSAGE")
+
+
+def run(call: Call) -> Code:
+    """Print the units."""
+    given, namespace = call.asked.what, call.namespace
+    if call.asked.all_namespaces:
+        namespace = ""
+    lists = Lists(
+        duravips=call.api.list("DuraVIP", namespace), bindings=call.api.list("Binding", namespace)
+    )
+    found = units(lists, given)
+    if call.output.is_json:
+        call.output.json([unit.as_json() for unit in found])
+    elif found:
+        heads = (*HEADS, *WIDE) if call.output.is_wide else HEADS
+        call.output.table(heads, _rows(found, call.output))
+    elif not given:
+        call.output.line(f"no DuraVIPs or Bindings{f' in {namespace}' if namespace else ''}")
+    if missing := unknown(lists, given):
+        raise CommandError(f"no DuraVIP or Binding has the address or name {', '.join(missing)}")
+    return Code.FINE
+
+
+def _rows(found: list[Unit], output: Output) -> Iterator[tuple[object, ...]]:
+    for unit in found:
+        row = (
+            unit.address or "-",
+            unit.owner,
+            unit.state,
+            unit.flags,
+            unit.preference,
+            unit.follows,
+            output.ago(unit.since),
+            output.move(unit.last_move),
+            ", ".join(unit.entities),
+        )
+        wide = (unit.interface, unit.participants, unit.reason, unit.message)
+        yield (*row, *wide) if output.is_wide else row

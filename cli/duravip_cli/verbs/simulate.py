@@ -1,0 +1,75 @@
+"""`simulate`: who would have which address if something happened."""
+
+from duravip_cli.call import Call
+from duravip_cli.core.documents import read
+from duravip_cli.core.forecast import Forecast, drained, failed, forecast
+from duravip_cli.core.lists import Lists
+from duravip_cli.core.live import CAVEAT, view
+from duravip_cli.core.overlay import applied
+from duravip_cli.errors import Code, CommandError
+from duravip_cli.files import texts
+from duravip_cli.verbs.why import settled
+from duravip_operator.core.snapshot import Snapshot
+
+
+def run(call: Call) -> Code:
+    """Print the addresses that would have another owner."""
+    asked = call.asked
+    if not (asked.fail or asked.drain or asked.apply):
+        raise CommandError("say what to simulate: --fail, --drain or --apply", Code.UNUSABLE)
+    lists = call.everything()
+    before = settled(call, lists).snapshot
+    _insist(before, [*asked.fail, *asked.drain])
+    after = _applied(call, lists, before) if asked.apply else before
+    found = forecast(before, drained(failed(after, asked.fail), asked.drain))
+    if call.output.is_json:
+        call.output.json(
+            {
+                "moves": [change.as_json() for change in found.changes],
+                "unchanged": found.unchanged,
+                "load": found.load,
+                "note": CAVEAT,
+            }
+        )
+    else:
+        _print(call, found)
+    return Code.PROBLEM if found.is_loss else Code.FINE
+
+
+def _insist(snapshot: Snapshot, names: list[str]) -> None:
+    for name in names:
+        if name not in snapshot.nodes:
+            raise CommandError(f"there is no node {name}")
+
+
+def _applied(call: Call, lists: Lists, before: Snapshot) -> Snapshot:
+    """The snapshot with the files in it; hearing stays what it was inferred to be."""
+    reading = read(texts(call.asked.apply), call.namespace or "default")
+    if reading.problems:
+        raise CommandError(f"{reading.problems[0].line} (see `kubectl duravip validate`)")
+    after = view(applied(lists, reading.documents)).snapshot
+    return Snapshot(
+        entities=after.entities,
+        topologies=after.topologies,
+        nodes=before.nodes,
+        plumbings=before.plumbings,
+        hearing=before.hearing,
+        silences=before.silences,
+        witnessed=before.witnessed,
+    )
+
+
+def _print(call: Call, found: Forecast) -> None:
+    if found.changes:
+        call.output.table(
+            ("ADDRESS", "FROM", "TO", "REASON", "MESSAGE"),
+            [(c.address, c.before or "-", c.after or "-", c.reason, c.message)
+             for c in found.changes],
+        )  # fmt: skip
+        call.output.line()
+    load = ", ".join(f"{node} {count}" for node, count in sorted(found.load.items()))
+    call.output.line(
+        f"{len(found.changes)} addresses would have another owner, {found.unchanged} would not; "
+        f"then: {load or 'no node'}"
+    )
+    call.output.line(f"Nothing was changed. Note: {CAVEAT}.")

@@ -1,0 +1,109 @@
+"""`why`: one address, and every node's standing in its election."""
+
+from dataclasses import replace
+
+from duravip_cli.call import Call
+from duravip_cli.core.lists import Lists
+from duravip_cli.core.live import CAVEAT, View, lagging, view
+from duravip_cli.core.standings import Standing, decided, standings
+from duravip_cli.core.units import Unit, units
+from duravip_cli.errors import Code, CommandError
+from duravip_operator.core.snapshot import Entity
+from duravip_operator.core.verdicts import Verdict
+
+A_MOMENT = 0.5
+"""A living agent has acted on its spec long before, in seconds."""
+
+
+def run(call: Call) -> Code:
+    """Print the account of one address."""
+    lists = call.everything()
+    unit = only(units(lists, [call.meant]), call.asked.what)
+    seen = settled(call, lists)
+    made = decided(seen.snapshot)
+    stood = standings(seen, made, unit.address) if unit.address in made.units else []
+    told = [(e, made.verdict_on(e)) for e in seen.snapshot.entities if e.label in unit.entities]
+    if call.output.is_json:
+        call.output.json(_json(unit, told, stood, seen))
+    else:
+        _print(call, unit, told, stood)
+    return Code.FINE
+
+
+def only(found: list[Unit], given: str) -> Unit:
+    """The one unit that was meant; CommandError when it is none, or several."""
+    if not found:
+        raise CommandError(f"no DuraVIP or Binding has the address or name {given}")
+    if len(found) > 1:
+        listed = ", ".join(sorted(unit.address or "none" for unit in found))
+        raise CommandError(f"{given} names several addresses ({listed}): give one of them")
+    return found[0]
+
+
+def settled(call: Call, lists: Lists) -> View:
+    """The cluster; NodePlumbings that an agent may just be acting on are read once more."""
+    if lagging(lists.plumbings):
+        call.sleep(A_MOMENT)
+        lists = replace(lists, plumbings=call.api.list("NodePlumbing"))
+    return view(lists)
+
+
+def _print(
+    call: Call, unit: Unit, told: list[tuple[Entity, Verdict]], stood: list[Standing]
+) -> None:
+    out = call.output
+    owner = f" by {unit.owner}" if unit.owner else ""
+    since = f", since {out.ago(unit.since)}" if unit.since else ""
+    out.line(f"{unit.address or 'no address'}: {unit.state or 'no status yet'}{owner}{since}")
+    if unit.message:
+        out.line(f"  {unit.reason}: {unit.message}")
+    if unit.last_move:
+        out.line(f"  last move: {out.move(unit.last_move)}")
+    out.line()
+    for entity, verdict in told:
+        wants = f"prefers {entity.preference}" if entity.preference else ""
+        wants = f"follows {entity.follow}" if entity.follow else wants
+        out.line(f"{entity.label}{f' ({wants})' if wants else ''}")
+        out.line(f"  {verdict.state}: {verdict.reason}: {verdict.message}")
+        for kind, reason, message in verdict.advisories:
+            out.line(f"  {kind}: {reason}: {message}")
+    if stood:
+        out.line()
+        out.table(
+            ("NODE", "STANDING", "REASON", "BECAUSE"),
+            [(s.node, s.standing, s.reason or "-", s.sentence) for s in stood],
+        )
+        out.line()
+        out.line(f"Computed now, by the operator's own election. Note: {CAVEAT}.")
+
+
+def _json(
+    unit: Unit, told: list[tuple[Entity, Verdict]], stood: list[Standing], seen: View
+) -> dict[str, object]:
+    return {
+        "address": unit.address,
+        "status": unit.as_json(),
+        "objects": [
+            {
+                "object": entity.label,
+                "state": verdict.state,
+                "reason": verdict.reason,
+                "sentence": verdict.reason.sentence,
+                "message": verdict.message,
+                "flags": verdict.flags,
+                "conditions": [
+                    {"type": kind, "reason": reason, "message": message}
+                    for kind, reason, message in verdict.advisories
+                ],
+            }
+            for entity, verdict in told
+        ],
+        "nodes": [s._asdict() for s in stood],
+        "hearing": {
+            "note": CAVEAT,
+            "nodes": {
+                name: {"taken": found.hearing.value, "because": found.basis}
+                for name, found in seen.heard.items()
+            },
+        },
+    }

@@ -1,0 +1,35 @@
+"""The keys that the datagrams are signed with."""
+
+from pathlib import Path
+from typing import Final
+
+from duravip_api.beats import keys_in
+
+CHECKED_EVERY: Final = 1.0
+
+
+class Keys:
+    """The key file, read again when it changes; while it is unreadable the old keys stay."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._checked = 0.0
+        self._stamp: tuple[int, int, int] | None = None
+        self.keys: tuple[bytes, ...] = ()
+
+    def refresh(self, now: float) -> str:
+        """Look whether the file has changed; what to say about it, if anything."""
+        if now - self._checked < CHECKED_EVERY:
+            return ""
+        self._checked = now
+        try:
+            found = self._path.stat()
+            stamp = found.st_ino, found.st_mtime_ns, found.st_size
+            if stamp == self._stamp:
+                return ""
+            before, self.keys = self.keys, keys_in(self._path.read_text())
+            self._stamp = stamp
+        except (OSError, ValueError) as error:
+            self._stamp = None
+            return f"cannot read the pulse keys {self._path}, the old ones stay: {error}"
+        return "the pulse keys were read again" if before else ""

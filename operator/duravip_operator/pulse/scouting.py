@@ -1,0 +1,176 @@
+"""Whether a silent node is gone from a segment: looks at it through the eyes of its neighbours.
+
+Each of its witnesses is asked at once, and every 100 ms while that is open, for some addresses
+that the node serves there. One answer from the node: it is ANSWERING. Silence, said by a true
+witness, and no answer in the same round: it is GONE. The latest round counts; a round is over
+when all that were asked have said something, or after 60 ms. Without a true witness neither is
+said. Where a node serves nothing there is nothing to ask: it counts as gone if it has a witness.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final, NamedTuple
+
+from duravip_api.beats import Sight
+from duravip_operator.core.snapshot import Hearing
+from duravip_operator.pulse.roster import Entry, Presence, Segment
+from duravip_operator.pulse.suspicions import DECIDED_AFTER, Outcome, Round, Suspicion
+from duravip_operator.pulse.witnesses import MOST_WITNESSES, Watch, Witnesses
+
+UNASKED_AFTER: Final = 0.1
+"""A silent node is gone so much later, in seconds, from where it serves nothing."""
+
+WAITED_FOR: Final = 2.0
+"""A sight that comes later than this after its look is not taken, in seconds."""
+
+CHOSEN_EVERY: Final = 0.1
+
+
+class Ask(NamedTuple):
+    """A look to be sent."""
+
+    number: int
+    watch: Watch
+    addresses: tuple[str, ...]
+    macs: tuple[str, ...]
+
+
+class _Asked(NamedTuple):
+    watch: Watch
+    at: float
+    begun: Round | None
+
+
+class Scouting:
+    """Looks and what came of them. Times are arguments, of one steady clock."""
+
+    def __init__(self, number: int) -> None:
+        """`number` is above that of every look that an earlier process has sent."""
+        self._number = number
+        self._roster: dict[str, Entry] = {}
+        self._heard: frozenset[str] = frozenset()
+        self._suspicions: dict[str, Suspicion] = {}
+        self._asked: dict[int, _Asked] = {}
+        self._rounds: list[Round] = []
+        self._must_choose, self._chosen = True, 0.0
+        self.witnesses = Witnesses()
+        self.sights = Counter[str]()
+        """How many of each verdict."""
+
+    def enroll(self, changes: Mapping[str, Entry | None], now: float) -> None:
+        """Take what is new in the roster."""
+        for name, entry in changes.items():
+            if entry is None:
+                self._roster.pop(name, None)
+                continue
+            self._roster[name] = entry
+            if suspicion := self._suspicions.get(name):
+                suspicion.learn(entry, now)
+        self._must_choose = True
+
+    def hear(self, hearing: Mapping[str, Hearing], now: float) -> None:
+        """Take what is heard: whoever is silent is suspected from now on."""
+        heard = {Hearing.YOUNG, Hearing.ALIVE}
+        before, self._heard = self._heard, frozenset(n for n, h in hearing.items() if h in heard)
+        self._must_choose |= self._heard != before
+        for name in [n for n in self._suspicions if hearing.get(n) is not Hearing.SILENT]:
+            del self._suspicions[name]
+        for name, how in hearing.items():
+            if how is Hearing.SILENT and name not in self._suspicions:
+                self._suspicions[name] = suspicion = Suspicion(now)
+                suspicion.learn(self._roster.get(name, {}), now)
+
+    def resume(self, name: str, gone: frozenset[str], now: float) -> None:
+        """An earlier process has found a silent node gone from these interfaces."""
+        self._suspicions[name] = Suspicion.resumed(gone, now)
+
+    def due(self, now: float) -> list[Ask]:
+        """What is to be asked now; the silent first."""
+        asks: list[Ask] = []
+        for suspect, suspicion in self._suspicions.items():
+            for segment in [s for s, due in suspicion.due.items() if due <= now]:
+                asks += self._look(suspect, suspicion, segment, now)
+        if not asks and self._must_choose and now - self._chosen >= CHOSEN_EVERY:
+            self.witnesses.choose(self._roster, self._heard, now)
+            self._must_choose, self._chosen = False, now
+        for watch in self.witnesses.due(now):
+            presence = self._roster.get(watch.suspect, {}).get(watch.segment)
+            if presence:
+                asks.append(self._ask(watch, presence, None, now))
+        return asks
+
+    def next_due(self) -> float:
+        """When something is to be asked or decided, if nothing happens before."""
+        times = [due for suspicion in self._suspicions.values() for due in suspicion.due.values()]
+        times += [begun.began + DECIDED_AFTER for begun in self._rounds]
+        return min([self.witnesses.next_due(), *times])
+
+    def see(self, sight: Sight, now: float) -> bool:
+        """Take a scout's report; False when nobody has asked for it."""
+        asked = self._asked.get(sight.number)
+        said = (sight.scout, sight.suspect, sight.interface)
+        if asked is None:
+            return False
+        watch, at, begun = asked
+        if said != (watch.scout, watch.suspect, watch.segment.interface):
+            return False
+        del self._asked[sight.number]
+        self.sights[sight.verdict] += 1
+        if sight.heard_ago >= 0:
+            self.witnesses.recall(watch, at - sight.heard_ago)
+        was_true = self.witnesses.is_true(watch, at)
+        if sight.verdict == "answering":
+            self.witnesses.note(watch, at)
+        if begun:
+            begun.take(watch.scout, sight.verdict, is_true=was_true)
+            begun.decide(self._heard, now)
+        return True
+
+    def judge(self, now: float) -> None:
+        """Decide what is over, forget what is too late."""
+        for begun in self._rounds:
+            begun.decide(self._heard, now)
+        self._rounds = [r for r in self._rounds if now - r.began < DECIDED_AFTER]
+        late = [n for n, asked in self._asked.items() if now - asked.at > WAITED_FOR]
+        for number in late:
+            del self._asked[number]
+            self.sights["none"] += 1
+
+    def outcomes(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
+        """`{silent node: (interfaces it is gone from, interfaces on which it answers)}`."""
+        return {name: suspicion.summed() for name, suspicion in self._suspicions.items()}
+
+    def witnessed(self, now: float) -> dict[str, frozenset[str]]:
+        """The interfaces on which each node was lately heard, for all that it serves there."""
+        seen: dict[str, set[Segment]] = {}
+        for name, segment in self.witnesses.seen(now):
+            seen.setdefault(name, set()).add(segment)
+        found: dict[str, frozenset[str]] = {}
+        for name, segments in seen.items():
+            entry = self._roster.get(name, {})
+            missing = {s.interface for s, p in entry.items() if p.served and s not in segments}
+            found[name] = frozenset(s.interface for s in segments) - missing
+        return found
+
+    def _look(self, suspect: str, suspicion: Suspicion, segment: Segment, now: float) -> list[Ask]:
+        presence = suspicion.entry[segment]
+        if not presence.served:
+            # Nobody waits for this: it comes after what was asked for.
+            is_late = now >= suspicion.began + UNASKED_AFTER
+            if is_late and self.witnesses.has_any(suspect, segment, now):
+                suspicion.outcomes[segment] = Outcome.GONE
+        suspicion.due[segment] = now + suspicion.pause(segment, now)
+        scouts = [s for s in self.witnesses.of(suspect, segment, now) if s in self._heard]
+        if not presence.served or not scouts:
+            return []
+        scouts = scouts[:MOST_WITNESSES]
+        begun = Round(suspicion, segment, now, set(scouts))
+        self._rounds.append(begun)
+        watches = [Watch(scout, suspect, segment) for scout in scouts]
+        return [self._ask(watch, presence, begun, now) for watch in watches]
+
+    def _ask(self, watch: Watch, presence: Presence, begun: Round | None, now: float) -> Ask:
+        self._number += 1
+        self._asked[self._number] = _Asked(watch, now, begun)
+        addresses = presence.served if begun else presence.steady
+        return Ask(self._number, watch, addresses, presence.macs)

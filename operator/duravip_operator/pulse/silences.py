@@ -1,0 +1,62 @@
+"""What is said of every silent node: the wire's word, and what follows from the time alone."""
+
+from collections.abc import Mapping
+from math import inf
+from typing import Final
+
+from duravip_api.timing import STRICT_HOLD, STRICT_MARGIN
+from duravip_operator.core.snapshot import Silence
+
+LASTING: Final = 1.0
+"""From here on a silence is worth telling people about, in seconds."""
+
+MASS: Final = 4
+"""If of so many nodes or more the greater part falls silent …"""
+
+AT_ONCE: Final = 2.0
+"""… within so many seconds, it may be our own ears …"""
+
+DISTRUSTED_FOR: Final = 10.0
+"""… and we believe it only after so many, unless half of them are back before."""
+
+Outcomes = Mapping[str, tuple[frozenset[str], frozenset[str]]]
+
+
+def silences(
+    silent: Mapping[str, float],
+    outcomes: Outcomes,
+    heard: int,
+    led_since: float | None,
+    now: float,
+) -> dict[str, Silence]:
+    """The Silence of every silent node.
+
+    `silent` says when each was last heard, `heard` how many others are heard now. An agent may
+    have been acknowledged by another leader until we led, and mutes itself only after that.
+    """
+    led = -inf if led_since is None else now - led_since
+    distrusted = _distrusted(silent, heard, now)
+    nothing = frozenset[str](), frozenset[str]()
+    found = {}
+    for name, since in silent.items():
+        gone, answering = outcomes.get(name, nothing)
+        unheard = min(now - since, led)
+        found[name] = Silence(
+            gone=gone,
+            answering=answering,
+            is_muted=unheard >= STRICT_HOLD + STRICT_MARGIN and name not in distrusted,
+            is_lasting=now - since >= LASTING,
+            since=since,
+        )
+    return found
+
+
+def _distrusted(silent: Mapping[str, float], heard: int, now: float) -> frozenset[str]:
+    """Those that fell silent together with too many others."""
+    found: set[str] = set()
+    for first in set(silent.values()):
+        fallen = {name: at for name, at in silent.items() if first <= at <= first + AT_ONCE}
+        is_mass = len(fallen) > heard and len(fallen) + heard >= MASS
+        if is_mass and now - max(fallen.values()) < DISTRUSTED_FOR:
+            found |= fallen.keys()
+    return frozenset(found)

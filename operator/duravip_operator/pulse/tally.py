@@ -1,0 +1,42 @@
+"""What the pulse has to do, counted: looks, suspicions, how fast they were, which were false."""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+from duravip_operator.metrics import Metrics
+from duravip_operator.pulse.messages import View
+
+FALSE_WITHIN: Final = 1.0
+"""A node that is heard again this soon, in seconds, was suspected for nothing."""
+
+
+class Tally:
+    """Keeps the metrics of the pulse."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._looks = Counter[str]()
+        self._suspected: dict[str, float] = {}
+
+    def count(self, looks: Mapping[str, int]) -> None:
+        """Take how many looks of each verdict the process has made since it was started."""
+        if sum(looks.values()) < self._looks.total():
+            self._looks.clear()  # it was started anew
+        for verdict, number in looks.items():
+            self._metrics.looks.labels(verdict).inc(max(0, number - self._looks[verdict]))
+        self._looks = Counter(looks)
+
+    def note(self, before: View, after: View, now: float) -> None:
+        """Take a change of what is known."""
+        for name, silence in after.silences.items():
+            known = before.silences.get(name)
+            if known is None and before.hearing.get(name) is not None:
+                self._suspected[name] = now
+                self._metrics.suspicions.inc()
+                self._metrics.detection_seconds.labels("suspected").observe(now - silence.since)
+            if silence.gone and not (known and known.gone):
+                self._metrics.detection_seconds.labels("gone").observe(now - silence.since)
+        for name in [name for name in self._suspected if name not in after.silences]:
+            if now - self._suspected.pop(name) < FALSE_WITHIN and name in after.hearing:
+                self._metrics.false_alarms.inc()

@@ -1,0 +1,150 @@
+"""Who watches whom, and who has lately heard whom on which segment.
+
+Every node has up to three witnesses on each of its segments, among the other nodes that are heard
+and have that segment: those with the smallest hash of the three names, so that all replicas
+choose alike. Each asks once every 20 s; one that has heard nothing yet, more often. What a node
+said is written in the book, and counts for a minute.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from hashlib import blake2b
+from heapq import nsmallest
+from math import inf
+from typing import Final, NamedTuple
+
+from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
+from duravip_operator.pulse.roster import Roster, Segment
+
+MOST_WITNESSES: Final = 3
+FIRST_WAIT: Final = 0.25
+"""A look that was not answered is repeated after this long, then twice as long, and so on."""
+
+UNKNOWN_SCOUT: Final = ""
+"""In the book: whoever it was that an earlier process heard of."""
+
+
+class Watch(NamedTuple):
+    """One node that asks for another one on a segment."""
+
+    scout: str
+    suspect: str
+    segment: Segment
+
+
+@dataclass(slots=True)
+class _Turn:
+    due: float
+    wait: float = FIRST_WAIT
+
+
+@dataclass(slots=True)
+class Witnesses:
+    """Times are arguments, of one steady clock."""
+
+    _turns: dict[Watch, _Turn] = field(default_factory=dict)
+    _next: float = inf
+    """No turn comes before."""
+    _book: dict[tuple[str, Segment], dict[str, float]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+
+    def choose(self, roster: Roster, heard: frozenset[str], now: float) -> None:
+        """Choose the witnesses of everybody; those that are new look at once."""
+        present: dict[Segment, list[str]] = defaultdict(list)
+        for name in roster:
+            if name in heard:
+                for segment in roster[name]:
+                    present[segment].append(name)
+        chosen = {
+            Watch(scout, suspect, segment)
+            for suspect, entry in roster.items()
+            for segment in entry
+            for scout in _smallest(suspect, segment.interface, present[segment])
+        }
+        self._turns = {watch: self._turns.get(watch) or _Turn(now) for watch in sorted(chosen)}
+        self._next = now
+
+    def due(self, now: float) -> list[Watch]:
+        """Who is to look for whom now."""
+        if now < self._next:
+            return []
+        found = [watch for watch, turn in self._turns.items() if turn.due <= now]
+        for watch in found:
+            turn = self._turns[watch]
+            turn.due = now + turn.wait
+            turn.wait = min(2 * turn.wait, WATCH_EVERY)
+        self._next = min((turn.due for turn in self._turns.values()), default=inf)
+        return found
+
+    def next_due(self) -> float:
+        """When somebody is to look next."""
+        return self._next
+
+    def note(self, watch: Watch, asked: float) -> None:
+        """The suspect has answered the scout, which had asked at that time."""
+        seen = self._book[watch.suspect, watch.segment]
+        is_first = watch.scout not in seen
+        seen[watch.scout] = max(asked, seen.get(watch.scout, asked))
+        turn = self._turns.get(watch)
+        if turn:
+            # At the same time for all is what a fresh cluster does; it must not stay so.
+            turn.wait = FIRST_WAIT
+            turn.due = asked + WATCH_EVERY * (_spread(watch) if is_first else 1.0)
+
+    def recall(self, watch: Watch, heard: float) -> None:
+        """The scout remembers when it last heard the suspect: perhaps before we were there."""
+        seen = self._book[watch.suspect, watch.segment]
+        seen[watch.scout] = max(heard, seen.get(watch.scout, heard))
+
+    def resume(self, suspect: str, segment: Segment, now: float) -> None:
+        """An earlier process knew of a witness; who it was must be learnt anew."""
+        self._book[suspect, segment][UNKNOWN_SCOUT] = now
+
+    def is_true(self, watch: Watch, now: float) -> bool:
+        """Whether this scout's silence about this suspect means anything."""
+        seen = self._book.get((watch.suspect, watch.segment), {})
+        return now - seen.get(watch.scout, -inf) <= WITNESS_FOR
+
+    def of(self, suspect: str, segment: Segment, now: float) -> list[str]:
+        """Whom to ask: those who have heard the suspect first, then others that watch it."""
+        seen = self._book.get((suspect, segment), {})
+        true = [scout for scout, at in seen.items() if scout and now - at <= WITNESS_FOR]
+        true.sort(key=lambda scout: _rank(suspect, segment.interface, scout))
+        others = sorted(
+            watch.scout
+            for watch in self._turns
+            if watch.suspect == suspect and watch.segment == segment and watch.scout not in true
+        )
+        return true + others
+
+    def has_any(self, suspect: str, segment: Segment, now: float) -> bool:
+        """Whether anybody has lately heard the suspect there."""
+        seen = self._book.get((suspect, segment), {})
+        return any(now - at <= WITNESS_FOR for at in seen.values())
+
+    def seen(self, now: float) -> Iterator[tuple[str, Segment]]:
+        """Every node with each segment on which somebody has lately heard it."""
+        for key, seen in list(self._book.items()):
+            for scout in [scout for scout, at in seen.items() if now - at > WITNESS_FOR]:
+                del seen[scout]
+            if seen:
+                yield key
+            else:
+                del self._book[key]
+
+
+def _smallest(suspect: str, interface: str, scouts: list[str]) -> list[str]:
+    others = (scout for scout in scouts if scout != suspect)
+    return nsmallest(MOST_WITNESSES, others, key=lambda s: _rank(suspect, interface, s))
+
+
+@cache
+def _rank(suspect: str, interface: str, scout: str) -> bytes:
+    return blake2b(f"{scout} {suspect} {interface}".encode(), digest_size=8).digest()
+
+
+def _spread(watch: Watch) -> float:
+    return (1 + _rank(watch.suspect, watch.segment.interface, watch.scout)[0]) / 256

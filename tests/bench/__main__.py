@@ -1,0 +1,134 @@
+"""The command line: `python -m bench`."""
+
+import argparse
+import os
+import platform
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import plans, table
+from bench.campaign import Campaign
+from bench.results import Row
+from lab.errors import LabError
+
+ROOT = Path(__file__).parents[2]
+QUICK_LIMIT = 285.0
+"""Seconds, for all of it: what does not fit is named."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Measure what is asked for; the exit code."""
+    arguments = _parser().parse_args(argv)
+    wish = plans.Wish(
+        cases=tuple(arguments.case or ()),
+        systems=tuple(arguments.system or ()),
+        addresses=tuple(arguments.addresses or ()),
+        runs=arguments.runs,
+        quick=arguments.quick,
+    )
+    cells = plans.plan(wish)
+    if not cells:
+        print("nothing is to be measured: no case fits", file=sys.stderr)
+        return 2
+    limit = QUICK_LIMIT if wish.quick else 1.2 * plans.longest(cells)
+    where = machine()
+    say(where)
+    say(f"{len(cells)} cases, {limit / 60:.0f} minutes at most")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    campaign = Campaign(arguments.output, say, limit=limit, is_quick=wish.quick)
+    try:
+        campaign.measure(cells)
+    except KeyboardInterrupt:
+        say("interrupted: what was measured so far is kept")
+        return 130
+    except LabError as error:
+        print(f"cannot go on: {error}", file=sys.stderr)
+        return 1
+    finally:
+        conclude(campaign, arguments.output, arguments.drawing, where)
+    return 0
+
+
+def conclude(campaign: Campaign, output: Path, drawing: Path, where: str) -> None:
+    """Print the table and all that has to be known with it; draw it."""
+    rows = campaign.rows
+    if rows:
+        print(f"\n{table.table(rows)}\n")
+        for line in filter(None, map(table.phases, rows)):
+            print(line)
+        for row in rows:
+            _print_figures(row)
+    for note in campaign.notes:
+        print(f"not run: {note}")
+    if rows:
+        _draw(rows, drawing, f"{datetime.now(UTC):%Y-%m-%d}, {where}")
+        print(f"load at the end {os.getloadavg()[0]:.1f}; results: {output}")
+
+
+def _draw(rows: list[Row], drawing: Path, subtitle: str) -> None:
+    try:
+        from bench.drawing import draw  # noqa: PLC0415 (all but the picture works without it)
+    except ImportError:
+        print("no picture: matplotlib is not installed")
+        return
+    if draw(rows, drawing, subtitle):
+        print(f"picture: {drawing}")
+
+
+def _print_figures(row: Row) -> None:
+    for name, figure in (row.figures or {}).items():
+        print(f"{row.case}, {row.addresses} addresses: {name}: {_plain(figure)}")
+
+
+def _plain(figure: Any) -> str:
+    if isinstance(figure, dict):
+        return ", ".join(f"{name} {value}" for name, value in figure.items()) or "none"
+    return str(figure)
+
+
+def machine() -> str:
+    """What it is measured on, in one line."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    load = os.getloadavg()[0]
+    return (
+        f"{os.cpu_count()} processors, {memory:.0f} GiB, Linux {platform.release()}, "
+        f"load {load:.1f} at the start"
+    )
+
+
+def say(line: str) -> None:
+    """Tell of the progress."""
+    print(f"{time.strftime('%H:%M:%S')} {line}", flush=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measures how long addresses are silent when something happens, beside "
+        "keepalived on the same machine. Needs root. See tests/bench/README.md.",
+        epilog="Cases: " + "; ".join(f"{name}: {what}" for name, what in plans.CASES.items()),
+    )
+    add = parser.add_argument
+    add("--quick", action="store_true", help="few runs of few cases, in less than 5 minutes")
+    add("--case", action="append", choices=list(plans.CASES), help="only this one; repeatable")
+    add("--system", action="append", choices=plans.SYSTEMS, help="only this one; repeatable")
+    add("--addresses", action="append", type=_count, metavar="N", help="so many; repeatable")
+    add("--runs", type=_count, default=0, metavar="N", help="of each case, budgets permitting")
+    add("--output", type=Path, default=ROOT / "bench-results.json", metavar="FILE")
+    add("--drawing", type=Path, default=ROOT / "bench.svg", metavar="FILE")
+    return parser
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 10_240:
+        raise argparse.ArgumentTypeError(f"must be 1 to 10240, not {number}")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

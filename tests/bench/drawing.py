@@ -1,0 +1,105 @@
+"""The picture: `python -m bench.drawing bench-results.json bench.svg [SUBTITLE]`.
+
+One panel for each case that matters most: medians as dots, the 99th percentile as the upper end
+of a whisker. Both axes are logarithmic. Where two nodes have answered for one address, it says so:
+no outage is then no merit.
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bench import results
+from bench.results import Row
+
+PANELS: Final = {
+    "crash": "a node loses its power",
+    "sigterm": "its agent is asked to end",
+    "agent-killed": "its agent is killed",
+}
+STYLES: Final = {
+    "duravip": ("#0b6e4f", "o", "-", 1.0),
+    "keepalived-0.1s": ("#c1666b", "s", "--", 1.12),
+    "keepalived-1s": ("#4f5d75", "^", ":", 1.24),
+}
+"""Colour, marker, line, and how far to the right, so that whiskers do not hide one another."""
+TWO_OWNERS: Final = "two nodes\nanswer"
+HIGHEST: Final = 20.0
+"""Where the whisker of a time ends that had no end."""
+LEAST: Final = 0.001
+"""Gaps shorter than this, none included, are drawn here: nothing finer was measured."""
+TICKS: Final = {0.001: "1 ms", 0.01: "10 ms", 0.1: "0.1 s", 1: "1 s", 10: "10 s"}
+
+
+def draw(rows: Sequence[Row], file: Path, subtitle: str = "") -> bool:
+    """Draw what can be drawn; whether there was anything."""
+    cases = [case for case in PANELS if any(row.case == case for row in rows)]
+    if not cases:
+        return False
+    mpl.rcParams["svg.hashsalt"] = "bench"  # the same results make the same file
+    mpl.rcParams["svg.fonttype"] = "none"  # words stay words, and the file small
+    figure = Figure(figsize=(1.2 + 3.6 * len(cases), 4.2), layout="constrained")
+    panels = figure.subplots(1, len(cases), sharey=True, squeeze=False)[0]
+    for case, panel in zip(cases, panels, strict=True):
+        _panel(panel, case, [row for row in rows if row.case == case])
+    panels[0].set_ylabel("outage of the last address")
+    handles = {
+        label: handle
+        for panel in panels
+        for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(
+        handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False
+    )
+    figure.suptitle(f"Outage seen by a client\n{subtitle}".strip(), fontsize=10)
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    return True
+
+
+def _panel(panel: Axes, case: str, rows: Sequence[Row]) -> None:
+    for system in STYLES:
+        own = [row for row in rows if row.system == system and row.median_s is not None]
+        if own:
+            _series(panel, system, sorted(own, key=lambda row: row.addresses))
+    counts = sorted({row.addresses for row in rows})
+    panel.set(xscale="log", yscale="log", ylim=(LEAST * 0.7, HIGHEST), xlabel="addresses")
+    panel.set_xlim(0.6, 20_000)
+    panel.set_xticks(counts, [str(count) for count in counts])
+    panel.set_yticks(list(TICKS), list(TICKS.values()))
+    panel.minorticks_off()
+    panel.set_title(PANELS[case], fontsize=10)
+    panel.grid(visible=True, which="major", linewidth=0.4, color="#cccccc")
+
+
+def _series(panel: Axes, system: str, rows: Sequence[Row]) -> None:
+    colour, marker, line, aside = STYLES[system]
+    places = [row.addresses * aside for row in rows]
+    medians = [max(LEAST, row.median_s or 0) for row in rows]
+    tops = [HIGHEST if row.p99_s is None else max(LEAST, row.p99_s) for row in rows]
+    above = [top - middle for top, middle in zip(tops, medians, strict=True)]
+    panel.errorbar(
+        places, medians, yerr=[[0.0] * len(rows), above], label=system, color=colour,
+        marker=marker, linestyle=line, capsize=3, markersize=5,
+    )  # fmt: skip
+    for place, middle, row in zip(places, medians, rows, strict=True):
+        if row.double_owner_samples:
+            panel.annotate(
+                TWO_OWNERS, (place, middle), (0, 7), textcoords="offset points",
+                ha="center", fontsize=7, color=colour,
+            )  # fmt: skip
+
+
+def main() -> None:
+    """Draw the results of a file."""
+    source, target, *subtitle = sys.argv[1:]
+    if not draw(results.read(Path(source)), Path(target), " ".join(subtitle)):
+        sys.exit(f"{source} holds nothing that can be drawn")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,100 @@
+"""Rows of results: how they are made from runs, and the file that they are kept in. Pure but I/O.
+
+The file is a list of objects with the keys that the project promises. A time that never came to
+an end while somebody looked is `null` there, and `never` in print.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from math import ceil, inf, isinf
+from pathlib import Path
+from statistics import median
+from typing import Any, Self
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What was seen of one event."""
+
+    seconds: float
+    """The worst of the observed addresses; infinite: one of them did not answer again."""
+    doubles: int
+    """How many questions two machines have answered."""
+    phases_ms: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table."""
+
+    case: str
+    system: str
+    addresses: int
+    runs: int
+    median_s: float | None
+    p99_s: float | None
+    double_owner_samples: int
+    phases_ms: dict[str, float] = field(default_factory=dict)
+    figures: dict[str, Any] | None = None
+    """What else was measured; only the row `at-rest` has it."""
+
+    @classmethod
+    def of(cls, case: str, system: str, addresses: int, runs: Sequence[Run]) -> Self:
+        """Sum up the runs of one case."""
+        times = [run.seconds for run in runs]
+        return cls(
+            case=case,
+            system=system,
+            addresses=addresses,
+            runs=len(runs),
+            median_s=_finite(median(times)),
+            p99_s=_finite(percentile(times, 99)),
+            double_owner_samples=sum(run.doubles for run in runs),
+            phases_ms=medians([run.phases_ms for run in runs]),
+        )
+
+    def as_fact(self) -> dict[str, Any]:
+        """As the file has it."""
+        fact = asdict(self)
+        if self.figures is None:
+            del fact["figures"]
+        return fact
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The smallest value that so many per cent of all do not exceed: never an invented one."""
+    ordered = sorted(values)
+    return ordered[max(0, ceil(len(ordered) * percent / 100) - 1)]
+
+
+def medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Of each phase the median, as far as more than half of the runs tell it; in their order."""
+    found: dict[str, list[float]] = {}
+    for run in runs:
+        for phase, value in run.items():
+            found.setdefault(phase, []).append(value)
+    told = {phase: values for phase, values in found.items() if 2 * len(values) > len(runs)}
+    return {p: round(median(v), 1) for p, v in sorted(told.items(), key=lambda i: median(i[1]))}
+
+
+def write(file: Path, rows: Iterable[Row]) -> None:
+    """Write them whole or not at all."""
+    part = file.with_name(f"{file.name}.part")
+    lines = [json.dumps(row.as_fact(), allow_nan=False) for row in rows]
+    part.write_text("[\n" + ",\n".join(lines) + "\n]\n")
+    part.rename(file)
+
+
+def read(file: Path) -> list[Row]:
+    """The rows of a file."""
+    return [Row(**fact) for fact in json.loads(file.read_text())]
+
+
+def _finite(seconds: float) -> float | None:
+    return None if isinf(seconds) else round(seconds, 4)
+
+
+def worst(seconds: Iterable[float]) -> float:
+    """The longest of them; infinite when one never ended, or nobody looked."""
+    return max(seconds, default=inf)

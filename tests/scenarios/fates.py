@@ -1,0 +1,99 @@
+"""What happens to the machines of a scenario: the verbs of `when` that no object is needed for."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from duravip_api import EXCLUDE_LABEL
+from duravip_operator.core.snapshot import Hearing, Silence
+from scenarios.machine import Machine
+
+
+class Fates:
+    """Each takes what stands behind its name in the scenario."""
+
+    machines: dict[str, Machine]
+
+    def crash(self, nodes: list[str]) -> None:
+        """The node loses power, and the pulse has noticed."""
+        for name in nodes:
+            machine = self.machines[name]
+            machine.agent, machine.hearing = False, Hearing.SILENT
+            seen = frozenset(machine.interfaces) - machine.unwitnessed
+            machine.silence = Silence(gone=seen, is_muted=True, is_lasting=True)
+
+    def boot(self, nodes: list[str]) -> None:
+        """The node is back, with nothing plumbed, and has been heard for long enough."""
+        for name in nodes:
+            machine = self.machines[name]
+            machine.agent, machine.hearing = True, Hearing.ALIVE
+            machine.report(served=[], reason="AgentStarting")
+
+    def silence(self, nodes: Mapping[str, Mapping[str, Any]]) -> None:
+        """The agent is not heard; what else is known of it is given as in `Silence`."""
+        for name, facts in nodes.items():
+            self.machines[name].hearing = Hearing.SILENT
+            self.machines[name].silence = Silence(
+                gone=frozenset(facts.get("gone", ())),
+                answering=frozenset(facts.get("answering", ())),
+                is_muted=bool(facts.get("muted")),
+                is_lasting=True,
+            )
+
+    def isolate(self, interfaces: Mapping[str, list[str]]) -> None:
+        """The segment keeps other nodes from hearing this one."""
+        for name, isolated in interfaces.items():
+            self.machines[name].unwitnessed = frozenset(isolated)
+
+    def hear(self, hearing: Mapping[str, str]) -> None:
+        """The pulse says something of a node."""
+        for name, word in hearing.items():
+            self.machines[name].hearing = Hearing(word)
+
+    def stop_agent(self, nodes: list[str]) -> None:
+        """The agent withdraws everything and says goodbye."""
+        for name in nodes:
+            self.machines[name].agent = False
+            self.machines[name].report(served=[], reason="AgentStopped")
+
+    def start_agent(self, nodes: list[str]) -> None:
+        """The agent starts again."""
+        self.boot(nodes)
+
+    def hang(self, nodes: list[str]) -> None:
+        """The agent beats but acts on nothing."""
+        for name in nodes:
+            self.machines[name].agent = False
+
+    def exclude(self, nodes: list[str]) -> None:
+        """An administrator takes the node out."""
+        self.label({name: {EXCLUDE_LABEL: "true"} for name in nodes})
+
+    def include(self, nodes: list[str]) -> None:
+        """And puts it back."""
+        for name in nodes:
+            del self.machines[name].labels[EXCLUDE_LABEL]
+
+    def label(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Set labels of nodes."""
+        for name, added in labels.items():
+            self.machines[name].labels.update(added)
+
+    def unplug(self, cables: Mapping[str, str]) -> None:
+        """Pull the cable of an interface."""
+        for name, interface in cables.items():
+            self.machines[name].interfaces[interface] = False
+
+    def plug(self, cables: Mapping[str, str]) -> None:
+        """Put it back."""
+        for name, interface in cables.items():
+            self.machines[name].interfaces[interface] = True
+
+    def delete_plumbing(self, nodes: list[str]) -> None:
+        """Somebody deletes NodePlumbings by hand."""
+        for name in nodes:
+            self.machines[name].plumbing = {}
+
+    def delete_node(self, nodes: list[str]) -> None:
+        """The Node object goes; the agent there still runs."""
+        for name in nodes:
+            self.machines[name].labels["deleted"] = "true"

@@ -1,0 +1,157 @@
+"""What an agent does in the small world, and what happens to its node, one step at a time."""
+
+from collections.abc import Callable
+
+from duravip_agent.core import deadman
+from simulation import world as w
+from simulation.changes import Weak, change_agent, change_status, mode, put
+from simulation.world import OLD, Agent, World
+
+
+def _beat(world: World, n: int, _: Weak) -> World:
+    """A beat arrives, and whoever believes to lead acknowledges it."""
+    agent = world.agents[n]
+    if not agent.control:
+        return world
+    agent = agent._replace(heard=0)
+    for operator in world.operators:
+        knows = operator.epoch and operator.cache and operator.epoch >= agent.seen_epoch
+        if knows and operator.epoch >= agent.acked_epoch:
+            agent = agent._replace(
+                acked=0,
+                acked_epoch=operator.epoch,
+                acked_generation=operator.cache[n].generation,
+            )
+    return world._replace(agents=put(world.agents, n, agent))
+
+
+def _refresh(world: World, n: int, weak: Weak) -> World:
+    """The thread that beats refreshes the dead-man, if its rule lets it."""
+    agent = world.agents[n]
+    strict = mode(world, weak) == "Strict" and agent.armed
+    refreshed = -agent.refreshed if agent.may_refresh else None
+    leash = deadman.Leash(refreshed, -agent.turned, w.contact_of(agent), strict, w.LIMITS)
+    if "late-refresh" in weak:
+        leash = deadman.Leash(0, -agent.turned, w.contact_of(agent), strict, w.LIMITS)
+    if "hold" in weak:
+        leash = deadman.Leash(refreshed, -agent.turned, None, False, w.LIMITS)  # noqa: FBT003
+    if deadman.may_refresh(leash, 0):
+        return change_agent(world, n, refreshed=0)
+    return change_agent(world, n, may_refresh=False, refreshed=OLD)
+
+
+def _read(world: World, n: int, weak: Weak) -> World:
+    api, agent = world.api[n], world.agents[n]
+    if not agent.control or (api.epoch < agent.seen_epoch and "epoch" not in weak):
+        return world
+    return change_agent(
+        world, n, seen=api.grant, seen_generation=api.generation, seen_epoch=api.epoch
+    )
+
+
+def _ask(world: World, n: int, _: Weak) -> World:
+    return change_agent(world, n, asked=0, answered=w.answers_there(world, n))
+
+
+def _turn(world: World, n: int, weak: Weak) -> World:
+    """One round of the agent's loop: judge, mute, arm."""
+    agent = world.agents[n]
+    if not agent.seen_generation:
+        return world
+    # Without contact it asks whether somebody else answers for what it has.
+    facts = agent._replace(claimed=agent.claimed or w.answers_there(world, n))
+    if "probe" in weak and agent.seen:
+        facts = facts._replace(seen="free")
+    if "contact" in weak:
+        facts = facts._replace(
+            acked=0, acked_epoch=agent.seen_epoch, acked_generation=agent.seen_generation
+        )
+    if "yield" in weak:
+        facts = facts._replace(claimed=False)
+    if "hold" in weak or "late-refresh" in weak:
+        facts = facts._replace(refreshed=0, may_refresh=agent.armed)
+    armed, anew = w.judged(facts, "Segment" if "hold" in weak else mode(world, weak))
+    told = {"refreshed": 0, "may_refresh": True} if anew else {}
+    if not armed:
+        told = {"may_refresh": False, "refreshed": OLD}
+    world = change_agent(world, n, armed=armed, claimed=False, turned=0, **told)
+    if anew and world.segment and not world.isolated:
+        world = change_agent(world, 1 - n, claimed=True)
+    return world
+
+
+def _report(world: World, n: int, _: Weak) -> World:
+    agent = world.agents[n]
+    if not agent.seen_generation or not agent.control or (agent.armed and not agent.seen):
+        return world
+    return change_status(
+        world, n, observed=agent.seen_generation, served=agent.armed, stopped=False
+    )
+
+
+def _stop(world: World, n: int, _: Weak) -> World:
+    """SIGTERM: everything withdrawn, and goodbye said if anybody can hear it."""
+    control = world.agents[n].control
+    world = _crash(world, n)
+    return change_status(world, n, served=False, stopped=True) if control else world
+
+
+def _crash(world: World, n: int, _: Weak = frozenset()) -> World:
+    off = Agent(running=False, heard=world.agents[n].heard, control=world.agents[n].control)
+    return world._replace(agents=put(world.agents, n, off))
+
+
+def _boot(world: World, n: int, _: Weak) -> World:
+    """The agent starts: it says so before it reads what it is granted."""
+    agent = world.agents[n]
+    if agent.running or not agent.control:
+        return world
+    fresh = Agent(heard=agent.heard, control=agent.control)
+    world = world._replace(agents=put(world.agents, n, fresh))
+    return change_status(world, n, observed=0, served=False, stopped=False, boot=True)
+
+
+def _freeze(world: World, n: int, _: Weak) -> World:
+    return change_agent(world, n, frozen=not world.agents[n].frozen)
+
+
+def _cut(world: World, n: int, _: Weak) -> World:
+    return change_agent(world, n, control=not world.agents[n].control)
+
+
+def _work(world: World, n: int, weak: Weak) -> World:
+    """All that an agent does in one go when nothing is in its way."""
+    for step in (_beat, _read, _beat, _ask, _turn, _refresh, _report):
+        world = step(world, n, weak)
+    return world
+
+
+Step = Callable[[World, int, Weak], World]
+
+
+def _awake(step: Step) -> Step:
+    def when_awake(world: World, n: int, weak: Weak) -> World:
+        agent = world.agents[n]
+        return step(world, n, weak) if agent.running and not agent.frozen else world
+
+    return when_awake
+
+
+def _running(step: Step) -> Step:
+    return lambda world, n, weak: step(world, n, weak) if world.agents[n].running else world
+
+
+AGENT_STEPS: dict[str, Step] = {
+    "beats": _awake(_beat),
+    "refreshes": _awake(_refresh),
+    "reads": _awake(_read),
+    "asks": _awake(_ask),
+    "turns": _awake(_turn),
+    "reports": _awake(_report),
+    "stops": _awake(_stop),
+    "freezes or thaws": _running(_freeze),
+    "crashes": _running(_crash),
+    "boots": _boot,
+    "loses or regains control": _cut,
+    "works": _awake(_work),
+}

@@ -1,0 +1,158 @@
+"""An agent that makes its steps, with everything around it played by a few lines."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from duravip_agent import clock
+from duravip_agent.core.deadman import Contact, Limits
+from duravip_agent.core.grant import Placement
+from duravip_agent.core.observed import Alias, Link, Observed
+from duravip_agent.core.specs import Specs
+from duravip_agent.handover import Handover
+from duravip_agent.judge import Judge, Sources
+from duravip_agent.lifeline import Lifeline
+from duravip_agent.metrics import Metrics
+from duravip_agent.plumber import Plumber
+from duravip_agent.tools import Occasion, Tools
+from duravip_agent.unfenced import Unfenced
+
+A, B, C = "10.1.1.1", "10.1.1.2", "10.1.1.3"
+
+
+class World(Unfenced):
+    """A kernel, a fence, a dead-man, an announcer: all write down what is asked of them."""
+
+    def __init__(self, *plumbed: str, is_fenced: bool = True) -> None:
+        super().__init__()
+        self.is_fenced = is_fenced  # type: ignore[misc]
+        self.log: list[str] = []
+        self.aliases = {alias(address) for address in plumbed}
+        self.vips = frozenset(plumbed)
+        self.refuses: set[str] = set()
+        self.knows_routes = False
+        self.takes = 0.0
+        """How much of the contact is over once something was plumbed."""
+        self.contact: Contact | None = None
+
+    def take(self, addresses: Any) -> None:
+        self._say("take", addresses)
+        super().take(addresses)
+
+    def release(self, addresses: Any) -> None:
+        self._say("release", self.held.intersection(addresses))
+        super().release(addresses)
+
+    def refresh(self) -> None:
+        self.log.append("refresh")
+
+    def mute(self) -> None:
+        if self.log[-1:] != ["mute"]:
+            self.log.append("mute")
+
+    def observed(self, *, with_links: bool) -> Observed:
+        del with_links
+        links = (Link(2, "eth0", is_up=True, has_carrier=True),)
+        return Observed(links, tuple(sorted(self.aliases)))
+
+    def add(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
+        return self._change("add", aliases, self.aliases.add)
+
+    def delete(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
+        return self._change("delete", aliases, self.aliases.discard)
+
+    def serving(self, served: Mapping[Placement, frozenset[str]], now: float) -> None: ...
+
+    def plumbed(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
+        del now
+        self.log.append(f"announce {sum(map(len, served.values()))}")
+        if self.contact:
+            self.contact = self.contact._replace(sent=self.contact.sent - self.takes)
+
+    def announce(self, now: float) -> None: ...
+
+    def answers_for_routes(self, interface: str) -> bool:
+        del interface
+        return self.knows_routes
+
+    def add_routes(self, aliases: Sequence[Alias]) -> set[Alias]:
+        self._say("route", aliases)
+        return set()
+
+    def delete_routes(self, aliases: Sequence[Alias]) -> None:
+        self._say("unroute", aliases)
+
+    def defend(self, addresses: frozenset[str], now: float) -> None:
+        del now
+        self._say("defend", addresses)
+
+    def ask(self, generation: int, addresses: Mapping[str, frozenset[str]]) -> None:
+        del generation
+        self.log.append(f"ask {sum(map(len, addresses.values()))}")
+
+    def hold(self, addresses: object, links: object) -> None: ...
+
+    def check(self, now: float) -> float:
+        return now + 0.1
+
+    def read_soon(self) -> None:
+        self.log.append("read")
+
+    def _say(self, verb: str, addresses: Any) -> None:
+        if addresses:
+            self.log.append(f"{verb} {len(addresses)}")
+
+    def _change(self, verb: str, aliases: Sequence[Alias], change: Any) -> dict[Alias, str]:
+        self.log.append(f"{verb} {len(aliases)}")
+        refused = {alias: "no" for alias in aliases if alias.address in self.refuses}
+        for one in aliases:
+            if one not in refused:
+                change(one)
+        return refused
+
+
+class Agent:
+    """All of the agent that makes a step."""
+
+    def __init__(self, world: Any) -> None:
+        self.world, self.specs, metrics = world, Specs(), Metrics("1.0")
+        self.limits = Limits(contact=10.0)
+        self.lifeline = Lifeline(world, self.limits, metrics, lambda: None)
+        self.judge = Judge(Sources(self.specs, self.lifeline, lambda: world.contact))
+        self.plumber = Plumber(world, metrics)
+        self.tools = Tools(
+            self.specs, world, self.lifeline, self.judge, self.plumber, world, world, metrics
+        )
+        self.handover = Handover(self.tools)
+        self.generation = 0
+
+    def grant(self, *free: str, contested: tuple[str, ...] = (), is_known: bool = True) -> None:
+        self.generation += 1
+        entry = {"name": "eth0", "mask": 32, "granted": [*free], "contested": [*contested]}
+        metadata = {
+            "uid": "u", "generation": self.generation, "resourceVersion": str(self.generation)
+        }  # fmt: skip
+        body = {"metadata": metadata, "spec": {"interfaces": [entry]}}
+        self.specs.introduced(body)
+        assert self.specs.take(body)
+        if is_known:
+            self.world.contact = Contact(clock.now(), 0, self.generation)
+
+    def step(self, *, stop_after: int = 99, is_dirty: bool = True) -> list[str]:
+        answers = [False] * stop_after + [True] * 99
+        self.world.log.clear()
+        self.plumber.look(with_links=True)
+        speak = lambda: self.world.log.append("report")  # noqa: E731 - a word of the log
+        self.is_done = self.handover.step(Occasion(0.0, is_dirty, speak, lambda: answers.pop(0)))
+        return list(self.world.log)
+
+
+def alias(address: str) -> Alias:
+    return Alias(2, address, 32, is_marked=True)
+
+
+def serving(*addresses: str) -> Agent:
+    agent = Agent(World())
+    agent.grant(*addresses)
+    agent.step()
+    assert agent.handover.served == set(addresses)
+    return agent

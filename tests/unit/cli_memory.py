@@ -1,0 +1,73 @@
+"""A cluster in memory for the command line, filled from the scenarios' world."""
+
+from typing import Any
+
+from duravip_cli.core.lists import Body, Kind
+from duravip_cli.errors import CommandError
+from scenarios.machine import Machine
+from scenarios.world import World
+
+
+class Memory:
+    """Answers from lists; what is refused is refused with this error."""
+
+    def __init__(self, **lists: list[dict[str, Any]]) -> None:
+        self.lists: dict[str, list[dict[str, Any]]] = lists
+        self.about: list[dict[str, Any]] = []
+        """All Events."""
+        self.held: list[dict[str, Any]] = []
+        """All Leases."""
+        self.kinds: dict[str, dict[str, Any]] = {}
+        """`{name: CustomResourceDefinition}`."""
+        self.refusal: CommandError | None = None
+
+    def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
+        if self.refusal:
+            raise self.refusal
+        found = self.lists.get(kind, [])
+        return tuple(b for b in found if not namespace or b["metadata"]["namespace"] == namespace)
+
+    def read(self, kind: Kind, name: str) -> Body | None:
+        return next((b for b in self.list(kind) if b["metadata"]["name"] == name), None)
+
+    def label_node(self, name: str, label: str, value: str | None) -> None:
+        (node,) = (b for b in self.lists["Node"] if b["metadata"]["name"] == name)
+        node["metadata"]["labels"].pop(label, None)
+        if value is not None:
+            node["metadata"]["labels"][label] = value
+
+    def events(self, namespace: str, name: str) -> tuple[Body, ...]:
+        about = [e for e in self.about if e["involvedObject"]["name"] == name]
+        return tuple(e for e in about if e["metadata"]["namespace"] == namespace)
+
+    def leases(self, namespace: str) -> tuple[Body, ...]:
+        return tuple(b for b in self.held if b["metadata"]["namespace"] == namespace)
+
+    def definition(self, name: str) -> Body | None:
+        return self.kinds.get(name)
+
+    def version(self) -> str:
+        return "v1.99"
+
+
+def memory_of(world: World) -> Memory:
+    """What the API server of this world holds now."""
+    found = Memory(**{kind: [] for kind in ("DuraVIP", "Binding", "Topology")})
+    for (kind, *_), body in world.objects.items():
+        found.lists[kind].append(body)
+    found.lists["Node"] = [_node(n, m) for n, m in world.machines.items() if m.labels is not None]
+    found.lists["NodePlumbing"] = [_plumbing(m) for m in world.machines.values() if m.plumbing]
+    return found
+
+
+def _node(name: str, machine: Machine) -> dict[str, Any]:
+    return {"metadata": {"name": name, "labels": dict(machine.labels)}}
+
+
+def _plumbing(machine: Machine) -> dict[str, Any]:
+    """With what only a real operator and agent write."""
+    body = machine.plumbing
+    status = body.get("status") or {}
+    agent = {"agent": {"version": "0.1.0", "boot": "b"}} if status else {}
+    counted = {"servedCount": len(status.get("served", ()))} if status else {}
+    return {**body, "status": {**status, **agent, **counted}}

@@ -1,0 +1,162 @@
+"""`doctor`: what is well, what is not, and what one may not see."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from duravip_api.manifest import KINDS, definition
+from duravip_cli.__main__ import run
+from duravip_cli.core import installation
+from duravip_cli.errors import CommandError
+from duravip_operator.leadership import leases
+from scenarios.world import World
+from unit.cli_memory import Memory, memory_of
+
+OBJECTS = [
+    {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}},
+    {"kind": "DuraVIP", "name": "a", "spec": {"address": "10.1.1.1"}},
+]
+
+
+def _well(*objects: dict[str, Any]) -> Memory:
+    """A cluster in which everything is as it should be, but for these objects."""
+    memory = memory_of(World({"nodes": ["n1", "n2"], "objects": [*OBJECTS, *objects]}))
+    for bodies in memory.lists.values():
+        for body in bodies:
+            if "status" in body and "spec" in body:
+                body["status"].setdefault("observedGeneration", body["metadata"]["generation"])
+    memory.kinds = {kind.name: definition(kind) for kind in KINDS}
+    member = {"labels": {installation.MEMBER_LABEL: installation.LEASE}}
+    memory.held = [
+        _lease("duravip-operator", holderIdentity="one"),
+        *(_lease(f"duravip-operator-{name}", **member) for name in ("one", "two")),
+    ]
+    return memory
+
+
+def _lease(name: str, ago: float = 0, labels: Any = None, **spec: Any) -> dict[str, Any]:
+    time = (datetime.now(UTC) - timedelta(seconds=ago)).isoformat().replace("+00:00", "Z")
+    meta = {"name": name, "namespace": "duravip-system", "labels": labels or {}}
+    return {"metadata": meta, "spec": {"renewTime": time, **spec}}
+
+
+def _said(memory: Memory, capsys: pytest.CaptureFixture[str]) -> dict[str, list[str]]:
+    """`{verdict: lines}`."""
+    code = run(["doctor", "-o", "json"], lambda _: memory, lambda _: None)
+    found: dict[str, list[str]] = {"ok": [], "warn": [], "FAIL": []}
+    for finding in json.loads(capsys.readouterr().out):
+        found[finding["verdict"]].append(f"{finding['check']}: {finding['message']}")
+    assert code == int(bool(found["FAIL"]))
+    return found
+
+
+def test_a_cluster_that_is_well_gets_only_ok(capsys: pytest.CaptureFixture[str]) -> None:
+    memory = _well()
+    found = _said(memory, capsys)
+    assert found["warn"] == found["FAIL"] == []
+    assert "operator: one leads" in found["ok"]
+    assert "replicas: one, two" in found["ok"]
+    assert run(["doctor"], lambda _: memory) == 0
+    assert capsys.readouterr().out.splitlines()[0] == "ok    API server: it answers, version v1.99"
+
+
+def test_the_leases_are_those_of_the_operator() -> None:
+    assert (installation.LEASE, installation.MEMBER_LABEL) == (leases.LEASE, leases.MEMBER_LABEL)
+
+
+def test_kinds_that_are_missing_or_older_fail(capsys: pytest.CaptureFixture[str]) -> None:
+    memory = _well()
+    del memory.kinds["duravips.duravip.io"]
+    version = memory.kinds["topologies.duravip.io"]["spec"]["versions"][0]
+    del version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["fencing"]
+    memory.kinds["vipbindings.duravip.io"]["spec"]["versions"][0]["name"] = "v1"
+    del memory.kinds["nodeplumbings.duravip.io"]["spec"]["versions"][0]["additionalPrinterColumns"]
+    found = _said(memory, capsys)
+    assert "fields are missing: spec.fencing" in " ".join(found["FAIL"])
+    assert len(found["FAIL"]) == 3
+    assert "columns are missing: Node" in found["warn"][0]
+
+
+@pytest.mark.parametrize(
+    ("held", "verdict", "wanted"),
+    [
+        ([], "FAIL", "operator: nobody leads"),
+        ([_lease("duravip-operator", 100, holderIdentity="one")], "FAIL", "one leads, but its"),
+        ([_lease("duravip-operator", holderIdentity="one")], "warn", "replicas: none has"),
+    ],
+)
+def test_an_operator_that_does_not_lead_fails(
+    capsys: pytest.CaptureFixture[str], held: list[Any], verdict: str, wanted: str
+) -> None:
+    memory = _well()
+    memory.held = held
+    assert any(wanted in line for line in _said(memory, capsys)[verdict])
+
+
+def test_a_lease_that_moves_is_fresh_whatever_the_clocks_say() -> None:
+    before = (_lease("duravip-operator", 100, holderIdentity="one"),)
+    after = (_lease("duravip-operator", 98, holderIdentity="one"),)
+    ages = {body["spec"]["renewTime"]: 100.0 for body in (*before, *after)}
+    first, _ = installation.of_operator(before, after, ages.get)
+    assert first.verdict == "warn"
+    assert "differ by 100 s" in first.message
+
+
+def test_addresses_without_an_owner_fail_with_their_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    found = _said(
+        _well(
+            {"kind": "DuraVIP", "name": "n", "spec": {"address": "192.0.2.1"}},
+            {"kind": "DuraVIP", "name": "own", "spec": {"address": "10.1.0.11"}},
+            {"kind": "DuraVIP", "name": "late", "namespace": "x", "spec": {"address": "10.1.1.1"}},
+        ),
+        capsys,
+    )
+    said = "\n".join(found["FAIL"])
+    assert "addresses: Unassigned: NoTopology: 192.0.2.1" in said
+    assert "addresses: Broken: NodeAddress: 10.1.0.11" in said
+    assert "objects: DuraVIP x/late: NamespaceConflict" in said
+
+
+def test_nodes_that_are_not_well_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    memory = _well()
+    memory.lists["Node"].append({"metadata": {"name": "n3", "labels": {}}})
+    first = memory.lists["NodePlumbing"][0]
+    first["status"]["observedGeneration"] = 99
+    first["status"]["agent"]["version"] = "0.0.9"
+    found = _said(memory, capsys)
+    assert any("n3: no NodePlumbing" in line for line in found["FAIL"])
+    assert any("n1: the agent has not acted" in line for line in found["FAIL"])
+    assert any("0.0.9 on n1; 0.1.0 on n2" in line for line in found["warn"])
+
+
+def test_statuses_and_topologies_are_looked_at(capsys: pytest.CaptureFixture[str]) -> None:
+    memory = _well({"kind": "Topology", "name": "far",
+                    "spec": {"cidr": "10.2.0.0/16", "interface": "eth9"}})  # fmt: skip
+    memory.lists["DuraVIP"][0]["metadata"]["generation"] = 7
+    found = _said(memory, capsys)
+    assert any("1 statuses are behind their objects: DuraVIP default/a" in line
+               for line in found["FAIL"])  # fmt: skip
+    assert any("topologies: far: NoNodeHasInterface" in line for line in found["warn"])
+
+
+class _Tenant(Memory):
+    """May read no kinds and no Leases."""
+
+    def definition(self, name: str) -> Any:
+        raise CommandError(f"you may not get {name}")
+
+    def leases(self, namespace: str) -> Any:
+        raise CommandError(f"you may not list leases in {namespace}")
+
+
+def test_what_one_may_not_see_is_only_a_warning(capsys: pytest.CaptureFixture[str]) -> None:
+    memory = _well()
+    tenant = _Tenant(**memory.lists)
+    found = _said(tenant, capsys)
+    assert found["FAIL"] == []
+    assert len(found["warn"]) == 5
+    assert found["warn"][0].startswith("kind DuraVIP: not checked: you may not")

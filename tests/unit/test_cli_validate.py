@@ -1,0 +1,202 @@
+"""`validate`: what an API server would refuse, and what the core says of files taken together."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from duravip_api.manifest import KINDS
+from duravip_cli.__main__ import run
+from duravip_cli.core.rules import RULES
+from duravip_cli.core.schema import schema_of
+from scenarios.world import World
+from unit.cli_memory import Memory, memory_of
+
+Body = dict[str, Any]
+LAN = {"cidr": "10.1.0.0/16", "interface": "eth1"}
+
+
+def _body(kind: str, name: str, spec: Body, namespace: str = "") -> Body:
+    meta = {"name": name, **({"namespace": namespace} if namespace else {})}
+    return {"apiVersion": "duravip.io/v1alpha1", "kind": kind, "metadata": meta, "spec": spec}
+
+
+def _said(
+    folder: Path, capsys: pytest.CaptureFixture[str], *bodies: Body, live: Memory | None = None
+) -> list[str]:
+    """The problems, one line each, without the file's name."""
+    file = folder / "f.yaml"
+    file.write_text(yaml.safe_dump_all(bodies))
+    options = ["--live"] if live else []
+    code = run(["validate", str(file), *options], lambda _: live or Memory())
+    *lines, last = capsys.readouterr().out.splitlines()
+    wrong = sum(": warning: " not in line for line in lines)
+    assert last.startswith(f"{wrong} problems, {len(lines) - wrong} warnings")
+    assert code == int(wrong > 0)
+    return [line.removeprefix(f"{file}: ") for line in lines]
+
+
+def _rules(schema: Any) -> Iterator[str]:
+    if isinstance(schema, dict):
+        for rule in schema.get("x-kubernetes-validations", ()):
+            yield rule["rule"]
+        for part in schema.values():
+            yield from _rules(part)
+
+
+def test_every_rule_of_the_schema_can_be_asked() -> None:
+    in_use = {rule for kind in KINDS for rule in _rules(schema_of(kind.model.__name__))}
+    assert in_use == set(RULES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "wanted"),
+    [
+        ("DuraVIP", {}, "spec.address: is required"),
+        ("DuraVIP", {"address": 7}, "spec.address: must be of type string, not 7"),
+        ("DuraVIP", {"address": "x"}, "spec.address: must be an IPv4 or IPv6 address"),
+        ("DuraVIP", {"address": "FD00::1"}, "spec.address: must be in canonical form"),
+        ("DuraVIP", {"address": "224.0.0.1"}, "spec.address: must be an address that one host"),
+        ("DuraVIP", {"address": "10.1.1.1", "adress": "x"}, "spec.adress: no such field"),
+        ("DuraVIP", {"address": "10.1.1.1", "preference": "N1"}, "spec.preference: must be the"),
+        ("DuraVIP", {"address": "10.1.1.1", "follow": "b", "preference": "n1"},
+         "spec: preference cannot be set together with follow"),
+        ("DuraVIP", {"address": "10.1.1.1", "follow": "10.1.1.1"},
+         "spec: follow must not be the address itself"),
+        ("DuraVIP", {"address": "10.1.1.1", "services": [{"name": "a", "port": "25"}]},
+         "spec.services[0].port: must be of type integer, not '25'"),
+        ("DuraVIP", {"address": "10.1.1.1", "services": [{"name": "a", "port": 99999}]},
+         "spec.services[0].port: must be at most 65535"),
+        ("DuraVIP", {"address": "10.1.1.1", "services": 2 * [{"name": "a", "port": 25}]},
+         "spec.services[1]: another one has the same port and protocol"),
+        ("DuraVIP", {"address": "10.1.1.1", "nodeSelector": {"a": True}},
+         "spec.nodeSelector.a: must be of type string, not True"),
+        ("Binding", {"enableDuravip": "yes"}, "spec.enableDuravip: must be of type boolean"),
+        ("Binding", {"group": ""}, "spec.group: must be at least 1 characters"),
+        ("Topology", {**LAN, "cidr": "10.1.1.7/24"}, "spec.cidr: must have no bits set"),
+        ("Topology", {**LAN, "cidrmask": 64}, "spec: cidrmask must be at most 32"),
+        ("Topology", {**LAN, "fencing": "Loose"}, "spec.fencing: must be one of Segment, Strict"),
+        ("Topology", {**LAN, "interface": "eth1234567890123"}, "spec.interface: must be at most"),
+        ("NodePlumbing", {}, "kind: a NodePlumbing is written by"),
+        ("DuraVip", {}, "kind: there is no kind 'DuraVip' in duravip.io"),
+    ],
+)  # fmt: skip
+def test_what_an_api_server_would_refuse_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, spec: Body, wanted: str
+) -> None:
+    (line,) = _said(tmp_path, capsys, _body(kind, "a", spec))
+    where = "a" if kind == "Topology" else "default/a"
+    assert line.startswith(f"{kind} {where}: {wanted}")
+
+
+def test_a_reserved_or_impossible_name_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = _said(tmp_path, capsys, _body("Binding", "default", {}), _body("Binding", "A_b", {}))
+    assert "metadata.name: the name 'default' is reserved" in said[0]
+    assert "metadata.name: must be lower-case" in said[1]
+
+
+def test_what_is_no_manifest_is_said_with_its_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "vips" / "bad.yaml"
+    file.parent.mkdir()
+    file.write_text("kind: DuraVIP\nmetadata: {name: [}\n")
+    (tmp_path / "vips" / "other.yaml").write_text("apiVersion: v1\nkind: Service\n")
+    assert run(["validate", str(tmp_path / "vips")]) == 1
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"{file}: line 2: ")
+    assert "1 of other kinds not looked at" in last
+    assert run(["validate", str(tmp_path / "nothing")]) == 2
+
+
+def test_good_manifests_have_no_problems(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    services = {"services": [{"name": "a", "port": 25}, {"name": "b", "port": 25,
+                "protocol": "UDP"}]}  # fmt: skip
+    said = _said(
+        tmp_path,
+        capsys,
+        _body("Topology", "lan", {**LAN, "arpTargets": ["10.1.0.1"], "namespaces": ["mail"]}),
+        _body("Binding", "out", {"address": "10.1.1.1", "preference": "n1"}, "mail"),
+        _body("DuraVIP", "in", {"address": "10.1.1.2", "follow": "out", **services}, "mail"),
+    )
+    assert said == []
+
+
+CLASHES: list[tuple[list[Body], str]] = [
+    ([_body("DuraVIP", "a", {"address": "10.1.1.1"}, "x"),
+      _body("DuraVIP", "b", {"address": "10.1.1.1"}, "y")], "(NamespaceConflict)"),
+    ([_body("Binding", "a", {"address": "10.1.1.1"}, "x"),
+      _body("Binding", "a", {"address": "10.1.1.2"}, "y")], "(NameMismatch)"),
+    ([_body("Topology", "a", LAN), _body("Topology", "b", LAN)], "(DuplicateCidr)"),
+    ([_body("DuraVIP", "a", {"address": "10.1.1.1"}), _body("DuraVIP", "a", {"address":
+      "10.1.1.2"})], "is already in"),
+    ([_body("DuraVIP", "a", {"address": "10.1.1.1", "preference": "n1"}),
+      _body("DuraVIP", "b", {"address": "10.1.1.1", "preference": "n2"})], "(PreferencesDiffer)"),
+    ([_body("DuraVIP", "a", {"address": "10.1.1.1", "follow": "10.1.1.2"}),
+      _body("DuraVIP", "b", {"address": "10.1.1.2", "follow": "10.1.1.1"})], "(FollowInvalid)"),
+    ([_body("Topology", "a", LAN), _body("DuraVIP", "a", {"address": "10.1.0.0"})], "(BlockEdge)"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("bodies", "wanted"), CLASHES, ids=[wanted for _, wanted in CLASHES])
+def test_clashes_between_files_are_found(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], bodies: list[Body], wanted: str
+) -> None:
+    said = _said(tmp_path, capsys, *bodies)
+    assert said
+    assert all(wanted in line and "warning" not in line for line in said)
+
+
+def test_what_may_be_in_the_cluster_is_a_warning_until_it_is_looked_up(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    follower = _body("DuraVIP", "a", {"address": "10.1.1.1", "follow": "out"})
+    (line,) = _said(tmp_path, capsys, follower)
+    assert line.startswith("warning: DuraVIP default/a: spec.follow: ")
+    world = World({"nodes": ["n1"], "objects": [{"kind": "Topology", "name": "lan", "spec": LAN}]})
+    (line,) = _said(tmp_path, capsys, follower, live=memory_of(world))
+    assert line.startswith("DuraVIP default/a: spec.follow: ")
+    leader = {"kind": "Binding", "name": "out", "spec": {"address": "10.1.1.2"}}
+    world.apply([leader])
+    assert _said(tmp_path, capsys, follower, live=memory_of(world)) == []
+
+
+def test_what_would_harm_an_object_in_the_cluster_is_a_problem(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = {"kind": "Binding", "name": "out", "namespace": "x", "spec": {"address": "10.1.1.2"}}
+    lan = {"kind": "Topology", "name": "lan", "spec": LAN}
+    world = World({"nodes": ["n1"], "objects": [lan, old]})
+    new = _body("Binding", "out", {"address": "10.1.1.3"}, "y")
+    own = _body("DuraVIP", "own", {"address": "10.1.0.11", "preference": "n7"}, "y")
+    mine, node, theirs = _said(tmp_path, capsys, new, own, live=memory_of(world))
+    assert "(NameMismatch)" in mine
+    assert "is an address of node n1 (NodeAddress)" in node
+    assert theirs.startswith("in the cluster: Binding x/out: metadata.name: would become: ")
+
+
+def test_an_object_that_is_already_there_does_not_clash_with_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lan = {"kind": "Topology", "name": "lan", "spec": LAN}
+    old = {"kind": "Binding", "name": "out", "spec": {"address": "10.1.1.2"}}
+    live = memory_of(World({"nodes": ["n1"], "objects": [lan, old]}))
+    edited = _body("Binding", "out", {"address": "10.1.1.3"})
+    assert _said(tmp_path, capsys, edited, _body("Topology", "lan", LAN), live=live) == []
+
+
+def test_problems_can_be_read_by_programs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "f.json"
+    file.write_text(json.dumps(_body("DuraVIP", "a", {"address": "x"})))
+    assert run(["validate", "-o", "json", str(file)]) == 1
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["object"], found["field"]) == ("DuraVIP default/a", "spec.address")

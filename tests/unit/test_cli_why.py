@@ -1,0 +1,129 @@
+"""`why`: every node's standing, and what is taken for its hearing."""
+
+import json
+from typing import Any
+
+import pytest
+
+from duravip_api.reasons import Reason
+from duravip_cli.__main__ import run
+from duravip_cli.core.lists import Lists
+from duravip_cli.core.live import view
+from duravip_operator.core.snapshot import Hearing
+from scenarios.world import World
+from unit.cli_memory import memory_of
+
+LAN = {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
+NODES: dict[str, dict[str, Any]] = {
+    "n1": {},
+    "n2": {},
+    "n3": {"labels": {"zone": "b"}},
+    "n4": {"interfaces": ["eth0"]},
+    "n5": {},
+}
+
+
+def _world(**spec: Any) -> World:
+    body = {"kind": "DuraVIP", "name": "a", "spec": {"address": "10.1.1.1", **spec}}
+    return World({"nodes": NODES, "objects": [LAN, body]})
+
+
+def _why(world: World, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[str, str, str]]:
+    assert run(["why", "10.1.1.1", "-o", "json"], lambda _: memory_of(world)) == 0
+    found = json.loads(capsys.readouterr().out)["nodes"]
+    return {n["node"]: (n["standing"], n["reason"], n["sentence"]) for n in found}
+
+
+def test_each_node_is_told_why_it_is_not_the_owner(capsys: pytest.CaptureFixture[str]) -> None:
+    world = _world(preference="n2")
+    world.exclude(["n5"])
+    world.unplug({"n3": "eth1"})
+    world.settle()
+    found = _why(world, capsys)
+    assert found["n2"] == ("owner", "Served", "it is the preferred node")
+    assert found["n1"] == ("may take it", "", "the preference names n2")
+    assert found["n3"][:2] == ("may not", "InterfaceDown")
+    assert found["n4"] == ("may not", "InterfaceMissing",
+                           f"{Reason.INTERFACE_MISSING.sentence} (eth1)")  # fmt: skip
+    assert found["n5"][:2] == ("may not", "NodeExcluded")
+    assert "external-load-balancers=true" in found["n5"][2]
+
+
+def test_a_selector_that_does_not_match_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    found = _why(_world(nodeSelector={"zone": "b"}), capsys)
+    assert found["n3"][0] == "owner"
+    assert "DuraVIP default/a wants zone=b" in found["n1"][2]
+
+
+def test_stickiness_and_load_are_told_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    world = _world()
+    owner = world.objects["DuraVIP", "default", "a"]["status"]["owner"]
+    others = {name: row for name, row in _why(world, capsys).items() if name != owner}
+    assert others["n4"][0] == "may not"
+    assert {row[2] for name, row in others.items() if name != "n4"} == {
+        f"{owner} has it, and nothing moves without a cause"
+    }
+
+
+def test_a_new_address_goes_where_the_fewest_are(capsys: pytest.CaptureFixture[str]) -> None:
+    world = _world()
+    owner = world.objects["DuraVIP", "default", "a"]["status"]["owner"]
+    world.apply([{"kind": "DuraVIP", "name": "b", "spec": {"address": "10.1.1.2"}}])
+    assert run(["why", "b", "-o", "json"], lambda _: memory_of(world)) == 0
+    found = json.loads(capsys.readouterr().out)["nodes"]
+    said = {row["node"]: row["sentence"] for row in found}
+    assert said[owner].endswith("has fewer addresses (0, here 1)")
+    assert any("the hash of address and name decides" in text for text in said.values())
+
+
+def test_a_follower_needs_a_node_that_may_hold_both(capsys: pytest.CaptureFixture[str]) -> None:
+    far = {"kind": "Topology", "name": "far", "spec": {"cidr": "10.2.0.0/16", "interface": "eth0",
+           "nodeSelector": {"zone": "b"}}}  # fmt: skip
+    out = {"kind": "Binding", "name": "out", "spec": {"address": "10.2.1.1"}}
+    body = {"kind": "DuraVIP", "name": "a", "spec": {"address": "10.1.1.1", "follow": "out"}}
+    found = _why(World({"nodes": NODES, "objects": [LAN, far, out, body]}), capsys)
+    assert found["n3"][0] == "owner"
+    assert "Topology far wants zone=b" in found["n1"][2]
+
+
+def test_a_broken_address_is_refused_everywhere_with_its_reason(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    own = {"kind": "DuraVIP", "name": "own", "spec": {"address": "10.1.0.11"}}
+    world = World({"nodes": NODES, "objects": [LAN, own]})
+    assert run(["why", "own"], lambda _: memory_of(world)) == 0
+    shown = capsys.readouterr().out
+    assert shown.count(f"may not    NodeAddress   {Reason.NODE_ADDRESS.sentence}") == 5
+    assert "Note: whom the operator hears is not in the API" in shown
+
+
+def test_hearing_is_inferred_from_what_the_api_tells() -> None:
+    world = _world(preference="n1")
+    world.crash(["n1"])  # its grant was revoked, and it never acts on that
+    world.stop_agent(["n3"])
+    world.settle()
+    memory = memory_of(world)
+    memory.lists["NodePlumbing"][4]["status"]["conditions"][0]["reason"] = "AgentStarting"
+    memory.lists["Node"][3]["status"] = {"conditions": [{"type": "Ready", "status": "Unknown"}]}
+    kinds = ("DuraVIP", "Binding", "Topology", "Node", "NodePlumbing")
+    seen = view(Lists(*(tuple(memory.lists[kind]) for kind in kinds)))
+    assert {name: heard.hearing for name, heard in seen.heard.items()} == {
+        "n1": Hearing.SILENT,
+        "n2": Hearing.ALIVE,
+        "n3": Hearing.UNHEARD,
+        "n4": Hearing.SILENT,
+        "n5": Hearing.YOUNG,
+    }
+    assert seen.snapshot.plumbings["n3"].stopped
+    assert seen.snapshot.silences["n1"].gone == {"eth0", "eth1"}
+
+
+def test_an_owner_that_the_operator_does_not_hear_keeps_its_address(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    world = _world(preference="n1")
+    world.silence({"n1": {"answering": ["eth1"]}})
+    world.settle()
+    standing, reason, sentence = _why(world, capsys)["n1"]
+    assert (standing, reason) == ("owner", "OwnerUnreachable")
+    assert "gets nothing new: NodeSilent" in sentence

@@ -1,0 +1,83 @@
+"""What goes through the pipe between the operator and its pulse."""
+
+from duravip_api.beats import Beat
+from duravip_api.nodeplumbing import Nic
+from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Silence
+from duravip_operator.pulse import roster
+from duravip_operator.pulse.messages import (
+    Outgoing,
+    View,
+    differences,
+    line,
+    lines,
+    view_after,
+    view_said,
+)
+from duravip_operator.pulse.roster import Presence, Segment
+
+ETH1 = frozenset({"eth1"})
+SILENCE = Silence(gone=ETH1, is_lasting=True, since=3.5)
+
+
+def test_only_what_has_changed_is_said() -> None:
+    known = View({"n1": Hearing.ALIVE, "n2": Hearing.YOUNG}, {}, {"n1": ETH1})
+    outgoing = Outgoing(known)
+    assert outgoing.changes(known, []) is None
+    beat = Beat("n1", "a", 1, 7, "d")
+    after = View({"n1": Hearing.SILENT}, {"n1": SILENCE}, {})
+    assert outgoing.changes(after, [beat]) == {
+        "hearing": {"n1": "silent", "n2": None},
+        "silences": {"n1": [["eth1"], [], False, True, 3.5]},
+        "witnessed": {"n1": None},
+        "beats": {"n1": ["a", 7, "d"]},
+    }
+    assert outgoing.changes(after, [beat]) is None
+
+
+def test_the_other_side_comes_to_know_the_same() -> None:
+    before = View({"n1": Hearing.ALIVE, "n2": Hearing.YOUNG}, {}, {"n1": ETH1, "n2": ETH1})
+    after = View({"n1": Hearing.SILENT}, {"n1": SILENCE}, {"n1": frozenset()})
+    message = Outgoing(before).changes(after, [])
+    assert message is not None
+    assert view_after(before, message) == after
+    assert view_after(View(), view_said(after)) == after
+
+
+def test_messages_come_whole_out_of_a_pipe_that_cuts_them() -> None:
+    data = line({"expect": ["n1"]}) + line({"note": "x"})
+    buffer = bytearray(data[:9])
+    assert lines(buffer) == []
+    buffer += data[9:]
+    assert lines(buffer) == [{"expect": ["n1"]}, {"note": "x"}]
+    assert not buffer
+
+
+def test_what_is_gone_is_said_to_be() -> None:
+    assert differences({"a": 1, "b": 2}, {"b": 3, "c": 4}) == {"a": None, "b": 3, "c": 4}
+
+
+def test_a_node_is_looked_for_where_its_interfaces_work() -> None:
+    def nic(name: str, *addresses: str, carrier: bool = True) -> Nic:
+        mac = f"02:00:00:00:00:{name[-1]}A"
+        up = {"up": True, "carrier": carrier}
+        return Nic(name=name, index=1, mac=mac, addresses=list(addresses), **up)
+
+    many = frozenset(f"10.1.1.{n}" for n in range(10, 60))
+    plumbing = Plumbing(
+        "n1",
+        grants={Placement("eth1", 32): many, Placement("eth2", 32): frozenset({"10.2.1.1"})},
+        served=frozenset({"10.1.1.50", "10.1.1.40"}),
+        nics={
+            "eth1": nic("eth1", "fe80::1/64", "fd00::1/64", "10.1.0.1/16"),
+            "eth2": nic("eth2", "10.2.0.1/16", carrier=False),
+            "eth3": nic("eth3"),
+        },
+    )
+    entry = roster.entry_of(plumbing)
+    first = ("10.1.1.40", "10.1.1.50", *(f"10.1.1.{n}" for n in range(10, 16)))
+    macs = ("02:00:00:00:00:1a",)
+    assert entry == {
+        Segment("eth1", 4): Presence(("10.1.0.1",), first, macs),
+        Segment("eth1", 6): Presence(("fd00::1", "fe80::1"), (), macs),
+    }
+    assert roster.read(roster.said(entry)) == entry

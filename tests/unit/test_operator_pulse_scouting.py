@@ -1,0 +1,277 @@
+"""When a silent node is said to be gone, by a virtual clock and scouts that see what is so."""
+
+from collections.abc import Collection
+
+import pytest
+
+from duravip_api.beats import Sight
+from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
+from duravip_operator.core.snapshot import Hearing
+from duravip_operator.pulse.roster import Entry, Presence, Segment
+from duravip_operator.pulse.scouting import Ask, Scouting
+from duravip_operator.pulse.suspicions import AGAIN, DECIDED_AFTER, LATER, OPEN_FOR
+
+NODES = ("n1", "n2", "n3", "n4", "n5")
+ETH1 = frozenset({"eth1"})
+NONE = frozenset[str]()
+STEP = 0.02
+
+
+def entry(n: int, *, served: bool = True, interfaces: Collection[str] = ("eth1",)) -> Entry:
+    """One v4 segment on each interface."""
+    vips = (f"10.1.1.{n}",) if served else ()
+    mac = f"02:00:00:00:00:0{n}"
+    return {Segment(i, 4): Presence((f"10.1.0.{n}",), vips, (mac,)) for i in interfaces}
+
+
+class Cluster:
+    """What is so, and the scouts that look at it."""
+
+    def __init__(self, nodes: Collection[str] = NODES) -> None:
+        self.now = 100.0
+        self.scouting = Scouting(0)
+        self.hearing = dict.fromkeys(nodes, Hearing.ALIVE)
+        self.dead: set[str] = set()
+        self.muted: set[str] = set()
+        self.deaf: set[str] = set()
+        """Scouts that hear no answer from anybody."""
+        self.lazy: set[str] = set()
+        """Scouts that say nothing."""
+        self.asked: list[Ask] = []
+        self.scouting.enroll({n: entry(int(n[1:])) for n in nodes}, self.now)
+        self.scouting.hear(self.hearing, self.now)
+
+    def run(self, seconds: float) -> None:
+        for _ in range(round(seconds / STEP)):
+            self.step()
+
+    def step(self) -> None:
+        """Ask what is due; the answers come a step later."""
+        self.scouting.judge(self.now)
+        asks = self.scouting.due(self.now)
+        self.asked += asks
+        self.now = round(self.now + STEP, 6)
+        for ask in asks:
+            if ask.watch.scout not in self.lazy | self.dead:
+                assert self.scouting.see(self.sight(ask), self.now)
+
+    def sight(self, ask: Ask, verdict: str = "") -> Sight:
+        scout, suspect, segment = ask.watch
+        own = all(address.startswith("10.1.0.") for address in ask.addresses)
+        heard = suspect not in self.dead and scout not in self.deaf
+        heard &= own or suspect not in self.muted
+        seen = verdict or ("answering" if heard else "silent")
+        return Sight(scout, ask.number, suspect, segment.interface, seen)
+
+    def silence(self, *names: str) -> None:
+        self.hearing = self.hearing | dict.fromkeys(names, Hearing.SILENT)
+        self.scouting.hear(self.hearing, self.now)
+
+    def return_(self, *names: str) -> None:
+        self.hearing = self.hearing | dict.fromkeys(names, Hearing.ALIVE)
+        self.scouting.hear(self.hearing, self.now)
+
+    def looks_at(self, suspect: str) -> list[Ask]:
+        return [ask for ask in self.asked if ask.watch.suspect == suspect]
+
+    def outcome(self, name: str = "n1") -> tuple[frozenset[str], frozenset[str]]:
+        """Where it is gone, where it answers."""
+        return self.scouting.outcomes()[name]
+
+
+@pytest.fixture
+def cluster() -> Cluster:
+    """One that has run for long enough for everybody to have witnesses."""
+    cluster = Cluster()
+    cluster.run(1)
+    cluster.asked.clear()
+    return cluster
+
+
+def test_a_fresh_cluster_has_three_witnesses_a_node_within_a_second() -> None:
+    cluster = Cluster()
+    cluster.run(1)
+    assert cluster.scouting.witnessed(cluster.now) == dict.fromkeys(NODES, ETH1)
+    for name in NODES:
+        looks = cluster.looks_at(name)
+        assert len({ask.watch.scout for ask in looks}) == 3
+        assert {ask.addresses for ask in looks} == {(f"10.1.0.{name[1]}",)}
+
+
+def test_all_replicas_choose_the_same_witnesses() -> None:
+    one, other = Cluster(NODES), Cluster(NODES[::-1])
+    one.run(0.1)
+    other.run(0.1)
+    assert {ask.watch for ask in one.asked} == {ask.watch for ask in other.asked}
+
+
+def test_each_witness_looks_every_twenty_seconds_not_all_at_once(cluster: Cluster) -> None:
+    cluster.run(2 * WATCH_EVERY)
+    looks = len(cluster.asked)
+    assert 2 * 15 <= looks <= 3 * 15
+    cluster.asked.clear()
+    cluster.run(WATCH_EVERY / 4)
+    assert len(cluster.asked) < 10
+
+
+def test_a_crashed_node_is_gone_as_soon_as_its_witnesses_have_looked(cluster: Cluster) -> None:
+    cluster.dead.add("n1")
+    cluster.silence("n1")
+    cluster.step()
+    assert len(cluster.looks_at("n1")) == 3
+    assert cluster.looks_at("n1")[0].addresses == ("10.1.1.1",)
+    assert cluster.looks_at("n1")[0].macs == ("02:00:00:00:00:01",)
+    assert cluster.outcome() == (ETH1, NONE)
+
+
+def test_a_node_that_answers_is_not_gone_until_it_is_mute(cluster: Cluster) -> None:
+    cluster.silence("n1")
+    cluster.run(0.3)
+    assert cluster.outcome() == (NONE, ETH1)
+    cluster.muted.add("n1")
+    cluster.run(AGAIN + STEP)
+    assert cluster.outcome() == (ETH1, NONE)
+    cluster.muted.clear()
+    cluster.run(LATER + STEP)
+    assert cluster.outcome() == (NONE, ETH1)
+
+
+def test_one_answer_outweighs_all_silence(cluster: Cluster) -> None:
+    cluster.silence("n1")
+    cluster.deaf.update(("n2", "n3", "n4", "n5"))
+    asks = cluster.scouting.due(cluster.now)
+    for ask in asks[:-1]:
+        cluster.scouting.see(cluster.sight(ask), cluster.now)
+    assert cluster.outcome() == (NONE, NONE), "one has not said anything yet"
+    cluster.scouting.see(cluster.sight(asks[-1], "answering"), cluster.now)
+    cluster.scouting.judge(cluster.now + DECIDED_AFTER)
+    assert cluster.outcome() == (NONE, ETH1)
+
+
+def test_a_scout_that_says_nothing_is_not_waited_for_long(cluster: Cluster) -> None:
+    cluster.dead.add("n1")
+    cluster.silence("n1")
+    cluster.lazy.update(("n2", "n3", "n4"))
+    cluster.step()
+    cluster.step()
+    assert cluster.outcome() == (NONE, NONE)
+    cluster.run(DECIDED_AFTER)
+    assert cluster.outcome() == (ETH1, NONE)
+
+
+def test_a_scout_that_falls_silent_itself_is_not_waited_for() -> None:
+    cluster = Cluster(("n1", "n2", "n3"))
+    cluster.run(1)
+    cluster.dead.update(("n1", "n2"))
+    cluster.silence("n1")
+    cluster.step()
+    assert cluster.outcome() == (NONE, NONE)
+    cluster.silence("n2")
+    cluster.step()
+    assert cluster.outcome("n1") == cluster.outcome("n2") == (ETH1, NONE)
+
+
+def test_without_a_witness_nothing_is_said() -> None:
+    cluster = Cluster()
+    cluster.deaf.update(NODES)
+    cluster.run(1)
+    assert cluster.scouting.witnessed(cluster.now) == {}
+    cluster.dead.add("n1")
+    cluster.silence("n1")
+    cluster.run(OPEN_FOR)
+    assert cluster.outcome() == (NONE, NONE)
+
+
+def test_where_nothing_is_heard_looks_become_rare() -> None:
+    cluster = Cluster(("n1", "n2"))
+    cluster.deaf.update(NODES)
+    cluster.run(4 * WATCH_EVERY)
+    cluster.asked.clear()
+    cluster.run(2 * WATCH_EVERY)
+    assert len(cluster.asked) <= 2 * 2 + 2
+
+
+def test_only_a_witness_counts(cluster: Cluster) -> None:
+    cluster.hearing["n6"] = Hearing.ALIVE
+    cluster.deaf.update(NODES)
+    cluster.scouting.enroll({"n6": entry(6)}, cluster.now)
+    cluster.return_("n6")
+    cluster.run(1)
+    assert cluster.looks_at("n6")
+    cluster.dead.add("n6")
+    cluster.silence("n6")
+    cluster.run(1)
+    assert cluster.outcome("n6") == (NONE, NONE)
+
+
+def test_a_witness_is_one_for_a_minute_and_lost_looks_cost_nothing(cluster: Cluster) -> None:
+    cluster.deaf.update(NODES)
+    cluster.run(WITNESS_FOR - 22)
+    assert cluster.scouting.witnessed(cluster.now) == dict.fromkeys(NODES, ETH1)
+    cluster.run(24)
+    assert cluster.scouting.witnessed(cluster.now) == {}
+
+
+def test_a_node_that_is_gone_stays_so_when_its_witnesses_no_longer_count(cluster: Cluster) -> None:
+    cluster.dead.add("n1")
+    cluster.silence("n1")
+    cluster.run(WITNESS_FOR + 1)
+    assert "n1" not in cluster.scouting.witnessed(cluster.now)
+    assert cluster.outcome() == (ETH1, NONE)
+    cluster.return_("n1")
+    assert "n1" not in cluster.scouting.outcomes()
+
+
+def test_where_it_serves_nothing_it_is_gone_if_it_has_a_witness(cluster: Cluster) -> None:
+    both = {"n1": entry(1, served=False, interfaces=("eth1", "eth2"))}
+    cluster.scouting.enroll(both, cluster.now)
+    cluster.silence("n1")
+    cluster.step()
+    assert cluster.outcome() == (NONE, NONE)
+    cluster.run(0.2)
+    assert cluster.outcome() == (ETH1, NONE)
+    assert not cluster.looks_at("n1")
+
+
+def test_what_it_loses_while_it_is_silent_is_still_asked_for(cluster: Cluster) -> None:
+    cluster.silence("n1")
+    cluster.scouting.enroll({"n1": entry(1, served=False)}, cluster.now)
+    cluster.run(0.1)
+    assert cluster.outcome() == (NONE, ETH1)
+
+
+def test_the_families_are_judged_apart(cluster: Cluster) -> None:
+    sixes = {Segment("eth1", 6): Presence(("fd00::1",), ("fd00::100",), ())}
+    cluster.scouting.enroll({"n1": {**entry(1), **sixes}}, cluster.now)
+    assert cluster.scouting.witnessed(cluster.now)["n1"] == NONE
+    cluster.dead.add("n1")
+    cluster.silence("n1")
+    cluster.run(0.3)
+    assert cluster.outcome() == (NONE, NONE), "nobody has ever heard it by neighbour discovery"
+
+
+def test_a_report_that_nobody_has_asked_for_is_refused(cluster: Cluster) -> None:
+    cluster.dead.add("n1")
+    cluster.silence("n1")
+    ask = cluster.scouting.due(cluster.now)[0]
+    sight = cluster.sight(ask)
+    see = cluster.scouting.see
+    assert not see(Sight("n1", 1 << 40, "n1", "eth1", "silent"), cluster.now)
+    assert not see(Sight("n9", ask.number, "n1", "eth1", "silent"), cluster.now)
+    assert not see(Sight(ask.watch.scout, ask.number, "n4", "eth1", "silent"), cluster.now)
+    assert see(sight, cluster.now)
+    assert not see(sight, cluster.now)
+
+
+def test_what_an_earlier_process_has_found_stays_so() -> None:
+    cluster = Cluster(("n1", "n2"))
+    cluster.scouting = Scouting(0)
+    cluster.scouting.resume("n1", ETH1, cluster.now)
+    for name in ("n1", "n2"):
+        cluster.scouting.witnesses.resume(name, Segment("eth1", 4), cluster.now)
+    cluster.silence("n1")
+    cluster.scouting.enroll({"n1": entry(1), "n2": entry(2)}, cluster.now)
+    cluster.dead.add("n1")
+    cluster.run(1)
+    assert cluster.outcome() == (ETH1, NONE)
+    assert cluster.scouting.witnessed(cluster.now) == {"n1": ETH1, "n2": ETH1}

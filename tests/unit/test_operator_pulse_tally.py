@@ -1,0 +1,52 @@
+"""What is counted of the pulse's work."""
+
+import pytest
+
+from duravip_operator.core.snapshot import Hearing, Silence
+from duravip_operator.metrics import Metrics
+from duravip_operator.pulse.messages import View
+from duravip_operator.pulse.tally import Tally
+
+ALIVE = View({"n1": Hearing.ALIVE})
+SILENT = View({"n1": Hearing.SILENT}, {"n1": Silence(since=10.0)})
+GONE = View({"n1": Hearing.SILENT}, {"n1": Silence(since=10.0, gone=frozenset({"eth1"}))})
+
+
+class Counted:
+    """A tally and what it has come to."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics("test")
+        self.tally = Tally(self.metrics)
+
+    def value(self, name: str, **labels: str) -> float:
+        found = self.metrics.registry.get_sample_value(f"duravip_operator_{name}", labels)
+        return found or 0.0
+
+
+@pytest.fixture
+def counted() -> Counted:
+    return Counted()
+
+
+def test_looks_are_counted_once_though_the_process_starts_anew(counted: Counted) -> None:
+    for looks in ({"silent": 2}, {"silent": 2, "answering": 3}, {"answering": 1}):
+        counted.tally.count(looks)
+    assert counted.value("looks_total", verdict="silent") == 2
+    assert counted.value("looks_total", verdict="answering") == 4
+
+
+def test_a_suspicion_is_timed_and_so_is_its_verdict(counted: Counted) -> None:
+    counted.tally.note(ALIVE, SILENT, 10.16)
+    counted.tally.note(SILENT, GONE, 10.2)
+    counted.tally.note(GONE, ALIVE, 12.0)
+    assert counted.value("suspicions_total") == 1
+    assert counted.value("false_alarms_total") == 0
+    assert counted.value("detection_seconds_sum", what="suspected") == pytest.approx(0.16)
+    assert counted.value("detection_seconds_sum", what="gone") == pytest.approx(0.2)
+
+
+def test_a_node_that_is_heard_again_soon_was_a_false_alarm(counted: Counted) -> None:
+    counted.tally.note(ALIVE, SILENT, 10.16)
+    counted.tally.note(SILENT, ALIVE, 10.3)
+    assert counted.value("false_alarms_total") == 1
