@@ -37,7 +37,7 @@ demo-down: $(STAMP) ## End the demo's cluster
 
 .PHONY: test
 test: requirements ## Everything that needs no more than this machine
-	@$(BIN)/python tests/tiers.py lint shape unit scenarios simulation api netns e2e
+	@$(BIN)/python tests/tiers.py lint shape unit scenarios simulation api netns faults e2e
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the import contracts
@@ -58,6 +58,10 @@ unit: $(STAMP) ## The fast tiers: shape, unit, scenarios
 .PHONY: e2e
 e2e: requirements ## The tests on real kubelets
 	@$(PYTEST) tests/e2e
+
+.PHONY: bench
+bench: requirements ## Measure everything beside keepalived; QUICK=1 takes five minutes
+	@$(LAB) bench $(if $(QUICK),--quick)
 
 .PHONY: manifests
 manifests: $(STAMP) ## Make the CRDs from the models
