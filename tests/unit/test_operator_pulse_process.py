@@ -16,6 +16,7 @@ from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Heard, Pulse
 from duravip_operator.pulse.roster import Presence, Segment
 from duravip_operator.settings import SettingsError, parsed
+from unit.pulse_stage import Agent, beating, pid_of, played, quiet
 
 OLD, NEW = "0123456789abcdef", "fedcba9876543210"
 OPTIONS = ["--mature=0.3", "--suspect-after=0.3"]
@@ -193,7 +194,6 @@ import asyncio, os, signal
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Pulse
 from duravip_operator.settings import parsed
-from unit.pulse_stage import Agent, beating, pid_of, played, quiet
 async def run():
     pulse = Pulse(parsed(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1",
         "--pulse-key-file={key}"]), lambda: None, Metrics("test"))

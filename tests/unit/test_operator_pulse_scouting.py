@@ -1,5 +1,7 @@
 """When a silent node is said to be gone, by a virtual clock and scouts that see what is so."""
 
+import pytest
+
 from duravip_api.beats import Sight
 from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
 from duravip_operator.core.snapshot import Hearing
