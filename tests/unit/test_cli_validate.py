@@ -179,7 +179,7 @@ def test_what_would_harm_an_object_in_the_cluster_is_a_problem(
     mine, node, theirs = _said(tmp_path, capsys, new, own, live=memory_of(world))
     assert "(NameMismatch)" in mine
     assert "is an address of node n1 (NodeAddress)" in node
-    assert theirs.startswith("in the cluster: Binding x/out: metadata.name: would become: ")
+    assert theirs.startswith("in the cluster: Binding x/out: metadata.name: because of these files: ")
 
 
 def test_an_object_that_is_already_there_does_not_clash_with_itself(
@@ -199,4 +199,5 @@ def test_problems_can_be_read_by_programs(
     file.write_text(json.dumps(_body("DuraVIP", "a", {"address": "x"})))
     assert run(["validate", "-o", "json", str(file)]) == 1
     (found,) = json.loads(capsys.readouterr().out)
-    assert (found["object"], found["field"]) == ("DuraVIP default/a", "spec.address")
+    assert (found["severity"], found["object"]) == ("problem", "DuraVIP default/a")
+    assert (found["file"], found["field"]) == (str(file), "spec.address")

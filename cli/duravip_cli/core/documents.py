@@ -25,6 +25,16 @@ class Problem(NamedTuple):
     message: str
     is_warning: bool = False
 
+    def as_json(self) -> dict[str, str]:
+        """As `-o json` prints it."""
+        return {
+            "severity": "warning" if self.is_warning else "problem",
+            "file": self.file,
+            "object": self.object,
+            "field": self.field,
+            "message": self.message,
+        }
+
     @property
     def line(self) -> str:
         """It in one line, e.g. `vips.yaml: DuraVIP mail/a: spec.address: is required`."""

@@ -47,8 +47,8 @@ def standings(view: View, made: decision.Decision, address: str) -> list[Standin
     names = sorted(snapshot.nodes.keys() | snapshot.plumbings.keys())
     verdict, choice = made.verdicts[address], made.choices.get(address)
     if choice is None:
-        why = f"{verdict.reason.sentence}: {verdict.message}"
-        return [Standing(name, "may not", verdict.reason, why) for name in names]
+        why = verdict.reason
+        return [Standing(name, "may not", why, why.sentence) for name in names]
     party = party_of(snapshot, made.units, unit)
     load = Counter(c.owner for c in made.choices.values() if c.owner)
     load.subtract({choice.owner: len(party.units)})

@@ -48,6 +48,7 @@ def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Probl
     made = decided(snapshot)
     topologies = {f"Topology {t.name}": t for t in made.topologies}
     entities = {entity.label: entity for entity in snapshot.entities}
+    targets = _targets(made)
     is_complete = any(document.kind == "Topology" for document in documents)
     found: list[Problem] = []
     for document in documents:
@@ -57,17 +58,24 @@ def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Probl
         entity = entities[document.label]
         said = _of_entity(entity, made, document.file)
         if cluster is None:
-            said = _of_files_alone(entity, made, said)
+            said = _of_files_alone(entity, targets, said)
             found += _uncovered(entity, made, document) if is_complete else ()
         found += [problem for _, problem in said]
     return [*found, *(_harmed(cluster, made, documents) if cluster else ())]
 
 
-def _of_files_alone(entity: Entity, made: Decision, said: Iterable[Said]) -> Iterator[Said]:
+def _targets(made: Decision) -> set[tuple[str, str]]:
+    """`(namespace, name)` of every Binding in the files, `("", address)` of every unit."""
+    members = [entity for unit in made.units.values() for entity in unit.entities]
+    named = {(e.namespace, e.name) for e in members if e.kind == "Binding"}
+    return named | {("", address) for address in made.units}
+
+
+def _of_files_alone(
+    entity: Entity, targets: set[tuple[str, str]], said: Iterable[Said]
+) -> Iterator[Said]:
     """Nothing is known of nodes, and what something follows may be in the cluster."""
-    target = entity.follow
-    bindings = {(e.namespace, e.name) for unit in made.units.values() for e in unit.entities}
-    is_here = target in made.units or (entity.namespace, target) in bindings
+    is_here = not targets.isdisjoint({(entity.namespace, entity.follow), ("", entity.follow)})
     for reason, problem in said:
         if reason not in _OF_NODES:
             may_be_there = reason in _OF_LEADERS and not is_here
@@ -118,15 +126,17 @@ def _harmed(before: Lists, made: Decision, documents: Sequence[Document]) -> Ite
         if entity.label in files or (entity.uid not in after and entity.uid not in made.refused):
             continue
         old, new = standing.verdict_on(entity), made.verdict_on(entity)
-        worse = _complaints(new) - _complaints(old)
-        for reason, message in sorted(worse):
-            yield _problem(CLUSTER, entity.label, reason, f"would become: {message}")
+        known = _complaints(old)
+        for reason, message in sorted(_complaints(new).items()):
+            if reason not in known:
+                found = _problem(CLUSTER, entity.label, reason, message)
+                yield found._replace(message=f"because of these files: {found.message}")
 
 
-def _complaints(verdict: Verdict) -> set[tuple[Reason, str]]:
-    said = {(r, m) for kind, r, m in verdict.advisories if kind in _FLAGS}
+def _complaints(verdict: Verdict) -> dict[Reason, str]:
+    said = {reason: message for kind, reason, message in verdict.advisories if kind in _FLAGS}
     is_refused = verdict.state in {State.BROKEN, State.UNASSIGNED}
-    return said | ({(verdict.reason, verdict.message)} if is_refused else set())
+    return {**said, **({verdict.reason: verdict.message} if is_refused else {})}
 
 
 def _problem(file: str, label: str, reason: Reason, message: str) -> Problem:

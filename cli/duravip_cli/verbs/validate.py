@@ -14,7 +14,7 @@ def run(call: Call) -> Code:
     found = [*reading.problems, *problems(reading.documents, cluster)]
     wrong = sum(not problem.is_warning for problem in found)
     if call.output.is_json:
-        call.output.json([problem._asdict() for problem in found])
+        call.output.json([problem.as_json() for problem in found])
     else:
         for problem in found:
             call.output.line(problem.line)

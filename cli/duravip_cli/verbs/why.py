@@ -66,7 +66,8 @@ def _print(
         out.line(f"{entity.label}{f' ({wants})' if wants else ''}")
         out.line(f"  {verdict.state}: {verdict.reason}: {verdict.message}")
         for kind, reason, message in verdict.advisories:
-            out.line(f"  {kind}: {reason}: {message}")
+            if reason is not verdict.reason:
+                out.line(f"  {kind}: {reason}: {message}")
     if stood:
         out.line()
         out.table(
