@@ -89,8 +89,8 @@ def _series(panel: Axes, system: str, rows: Sequence[Row]) -> None:
     for place, middle, row in zip(places, medians, rows, strict=True):
         if row.double_owner_samples:
             panel.annotate(
-                TWO_OWNERS, (place, middle), (0, 7), textcoords="offset points",
-                ha="center", fontsize=7, color=colour,
+                TWO_OWNERS, (place, middle), (8, 0), textcoords="offset points",
+                ha="left", va="center", fontsize=7, color=colour,
             )  # fmt: skip
 
 

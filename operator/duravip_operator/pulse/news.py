@@ -1,32 +1,52 @@
-"""What is new about the nodes: said in the log, and whether it is more than a suspicion."""
+"""What of the pulse's knowledge is shown, and what is said of it in the log.
+
+A suspicion is not shown at once. The neighbours are asked first: what they say is shown, or, when
+they say nothing, the silence itself 0.1 s later. So a beat that is a little late changes nothing,
+and no pass is under way when it must be decided what follows from a crash.
+"""
 
 import logging
+from typing import Final
 
 from duravip_operator.core.snapshot import Hearing, Silence
-from duravip_operator.pulse.messages import View, differences
+from duravip_operator.pulse.messages import View
 
 log = logging.getLogger(__name__)
 
-
-def is_mere_suspicion(before: View, after: View) -> bool:
-    """Whether nothing is new but that some nodes have fallen silent."""
-    fallen = differences(before.silences, after.silences).keys()
-    others = differences(before.hearing, after.hearing).keys() - fallen
-    return (
-        after.witnessed == before.witnessed
-        and not others
-        and all(
-            name in after.silences
-            and name not in before.silences
-            and _is_open(after.silences[name])
-            for name in fallen
-        )
-    )
+LOOKING_TAKES: Final = 0.1
+"""So long the neighbours of a silent node are given, in seconds."""
 
 
-def _is_open(silence: Silence) -> bool:
-    """Whether nothing follows from it yet."""
-    return not (silence.gone or silence.answering or silence.is_muted)
+class News:
+    """What is known, and what of it is shown. Times are arguments, of one steady clock."""
+
+    def __init__(self) -> None:
+        self.known = View()
+        self._held: dict[str, tuple[Hearing, float]] = {}
+        """What is still shown of those that have just fallen silent, and until when."""
+
+    def take(self, after: View, now: float) -> bool:
+        """Take what is known now; whether something of it is kept back for a moment."""
+        before, self.known = self.known, after
+        fallen = after.silences.keys() - before.silences.keys()
+        for name in fallen & before.hearing.keys():
+            self._held[name] = before.hearing[name], now + LOOKING_TAKES
+        for name in [name for name in self._held if _is_clear(after.silences.get(name))]:
+            del self._held[name]
+        return not fallen.isdisjoint(self._held)
+
+    def shown(self, now: float) -> View:
+        """What others are to see of it."""
+        held = {name: was for name, (was, until) in self._held.items() if now < until}
+        if not held:
+            return self.known
+        silences = {n: how for n, how in self.known.silences.items() if n not in held}
+        return View({**self.known.hearing, **held}, silences, self.known.witnessed)
+
+
+def _is_clear(silence: Silence | None) -> bool:
+    """Whether the silence is over, or something follows from it."""
+    return silence is None or bool(silence.gone) or silence.is_muted
 
 
 def log_changes(before: View, after: View) -> None:

@@ -23,7 +23,7 @@ from duravip_operator.pulse.messages import (
     view_after,
     view_said,
 )
-from duravip_operator.pulse.news import is_mere_suspicion, log_changes
+from duravip_operator.pulse.news import LOOKING_TAKES, News, log_changes
 from duravip_operator.pulse.roster import Entry, Roster, said
 from duravip_operator.pulse.tally import Tally
 from duravip_operator.settings import Settings, SettingsError
@@ -42,9 +42,6 @@ PROLONGED_EVERY: Final = 0.3
 LEADS_AT_MOST: Final = 1.5
 """After so many seconds without a word of ours our process no longer speaks for a leader."""
 
-LOOKING_TAKES: Final = 0.1
-"""So long the neighbours of a silent node are given before its silence alone counts."""
-
 
 class Pulse:
     """Who is heard, who is gone. All of it belongs to the asyncio thread."""
@@ -57,6 +54,7 @@ class Pulse:
         self._on_change = on_change
         self._tally = Tally(metrics)
         self._metrics = metrics
+        self._news = News()
         self._view = View()
         self._beats: dict[str, Heard] = {}
         self._expected: frozenset[str] = frozenset()
@@ -153,7 +151,7 @@ class Pulse:
             with theirs:
                 self._process = _started(self._settings, udp, theirs)
             reader, self._pipe = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
-            self._send({"resume": view_said(self._view)})
+            self._send({"resume": view_said(self._news.known)})
             lead = {"lead": self._lead, "until": self._end()}
             self._send({"expect": sorted(self._expected), **lead})
             roster = _roster_said(self._roster)
@@ -182,11 +180,14 @@ class Pulse:
     def _take(self, message: Message) -> None:
         if "note" in message:
             log.warning("pulse: %s", message["note"])
-        before, self._view = self._view, view_after(self._view, message)
+        before, after = self._news.known, view_after(self._news.known, message)
+        now = time.monotonic()
+        if self._news.take(after, now):
+            asyncio.get_running_loop().call_later(LOOKING_TAKES, self._look)
         boots = {name: heard.boot for name, heard in self._beats.items()}
         beats = {name: Heard(*fields) for name, fields in message.get("beats", {}).items()}
         self._beats |= beats
-        for name in self._beats.keys() - self._view.hearing.keys() - beats.keys():
+        for name in self._beats.keys() - after.hearing.keys() - beats.keys():
             del self._beats[name]
         restarted = [
             name for name, heard in beats.items() if boots.get(name, heard.boot) != heard.boot
@@ -195,13 +196,15 @@ class Pulse:
             log.info("the agent of %s has started anew", name)
         if "sights" in message:
             self._tally.count(message["sights"])
-        self._tally.note(before, self._view, time.monotonic())
+        self._tally.note(before, after, now)
+        self._look(must_tell=bool(restarted))
+
+    def _look(self, *, must_tell: bool = False) -> None:
+        """See what is to be shown now."""
+        before, self._view = self._view, self._news.shown(time.monotonic())
         log_changes(before, self._view)
-        if restarted or not is_mere_suspicion(before, self._view):
+        if must_tell or self._view != before:
             self._on_change()
-        elif self._view != before:
-            # Nothing moves yet, and a pass now would be in the way when the wire has answered.
-            asyncio.get_running_loop().call_later(LOOKING_TAKES, self._on_change)
 
 
 def _roster_said(changes: Mapping[str, Entry | None]) -> Message:
