@@ -179,7 +179,8 @@ def test_what_would_harm_an_object_in_the_cluster_is_a_problem(
     mine, node, theirs = _said(tmp_path, capsys, new, own, live=memory_of(world))
     assert "(NameMismatch)" in mine
     assert "is an address of node n1 (NodeAddress)" in node
-    assert theirs.startswith("in the cluster: Binding x/out: metadata.name: because of these files: ")
+    because = "in the cluster: Binding x/out: metadata.name: because of these files: "
+    assert theirs.startswith(because)
 
 
 def test_an_object_that_is_already_there_does_not_clash_with_itself(
