@@ -43,13 +43,13 @@ def namespace_of(body: Body) -> str:
 def spec_of(body: Body) -> Body:
     """What is wanted; a mapping whatever stands there."""
     found = body.get("spec")
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def status_of(body: Body) -> Body:
     """What became of it; a mapping whatever stands there."""
     found = body.get("status")
-    return found if isinstance(found, Mapping) else {}
+    return found if isinstance(found, dict) else {}
 
 
 def condition(body: Body, kind: str) -> Body:
