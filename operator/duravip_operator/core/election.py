@@ -78,7 +78,7 @@ def elected(
         else:
             waiting.append(party)
     for party in waiting:
-        owner = _least_loaded(party, load, snapshot.max_aliases)
+        owner = _placed(party, load, snapshot.max_aliases)
         if owner:
             load[owner] += party.weight
             _record(choices, party, owner, holders)
@@ -121,9 +121,16 @@ def _parties(units: Mapping[str, Unit], snapshot: Snapshot) -> list[Party]:
 def _settled(party: Party, holder: str) -> str:
     """The owner that needs no comparison of loads; empty when there is none."""
     preference, eligible = party.leader.preference, party.eligible
-    if preference in eligible.may_take:
+    if preference in eligible.may_take - eligible.suspected:
         return preference
     return holder if holder in eligible.may_keep else ""
+
+
+def _placed(party: Party, load: Mapping[str, int], most: int) -> str:
+    """The owner of a party that nobody has; empty when there is none."""
+    if party.leader.preference in party.eligible.may_take:
+        return party.leader.preference
+    return _least_loaded(party, load, most)
 
 
 def _least_loaded(party: Party, load: Mapping[str, int], most: int) -> str:

@@ -2,8 +2,9 @@
 
 A node may *take* an address when its agent has been heard for long enough, it matches every
 selector, and it has the Topology's interface up. It may *keep* one with less: an agent that is
-young, or suspected, has done nothing wrong. A party, a leader with its followers, needs one node
-that may hold all of it.
+young, or suspected, has done nothing wrong. One that has only just been suspected still takes its
+share of what is new: otherwise every hiccup would make the shares uneven. A party, a leader with
+its followers, needs one node that may hold all of it.
 
 Units with the same selectors and the same placement have the same answer, so it is found once for
 each kind of unit and not for each of ten thousand.
@@ -31,6 +32,9 @@ _BY_HEARING = {
 }
 
 
+NOBODY: frozenset[str] = frozenset()
+
+
 @dataclass(frozen=True, slots=True)
 class Eligible:
     """The nodes that may hold a unit."""
@@ -39,6 +43,8 @@ class Eligible:
     may_keep: frozenset[str]
     lost: frozenset[str]
     """Those that only their silence excludes: if nobody else may have it, they are left alone."""
+    suspected: frozenset[str]
+    """Those of the nodes that may take it for whose sake nothing is moved at this moment."""
     refusals: Mapping[str, Reason]
     """Why each of the other nodes may not take it."""
 
@@ -47,6 +53,7 @@ class Eligible:
             self.may_take & other.may_take,
             self.may_keep & other.may_keep,
             (self.lost | self.may_keep) & (other.lost | other.may_keep),
+            self.suspected | other.suspected,
             {**other.refusals, **self.refusals},
         )
 
@@ -79,7 +86,7 @@ class Eligibility:
     def _alone(self, unit: Unit) -> Eligible:
         topology = unit.topology
         if topology is None:
-            return Eligible(frozenset(), frozenset(), frozenset(), {})
+            return Eligible(NOBODY, NOBODY, NOBODY, NOBODY, {})
         selectors = {entity.selector for entity in unit.entities}
         key = (topology.placement, frozenset({topology.selector, *selectors}))
         if key not in self._known:
@@ -93,6 +100,7 @@ def _eligible(
     take: set[str] = set()
     keep: set[str] = set()
     lost: set[str] = set()
+    suspected: set[str] = set()
     refusals: dict[str, Reason] = {}
     for name, plumbing in snapshot.plumbings.items():
         node = snapshot.nodes.get(name)
@@ -103,10 +111,25 @@ def _eligible(
         elif hearing is Hearing.ALIVE:
             take.add(name)
             keep.add(name)
+        elif _is_hiccup(snapshot, name, placement):
+            take.add(name)
+            keep.add(name)
+            suspected.add(name)
         else:
             (lost if snapshot.is_gone(name, placement) else keep).add(name)
             refusals[name] = _BY_HEARING[hearing]
-    return Eligible(frozenset(take), frozenset(keep), frozenset(lost), refusals)
+    return Eligible(
+        frozenset(take), frozenset(keep), frozenset(lost), frozenset(suspected), refusals
+    )
+
+
+def _is_hiccup(snapshot: Snapshot, node: str, placement: Placement) -> bool:
+    """Whether a node that was alive has only just fallen silent, and is not known to be gone."""
+    silence = snapshot.silences.get(node)
+    is_silent = snapshot.hearing.get(node) is Hearing.SILENT
+    if not is_silent or silence is None or silence.is_lasting:
+        return False
+    return not snapshot.is_gone(node, placement)
 
 
 def _lasting_refusal(
