@@ -58,6 +58,7 @@ class Loop:
         self._epoch: int | None = None
         self._must_hurry = False
         """Something was taken from a silent node: nobody serves it until the next pass."""
+        self._decided: decision.Decision | None = None
         self._started = time.monotonic()
         self._is_settled = False
 
@@ -99,7 +100,8 @@ class Loop:
             self._memory = handover.remembered(self._memory, snapshot)
             if await self._prepare(snapshot, epoch) or not self._has_settled(snapshot):
                 return
-            decided = decision.decided(snapshot, self._memory)
+            decided = decision.decided(snapshot, self._memory, self._decided)
+        self._decided = decided
         await self._grant(snapshot, decided.plans, epoch)
         say = parts.reporting.note if self._must_hurry else parts.reporting.report
         say(snapshot, decided)
