@@ -1,82 +1,14 @@
 """When a silent node is said to be gone, by a virtual clock and scouts that see what is so."""
 
-from collections.abc import Collection
-
 import pytest
 
 from duravip_api.beats import Sight
 from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
 from duravip_operator.core.snapshot import Hearing
-from duravip_operator.pulse.roster import Entry, Presence, Segment
-from duravip_operator.pulse.scouting import Ask, Scouting
+from duravip_operator.pulse.roster import Presence, Segment
+from duravip_operator.pulse.scouting import Scouting
 from duravip_operator.pulse.suspicions import AGAIN, DECIDED_AFTER, LATER, OPEN_FOR
-
-NODES = ("n1", "n2", "n3", "n4", "n5")
-ETH1 = frozenset({"eth1"})
-NONE = frozenset[str]()
-STEP = 0.02
-
-
-def entry(n: int, *, served: bool = True, interfaces: Collection[str] = ("eth1",)) -> Entry:
-    """One v4 segment on each interface."""
-    vips = (f"10.1.1.{n}",) if served else ()
-    mac = f"02:00:00:00:00:0{n}"
-    return {Segment(i, 4): Presence((f"10.1.0.{n}",), vips, (mac,)) for i in interfaces}
-
-
-class Cluster:
-    """What is so, and the scouts that look at it."""
-
-    def __init__(self, nodes: Collection[str] = NODES) -> None:
-        self.now = 100.0
-        self.scouting = Scouting(0)
-        self.hearing = dict.fromkeys(nodes, Hearing.ALIVE)
-        self.dead: set[str] = set()
-        self.muted: set[str] = set()
-        self.deaf: set[str] = set()
-        """Scouts that hear no answer from anybody."""
-        self.lazy: set[str] = set()
-        """Scouts that say nothing."""
-        self.asked: list[Ask] = []
-        self.scouting.enroll({n: entry(int(n[1:])) for n in nodes}, self.now)
-        self.scouting.hear(self.hearing, self.now)
-
-    def run(self, seconds: float) -> None:
-        for _ in range(round(seconds / STEP)):
-            self.step()
-
-    def step(self) -> None:
-        """Ask what is due; the answers come a step later."""
-        self.scouting.judge(self.now)
-        asks = self.scouting.due(self.now)
-        self.asked += asks
-        self.now = round(self.now + STEP, 6)
-        for ask in asks:
-            if ask.watch.scout not in self.lazy | self.dead:
-                assert self.scouting.see(self.sight(ask), self.now)
-
-    def sight(self, ask: Ask, verdict: str = "") -> Sight:
-        scout, suspect, segment = ask.watch
-        own = all(address.startswith("10.1.0.") for address in ask.addresses)
-        heard = suspect not in self.dead and scout not in self.deaf
-        heard &= own or suspect not in self.muted
-        seen = verdict or ("answering" if heard else "silent")
-        return Sight(scout, ask.number, suspect, segment.interface, seen)
-
-    def silence(self, *names: str) -> None:
-        self.hearing = self.hearing | dict.fromkeys(names, Hearing.SILENT)
-        self.scouting.hear(self.hearing, self.now)
-
-    def return_(self, *names: str) -> None:
-        self.hearing = self.hearing | dict.fromkeys(names, Hearing.ALIVE)
-        self.scouting.hear(self.hearing, self.now)
-
-    def looks_at(self, suspect: str) -> list[Ask]:
-        return [ask for ask in self.asked if ask.watch.suspect == suspect]
-
-    def outcome(self, name: str = "n1") -> tuple[frozenset[str], frozenset[str]]:
-        """Where it is gone, where it answers."""
-        return self.scouting.outcomes()[name]
+from unit.pulse_world import ETH1, NODES, NONE, STEP, Cluster, entry
 
 
 @pytest.fixture
