@@ -16,10 +16,9 @@ from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Heard, Pulse
 from duravip_operator.pulse.roster import Presence, Segment
 from duravip_operator.settings import SettingsError, parsed
-from unit.pulse_stage import Agent, beating, pid_of, played, quiet
+from unit.pulse_agent import KEY, Agent, beating, pid_of, played, quiet
 
-OLD, NEW = "0123456789abcdef", "fedcba9876543210"
-OPTIONS = ["--mature=0.3", "--suspect-after=0.3"]
+OLD, NEW = KEY, "fedcba9876543210"
 ETH1 = Segment("eth1", 4)
 
 

@@ -8,12 +8,7 @@ from duravip_operator.core.snapshot import Hearing
 from duravip_operator.pulse.roster import Presence, Segment
 from duravip_operator.pulse.scouting import Scouting
 from duravip_operator.pulse.suspicions import AGAIN, DECIDED_AFTER, LATER, OPEN_FOR
-from unit.pulse_cluster import Cluster, entry
-
-NODES = ("n1", "n2", "n3", "n4", "n5")
-ETH1 = frozenset({"eth1"})
-NONE = frozenset[str]()
-STEP = 0.02
+from unit.pulse_world import ETH1, NODES, NONE, STEP, Cluster, entry
 
 
 @pytest.fixture

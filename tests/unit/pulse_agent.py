@@ -1,4 +1,4 @@
-"""A pulse with its process, and agents that beat as they are told."""
+"""An agent that beats, and sees, what a test tells it to."""
 
 import asyncio
 import os
@@ -9,18 +9,16 @@ from pathlib import Path
 from duravip_api.beats import Ack, Beat, Look, Sight, keys_in, opened, sealed
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Pulse
-from duravip_operator.pulse.roster import Segment
 from duravip_operator.settings import parsed
 
-OLD, NEW = "0123456789abcdef", "fedcba9876543210"
+KEY = "0123456789abcdef"
 OPTIONS = ["--mature=0.3", "--suspect-after=0.3"]
-ETH1 = Segment("eth1", 4)
 
 
 class Agent:
     """Beats when it is told to."""
 
-    def __init__(self, port: int, key: str = OLD, name: str = "n1") -> None:
+    def __init__(self, port: int, key: str = KEY, name: str = "n1") -> None:
         self.keys, self.name = keys_in(key), name
         self.sees = "answering"
         """What it says when it is asked to look."""

@@ -1,4 +1,4 @@
-"""A cluster on a virtual clock, whose scouts see what they are told to see."""
+"""A cluster with a virtual clock, whose scouts see what is so."""
 
 from collections.abc import Collection
 
