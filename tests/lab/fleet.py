@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from kubernetes import client
+
 from lab.cluster import Lab
 from lab.errors import LabError
 from lab.processes import Process
@@ -21,6 +23,7 @@ class Fleet:
 
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
+        self._api = client.CustomObjectsApi(lab.api())
         self._key = lab.layout.home / "pulse.key"
         self._key.write_text(KEY)
         self.operators: dict[str, Process] = {}
@@ -79,14 +82,18 @@ class Fleet:
         ).strip()  # fmt: skip
 
     def owners(self) -> dict[str, str]:
-        """`{address: owner}` as the statuses say; empty for those that nobody serves."""
-        fields = "{.spec.address} {.status.owner} {.status.state}{'\\n'}"
-        template = "-o=jsonpath={range .items[*]}" + fields + "{end}"
+        """`{address: owner}` as the statuses say; empty for those that nobody serves.
+
+        By a client that stays connected: a kubectl for each look would be the heaviest load here.
+        """
         found = {}
-        for kind in ("duravips", "vipbindings"):
-            for line in self._lab.kubectl("get", kind, "-A", template).splitlines():
-                address, *rest = line.split()
-                found[address] = rest[0] if rest[-1:] == ["Owned"] else ""
+        for plural in ("duravips", "vipbindings"):
+            listed = self._api.list_cluster_custom_object("duravip.io", "v1alpha1", plural)
+            for body in listed["items"]:
+                status = body.get("status") or {}
+                owner = status.get("owner", "") if status.get("state") == "Owned" else ""
+                if address := body["spec"].get("address"):
+                    found[address] = owner
         return found
 
 
@@ -96,5 +103,5 @@ def wait_until(true: Callable[[], bool], what: str, timeout: float = 30) -> floa
     while not true():
         if time.monotonic() - started > timeout:
             raise LabError(f"still not true after {timeout:g} s: {what}")
-        time.sleep(0.05)
+        time.sleep(0.1)
     return time.monotonic() - started
