@@ -57,7 +57,8 @@ class Cluster:
         heard = suspect not in self.dead and scout not in self.deaf
         heard &= own or suspect not in self.muted
         seen = verdict or ("answering" if heard else "silent")
-        return Sight(scout, ask.number, suspect, segment.interface, seen)
+        ago = 0.0 if seen == "answering" else -1.0
+        return Sight(scout, ask.number, suspect, segment.interface, seen, ago)
 
     def silence(self, *names: str) -> None:
         self.hearing = self.hearing | dict.fromkeys(names, Hearing.SILENT)

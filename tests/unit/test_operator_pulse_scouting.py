@@ -1,5 +1,7 @@
 """When a silent node is said to be gone, by a virtual clock and scouts that see what is so."""
 
+from dataclasses import replace
+
 import pytest
 
 from duravip_api.beats import Sight
@@ -207,3 +209,16 @@ def test_what_an_earlier_process_has_found_stays_so() -> None:
     cluster.run(1)
     assert cluster.outcome() == (ETH1, NONE)
     assert cluster.scouting.witnessed(cluster.now) == {"n1": ETH1, "n2": ETH1}
+
+
+def test_a_scout_that_remembers_is_a_witness_to_an_operator_that_does_not() -> None:
+    cluster = Cluster(("n1", "n2"))
+    cluster.dead.add("n1")
+    cluster.silence("n1")
+    for ago in (WITNESS_FOR + 1, WITNESS_FOR - 1):
+        assert cluster.outcome() == (NONE, NONE)
+        ask = next(a for a in cluster.scouting.due(cluster.now) if a.watch.scout == "n2")
+        sight = replace(cluster.sight(ask), heard_ago=ago)
+        cluster.scouting.see(sight, cluster.now)
+        cluster.now += AGAIN + STEP
+    assert cluster.outcome() == (ETH1, NONE)

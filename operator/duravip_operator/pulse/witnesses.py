@@ -38,6 +38,7 @@ class Watch(NamedTuple):
 class _Turn:
     due: float
     wait: float = FIRST_WAIT
+    was_answered: bool = False
 
 
 @dataclass(slots=True)
@@ -86,13 +87,13 @@ class Witnesses:
     def note(self, watch: Watch, asked: float) -> None:
         """The suspect has answered the scout, which had asked at that time."""
         seen = self._book[watch.suspect, watch.segment]
-        is_first = watch.scout not in seen
         seen[watch.scout] = max(asked, seen.get(watch.scout, asked))
         turn = self._turns.get(watch)
         if turn:
             # At the same time for all is what a fresh cluster does; it must not stay so.
             turn.wait = FIRST_WAIT
-            turn.due = asked + WATCH_EVERY * (_spread(watch) if is_first else 1.0)
+            turn.due = asked + WATCH_EVERY * (1.0 if turn.was_answered else _spread(watch))
+            turn.was_answered = True
 
     def recall(self, watch: Watch, heard: float) -> None:
         """The scout remembers when it last heard the suspect: perhaps before we were there."""
