@@ -49,6 +49,12 @@ class Handover:
         placed = self._tools.plumber.placed(self._tools.specs.grant.wanted)
         return placed & self._tools.fence.held
 
+    def is_alone(self) -> bool:
+        """Whether something is held without contact: others are asked about it all the time."""
+        contact = self._tools.judge.contact()
+        is_alone = contact is None or clock.now() - contact.sent > ALONE_AFTER
+        return is_alone and bool(self._tools.fence.held)
+
     def step(self, occasion: Occasion) -> bool:
         """Make one; False when not all is done and the next one is to follow at once."""
         tools = self._tools
@@ -122,9 +128,8 @@ class Handover:
         contact = facts.contact
         if verdict.must_read and contact and contact.generation > tools.specs.newest_read:
             tools.inquiry.read_soon()
-        is_alone = contact is None or facts.now - contact.sent > ALONE_AFTER
-        if facts.armed and is_alone:
-            self.due = min(self.due, tools.inquiry.check(facts.now))
+        if facts.armed and self.is_alone():
+            tools.inquiry.check(facts.now)
 
     def _plumb(self, facts: Facts, verdict: Verdict, plan: Plan, occasion: Occasion) -> bool:
         """Make the kernel as it should be: what is in the way of another address goes first."""

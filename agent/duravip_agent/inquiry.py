@@ -16,7 +16,7 @@ from duravip_agent.scout import Scout
 from duravip_agent.watch import Held, Watcher
 from duravip_api.addresses import numbered
 
-CHECK_EVERY = 0.1
+CHECK_EVERY = 0.09
 """Without contact, the segment is asked so often whether somebody else has what we have."""
 
 CHECKED_AT_ONCE = 8
@@ -46,21 +46,20 @@ class Inquiry:
             question = Question(tuple(sorted(asked, key=numbered)))
             self._scout.ask(interface, question, partial(self._answer, generation))
 
-    def check(self, now: float) -> float:
-        """Ask whether others answer for what we hold (rule A4); gives when to check again.
+    def check(self, now: float) -> None:
+        """Ask whether others answer for what we hold (rule A4), unless that was just done.
 
         A segment that was cut may have healed: whoever took over on the other side announces
         itself seldom, and nobody tells us anything.
         """
         if now - self._checked < CHECK_EVERY:
-            return self._checked + CHECK_EVERY
+            return
         self._checked = now
         self._turn += 1
         for interface, addresses in self._held.addresses.items():
             asked = _part(sorted(addresses, key=numbered), self._turn)
             answer = partial(self._claim, interface)
             self._scout.ask(interface, Question(asked, ONE_PROBE, is_one_enough=True), answer)
-        return now + CHECK_EVERY
 
     def hold(self, addresses: Mapping[str, frozenset[str]], links: Iterable[Link]) -> None:
         """Listen for claims of exactly these, by interface (rule A4)."""

@@ -54,6 +54,10 @@ class Judge:
         self._defended: dict[str, float] = {}
         self.conflicts = Conflicts()
 
+    def contact(self) -> Contact | None:
+        """The newest acknowledgement of a leader."""
+        return self._sources.contact()
+
     @property
     def contested(self) -> Mapping[str, str]:
         """The MACs that answered when a segment was asked for contested addresses."""

@@ -168,7 +168,9 @@ class Loop:
         if now - self._swept >= SWEEP:
             self._is_dirty = self._with_links = True
         self._is_dirty |= now >= self._retry_at
-        if self._is_dirty or self._must_judge or clock.now() >= self._parts.handover.due:
+        handover = self._parts.handover
+        is_due = clock.now() >= handover.due or handover.is_alone()
+        if self._is_dirty or self._must_judge or is_due:
             with self._tools.metrics.step.time():
                 self._step(now)
 
