@@ -1,7 +1,7 @@
 """The layer below all others: a small root made of this machine's own Debian files.
 
-Debian's Python with its standard library, a shell and `sleep`, and every shared library that
-they need. It stands in for `python:slim`, which no build without a registry can have.
+Debian's Python with its standard library, a shell, `sleep`, the agent's `nft`, and every shared
+library that they need. It stands in for `python:slim`, which no build without a registry can have.
 """
 
 import os
@@ -16,7 +16,7 @@ from lab.image.oci import Content
 from lab.processes import run
 
 PYTHON: Final = Path("/usr/bin/python3")
-PROGRAMS: Final = ("/bin/sh", "/bin/sleep")
+PROGRAMS: Final = ("/bin/sh", "/bin/sleep", "/usr/sbin/nft")
 EXPECTED: Final = (
     "libdl.so.2", "libgcc_s.so.1", "libpthread.so.0", "libresolv.so.2", "librt.so.1",
     "libstdc++.so.6", "libutil.so.1",
