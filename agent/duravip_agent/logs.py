@@ -1,8 +1,8 @@
 """The log: one line a change on stderr, as text or as JSON."""
 
-import json
 import logging
-from datetime import UTC, datetime
+
+from duravip_api.logs import Json, Text
 
 
 def set_up(form: str, level: str) -> None:
@@ -13,32 +13,3 @@ def set_up(form: str, level: str) -> None:
     logging.getLogger("duravip_agent").setLevel(level.upper())
     for name in ("kubernetes", "urllib3"):  # they say each thing again that we say, at length
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-
-
-class Text(logging.Formatter):
-    """Time, level, message."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """One line, and a traceback where there is one."""
-        line = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
-
-
-class Json(logging.Formatter):
-    """The same as an object."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """One line, whatever is in it."""
-        fields = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields)

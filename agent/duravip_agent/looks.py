@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Callable
 
-from duravip_agent.core.scouting import MOST_SCOUTED, Sighting, Suspect
+from duravip_agent.core.scouting import Sighting, Suspect
 from duravip_agent.metrics import Metrics
 from duravip_agent.scout import Scout
 from duravip_api.addresses import parsed
 from duravip_api.beats import Look, Sight
+from duravip_api.timing import MOST_SCOUTED
 
 log = logging.getLogger(__name__)
 

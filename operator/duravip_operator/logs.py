@@ -1,8 +1,8 @@
 """The log: one line a change on stderr, as text or as JSON."""
 
-import json
 import logging
-from datetime import UTC, datetime
+
+from duravip_api.logs import Json, Text
 
 CHATTY = ("kopf", "kubernetes", "urllib3", "aiohttp", "asyncio")
 """Libraries that log every retry, with a traceback: we say once what is away, and once what is
@@ -16,32 +16,3 @@ def set_up(form: str, level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for name in CHATTY:
         logging.getLogger(name).setLevel(logging.CRITICAL)
-
-
-def _time(record: logging.LogRecord) -> str:
-    return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
-
-
-class Text(logging.Formatter):
-    """Time, level, message."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """One line, and a traceback where there is one."""
-        line = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
-
-
-class Json(logging.Formatter):
-    """The same as an object."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        """One line, whatever is in it."""
-        fields = {
-            "time": _time(record),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            fields["traceback"] = self.formatException(record.exc_info)
-        return json.dumps(fields)

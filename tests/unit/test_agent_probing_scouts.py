@@ -3,16 +3,8 @@
 import pytest
 
 from duravip_agent.core.probing import ONE_PROBE, Findings, Question
-from duravip_agent.core.scouting import (
-    MOST_SCOUTED,
-    WATCH_EVERY,
-    WITNESS_FOR,
-    Suspect,
-    Verdict,
-    WitnessBook,
-    question_about,
-    verdict_on,
-)
+from duravip_agent.core.scouting import Suspect, Verdict, WitnessBook, question_about, verdict_on
+from duravip_api.timing import MOST_SCOUTED, WATCH_EVERY, WITNESS_FOR
 
 MAC, FOREIGN = "02:00:00:00:00:fe", "02:00:00:00:00:ee"
 ONE, TWO = "10.1.1.1", "10.1.1.2"

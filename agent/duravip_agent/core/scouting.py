@@ -9,18 +9,9 @@ follows from a sighting.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Final
 
 from duravip_agent.core.probing import ONE_PROBE, Findings, Question
-
-WITNESS_FOR: Final = 60.0
-"""So long after a node was heard its silence has a meaning, in seconds."""
-
-WATCH_EVERY: Final = 20.0
-"""A watched node is asked for an address this often, in seconds."""
-
-MOST_SCOUTED: Final = 8
-"""Addresses of a suspect that are asked about."""
+from duravip_api.timing import MOST_SCOUTED, WATCH_EVERY, WITNESS_FOR
 
 
 @dataclass(frozen=True, slots=True)
