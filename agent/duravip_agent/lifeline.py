@@ -55,7 +55,6 @@ class Lifeline:
                 self._metrics.refresh_gap.observe(before - self.refreshed)
                 self.refreshed = before
         if is_over:
-            self._metrics.lapses.inc()
             self._on_lapse()
 
     def mute(self) -> None:
@@ -78,6 +77,8 @@ class Lifeline:
 
     def _mute(self) -> None:
         self._dead_man.mute()
+        if self.refreshed is not None:  # whichever thread finds it first
+            self._metrics.lapses.inc()
         self.refreshed = None
 
     def _leash(self, contact: Contact | None) -> Leash:

@@ -37,7 +37,9 @@ class Metrics:
         self.claims = self._counter("claims", "Claims of our addresses by other hosts.")
         self.probed = self._counter("probed", "Contested addresses that were asked about.")
         self.late = self._counter("late_arms", "Addresses that were armed too late: muted again.")
-        self.lapses = self._counter("lapses", "How often everything was muted for being late.")
+        self.lapses = self._counter(
+            "lapses", "How often everything fell silent: too late, or unfenced."
+        )
         self.rebuilt = self._counter("fence_rebuilds", "How often the fence was built again.")
         self.looks = self._counter("looks", "Looks at other nodes, by what was seen.", "verdict")
         self.refresh_gap = Histogram(

@@ -20,6 +20,9 @@ NODE = "n1"
 PATIENCE = 30.0
 """For what has no deadline of its own: other programs may keep the machine busy."""
 
+STILL = 20
+"""Looks a second: nothing is written any more when they all see the same."""
+
 WHERE = (GROUP, VERSION, "nodeplumbings")
 MERGE = "application/merge-patch+json"
 
@@ -111,6 +114,17 @@ class PlumbedNode:
         """The object."""
         found: Any = self._api.get_cluster_custom_object(*WHERE, NODE)
         return dict(found)
+
+    def settled(self) -> str:
+        """The object's resourceVersion, once it has stood for a second."""
+        versions: list[str] = []
+
+        def is_settled() -> bool:
+            versions.append(self.read()["metadata"]["resourceVersion"])
+            return len(versions) > STILL and len(set(versions[-STILL:])) == 1
+
+        wait_for(is_settled, "nothing is written any more", PATIENCE, every=1 / STILL)
+        return versions[-1]
 
     def history(self, version: str) -> list[Body]:
         """What the status was after that resourceVersion, one after the other."""

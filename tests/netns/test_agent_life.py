@@ -193,12 +193,13 @@ def test_it_serves_through_an_outage_of_the_api_server_and_then_goes_on(node: Pl
 def test_at_rest_it_writes_nothing(node: PlumbedNode) -> None:
     node.grant(VIP)
     node.start()
-    node.wait_acted()
-    before = node.read()["metadata"]["resourceVersion"]
+    node.wait_served(VIP)
+    before = node.settled()
+    steps = node.metric("step_seconds_count")
     node.ip("address", "add", "10.1.9.9/32", "dev", "lo")
     node.ip("address", "del", "10.1.9.9/32", "dev", "lo")
-    assert node.metric("step_seconds_count") > 0
-    assert node.read()["metadata"]["resourceVersion"] == before
+    node.wait(lambda: node.metric("step_seconds_count") > steps)
+    assert node.settled() == before
 
 
 def test_health_readiness_and_metrics(node: PlumbedNode) -> None:
