@@ -23,6 +23,9 @@ from duravip_api.fields import (
 AddressText = Annotated[str, Field(max_length=45)]
 """An address as the machines write it: not checked again, which 10 240 of them would feel."""
 
+RequestTime = Annotated[str | None, Field(max_length=64)]
+"""The time as people wrote it: not checked, for a status must never be refused."""
+
 
 class InterfaceGrant(Model):
     """Addresses that the node may plumb on one interface with one mask."""
@@ -127,6 +130,25 @@ class Agent(Model):
     ]
 
 
+class Neighbour(Model):
+    """A host that the node's kernel knows, or looks for."""
+
+    interface: Annotated[InterfaceName, Field(description="Where it is.")]
+    address: Annotated[AddressText, Field(description="Its address.")]
+    mac: Annotated[str, Field(max_length=64, description="Its link-layer address.")] = ""
+    state: Annotated[
+        str, Field(max_length=16, description="What the kernel thinks of it, e.g. REACHABLE.")
+    ]
+
+
+class RequestsDone(Model):
+    """What people asked this node for and got: of each request the time that it gave."""
+
+    announce: Annotated[RequestTime, Field(description="Announced again.")] = None
+    reset: Annotated[RequestTime, Field(description="Everything unplumbed and taken anew.")] = None
+    neighbours: Annotated[RequestTime, Field(description="The neighbours listed.")] = None
+
+
 class NodePlumbingStatus(Model):
     """What the node serves. Written by that node's agent alone."""
 
@@ -181,6 +203,18 @@ class NodePlumbingStatus(Model):
     nic_names: Annotated[
         str, Field(max_length=4096, description="The names of the interfaces that are up.")
     ] = ""
+    neighbours: Annotated[
+        list[Neighbour],
+        Field(
+            max_length=256,
+            description="For a minute after somebody has asked for them: the hosts on its "
+            "interfaces; at most 256 are listed.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    requests: Annotated[
+        RequestsDone | None, Field(description="What people asked for and got.")
+    ] = None
     conditions: Conditions = []
 
 
