@@ -5,11 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from api.objects import apply, duravip, topology
+from faults.expected import OWNERS, home
 from lab.cluster import Lab
 from lab.fleet import Fleet, wait_until
-
-OWNERS = {f"10.1.1.{n}": f"n{n}" for n in (1, 2, 3)}
-"""Three addresses, one preferred on each node."""
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +21,7 @@ def running(lab: Lab) -> Fleet:
     fleet = Fleet(lab)
     fleet.start(("cp", "n1"))
     apply(lab, [topology()])
-    apply(lab, [duravip(f"vip-{n}", f"10.1.1.{n}", preference=f"n{n}") for n in (1, 2, 3)])
+    apply(lab, [duravip(f"vip-{a[-1]}", a, preference=node) for a, node in OWNERS.items()])
     return fleet
 
 
@@ -39,6 +37,6 @@ def fleet(lab: Lab, running: Fleet) -> Fleet:
     for machine in ("cp", "n1"):
         if not running.operators[machine].is_running:
             running.start_operator(machine)
-    wait_until(lambda: running.owners() == OWNERS, "every address is where it is preferred", 60)
+    home(running)
     wait_until(lambda: running.leader() != "", "somebody leads")
     return running
