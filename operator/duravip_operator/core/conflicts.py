@@ -86,25 +86,30 @@ def node_addresses(snapshot: Snapshot) -> dict[str, str]:
     return own
 
 
+def may_share(namespace: str, senior: Entity, topology: Topology | None) -> bool:
+    """Whether objects of a namespace may name, or follow, the address that `senior` has."""
+    listed = topology.namespaces if topology else None
+    return namespace == senior.namespace if listed is None else namespace in listed
+
+
 def _admitted(
     group: list[Entity], topology: Topology | None, refused: dict[str, Rejection]
 ) -> tuple[Entity, ...]:
     """Those of the group that may stand on one address together."""
-    listed = topology.namespaces if topology else None
     senior = group[0]
     admitted = []
     for entity in group:
-        if listed is not None and entity.namespace not in listed:
+        if may_share(entity.namespace, senior, topology):
+            admitted.append(entity)
+        elif topology and topology.namespaces is not None:
             why = (
-                f"{entity.label}: spec.address: Topology {topology.name if topology else ''} "
+                f"{entity.label}: spec.address: Topology {topology.name} "
                 f"does not admit namespace {entity.namespace}"
             )
             refused[entity.uid] = Rejection(Reason.NO_TOPOLOGY, why)
-        elif listed is None and entity.namespace != senior.namespace:
+        else:
             why = f"{entity.label}: spec.address: {entity.address} belongs to {senior.label}"
             refused[entity.uid] = Rejection(Reason.NAMESPACE_CONFLICT, why)
-        else:
-            admitted.append(entity)
     return tuple(admitted)
 
 

@@ -2,25 +2,21 @@
 
 Only a DuraVIP follows, and only an enabled unit is followed: by the name of a Binding in its own
 namespace, or by address. Anything else leaves the follower without an owner and says why
-(semantics 28, 29, 31).
+(semantics 28, 29, 31). A follower narrows where its leader can go, so it is of the leader's unit:
+the rule of the namespaces holds for it, and one that breaks it is Broken (semantics 54).
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
 
 from duravip_api.reasons import Reason
-from duravip_operator.core.conflicts import Judged, Unit
+from duravip_operator.core.conflicts import Judged, Unit, may_share
 from duravip_operator.core.snapshot import Entity, Rejection
 
 
 def joined(judged: Judged) -> Judged:
     """The same units, those that only follow now with their leader, or with what is wrong."""
-    named = {
-        (entity.namespace, entity.name): address
-        for address, unit in judged.units.items()
-        for entity in unit.entities
-        if entity.kind == "Binding"
-    }
+    named = bindings(judged)
     units = dict(judged.units)
     for address, unit in judged.units.items():
         follower = next((entity for entity in unit.entities if entity.follow), None)
@@ -29,13 +25,28 @@ def joined(judged: Judged) -> Judged:
     return Judged(units, judged.refused)
 
 
+def bindings(judged: Judged) -> dict[tuple[str, str], str]:
+    """`{(namespace, name): address}` of every Binding that can be followed by its name."""
+    return {
+        (entity.namespace, entity.name): address
+        for address, unit in judged.units.items()
+        for entity in unit.entities
+        if entity.kind == "Binding"
+    }
+
+
+def followed(follower: Entity, named: Mapping[tuple[str, str], str]) -> str:
+    """The address that it follows: a Binding's of this name, else the one that it gives itself."""
+    return named.get((follower.namespace, follower.follow), follower.follow)
+
+
 def _led(
     unit: Unit,
     follower: Entity,
     named: Mapping[tuple[str, str], str],
     units: Mapping[str, Unit],
 ) -> Unit:
-    target = named.get((follower.namespace, follower.follow), follower.follow)
+    target = followed(follower, named)
     leader = units.get(target)
     where = f"{follower.label}: spec.follow: {follower.follow!r}"
     others = {entity.follow for entity in unit.entities if entity.follow} - {follower.follow}
@@ -46,6 +57,9 @@ def _led(
         wrong = Rejection(Reason.FOLLOW_INVALID, why)
     elif leader is None:
         wrong = Rejection(Reason.FOLLOW_INVALID, f"{where} is no managed Binding or address")
+    elif not may_share(follower.namespace, leader.entities[0], leader.topology):
+        why = f"{where} belongs to {leader.entities[0].label}"
+        return replace(unit, managed=True, broken=Rejection(Reason.NAMESPACE_CONFLICT, why))
     elif not leader.managed:
         why = f"{where} is not enabled, or is itself a follower"
         wrong = Rejection(Reason.FOLLOW_INVALID, why)
