@@ -11,6 +11,7 @@ from duravip_operator.core.departures import Departures, departures
 from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
 from duravip_operator.core.verdicts import Verdict
 from scenarios.fates import Fates
+from scenarios.files import forms, identity
 from scenarios.machine import Machine
 
 Body = dict[str, Any]
@@ -30,7 +31,7 @@ class World(Fates):
         self._verdicts: dict[str, Verdict] = {}
         self._departures: Departures = {}
         self._last_plans: dict[str, handover.Plan] = {}
-        for number, (name, form) in enumerate(_named(given.get("nodes", {})).items(), 11):
+        for number, (name, form) in enumerate(forms(given.get("nodes", {})).items(), 11):
             interfaces = form.get("interfaces", ["eth0", "eth1"])
             self.machines[name] = Machine(
                 number, dict.fromkeys(interfaces, True), labels=dict(form.get("labels", {}))
@@ -58,9 +59,7 @@ class World(Fates):
     def delete(self, names: list[str]) -> None:
         """Delete objects by `Kind name` or `Kind namespace/name`."""
         for name in names:
-            kind, _, path = name.partition(" ")
-            namespace, _, short = path.rpartition("/")
-            del self.objects[kind, "" if kind == "Topology" else namespace or "default", short]
+            del self.objects[identity(name)]
 
     # --- the operator
 
@@ -167,9 +166,3 @@ class World(Fates):
             "creationTimestamp": f"2026-01-01T00:00:{self.clock:02d}Z",
             "generation": 0,
         }
-
-
-def _named(nodes: Mapping[str, Any] | list[str]) -> dict[str, Body]:
-    if isinstance(nodes, list):
-        return {name: {} for name in nodes}
-    return {name: form or {} for name, form in nodes.items()}
