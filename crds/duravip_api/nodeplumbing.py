@@ -18,7 +18,12 @@ from duravip_api.fields import (
     Mask,
     Message,
     Model,
+    Timestamp,
 )
+from duravip_api.listening import MOST_LISTENERS, MOST_PORTS
+
+PortName = Annotated[str, Field(max_length=9)]
+"""A protocol and a port, e.g. `TCP/25`."""
 
 AddressText = Annotated[str, Field(max_length=45)]
 """An address as the machines write it: not checked again, which 10 240 of them would feel."""
@@ -89,6 +94,15 @@ class NodePlumbingSpec(Model):
     granted_count: Annotated[
         int, Field(ge=0, description="How many addresses are granted in all.")
     ] = 0
+    ports: Annotated[
+        list[PortName],
+        Field(
+            max_length=MOST_PORTS,
+            description="The ports that services are declared on anywhere, e.g. `TCP/25`: the "
+            "agent reports who listens there.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
 
 
 class Nic(Model):
@@ -119,6 +133,9 @@ class Failure(Model):
 
     address: Annotated[AddressText, Field(description="The address.")]
     message: Annotated[Message, Field(description="What the kernel said.")]
+    since: Annotated[Timestamp | None, Field(description="Since when, by the node's clock.")] = (
+        None
+    )
 
 
 class Agent(Model):
@@ -192,6 +209,16 @@ class NodePlumbingStatus(Model):
             json_schema_extra=ATOMIC,
         ),
     ] = []
+    listening: Annotated[
+        list[Annotated[str, Field(max_length=101)]] | None,
+        Field(
+            max_length=MOST_LISTENERS,
+            description="Who listens on the ports that spec.ports names, in the node's own "
+            "network namespace: the port, and the address or range that sockets are bound to. "
+            "Pods with a network of their own are not seen. Absent: the agent has not looked.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = None
     nics: Annotated[
         list[Nic],
         Field(
