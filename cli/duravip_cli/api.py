@@ -1,5 +1,7 @@
 """What the verbs ask of a cluster; `cluster` answers it from an API server, tests from memory."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Protocol
 
 from duravip_cli.core.lists import Body, Kind, Lists
@@ -11,11 +13,14 @@ class Api(Protocol):
     def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
         """Every object of the kind, or those of one namespace."""
 
-    def read(self, kind: Kind, name: str) -> Body | None:
-        """One cluster-wide object; None when there is none."""
+    def read(self, kind: Kind, name: str, namespace: str = "") -> Body | None:
+        """One object; None when there is none."""
 
     def label_node(self, name: str, label: str, value: str | None) -> None:
         """Set a label of a Node, or remove it."""
+
+    def annotate(self, kind: Kind, body: Body, values: Mapping[str, str | None]) -> None:
+        """Set annotations of an object, or remove those whose value is None."""
 
     def events(self, namespace: str, name: str) -> tuple[Body, ...]:
         """The Events about objects of this name."""
@@ -28,6 +33,12 @@ class Api(Protocol):
 
     def version(self) -> str:
         """The API server's own version."""
+
+    def ahead(self) -> float | None:
+        """By how many seconds our clock is ahead of the API server's; None: it does not say."""
+
+    def now(self) -> datetime:
+        """The time, by the cluster's clock where ours is wrong."""
 
 
 def everything(api: Api, namespace: str = "") -> Lists:

@@ -1,16 +1,22 @@
-"""The API server: lists by pages, a few single objects, and one write: a Node's label.
+"""The API server: lists, single objects, and two kinds of writes: a label, and annotations.
 
-Whatever it answers, or does not, becomes a CommandError of one line here and nowhere else.
+One way of asking for everything: the client's class for each group would take half a second to be
+imported. Whatever the server answers, or does not, becomes a CommandError of one line here and
+nowhere else.
 """
 
 import json
-from collections.abc import Callable
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import quote
 
-from kubernetes import client
+from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException
 
-from duravip_api import GROUP, VERSION
+from duravip_api import API_VERSION, GROUP
 from duravip_cli.connection import (
     FAILURES,
     AbsentError,
@@ -24,13 +30,18 @@ from duravip_cli.errors import Code, CommandError
 PAGE: Final = 500
 TIMEOUT: Final = (5, 30)
 """Seconds to connect, and to be answered."""
+TOLERATED: Final = 2.0
+"""A difference of clocks that may just as well come from the answer's way, in seconds."""
 PLURALS: Final = {
     "DuraVIP": "duravips",
     "Binding": "vipbindings",
     "Topology": "topologies",
     "NodePlumbing": "nodeplumbings",
 }
+_JSON: Final = "application/json"
 _MERGE: Final = "application/merge-patch+json"
+_CACHED: Final = {"resourceVersion": "0"}
+"""As the API server's cache has it: half the time of asking etcd, and all in one answer."""
 
 
 class Cluster:
@@ -40,85 +51,129 @@ class Cluster:
         settings = configuration_from(kubeconfig, context)
         settings.retries = False  # an API server that is away shall be told of at once
         self._url = str(settings.host)
-        connection = client.ApiClient(settings)
-        self._custom: Any = client.CustomObjectsApi(connection)
-        self._core: Any = client.CoreV1Api(connection)
-        self._connection = connection
+        self._connection: Any = ApiClient(settings)
+        self._ahead: float | None = None
 
     def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
         """Every object of the kind, or those of one namespace."""
-        if kind == "Node":
-            return self._pages("list nodes", self._core.list_node)
-        plural = PLURALS[kind]
-        what = f"list {plural}.{GROUP}"
-        if not namespace:
-            where = (GROUP, VERSION, plural)
-            return self._pages(what, self._custom.list_cluster_custom_object, *where)
-        call = self._custom.list_namespaced_custom_object
-        what = f"{what} in the namespace {namespace}"
-        return self._pages(what, call, GROUP, VERSION, namespace, plural)
+        what = f"list {_named(kind)}"
+        what += f" in the namespace {namespace}" if namespace else ""
+        return self._pages(what, _path(kind, namespace), _CACHED)
 
-    def read(self, kind: Kind, name: str) -> Body | None:
-        """One cluster-wide object; None when there is none."""
-        if kind == "Node":
-            return self._found(f"get the node {name}", self._core.read_node, name)
-        where = (GROUP, VERSION, PLURALS[kind], name)
-        call = self._custom.get_cluster_custom_object
-        return self._found(f"get {PLURALS[kind]}.{GROUP} {name}", call, *where)
+    def read(self, kind: Kind, name: str, namespace: str = "") -> Body | None:
+        """One object as it is now; None when there is none."""
+        what = f"get the node {name}" if kind == "Node" else f"get {_named(kind)} {name}"
+        return self._found(what, _path(kind, namespace, name))
 
     def label_node(self, name: str, label: str, value: str | None) -> None:
         """Set a label of a Node, or remove it."""
-        body = {"metadata": {"labels": {label: value}}}
-        call = self._core.patch_node
-        self._asked(f"label the node {name}", call, name, body, _content_type=_MERGE)
+        self._patch(f"label the node {name}", _path("Node", "", name), "labels", {label: value})
+
+    def annotate(self, kind: Kind, body: Body, values: Mapping[str, str | None]) -> None:
+        """Set annotations of an object, or remove those whose value is None."""
+        meta = body["metadata"]
+        path = _path(kind, meta.get("namespace", ""), meta["name"])
+        self._patch(f"annotate {_named(kind)} {meta['name']}", path, "annotations", values)
 
     def events(self, namespace: str, name: str) -> tuple[Body, ...]:
         """The Events about objects of this name."""
-        call, about = self._core.list_namespaced_event, f"involvedObject.name={name}"
-        what = f"list events in the namespace {namespace}"
-        return self._pages(what, call, namespace, field_selector=about)
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/events"
+        about = {"fieldSelector": f"involvedObject.name={name}"}
+        return self._pages(f"list events in the namespace {namespace}", path, about)
 
     def leases(self, namespace: str) -> tuple[Body, ...]:
         """The Leases of a namespace."""
-        call = client.CoordinationV1Api(self._connection).list_namespaced_lease
-        return self._pages(f"list leases in the namespace {namespace}", call, namespace)
+        path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases"
+        return self._pages(f"list leases in the namespace {namespace}", path, {})
 
     def definition(self, name: str) -> Body | None:
         """A CustomResourceDefinition; None when there is none."""
-        call = client.ApiextensionsV1Api(self._connection).read_custom_resource_definition
-        return self._found(f"get the CustomResourceDefinition {name}", call, name)
+        path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
+        return self._found(f"get the CustomResourceDefinition {name}", path)
 
     def version(self) -> str:
         """The API server's own version."""
-        found = self._asked("ask for the version", client.VersionApi(self._connection).get_code)
-        return str(found.get("gitVersion", "unknown"))
+        return str(self._asked("ask for the version", "/version").get("gitVersion", "?"))
 
-    def _pages(
-        self, what: str, call: Callable[..., Any], *args: str, **options: Any
-    ) -> tuple[Body, ...]:
+    def ahead(self) -> float | None:
+        """By how many seconds our clock is ahead of the API server's; None: it does not say."""
+        self.version()
+        return self._ahead
+
+    def now(self) -> datetime:
+        """The time, by the cluster's clock where ours is wrong."""
+        ahead = self.ahead() or 0.0
+        wrong = ahead if abs(ahead) > TOLERATED else 0.0
+        return datetime.now(UTC) - timedelta(seconds=wrong)
+
+    def _patch(self, what: str, path: str, part: str, values: Mapping[str, str | None]) -> None:
+        self._asked(what, path, body={"metadata": {part: dict(values)}})
+
+    def _pages(self, what: str, path: str, query: Mapping[str, str]) -> tuple[Body, ...]:
         items: list[Body] = []
-        token = ""
+        asked = {**query, "limit": str(PAGE)}
         while True:
-            more = {"_continue": token} if token else {}
-            page = self._asked(what, call, *args, limit=PAGE, **more, **options)
+            page = self._asked(what, path, asked)
             items += page.get("items") or []
             token = str((page.get("metadata") or {}).get("continue") or "")
             if not token:
                 return tuple(items)
+            asked = {k: v for k, v in asked.items() if k not in _CACHED} | {"continue": token}
 
-    def _found(self, what: str, call: Callable[..., Any], *args: str) -> Body | None:
+    def _found(self, what: str, path: str) -> Body | None:
         try:
-            return self._asked(what, call, *args)
+            return self._asked(what, path)
         except AbsentError:
             return None
 
-    def _asked(self, what: str, call: Callable[..., Any], *args: Any, **options: Any) -> Body:
+    def _asked(
+        self,
+        what: str,
+        path: str,
+        query: Mapping[str, str] | None = None,
+        body: Body | None = None,
+    ) -> Body:
         try:
-            answer = call(*args, _preload_content=False, _request_timeout=TIMEOUT, **options)
-            found: Body = json.loads(answer.data)
+            found: Body = json.loads(self._answer(path, query or {}, body).data)
         except ApiException as error:
             raise translated(what, error) from error
         except (*FAILURES, ValueError) as error:
             why = f"cannot reach the API server at {self._url}: {cause(error)}"
             raise CommandError(why, Code.UNUSABLE) from error
         return found
+
+    def _answer(self, path: str, query: Mapping[str, str], body: Body | None) -> Any:
+        request = self._connection.param_serialize(
+            "PATCH" if body else "GET",
+            path,
+            query_params=list(query.items()),
+            header_params={"Accept": _JSON} | ({"Content-Type": _MERGE} if body else {}),
+            body=body,
+            auth_settings=["BearerToken"],
+        )
+        began = time.time()
+        answer = self._connection.call_api(*request, _request_timeout=TIMEOUT)
+        self._note_clock(answer.getheader("Date"), (began + time.time()) / 2)
+        answer.read()
+        if answer.status >= 300:  # noqa: PLR2004 - HTTP's codes for anything but success
+            raise ApiException(http_resp=answer)
+        return answer
+
+    def _note_clock(self, date: str | None, ours: float) -> None:
+        """What the answer says of the clock there; it counts in whole seconds."""
+        try:
+            self._ahead = ours - parsedate_to_datetime(date or "").timestamp() - 0.5
+        except ValueError:
+            self._ahead = None
+
+
+def _named(kind: Kind) -> str:
+    return "nodes" if kind == "Node" else f"{PLURALS[kind]}.{GROUP}"
+
+
+def _path(kind: Kind, namespace: str, name: str = "") -> str:
+    start = "/api/v1/nodes" if kind == "Node" else f"/apis/{API_VERSION}"
+    if kind != "Node":
+        start += f"/namespaces/{quote(namespace, safe='')}" if namespace else ""
+        start += f"/{PLURALS[kind]}"
+    return f"{start}/{quote(name, safe='')}" if name else start

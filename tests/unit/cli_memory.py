@@ -1,5 +1,7 @@
 """A cluster in memory for the command line, filled from the scenarios' world."""
 
+from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from duravip_cli.core.lists import Body, Kind
@@ -20,6 +22,7 @@ class Memory:
         self.kinds: dict[str, dict[str, Any]] = {}
         """`{name: CustomResourceDefinition}`."""
         self.refusal: CommandError | None = None
+        self.skew: float | None = 0.0
 
     def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
         if self.refusal:
@@ -27,8 +30,20 @@ class Memory:
         found = self.lists.get(kind, [])
         return tuple(b for b in found if not namespace or b["metadata"]["namespace"] == namespace)
 
-    def read(self, kind: Kind, name: str) -> Body | None:
-        return next((b for b in self.list(kind) if b["metadata"]["name"] == name), None)
+    def read(self, kind: Kind, name: str, namespace: str = "") -> Body | None:
+        found = self.list(kind, namespace)
+        return next((b for b in found if b["metadata"]["name"] == name), None)
+
+    def annotate(self, kind: Kind, body: Body, values: Mapping[str, str | None]) -> None:
+        if self.refusal:
+            raise self.refusal
+        held = self.read(kind, body["metadata"]["name"], body["metadata"].get("namespace", ""))
+        assert held is not None
+        notes = held["metadata"].setdefault("annotations", {})
+        for name, value in values.items():
+            notes.pop(name, None)
+            if value is not None:
+                notes[name] = value
 
     def label_node(self, name: str, label: str, value: str | None) -> None:
         (node,) = (b for b in self.lists["Node"] if b["metadata"]["name"] == name)
@@ -48,6 +63,12 @@ class Memory:
 
     def version(self) -> str:
         return "v1.99"
+
+    def ahead(self) -> float | None:
+        return self.skew
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
 
 def memory_of(world: World) -> Memory:

@@ -119,6 +119,7 @@ def test_ten_thousand_are_listed_by_pages_and_shown_at_once(
     assert len(capsys.readouterr().out.splitlines()) == 10241
     assert len(_Pages.asked) == 22
     assert all(query["limit"] == ["500"] for query in _Pages.asked)
+    assert all(("continue" in q) != (q.get("resourceVersion") == ["0"]) for q in _Pages.asked)
 
 
 def _kubeconfig(server: str) -> dict[str, Any]:
