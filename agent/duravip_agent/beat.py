@@ -1,7 +1,8 @@
 """Beats: every 100 ms one datagram to every replica of the operator, and their answers.
 
 Runs in a thread of its own, and never waits for anything but the clock and its sockets. The same
-thread refreshes the dead-man, and hands the operator's looks on.
+thread refreshes the dead-man, and hands the operator's looks on. It beats no longer than the loop
+lives: what a hung one holds is mute, and nobody would take it over from a node that is heard.
 """
 
 import contextlib
@@ -28,9 +29,9 @@ from duravip_api.timing import BEAT
 OLDEST_ANSWER = 50
 """An answer to an earlier beat than that many ago is taken for a replay."""
 
-HURRY = (0.0, 0.005, 0.01, 0.02, 0.04)
-"""A new spec is beaten about after these pauses, until an acknowledgement names it: what it grants
-cannot be armed before that (rule A1)."""
+HURRY = (0.005, 0.01, 0.02, 0.04)
+"""A new spec is beaten about at once and after these pauses, until an acknowledgement names it:
+what it grants cannot be armed before that (rule A1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,7 @@ class Heart:
         Thread(target=self._run, name="beat", daemon=True).start()
 
     def hurry(self) -> None:
-        """Beat now: there is a new spec to be acknowledged."""
+        """Beat now: there is a new spec to be acknowledged, or less is served."""
         os.eventfd_write(self._bell, 1)
 
     def _run(self) -> None:
@@ -123,6 +124,8 @@ class Heart:
         self._beat()
 
     def _beat(self) -> None:
+        if self._lifeline.is_hung():
+            return
         pulse = self.pulse
         self._seq += 1
         beat = Beat(self._node, self._boot, self._seq, pulse.generation, pulse.digest)
@@ -142,6 +145,7 @@ class Heart:
         readable, _, _ = select.select(waited_for, [], [], max(0.0, seconds))
         if self._bell in readable:
             os.eventfd_read(self._bell)
+            self._beat()
             now = clock.now()
             self._hurry = [now + pause for pause in HURRY]
         for sock in self._sockets.values():

@@ -39,6 +39,10 @@ class Lifeline:
         """The loop lives. To be called by it more often than every 100 ms."""
         self._progress = clock.now()
 
+    def is_hung(self) -> bool:
+        """Whether the loop has not come round for so long that everything is mute by now."""
+        return clock.now() - self._progress >= self.limits.progress + self.limits.dead_man
+
     def tick(self, contact: Contact | None) -> None:
         """Refresh, if that is allowed. For the thread that beats, after each beat."""
         with self._lock:

@@ -49,7 +49,8 @@ class Voice:
         """The generation that was acted on."""
         self._strict: tuple[str, ...] = ()
         """What it fences strictly."""
-        self._digest = digest_of(frozenset())
+        self._served: frozenset[str] = frozenset()
+        self._digest = digest_of(self._served)
 
     @property
     def reason(self) -> Reason:
@@ -81,8 +82,12 @@ class Voice:
             notes=(*self._unfenced, *self._conflict()),
         )
         self._channels.reporter.submit(status_of(report))
-        self._digest = digest_of(served)
+        is_less = not self._served <= served
+        if served != self._served:
+            self._served, self._digest = served, digest_of(served)
         self.beat()
+        if is_less:  # another node may wait for it
+            self._channels.heart.hurry()
         metrics = self._channels.metrics
         metrics.granted.set(len(wanted))
         metrics.served.set(len(served))

@@ -72,7 +72,11 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
             loop.wake()
 
     caches = Caches(wake, cluster.read_plumbing)
-    pulse = Pulse(settings, wake, metrics)
+
+    def hear(node: str) -> None:
+        loop.hear(node)
+
+    pulse = Pulse(settings, wake, hear, metrics)
     elector = Elector(settings, wake, lambda: caches.highest_epoch)
     members = Members(settings, wake, lambda: elector.epoch is not None)
     statuses = StatusWriter(cluster, metrics)

@@ -66,6 +66,13 @@ class Loop:
         """Something changed: make a pass soon."""
         self._wake.set()
 
+    def hear(self, node: str) -> None:
+        """A beat of this node says something new: maybe what a hand-over waits for."""
+        plumbing = self._parts.caches.plumbings.get(node)
+        if plumbing and not plumbing.acted and self._has_let_go(plumbing):
+            self._must_hurry = True
+            self.wake()
+
     async def run(self, stop: asyncio.Event) -> None:
         """Make a pass whenever something changed, and every 30 s in any case."""
         pause = 0.0
@@ -133,6 +140,10 @@ class Loop:
         self._is_settled |= waited or unsure.isdisjoint(heard)
         return self._is_settled
 
+    def _has_let_go(self, plumbing: Plumbing) -> bool:
+        heard = self._parts.pulse.beats().get(plumbing.node)
+        return heard is not None and not plumbing.acted and handover.has_let_go(plumbing, heard)
+
     def _reaches_us(self, plumbing: Plumbing) -> bool:
         return self._parts.settings.pulse_advertise in plumbing.pulse
 
@@ -155,6 +166,7 @@ class Loop:
             hearing=dict(pulse.hearing),
             silences=dict(pulse.silences),
             witnessed=dict(pulse.witnessed),
+            let_go=frozenset(n for n, p in caches.plumbings.items() if self._has_let_go(p)),
             fencing=self._parts.settings.fencing,
             max_aliases=self._parts.settings.max_aliases,
         )
@@ -174,7 +186,7 @@ class Loop:
         dropped = [
             self._hot(self._parts.cluster.delete_plumbing, plumbing)
             for name, plumbing in snapshot.plumbings.items()
-            if name not in snapshot.nodes and _is_empty(plumbing, snapshot)
+            if name not in snapshot.nodes and handover.is_spent(snapshot, plumbing)
         ]
         await asyncio.gather(*made, *stamped, *dropped)
         if made or stamped:
@@ -219,17 +231,6 @@ class Loop:
     async def _hot(self, write: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Run one write that a fail-over waits for; statuses stand back meanwhile."""
         return await self._parts.cluster.hot(write, *args, **named)
-
-
-def _is_empty(plumbing: Plumbing, snapshot: Snapshot) -> bool:
-    """Whether the NodePlumbing of a Node that is gone has nothing left to tell."""
-    if plumbing.granted:
-        return False
-    if not handover.may_hold(snapshot, plumbing.node):
-        return True
-    silence = snapshot.silences.get(plumbing.node)
-    is_dead = silence is not None and silence.is_muted and not silence.answering
-    return is_dead or plumbing.observed is None or (plumbing.acted and not plumbing.served)
 
 
 def _standing(plumbing: Plumbing) -> handover.Plan:

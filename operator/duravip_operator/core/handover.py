@@ -3,7 +3,8 @@
 O1  Revoke first: while the spec of any other node grants an address, it is only taken out there.
 O2  Free grant: an address is granted when no other node may hold it. A node may hold what it
     reports as served, and what was taken out of its spec and not yet acted upon. A node whose
-    agent has said goodbye holds nothing.
+    agent has said goodbye holds nothing. What is let go is known first from a beat: it names the
+    spec that is acted on, and the digest of what is served.
 O3  Contested grant: when all that may hold it are gone, because a witness on their segment heard
     nothing or because they must have muted themselves, the taker asks the wire before it speaks.
 O4  A silent node that still answers is not gone, and keeps what it has.
@@ -17,7 +18,9 @@ has acted on what stands there now.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
+from duravip_api.beats import digest_of
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
 from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Snapshot
@@ -58,10 +61,30 @@ class Doubts:
 Memory = Mapping[str, Doubts]
 
 
+class Heard(NamedTuple):
+    """What the last beat of an agent said."""
+
+    boot: str
+    generation: int
+    digest: str
+
+
+def has_let_go(plumbing: Plumbing, heard: Heard) -> bool:
+    """Whether a beat says that a node serves nothing but what its spec grants as it stands.
+
+    Its status will say so too, some milliseconds later. The agent acts on this very spec: nothing
+    else can be served again before there is another one.
+    """
+    is_its = (heard.boot, heard.generation) == (plumbing.boot, plumbing.generation)
+    return is_its and heard.digest == digest_of(plumbing.served & plumbing.granted)
+
+
 def remembered(memory: Memory, snapshot: Snapshot) -> Memory:
     """The memory brought up to date with what the agents have reported."""
     return {
-        name: _doubts(memory.get(name), plumbing, is_heard=snapshot.hearing.get(name) in HEARD)
+        name: Doubts(plumbing.uid, plumbing.generation)
+        if name in snapshot.let_go
+        else _doubts(memory.get(name), plumbing, is_heard=snapshot.hearing.get(name) in HEARD)
         for name, plumbing in snapshot.plumbings.items()
     }
 
@@ -124,6 +147,17 @@ def may_hold(snapshot: Snapshot, node: str) -> bool:
     return plumbing is not None and not plumbing.stopped
 
 
+def is_spent(snapshot: Snapshot, plumbing: Plumbing) -> bool:
+    """Whether the NodePlumbing of a Node that is gone has nothing left to tell."""
+    if plumbing.granted:
+        return False
+    if not may_hold(snapshot, plumbing.node):
+        return True
+    silence = snapshot.silences.get(plumbing.node)
+    is_dead = silence is not None and silence.is_muted and not silence.answering
+    return is_dead or plumbing.observed is None or (plumbing.acted and not plumbing.served)
+
+
 def _strict_interfaces(units: Mapping[str, Unit]) -> frozenset[str]:
     placements = {unit.topology.placement for unit in units.values() if unit.topology}
     return frozenset(where.interface for where in placements if where.fencing == "Strict")
@@ -152,9 +186,11 @@ def _nodes_by_address(
     granting: dict[str, list[str]] = defaultdict(list)
     serving: dict[str, list[str]] = defaultdict(list)
     for name, plumbing in snapshot.plumbings.items():
-        _append_all(granting, plumbing.granted, name)
+        granted = plumbing.granted
+        _append_all(granting, granted, name)
         if may_hold(snapshot, name):
-            _append_all(serving, plumbing.served, name)
+            is_less = name in snapshot.let_go
+            _append_all(serving, plumbing.served & granted if is_less else plumbing.served, name)
     return granting, serving
 
 

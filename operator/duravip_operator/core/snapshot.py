@@ -50,8 +50,21 @@ class Rejection(NamedTuple):
     """A sentence that names the object and the field."""
 
 
+Advisory = tuple[str, Reason, str]
+"""`(condition type, reason, message)` of something that is true beside `Ready`."""
+
 Selector = tuple[tuple[str, str], ...]
 """Labels that must all be there, sorted; empty = every node."""
+
+
+class Asked(NamedTuple):
+    """A request, by annotation, that has not had its effect yet or is held to."""
+
+    time: float
+    """When it was made, in seconds since 1970; of several the latest counts."""
+    node: str
+    releases: bool
+    """Whether the node shall give the address away; else it shall hold it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,11 @@ class Entity:
     follow: str = ""
     services: frozenset[tuple[str, int]] = frozenset()
     selector: Selector = ()
+    adaptive: bool = False
+    """Whether adaptive delivery uses it."""
+    asked: tuple[Asked, ...] = ()
+    unread: tuple[str, ...] = ()
+    """What is wrong with its annotations: a sentence each."""
     rejection: Rejection | None = None
     status: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
     """The status as it stands in the API."""
@@ -119,6 +137,8 @@ class Topology:
     placement: Placement = NOWHERE
     selector: Selector = ()
     namespaces: frozenset[str] | None = None
+    excludes_foreign: bool = False
+    """Whether nodes without an address in the network of one of ours may not hold it."""
     rejection: Rejection | None = None
     status: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
 
@@ -194,9 +214,13 @@ class Snapshot:
     """Of every node that is SILENT."""
     witnessed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The interfaces on whose segment another node has lately heard this one answer."""
+    let_go: frozenset[str] = frozenset()
+    """The nodes whose beats say that they serve nothing which their spec does not grant."""
     fencing: Fencing = "Segment"
     """What a Topology has that says nothing of it."""
     max_aliases: int = 10240
+    balance: int | None = None
+    """How many may be moved at this moment to even out the load: 0: one in twenty; None: none."""
 
     def is_gone(self, node: str, where: Placement) -> bool:
         """Whether a node that was granted something there can no longer answer for it.

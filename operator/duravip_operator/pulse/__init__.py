@@ -4,7 +4,8 @@ It hears the agents' beats, and asks the neighbours of a silent node what they s
 of a program that reads long lists hears a beat up to a second late; a process does not.
 """
 
-from duravip_operator.pulse.messages import Heard, View
+from duravip_operator.core.handover import Heard
+from duravip_operator.pulse.messages import View
 from duravip_operator.pulse.pulse import Pulse
 from duravip_operator.pulse.roster import Entry, entry_of
 

@@ -22,18 +22,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from duravip_api.beats import Beat
+from duravip_operator.core.handover import Heard
 from duravip_operator.core.snapshot import Hearing, Silence
 
 Message = dict[str, Any]
 Value = TypeVar("Value")
-
-
-class Heard(NamedTuple):
-    """What the last beat of an agent said."""
-
-    boot: str
-    generation: int
-    digest: str
 
 
 class View(NamedTuple):

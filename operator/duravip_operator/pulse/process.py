@@ -141,9 +141,12 @@ class Process:
             except OSError:
                 continue  # an ICMP answer to one of ours: that agent has ended
             if beat := opened(Beat, data, self._keys.keys):
+                known = self._detector.last_beat(beat.node)
                 if self._detector.heard(beat, time.monotonic()):
                     self._senders[beat.node] = sender
                     self._answer(beat)
+                    # A move waits to hear that what was revoked is served no more.
+                    self._is_news |= known is None or known.digest != beat.digest
             elif sight := opened(Sight, data, self._keys.keys):
                 self._is_news |= self._scouting.see(sight, time.monotonic())
 

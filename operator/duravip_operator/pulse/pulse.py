@@ -12,10 +12,10 @@ from contextlib import suppress
 from math import inf
 from typing import Any, Final
 
+from duravip_operator.core.handover import Heard
 from duravip_operator.endpoints import endpoint
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse.messages import (
-    Heard,
     Message,
     View,
     differences,
@@ -47,11 +47,15 @@ class Pulse:
     """Who is heard, who is gone. All of it belongs to the asyncio thread."""
 
     def __init__(
-        self, settings: Settings, on_change: Callable[[], None], metrics: Metrics
+        self,
+        settings: Settings,
+        on_change: Callable[[], None],
+        on_beat: Callable[[str], None],
+        metrics: Metrics,
     ) -> None:
-        """`on_change` is called when the view changes, or an agent has started anew."""
+        """`on_change`: the view changes, or an agent has started anew; `on_beat`: of this node."""
         self._settings = settings
-        self._on_change = on_change
+        self._on_change, self._on_beat = on_change, on_beat
         self._tally = Tally(metrics)
         self._metrics = metrics
         self._news = News()
@@ -198,6 +202,8 @@ class Pulse:
             self._tally.count(message["sights"])
         self._tally.note(before, after, now)
         self._look(must_tell=bool(restarted))
+        for name in beats:
+            self._on_beat(name)
 
     def _look(self, *, must_tell: bool = False) -> None:
         """See what is to be shown now."""

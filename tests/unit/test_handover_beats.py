@@ -1,0 +1,62 @@
+"""A hand-over goes on as soon as a beat says that the former holder has let go."""
+
+from dataclasses import replace
+
+import pytest
+
+from duravip_api.beats import digest_of
+from duravip_operator.core import decision, handover
+from duravip_operator.core.handover import Doubts, Heard
+from duravip_operator.core.snapshot import Placement, Snapshot
+from unit.test_election import cluster, entity
+
+ETH1 = Placement("eth1", 32)
+MOVED = entity(1, preference="n2")
+KEPT = entity(2, preference="n1")
+BOTH = frozenset({MOVED.address, KEPT.address})
+
+
+def revoked() -> Snapshot:
+    """`n1` served both; its spec, of generation 2, no longer grants the one that is to move."""
+    snapshot = cluster((MOVED, KEPT), ("n1", "n2"))
+    former = replace(
+        snapshot.plumbings["n1"],
+        boot="b",
+        generation=2,
+        observed=1,
+        grants={ETH1: frozenset({KEPT.address})},
+        served=BOTH,
+    )
+    return replace(snapshot, plumbings={**snapshot.plumbings, "n1": former})
+
+
+def granted_to_n2(snapshot: Snapshot) -> frozenset[str]:
+    known = {"n1": Doubts("", 2, frozenset({MOVED.address}))}
+    memory = handover.remembered(known, snapshot)
+    plan = decision.decided(snapshot, memory).plans["n2"]
+    assert not plan.contested
+    return frozenset().union(*plan.grants.values())
+
+
+def test_what_is_let_go_is_granted_before_the_status_says_so() -> None:
+    assert not granted_to_n2(revoked())
+    assert granted_to_n2(replace(revoked(), let_go=frozenset({"n1"}))) == {MOVED.address}
+
+
+def test_a_beat_about_this_spec_with_nothing_else_served_says_that_it_has_let_go() -> None:
+    former = revoked().plumbings["n1"]
+    assert handover.has_let_go(former, Heard("b", 2, digest_of(frozenset({KEPT.address}))))
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        Heard("b", 1, digest_of(frozenset({KEPT.address}))),
+        Heard("earlier", 2, digest_of(frozenset({KEPT.address}))),
+        Heard("b", 2, digest_of(BOTH)),
+        Heard("b", 2, digest_of(frozenset())),
+    ],
+    ids=["of-an-earlier-spec", "of-an-earlier-agent", "it-still-serves-it", "it-has-lapsed"],
+)
+def test_any_other_beat_says_nothing(heard: Heard) -> None:
+    assert not handover.has_let_go(revoked().plumbings["n1"], heard)
