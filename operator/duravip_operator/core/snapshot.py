@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
+from duravip_api.listening import Listener
 from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason
 
@@ -50,6 +51,9 @@ class Rejection(NamedTuple):
     """A sentence that names the object and the field."""
 
 
+Service = tuple[str, str]
+"""What listens on an address: `(port, name)`, e.g. `("TCP/25", "smtp")`."""
+
 Advisory = tuple[str, Reason, str]
 """`(condition type, reason, message)` of something that is true beside `Ready`."""
 
@@ -82,7 +86,7 @@ class Entity:
     enabled: bool = True
     preference: str = ""
     follow: str = ""
-    services: frozenset[tuple[str, int]] = frozenset()
+    services: frozenset[Service] = frozenset()
     selector: Selector = ()
     adaptive: bool = False
     """Whether adaptive delivery uses it."""
@@ -175,6 +179,10 @@ class Plumbing:
     observed: int | None = None
     served: frozenset[str] = frozenset()
     failures: Mapping[str, str] = field(default_factory=dict)
+    ports: tuple[str, ...] = ()
+    """Those that its agent is asked to look at."""
+    listening: frozenset[Listener] | None = None
+    """Who listens there; None: its agent has not looked."""
     counted: int | None = None
     """How many addresses the spec says that it grants; None = what it grants was made here."""
     nics: Mapping[str, Nic] = field(default_factory=dict)
@@ -214,6 +222,10 @@ class Snapshot:
     """Of every node that is SILENT."""
     witnessed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The interfaces on whose segment another node has lately heard this one answer."""
+    given_up: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """`{address: nodes that have failed to hold it for too long}`."""
+    distrusted: frozenset[str] = frozenset()
+    """The nodes whose beats contradict their status."""
     let_go: frozenset[str] = frozenset()
     """The nodes whose beats say that they serve nothing which their spec does not grant."""
     fencing: Fencing = "Segment"
