@@ -1,4 +1,4 @@
-"""kopf, and what it does for us: it watches the kinds that people write.
+"""kopf, and what it does for us: it watches the kinds that people write, and serves webhooks.
 
 The handlers put bodies into the caches, and decide and write nothing. kopf runs in a thread and
 an asyncio loop of its own: it needs nearly a millisecond for each event, takes the signals of the
@@ -15,6 +15,7 @@ from typing import Any, Final
 import kopf
 
 from duravip_api import GROUP, VERSION
+from duravip_operator import webhooks
 from duravip_operator.caches import Caches, Kind
 from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.cluster.requests import PAGE, Credentials, credentials_from
@@ -48,6 +49,8 @@ def registry(caches: Caches, settings: Settings) -> kopf.OperatorRegistry:
 
     for kind in KINDS:
         _watch(kind, found, caches)
+    if settings.webhook_listen:
+        webhooks.judge(found, caches, settings)
     return found
 
 
@@ -55,7 +58,7 @@ async def served(settings: Settings, caches: Caches, stop: asyncio.Event) -> Non
     """Run kopf until `stop` is set."""
     flag = threading.Event()
     thread = threading.Thread(
-        target=_run, args=(registry(caches, settings), flag), name="kopf", daemon=True
+        target=_run, args=(registry(caches, settings), settings, flag), name="kopf", daemon=True
     )
     thread.start()
     try:
@@ -74,14 +77,14 @@ def _watch(kind: Kind, into: kopf.OperatorRegistry, caches: Caches) -> None:
             caches.put(kind, event["object"])
 
 
-def _run(found: kopf.OperatorRegistry, stop: threading.Event) -> None:
+def _run(found: kopf.OperatorRegistry, settings: Settings, stop: threading.Event) -> None:
     """Run kopf, and run it again when it ends for any reason but ours."""
     while not stop.is_set():
         try:
             asyncio.run(
                 kopf.operator(
                     registry=found,
-                    settings=_configured(),
+                    settings=_configured(settings),
                     standalone=True,
                     clusterwide=True,
                     stop_flag=stop,
@@ -93,8 +96,10 @@ def _run(found: kopf.OperatorRegistry, stop: threading.Event) -> None:
         stop.wait(RESTART_AFTER)
 
 
-def _configured() -> kopf.OperatorSettings:
+def _configured(settings: Settings) -> kopf.OperatorSettings:
     configured = kopf.OperatorSettings()
+    if settings.webhook_listen:
+        configured.admission.server = webhooks.server(settings)
     configured.posting.enabled = False  # kopf's own events and ...
     configured.scanning.disabled = True  # ... CRD watches need permissions that we do not ask for
     configured.watching.chunk_size = PAGE

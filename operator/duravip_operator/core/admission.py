@@ -1,0 +1,145 @@
+"""What is refused when somebody writes it, and what is said then.
+
+An object is refused when the next pass would refuse it, or call its address broken, for what it
+says itself. So the rules are those of a pass (`parsing`, `topologies`, `conflicts`, `follows`),
+tried on the object and on whatever its verdict can depend on. Three things differ:
+
+- whoever writes comes last, however old the object is: an edit takes nothing from anybody;
+- what may still become right is let in: a Topology, or what is followed, may come later;
+- a fault that the object had before is no news: whoever mends something else is not locked out.
+
+No reason is given twice: what is said is the pass's own sentence, and what to write instead.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+from duravip_api.reasons import Reason
+from duravip_operator.core import conflicts, follows, topologies
+from duravip_operator.core.snapshot import Entity, Rejection, Snapshot, Topology
+
+NEWCOMER: Final = ""
+"""The uid that the object is judged under: no other has it."""
+
+LAST: Final = "~"
+"""When it was made, for that: after every date."""
+
+ADVICE: Final[Mapping[Reason, str]] = {
+    Reason.NODE_ADDRESS: "choose an address that no node has as its own",
+    Reason.BLOCK_EDGE: "choose an address between the first and the last one of the block",
+    Reason.NAME_MISMATCH: "write the address that the name has already, or choose another name",
+    Reason.NAMESPACE_CONFLICT: "choose an address that no other namespace uses, or ask for a "
+    "Topology whose spec.namespaces lists both",
+    Reason.NO_TOPOLOGY: "choose an address of a block that the namespace may use, or ask for the "
+    "namespace in the Topology's spec.namespaces",
+    Reason.FOLLOW_SAME_ADDRESS: "write two different addresses: one that leads, one that follows",
+    Reason.DUPLICATE_CIDR: "edit that Topology, or write another block",
+    Reason.ADDRESS_INVALID: "write one that a host can have, e.g. 10.1.1.1 or fd00::1",
+}
+"""What to write instead, where the rejection does not say it."""
+
+
+def refusal(
+    snapshot: Snapshot, new: Entity | Topology, old: Entity | Topology | None = None
+) -> str:
+    """Why an object may not become `new`, in a sentence; empty when it may.
+
+    `old` is the object as it stands; None when it is about to be created.
+    """
+    fault = _fault(snapshot, new)
+    if fault is None or (
+        old and _address(old) == _address(new) and _fault(snapshot, old) == fault
+    ):
+        return ""
+    return "; ".join(filter(None, (fault.message, ADVICE.get(fault.reason))))
+
+
+def _address(thing: Entity | Topology) -> str:
+    return thing.cidr if isinstance(thing, Topology) else thing.address
+
+
+def _fault(snapshot: Snapshot, thing: Entity | Topology) -> Rejection | None:
+    """What a pass would say of it, had it just been made."""
+    if thing.rejection:
+        return thing.rejection
+    if isinstance(thing, Topology):
+        return _duplicate(snapshot, thing)
+    return _entity_fault(snapshot, thing) if thing.address else None
+
+
+def _duplicate(snapshot: Snapshot, topology: Topology) -> Rejection | None:
+    others = (other for other in snapshot.topologies if other.name != topology.name)
+    newcomer = replace(topology, created=LAST)
+    found = topologies.blocks((*others, newcomer), snapshot.fencing).judged
+    return next(judged.rejection for judged in found if judged.name == topology.name)
+
+
+def _entity_fault(snapshot: Snapshot, entity: Entity) -> Rejection | None:
+    newcomer = replace(entity, uid=NEWCOMER, created=LAST)
+    world = replace(snapshot, entities=(*_concerned(newcomer, snapshot.entities), newcomer))
+    blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
+    found = follows.joined(conflicts.judged(world, blocks))
+    if NEWCOMER in found.refused:
+        return found.refused[NEWCOMER]
+    unit = found.units[newcomer.address]
+    if unit.broken:
+        return _told_of(newcomer, unit.broken, unit.entities)
+    return _shared(unit, newcomer, follows.bindings(found))
+
+
+def _concerned(newcomer: Entity, entities: Iterable[Entity]) -> list[Entity]:
+    """Those that its verdict depends on: on its address, of its name, or what it follows."""
+    addresses = {newcomer.address, newcomer.follow} - {""}
+    names = {newcomer.name, newcomer.follow}
+    near = [
+        entity
+        for entity in entities
+        if (entity.address in addresses or entity.name in names) and not _is_same(entity, newcomer)
+    ]
+    namesakes = [entity for entity in near if _is_namesake(entity, newcomer)]
+    if any(entity.address == newcomer.address for entity in namesakes):
+        namesakes = []  # it gives the name no other address than it has
+    return [
+        entity
+        for entity in near
+        if entity.address in addresses or entity in namesakes or _is_led_by(newcomer, entity)
+    ]
+
+
+def _is_same(one: Entity, other: Entity) -> bool:
+    return (one.name, one.namespace, one.kind) == (other.name, other.namespace, other.kind)
+
+
+def _is_namesake(one: Entity, other: Entity) -> bool:
+    return one.kind == other.kind == "Binding" and one.name == other.name
+
+
+def _is_led_by(follower: Entity, entity: Entity) -> bool:
+    named = (entity.kind, entity.namespace, entity.name)
+    return named == ("Binding", follower.namespace, follower.follow)
+
+
+def _told_of(newcomer: Entity, fault: Rejection, entities: Iterable[Entity]) -> Rejection:
+    """The fault of an address, told of the one who is about to name it."""
+    said = fault.message
+    for entity in entities:
+        said = said.removeprefix(f"{entity.label}: ")
+    field = "" if said.startswith("spec.") else "spec.address: "
+    return Rejection(fault.reason, f"{newcomer.label}: {field}{said}")
+
+
+def _shared(
+    unit: conflicts.Unit, newcomer: Entity, named: Mapping[tuple[str, str], str]
+) -> Rejection | None:
+    """That it would follow its own address, or be followed by one that has it."""
+    for entity in unit.entities:
+        if not entity.follow or follows.followed(entity, named) != unit.address:
+            continue
+        if entity.uid == NEWCOMER:
+            why = f"{entity.label}: spec.follow: {entity.follow!r} has this very address"
+            return Rejection(Reason.FOLLOW_SAME_ADDRESS, why)
+        if _is_led_by(entity, newcomer):
+            why = f"{newcomer.label}: spec.address: {unit.address} is that of its own follower"
+            return Rejection(Reason.FOLLOW_SAME_ADDRESS, f"{why}, {entity.label}")
+    return None
