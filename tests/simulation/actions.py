@@ -1,6 +1,6 @@
 """Everything that can happen next in the small world, one step at a time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 
 from simulation import world as w
 from simulation.agents import AGENT_STEPS
@@ -8,22 +8,8 @@ from simulation.changes import Weak, change_operator
 from simulation.operators import decide, lead, scout, work, write
 from simulation.world import NAMES, OLD, Agent, World
 
-
-def steps(world: World, weak: Weak) -> Iterator[tuple[str, World]]:
-    """`(what happens, the world after it)` for everything that can happen now."""
-    yield "a tick passes", _tick(world, weak)
-    for i, name in enumerate(NAMES):
-        for what, step in AGENT_STEPS.items():
-            yield f"{name} {what}", step(world, i, weak)
-    for i in (0, 1):
-        yield f"operator {i} reads", change_operator(world, i, cache=world.api)
-        yield f"operator {i} scouts", scout(world, i, weak)
-        yield f"operator {i} decides", decide(world, i, weak)
-        yield f"operator {i} writes", write(world, i, weak)
-        yield f"operator {i} takes the lead", lead(world, i)
-        yield f"operator {i} works", work(world, i, weak)
-    yield "the other node is preferred", world._replace(preferred=1 - world.preferred)
-    yield "the segment splits or heals", _split(world)
+Step = Callable[[World, Weak], World]
+"""What can happen: the world after it. The same world, where it changes nothing."""
 
 
 def _tick(world: World, weak: Weak) -> World:
@@ -50,7 +36,38 @@ def _aged(agent: Agent, weak: Weak) -> Agent:
     )
 
 
-def _split(world: World) -> World:
+def _split(world: World, _: Weak) -> World:
     """Cut the segment in two, or make it one again: whoever owned one half each is found out."""
     both = all(map(w.is_audible, world.agents))
     return world._replace(segment=not world.segment, both=0, is_excused=not world.segment and both)
+
+
+def _steps_of_agent(n: int) -> dict[str, Step]:
+    def step_of(what: str) -> Step:
+        step = AGENT_STEPS[what]
+        return lambda world, weak: step(world, n, weak)
+
+    return {f"{NAMES[n]} {what}": step_of(what) for what in AGENT_STEPS}
+
+
+def _steps_of_operator(i: int) -> dict[str, Step]:
+    return {
+        f"operator {i} reads": lambda world, _: change_operator(world, i, cache=world.api),
+        f"operator {i} scouts": lambda world, weak: scout(world, i, weak),
+        f"operator {i} decides": lambda world, weak: decide(world, i, weak),
+        f"operator {i} writes": lambda world, weak: write(world, i, weak),
+        f"operator {i} takes the lead": lambda world, _: lead(world, i),
+        f"operator {i} works": lambda world, weak: work(world, i, weak),
+    }
+
+
+STEPS: dict[str, Step] = {
+    "a tick passes": _tick,
+    **_steps_of_agent(0),
+    **_steps_of_agent(1),
+    **_steps_of_operator(0),
+    **_steps_of_operator(1),
+    "the other node is preferred": lambda world, _: world._replace(preferred=1 - world.preferred),
+    "the segment splits or heals": _split,
+}
+"""Everything that can happen next, in the order in which a walk looks at it."""

@@ -1,32 +1,75 @@
-"""What the future of a small world depends on: generations are compared, never counted."""
+"""What the future of a small world depends on: generations are compared, never counted.
 
+A world is four parts that mostly stay as they were from one step to the next, so each part is
+looked at once and known by a number from then on.
+"""
+
+from functools import lru_cache
+
+from duravip_operator.core.handover import Doubts
 from simulation.world import OLD, Agent, Api, Operator, World
 
 Ranks = dict[int, int]
+Parts = tuple[object, ...]
+
+_numbers: dict[Parts, int] = {}
 
 
-def essence(world: World) -> object:
+def essence(world: World) -> Parts:
     """Equal for two worlds in which exactly the same can happen from now on."""
-    ranks = [_generations(world, n) for n in (0, 1)]
-    epochs = _ranked(_epochs(world))
-    pairs = zip(world.api, world.agents, ranks, strict=True)
+    epochs = _epochs(world)
+    first, second = world.operators
     return (
-        tuple((_api(api, r, epochs), _agent(agent, r, epochs)) for api, agent, r in pairs),
-        tuple(_operator(operator, ranks, epochs) for operator in world.operators),
-        world.segment,
-        world.isolated,
-        world.preferred,
-        world.both,
-        world.is_excused,
+        _side(0, epochs, world.api[0], world.agents[0], _beliefs(first, 0), _beliefs(second, 0)),
+        _side(1, epochs, world.api[1], world.agents[1], _beliefs(first, 1), _beliefs(second, 1)),
+        *_rest(first, epochs),
+        *_rest(second, epochs),
+        *world[3:],
     )
 
 
-def _api(api: Api, ranks: Ranks, epochs: Ranks) -> object:
+Beliefs = tuple[Api | None, Doubts | None, tuple[int, ...]]
+"""What an operator has read of a node, remembers of it, and believes that it overwrites there."""
+
+
+def _beliefs(operator: Operator, n: int) -> Beliefs:
+    writes = tuple(w.generation for w in operator.writes if w.node == n) if operator.writes else ()
+    return operator.cache[n] if operator.cache else None, operator.memory[n], writes
+
+
+def _rest(operator: Operator, epochs: tuple[int, ...]) -> Parts:
+    """What is left of an operator without its beliefs."""
+    writes = tuple((w.node, w.grant) for w in operator.writes)
+    return epochs.index(operator.epoch), operator.led, operator.gone, writes
+
+
+@lru_cache(maxsize=1 << 18)
+def _side(n: int, epochs: tuple[int, ...], api: Api, agent: Agent, *beliefs: Beliefs) -> int:
+    """The number of all that concerns one node."""
+    order = {epoch: rank for rank, epoch in enumerate(epochs)}
+    ranks = _generations(api, agent, beliefs)
+    parts = (
+        n,
+        _api(api, ranks, order),
+        _agent(agent, ranks, order),
+        *(
+            (
+                cache and _api(cache, ranks, order),
+                doubts and (ranks[doubts.generation], doubts.addresses),
+                tuple(ranks[generation] for generation in writes),
+            )
+            for cache, doubts, writes in beliefs
+        ),
+    )
+    return _numbers.setdefault(parts, len(_numbers))
+
+
+def _api(api: Api, ranks: Ranks, epochs: Ranks) -> Parts:
     generations = ranks[api.generation], ranks[api.observed]
     return api.grant, *generations, epochs[api.epoch], api.served, api.stopped, api.boot
 
 
-def _agent(agent: Agent, ranks: Ranks, epochs: Ranks) -> object:
+def _agent(agent: Agent, ranks: Ranks, epochs: Ranks) -> Agent:
     acked = agent.acked if agent.acked_generation else OLD
     return agent._replace(
         acked=acked,
@@ -37,35 +80,22 @@ def _agent(agent: Agent, ranks: Ranks, epochs: Ranks) -> object:
     )
 
 
-def _operator(operator: Operator, ranks: list[Ranks], epochs: Ranks) -> object:
-    return (
-        epochs[operator.epoch],
-        operator.led,
-        operator.gone,
-        tuple(_api(api, r, epochs) for api, r in zip(operator.cache, ranks, strict=False)),
-        tuple(
-            d and (r[d.generation], d.addresses)
-            for d, r in zip(operator.memory, ranks, strict=True)
-        ),
-        tuple((w.node, w.grant, ranks[w.node][w.generation]) for w in operator.writes),
-    )
+def _generations(api: Api, agent: Agent, beliefs: tuple[Beliefs, ...]) -> Ranks:
+    known = {0, api.generation, api.observed, agent.seen_generation, agent.acked_generation}
+    for cache, doubts, writes in beliefs:
+        known.update(writes)
+        if cache:
+            known |= {cache.generation, cache.observed}
+        if doubts:
+            known.add(doubts.generation)
+    return {number: rank for rank, number in enumerate(sorted(known))}
 
 
-def _generations(world: World, n: int) -> Ranks:
-    seen = [world.api[n], *(o.cache[n] for o in world.operators if o.cache)]
-    agent = world.agents[n]
-    known = {0, agent.seen_generation, agent.acked_generation}
-    known |= {w.generation for o in world.operators for w in o.writes if w.node == n}
-    known |= {number for api in seen for number in (api.generation, api.observed)}
-    known |= {doubts.generation for o in world.operators if (doubts := o.memory[n])}
-    return _ranked(known)
-
-
-def _epochs(world: World) -> set[int]:
+def _epochs(world: World) -> tuple[int, ...]:
+    """All epochs that anybody knows, in order."""
+    if world.operators[1].epoch == 0 and world.operators[0].epoch == 1:
+        return (0, 1)  # nobody else has ever led
     known = {0, *(api.epoch for api in world.api), *(o.epoch for o in world.operators)}
     known |= {epoch for a in world.agents for epoch in (a.seen_epoch, a.acked_epoch)}
-    return known | {api.epoch for o in world.operators for api in o.cache}
-
-
-def _ranked(numbers: set[int]) -> Ranks:
-    return {number: rank for rank, number in enumerate(sorted(numbers))}
+    known |= {api.epoch for o in world.operators for api in o.cache}
+    return tuple(sorted(known))

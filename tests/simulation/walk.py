@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from simulation.actions import steps
+from simulation.actions import STEPS
 from simulation.casts import CASTS
 from simulation.changes import WEAKENINGS, Weak
 from simulation.essence import essence
@@ -42,7 +42,7 @@ def walked(most: int, cast: str, weak: Weak = frozenset(), first: Sequence[str] 
     steps that every history begins with. Where a cut segment has just healed, two owners are
     excused until a loop has come round, or the dead-man has bitten because none did.
     """
-    happens = CASTS[cast]
+    happens = [(what, step) for what, step in STEPS.items() if what in CASTS[cast]]
     isolated = cast == "nodes that do not hear each other"
     start = world_after(settled(weak, isolated=isolated), first, weak)
     known = {essence(start)}
@@ -50,8 +50,9 @@ def walked(most: int, cast: str, weak: Weak = frozenset(), first: Sequence[str] 
     depth = 0
     while queue and len(known) < most:
         world, past, depth = queue.popleft()
-        for what, after in steps(world, weak):
-            if after == world or what not in happens:
+        for what, step in happens:
+            after = step(world, weak)
+            if after == world:
                 continue
             mark = essence(after)
             if mark in known:
@@ -82,7 +83,7 @@ def settled(weak: Weak = frozenset(), *, isolated: bool = False) -> World:
 def world_after(world: World, names: Sequence[str], weak: Weak = frozenset()) -> World:
     """The world after these steps, in this order."""
     for name in names:
-        world = dict(steps(world, weak))[name]
+        world = STEPS[name](world, weak)
     return world
 
 
