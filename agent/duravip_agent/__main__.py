@@ -36,6 +36,7 @@ from duravip_agent.loop import Loop, Parts
 from duravip_agent.plumber import Plumber
 from duravip_agent.reader import Reader
 from duravip_agent.reporter import Reporter
+from duravip_agent.requests import Errands
 from duravip_agent.scout import Scout
 from duravip_agent.settings import PROGRAM_VERSION, Settings, SettingsError, settings_from
 from duravip_agent.tools import Tools
@@ -128,7 +129,10 @@ def _work(
     handover = Handover(tools)
     voice = Voice(identity, Channels(reporter, heart, counted), tools, handover)
     upkeep = Upkeep(fence, lifeline, counted)
-    intake = Intake(tools, reporter, voice)
+    errands = Errands(
+        tools, handover, kernel.hosts, lambda: inbox.put(KernelChanged(with_links=True))
+    )
+    intake = Intake(tools, reporter, voice, errands)
     loop = Loop(Parts(inbox, tools, intake, handover, upkeep, reporter, voice))
     _serve(settings, counted, loop)
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -48,6 +48,11 @@ class Announcer:
         self._schedule.defend(addresses)
         self.announce(now)
 
+    def renew(self, addresses: frozenset[str], now: float) -> None:
+        """Say at once, and then some times more, that these are ours: somebody asks for it."""
+        self._schedule.renew(addresses, now)
+        self.announce(now)
+
     def next_due(self, now: float) -> float:
         """When `announce` has something to do."""
         times = (self._schedule.next_due(), self._pacing.next_due(now))

@@ -8,6 +8,7 @@ from types import MappingProxyType
 from duravip_agent.cluster import ApiError, Body
 from duravip_agent.core.grant import Placement
 from duravip_agent.reporter import Reporter
+from duravip_agent.requests import Errands
 from duravip_agent.tools import Tools
 from duravip_agent.voice import Voice
 
@@ -27,9 +28,9 @@ class DeniedError(Exception):
 class Intake:
     """Takes up what the loop is told of the object. Each method says whether there is news."""
 
-    def __init__(self, tools: Tools, reporter: Reporter, voice: Voice) -> None:
+    def __init__(self, tools: Tools, reporter: Reporter, voice: Voice, errands: Errands) -> None:
         self._specs, self._judge = tools.specs, tools.judge
-        self._reporter, self._voice = reporter, voice
+        self._reporter, self._voice, self._errands = reporter, voice, errands
         self._began = time.monotonic()
         self._denied_since: float | None = None
         self.wanted: Mapping[str, Placement] | None = None
@@ -38,13 +39,15 @@ class Intake:
     def seen(self, body: Body) -> bool:
         """The object looks like this."""
         self._reporter.notice(body)
-        return self._take_up(body)
+        is_news = self._take_up(body)
+        return self._errands.take(body) or is_news
 
     def written(self, body: Body) -> bool:
         """A report was stored, and the object was like this then."""
         self._denied_since = None
         self._specs.introduced(body)
-        return self._take_up(body)
+        is_news = self._take_up(body)
+        return self._errands.take(body) or is_news
 
     def absent(self) -> bool:
         """There is no object: what is served stays, since the new one will grant it as well."""

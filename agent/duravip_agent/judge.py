@@ -48,6 +48,8 @@ class Judge:
     def __init__(self, sources: Sources) -> None:
         self._sources = sources
         self._generation = 0
+        self._since = float("-inf")
+        """Of a beat sent earlier no acknowledgement counts."""
         self._probed: dict[str, Probed] = {}
         self._asking: set[str] = set()
         self._claimed: set[str] = set()
@@ -55,8 +57,16 @@ class Judge:
         self.conflicts = Conflicts()
 
     def contact(self) -> Contact | None:
-        """The newest acknowledgement of a leader."""
-        return self._sources.contact()
+        """The newest acknowledgement of a leader, if it proves anything about now."""
+        found = self._sources.contact()
+        return found if found and found.sent >= self._since else None
+
+    def begin_anew(self) -> None:
+        """Everything was muted: others may have heard that, and may act on it from now on.
+
+        A leader that acknowledges a beat sent later has not acted on it before that.
+        """
+        self._since = clock.now()
 
     @property
     def contested(self) -> Mapping[str, str]:
@@ -76,7 +86,7 @@ class Judge:
             epoch=specs.epoch or 0,
             generation=grant.generation if grant.uid else NO_GENERATION,
             grants=grant.shares,
-            contact=self._sources.contact(),
+            contact=self.contact(),
             armed=armed,
             refreshed=lifeline.refreshed,
             links=frozenset(link.name for link in links if link.is_up and link.has_carrier),

@@ -21,7 +21,7 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from duravip_agent.core import messages
-from duravip_agent.core.messages import Change, RouteChange
+from duravip_agent.core.messages import Change, Host, RouteChange
 from duravip_agent.core.observed import Alias, Link, Observed
 from duravip_agent.core.pacing import Neighbour
 from duravip_agent.packed import Packed, opened
@@ -123,6 +123,11 @@ class Kernel:
         bodies = self._packed.dump(messages.GET_NEIGHBOUR)
         found = (messages.neighbour_in(body, link) for body in bodies)
         return [neighbour for neighbour in found if neighbour]
+
+    def hosts(self) -> list[Host]:
+        """The whole table of neighbours."""
+        found = map(messages.host_in, self._packed.dump(messages.GET_NEIGHBOUR))
+        return [host for host in found if host]
 
     def gateways(self, link: int) -> set[str]:
         """The routers that the default routes over a link lead to."""

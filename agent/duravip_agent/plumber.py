@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -104,12 +104,18 @@ class Plumber:
         self._note(self._found)
         self._expected = addresses_of(self.observed.marked)
 
-    def withdraw(self) -> None:
-        """Delete everything of ours."""
+    def withdraw(self, between: Callable[[], None] = lambda: None) -> None:
+        """Delete everything of ours, and forget what was refused before.
+
+        `between` is called again and again meanwhile.
+        """
         self._expected, self._found, self._gone = frozenset(), {}, []
+        self._retries = Retries()
         self.stopgaps.drop(self.stopgaps.addresses)
         self.look(with_links=False)
-        self.delete(self.observed.marked)
+        for chunk in chunks(self.observed.marked):
+            between()
+            self.delete(chunk)
         self._log("removed", self._gone)
         self._note(self._found)
 

@@ -1,9 +1,10 @@
 """What a step of the agent works with, and on what occasion it is made."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from duravip_agent.announcer import Announcer
+from duravip_agent.core.requests import Requests
 from duravip_agent.core.specs import Specs
 from duravip_agent.fence import Fence
 from duravip_agent.inquiry import Inquiry
@@ -26,6 +27,7 @@ class Tools:
     announcer: Announcer
     inquiry: Inquiry
     metrics: Metrics
+    requests: Requests = field(default_factory=Requests)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What the agent says of itself: in its status, in its beats and as metrics."""
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,7 +42,7 @@ class Voice:
     ) -> None:
         self._identity, self._channels = identity, channels
         self._specs, self._plumber, self._judge = tools.specs, tools.plumber, tools.judge
-        self._handover = handover
+        self._requests, self._handover = tools.requests, handover
         self._readiness = Readiness(Reason.AGENT_STARTING, _now())
         self._unfenced = () if tools.fence.is_fenced else (_noted("Fenced", Reason.UNFENCED),)
         self._in_use: Readiness | None = None
@@ -80,6 +81,8 @@ class Voice:
             contested=self._judge.contested,
             strict=self._strict,
             notes=(*self._unfenced, *self._conflict()),
+            done=self._requests.done,
+            neighbours=self._requests.neighbours(time.monotonic()),
         )
         self._channels.reporter.submit(status_of(report))
         is_less = not self._served <= served

@@ -96,6 +96,11 @@ class PlumbedNode:
             max(self.peer.epoch, made["spec"]["epoch"]), made["metadata"]["generation"]
         )
 
+    def ask(self, annotation: str, value: str) -> None:
+        """Ask the agent for something."""
+        body = {"metadata": {"annotations": {annotation: value}}}
+        self._api.patch_cluster_custom_object(*WHERE, NODE, body, _content_type=MERGE)
+
     def write_status(self, status: Body) -> None:
         """Spoil the status."""
         body = {"status": status}

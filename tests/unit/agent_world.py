@@ -85,6 +85,10 @@ class World(Unfenced):
         del now
         self._say("defend", addresses)
 
+    def renew(self, addresses: frozenset[str], now: float) -> None:
+        del now
+        self._say("renew", addresses)
+
     def ask(self, generation: int, addresses: Mapping[str, frozenset[str]]) -> None:
         del generation
         self.log.append(f"ask {sum(map(len, addresses.values()))}")

@@ -73,6 +73,12 @@ class Announcing:
             if placement.interface == interface
         ]
 
+    def renew(self, addresses: frozenset[str], now: float) -> None:
+        """Announce these as if they were new: somebody asks for it."""
+        for placement, served in self._served.items():
+            if asked := served & addresses:
+                self._groups.append(_Group(placement, asked, now, 0, now))
+
     def defend(self, addresses: frozenset[str]) -> None:
         """Announce these once more, at once: somebody else has claimed them."""
         for placement, served in self._served.items():

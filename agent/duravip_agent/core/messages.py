@@ -45,6 +45,13 @@ _ROUTE_LOCAL = 2
 _NEIGHBOUR_ADDRESS, _NEIGHBOUR_MAC = 1, 2
 _KNOWN = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
 """The states of a neighbour whose MAC can be believed: reachable to probing, permanent."""
+_STATES = {
+    0x01: "INCOMPLETE", 0x02: "REACHABLE", 0x04: "STALE", 0x08: "DELAY", 0x10: "PROBE",
+    0x20: "FAILED", 0x80: "PERMANENT",
+}  # fmt: skip
+"""Without those of entries that stand for no host: multicast, and loopback."""
+_MAC_BYTES = 6
+"""Ethernet's."""
 
 
 class Message(NamedTuple):
@@ -139,7 +146,7 @@ def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
 def alias_in(body: bytes) -> Alias | None:
     """The address that a NEW_ADDRESS message speaks of."""
     family, mask, _, _, index = _ADDRESS.unpack_from(body)
-    found = _attributes(body, _ADDRESS.size)
+    found = attributes(body, _ADDRESS.size)
     data = found.get(_LOCAL) or found.get(_LABELLED_ADDRESS, b"")
     if len(data) != _SIZE.get(family):
         return None
@@ -149,14 +156,32 @@ def alias_in(body: bytes) -> Alias | None:
 
 def neighbour_in(body: bytes, index: int) -> Neighbour | None:
     """The neighbour that a NEW_NEIGHBOUR message speaks of, if it is a known one on this link."""
-    family, link, state, _, _ = _NEIGHBOUR.unpack_from(body)
+    _, link, state, _, _ = _NEIGHBOUR.unpack_from(body)
     if link != index or not state & _KNOWN:
         return None
-    found = _attributes(body, _NEIGHBOUR.size)
+    host = host_in(body)
+    return Neighbour(host.address, host.mac) if host and host.mac else None
+
+
+class Host(NamedTuple):
+    """An entry of the kernel's table of neighbours."""
+
+    link: int
+    address: str
+    mac: str
+    """Empty: not known."""
+    state: str
+
+
+def host_in(body: bytes) -> Host | None:
+    """The host that a NEW_NEIGHBOUR message speaks of."""
+    family, link, state, _, _ = _NEIGHBOUR.unpack_from(body)
+    found = attributes(body, _NEIGHBOUR.size)
     data, mac = found.get(_NEIGHBOUR_ADDRESS, b""), found.get(_NEIGHBOUR_MAC, b"")
-    if len(data) != _SIZE.get(family) or len(mac) != 6:  # noqa: PLR2004 - Ethernet
+    if len(data) != _SIZE.get(family) or state not in _STATES:
         return None
-    return Neighbour(text(_VERSION[family], int.from_bytes(data, "big")), mac.hex(":"))
+    address = text(_VERSION[family], int.from_bytes(data, "big"))
+    return Host(link, address, mac.hex(":") if len(mac) == _MAC_BYTES else "", _STATES[state])
 
 
 def _attribute(kind: int, data: bytes) -> bytes:
@@ -164,7 +189,8 @@ def _attribute(kind: int, data: bytes) -> bytes:
     return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + padding
 
 
-def _attributes(body: bytes, offset: int) -> dict[int, bytes]:
+def attributes(body: bytes, offset: int) -> dict[int, bytes]:
+    """The attributes of a message whose fixed part ends there."""
     found: dict[int, bytes] = {}
     while offset + _ATTRIBUTE.size <= len(body):
         length, kind = _ATTRIBUTE.unpack_from(body, offset)

@@ -4,7 +4,7 @@
 another one: it names the generation that was acted on, and is null before that.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -12,7 +12,14 @@ from duravip_agent.core.claims import Conflict
 from duravip_agent.core.observed import Link, Observed
 from duravip_api.addresses import numbered, parsed
 from duravip_api.conditions import Condition
-from duravip_api.nodeplumbing import Agent, Failure, Nic, NodePlumbingStatus
+from duravip_api.nodeplumbing import (
+    Agent,
+    Failure,
+    Neighbour,
+    Nic,
+    NodePlumbingStatus,
+    RequestsDone,
+)
 from duravip_api.reasons import Reason
 
 MOST_FAILURES, MOST_NICS, MOST_ADDRESSES = 256, 256, 64
@@ -80,6 +87,10 @@ class Report:
     """The interfaces that are muted when contact is lost."""
     notes: tuple[Readiness, ...] = ()
     """Conditions beside Ready."""
+    done: Mapping[str, str] = field(default_factory=dict)
+    """Of each kind of request the time of the last one that was done."""
+    neighbours: Sequence[Neighbour] = ()
+    """While somebody wants to see them."""
 
 
 def status_of(report: Report) -> dict[str, Any]:
@@ -100,6 +111,8 @@ def status_of(report: Report) -> dict[str, Any]:
         failures=_failures(report.failures),
         nics=shown,
         nic_names=",".join(nic.name for nic in shown if nic.up),
+        neighbours=list(report.neighbours),
+        requests=RequestsDone(**report.done) if report.done else None,
         conditions=[note.as_condition(report.generation) for note in (ready, *report.notes)],
     )
     patch = status.model_dump(by_alias=True, exclude_none=True)
