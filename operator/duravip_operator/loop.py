@@ -57,7 +57,7 @@ class Loop:
         self._roster: dict[str, tuple[Plumbing, Entry]] = {}
         self._epoch: int | None = None
         self._must_hurry = False
-        """Something was taken from a silent node: nobody serves it until the next pass."""
+        """Something was taken from a node that does not serve it: the next pass may grant it."""
         self._decided: decision.Decision | None = None
         self._started = time.monotonic()
         self._is_settled = False
@@ -217,7 +217,7 @@ class Loop:
         self._memory = handover.after_write(self._memory, plumbing, after)
         self._parts.caches.adopt(after)
         self._tell_pulse(self._parts.elector.epoch)  # the agent is told at once
-        if plumbing.node in self._parts.pulse.view().silences:
+        if plumbing.stopped or plumbing.node in self._parts.pulse.view().silences:
             self._must_hurry |= not plumbing.granted <= after.granted
         _log_change(plumbing, after)
 
