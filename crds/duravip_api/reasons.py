@@ -65,8 +65,29 @@ class Reason(StrEnum):
 
     # --- Conditions beside Ready
     PREFERENCES_DIFFER = "PreferencesDiffer", "objects on one address prefer different nodes"
+    SERVICES_DIFFER = "ServicesDiffer", "nodes offer different services on the address"
+    LISTENERS_DIFFER = (
+        "ListenersDiffer",
+        "a declared port has a listener on some of the nodes that may hold the address only",
+    )
     PREFERRED_NODE_UNKNOWN = "PreferredNodeUnknown", "there is no Node of the preferred name"
     MASK_NOT_HOST = "MaskNotHost", "a mask other than /32 or /128 usually breaks a moving address"
+    NO_LOCAL_BINDING = (
+        "NoLocalBinding",
+        "no Binding has the address of this listener: mail that leaves may have to change nodes",
+    )
+    PREFERENCE_ADVISED = (
+        "PreferenceAdvised",
+        "adaptive delivery learns per node: the Binding should prefer one",
+    )
+    CROSS_SUBNET = (
+        "CrossSubnet",
+        "the node's interface has no address in the network that the address is part of",
+    )
+    DISJOINT = "Disjoint", "other nodes may hold it than most addresses of its Topology"
+    REQUEST_UNREADABLE = "RequestUnreadable", "the annotation has not the form NODE@TIME"
+    REQUEST_REFUSED = "RequestRefused", "a preference, or what is followed, decides the node"
+    REQUEST_VOID = "RequestVoid", "at this moment no node may hold the address as requested"
     SERVED_TWICE = "ServedTwice", "two nodes report that they serve the address"
     DUPLICATE_CIDR = "DuplicateCidr", "an older Topology has the same block and wins"
 
@@ -97,11 +118,20 @@ class Reason(StrEnum):
     NODE_UNKNOWN = "NodeUnknown", "there is no such Node"
     NODE_EXCLUDED = "NodeExcluded", "the Node is excluded from external load balancers"
     NODE_SILENT = "NodeSilent", "the agent is not heard"
+    NODE_BACK = "NodeBack", "the agent is heard again"
     NODE_YOUNG = "NodeYoung", "the agent has not been heard for long enough without a gap"
     NODE_STOPPED = "NodeStopped", "the agent has said goodbye"
     SELECTOR_MISMATCH = "SelectorMismatch", "the Node's labels do not match a nodeSelector"
     INTERFACE_MISSING = "InterfaceMissing", "the node has no interface of the Topology's name"
     INTERFACE_DOWN = "InterfaceDown", "the Topology's interface is down or has no carrier"
+    REPAIR_FAILED = (
+        "RepairFailed",
+        "the node could not hold the address for so long that it was given up there for a while",
+    )
+    NODE_CONTRADICTS = (
+        "NodeContradicts",
+        "what the agent's beats say that it serves is not what its status says",
+    )
     PLUMBING_FAILED = "PlumbingFailed", "the node could not plumb the address"
 
 

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from duravip_api.reasons import Reason
-from duravip_operator.core.snapshot import Entity, Rejection, Snapshot, Topology
+from duravip_operator.core import requests
+from duravip_operator.core.snapshot import Asked, Entity, Rejection, Selector, Snapshot, Topology
 from duravip_operator.core.topologies import Blocks, is_edge
 
 
@@ -34,11 +35,15 @@ class Unit:
     preference: str = ""
     disagreement: str = ""
     """Who prefers which node, when they differ; the preference is then empty."""
+    request: Asked | None = None
+    """The last one that is in force and that no preference forbids."""
     leader: str = ""
     """The address of the unit that it follows."""
     broken: Rejection | None = None
     refusal: Rejection | None = None
     """Why nobody may hold it, although it is not broken."""
+    selectors: frozenset[Selector] = frozenset()
+    """Its entities' and its Topology's: a node must match them all."""
 
     @property
     def electable(self) -> bool:
@@ -153,6 +158,8 @@ def _unit(
     preferred = {entity.preference: entity for entity in reversed(enabled) if entity.preference}
     agreed = next(iter(preferred)) if len(preferred) == 1 else ""
     differ = "; ".join(f"{e.label} prefers {node}" for node, e in sorted(preferred.items()))
+    asked = (request for entity in entities for request in entity.asked)
+    request = max((a for a in asked if not requests.is_refused(a, agreed)), default=None)
     refusal = None
     if topology is None:
         why = f"{entities[0].label}: spec.address: no Topology covers {address}"
@@ -164,6 +171,9 @@ def _unit(
         managed=bool(enabled),
         preference=agreed,
         disagreement=differ if len(preferred) > 1 else "",
+        request=request,
         broken=broken,
         refusal=refusal,
+        selectors=frozenset(e.selector for e in entities)
+        | {topology.selector if topology else ()},
     )

@@ -5,9 +5,19 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from duravip_api.reasons import Reason, State
-from duravip_operator.core import conflicts, election, follows, handover, topologies, verdicts
-from duravip_operator.core.snapshot import Entity, Rejection, Snapshot, Topology
+from duravip_api.reasons import Reason
+from duravip_operator.core import (
+    advisories,
+    balancing,
+    conflicts,
+    election,
+    follows,
+    handover,
+    topologies,
+    verdicts,
+)
+from duravip_operator.core.eligibility import Eligibility
+from duravip_operator.core.snapshot import Advisory, Entity, Rejection, Snapshot, Topology
 from duravip_operator.core.verdicts import Verdict
 
 Asked = tuple[tuple[Entity, ...], tuple[Topology, ...], str, tuple[tuple[str, str], ...]]
@@ -15,12 +25,23 @@ Asked = tuple[tuple[Entity, ...], tuple[Topology, ...], str, tuple[tuple[str, st
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What one pass came to."""
+class Wanted:
+    """What people ask for, sorted: no other facts are in it."""
 
     units: Mapping[str, conflicts.Unit]
     refused: Mapping[str, Rejection]
+    """By uid of the entity."""
     topologies: tuple[Topology, ...]
+    parties: tuple[election.Party, ...]
+    advice: Mapping[str, tuple[Advisory, ...]]
+    """What single entities are advised, by uid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What one pass came to."""
+
+    wanted: Wanted
     choices: Mapping[str, election.Choice]
     plans: Mapping[str, handover.Plan]
     """What the spec of each node shall grant."""
@@ -29,6 +50,21 @@ class Decision:
     asked: Asked
     """What it was decided from, as far as people have asked for it."""
 
+    @property
+    def units(self) -> Mapping[str, conflicts.Unit]:
+        """By address."""
+        return self.wanted.units
+
+    @property
+    def refused(self) -> Mapping[str, Rejection]:
+        """By uid of the entity."""
+        return self.wanted.refused
+
+    @property
+    def topologies(self) -> tuple[Topology, ...]:
+        """All of them, those that lost to an older one with their rejection."""
+        return self.wanted.topologies
+
     def verdict_on(self, entity: Entity) -> Verdict:
         """What is said of one entity: of its unit, unless it belongs to none."""
         if entity.uid in self.refused:
@@ -36,10 +72,12 @@ class Decision:
         if not entity.address:
             return verdicts.unmanaged(Reason.NO_ADDRESS)
         verdict = self.verdicts[entity.address]
-        if entity.enabled or entity.follow or verdict.state in {State.BROKEN, State.UNMANAGED}:
+        advice = self.wanted.advice.get(entity.uid)
+        if not advice:
             return verdict
-        upgraded = ("Upgraded", Reason.UPGRADED, Reason.UPGRADED.sentence)
-        return verdict._replace(advisories=(*verdict.advisories, upgraded))
+        said = {kind for kind, *_ in verdict.advisories}  # one condition of a type
+        more = [advisory for advisory in advice if advisory[0] not in said]
+        return verdict._replace(advisories=(*verdict.advisories, *more))
 
     def addresses_in(self) -> Counter[str]:
         """`{Topology: how many managed addresses}`."""
@@ -55,23 +93,32 @@ def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None =
     of the work, and in a fail-over none of it has changed.
     """
     asked = _asked(snapshot)
-    if last and _same(last.asked, asked):
-        judged, sorted_topologies = conflicts.Judged(last.units, last.refused), last.topologies
-    else:
-        blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
-        judged = follows.joined(conflicts.judged(snapshot, blocks))
-        sorted_topologies = blocks.judged
+    is_known = last is not None and _same(last.asked, asked)
+    wanted = last.wanted if last and is_known else _wanted(snapshot)
+    eligibility = Eligibility(snapshot)
     holders = election.holders_of(snapshot)
-    choices = election.elected(judged.units, holders, snapshot)
-    plans, waiting = handover.plans(judged.units, choices, snapshot, memory)
+    before = last.choices if last else election.NONE_YET
+    elected = election.elected(wanted.parties, holders, eligibility, before)
+    choices = balancing.balanced(elected, wanted.parties, holders, snapshot)
+    plans, waiting = handover.plans(wanted.units, choices, snapshot, memory)
     return Decision(
-        units=judged.units,
-        refused=judged.refused,
-        topologies=sorted_topologies,
+        wanted=wanted,
         choices=choices,
         plans=plans,
-        verdicts=verdicts.verdicts(judged.units, choices, waiting, snapshot),
+        verdicts=verdicts.verdicts(wanted.units, choices, waiting, eligibility),
         asked=asked,
+    )
+
+
+def _wanted(snapshot: Snapshot) -> Wanted:
+    blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
+    judged = follows.joined(conflicts.judged(snapshot, blocks))
+    return Wanted(
+        units=judged.units,
+        refused=judged.refused,
+        topologies=blocks.judged,
+        parties=election.parties(judged.units),
+        advice=advisories.advisories(judged.units, snapshot.entities),
     )
 
 

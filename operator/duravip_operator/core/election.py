@@ -2,18 +2,21 @@
 
 For each party, a leader with its followers, in the order of addresses:
 
-1. the preferred node, when it may take the party (or has it and may keep it);
-2. else the node that has it, when it may keep it: nothing moves without a cause;
-3. else, once all of these are placed, the least loaded node that may take it; of equally loaded
-   ones the one with the smallest hash of address and name, so that every replica agrees;
-4. else nobody; but a party whose only node is silent stays granted there, for nobody gains by
-   its loss.
+1. the node that it was asked to be moved to, or else the preferred one, when that may take the
+   party (or has it and may keep it);
+2. else the node that has it, when it may keep it and was not asked to release it: nothing moves
+   without a cause;
+3. else, once all of these are placed, the node that it was to go to already by the last decision;
+4. else the least loaded node that may take it; of equally loaded ones the one with the smallest
+   hash of address and name, so that every replica agrees;
+5. else nobody; but a party whose only node is silent stays granted there, for nobody gains by
+   its loss, and so does one that no other node has room for.
 
 The result depends on the facts alone, never on the order in which they arrived.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import NamedTuple
@@ -37,14 +40,21 @@ class Choice(NamedTuple):
 
     owner: str
     """The node that shall have it; empty: nobody."""
-    participants: int
-    """How many nodes may take it."""
+    eligible: Eligible
+    """Who else may hold it, and why not."""
     cause: MoveReason = MoveReason.ELECTED
     """Why it is not the node that had it; of meaning only when that is another one."""
     reason: Reason = Reason.ELECTED
     """Why there is no owner."""
-    refusals: Mapping[str, Reason] = MappingProxyType({})
-    """Where there is none: why each node may not take it."""
+
+    @property
+    def participants(self) -> int:
+        """How many nodes may take it."""
+        return len(self.eligible.may_take)
+
+
+Choices = Mapping[str, Choice]
+NONE_YET: Choices = MappingProxyType({})
 
 
 class Party(NamedTuple):
@@ -52,7 +62,6 @@ class Party(NamedTuple):
 
     leader: Unit
     followers: tuple[Unit, ...]
-    eligible: Eligible
 
     @property
     def weight(self) -> int:
@@ -60,30 +69,55 @@ class Party(NamedTuple):
         return 1 + len(self.followers)
 
 
+def parties(units: Mapping[str, Unit]) -> tuple[Party, ...]:
+    """All that an owner is to be found for, in the order of addresses."""
+    followers: dict[str, list[Unit]] = defaultdict(list)
+    for unit in units.values():
+        if unit.leader and unit.electable:
+            followers[unit.leader].append(unit)
+    for led in followers.values():
+        led.sort(key=lambda unit: numbered(unit.address))
+    leaders = [unit for unit in units.values() if not unit.leader and unit.electable]
+    leaders.sort(key=lambda unit: numbered(unit.address))
+    return tuple(Party(unit, tuple(followers.get(unit.address, ()))) for unit in leaders)
+
+
 def elected(
-    units: Mapping[str, Unit], holders: Mapping[str, str], snapshot: Snapshot
+    asked: Iterable[Party],
+    holders: Mapping[str, str],
+    eligibility: Eligibility,
+    last: Choices = NONE_YET,
 ) -> dict[str, Choice]:
     """`{address: Choice}` for every unit that can have an owner at all.
 
-    `holders` names, for each address, the node that has it or is to have it already.
+    `holders` names, for each address, the node that has it or is to have it already; `last` is
+    what the last decision chose.
     """
+    most = eligibility.snapshot.max_aliases
     choices: dict[str, Choice] = {}
     load: Counter[str] = Counter()
-    waiting: list[Party] = []
-    for party in _parties(units, snapshot):
-        owner = _settled(party, holders.get(party.leader.address, ""))
+    waiting: list[_Open] = []
+    for party in asked:
+        leader = party.leader
+        holder = holders.get(leader.address, "")
+        eligible = eligibility.of(*party)
+        owner = _settled(leader, eligible, holder)
         if owner:
             load[owner] += party.weight
-            _record(choices, party, owner, holders)
+            _record(choices, party, eligible, owner, holder)
         else:
-            waiting.append(party)
-    for party in waiting:
-        owner = _placed(party, load, snapshot.max_aliases)
+            may_take = _candidates(leader, eligible)
+            known = last.get(leader.address)
+            intended = known.owner if known and known.owner in may_take else ""
+            waiting.append(_Open(not intended, party, eligible, may_take, intended, holder))
+    waiting.sort(key=lambda one: one.is_new)
+    for one in waiting:
+        owner = _placed(one, load, most)
         if owner:
-            load[owner] += party.weight
-            _record(choices, party, owner, holders)
+            load[owner] += one.party.weight
+            _record(choices, one.party, one.eligible, owner, one.holder)
         else:
-            _record_none(choices, party, holders)
+            _record_none(choices, one)
     return choices
 
 
@@ -101,46 +135,54 @@ def holders_of(snapshot: Snapshot) -> dict[str, str]:
     return holders
 
 
-def _parties(units: Mapping[str, Unit], snapshot: Snapshot) -> list[Party]:
-    eligibility = Eligibility(snapshot)
-    followers: dict[str, list[Unit]] = defaultdict(list)
-    for unit in units.values():
-        if unit.leader and unit.electable:
-            followers[unit.leader].append(unit)
-    for led in followers.values():
-        led.sort(key=lambda unit: numbered(unit.address))
-    leaders = [unit for unit in units.values() if not unit.leader and unit.electable]
-    leaders.sort(key=lambda unit: numbered(unit.address))
-    return [
-        Party(unit, led, eligibility.of(unit, led))
-        for unit in leaders
-        for led in [tuple(followers.get(unit.address, ()))]
-    ]
+class _Open(NamedTuple):
+    """A party that is not settled before loads are compared."""
+
+    is_new: bool
+    """Whether the last decision knows of no owner that it could go to."""
+    party: Party
+    eligible: Eligible
+    may_take: frozenset[str]
+    intended: str
+    holder: str
 
 
-def _settled(party: Party, holder: str) -> str:
+def _settled(leader: Unit, eligible: Eligible, holder: str) -> str:
     """The owner that needs no comparison of loads; empty when there is none."""
-    preference, eligible = party.leader.preference, party.eligible
-    if preference in eligible.may_take - eligible.suspected:
-        return preference
-    return holder if holder in eligible.may_keep else ""
-
-
-def _placed(party: Party, load: Mapping[str, int], most: int) -> str:
-    """The owner of a party that nobody has; empty when there is none."""
-    if party.leader.preference in party.eligible.may_take:
-        return party.leader.preference
-    return _least_loaded(party, load, most)
-
-
-def _least_loaded(party: Party, load: Mapping[str, int], most: int) -> str:
-    nodes = [n for n in party.eligible.may_take if load.get(n, 0) + party.weight <= most]
-    if not nodes:
+    request = leader.request
+    asked = request.node if request and not request.releases else leader.preference
+    if asked in eligible.may_take and asked not in eligible.suspected:
+        return asked
+    if holder not in eligible.may_keep:
         return ""
-    least = min(load.get(n, 0) for n in nodes)
-    address = party.leader.address
-    equals = [n for n in nodes if load.get(n, 0) == least]
-    return equals[0] if len(equals) == 1 else min(equals, key=lambda n: _hashed(address, n))
+    if request and request.releases and request.node == holder:
+        others = eligible.may_take - eligible.suspected - {holder}
+        return "" if others else holder
+    return holder
+
+
+def _candidates(leader: Unit, eligible: Eligible) -> frozenset[str]:
+    """The nodes that it may go to."""
+    request = leader.request
+    if request and request.releases:
+        return eligible.may_take - {request.node} or eligible.may_take
+    return eligible.may_take
+
+
+def _placed(one: _Open, load: Mapping[str, int], most: int) -> str:
+    """The owner of a party that is not settled; empty when there is none."""
+    leader = one.party.leader
+    if leader.preference in one.may_take:
+        return leader.preference
+    nodes = [n for n in one.may_take if load.get(n, 0) + one.party.weight <= most]
+    if one.intended in nodes:
+        return one.intended
+    if nodes:
+        least = min(load.get(n, 0) for n in nodes)
+        equals = [n for n in nodes if load.get(n, 0) == least]
+        is_tie = len(equals) > 1
+        return min(equals, key=lambda n: _hashed(leader.address, n)) if is_tie else equals[0]
+    return one.holder if one.holder in one.eligible.may_keep else ""
 
 
 def _hashed(address: str, node: str) -> bytes:
@@ -148,29 +190,33 @@ def _hashed(address: str, node: str) -> bytes:
 
 
 def _record(
-    choices: dict[str, Choice], party: Party, owner: str, holders: Mapping[str, str]
+    choices: dict[str, Choice], party: Party, eligible: Eligible, owner: str, former: str
 ) -> None:
-    count = len(party.eligible.may_take)
-    former = holders.get(party.leader.address, "")
+    leader = party.leader
     cause = MoveReason.ELECTED
     if former and former != owner:
-        kept = former in party.eligible.may_keep
-        refused = party.eligible.refusals.get(former, Reason.NODE_UNKNOWN)
-        cause = MoveReason.PREFERENCE if kept else _CAUSES.get(refused, MoveReason.EDITED)
-    choices[party.leader.address] = Choice(owner, count, cause)
+        cause = _cause(leader, eligible, former, owner)
+    choices[leader.address] = Choice(owner, eligible, cause)
     for follower in party.followers:
-        choices[follower.address] = Choice(owner, count, MoveReason.FOLLOW)
+        choices[follower.address] = Choice(owner, eligible, MoveReason.FOLLOW)
 
 
-def _record_none(choices: dict[str, Choice], party: Party, holders: Mapping[str, str]) -> None:
-    holder = holders.get(party.leader.address, "")
-    eligible = party.eligible
+def _cause(leader: Unit, eligible: Eligible, former: str, owner: str) -> MoveReason:
+    """Why it goes to another node than the one that had it."""
+    if former not in eligible.may_keep:
+        return _CAUSES.get(eligible.refusals.get(former, Reason.NODE_UNKNOWN), MoveReason.EDITED)
+    request = leader.request
+    is_asked = request and request.node == (former if request.releases else owner)
+    return MoveReason.REQUESTED if is_asked else MoveReason.PREFERENCE
+
+
+def _record_none(choices: dict[str, Choice], one: _Open) -> None:
+    holder, eligible = one.holder, one.eligible
     if holder in eligible.lost:
-        found = Choice(holder, 0, reason=Reason.OWNER_LOST)
+        found = Choice(holder, eligible, reason=Reason.OWNER_LOST)
     elif eligible.may_take:
-        found = Choice("", len(eligible.may_take), reason=Reason.CAPACITY_EXCEEDED)
+        found = Choice("", eligible, reason=Reason.CAPACITY_EXCEEDED)
     else:
-        found = Choice("", 0, reason=Reason.NO_PARTICIPANT, refusals=eligible.refusals)
-    choices[party.leader.address] = found
-    for follower in party.followers:
-        choices[follower.address] = found
+        found = Choice("", eligible, reason=Reason.NO_PARTICIPANT)
+    for unit in (one.party.leader, *one.party.followers):
+        choices[unit.address] = found

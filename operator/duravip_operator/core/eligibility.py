@@ -24,6 +24,7 @@ from duravip_operator.core.snapshot import (
     Snapshot,
     Topology,
 )
+from duravip_operator.core.subnets import Subnets
 
 _BY_HEARING = {
     Hearing.YOUNG: Reason.NODE_YOUNG,
@@ -31,14 +32,17 @@ _BY_HEARING = {
     Hearing.SILENT: Reason.NODE_SILENT,
 }
 
-
 NOBODY: frozenset[str] = frozenset()
+_Kind = tuple[Placement, frozenset[Selector], frozenset[str]]
+"""Units of one kind have the same placement, the same selectors and the same foreign nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Eligible:
     """The nodes that may hold a unit."""
 
+    could_hold: frozenset[str]
+    """All that may hold it while they are well."""
     may_take: frozenset[str]
     may_keep: frozenset[str]
     lost: frozenset[str]
@@ -50,6 +54,7 @@ class Eligible:
 
     def __and__(self, other: "Eligible") -> "Eligible":
         return Eligible(
+            self.could_hold & other.could_hold,
             self.may_take & other.may_take,
             self.may_keep & other.may_keep,
             (self.lost | self.may_keep) & (other.lost | other.may_keep),
@@ -63,19 +68,24 @@ class Eligibility:
     """Answers for one snapshot, each kind of unit looked at once."""
 
     snapshot: Snapshot
-    _known: dict[tuple[Placement, frozenset[Selector]], Eligible] = field(default_factory=dict)
+    subnets: Subnets = field(init=False)
+    _known: dict[_Kind, Eligible] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.subnets = Subnets(self.snapshot)
 
     def of(self, unit: Unit, followers: Iterable[Unit] = ()) -> Eligible:
         """The nodes that may hold the unit together with its followers."""
         found = self._alone(unit)
         for follower in followers:
-            found = found & self._alone(follower)
+            alone = self._alone(follower)
+            found = found if found is alone else found & alone
         return found
 
     def nodes_with(self, topology: Topology) -> int:
         """How many nodes could hold addresses of a block, were all agents well."""
         found = _eligible(self.snapshot, topology.placement, frozenset({topology.selector}))
-        return len(found.may_take | found.may_keep | found.lost)
+        return len(found.could_hold)
 
     def nodes_unwitnessed(self, topology: Topology) -> list[str]:
         """The nodes that could take addresses of a block, but that no other node hears there."""
@@ -86,16 +96,21 @@ class Eligibility:
     def _alone(self, unit: Unit) -> Eligible:
         topology = unit.topology
         if topology is None:
-            return Eligible(NOBODY, NOBODY, NOBODY, NOBODY, {})
-        selectors = {entity.selector for entity in unit.entities}
-        key = (topology.placement, frozenset({topology.selector, *selectors}))
-        if key not in self._known:
-            self._known[key] = _eligible(self.snapshot, *key)
-        return self._known[key]
+            return Eligible(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, {})
+        excludes = topology.excludes_foreign
+        foreign = self.subnets.foreign(topology, unit.address) if excludes else NOBODY
+        kind = (topology.placement, unit.selectors, foreign)
+        found = self._known.get(kind)
+        if found is None:
+            found = self._known[kind] = _eligible(self.snapshot, *kind)
+        return found
 
 
 def _eligible(
-    snapshot: Snapshot, placement: Placement, selectors: frozenset[Selector]
+    snapshot: Snapshot,
+    placement: Placement,
+    selectors: frozenset[Selector],
+    foreign: frozenset[str] = NOBODY,
 ) -> Eligible:
     take: set[str] = set()
     keep: set[str] = set()
@@ -105,6 +120,8 @@ def _eligible(
     for name, plumbing in snapshot.plumbings.items():
         node = snapshot.nodes.get(name)
         reason = _lasting_refusal(node, plumbing, placement.interface, selectors)
+        if reason is None and name in foreign:
+            reason = Reason.CROSS_SUBNET
         hearing = snapshot.hearing.get(name, Hearing.UNHEARD)
         if reason:
             refusals[name] = reason
@@ -119,7 +136,12 @@ def _eligible(
             (lost if snapshot.is_gone(name, placement) else keep).add(name)
             refusals[name] = _BY_HEARING[hearing]
     return Eligible(
-        frozenset(take), frozenset(keep), frozenset(lost), frozenset(suspected), refusals
+        could_hold=frozenset(keep | lost),
+        may_take=frozenset(take),
+        may_keep=frozenset(keep),
+        lost=frozenset(lost),
+        suspected=frozenset(suspected),
+        refusals=refusals,
     )
 
 

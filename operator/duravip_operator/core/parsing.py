@@ -14,9 +14,11 @@ from pydantic import ValidationError
 from duravip_api import addresses
 from duravip_api.binding import BindingSpec
 from duravip_api.duravip import DuraVIPSpec
+from duravip_api.listening import listeners_in, port_named
 from duravip_api.nodeplumbing import NodePlumbingSpec, NodePlumbingStatus
 from duravip_api.reasons import Reason
 from duravip_api.topology import TopologySpec
+from duravip_operator.core import requests
 from duravip_operator.core.snapshot import (
     Entity,
     Node,
@@ -37,6 +39,7 @@ def entity(kind: Literal["DuraVIP", "Binding"], body: Body) -> Entity:
     model = DuraVIPSpec if kind == "DuraVIP" else BindingSpec
     who = _identity(body)
     common = {**who, "kind": kind, "status": body.get("status") or {}}
+    asked, unread = requests.asked(body)
     try:
         spec = model.model_validate(body.get("spec") or {})
     except ValidationError as error:
@@ -48,10 +51,13 @@ def entity(kind: Literal["DuraVIP", "Binding"], body: Body) -> Entity:
         enabled=bool(not follow if spec.enable_duravip is None else spec.enable_duravip),
         preference=spec.preference or "",
         follow=follow,
-        services=frozenset((s.protocol, s.port) for s in spec.services or ())
+        services=frozenset((port_named(s.protocol, s.port), s.name) for s in spec.services or ())
         if isinstance(spec, DuraVIPSpec)
         else frozenset(),
         selector=_selector(spec.node_selector),
+        adaptive=isinstance(spec, BindingSpec) and bool(spec.adaptive),
+        asked=asked,
+        unread=unread,
     )
     rejection = _rejected(found)
     return replace(found, rejection=rejection) if rejection else found
@@ -87,6 +93,7 @@ def topology(body: Body) -> Topology:
         placement=placement,
         selector=_selector(spec.node_selector),
         namespaces=None if spec.namespaces is None else frozenset(spec.namespaces),
+        excludes_foreign=spec.cross_subnet == "Exclude",
     )
 
 
@@ -126,6 +133,8 @@ def plumbing(body: Body) -> Plumbing:
         grants=grants,
         contested=contested,
         counted=spec.granted_count,
+        ports=tuple(spec.ports),
+        listening=None if status.listening is None else listeners_in(status.listening),
         observed=status.observed_generation,
         served=frozenset(status.served),
         strict=frozenset(status.strict),

@@ -8,13 +8,12 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from duravip_api.reasons import Reason, State
+from duravip_operator.core import participation
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
+from duravip_operator.core.eligibility import Eligibility
 from duravip_operator.core.handover import may_hold
-from duravip_operator.core.snapshot import Rejection, Snapshot, Topology
-
-Advisory = tuple[str, Reason, str]
-"""`(condition type, reason, message)` of something that is true beside `Ready`."""
+from duravip_operator.core.snapshot import Advisory, Rejection, Snapshot, Topology
 
 
 class Verdict(NamedTuple):
@@ -40,16 +39,21 @@ def verdicts(
     units: Mapping[str, Unit],
     choices: Mapping[str, Choice],
     waiting: frozenset[str],
-    snapshot: Snapshot,
+    eligibility: Eligibility,
 ) -> dict[str, Verdict]:
     """`{address: Verdict}` for every unit."""
+    snapshot = eligibility.snapshot
     serving = _servers(snapshot)
-    return {
+    said = {
         address: _verdict(
             unit, choices.get(address), _present(unit, serving, snapshot), waiting, snapshot
         )
         for address, unit in units.items()
     }
+    for address, more in participation.advisories(units, choices, eligibility).items():
+        verdict = said[address]
+        said[address] = verdict._replace(advisories=(*verdict.advisories, *more))
+    return said
 
 
 def refused(rejection: Rejection) -> Verdict:
@@ -126,7 +130,7 @@ def _unowned(unit: Unit, choice: Choice | None) -> Rejection:
         why = f"{unit.leader}, which it follows, has no owner"
         return Rejection(Reason.LEADER_UNASSIGNED, why)
     say = {
-        Reason.NO_PARTICIPANT: f"no node may hold it: {_listed(choice.refusals)}",
+        Reason.NO_PARTICIPANT: f"no node may hold it: {_listed(choice.eligible.refusals)}",
         Reason.CAPACITY_EXCEEDED: f"all {choice.participants} nodes that may hold it are full",
     }
     return Rejection(choice.reason, say.get(choice.reason, choice.reason.sentence))

@@ -1,0 +1,132 @@
+"""Which addresses move, now and then, to even out the load.
+
+A party moves to the least loaded node that may take it, if that node then has less than its owner
+had: so every move makes the loads more equal, and there comes a round that finds none. What
+gains most moves first. With addresses that move alone it rests when, within each set of
+participants, no owner of one that may be moved has two more than the least loaded.
+
+Preferred and requested ones are not moved, nor is what its owner does not serve; all of them count
+as load. While a node is silent, young or on its way out, or any address is, nothing is moved.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from duravip_api.reasons import MoveReason, Reason
+from duravip_operator.core.election import Choice, Choices, Party
+from duravip_operator.core.snapshot import Hearing, Snapshot
+
+Nodes = frozenset[str]
+_ONE_IN = 20
+"""This part of what may be moved moves at once, unless something else is said."""
+
+
+class Movable(NamedTuple):
+    """A party that nothing binds to the node that has it."""
+
+    address: str
+    """Its leader's."""
+    owner: str
+    weight: int
+    """How many addresses go with it."""
+    nodes: Nodes
+    """Those that may take it."""
+
+
+class _Kind(NamedTuple):
+    """Parties that are alike: it is all the same which of them moves."""
+
+    nodes: Nodes
+    owner: str
+    weight: int
+
+
+def balanced(
+    choices: dict[str, Choice],
+    parties: Iterable[Party],
+    holders: Mapping[str, str],
+    snapshot: Snapshot,
+) -> dict[str, Choice]:
+    """The same choices after one round, when this is the moment for one."""
+    if snapshot.balance is None or not _is_calm(choices, holders, snapshot):
+        return choices
+    led = {party.leader.address: party for party in parties}
+    load = Counter(choice.owner for choice in choices.values() if choice.owner)
+    movable = _movable(led.values(), choices, snapshot)
+    changed = dict(choices)
+    for address, owner in moves(movable, load, snapshot.balance).items():
+        changed[address] = choices[address]._replace(owner=owner, cause=MoveReason.BALANCE)
+        for follower in led[address].followers:
+            changed[follower.address] = choices[follower.address]._replace(owner=owner)
+    return changed
+
+
+def moves(movable: Iterable[Movable], load: Mapping[str, int], most: int) -> dict[str, str]:
+    """`{address: its next owner}` of one round of at most so many; 0 = one in twenty.
+
+    `load` is how many addresses each node has, those that cannot be moved among them.
+    """
+    kinds: dict[_Kind, list[str]] = defaultdict(list)
+    for address, owner, weight, nodes in movable:
+        kinds[_Kind(nodes, owner, weight)].append(address)
+    most = most or max(1, sum(map(len, kinds.values())) // _ONE_IN)
+    loads = Counter(load)
+    found: dict[str, str] = {}
+    while len(found) < most:
+        best = _best(kinds, loads)
+        if best is None:
+            break
+        kind, target = best
+        found[kinds[kind].pop()] = target
+        if not kinds[kind]:
+            del kinds[kind]
+        loads[kind.owner] -= kind.weight
+        loads[target] += kind.weight
+    return found
+
+
+def _best(kinds: Mapping[_Kind, list[str]], loads: Mapping[str, int]) -> tuple[_Kind, str] | None:
+    """The kind whose move gains most, and where it goes; None when none gains anything."""
+    lightest = {
+        nodes: min((loads.get(node, 0), node) for node in nodes)
+        for nodes in {kind.nodes for kind in kinds}
+    }
+    best, most = None, (0, "")
+    for kind, left in kinds.items():
+        gain = loads[kind.owner] - lightest[kind.nodes][0] - kind.weight
+        if gain > 0 and (gain, left[-1]) > most:
+            best, most = kind, (gain, left[-1])
+    return (best, lightest[best.nodes][1]) if best else None
+
+
+def _is_calm(choices: Choices, holders: Mapping[str, str], snapshot: Snapshot) -> bool:
+    """Whether nothing is on its way, and nobody of whom that must be feared has anything."""
+    owners = set()
+    for address, choice in choices.items():
+        if choice.owner and choice.reason is not Reason.OWNER_LOST:
+            if holders.get(address) != choice.owner:
+                return False
+            owners.add(choice.owner)
+    for name, plumbing in snapshot.plumbings.items():
+        hearing = snapshot.hearing.get(name, Hearing.UNHEARD)
+        silence = snapshot.silences.get(name)
+        is_hiccup = silence is not None and not silence.is_lasting
+        if hearing is Hearing.YOUNG or is_hiccup:
+            return False
+        if not plumbing.acted if hearing is Hearing.ALIVE else name in owners:
+            return False
+    return True
+
+
+def _movable(parties: Iterable[Party], choices: Choices, snapshot: Snapshot) -> Iterator[Movable]:
+    for party in parties:
+        leader, choice = party.leader, choices.get(party.leader.address)
+        if choice is None or not choice.owner or choice.reason is Reason.OWNER_LOST:
+            continue
+        if leader.preference or leader.request:
+            continue
+        served = snapshot.plumbings[choice.owner].served
+        if all(unit.address in served for unit in (leader, *party.followers)):
+            nodes = choice.eligible.may_take
+            yield Movable(leader.address, choice.owner, party.weight, nodes)

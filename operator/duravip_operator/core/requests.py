@@ -1,0 +1,47 @@
+"""Which of the requests that people made, by annotations, are still to be heeded.
+
+- `move-to` holds the address on a node. It is spent once the address has left that node later than
+  it was asked for: whatever took it away has overruled it.
+- `release-from` takes the address from a node. It is spent once the address has gone from there,
+  or has moved at all since it was asked for.
+
+A request that cannot be read, or that a preference forbids, does nothing, and says so.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from duravip_api.requests import MOVE_TO, RELEASE_FROM, Request, read, seconds
+from duravip_operator.core.snapshot import Asked
+
+
+def asked(body: Mapping[str, Any]) -> tuple[tuple[Asked, ...], tuple[str, ...]]:
+    """`(requests in force, what is wrong with others)` of a DuraVIP or Binding."""
+    annotations = (body.get("metadata") or {}).get("annotations") or {}
+    found: list[Asked] = []
+    unread: list[str] = []
+    for annotation in (MOVE_TO, RELEASE_FROM):
+        text = annotations.get(annotation)
+        if text is None:
+            continue
+        request = read(str(text))
+        if request is None:
+            unread.append(f"metadata.annotations: {annotation}: {text!r} is no NODE@TIME")
+            continue
+        releases = annotation == RELEASE_FROM
+        if not _is_spent(request, (body.get("status") or {}).get("lastMove"), releases=releases):
+            found.append(Asked(request.time, request.node, releases))
+    return tuple(found), tuple(unread)
+
+
+def is_refused(request: Asked, preference: str) -> bool:
+    """Whether a preference forbids it: the preferred node would take the address back at once."""
+    return bool(preference) and (request.node == preference) == request.releases
+
+
+def _is_spent(request: Request, move: Mapping[str, Any] | None, *, releases: bool) -> bool:
+    if not move:
+        return False
+    has_left = move.get("from") == request.node
+    is_later = (seconds(str(move.get("time"))) or 0.0) > request.time
+    return has_left or is_later if releases else has_left and is_later

@@ -1,0 +1,94 @@
+"""Which nodes would plumb an address on a foreign network.
+
+A node is at home with an address when its interface has an address of its own whose network, by
+the prefix that the node itself has given it, holds that one. On others the address may be plumbed,
+and will usually not be reached (semantics 24).
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import lru_cache
+from ipaddress import ip_interface
+from typing import NamedTuple
+
+from duravip_api.addresses import numbered
+from duravip_operator.core.snapshot import Snapshot, Topology
+
+Span = tuple[int, int]
+"""The first and the last address of a network."""
+
+
+class _Nodes(NamedTuple):
+    """The nodes as one Topology sees them."""
+
+    foreign: frozenset[str]
+    """Foreign to the whole block."""
+    partly: tuple[tuple[tuple[Span, ...], frozenset[str]], ...]
+    """`((networks that lie in the block, the nodes at home in no more than these), …)`."""
+
+
+@dataclass
+class Subnets:
+    """Answers for one snapshot, each Topology looked at once."""
+
+    snapshot: Snapshot
+    _known: dict[str, _Nodes] = field(default_factory=dict)
+
+    def foreign(self, topology: Topology, address: str) -> frozenset[str]:
+        """The nodes whose interface has no address in the network of this one."""
+        nodes = self._of(topology)
+        if not nodes.partly:
+            return nodes.foreign
+        number = numbered(address)[1]
+        away = (
+            names
+            for spans, names in nodes.partly
+            if not any(first <= number <= last for first, last in spans)
+        )
+        return nodes.foreign.union(*away)
+
+    def has_foreign(self, topology: Topology) -> bool:
+        """Whether any node can be foreign to an address of the block."""
+        return any(self._of(topology))
+
+    def _of(self, topology: Topology) -> _Nodes:
+        nodes = self._known.get(topology.name)
+        if nodes is None:
+            nodes = self._known[topology.name] = _nodes(self.snapshot, topology)
+        return nodes
+
+
+def _nodes(snapshot: Snapshot, topology: Topology) -> _Nodes:
+    foreign: set[str] = set()
+    partly: dict[tuple[Span, ...], set[str]] = defaultdict(set)
+    for name, plumbing in snapshot.plumbings.items():
+        nic = plumbing.nics.get(topology.placement.interface)
+        spans = _spans(nic.addresses if nic else (), topology)
+        if not spans:
+            foreign.add(name)
+        elif not any(first <= topology.first and topology.last <= last for first, last in spans):
+            partly[spans].add(name)
+    return _Nodes(frozenset(foreign), tuple((s, frozenset(n)) for s, n in sorted(partly.items())))
+
+
+def _spans(own: Iterable[str], topology: Topology) -> tuple[Span, ...]:
+    """The networks of the node's own addresses, those that overlap the block."""
+    networks = {_network(address) for address in own}
+    return tuple(
+        sorted(
+            (first, last)
+            for family, first, last in networks
+            if family == topology.family and first <= topology.last and topology.first <= last
+        )
+    )
+
+
+@lru_cache(maxsize=16384)
+def _network(address: str) -> tuple[int, int, int]:
+    """`(family, first, last)` of an address with its prefix; of no family when it is none."""
+    try:
+        network = ip_interface(address).network
+    except ValueError:
+        return (0, 0, 0)
+    return (network.version, int(network.network_address), int(network.broadcast_address))
