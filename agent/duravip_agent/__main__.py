@@ -139,6 +139,7 @@ def _work(
         signal.signal(number, lambda *_: inbox.put(Stop()))
     log.info("%s starts on node %s as %s", PROGRAM_VERSION, settings.node_name, identity.boot)
     netlink.watch(lambda with_links: inbox.put(KernelChanged(with_links)))
+    tools.listeners.start(lambda: inbox.put(KernelChanged(with_links=False)))
     if settings.clean_slate == "all":
         tools.plumber.withdraw()
     tools.inquiry.start()

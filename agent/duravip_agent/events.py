@@ -36,7 +36,7 @@ class Troubled:
 
 @dataclass(frozen=True, slots=True)
 class KernelChanged:
-    """An address changed, or a link."""
+    """An address changed, or a link, or who listens."""
 
     with_links: bool
 

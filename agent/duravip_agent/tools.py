@@ -10,6 +10,7 @@ from duravip_agent.fence import Fence
 from duravip_agent.inquiry import Inquiry
 from duravip_agent.judge import Judge
 from duravip_agent.lifeline import Lifeline
+from duravip_agent.listeners import Listeners
 from duravip_agent.metrics import Metrics
 from duravip_agent.plumber import Plumber
 from duravip_agent.unfenced import Unfenced
@@ -28,6 +29,7 @@ class Tools:
     inquiry: Inquiry
     metrics: Metrics
     requests: Requests = field(default_factory=Requests)
+    listeners: Listeners = field(default_factory=Listeners)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,9 @@ class Voice:
     ) -> None:
         self._identity, self._channels = identity, channels
         self._specs, self._plumber, self._judge = tools.specs, tools.plumber, tools.judge
-        self._requests, self._handover = tools.requests, handover
+        self._requests, self._listeners = tools.requests, tools.listeners
+        self._handover = handover
+        self._failing_since: dict[str, str] = {}
         self._readiness = Readiness(Reason.AGENT_STARTING, _now())
         self._unfenced = () if tools.fence.is_fenced else (_noted("Fenced", Reason.UNFENCED),)
         self._in_use: Readiness | None = None
@@ -68,6 +70,7 @@ class Voice:
         reason = Reason.AGENT_STOPPED if is_stopped else self._reason()
         self._readiness = self._readiness.changed_to(reason, _now(), specs.refusal)
         failures = {**specs.grant.failures, **plumber.failures}
+        self._failing_since = {a: self._failing_since.get(a) or _now() for a in failures}
         report = Report(
             version=self._identity.version,
             boot=self._identity.boot,
@@ -76,6 +79,8 @@ class Voice:
             generation=self._acted,
             epoch=specs.epoch,
             failures=failures,
+            failing_since=self._failing_since,
+            listening=self._listeners.on(specs.grant.ports),
             granted_on=frozenset(place.interface for place in wanted.values()),
             served=served,
             contested=self._judge.contested,

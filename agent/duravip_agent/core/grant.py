@@ -37,6 +37,8 @@ class Grant:
     generation: int = 0
     epoch: int = 0
     pulse: tuple[str, ...] = ()
+    ports: tuple[str, ...] = ()
+    """Those that somebody may listen on: the operator wants to know."""
     wanted: Mapping[str, Placement] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
     """Entries that cannot be read, each with what is wrong with it."""
@@ -70,6 +72,7 @@ def grant_of(body: Mapping[str, Any]) -> Grant:
         generation=metadata.get("generation", 0),
         epoch=spec.epoch,
         pulse=tuple(spec.pulse),
+        ports=tuple(spec.ports),
         wanted=reading.wanted,
         failures=reading.failures,
         shares=tuple(reading.shares),

@@ -6,6 +6,7 @@ another one: it names the generation that was acted on, and is null before that.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from duravip_agent.core.claims import Conflict
@@ -77,6 +78,10 @@ class Report:
     epoch: int | None = None
     """The highest one seen; None = not known: what the status says of it stays."""
     failures: Mapping[str, str] = field(default_factory=dict)
+    failing_since: Mapping[str, str] = field(default_factory=dict)
+    """The time of each of them, as the API writes it."""
+    listening: Sequence[str] | None = None
+    """Who listens on the ports that the spec names; None = not known."""
     granted_on: frozenset[str] = frozenset()
     """The interfaces that something is granted on."""
     served: frozenset[str] = frozenset()
@@ -108,7 +113,8 @@ def status_of(report: Report) -> dict[str, Any]:
             {a: f"{mac} answers for the address" for a, mac in report.contested.items()}
         ),
         strict=list(report.strict),
-        failures=_failures(report.failures),
+        failures=_failures(report.failures, report.failing_since),
+        listening=None if report.listening is None else list(report.listening),
         nics=shown,
         nic_names=",".join(nic.name for nic in shown if nic.up),
         neighbours=list(report.neighbours),
@@ -116,7 +122,8 @@ def status_of(report: Report) -> dict[str, Any]:
         conditions=[note.as_condition(report.generation) for note in (ready, *report.notes)],
     )
     patch = status.model_dump(by_alias=True, exclude_none=True)
-    return patch if report.generation is not None else {**patch, "observedGeneration": None}
+    unknown = {"observedGeneration": report.generation, "listening": report.listening}
+    return patch | {name: None for name, value in unknown.items() if value is None}
 
 
 def said_of(conflicts: Mapping[str, Conflict]) -> str:
@@ -130,9 +137,11 @@ def said_of(conflicts: Mapping[str, Conflict]) -> str:
     return "; ".join([*named, *([f"and {more} more"] if more > 0 else [])])
 
 
-def _failures(messages: Mapping[str, str]) -> list[Failure]:
+def _failures(
+    messages: Mapping[str, str], since: Mapping[str, str] = MappingProxyType({})
+) -> list[Failure]:
     return [
-        Failure(address=address, message=message[:LONGEST_MESSAGE])
+        Failure(address=address, message=message[:LONGEST_MESSAGE], since=since.get(address))
         for address, message in sorted(messages.items())[:MOST_FAILURES]
     ]
 

@@ -1,0 +1,65 @@
+"""The bytes of sock_diag messages: which sockets there are, as the kernel lists them.
+
+Only the network namespace of the process is listed: sockets of pods with a network of their own,
+and ports that are forwarded by rules, are not seen.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from duravip_agent.core.messages import attributes
+from duravip_api.addresses import parsed, text
+from duravip_api.listening import ANY, Listener, port_named
+
+BY_FAMILY = 20
+"""The kind of a request, and of the answers to it."""
+
+_REQUEST_DUMP = 0x301
+_HEADER = struct.Struct("=IHHII")
+_REQUEST = struct.Struct("=BBBBI48x")
+_ANSWER = struct.Struct("=BBxx2s2s16s16x4x8x20x")
+_V6_ONLY = 11
+"""An attribute of IPv6 sockets: whether they take no IPv4."""
+
+_FAMILIES = {2: 4, 10: 6}
+_SIZE = {4: 4, 6: 16}
+_LISTENING, _UNCONNECTED = 1 << 10, 1 << 7
+_PROTOCOLS = {"TCP": (6, _LISTENING), "UDP": (17, _UNCONNECTED)}
+
+
+class Question(NamedTuple):
+    """One list of sockets."""
+
+    protocol: str
+    family: int
+    """As the kernel numbers it."""
+
+
+def questions(ports: Iterable[str]) -> list[Question]:
+    """What has to be asked to know who listens on these ports."""
+    wanted = {port.partition("/")[0] for port in ports} & _PROTOCOLS.keys()
+    return [Question(protocol, family) for protocol in sorted(wanted) for family in _FAMILIES]
+
+
+def request(question: Question, seq: int) -> bytes:
+    """Ask for all sockets that take what comes."""
+    number, states = _PROTOCOLS[question.protocol]
+    body = _REQUEST.pack(question.family, number, 0, 0, states)
+    return _HEADER.pack(_HEADER.size + len(body), BY_FAMILY, _REQUEST_DUMP, seq, 0) + body
+
+
+def listeners_in(question: Question, body: bytes) -> Iterator[Listener]:
+    """What the socket of an answer takes: two, where it takes both families."""
+    family, _, port, _, source = _ANSWER.unpack_from(body)
+    version = _FAMILIES[family]
+    name = port_named(question.protocol, int.from_bytes(port, "big"))
+    address = text(version, int.from_bytes(source[: _SIZE[version]], "big"))
+    host = parsed(address)
+    if host.is_loopback:
+        return
+    mapped = host.ipv4_mapped if host.version == 6 else None  # noqa: PLR2004
+    yield Listener(name, str(mapped or address))
+    is_v6_only = any(attributes(body, _ANSWER.size).get(_V6_ONLY, b"\0"))
+    if address == ANY[6] and not is_v6_only:
+        yield Listener(name, ANY[4])
