@@ -80,7 +80,7 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     elector = Elector(settings, wake, lambda: caches.highest_epoch)
     members = Members(settings, wake, lambda: elector.epoch is not None)
     statuses = StatusWriter(cluster, metrics)
-    events = Events(settings, metrics, stopping)
+    events = Events(settings, metrics, stopping, statuses.is_at_rest)
     reporting = Reporting(statuses, events, metrics)
     loop = Loop(Parts(settings, caches, pulse, elector, members, cluster, reporting, metrics))
     woken.append(loop)

@@ -1,23 +1,23 @@
-"""Kubernetes Events on the objects that people write: what `kubectl describe` shows below them.
+"""Kubernetes Events on the objects that people write and on Nodes: what `kubectl describe` shows.
 
-They are a courtesy: said once, from a thread, no faster than the API server can well take, and
-dropped with a count when there are too many. What matters stands in the statuses.
+They are a courtesy: said once, from a thread, behind the statuses and no faster than the API
+server can well take. Which of them are said at all is `core.tidings`.
 """
 
 import logging
-import queue
 import time
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
+from threading import Condition, Thread
 from threading import Event as Flag
-from threading import Thread
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from kubernetes.client import CoreV1Api
 
-from duravip_api import API_VERSION
 from duravip_operator.cluster.requests import ApiError, Body, asked, client_for
 from duravip_operator.core.snapshot import Entity
+from duravip_operator.core.tidings import Kind, Move, Subject, Tidings, Told
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 
@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 COMPONENT: Final = "duravip-operator"
 A_SECOND: Final = 10.0
 BURST: Final = 50.0
-MOST_WAITING: Final = 1000
 LONGEST_MESSAGE: Final = 1000
+LOOK_AGAIN: Final = 0.2
+"""Pause before the next look whether something may be written, in seconds."""
 
 
 class Bucket:
@@ -48,61 +49,80 @@ class Bucket:
 
 
 class Events:
-    """Takes events from any thread."""
+    """Takes Events from any thread."""
 
-    def __init__(self, settings: Settings, metrics: Metrics, stopping: Flag) -> None:
+    def __init__(
+        self, settings: Settings, metrics: Metrics, stopping: Flag, may_say_all: Callable[[], bool]
+    ) -> None:
+        """While `may_say_all` is false, only what concerns Nodes is written."""
         self._api = CoreV1Api(client_for(settings.kubeconfig, 1))
         self._identity = settings.identity
         self._metrics = metrics
         self._stopping = stopping
-        self._waiting: queue.Queue[Body] = queue.Queue(MOST_WAITING)
+        self._may_say_all = may_say_all
+        self._tidings = Tidings()
+        self._changed = Condition()
 
     def start(self) -> None:
         """Begin to write."""
         Thread(target=self._run, name="events", daemon=True).start()
 
-    def say(
-        self,
-        entity: Entity,
-        reason: StrEnum,
-        message: str,
-        kind: Literal["Normal", "Warning"] = "Normal",
-    ) -> None:
-        """Say this of the object, soon."""
-        try:
-            self._waiting.put_nowait(event(entity, (reason, message, kind), self._identity))
-        except queue.Full:
+    def say(self, entity: Entity, reason: StrEnum, message: str, kind: Kind = "Normal") -> None:
+        """Say this of a DuraVIP or Binding, soon."""
+        self._put(Told(Subject.of(entity), reason, message, kind))
+
+    def say_of_node(self, node: str, reason: StrEnum, message: str, kind: Kind = "Normal") -> None:
+        """Say this of a Node, soon."""
+        self._put(Told(Subject.node(node), reason, message, kind))
+
+    def took(self, moves: Iterable[Move]) -> None:
+        """Say of Nodes that they took these over."""
+        with self._changed:
+            for move in moves:
+                self._tidings.took(move, time.monotonic())
+            self._changed.notify()
+
+    def _put(self, told: Told) -> None:
+        with self._changed:
+            is_kept = self._tidings.put(told)
+            self._changed.notify()
+        if not is_kept:
             self._metrics.events.labels("dropped").inc()
 
     def _run(self) -> None:
         bucket = Bucket(A_SECOND, BURST, time.monotonic())
-        while True:
-            body = self._waiting.get()
-            if self._stopping.wait(bucket.wait(time.monotonic())):
-                return
-            namespace = body["metadata"]["namespace"]
-            call: Any = self._api.create_namespaced_event
-            try:
-                asked(call, namespace, body)
-                self._metrics.events.labels("ok").inc()
-            except ApiError as error:
-                self._metrics.events.labels(str(error.status or "no answer")).inc()
-                log.debug("cannot write an event: %s", error)
+        while not self._stopping.is_set():
+            with self._changed:
+                if not self._tidings:
+                    self._changed.wait()
+                told = self._tidings.take(time.monotonic(), may_say_all=self._may_say_all())
+            if told is None:
+                self._stopping.wait(LOOK_AGAIN)
+            elif not self._stopping.wait(bucket.wait(time.monotonic())):
+                self._write(event(told, self._identity))
+
+    def _write(self, body: Body) -> None:
+        call: Any = self._api.create_namespaced_event
+        try:
+            asked(call, body["metadata"]["namespace"], body)
+            self._metrics.events.labels("ok").inc()
+        except ApiError as error:
+            self._metrics.events.labels(str(error.status or "no answer")).inc()
+            log.debug("cannot write an event: %s", error)
 
 
-def event(entity: Entity, said: tuple[str, str, str], identity: str) -> Body:
-    """The event as the API server takes it."""
-    reason, message, kind = said
+def event(told: Told, identity: str) -> Body:
+    """The Event as the API server takes it."""
+    about, reason, message, kind = told
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    named = {"apiVersion": about.api_version, "kind": about.kind, "name": about.name}
+    where = {"namespace": about.namespace} if about.namespace else {}
     return {
-        "metadata": {"generateName": f"{entity.name[:200]}.", "namespace": entity.namespace},
-        "involvedObject": {
-            "apiVersion": API_VERSION,
-            "kind": entity.kind,
-            "namespace": entity.namespace,
-            "name": entity.name,
-            "uid": entity.uid,
+        "metadata": {
+            "generateName": f"{about.name[:200]}.",
+            "namespace": about.namespace or "default",
         },
+        "involvedObject": {**named, **where, "uid": about.uid},
         "reason": str(reason),
         "message": message[:LONGEST_MESSAGE],
         "type": kind,

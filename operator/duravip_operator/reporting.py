@@ -1,22 +1,29 @@
-"""What a pass decided, said in the statuses of the objects that people wrote.
+"""What a pass decided, said in the statuses of the objects that people wrote, and in Events.
 
 Statuses follow the decision at the API server's pace; nothing waits for them and nothing is
 decided from them.
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any
 
-from duravip_api.reasons import MoveReason
-from duravip_operator.cluster import StatusWriter
+from duravip_api.reasons import MoveReason, Reason, State
+from duravip_operator.cluster import StatusWriter, Urgency, urgency_of
 from duravip_operator.core import statuses
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.departures import Departures, departures
+from duravip_operator.core.failovers import FailOvers, failovers
 from duravip_operator.core.snapshot import Entity, Snapshot
+from duravip_operator.core.tidings import Move
 from duravip_operator.core.verdicts import Verdict
 from duravip_operator.events import Events
 from duravip_operator.metrics import Metrics
+
+UNOWNED = frozenset({State.UNASSIGNED, State.BROKEN, State.UNMANAGED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,30 +51,40 @@ class Reporting:
         self._said: dict[str, Said] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._departures: Departures = {}
+        self._failovers: FailOvers = {}
+        self._lost: Mapping[str, StrEnum] = {}
+        """The nodes that are said to be lost, or silent."""
 
     def note(self, snapshot: Snapshot, decision: Decision) -> None:
         """Take down who has left what, and say nothing yet: another pass follows at once.
 
         It is followed by a report, which says what this one would have said.
         """
-        after = self._departed(snapshot, decision, time.monotonic())
+        now = time.monotonic()
+        after = self._departed(snapshot, decision, now)
         self._departures = {**self._departures, **after}
         self._verdicts = dict(decision.verdicts)
+        self._time(snapshot, decision, now)
 
     def report(self, snapshot: Snapshot, decision: Decision) -> None:
         """Queue the status of every object of which there is something new to say."""
         now = time.monotonic()
         moment = statuses.Moment(now, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         after = self._departed(snapshot, decision, now)
+        moves = {}
         for entity in snapshot.entities:
-            self._report_entity(entity, decision, moment)
+            if move := self._report_entity(entity, decision, moment):
+                moves[entity.address] = move
         self._report_topologies(snapshot, decision, moment.time)
         self._departures = after
         self._verdicts = dict(decision.verdicts)
         known = {entity.uid for entity in snapshot.entities}
         for uid in self._said.keys() - known:
             del self._said[uid]
-        self._metrics.show(snapshot, decision)
+        self._tell_nodes(snapshot, list(moves.values()))
+        self._time(snapshot, decision, now)
+        said = (said.verdict for said in self._said.values())
+        self._metrics.show(snapshot, decision, said)
 
     def _departed(self, snapshot: Snapshot, decision: Decision, now: float) -> Departures:
         def last_heard(node: str) -> float:
@@ -76,29 +93,79 @@ class Reporting:
 
         return departures(self._departures, self._verdicts, decision, last_heard)
 
-    def _report_entity(self, entity: Entity, decision: Decision, moment: statuses.Moment) -> None:
+    def _report_entity(
+        self, entity: Entity, decision: Decision, moment: statuses.Moment
+    ) -> Move | None:
+        """Say what is new of it; gives back the change of owner, if that is."""
         verdict = decision.verdict_on(entity)
         said = self._said.get(entity.uid)
         if said and said.entity is entity and said.verdict == verdict:
-            return
-        base = replace(entity, status=said.status) if said else entity
+            return None
+        before = said.status if said else entity.status
         departure = self._departures.get(entity.address)
+        base = replace(entity, status=before)
         status = statuses.entity_status(base, verdict, departure, moment)
         self._said[entity.uid] = Said(entity, verdict, status)
-        if status != entity.status:
-            moved = status.get("owner") != entity.status.get("owner")
-            if status.get("lastMove") != base.status.get("lastMove"):
-                self._tell_of_move(entity, status["lastMove"])
-            self._writer.put((entity.kind, entity.namespace, entity.name), status, urgent=moved)
+        self._write(entity, before, status)
+        former = departure.owner if departure else str(before.get("owner") or "")
+        if verdict.state in UNOWNED and former and before.get("state") != status["state"]:
+            sentence = f"{entity.address} has left {former}: {verdict.message}"
+            self._events.say(entity, verdict.reason, sentence, "Warning")
+        last = status.get("lastMove")
+        if last and last != before.get("lastMove"):
+            move = Move(
+                entity.address, last.get("from", ""), last["to"], MoveReason(last["reason"])
+            )
+            self._events.say(entity, move.reason, move.sentence)
+            return move
+        return None
 
-    def _tell_of_move(self, entity: Entity, move: statuses.Status) -> None:
-        former = f" from {move['from']}" if "from" in move else ""
-        sentence = f"{entity.address} moved{former} to {move['to']}"
-        self._events.say(entity, MoveReason(move["reason"]), sentence, "Normal")
+    def _write(self, entity: Entity, before: Mapping[str, Any], status: statuses.Status) -> None:
+        key = (entity.kind, entity.namespace, entity.name)
+        if status != entity.status:
+            self._writer.put(key, status, urgency_of(entity.status, status))
+        elif status != before and not self._writer.withdraw(key):
+            self._writer.put(key, status, Urgency.NEWS)
 
     def _report_topologies(self, snapshot: Snapshot, decision: Decision, time: str) -> None:
         addresses = decision.addresses_in()
         for topology in decision.topologies:
             status = statuses.topology_status(topology, addresses[topology.name], snapshot, time)
             if status != topology.status:
-                self._writer.put(("Topology", "", topology.name), status, urgent=False)
+                self._writer.put(("Topology", "", topology.name), status, Urgency.NEWS)
+
+    def _tell_nodes(self, snapshot: Snapshot, moves: Sequence[Move]) -> None:
+        """What concerns nodes: what they took over, and that they are lost or back."""
+        self._events.took(moves)
+        for move in moves:
+            self._metrics.moves.labels(str(move.reason)).inc()
+        lost = {name: _lost(snapshot, name) for name in snapshot.silences}
+        for name, why in lost.items():
+            if why and why[0] != self._lost.get(name):
+                self._events.say_of_node(name, *why, "Warning")
+        for name in self._lost.keys() - lost.keys() & snapshot.nodes.keys():
+            self._events.say_of_node(name, Reason.NODE_BACK, Reason.NODE_BACK.sentence)
+        self._lost = {name: why[0] for name, why in lost.items() if why}
+
+    def _time(self, snapshot: Snapshot, decision: Decision, now: float) -> None:
+        """How long the phases of fail-overs took that are over now."""
+        silences, before = snapshot.silences, self._failovers
+        after = failovers(before, silences, self._departures, decision)
+        for node, phases in after.items():
+            for phase in phases - before.get(node, frozenset()):
+                since = silences[node].since
+                self._metrics.failover_seconds.labels(phase).observe(now - since)
+        self._failovers = after
+
+
+def _lost(snapshot: Snapshot, name: str) -> tuple[StrEnum, str] | None:
+    """What is said of a silent node; nothing where no agent has run, or it has ended in order."""
+    plumbing, silence = snapshot.plumbings.get(name), snapshot.silences[name]
+    if plumbing is None or plumbing.stopped or plumbing.observed is None:
+        return None
+    if silence.gone:
+        where = ", ".join(sorted(silence.gone))
+        return MoveReason.NODE_LOST, f"its agent is not heard, and nothing answers on {where}"
+    if silence.is_muted:
+        return MoveReason.NODE_LOST, "its agent is not heard, and must have muted itself"
+    return (Reason.NODE_SILENT, Reason.NODE_SILENT.sentence) if silence.is_lasting else None

@@ -12,7 +12,7 @@ import pytest
 
 from api.objects import apply, duravip
 from api.shell import restart_api_server, settings, until
-from duravip_operator.cluster import ApiError, Cluster, StatusWriter, preflight
+from duravip_operator.cluster import ApiError, Cluster, StatusWriter, Urgency, preflight
 from duravip_operator.core import parsing
 from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.metrics import Metrics
@@ -118,9 +118,9 @@ def test_a_status_is_replaced_as_a_whole(lab: Lab, writer: StatusWriter) -> None
     async def play() -> None:
         apply(lab, [duravip("said", "10.1.1.5")])
         key = ("DuraVIP", "default", "said")
-        writer.put(key, {"state": "Owned", "owner": "n1"}, urgent=True)
+        writer.put(key, {"state": "Owned", "owner": "n1"}, Urgency.MOVED)
         await until(lambda: owner(lab, "said") == "n1", "the owner is said")
-        writer.put(key, {"state": "Unassigned"}, urgent=True)
+        writer.put(key, {"state": "Unassigned"}, Urgency.MOVED)
         await until(lambda: owner(lab, "said") is None, "there is none")
 
     asyncio.run(play())
@@ -134,7 +134,7 @@ def test_statuses_stand_back_while_a_hot_write_is_outstanding(
         release = Event()
         hot = asyncio.create_task(cluster.hot(release.wait))
         await until(lambda: not cluster.calm.is_set(), "a hot write is outstanding")
-        writer.put(("DuraVIP", "default", "later"), {"owner": "n1"})
+        writer.put(("DuraVIP", "default", "later"), {"owner": "n1"}, Urgency.NEWS)
         await asyncio.sleep(0.5)
         assert owner(lab, "later") is None
         release.set()
@@ -151,11 +151,11 @@ def test_statuses_wait_for_an_api_server_that_is_away(lab: Lab, writer: StatusWr
         lab.kubectl("delete", "duravip", "away-29")
         lab.control_plane.api_server.stop()
         for name in names:
-            writer.put(("DuraVIP", "default", name), {"owner": "n1"})
+            writer.put(("DuraVIP", "default", name), {"owner": "n1"}, Urgency.NEWS)
         await asyncio.sleep(1.5)
         lab.control_plane.api_server.resume()
         await asyncio.to_thread(restart_api_server, lab)
-        writer.put(("DuraVIP", "default", "away-0"), {"owner": "n2"})
+        writer.put(("DuraVIP", "default", "away-0"), {"owner": "n2"}, Urgency.NEWS)
         await until(
             lambda: [owner(lab, name) for name in names[:29]] == ["n2", *["n1"] * 28],
             "all owners are said",

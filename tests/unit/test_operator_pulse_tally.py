@@ -42,8 +42,8 @@ def test_a_suspicion_is_timed_and_so_is_its_verdict(counted: Counted) -> None:
     counted.tally.note(GONE, ALIVE, 12.0)
     assert counted.value("suspicions_total") == 1
     assert counted.value("false_alarms_total") == 0
-    assert counted.value("detection_seconds_sum", what="suspected") == pytest.approx(0.16)
-    assert counted.value("detection_seconds_sum", what="gone") == pytest.approx(0.2)
+    assert counted.value("failover_seconds_sum", phase="suspect") == pytest.approx(0.16)
+    assert counted.value("failover_seconds_sum", phase="scout") == pytest.approx(0.2)
 
 
 def test_a_node_that_is_heard_again_soon_was_a_false_alarm(counted: Counted) -> None:

@@ -1,11 +1,17 @@
 """The statuses that still have to be written, in the order in which they are.
 
-The last status of an object wins, one is being written at a time, changes of owner come first.
+The last status of an object wins, and one is being written at a time. Changes of owner come first.
+What is only in passing waits a moment: in a fail-over the next owner is mostly known by then, so
+that one status is written and not two. How many nodes take part comes when that has settled: a
+node that was away for a moment then costs no write for each address of the cluster.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from enum import IntEnum
+from typing import Any, Final, NamedTuple
+
+from duravip_api.reasons import State
 
 Key = tuple[str, str, str]
 """Kind, namespace (empty for a Topology) and name."""
@@ -13,52 +19,133 @@ Key = tuple[str, str, str]
 Status = Mapping[str, Any]
 
 
+class Urgency(IntEnum):
+    """What a status tells; the lower ones are written first."""
+
+    MOVED = 0
+    """Another owner."""
+    NEWS = 1
+    """Anything that is none of the others."""
+    PASSING = 2
+    """A state between two owners."""
+    FIGURES = 3
+    """Nothing but how many nodes take part."""
+
+
+def urgency_of(before: Status, after: Status) -> Urgency:
+    """How soon a status is to be written where `before` stands."""
+    if after["state"] == State.MOVING:
+        return Urgency.PASSING
+    if after.get("owner") != before.get("owner"):
+        return Urgency.MOVED
+    return Urgency.FIGURES if _essence(before) == _essence(after) else Urgency.NEWS
+
+
+def _essence(status: Status) -> Status:
+    """All but how many nodes take part, and which ones a warning names."""
+    conditions = [
+        condition if condition.get("type") == "Ready" else {**condition, "message": ""}
+        for condition in status.get("conditions") or ()
+    ]
+    return {**status, "participants": 0, "conditions": conditions}
+
+
+WAITS: Final = {
+    Urgency.MOVED: 0.0,
+    Urgency.NEWS: 0.0,
+    Urgency.PASSING: 0.5,
+    Urgency.FIGURES: 10.0,
+}
+"""How long a status waits for a newer one, in seconds. An agent that starts anew is back and
+mature within the last of them."""
+
+
 class Item(NamedTuple):
     """One status to write."""
 
     key: Key
     status: Status
-    urgent: bool
+    urgency: Urgency
+    due: float = 0.0
+    """Not before then."""
 
 
 class Pending:
-    """A queue without threads or clock."""
+    """A queue without threads; times are arguments, of one clock."""
 
     def __init__(self) -> None:
-        self._urgent: OrderedDict[Key, Status] = OrderedDict()
-        self._others: OrderedDict[Key, Status] = OrderedDict()
-        self._busy: set[Key] = set()
+        self._waiting: dict[Urgency, OrderedDict[Key, Item]] = {u: OrderedDict() for u in Urgency}
+        """In each of them the ones that are due first come first."""
+        self._busy: dict[Key, Status] = {}
 
     def __len__(self) -> int:
-        return len(self._urgent) + len(self._others)
+        return sum(map(len, self._waiting.values()))
 
-    def put(self, item: Item) -> None:
+    def put(self, key: Key, status: Status, urgency: Urgency, now: float) -> None:
         """Add a status, in place of one of the same object that still waits."""
-        was_urgent = self._urgent.pop(item.key, None) is not None
-        self._others.pop(item.key, None)
-        queue = self._urgent if item.urgent or was_urgent else self._others
-        queue[item.key] = item.status
+        known = self._known(key)
+        if known is None and self._busy.get(key) == status:
+            return  # that very one is being written
+        if known is None:
+            self._add(Item(key, status, urgency, now + WAITS[urgency]))
+        elif urgency < known.urgency:
+            del self._waiting[known.urgency][key]
+            self._add(Item(key, status, urgency, now + WAITS[urgency]))
+        elif known.urgency is Urgency.FIGURES and status != known.status:
+            del self._waiting[known.urgency][key]  # it has not settled
+            self._add(Item(key, status, urgency, now + WAITS[urgency]))
+        else:
+            self._waiting[known.urgency][key] = known._replace(status=status)
+
+    def withdraw(self, key: Key) -> bool:
+        """Drop what waits, for it is no longer true; False when it may have been written."""
+        known = self._known(key)
+        if known:
+            del self._waiting[known.urgency][key]
+        return known is not None and key not in self._busy
 
     def put_back(self, item: Item) -> None:
         """Add one that could not be written, unless there is a newer one meanwhile."""
-        self._busy.discard(item.key)
-        if item.key not in self._urgent and item.key not in self._others:
-            self.put(item)
+        self._busy.pop(item.key, None)
+        known = self._known(item.key)
+        if known is None:
+            last = next(reversed(self._waiting[item.urgency].values()), item)
+            self._add(item._replace(due=max(item.due, last.due)))
+        else:
+            self.put(item.key, known.status, item.urgency, item.due)
 
-    def take(self) -> Item | None:
+    def take(self, now: float) -> Item | None:
         """The next one to write, if any; its object is busy until `done` or `put_back`."""
-        for queue, urgent in ((self._urgent, True), (self._others, False)):
-            key = next((key for key in queue if key not in self._busy), None)
-            if key is not None:
-                self._busy.add(key)
-                return Item(key, queue.pop(key), urgent)
+        for waiting in self._waiting.values():
+            for key, item in waiting.items():
+                if item.due > now:
+                    break
+                if key not in self._busy:
+                    del waiting[key]
+                    self._busy[key] = item.status
+                    return item
         return None
+
+    def next_due(self) -> float | None:
+        """When the next one is due, of those that nobody writes an earlier one of."""
+        firsts = (
+            next((item.due for key, item in waiting.items() if key not in self._busy), None)
+            for waiting in self._waiting.values()
+        )
+        return min((due for due in firsts if due is not None), default=None)
 
     def done(self, key: Key) -> None:
         """It was written, or never can be."""
-        self._busy.discard(key)
+        self._busy.pop(key, None)
 
     def clear(self) -> None:
         """Drop what waits."""
-        self._urgent.clear()
-        self._others.clear()
+        for waiting in self._waiting.values():
+            waiting.clear()
+
+    def _known(self, key: Key) -> Item | None:
+        found = (waiting.get(key) for waiting in self._waiting.values())
+        return next((item for item in found if item is not None), None)
+
+    def _add(self, item: Item) -> None:
+        self._waiting[item.urgency][item.key] = item

@@ -5,10 +5,11 @@ that a fail-over waits for.
 """
 
 import logging
+import time
 from threading import Condition, Thread
 
 from duravip_operator.cluster.objects import STATUS_THREADS, Cluster
-from duravip_operator.cluster.pending import Item, Key, Pending, Status
+from duravip_operator.cluster.pending import Item, Key, Pending, Status, Urgency
 from duravip_operator.cluster.requests import LONGEST_PAUSE, ApiError
 from duravip_operator.metrics import Metrics
 
@@ -32,11 +33,25 @@ class StatusWriter:
         for number in range(STATUS_THREADS):
             Thread(target=self._run, name=f"status-{number}", daemon=True).start()
 
-    def put(self, key: Key, status: Status, *, urgent: bool = False) -> None:
+    def put(self, key: Key, status: Status, urgency: Urgency) -> None:
         """Write this status soon, in place of one of this object that still waits."""
         with self._changed:
-            self._pending.put(Item(key, status, urgent))
-            self._changed.notify()
+            before = self._pending.next_due()
+            self._pending.put(key, status, urgency, time.monotonic())
+            due = self._pending.next_due()
+            if due is not None and (before is None or due < before):
+                self._changed.notify()  # who takes it sees to it that the others wake up
+
+    def withdraw(self, key: Key) -> bool:
+        """Drop what waits of this object, for it is no longer true; False: it may be written."""
+        with self._changed:
+            return self._pending.withdraw(key)
+
+    def is_at_rest(self) -> bool:
+        """Whether there is no status that could be written now: what matters less may be."""
+        with self._changed:
+            due = self._pending.next_due()
+        return self._cluster.calm.is_set() and (due is None or due > time.monotonic())
 
     def clear(self) -> None:
         """Forget what still waits: somebody else leads now."""
@@ -69,9 +84,14 @@ class StatusWriter:
             with self._changed:
                 if self._cluster.stopping.is_set():
                     return None
-                if item := self._pending.take():
-                    return item
-                self._changed.wait()
+                now = time.monotonic()
+                item, due = self._pending.take(now), self._pending.next_due()
+                if item is None:
+                    self._changed.wait(None if due is None else max(0.0, due - now))
+                    continue
+                if due is not None and due <= now:
+                    self._changed.notify()
+                return item
 
     def _done(self, item: Item) -> None:
         with self._changed:

@@ -34,9 +34,9 @@ class Tally:
             if known is None and before.hearing.get(name) is not None:
                 self._suspected[name] = now
                 self._metrics.suspicions.inc()
-                self._metrics.detection_seconds.labels("suspected").observe(now - silence.since)
+                self._metrics.failover_seconds.labels("suspect").observe(now - silence.since)
             if silence.gone and not (known and known.gone):
-                self._metrics.detection_seconds.labels("gone").observe(now - silence.since)
+                self._metrics.failover_seconds.labels("scout").observe(now - silence.since)
         for name in [name for name in self._suspected if name not in after.silences]:
             if now - self._suspected.pop(name) < FALSE_WITHIN and name in after.hearing:
                 self._metrics.false_alarms.inc()

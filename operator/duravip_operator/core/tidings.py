@@ -1,0 +1,126 @@
+"""What is still to be said in Events, and in which order.
+
+A Node hears once of all that it took over from another one in the same moment. Of each entity only
+the last thing that was not yet said is, behind all that concerns Nodes; where too many wait, the
+oldest are dropped: the Node's Event and `status.lastMove` still tell of them.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final, Literal, NamedTuple, Self
+
+from duravip_api import API_VERSION
+from duravip_api.addresses import ranges
+from duravip_api.reasons import MoveReason
+from duravip_operator.core.snapshot import Entity
+
+MOST_WAITING: Final = 1000
+GATHERED_FOR: Final = 1.0
+"""What a Node takes over within so many seconds is one Event."""
+
+MOST_NAMED: Final = 5
+"""So many ranges of addresses are named in it."""
+
+Kind = Literal["Normal", "Warning"]
+
+
+class Move(NamedTuple):
+    """A change of owner."""
+
+    address: str
+    former: str
+    """Empty: nobody had it."""
+    owner: str
+    reason: MoveReason
+
+    @property
+    def sentence(self) -> str:
+        """What is said of it to a person."""
+        former = f" from {self.former}" if self.former else ""
+        return f"{self.address} moved{former} to {self.owner}"
+
+
+class Subject(NamedTuple):
+    """The object that an Event is shown below."""
+
+    api_version: str
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+
+    @classmethod
+    def of(cls, entity: Entity) -> Self:
+        """A DuraVIP or Binding."""
+        return cls(API_VERSION, entity.kind, entity.namespace, entity.name, entity.uid)
+
+    @classmethod
+    def node(cls, name: str) -> Self:
+        """A Node; `kubectl describe` looks for its name in place of the uid, as kubelets do."""
+        return cls("v1", "Node", "", name, name)
+
+
+class Told(NamedTuple):
+    """One Event."""
+
+    subject: Subject
+    reason: StrEnum
+    message: str
+    kind: Kind = "Normal"
+
+
+@dataclass(slots=True)
+class _Taken:
+    since: float
+    addresses: list[str] = field(default_factory=list)
+
+
+class Tidings:
+    """What is still to be said. Times are arguments, of one clock."""
+
+    def __init__(self) -> None:
+        self._of_nodes: list[Told] = []
+        self._taken: dict[tuple[str, str, MoveReason], _Taken] = {}
+        self._of_entities: OrderedDict[Subject, Told] = OrderedDict()
+
+    def __bool__(self) -> bool:
+        return bool(self._of_nodes or self._taken or self._of_entities)
+
+    def put(self, told: Told) -> bool:
+        """Add it; False when something had to be dropped for that."""
+        if told.subject.kind == "Node":
+            self._of_nodes.append(told)
+            return True
+        is_first = self._of_entities.pop(told.subject, None) is None
+        self._of_entities[told.subject] = told
+        if len(self._of_entities) <= MOST_WAITING:
+            return is_first
+        self._of_entities.popitem(last=False)
+        return False
+
+    def took(self, move: Move, now: float) -> None:
+        """Add to what its new owner is said to have taken over."""
+        key = (move.owner, move.former, move.reason)
+        self._taken.setdefault(key, _Taken(now)).addresses.append(move.address)
+
+    def take(self, now: float, *, may_say_all: bool) -> Told | None:
+        """The next one to say: of Nodes first, and of entities only if all may be said."""
+        for key, taken in self._taken.items():
+            if now - taken.since >= GATHERED_FOR:
+                del self._taken[key]
+                return _takeover(*key, taken.addresses)
+        if self._of_nodes:
+            return self._of_nodes.pop(0)
+        if self._of_entities and may_say_all:
+            return self._of_entities.popitem(last=False)[1]
+        return None
+
+
+def _takeover(owner: str, former: str, reason: MoveReason, addresses: list[str]) -> Told:
+    names = ranges(addresses)
+    more = f" and {len(names) - MOST_NAMED} more ranges" if len(names) > MOST_NAMED else ""
+    count = "1 address" if len(addresses) == 1 else f"{len(addresses)} addresses"
+    origin = f" from {former}" if former else ""
+    listed = ", ".join(names[:MOST_NAMED]) + more
+    return Told(Subject.node(owner), reason, f"took {count}{origin}: {reason}: {listed}")

@@ -1,0 +1,96 @@
+"""The scenarios' cluster with the operator's real reporting, and what it writes and says."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from duravip_operator.cluster.pending import Key, Pending, Status, Urgency
+from duravip_operator.core import decision
+from duravip_operator.core.snapshot import Entity, Snapshot
+from duravip_operator.core.tidings import Move
+from duravip_operator.metrics import Metrics
+from duravip_operator.reporting import Reporting
+from scenarios.world import World
+
+SEGMENT = {"kind": "Topology", "name": "t", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
+
+
+class Statuses:
+    """The status writer, with a clock of its own."""
+
+    def __init__(self) -> None:
+        self.pending = Pending()
+        self.now = 0.0
+
+    def put(self, key: Key, status: Status, urgency: Urgency) -> None:
+        self.pending.put(key, status, urgency, self.now)
+
+    def withdraw(self, key: Key) -> bool:
+        return self.pending.withdraw(key)
+
+    def clear(self) -> None:
+        self.pending.clear()
+
+
+class Heard:
+    """Events, as they are said."""
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self.of_entities: list[tuple[str, str, str]] = []
+        self.of_nodes: list[tuple[str, str]] = []
+        self.moves: list[Move] = []
+
+    def say(self, entity: Entity, reason: str, message: str, kind: str = "Normal") -> None:
+        self.of_entities.append((entity.name, f"{kind} {reason}", message))
+
+    def say_of_node(self, node: str, reason: str, message: str, kind: str = "Normal") -> None:
+        assert message
+        self.of_nodes.append((node, f"{kind} {reason}"))
+
+    def took(self, moves: list[Move]) -> None:
+        self.moves += moves
+
+
+class ReportedWorld(World):
+    """Its statuses are written when their time has come."""
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        self.writer, self.heard, self.metrics = Statuses(), Heard(), Metrics("test")
+        self.reporting = Reporting(self.writer, self.heard, self.metrics)
+        super().__init__(given)
+
+    def _report(self, snapshot: Snapshot, decided: decision.Decision) -> None:
+        self.reporting.report(snapshot, decided)
+
+    def write(self, after: float = 0.0) -> dict[Key, Status]:
+        """Write all that is due so many seconds later; the last status of each object."""
+        self.writer.now += after
+        written: dict[Key, Status] = {}
+        self.writes = 0
+        while item := self.writer.pending.take(self.writer.now):
+            self.objects[item.key]["status"] = written[item.key] = dict(item.status)
+            self.writer.pending.done(item.key)
+            self.writes += 1
+        return written
+
+    def count(self, name: str, **labels: str) -> float:
+        """A metric's value."""
+        return self.metrics.registry.get_sample_value(f"duravip_operator_{name}", labels) or 0.0
+
+
+def world(addresses: int, nodes: int = 3) -> ReportedWorld:
+    """A cluster that has settled, everything written, nothing heard since."""
+    objects = [
+        {"kind": "DuraVIP", "name": f"d{n}", "spec": {"address": f"10.1.{1 + n // 250}.{n % 250}"}}
+        for n in range(1, addresses + 1)
+    ]
+    made = ReportedWorld({"nodes": [f"n{n}" for n in range(1, nodes + 1)], "objects": [SEGMENT]})
+    made.apply(objects)
+    made.settle()
+    made.write(60)
+    made.settle()
+    assert made.write(60) == {}
+    made.heard.forget()
+    return made
