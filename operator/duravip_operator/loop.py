@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from duravip_api import timing
-from duravip_operator import cluster, leadership, metrics
+from duravip_operator import cluster, leadership, metrics, rounds
 from duravip_operator.caches import Caches
 from duravip_operator.core import decision, handover, specs
 from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
@@ -61,6 +61,7 @@ class Loop:
         self._decided: decision.Decision | None = None
         self._started = time.monotonic()
         self._is_settled = False
+        self._rounds = rounds.Rounds(parts.settings)
 
     def wake(self) -> None:
         """Something changed: make a pass soon."""
@@ -74,7 +75,7 @@ class Loop:
             self.wake()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Make a pass whenever something changed, and every 30 s in any case."""
+        """Make a pass whenever something changed, when a round is due, and every 30 s."""
         pause = 0.0
         while not stop.is_set():
             await self._woken(stop)
@@ -91,7 +92,8 @@ class Loop:
 
     async def _woken(self, stop: asyncio.Event) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._wake, stop)]
-        await asyncio.wait(waits, timeout=timing.SWEEP, return_when=asyncio.FIRST_COMPLETED)
+        longest = min(timing.SWEEP, self._parts.settings.balance_interval)
+        await asyncio.wait(waits, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
         for wait in waits:
             wait.cancel()
 
@@ -169,6 +171,7 @@ class Loop:
             let_go=frozenset(n for n, p in caches.plumbings.items() if self._has_let_go(p)),
             fencing=self._parts.settings.fencing,
             max_aliases=self._parts.settings.max_aliases,
+            balance=self._rounds.due(),
         )
 
     async def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
@@ -179,7 +182,7 @@ class Loop:
             if name not in snapshot.plumbings
         ]
         stamped = [
-            self._replace(plumbing, _standing(plumbing), epoch)
+            self._replace(plumbing, handover.standing(plumbing), epoch)
             for plumbing in snapshot.plumbings.values()
             if plumbing.epoch != epoch
         ]
@@ -200,7 +203,7 @@ class Loop:
         pulse = self._parts.members.addresses()
         writes = []
         for name, plumbing in snapshot.plumbings.items():
-            self._last_plans[name] = _standing(plumbing)
+            self._last_plans[name] = handover.standing(plumbing)
             if not plans[name].is_in(plumbing) or plumbing.pulse != pulse:
                 writes.append(self._replace(plumbing, plans[name], epoch))
         if writes:
@@ -231,11 +234,6 @@ class Loop:
     async def _hot(self, write: Callable[..., Any], *args: Any, **named: Any) -> Any:
         """Run one write that a fail-over waits for; statuses stand back meanwhile."""
         return await self._parts.cluster.hot(write, *args, **named)
-
-
-def _standing(plumbing: Plumbing) -> handover.Plan:
-    """What the spec grants as it stands."""
-    return handover.Plan(plumbing.grants, plumbing.contested)
 
 
 def _log_change(before: Plumbing, after: Plumbing) -> None:

@@ -147,6 +147,11 @@ def may_hold(snapshot: Snapshot, node: str) -> bool:
     return plumbing is not None and not plumbing.stopped
 
 
+def standing(plumbing: Plumbing) -> Plan:
+    """What the spec of a node grants as it stands."""
+    return Plan(plumbing.grants, plumbing.contested)
+
+
 def is_spent(snapshot: Snapshot, plumbing: Plumbing) -> bool:
     """Whether the NodePlumbing of a Node that is gone has nothing left to tell."""
     if plumbing.granted:

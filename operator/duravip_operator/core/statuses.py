@@ -24,7 +24,7 @@ class Moment:
     now: float
     """The operator's clock, in seconds."""
     time: str
-    """The same as RFC 3339 text, for people."""
+    """The same as RFC 3339 text, with its fractions: moves are compared with requests."""
 
 
 def entity_status(
@@ -50,7 +50,7 @@ def entity_status(
     if owned and old.get("owner") == verdict.owner and old.get("since"):
         status["since"] = old["since"]
     elif owned:
-        status["since"] = moment.time
+        status["since"] = _whole(moment.time)
     last = old.get("lastMove")
     if owned and (old.get("owner") != verdict.owner or not last):
         last = _move(old, verdict, departure, moment) or last
@@ -110,9 +110,14 @@ def _condition(
         "status": status,
         "reason": str(reason),
         "message": message[:1024],
-        "lastTransitionTime": kept or time,
+        "lastTransitionTime": kept or _whole(time),
         "observedGeneration": generation,
     }
+
+
+def _whole(time: str) -> str:
+    """The time in whole seconds, as Kubernetes gives it."""
+    return f"{time[:19]}Z"
 
 
 def _move(
