@@ -30,15 +30,15 @@ class Listeners:
     def __init__(self) -> None:
         self._lock = Lock()
         self._ports: tuple[str, ...] = ()
-        self._found: list[str] | None = None
+        self._found: list[str] = []
         self._is_troubled = False
 
     def start(self, on_change: Callable[[], None]) -> None:
         """Begin to look; `on_change` is called when others listen than before."""
         Thread(target=self._run, args=(on_change,), name="listeners", daemon=True).start()
 
-    def on(self, ports: tuple[str, ...]) -> list[str] | None:
-        """Who listens on these ports, as the status says it; None = it cannot be known."""
+    def on(self, ports: tuple[str, ...]) -> list[str]:
+        """Who listens on these ports, as the status says it; of others nothing is known."""
         with self._lock:
             if ports != self._ports:
                 self._ports, self._found = ports, self._looked(ports)
@@ -56,14 +56,14 @@ class Listeners:
             if is_news:
                 on_change()
 
-    def _looked(self, ports: tuple[str, ...]) -> list[str] | None:
+    def _looked(self, ports: tuple[str, ...]) -> list[str]:
         try:
-            found = listed(listener for listener in _listeners(ports) if listener.port in ports)
+            found = listed(ports, _listeners(ports))
         except OSError as error:
             if not self._is_troubled:
                 log.warning("cannot see who listens: %s", error)
             self._is_troubled = True
-            return None
+            return []
         self._is_troubled = False
         return found
 

@@ -1,7 +1,8 @@
 """Which ports services are declared on, and who listens there, as a NodePlumbing says it.
 
 A port is `TCP/25`. A listener is `TCP/25 0.0.0.0`, or `TCP/25 10.1.1.1-10.1.1.9` for sockets that
-are each bound to one of these; a port on which nobody listens is not named.
+are each bound to one of these; the port alone says that nobody listens there, and a port that is
+not named was not looked at.
 """
 
 from collections.abc import Iterable
@@ -21,6 +22,7 @@ class Listener(NamedTuple):
 
     port: str
     address: str
+    """What it is bound to; empty: nobody listens there."""
 
 
 def port_named(protocol: str, number: int) -> str:
@@ -28,12 +30,15 @@ def port_named(protocol: str, number: int) -> str:
     return f"{protocol}/{number}"
 
 
-def listed(listeners: Iterable[Listener]) -> list[str]:
-    """The shortest list that names exactly these, always in the same order."""
-    by_port: dict[str, set[str]] = {}
+def listed(ports: Iterable[str], listeners: Iterable[Listener]) -> list[str]:
+    """What is said of these ports: the shortest list, always in the same order."""
+    by_port: dict[str, set[str]] = {port: set() for port in sorted(ports)}
     for port, address in listeners:
-        by_port.setdefault(port, set()).add(address)
-    items = [f"{port} {item}" for port in sorted(by_port) for item in ranges(by_port[port])]
+        if port in by_port:
+            by_port[port].add(address)
+    items: list[str] = []
+    for port, addresses in by_port.items():
+        items += [f"{port} {item}" for item in ranges(addresses)] or [port]
     return items[:MOST_LISTENERS]
 
 
@@ -43,7 +48,8 @@ def listeners_in(items: Iterable[str]) -> frozenset[Listener]:
     for item in items:
         port, _, addresses = item.partition(" ")
         try:
-            found.update(Listener(port, address) for address in expanded([addresses]))
+            named = expanded([addresses]) if addresses else [""]
+            found.update(Listener(port, address) for address in named)
         except ValueError:
             continue
     return frozenset(found)

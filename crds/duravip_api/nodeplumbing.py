@@ -210,15 +210,15 @@ class NodePlumbingStatus(Model):
         ),
     ] = []
     listening: Annotated[
-        list[Annotated[str, Field(max_length=101)]] | None,
+        list[Annotated[str, Field(max_length=101)]],
         Field(
             max_length=MOST_LISTENERS,
             description="Who listens on the ports that spec.ports names, in the node's own "
-            "network namespace: the port, and the address or range that sockets are bound to. "
-            "Pods with a network of their own are not seen. Absent: the agent has not looked.",
+            "network namespace: the port, and the address or range that sockets are bound to; "
+            "the port alone: nobody. Pods with a network of their own are not seen.",
             json_schema_extra=ATOMIC,
         ),
-    ] = None
+    ] = []
     nics: Annotated[
         list[Nic],
         Field(

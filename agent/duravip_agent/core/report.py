@@ -80,8 +80,8 @@ class Report:
     failures: Mapping[str, str] = field(default_factory=dict)
     failing_since: Mapping[str, str] = field(default_factory=dict)
     """The time of each of them, as the API writes it."""
-    listening: Sequence[str] | None = None
-    """Who listens on the ports that the spec names; None = not known."""
+    listening: Sequence[str] = ()
+    """Who listens on the ports that the spec names."""
     granted_on: frozenset[str] = frozenset()
     """The interfaces that something is granted on."""
     served: frozenset[str] = frozenset()
@@ -114,7 +114,7 @@ def status_of(report: Report) -> dict[str, Any]:
         ),
         strict=list(report.strict),
         failures=_failures(report.failures, report.failing_since),
-        listening=None if report.listening is None else list(report.listening),
+        listening=list(report.listening),
         nics=shown,
         nic_names=",".join(nic.name for nic in shown if nic.up),
         neighbours=list(report.neighbours),
@@ -122,8 +122,7 @@ def status_of(report: Report) -> dict[str, Any]:
         conditions=[note.as_condition(report.generation) for note in (ready, *report.notes)],
     )
     patch = status.model_dump(by_alias=True, exclude_none=True)
-    unknown = {"observedGeneration": report.generation, "listening": report.listening}
-    return patch | {name: None for name, value in unknown.items() if value is None}
+    return patch if report.generation is not None else {**patch, "observedGeneration": None}
 
 
 def said_of(conflicts: Mapping[str, Conflict]) -> str:

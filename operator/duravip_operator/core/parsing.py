@@ -134,7 +134,7 @@ def plumbing(body: Body) -> Plumbing:
         contested=contested,
         counted=spec.granted_count,
         ports=tuple(spec.ports),
-        listening=None if status.listening is None else listeners_in(status.listening),
+        listening=listeners_in(status.listening),
         observed=status.observed_generation,
         served=frozenset(status.served),
         strict=frozenset(status.strict),

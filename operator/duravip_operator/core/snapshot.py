@@ -181,8 +181,8 @@ class Plumbing:
     failures: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[str, ...] = ()
     """Those that its agent is asked to look at."""
-    listening: frozenset[Listener] | None = None
-    """Who listens there; None: its agent has not looked."""
+    listening: frozenset[Listener] = frozenset()
+    """Who listens on those that it has looked at."""
     counted: int | None = None
     """How many addresses the spec says that it grants; None = what it grants was made here."""
     nics: Mapping[str, Nic] = field(default_factory=dict)
