@@ -12,6 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from duravip_api.reasons import MoveReason, Reason, State
+from duravip_api.requests import stamp
 from duravip_operator.cluster import StatusWriter, Urgency, urgency_of
 from duravip_operator.core import statuses
 from duravip_operator.core.decision import Decision
@@ -69,7 +70,7 @@ class Reporting:
     def report(self, snapshot: Snapshot, decision: Decision) -> None:
         """Queue the status of every object of which there is something new to say."""
         now = time.monotonic()
-        moment = statuses.Moment(now, datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
+        moment = statuses.Moment(now, stamp(datetime.now(UTC)))
         after = self._departed(snapshot, decision, now)
         moves = {}
         for entity in snapshot.entities:
