@@ -122,7 +122,7 @@ def _work(
         lifeline=lifeline,
         judge=Judge(Sources(specs, lifeline, lambda: heart.contact)),
         plumber=Plumber(kernel, counted),
-        announcer=Announcer(kernel, settings.announce_every, counted),
+        announcer=Announcer(kernel, wire.Wire(), settings.announce_every, counted),
         inquiry=Inquiry(inbox, scout, reader.read_soon),
         metrics=counted,
     )

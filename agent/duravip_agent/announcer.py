@@ -1,5 +1,6 @@
 """Announces what is served: which addresses when is `core.announcing`, how fast `core.pacing`."""
 
+import logging
 from collections.abc import Mapping
 
 from duravip_agent.core.announcing import Announcing, Round
@@ -9,7 +10,10 @@ from duravip_agent.core.observed import Link
 from duravip_agent.core.pacing import Neighbour, Pacing
 from duravip_agent.metrics import Metrics
 from duravip_agent.netlink import Kernel
+from duravip_agent.plumber import listed
 from duravip_agent.wire import Wire
+
+log = logging.getLogger(__name__)
 
 MAC_BYTES = 6
 """Ethernet's. On other links nothing needs to be announced."""
@@ -18,12 +22,13 @@ MAC_BYTES = 6
 class Announcer:
     """Sends what is due, each time that it is called. For the loop's thread."""
 
-    def __init__(self, kernel: Kernel, every: float, metrics: Metrics) -> None:
-        self._kernel, self._metrics = kernel, metrics
-        self._wire = Wire()
+    def __init__(self, kernel: Kernel, wire: Wire, every: float, metrics: Metrics) -> None:
+        self._kernel, self._wire, self._metrics = kernel, wire, metrics
         self._links: dict[str, Link] = {}
         self._schedule = Announcing(every)
         self._pacing = Pacing()
+        self._untold: dict[str, list[str]] = {}
+        """By interface, what is announced for the first time and not yet in the log."""
 
     def links_changed(self, links: tuple[Link, ...], now: float) -> None:
         """Take note of the links; where a cable is back or a MAC is new, begin anew."""
@@ -63,7 +68,10 @@ class Announcer:
         rounds = [due for due in self._schedule.rounds(now) if self._may_announce(due)]
         for due in rounds:
             self._pacing.broadcast(due, now)
+            if due.is_first:
+                self._untold.setdefault(due.placement.interface, []).extend(due.addresses)
         self._send(now)
+        self._tell()
         for due in rounds:
             neighbours = self._neighbours(due.placement)
             if neighbours:
@@ -81,6 +89,11 @@ class Announcer:
                 frames.setdefault(link.name, []).append(frame_of(call, mac_bytes(link.mac)))
         for name, batch in frames.items():
             self._metrics.frames.inc(self._wire.send(self._links[name], batch))
+
+    def _tell(self) -> None:
+        """One line for what everybody has now been told of."""
+        for name in [name for name in self._untold if not self._pacing.owes(name)]:
+            log.info("announced %s on %s", listed(self._untold.pop(name)), name)
 
     def _neighbours(self, place: Placement) -> list[Neighbour]:
         """Whom to tell directly."""

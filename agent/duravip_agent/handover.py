@@ -119,6 +119,7 @@ class Handover:
     def _react(self, facts: Facts, verdict: Verdict, now: float) -> None:
         tools = self._tools
         if verdict.defend:
+            tools.metrics.defended.inc(len(verdict.defend))
             log.warning("defended against another host: %s", listed(verdict.defend))
             tools.announcer.defend(verdict.defend, now)
         asked = tools.judge.to_ask(verdict)
@@ -212,7 +213,7 @@ class Handover:
                 return NOTHING
         if not aliases:
             return addresses
-        add = tools.plumber.stopgaps.add if len(aliases) > CHUNK else tools.plumber.add
+        add = tools.plumber.stand_in if len(aliases) > CHUNK else tools.plumber.add
         there = add([alias for alias in aliases if alias.address in addresses])
         tools.fence.release(addresses - there)
         return there

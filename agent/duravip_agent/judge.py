@@ -1,5 +1,6 @@
 """What the agent remembers for the hand-over rule, made into facts for `core/fencing`."""
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -12,6 +13,9 @@ from duravip_agent.core.observed import Link
 from duravip_agent.core.probing import Findings
 from duravip_agent.core.specs import Specs
 from duravip_agent.lifeline import Lifeline
+from duravip_agent.plumber import listed
+
+log = logging.getLogger(__name__)
 
 NOT_ASKED = "?"
 """In place of a MAC: the segment could not be asked, which is no silence."""
@@ -129,15 +133,31 @@ class Judge:
         told = {address: Probed(at, macs[0]) for address, macs in findings.answered.items()}
         told |= {a: Probed(at) for a in findings.silent - told.keys()}
         told |= {a: Probed(at, NOT_ASKED) for a in findings.unasked - told.keys()}
+        _log({a: found.mac for a, found in told.items() if self._last_mac(a) != found.mac})
         self._asking -= told.keys()
         self._probed |= told
         return before != self.contested
+
+    def _last_mac(self, address: str) -> str | None:
+        """What the segment said of it last; None = it was not asked yet."""
+        known = self._probed.get(address)
+        return known and known.mac
 
     def claimed(self, claims: Iterable[Claim], armed: frozenset[str]) -> None:
         """Others say that they have addresses; of interest are those that we hold."""
         ours = [claim for claim in claims if claim.address in armed]
         self._claimed |= {claim.address for claim in ours}
         self.conflicts.claimed(ours, is_in_contact=True)
+
+
+def _log(macs: Mapping[str, str]) -> None:
+    """One line for each thing that is new, and none for asking again and again."""
+    told: dict[str, list[str]] = {}
+    for address, mac in macs.items():
+        told.setdefault(mac, []).append(address)
+    for mac, addresses in told.items():
+        what = {"": "nobody answers", NOT_ASKED: "the segment cannot be asked"}
+        log.info("probed %s: %s", listed(addresses), what.get(mac, f"{mac} answers"))
 
 
 def _narrowed(granted: Granted, addresses: frozenset[str]) -> Granted:

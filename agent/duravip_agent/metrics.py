@@ -21,12 +21,20 @@ class Metrics:
         self.info.labels(version).set(1)
         self.granted = self._gauge("granted_addresses", "Addresses that the node is granted.")
         self.served = self._gauge("served_addresses", "Addresses that the node serves.")
+        self.held = self._gauge("held_addresses", "Addresses that the fence lets be heard.")
+        self.contested = self._gauge(
+            "contested_addresses", "Granted addresses that another host answers for."
+        )
         self.failing = self._gauge("failing_addresses", "Addresses that cannot be plumbed.")
         self.plumbed = self._counter("plumbed", "Addresses that were plumbed.")
-        self.repaired = self._counter("repaired", "Addresses that were plumbed again.")
+        self.repaired = self._counter(
+            "repaired", "Addresses that were plumbed again since something had removed them."
+        )
         self.withdrawn = self._counter("withdrawn", "Addresses that were removed.")
         self.refused = self._counter("refused_changes", "Changes that the kernel refused.")
-        self.frames = self._counter("announcement_frames", "ARP and ND frames that were sent.")
+        self.frames = self._counter(
+            "announcement_frames", "Announcements that were sent: ARP and ND frames."
+        )
         self.requests = self._counter(
             "api_requests", "Requests to the API server.", "verb", "code"
         )
@@ -34,6 +42,7 @@ class Metrics:
         self.acks = self._counter("acknowledgements", "Beats that were acknowledged.")
         self.muted = self._counter("muted", "Addresses that were muted.")
         self.yielded = self._counter("yielded", "Addresses that were left to who claims them.")
+        self.defended = self._counter("defended", "Addresses that were defended by announcing.")
         self.claims = self._counter("claims", "Claims of our addresses by other hosts.")
         self.probed = self._counter("probed", "Contested addresses that were asked about.")
         self.late = self._counter("late_arms", "Addresses that were armed too late: muted again.")

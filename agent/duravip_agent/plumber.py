@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 
@@ -36,7 +36,8 @@ class Plumber:
         self._placed: tuple[Observed, Mapping[str, Placement], frozenset[str]] | None = None
         self._found: dict[str, str] = {}
         """What has failed in this step so far."""
-        self._added: list[Alias] = []
+        self._behind: list[Alias] = []
+        """Aliases of this step that took the place of routes, which was told of already."""
         self._gone: list[Alias] = []
         self.observed = Observed()
         self.failures: dict[str, str] = {}
@@ -63,7 +64,7 @@ class Plumber:
         """Begin a step: what has to be done."""
         self._retries.forget(wanted, now)
         plan = planned(wanted, self.observed, self._retries.held_back(now))
-        self._found, self._added, self._gone = dict(plan.failures), [], []
+        self._found, self._behind, self._gone = dict(plan.failures), [], []
         return plan
 
     def delete(self, aliases: Sequence[Alias]) -> frozenset[str]:
@@ -90,17 +91,22 @@ class Plumber:
         self.observed = replace(self.observed, aliases=(*self.observed.aliases, *added))
         self._metrics.plumbed.inc(len(added))
         self._refused(refused)
-        self._added += added
-        self.stopgaps.drop(addresses_of(added))
+        behind = [alias for alias in added if alias.address in self.stopgaps.addresses]
+        self._behind += behind
+        self._tell_added(set(added) - set(behind))
+        self.stopgaps.drop(addresses_of(behind))
         return addresses_of(added)
+
+    def stand_in(self, aliases: Sequence[Alias]) -> frozenset[str]:
+        """Let routes answer until these are there; gives back the addresses that are answered."""
+        there = self.stopgaps.add(aliases)
+        self._tell_added({alias for alias in aliases if alias.address in there})
+        return there
 
     def finish(self) -> None:
         """End a step: note, and log, what was done and what failed."""
-        again = [alias for alias in self._added if alias.address in self._expected]
-        self._metrics.repaired.inc(len(again))
         self._log("removed", self._gone)
-        self._log("plumbed again what something had removed:", again)
-        self._log("plumbed", set(self._added) - set(again))
+        self._log("plumbed behind their routes:", self._behind)
         self._note(self._found)
         self._expected = addresses_of(self.observed.marked)
 
@@ -123,6 +129,13 @@ class Plumber:
         """When an address may be tried again."""
         due = self._retries.next_due(now)
         return float("inf") if due is None else due
+
+    def _tell_added(self, added: Collection[Alias]) -> None:
+        """At once: clients wait for it, and a log tells where their time went."""
+        again = [alias for alias in added if alias.address in self._expected]
+        self._metrics.repaired.inc(len(again))
+        self._log("plumbed again what something had removed:", again)
+        self._log("plumbed", set(added) - set(again))
 
     def _refused(self, refused: Mapping[Alias, str]) -> None:
         self._metrics.refused.inc(len(refused))

@@ -43,7 +43,7 @@ class Voice:
         self._identity, self._channels = identity, channels
         self._specs, self._plumber, self._judge = tools.specs, tools.plumber, tools.judge
         self._requests, self._listeners = tools.requests, tools.listeners
-        self._handover = handover
+        self._handover, self._fence = handover, tools.fence
         self._failing_since: dict[str, str] = {}
         self._readiness = Readiness(Reason.AGENT_STARTING, _now())
         self._unfenced = () if tools.fence.is_fenced else (_noted("Fenced", Reason.UNFENCED),)
@@ -99,6 +99,8 @@ class Voice:
         metrics = self._channels.metrics
         metrics.granted.set(len(wanted))
         metrics.served.set(len(served))
+        metrics.held.set(len(self._fence.held))
+        metrics.contested.set(len(self._judge.contested))
         metrics.failing.set(len(failures))
 
     def beat(self) -> None:

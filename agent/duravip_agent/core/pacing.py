@@ -121,6 +121,11 @@ class Pacing:
                     taken.append(call)
         return taken
 
+    def owes(self, interface: str) -> bool:
+        """Whether the first broadcast of a new address still waits there."""
+        lane = self._lanes.get(interface)
+        return lane is not None and bool(lane.at_once)
+
     def next_due(self, now: float) -> float | None:
         """When there is something to send again."""
         waits = [lane.wait(self._rate) for lane in self._lanes.values()]
