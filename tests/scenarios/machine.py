@@ -22,6 +22,8 @@ class Machine:
     """What is known of it while it is silent."""
     unwitnessed: frozenset[str] = frozenset()
     """Interfaces on which no other node hears it."""
+    own: dict[str, list[str]] = field(default_factory=dict)
+    """The own addresses of interfaces where they are not the usual ones."""
     plumbing: Body = field(default_factory=dict)
 
     def act(self) -> None:
@@ -50,7 +52,7 @@ class Machine:
                     "index": index,
                     "up": True,
                     "carrier": carrier,
-                    "addresses": [f"10.1.0.{self.number}/16"] if name == "eth1" else [],
+                    "addresses": self.own.get(name, self._usual(name)),
                 }
                 for index, (name, carrier) in enumerate(self.interfaces.items(), 2)
             ],
@@ -63,3 +65,8 @@ class Machine:
                 }
             ],
         }
+
+    def _usual(self, interface: str) -> list[str]:
+        """As in the lab: the first segment is 10.1, the second 10.2."""
+        segment = interface.removeprefix("eth")
+        return [f"10.{segment}.0.{self.number}/16", f"fd00:{segment}::{self.number}/64"]

@@ -1,11 +1,15 @@
 """A cluster in memory for the scenarios: API objects, obedient agents, the real core.
 
-Time does not pass here: after each `when` the world settles, as a cluster does that is left alone.
+Time passes only by turns: after each `when` the world settles, as a cluster does that is left
+alone. With `balance` given, rounds of so many moves are part of that (0: one in twenty).
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from duravip_api.requests import stamp
 from duravip_operator.core import decision, handover, parsing, specs, statuses
 from duravip_operator.core.departures import Departures, departures
 from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
@@ -15,7 +19,7 @@ from scenarios.files import forms, identity
 from scenarios.machine import Machine
 
 Body = dict[str, Any]
-PASSES = 50
+PASSES = 200
 EPOCH = 1
 
 
@@ -26,7 +30,9 @@ class World(Fates):
         self.objects: dict[tuple[str, str, str], Body] = {}
         self.machines: dict[str, Machine] = {}
         self.max_aliases = int(given.get("maxAliases", 10240))
+        self.balance: int | None = given.get("balance")
         self.clock = 0
+        self._decided: decision.Decision | None = None
         self._memory: handover.Memory = {}
         self._verdicts: dict[str, Verdict] = {}
         self._departures: Departures = {}
@@ -34,7 +40,10 @@ class World(Fates):
         for number, (name, form) in enumerate(forms(given.get("nodes", {})).items(), 11):
             interfaces = form.get("interfaces", ["eth0", "eth1"])
             self.machines[name] = Machine(
-                number, dict.fromkeys(interfaces, True), labels=dict(form.get("labels", {}))
+                number,
+                dict.fromkeys(interfaces, True),
+                labels=dict(form.get("labels", {})),
+                own=dict(form.get("addresses", {})),
             )
         self.apply(given.get("objects", []))
         self.settle()
@@ -50,8 +59,12 @@ class World(Fates):
             known = self.objects.get(key)
             meta = known["metadata"] if known else self._new_metadata(key)
             generation = meta["generation"] + 1 if known else 1
+            annotations = {
+                name: text.replace("@now", f"@{_time(self.clock)}")
+                for name, text in body.get("annotations", {}).items()
+            }
             self.objects[key] = {
-                "metadata": {**meta, "generation": generation},
+                "metadata": {**meta, "generation": generation, "annotations": annotations},
                 "spec": body.get("spec", {}),
                 "status": known["status"] if known else {},
             }
@@ -66,16 +79,18 @@ class World(Fates):
     def settle(self) -> None:
         """Passes and agents in turn until nothing changes any more."""
         for _ in range(PASSES):
-            if not self._turn():
+            if not self._turn() and not (self.balance is not None and self._turn(self.balance)):
                 return
         raise AssertionError("the world does not settle")
 
-    def _turn(self) -> bool:
+    def _turn(self, balance: int | None = None) -> bool:
+        self.clock += 1
         before = repr((self.objects, self.machines))
         self._make_plumbings()
-        snapshot = self.snapshot()
+        snapshot = replace(self.snapshot(), balance=balance)
         self._memory = handover.remembered(self._memory, snapshot)
-        decided = decision.decided(snapshot, self._memory)
+        decided = decision.decided(snapshot, self._memory, self._decided)
+        self._decided = decided
         self._report(snapshot, decided)
         for name, plumbing in snapshot.plumbings.items():
             self._last_plans[name] = decided.plans[name]
@@ -133,7 +148,7 @@ class World(Fates):
         self._memory = handover.after_write(self._memory, before, parsing.plumbing(body))
 
     def _report(self, snapshot: Snapshot, decided: decision.Decision) -> None:
-        moment = statuses.Moment(float(self.clock), "2026-01-01T00:00:00Z")
+        moment = statuses.Moment(float(self.clock), _time(self.clock))
         after = departures(self._departures, self._verdicts, decided, lambda _: moment.now)
         for entity in snapshot.entities:
             verdict, departure = decided.verdict_on(entity), self._departures.get(entity.address)
@@ -163,6 +178,10 @@ class World(Fates):
             "name": name,
             "namespace": namespace,
             "uid": f"{kind}/{namespace}/{name}",
-            "creationTimestamp": f"2026-01-01T00:00:{self.clock:02d}Z",
+            "creationTimestamp": _time(self.clock),
             "generation": 0,
         }
+
+
+def _time(clock: int) -> str:
+    return stamp(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=clock))
