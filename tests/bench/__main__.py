@@ -58,8 +58,8 @@ def conclude(campaign: Campaign, output: Path, drawing: Path, where: str) -> Non
     rows = campaign.rows
     if rows:
         print(f"\n{table.table(rows)}\n")
-        for line in filter(None, map(table.phases, rows)):
-            print(line)
+        if told := table.phases(rows):
+            print(f"{told}\n")
         for row in rows:
             _print_figures(row)
     for note in campaign.notes:

@@ -43,8 +43,15 @@ PHASES: Final = (
     Phase("lead", "operator", re.compile(r"leading with epoch"), takes_last=False),
     Phase("decide", "operator", re.compile(rf"node {VICTIM}: granted"), takes_last=False),
     Phase("write", "operator", re.compile(r"node \S+: granted [1-9]"), takes_last=True),
-    Phase("plumb", "agent", re.compile(r"plumbed "), takes_last=True),
+    Phase("probe", "agent", re.compile(r"probed .*: nobody answers"), takes_last=True),
+    Phase("plumb", "agent", re.compile(r"plumbed (?!again|behind)"), takes_last=True),
+    Phase("announce", "agent", re.compile(r"announced "), takes_last=True),
 )
+ANSWERS: Final = "answers"
+NAMES: Final = (*(phase.name for phase in PHASES), ANSWERS)
+
+WRITTEN_WITHIN: Final = 0.025
+"""A line may be written so many seconds after what it tells of, while the client hears already."""
 
 _LINE: Final = re.compile(r"(\d{4}-\d\d-\d\dT\S+) (?:debug|info|warning|error|critical) +(.*)")
 
@@ -62,8 +69,9 @@ def phases_ms(log: Iterable[Line], event: float, answers: float) -> dict[str, fl
 
     What comes after the addresses answer belongs to something else.
     """
+    end = answers + WRITTEN_WITHIN
     window = sorted(
-        (line for line in log if event <= line.time <= answers), key=lambda line: line.time
+        (line for line in log if event <= line.time <= end), key=lambda line: line.time
     )
     found = {}
     for phase in PHASES:
@@ -73,5 +81,6 @@ def phases_ms(log: Iterable[Line], event: float, answers: float) -> dict[str, fl
             if line.program == phase.program and phase.pattern.match(line.text)
         ]
         if times:
-            found[phase.name] = (times[-1 if phase.takes_last else 0] - event) * 1000
-    return {**found, "answers": (answers - event) * 1000}
+            done = min(answers, times[-1 if phase.takes_last else 0])
+            found[phase.name] = (done - event) * 1000
+    return {**found, ANSWERS: (answers - event) * 1000}

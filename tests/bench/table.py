@@ -1,7 +1,8 @@
-"""The table that is printed. Pure."""
+"""The tables that are printed. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
+from bench.phases import NAMES
 from bench.results import Row
 
 HEAD = ("case", "system", "addresses", "runs", "median", "p99", "double")
@@ -11,15 +12,15 @@ _LEFT = 2
 
 def table(rows: Iterable[Row]) -> str:
     """All rows, those of one case together."""
-    lines = [HEAD, *(_cells(row) for row in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(HEAD))]
-    return "\n".join(_line(line, widths) for line in lines)
+    return _aligned([HEAD, *(_cells(row) for row in rows)])
 
 
-def phases(row: Row) -> str:
-    """One line with the phases of a row's fail-over; empty when it has none."""
-    steps = " → ".join(f"{name} {value:.0f}" for name, value in row.phases_ms.items())
-    return f"{row.case}, {row.addresses} addresses, ms after the event: {steps}" if steps else ""
+def phases(rows: Iterable[Row]) -> str:
+    """The phases of fail-overs, in ms after the event; empty when there are none."""
+    told = [row for row in rows if row.phases_ms]
+    names = [name for name in NAMES if any(name in row.phases_ms for row in told)]
+    lines = [(row.case, row.system, str(row.addresses), *_moments(row, names)) for row in told]
+    return _aligned([("ms after the event", *HEAD[1:3], *names), *lines]) if lines else ""
 
 
 def seconds(value: float | None) -> str:
@@ -39,6 +40,17 @@ def _cells(row: Row) -> tuple[str, ...]:
         seconds(row.p99_s),
         str(row.double_owner_samples),
     )
+
+
+def _moments(row: Row, names: Iterable[str]) -> Iterator[str]:
+    """A dash for a phase that the logs do not tell of."""
+    for name in names:
+        yield f"{row.phases_ms[name]:.0f}" if name in row.phases_ms else "-"
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> str:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join(_line(line, widths) for line in lines)
 
 
 def _line(cells: Sequence[str], widths: Sequence[int]) -> str:

@@ -60,12 +60,18 @@ def test_the_file_has_the_promised_keys_and_can_be_read_again(tmp_path: Path) ->
     assert results.read(file) == rows
 
 
-def test_the_line_of_phases_says_what_came_when() -> None:
-    row = Row("crash", "duravip", 100, 3, 0.3, 0.4, 0, {"suspect": 150.2, "answers": 300.0})
-    assert table.phases(row) == (
-        "crash, 100 addresses, ms after the event: suspect 150 → answers 300"
-    )
-    assert not table.phases(Row("move", "duravip", 100, 3, 0.3, 0.4, 0))
+def test_the_table_of_phases_says_what_came_when() -> None:
+    rows = [
+        Row("crash", "duravip", 1, 3, 0.3, 0.4, 0, {"answers": 300.0, "suspect": 150.2}),
+        Row("move", "duravip", 1, 3, 0.3, 0.4, 0),
+        Row("crash", "duravip", 100, 3, 0.3, 0.4, 0, {"probe": 220.0, "answers": 310.0}),
+    ]
+    assert [line.split()[-4:] for line in table.phases(rows).splitlines()] == [
+        ["addresses", "suspect", "probe", "answers"],
+        ["1", "150", "-", "300"],
+        ["100", "-", "220", "310"],
+    ]
+    assert not table.phases(rows[1:2])
 
 
 @pytest.mark.parametrize(
