@@ -69,4 +69,4 @@ class Machine:
     def _usual(self, interface: str) -> list[str]:
         """As in the lab: the first segment is 10.1, the second 10.2."""
         segment = interface.removeprefix("eth")
-        return [f"10.{segment}.0.{self.number}/16", f"fd00:{segment}::{self.number}/64"]
+        return [] if segment == "0" else [f"10.{segment}.0.{self.number}/16"]

@@ -148,7 +148,7 @@ class World(Fates):
         self._memory = handover.after_write(self._memory, before, parsing.plumbing(body))
 
     def _report(self, snapshot: Snapshot, decided: decision.Decision) -> None:
-        moment = statuses.Moment(float(self.clock), _time(self.clock))
+        moment = statuses.Moment(0.0, _time(self.clock))  # no gap is measured here
         after = departures(self._departures, self._verdicts, decided, lambda _: moment.now)
         for entity in snapshot.entities:
             verdict, departure = decided.verdict_on(entity), self._departures.get(entity.address)
