@@ -70,6 +70,17 @@ class Pki:
         """One of its files, such as `ca.crt`."""
         return self.folder / name
 
+    def serving(self, folder: Path, name: str) -> None:
+        """Write a server's certificate and key there, as a Secret is mounted; `ca.crt` signs it.
+
+        `name` is what it is called by, e.g. `IP:10.77.0.11`.
+        """
+        folder.mkdir(exist_ok=True)
+        server = (*LEAF, f"subjectAltName={name}", "extendedKeyUsage=serverAuth")
+        self._certificate("serving", "/CN=server", server, signer="ca")
+        for suffix in ("crt", "key"):
+            self.file(f"serving.{suffix}").replace(folder / f"tls.{suffix}")
+
     def kubeconfig(self, file: Path, server: str, token: str) -> Path:
         """Write the kubeconfig of whoever has this token. It may be copied anywhere."""
         authority = base64.b64encode(self.file("ca.crt").read_bytes()).decode()

@@ -1,0 +1,96 @@
+"""The admission webhook of an operator that runs as a process, and what the API server says."""
+
+import base64
+import json
+from typing import Final
+
+from api.objects import Body
+from lab.cluster import Lab
+from lab.errors import LabError
+from lab.fleet import Fleet, wait_until
+from lab.layout import control_address
+from lab.pki import Pki
+
+ADDRESS: Final = control_address(1)
+LISTEN: Final = f"{ADDRESS}:9443"
+DRY: Final = "--dry-run=server"
+PATIENCE: Final = 60
+
+
+class Gate:
+    """An operator on n1 with webhooks, and the API server told of it as the chart does."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._fleet = Fleet(lab)
+        self.folder = lab.layout.home / "webhook"
+        """Where the operator's certificate is."""
+        self.renew()
+        self.open()
+        self._fleet.start_agent("n1")
+        lab.kubectl("apply", "-f", "-", input=json.dumps(_configuration(lab)))
+
+    def renew(self) -> None:
+        """Put another certificate in the place of the operator's."""
+        Pki(self._lab.layout).serving(self.folder, f"IP:{ADDRESS}")
+
+    def open(self) -> None:
+        """Start the operator, unless it runs."""
+        operator = self._fleet.operators.get("n1")
+        if operator is None or not operator.is_running:
+            options = (f"--webhook-listen={LISTEN}", f"--webhook-cert-dir={self.folder}")
+            self._fleet.start_operator("n1", *options)
+
+    def close(self) -> None:
+        """End the operator."""
+        self._fleet.operators["n1"].terminate()
+        assert self._fleet.operators["n1"].wait() == 0
+
+    def log(self) -> str:
+        """What the operator has said since it was started."""
+        return self._fleet.operators["n1"].output()
+
+    def refusal(self, body: Body, *options: str) -> str:
+        """What is said to whoever applies this; empty when it is let in."""
+        try:
+            self._lab.kubectl("apply", "-f", "-", *options, input=json.dumps(body))
+        except LabError as error:
+            return str(error)
+        return ""
+
+    def until_refused(self, body: Body, words: str) -> None:
+        """Wait until this would be refused in these words: the operator knows what it must."""
+        wait_until(lambda: words in self.refusal(body, DRY), f"refused: {body}", PATIENCE)
+
+    def until_let_in(self, body: Body) -> None:
+        """Wait until this would be let in."""
+        wait_until(lambda: self.refusal(body, DRY) == "", f"let in: {body}", PATIENCE)
+
+
+def _configuration(lab: Lab) -> Body:
+    """A webhook as in the chart, but by address, and patient: the machine may be busy."""
+    authority = Pki(lab.layout).file("ca.crt").read_bytes()
+    asked = {
+        "apiGroups": ["duravip.io"],
+        "apiVersions": ["v1alpha1"],
+        "operations": ["CREATE", "UPDATE"],
+        "resources": ["duravips", "vipbindings", "topologies"],
+    }
+    webhook = {
+        "name": "admission.duravip.io",
+        "clientConfig": {
+            "url": f"https://{LISTEN}/admission",
+            "caBundle": base64.b64encode(authority).decode(),
+        },
+        "rules": [asked],
+        "failurePolicy": "Ignore",
+        "sideEffects": "None",
+        "timeoutSeconds": 15,
+        "admissionReviewVersions": ["v1"],
+    }
+    return {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": "ValidatingWebhookConfiguration",
+        "metadata": {"name": "duravip"},
+        "webhooks": [webhook],
+    }

@@ -1,0 +1,154 @@
+"""Admission on a real API server: what people are told when they write what cannot be."""
+
+import json
+from collections.abc import Iterator
+from copy import deepcopy
+from typing import Any
+
+import pytest
+
+from api.gate import DRY, Gate
+from api.objects import Body, apply, binding, duravip, reason, topology
+from lab.cluster import Lab
+from lab.fleet import wait_until
+
+VICTIM, MALLORY = "default", "mallory"
+MAIL, SMTP, TAIL = "10.1.1.1", "10.1.1.2", "10.1.1.3"
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """One of its own: everything that others would write passes the gate."""
+    with Lab("api", nodes=2) as lab:
+        lab.apply_crds()
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def shut(lab: Lab) -> Gate:
+    """A cluster with a tenant who has a name, two addresses and a follower, and another tenant."""
+    lab.kubectl("create", "namespace", MALLORY)
+    gate = Gate(lab)
+    blocks = [topology(), topology("reserved", "10.1.2.0/24", namespaces=[VICTIM])]
+    mine = [binding("mail-1", MAIL), duravip("smtp", SMTP), duravip("tail", TAIL, follow="mail-1")]
+    apply(lab, [*blocks, *mine])
+    return gate
+
+
+@pytest.fixture
+def gate(shut: Gate) -> Gate:
+    """The same; the operator answers, and has seen all of it."""
+    shut.open()
+    shut.until_refused(of(MALLORY, duravip("probe", TAIL)), "belongs to DuraVIP default/tail")
+    shut.until_refused(duravip("probe", "10.1.0.11"), "is an address of node n1")
+    return shut
+
+
+def of(namespace: str, body: Body) -> Body:
+    """The same object in another namespace."""
+    moved = deepcopy(body)
+    moved["metadata"]["namespace"] = namespace
+    return moved
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            duravip("own", "10.77.0.12"),
+            'admission webhook "admission.duravip.io" denied the request: DuraVIP default/own: '
+            "spec.address: 10.77.0.12 is an address of node n2; choose an address that no node",
+        ),
+        (duravip("own", "10.1.0.11"), "10.1.0.11 is an address of node n1"),
+        (duravip("own", "fd00:1::11"), "fd00:1::11 is an address of node n1"),
+        (binding("own", "10.77.0.11"), "10.77.0.11 is an address of node n1"),
+        (topology("twin"), "Topology twin: spec.cidr: Topology lan has 10.1.0.0/16 already; edit"),
+        (duravip("pair", MAIL, follow="mail-1"), "spec.follow: 'mail-1' has this very address"),
+        (binding("default", "10.1.1.9"), "the name 'default' is reserved: choose another one"),
+        (binding("#mmove", "10.1.1.9"), 'Invalid value: "#mmove"'),
+        (duravip("edge", "10.1.2.255"), "is the network or broadcast address of 10.1.2.0/24"),
+    ],
+)
+def test_what_can_never_be_served_is_refused(gate: Gate, body: Body, words: str) -> None:
+    assert words in gate.refusal(body)
+    assert words in gate.refusal(body, DRY)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "words"),
+    [
+        (duravip("a", SMTP), f"{SMTP} belongs to DuraVIP default/smtp"),
+        (duravip("a", MAIL, enableDuravip=False), f"{MAIL} belongs to Binding default/mail-1"),
+        (binding("mail-1", "10.1.1.9"), "Binding name mail-1 stands for several addresses"),
+        (duravip("a", "10.1.2.1"), "Topology reserved does not admit namespace mallory"),
+        (duravip("a", "10.1.1.9", follow=SMTP), f"'{SMTP}' belongs to DuraVIP default/smtp"),
+    ],
+)
+def test_a_tenant_neither_takes_nor_breaks_anothers_address(
+    gate: Gate, attempt: Body, words: str
+) -> None:
+    said = gate.refusal(of(MALLORY, attempt))
+    assert words in said
+    assert f"{attempt['kind']} {MALLORY}/{attempt['metadata']['name']}: spec." in said
+
+
+def test_neither_an_edit_nor_a_huge_object_is_a_way_round(gate: Gate) -> None:
+    honest = of(MALLORY, duravip("honest", "10.1.1.20"))
+    assert gate.refusal(honest) == ""
+    assert f"{SMTP} belongs to" in gate.refusal(of(MALLORY, duravip("honest", SMTP)))
+    big = of(MALLORY, duravip("big", SMTP))
+    big["metadata"]["labels"] = {f"l{n}": "x" * 63 for n in range(14_000)}
+    assert len(json.dumps(big)) > 1_000_000
+    assert f"{SMTP} belongs to" in gate.refusal(big, "--server-side", DRY)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        duravip("good", "10.1.1.30", preference="n2"),
+        duravip("no-topology-yet", "172.16.0.1"),
+        duravip("no-leader-yet", "10.1.1.31", follow="mail-9"),
+        duravip("mine-too", "10.1.2.1"),
+        binding("no-address", "10.1.1.32", group="g"),
+        topology("inner", "10.1.3.0/24"),
+        duravip("smtp", "10.1.1.33"),
+        binding("mail-1", "10.1.1.34"),
+        topology(interface="eth2"),
+    ],
+    ids=lambda body: str(body["metadata"]["name"]),
+)
+def test_what_is_well_or_may_become_so_is_let_in(gate: Gate, body: Body) -> None:
+    assert gate.refusal(body, DRY) == ""
+
+
+def test_without_an_operator_everything_is_let_in_and_judged_later(lab: Lab, gate: Gate) -> None:
+    broken, namesake = duravip("own", "10.1.0.11"), of(MALLORY, binding("mail-2", "10.1.1.41"))
+    gate.close()
+    for body in (broken, namesake, binding("mail-2", "10.1.1.42")):
+        assert gate.refusal(body) == ""
+    gate.open()
+    wait_until(lambda: reason(lab, "duravip", "own") == "NodeAddress", "it is found later", 60)
+    gate.until_refused(duravip("probe", "10.1.0.11"), "is an address of node n1")
+    wait_until(lambda: reason(lab, "dvb", "mail-2") == "NameMismatch", "so is the name", 60)
+
+    labelled: dict[str, Any] = deepcopy(broken)
+    labelled["metadata"]["labels"] = {"seen": "yes"}
+    assert gate.refusal(labelled) == ""
+    assert "is an address of node n1" in gate.refusal(duravip("own", "fd00:1::11"))
+    assert gate.refusal(duravip("own", "10.1.1.43")) == ""
+    lab.kubectl("delete", "vipbinding", "mail-2", f"-n{MALLORY}")
+    wait_until(lambda: reason(lab, "duravip", "own") != "NodeAddress", "it is mended", 60)
+    wait_until(lambda: reason(lab, "dvb", "mail-2") != "NameMismatch", "and the name", 60)
+
+
+def test_a_renewed_certificate_is_taken_up_and_a_bad_one_costs_only_the_gate(
+    lab: Lab, gate: Gate
+) -> None:
+    bad = duravip("probe", "10.1.0.11")
+    (gate.folder / "tls.crt").write_text("no certificate\n")
+    gate.until_let_in(bad)
+    assert "cannot serve webhooks, trying again: " in gate.log()
+    apply(lab, [duravip("seen", "172.16.0.9")])
+    wait_until(lambda: reason(lab, "duravip", "seen") == "NoTopology", "kopf still watches", 60)
+    gate.renew()
+    gate.until_refused(bad, "is an address of node n1")
