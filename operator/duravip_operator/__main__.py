@@ -23,6 +23,7 @@ from duravip_operator.probes import probes
 from duravip_operator.pulse import Pulse
 from duravip_operator.reporting import Reporting
 from duravip_operator.settings import PROGRAM_VERSION, Settings, SettingsError, parsed
+from duravip_operator.vigil import Sources, Vigil
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +83,10 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     statuses = StatusWriter(cluster, metrics)
     events = Events(settings, metrics, stopping, statuses.is_at_rest)
     reporting = Reporting(statuses, events, metrics)
-    loop = Loop(Parts(settings, caches, pulse, elector, members, cluster, reporting, metrics))
+    vigil = Vigil(Sources(caches, pulse, elector, events, metrics), settings.give_up_after, wake)
+    loop = Loop(
+        Parts(settings, caches, pulse, elector, members, cluster, reporting, metrics, vigil)
+    )
     woken.append(loop)
 
     served = probes(asyncio.get_running_loop(), caches)
@@ -95,9 +99,11 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     statuses.start()
     events.start()
     watching = asyncio.create_task(handlers.served(settings, caches, stop), name="kopf")
+    keeping = asyncio.create_task(vigil.run(), name="vigil")
     try:
         await loop.run(stop)
     finally:
+        keeping.cancel()
         # The Lease goes back first: another replica can take over while we tidy up.
         await asyncio.gather(elector.stop(), members.stop())
         cluster.close()

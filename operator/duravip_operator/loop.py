@@ -7,9 +7,8 @@ was away or somebody else wrote first, the next one finds and does.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from duravip_api import timing
 from duravip_operator import cluster, leadership, metrics, rounds
@@ -19,6 +18,7 @@ from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
 from duravip_operator.pulse import Entry, Pulse, entry_of
 from duravip_operator.reporting import Reporting
 from duravip_operator.settings import Settings
+from duravip_operator.vigil import Vigil
 
 log = logging.getLogger(__name__)
 
@@ -44,6 +44,7 @@ class Parts:
     cluster: cluster.Cluster
     reporting: Reporting
     metrics: metrics.Metrics
+    vigil: Vigil
 
 
 class Loop:
@@ -168,6 +169,8 @@ class Loop:
             hearing=dict(pulse.hearing),
             silences=dict(pulse.silences),
             witnessed=dict(pulse.witnessed),
+            given_up=self._parts.vigil.given_up,
+            distrusted=self._parts.vigil.distrusted,
             let_go=frozenset(n for n, p in caches.plumbings.items() if self._has_let_go(p)),
             fencing=self._parts.settings.fencing,
             max_aliases=self._parts.settings.max_aliases,
@@ -177,7 +180,7 @@ class Loop:
     async def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether that took any writing."""
         made = [
-            self._hot(self._create, name, epoch)
+            self._parts.cluster.hot(self._create, name, epoch)
             for name in snapshot.nodes
             if name not in snapshot.plumbings
         ]
@@ -187,7 +190,7 @@ class Loop:
             if plumbing.epoch != epoch
         ]
         dropped = [
-            self._hot(self._parts.cluster.delete_plumbing, plumbing)
+            self._parts.cluster.hot(self._parts.cluster.delete_plumbing, plumbing)
             for name, plumbing in snapshot.plumbings.items()
             if name not in snapshot.nodes and handover.is_spent(snapshot, plumbing)
         ]
@@ -200,19 +203,19 @@ class Loop:
         self, snapshot: Snapshot, plans: Mapping[str, handover.Plan], epoch: int
     ) -> None:
         """Write every spec that differs, all at once."""
-        pulse = self._parts.members.addresses()
+        told = (self._parts.members.addresses(), self._ports)
         writes = []
         for name, plumbing in snapshot.plumbings.items():
             self._last_plans[name] = handover.standing(plumbing)
-            if not plans[name].is_in(plumbing) or plumbing.pulse != pulse:
+            if not plans[name].is_in(plumbing) or (plumbing.pulse, plumbing.ports) != told:
                 writes.append(self._replace(plumbing, plans[name], epoch))
         if writes:
             await asyncio.gather(*writes)
             self.wake()
 
     async def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
-        spec = specs.spec(plan, epoch, self._parts.members.addresses())
-        after = await self._hot(self._parts.cluster.write_spec, plumbing, spec)
+        spec = specs.spec(plan, epoch, self._parts.members.addresses(), self._ports)
+        after = await self._parts.cluster.hot(self._parts.cluster.write_spec, plumbing, spec)
         if after is None:
             log.info("NodePlumbing %s was written by somebody else: looking again", plumbing.node)
             await asyncio.to_thread(self._parts.caches.refresh, plumbing.node)
@@ -227,22 +230,21 @@ class Loop:
     def _create(self, name: str, epoch: int) -> None:
         """A NodePlumbing for a Node; one that was deleted by hand gets its grants back."""
         plan = self._last_plans.get(name, handover.Plan())
-        spec = specs.spec(plan, epoch, self._parts.members.addresses())
+        spec = specs.spec(plan, epoch, self._parts.members.addresses(), self._ports)
         self._parts.cluster.create_plumbing(name, spec)
         log.info("made NodePlumbing %s with %d addresses", name, spec["grantedCount"])
 
-    async def _hot(self, write: Callable[..., Any], *args: Any, **named: Any) -> Any:
-        """Run one write that a fail-over waits for; statuses stand back meanwhile."""
-        return await self._parts.cluster.hot(write, *args, **named)
+    @property
+    def _ports(self) -> tuple[str, ...]:
+        """What agents are to look at; before the first decision: what they were told last."""
+        if self._decided:
+            return self._decided.wanted.ports
+        told = [plumbing.ports for plumbing in self._parts.caches.plumbings.values()]
+        return max(told, key=len, default=())
 
 
 def _log_change(before: Plumbing, after: Plumbing) -> None:
     gained, lost = after.granted - before.granted, before.granted - after.granted
     if gained or lost:
-        log.info(
-            "node %s: granted %d, taken out %d, now %d",
-            after.node,
-            len(gained),
-            len(lost),
-            len(after.granted),
-        )
+        counts = (len(gained), len(lost), len(after.granted))
+        log.info("node %s: granted %d, taken out %d, now %d", after.node, *counts)

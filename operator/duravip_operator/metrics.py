@@ -32,6 +32,12 @@ class Metrics:
         self.flagged = self._gauge(
             "flagged_entities", "DuraVIPs and Bindings that have a flag.", "flag"
         )
+        self.given_up = self._gauge(
+            "given_up_addresses", "Addresses that some node has failed to hold for too long."
+        )
+        self.distrusted = self._gauge(
+            "distrusted_nodes", "Nodes whose beats contradict their status."
+        )
         self.moves = self._counter("moves", "Addresses that got another owner.", "reason")
         self.failover_seconds = self._histogram(
             "failover_seconds",
@@ -61,6 +67,10 @@ class Metrics:
         self.leading.set(epoch is not None)
         if epoch is not None:
             self.epoch.set(epoch)
+            return
+        for gauge in (self.nodes, self.units, self.entities, self.flagged):
+            gauge.clear()  # what it last knew means nothing any more
+        self.contested.set(0)
 
     def show(self, snapshot: Snapshot, decision: Decision, said: Iterable[Verdict]) -> None:
         """What the last pass has seen and decided, and what is said of each entity."""

@@ -102,6 +102,10 @@ class Settings(BaseSettings):
             "neighbours are asked whether its addresses still answer"
         ),
     ] = timing.SUSPECT_AFTER
+    give_up_after: Annotated[
+        Seconds,
+        Field(description="an address that a node fails to hold for so long moves to another one"),
+    ] = 10.0
     balance_interval: Annotated[
         Seconds, Field(description="how often addresses are moved to even out the load")
     ] = 10.0

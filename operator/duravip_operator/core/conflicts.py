@@ -18,7 +18,15 @@ from dataclasses import dataclass
 
 from duravip_api.reasons import Reason
 from duravip_operator.core import requests
-from duravip_operator.core.snapshot import Asked, Entity, Rejection, Selector, Snapshot, Topology
+from duravip_operator.core.snapshot import (
+    Asked,
+    Entity,
+    Rejection,
+    Selector,
+    Service,
+    Snapshot,
+    Topology,
+)
 from duravip_operator.core.topologies import Blocks, is_edge
 
 
@@ -39,6 +47,8 @@ class Unit:
     """The last one that is in force and that no preference forbids."""
     leader: str = ""
     """The address of the unit that it follows."""
+    services: frozenset[Service] = frozenset()
+    """What any of its entities says that listens."""
     broken: Rejection | None = None
     refusal: Rejection | None = None
     """Why nobody may hold it, although it is not broken."""
@@ -174,6 +184,7 @@ def _unit(
         request=request,
         broken=broken,
         refusal=refusal,
+        services=frozenset(service for entity in entities for service in entity.services),
         selectors=frozenset(e.selector for e in entities)
         | {topology.selector if topology else ()},
     )

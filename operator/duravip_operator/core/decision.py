@@ -4,6 +4,7 @@ import operator
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from duravip_api.reasons import Reason
 from duravip_operator.core import (
@@ -13,6 +14,7 @@ from duravip_operator.core import (
     election,
     follows,
     handover,
+    services,
     topologies,
     verdicts,
 )
@@ -35,9 +37,11 @@ class Wanted:
     parties: tuple[election.Party, ...]
     advice: Mapping[str, tuple[Advisory, ...]]
     """What single entities are advised, by uid."""
+    ports: tuple[str, ...]
+    """Those that agents are to look at."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Decision:
     """What one pass came to."""
 
@@ -45,10 +49,15 @@ class Decision:
     choices: Mapping[str, election.Choice]
     plans: Mapping[str, handover.Plan]
     """What the spec of each node shall grant."""
-    verdicts: Mapping[str, Verdict]
-    """By address."""
     asked: Asked
     """What it was decided from, as far as people have asked for it."""
+    _waiting: frozenset[str]
+    _eligibility: Eligibility
+
+    @cached_property
+    def verdicts(self) -> Mapping[str, Verdict]:
+        """By address. Worked out when they are asked for: no grant waits for a status."""
+        return verdicts.verdicts(self.units, self.choices, self._waiting, self._eligibility)
 
     @property
     def units(self) -> Mapping[str, conflicts.Unit]:
@@ -105,8 +114,9 @@ def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None =
         wanted=wanted,
         choices=choices,
         plans=plans,
-        verdicts=verdicts.verdicts(wanted.units, choices, waiting, eligibility),
         asked=asked,
+        _waiting=waiting,
+        _eligibility=eligibility,
     )
 
 
@@ -119,6 +129,7 @@ def _wanted(snapshot: Snapshot) -> Wanted:
         topologies=blocks.judged,
         parties=election.parties(judged.units),
         advice=advisories.advisories(judged.units, snapshot.entities),
+        ports=services.ports(judged.units.values()),
     )
 
 

@@ -32,6 +32,8 @@ _CAUSES = {
     Reason.NODE_EXCLUDED: MoveReason.DRAIN,
     Reason.NODE_STOPPED: MoveReason.DRAIN,
     Reason.INTERFACE_DOWN: MoveReason.LINK_DOWN,
+    Reason.REPAIR_FAILED: MoveReason.REPAIR_FAILED,
+    Reason.NODE_CONTRADICTS: MoveReason.NODE_LOST,
 }
 
 

@@ -4,14 +4,15 @@ A node may *take* an address when its agent has been heard for long enough, it m
 selector, and it has the Topology's interface up. It may *keep* one with less: an agent that is
 young, or suspected, has done nothing wrong. One that has only just been suspected still takes its
 share of what is new: otherwise every hiccup would make the shares uneven. A party, a leader with
-its followers, needs one node that may hold all of it.
+its followers, needs one node that may hold all of it. A node that has failed to hold an address
+for too long, or whose word cannot be trusted, is set aside as long as another one may have it.
 
 Units with the same selectors and the same placement have the same answer, so it is found once for
 each kind of unit and not for each of ten thousand.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
@@ -70,6 +71,10 @@ class Eligibility:
     snapshot: Snapshot
     subnets: Subnets = field(init=False)
     _known: dict[_Kind, Eligible] = field(default_factory=dict)
+    _spared: dict[tuple[int, frozenset[str]], tuple[Eligible, Eligible]] = field(
+        default_factory=dict
+    )
+    """By an Eligible's identity and who is set aside: it, and what is left of it."""
 
     def __post_init__(self) -> None:
         self.subnets = Subnets(self.snapshot)
@@ -80,7 +85,7 @@ class Eligibility:
         for follower in followers:
             alone = self._alone(follower)
             found = found if found is alone else found & alone
-        return found
+        return self._without_failing(found, (unit, *followers))
 
     def nodes_with(self, topology: Topology) -> int:
         """How many nodes could hold addresses of a block, were all agents well."""
@@ -92,6 +97,17 @@ class Eligibility:
         found = _eligible(self.snapshot, topology.placement, frozenset({topology.selector}))
         interface, witnessed = topology.placement.interface, self.snapshot.witnessed
         return sorted(n for n in found.may_take if interface not in witnessed.get(n, ()))
+
+    def _without_failing(self, found: Eligible, units: Iterable[Unit]) -> Eligible:
+        given_up, aside = self.snapshot.given_up, self.snapshot.distrusted
+        if given_up:
+            aside = aside.union(*(given_up.get(unit.address, NOBODY) for unit in units))
+        if aside.isdisjoint(found.may_keep):
+            return found
+        key = (id(found), aside)
+        if key not in self._spared:
+            self._spared[key] = (found, _without(found, aside, self.snapshot.distrusted))
+        return self._spared[key][1]
 
     def _alone(self, unit: Unit) -> Eligible:
         topology = unit.topology
@@ -145,6 +161,23 @@ def _eligible(
     )
 
 
+def _without(found: Eligible, aside: frozenset[str], distrusted: frozenset[str]) -> Eligible:
+    """What is left once these are set aside; all of it where that would leave nobody."""
+    if not found.may_keep - aside:
+        return found
+    take = found.may_take - aside
+    reasons = {
+        node: Reason.NODE_CONTRADICTS if node in distrusted else Reason.REPAIR_FAILED
+        for node in aside & found.may_keep
+    }
+    return replace(
+        found,
+        may_take=take,
+        may_keep=found.may_keep - aside if take else found.may_keep,
+        refusals={**found.refusals, **reasons},
+    )
+
+
 def _is_hiccup(snapshot: Snapshot, node: str, placement: Placement) -> bool:
     """Whether a node that was alive has only just fallen silent, and is not known to be gone."""
     silence = snapshot.silences.get(node)
@@ -164,7 +197,7 @@ def _lasting_refusal(
         return Reason.NODE_EXCLUDED
     if plumbing.stopped:
         return Reason.NODE_STOPPED
-    if not all(_matches(node, selector) for selector in selectors):
+    if not all(is_selected(node, selector) for selector in selectors):
         return Reason.SELECTOR_MISMATCH
     nic = plumbing.nics.get(interface)
     if nic is None:
@@ -172,5 +205,6 @@ def _lasting_refusal(
     return None if nic.up and nic.carrier else Reason.INTERFACE_DOWN
 
 
-def _matches(node: Node, selector: Selector) -> bool:
+def is_selected(node: Node, selector: Selector) -> bool:
+    """Whether the Node has all of the labels."""
     return all(node.labels.get(label) == value for label, value in selector)

@@ -4,6 +4,7 @@
 - `Disjoint`: most addresses of its Topology may be held by other nodes, which makes it hard to
   foresee what goes where (43). It is said of those that differ from the rule, and not of all.
 - `RequestIgnored`: what somebody asked for is not possible at this moment.
+- `Unsafe`: they offer different services on it (41; `services`).
 """
 
 from collections import Counter, defaultdict
@@ -13,6 +14,7 @@ from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choices
 from duravip_operator.core.eligibility import Eligibility, Eligible
+from duravip_operator.core.services import Services
 from duravip_operator.core.snapshot import Advisory, Asked, Topology
 from duravip_operator.core.subnets import Subnets
 
@@ -26,6 +28,7 @@ def advisories(
 ) -> dict[str, list[Advisory]]:
     """`{address: what is said of it}`; most addresses are not named."""
     said: dict[str, list[Advisory]] = defaultdict(list)
+    services = Services(eligibility.snapshot)
     kinds: dict[_Kind, tuple[Topology, Eligible, list[str]]] = {}
     for address, (_, eligible, *_) in choices.items():
         unit = units[address]
@@ -39,6 +42,9 @@ def advisories(
         known[2].append(address)
         if unit.request and not unit.leader:
             said[address].extend(_void(unit.request, eligible))
+        unsafe = services.unsafe(unit, eligible.may_take) if unit.services else None
+        if unsafe:
+            said[address].append(unsafe)
     usual = _usual(kinds.values())
     for topology, eligible, addresses in kinds.values():
         for address, why in _across(topology, eligible, addresses, eligibility.subnets):

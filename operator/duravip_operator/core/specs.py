@@ -6,7 +6,9 @@ from duravip_api.addresses import ranges
 from duravip_operator.core.handover import Plan
 
 
-def spec(plan: Plan, epoch: int, pulse: tuple[str, ...]) -> dict[str, Any]:
+def spec(
+    plan: Plan, epoch: int, pulse: tuple[str, ...], ports: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """The spec that grants exactly this, said by the leader of this epoch."""
     return {
         "epoch": epoch,
@@ -25,4 +27,5 @@ def spec(plan: Plan, epoch: int, pulse: tuple[str, ...]) -> dict[str, Any]:
             if addresses
         ],
         "grantedCount": sum(map(len, plan.grants.values())),
+        "ports": list(ports),
     }

@@ -1,0 +1,84 @@
+"""Addresses that a node has failed to hold for so long that they are given up there for a while.
+
+- An agent tries for ever, and says what fails. Something that removes an address time and again
+  lets it be well in between: a failure is over only when none was reported for `LASTING`, or when
+  the address is no longer granted there.
+- A failure of `give_up_after` makes the node no participant of that unit, for `RETRY_AFTER`: what
+  takes the address away also ends the report of the failure, which so is no sign that it is over.
+  Where the address stays, because no other node may hold it, the end of the failure counts.
+
+All times are of the operator's own clock, from what it has itself seen. Where another leader has
+given up, `lastMove` tells.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+from duravip_api.reasons import MoveReason
+from duravip_api.requests import seconds
+from duravip_operator.core.snapshot import Entity, Plumbing
+
+LASTING: Final = 10.0
+RETRY_AFTER: Final = 300.0
+
+
+class Trouble(NamedTuple):
+    """An address that a node does not get to hold."""
+
+    since: float
+    seen: float
+    """When the failure was last reported."""
+    until: float | None = None
+    """Until when it is given up there; None = not yet."""
+
+
+Troubles = Mapping[tuple[str, str], Trouble]
+"""By `(node, address)`."""
+
+
+def troubles(
+    known: Troubles, plumbings: Mapping[str, Plumbing], now: float, give_up_after: float
+) -> Troubles:
+    """What is known after a look at what the agents report."""
+    found: dict[tuple[str, str], Trouble] = {}
+    for name, plumbing in plumbings.items():
+        for address in plumbing.failures.keys() & plumbing.granted:
+            since, _, until = known.get((name, address), Trouble(now, now))
+            if now - since >= give_up_after:
+                until = now + RETRY_AFTER
+            found[name, address] = Trouble(since, now, until)
+    for (name, address), trouble in known.items():
+        standing = plumbings.get(name)
+        if (name, address) not in found and standing and _lasts(trouble, address, standing, now):
+            found[name, address] = trouble
+    return found
+
+
+def given_up(known: Troubles) -> dict[str, frozenset[str]]:
+    """`{address: nodes that it is given up on}`."""
+    found: dict[str, frozenset[str]] = {}
+    for (name, address), trouble in known.items():
+        if trouble.until is not None:
+            found[address] = found.get(address, frozenset()) | {name}
+    return found
+
+
+def told_by(entities: Iterable[Entity], wall_clock: float) -> Iterable[tuple[str, str, float]]:
+    """`(node, address, seconds left)` of what was given up not long ago, as statuses tell.
+
+    `wall_clock` is in seconds since 1970.
+    """
+    for entity in entities:
+        move = entity.status.get("lastMove") or {}
+        if move.get("reason") == MoveReason.REPAIR_FAILED and move.get("from"):
+            left = (seconds(str(move.get("time"))) or 0.0) + RETRY_AFTER - wall_clock
+            if 0 < left <= RETRY_AFTER:
+                yield str(move["from"]), entity.address, left
+
+
+def _lasts(trouble: Trouble, address: str, plumbing: Plumbing, now: float) -> bool:
+    """Whether a failure that is not reported at this moment still counts."""
+    is_granted = any(address in addresses for addresses in plumbing.grants.values())
+    if is_granted:
+        return now - trouble.seen < LASTING
+    return trouble.until is not None and now < trouble.until

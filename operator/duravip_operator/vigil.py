@@ -1,0 +1,130 @@
+"""Looks once a second for what has lasted too long, while this replica leads.
+
+An address that a node does not get to hold (`core.repairs`), and a node whose beats contradict its
+status (`core.contradictions`). The loop's passes come when something changes; what follows from
+nothing having changed for a while is found here. It makes no pass but when its findings differ.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from duravip_api.addresses import ranges
+from duravip_api.beats import digest_of
+from duravip_api.reasons import Reason
+from duravip_operator.caches import Caches
+from duravip_operator.core import contradictions, repairs
+from duravip_operator.core.handover import HEARD, Heard
+from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.events import Events
+from duravip_operator.leadership import Elector
+from duravip_operator.metrics import Metrics
+from duravip_operator.pulse import Pulse
+
+log = logging.getLogger(__name__)
+
+EVERY: Final = 1.0
+MOST_NAMED: Final = 5
+
+
+@dataclass(frozen=True)
+class Sources:
+    """What it looks at, and where it says what it has found."""
+
+    caches: Caches
+    pulse: Pulse
+    elector: Elector
+    events: Events
+    metrics: Metrics
+
+
+class Vigil:
+    """In the asyncio thread."""
+
+    def __init__(
+        self, sources: Sources, give_up_after: float, on_change: Callable[[], None]
+    ) -> None:
+        self._sources, self._give_up_after = sources, give_up_after
+        self._on_change = on_change
+        self._epoch: int | None = None
+        self._troubles: repairs.Troubles = {}
+        self._differences: contradictions.Differences = {}
+        self._digests: dict[str, tuple[Plumbing, str]] = {}
+        self.given_up: Mapping[str, frozenset[str]] = {}
+        """`{address: nodes that have failed to hold it for too long}`."""
+        self.distrusted: frozenset[str] = frozenset()
+
+    async def run(self) -> None:
+        """Look again and again, until cancelled."""
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                self._look(time.monotonic())
+            except Exception:
+                log.exception("a look for what lasts too long failed")
+
+    def _look(self, now: float) -> None:
+        caches, epoch = self._sources.caches, self._sources.elector.epoch
+        if epoch is None or not caches.is_warm:
+            return
+        if epoch != self._epoch:
+            self._begin(epoch, now)
+        self._troubles = repairs.troubles(
+            self._troubles, caches.plumbings, now, self._give_up_after
+        )
+        self._differences = contradictions.differences(
+            self._differences, caches.plumbings, self._heard(), self._digest, now
+        )
+        before = self.given_up, self.distrusted
+        self.given_up = repairs.given_up(self._troubles)
+        self.distrusted = contradictions.distrusted(self._differences, now)
+        if before != (self.given_up, self.distrusted):
+            self._tell_of_given_up(before[0])
+            self._tell_of_distrusted(before[1])
+            self._on_change()
+
+    def _begin(self, epoch: int, now: float) -> None:
+        """What lasted while another one led counts from now; what that one gave up is known."""
+        self._epoch, self._differences = epoch, {}
+        told = repairs.told_by(self._sources.caches.entities.values(), time.time())
+        self._troubles = {
+            (node, address): repairs.Trouble(now, now, now + left) for node, address, left in told
+        }
+
+    def _heard(self) -> dict[str, Heard]:
+        hearing, beats = self._sources.pulse.view().hearing, self._sources.pulse.beats()
+        return {name: said for name, said in beats.items() if hearing.get(name) in HEARD}
+
+    def _digest(self, plumbing: Plumbing) -> str:
+        """That of what a status says is served: found once for each version of it."""
+        known = self._digests.get(plumbing.node)
+        if known is None or known[0] is not plumbing:
+            known = self._digests[plumbing.node] = (plumbing, digest_of(plumbing.served))
+        return known[1]
+
+    def _tell_of_given_up(self, before: Mapping[str, frozenset[str]]) -> None:
+        self._sources.metrics.given_up.set(len(self.given_up))
+        new: dict[str, list[str]] = {}
+        for address, nodes in self.given_up.items():
+            for node in nodes - before.get(address, frozenset()):
+                new.setdefault(node, []).append(address)
+        for node, addresses in new.items():
+            names = ranges(addresses)
+            more = f" and {len(names) - MOST_NAMED} more ranges" if names[MOST_NAMED:] else ""
+            listed = ", ".join(names[:MOST_NAMED]) + more
+            why = f"cannot hold {listed}: given up there for {repairs.RETRY_AFTER:.0f} s"
+            self._say(node, Reason.REPAIR_FAILED, why)
+
+    def _tell_of_distrusted(self, before: frozenset[str]) -> None:
+        self._sources.metrics.distrusted.set(len(self.distrusted))
+        for node in sorted(self.distrusted - before):
+            self._say(node, Reason.NODE_CONTRADICTS, Reason.NODE_CONTRADICTS.sentence)
+        for node in sorted(before - self.distrusted):
+            log.info("node %s: its beats and its status agree again, or it is not heard", node)
+
+    def _say(self, node: str, reason: Reason, message: str) -> None:
+        log.warning("node %s: %s: %s", node, reason, message)
+        self._sources.events.say_of_node(node, reason, message, "Warning")
