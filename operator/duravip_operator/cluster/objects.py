@@ -162,7 +162,8 @@ class Cluster:
         try:
             answer = write()
         except ApiError as error:
-            self._metrics.writes.labels(kind, str(error.status or "no answer")).inc()
+            refusal = "conflict" if error.is_conflict else str(error.status or "no answer")
+            self._metrics.writes.labels(kind, refusal).inc()
             raise
         self._metrics.writes.labels(kind, "ok").inc()
         return answer
