@@ -35,6 +35,7 @@ def run(
     arguments: list[str],
     connect: Callable[[Namespace], Api] | None = None,
     sleep: Callable[[float], None] = time.sleep,
+    typed: Callable[[str], str | None] | None = None,
 ) -> Code:
     """Run one verb; what it cannot do is one line on standard error."""
     connect = connect or _connected
@@ -42,12 +43,21 @@ def run(
         asked = parsed(arguments, VERBS)
         verb = import_module(f"duravip_cli.verbs.{asked.verb}")
         output = Output(asked.output or "table")
-        code: Code = verb.run(Call(asked, partial(connect, asked), output, sleep))
+        code: Code = verb.run(Call(asked, partial(connect, asked), output, sleep, typed or _typed))
     except CommandError as error:
         sys.stdout.flush()
         sys.stderr.write(f"kubectl-duravip: {error}\n")
         return error.code
     return code
+
+
+def _typed(question: str) -> str | None:
+    """What somebody at the terminal answers; None when there is none, or nothing comes."""
+    if not sys.stdin.isatty():
+        return None
+    sys.stderr.write(question)
+    sys.stderr.flush()
+    return sys.stdin.readline()
 
 
 def _connected(asked: Namespace) -> Api:

@@ -18,11 +18,14 @@ class Call:
         connect: Callable[[], Api],
         output: Output,
         sleep: Callable[[float], None],
+        typed: Callable[[str], str | None],
     ) -> None:
         """`connect` is called by the first who needs the cluster: some verbs work without."""
         self.asked = asked
         self.output = output
         self.sleep = sleep
+        self.typed = typed
+        """Asks whoever sits at the terminal; None when nobody does."""
         self._connect = connect
 
     @cached_property
@@ -35,10 +38,8 @@ class Call:
         """The namespace that was named; empty: all."""
         return str(self.asked.namespace or "")
 
-    @property
-    def meant(self) -> str:
-        """The ADDRESS or NAME that was given; a name is one of the namespace that was named."""
-        given = str(self.asked.what)
+    def meant(self, given: str) -> str:
+        """What an ADDRESS or NAME means; a name is one of the namespace that was named."""
         is_whole = "/" in given or is_address(given) or not self.namespace
         return given if is_whole else f"{self.namespace}/{given}"
 

@@ -12,6 +12,8 @@ from duravip_cli.core.lists import (
     condition,
     is_meant,
     label_of,
+    name_of,
+    namespace_of,
     spec_of,
     status_of,
 )
@@ -67,6 +69,13 @@ def unknown(lists: Lists, given: Iterable[str]) -> list[str]:
     return [text for text in given if not any(is_meant(text, body) for body in bodies)]
 
 
+def members(lists: Lists, unit: Unit) -> list[Entity]:
+    """Everybody on the unit who is not refused, or all if they all are; the oldest first."""
+    found = [(k, body) for k, body in lists.entities() if label_of(k, body) in unit.entities]
+    found.sort(key=lambda pair: _seniority(*pair))
+    return [(k, body) for k, body in found if status_of(body).get("state") != "Broken"] or found
+
+
 def speaker(entities: Iterable[Entity]) -> Body:
     """The body whose status speaks for the unit: one that is refused speaks for itself alone."""
     ranks = {"Owned": 0, "Moving": 1, "Unassigned": 2, "Unmanaged": 3, "Broken": 4, "": 5}
@@ -100,6 +109,12 @@ def _unit(entities: list[Entity]) -> Unit:
         last_move=status.get("lastMove") or {},
         entities=tuple(sorted(label_of(kind, entity) for kind, entity in entities)),
     )
+
+
+def _seniority(kind: str, body: Body) -> tuple[str, str, str, str]:
+    meta = body.get("metadata") or {}
+    created = str(meta.get("creationTimestamp") or "")
+    return (created, namespace_of(body), name_of(body), kind)
 
 
 def _order(key: str) -> tuple[int, int, str]:

@@ -1,13 +1,15 @@
-"""`doctor`: one line a check, from the API server outwards."""
+"""`doctor`: one line a check, from the API server outwards to the machine that it runs on."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
 
 from duravip_api.manifest import KINDS, Kind
+from duravip_cli import machine
 from duravip_cli.call import Call
-from duravip_cli.core import agents, installation, objects
+from duravip_cli.core import agents, installation, objects, premises
 from duravip_cli.core.findings import Finding
+from duravip_cli.core.lists import Body, spec_of
 from duravip_cli.core.live import lagging
 from duravip_cli.errors import Code, CommandError
 
@@ -15,6 +17,9 @@ SECOND_LOOK = 2.0
 """After so long a stale Lease is looked at again, in seconds."""
 A_MOMENT = 1.0
 """And so are objects that have just been changed."""
+
+TOLERATED = 2.0
+"""A difference of clocks that does no harm."""
 
 
 def run(call: Call) -> Code:
@@ -30,13 +35,35 @@ def run(call: Call) -> Code:
 
 
 def _findings(call: Call) -> Iterator[Finding]:
+    if call.asked.node_local:
+        yield from _here(call)
+        return
     yield Finding("ok", "API server", f"it answers, version {call.api.version()}")
+    yield premises.of_clock(call.api.ahead(), TOLERATED)
     kinds = list(_kinds(call))
     yield from kinds
     yield from _allowed("operator", lambda: _operator(call))
     if any("no CustomResourceDefinition" in finding.message for finding in kinds):
         return
     yield from _objects(call)
+    if machine.which(call.api.list("NodePlumbing")):
+        yield from _here(call)
+
+
+def _here(call: Call) -> Iterator[Finding]:
+    """The machine; of the cluster only what tells where to look, as far as it can be asked."""
+    plumbing: Body | None = None
+    watched: tuple[str, ...] = ()
+    try:
+        plumbing = machine.which(call.api.list("NodePlumbing"))
+        topologies = call.api.list("Topology")
+        watched = tuple(sorted({str(spec_of(body).get("interface")) for body in topologies}))
+        if call.asked.node_local:
+            yield premises.of_clock(call.api.ahead(), TOLERATED)
+    except CommandError as error:
+        yield Finding("warn", "cluster", f"not asked: {error}")
+    found = machine.examined(plumbing)
+    yield from premises.of_machine(found, watched or found.interfaces)
 
 
 def _kinds(call: Call) -> Iterator[Finding]:

@@ -18,7 +18,7 @@ A_MOMENT = 0.5
 def run(call: Call) -> Code:
     """Print the account of one address."""
     lists = call.everything()
-    unit = only(units(lists, [call.meant]), call.asked.what)
+    unit = only(units(lists, [call.meant(call.asked.what)]), call.asked.what)
     seen = settled(call, lists)
     made = decided(seen.snapshot)
     stood = standings(seen, made, unit.address) if unit.address in made.units else []

@@ -1,0 +1,51 @@
+"""`announce`: has nodes look at everything anew, and tell the segment what they hold."""
+
+from collections import defaultdict
+
+from duravip_api.requests import ANNOUNCE
+from duravip_cli.agents import ask, complain, plumbings
+from duravip_cli.call import Call
+from duravip_cli.core.lists import Lists
+from duravip_cli.core.units import units, unknown
+from duravip_cli.errors import Code, CommandError
+
+MOST_NAMED = 1000
+"""Of more addresses on one node it announces all that it has: an annotation is not that long."""
+
+
+def run(call: Call) -> Code:
+    """Ask, and wait until it is done."""
+    given = [call.meant(text) for text in call.asked.what]
+    named = _owned(call, given) if given else {}
+    asked = {
+        name: (body, ",".join(named[name]) if given and len(named[name]) <= MOST_NAMED else "")
+        for name, body in plumbings(call, sorted(named)).items()
+    }
+    answers = ask(call, ANNOUNCE, "announce", asked)
+    if call.output.is_json:
+        call.output.json(
+            [
+                {"node": name, "addresses": named.get(name), "done": answer is not None}
+                for name, answer in answers.items()
+            ]
+        )
+    else:
+        for name, answer in answers.items():
+            what = ", ".join(named[name]) if given else "all that it holds"
+            does = "announces" if answer is not None else "was asked to announce"
+            call.output.line(f"{name} {does} {what}")
+    complain(call, answers)
+    return Code.FINE
+
+
+def _owned(call: Call, given: list[str]) -> dict[str, list[str]]:
+    """The addresses that are meant, by owner."""
+    lists = Lists(duravips=call.api.list("DuraVIP"), bindings=call.api.list("Binding"))
+    if missing := unknown(lists, given):
+        raise CommandError(f"no DuraVIP or Binding has the address or name {', '.join(missing)}")
+    found: dict[str, list[str]] = defaultdict(list)
+    for unit in units(lists, given):
+        if not unit.owner:
+            raise CommandError(f"{unit.address or unit.entities[0]} has no owner to announce it")
+        found[unit.owner].append(unit.address)
+    return found

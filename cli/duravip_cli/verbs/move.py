@@ -1,0 +1,105 @@
+"""`move`: has an address held on a node of one's choice, until it leaves that node."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from duravip_api.requests import MOVE_TO, RELEASE_FROM, written
+from duravip_cli.call import Call
+from duravip_cli.core.lists import Body, EntityKind, Lists, condition, status_of
+from duravip_cli.core.requests import against_moving
+from duravip_cli.core.standings import decided
+from duravip_cli.core.units import Unit, members, units
+from duravip_cli.errors import Code, CommandError
+from duravip_cli.patience import awaited
+from duravip_cli.verbs.why import only, settled
+
+
+def run(call: Call) -> Code:
+    """Write the request, and with --wait tell when it was fulfilled."""
+    asked = call.asked
+    if asked.cancel == bool(asked.node):
+        raise CommandError("give either a NODE or --cancel", Code.UNUSABLE)
+    lists = call.everything()
+    unit = only(units(lists, [call.meant(asked.what)]), asked.what)
+    if asked.cancel:
+        return _cancel(call, lists, unit)
+    seen = settled(call, lists)
+    made = decided(seen.snapshot)
+    if why := against_moving(seen, made, unit, asked.node):
+        raise CommandError(f"{unit.address or asked.what} cannot be moved to {asked.node}: {why}")
+    body = request(call, lists, unit, {MOVE_TO: asked.node})
+    moved = _wait(call, unit, body) if asked.wait else {}
+    _print(call, unit, moved)
+    return Code.FINE
+
+
+def request(
+    call: Call, lists: Lists, unit: Unit, wanted: Mapping[str, str]
+) -> tuple[EntityKind, Body]:
+    """Let this be the only request about the unit: on the oldest that counts, as `NODE@TIME`."""
+    time, move = call.api.now(), str(unit.last_move.get("time") or "")
+    values = {name: written(node, time, move) for name, node in wanted.items()}
+    first, *others = members(lists, unit)
+    call.api.annotate(*first, {MOVE_TO: None, RELEASE_FROM: None, **values})
+    for kind, body in others:
+        withdraw(call, kind, body)
+    return first
+
+
+def withdraw(call: Call, kind: EntityKind, body: Body) -> bool:
+    """Remove the requests of one object; whether there was any."""
+    notes = (body.get("metadata") or {}).get("annotations") or {}
+    there = {name: None for name in (MOVE_TO, RELEASE_FROM) if name in notes}
+    if there:
+        call.api.annotate(kind, body, there)
+    return bool(there)
+
+
+def _cancel(call: Call, lists: Lists, unit: Unit) -> Code:
+    changed = [withdraw(call, kind, body) for kind, body in members(lists, unit)]
+    if call.output.is_json:
+        call.output.json({"address": unit.address, "changed": any(changed)})
+    elif any(changed):
+        call.output.line(f"{unit.address} is held nowhere any more; it stays where it is")
+    else:
+        call.output.line(f"nobody has asked for {unit.address} to be moved")
+    return Code.FINE
+
+
+def _wait(call: Call, unit: Unit, written_on: tuple[EntityKind, Body]) -> Mapping[str, Any]:
+    """The status once the node owns it; CommandError when it does not in time."""
+    kind, body = written_on
+    meta, node = body["metadata"], call.asked.node
+    last: Body = {}
+
+    def look() -> Body | None:
+        nonlocal last
+        last = call.api.read(kind, meta["name"], meta.get("namespace", "")) or {}
+        status = status_of(last)
+        is_there = status.get("state") == "Owned" and status.get("owner") == node
+        return status if is_there else None
+
+    if (found := awaited(call, look)) is not None:
+        return found
+    ready, status = condition(last, "Ready"), status_of(last)
+    raise CommandError(
+        f"{unit.address} was asked to move to {node}, but after {call.asked.timeout:g} s it is "
+        f"{status.get('state')}, owner {status.get('owner') or 'none'}: {ready.get('message')}; "
+        f"take it back with `kubectl duravip move --cancel {unit.address}`"
+    )
+
+
+def _print(call: Call, unit: Unit, status: Mapping[str, Any]) -> None:
+    node, move = call.asked.node, status.get("lastMove") or {}
+    gap = move.get("gapMilliseconds") if move.get("to") == node else None
+    if call.output.is_json:
+        said = {"address": unit.address, "from": unit.owner, "to": node, "gapMilliseconds": gap}
+        call.output.json({**said, "moved": bool(status)})
+    elif not status:
+        call.output.line(f"{unit.address} was asked to move to {node}")
+    elif unit.owner == node:
+        call.output.line(f"{unit.address} is on {node} already, and is held there now")
+    else:
+        silent = "" if gap is None else f", gap {gap} ms"
+        former = f" from {unit.owner}" if unit.owner else ""
+        call.output.line(f"{unit.address} has moved{former} to {node}{silent}")

@@ -1,0 +1,116 @@
+"""`release`: has owners give addresses to other nodes."""
+
+from typing import NamedTuple
+
+from duravip_api.requests import RELEASE_FROM
+from duravip_cli.call import Call
+from duravip_cli.core.lists import Body, EntityKind, Lists, namespace_of, spec_of, status_of
+from duravip_cli.core.requests import against_releasing
+from duravip_cli.core.standings import decided
+from duravip_cli.core.units import Unit, units, unknown
+from duravip_cli.errors import Code, CommandError
+from duravip_cli.patience import awaited
+from duravip_cli.verbs.move import request
+from duravip_cli.verbs.why import settled
+
+
+class Released(NamedTuple):
+    """What became of one address."""
+
+    address: str
+    before: str
+    after: str
+    """Empty: still where it was, or nobody has waited."""
+    gap: int | None
+    problem: str
+
+
+def run(call: Call) -> Code:
+    """Write the requests, and with --wait tell where the addresses went."""
+    asked = call.asked
+    if not (asked.what or asked.group or asked.source):
+        raise CommandError("say what to release: ADDRESS, --group or --from", Code.UNUSABLE)
+    lists = call.everything()
+    chosen = _chosen(call, lists)
+    seen = settled(call, lists)
+    made = decided(seen.snapshot)
+    pending: list[tuple[Unit, tuple[EntityKind, Body]]] = []
+    found: list[Released] = []
+    for unit in chosen:
+        if why := against_releasing(seen, made, unit):
+            found.append(Released(unit.address, unit.owner, "", None, why))
+        else:
+            pending.append((unit, request(call, lists, unit, {RELEASE_FROM: unit.owner})))
+    found += [_followed(call, unit, *first) for unit, first in pending]
+    _print(call, found)
+    return Code.PROBLEM if any(released.problem for released in found) else Code.FINE
+
+
+def _chosen(call: Call, lists: Lists) -> list[Unit]:
+    """The units that are meant: those of the group, of the names, and with --from on that node."""
+    asked = call.asked
+    given = [call.meant(text) for text in asked.what]
+    if missing := unknown(lists, given):
+        raise CommandError(f"no DuraVIP or Binding has the address or name {', '.join(missing)}")
+    if asked.group:
+        members = [
+            body
+            for body in lists.bindings
+            if spec_of(body).get("group") == asked.group
+            and call.namespace in {"", namespace_of(body)}
+        ]
+        if not members:
+            raise CommandError(f"no Binding is in the group {asked.group}")
+        given += [str(spec_of(body).get("address")) for body in members
+                  if spec_of(body).get("address")]  # fmt: skip
+    found = units(lists, given) if asked.what or asked.group else units(lists)
+    if not asked.source:
+        return found
+    if call.api.read("NodePlumbing", asked.source) is None:
+        raise CommandError(f"there is no NodePlumbing of the node {asked.source}")
+    return [u for u in found if u.owner == asked.source and (given or not u.follows)]
+
+
+def _followed(call: Call, unit: Unit, kind: EntityKind, body: Body) -> Released:
+    """Where it went."""
+    if not call.asked.wait:
+        return Released(unit.address, unit.owner, "", None, "")
+    meta = body["metadata"]
+
+    def look() -> Body | None:
+        status = status_of(call.api.read(kind, meta["name"], meta.get("namespace", "")) or {})
+        is_moved = status.get("state") == "Owned" and status.get("owner") != unit.owner
+        return status if is_moved else None
+
+    status = awaited(call, look)
+    if status is None:
+        late = f"still there after {call.asked.timeout:g} s"
+        return Released(unit.address, unit.owner, "", None, late)
+    gap = (status.get("lastMove") or {}).get("gapMilliseconds")
+    return Released(unit.address, unit.owner, str(status["owner"]), gap, "")
+
+
+def _print(call: Call, found: list[Released]) -> None:
+    if call.output.is_json:
+        call.output.json(
+            [
+                {
+                    "address": one.address,
+                    "from": one.before,
+                    "to": one.after,
+                    "gapMilliseconds": one.gap,
+                    "problem": one.problem,
+                }
+                for one in found
+            ]
+        )
+    elif found:
+        asked = "" if call.asked.wait else "asked for"
+        rows = [
+            (one.address, one.before or "-", one.after or "-",
+             "" if one.gap is None else f"{one.gap} ms", one.problem or asked)
+            for one in found
+        ]  # fmt: skip
+        call.output.table(("ADDRESS", "FROM", "TO", "GAP", "MESSAGE"), rows)
+    else:
+        call.output.line("there is nothing to release")
