@@ -53,22 +53,17 @@ class Reporting:
         self._verdicts: dict[str, Verdict] = {}
         self._departures: Departures = {}
         self._failovers: FailOvers = {}
+        self._noted: list[tuple[Snapshot, Decision, float]] = []
         self._lost: Mapping[str, StrEnum] = {}
         """The nodes that are said to be lost, or silent."""
 
     def note(self, snapshot: Snapshot, decision: Decision) -> None:
-        """Take down who has left what, and say nothing yet: another pass follows at once.
-
-        It is followed by a report, which says what this one would have said.
-        """
-        now = time.monotonic()
-        after = self._departed(snapshot, decision, now)
-        self._departures = {**self._departures, **after}
-        self._verdicts = dict(decision.verdicts)
-        self._time(snapshot, decision, now)
+        """Keep it for the next report: another pass follows at once, and must not wait."""
+        self._noted.append((snapshot, decision, time.monotonic()))
 
     def report(self, snapshot: Snapshot, decision: Decision) -> None:
         """Queue the status of every object of which there is something new to say."""
+        self._take_down()
         now = time.monotonic()
         moment = statuses.Moment(now, stamp(datetime.now(UTC)))
         after = self._departed(snapshot, decision, now)
@@ -86,6 +81,15 @@ class Reporting:
         self._time(snapshot, decision, now)
         said = (said.verdict for said in self._said.values())
         self._metrics.show(snapshot, decision, said)
+
+    def _take_down(self) -> None:
+        """Who has left what, as far as that was not reported."""
+        for snapshot, decision, now in self._noted:
+            after = self._departed(snapshot, decision, now)
+            self._departures = {**self._departures, **after}
+            self._verdicts = dict(decision.verdicts)
+            self._time(snapshot, decision, now)
+        self._noted.clear()
 
     def _departed(self, snapshot: Snapshot, decision: Decision, now: float) -> Departures:
         def last_heard(node: str) -> float:
