@@ -1,19 +1,16 @@
 """The command line on a real API server, beside real operators and agents."""
 
-import json
-import os
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from api.objects import Body, apply, binding, duravip, reason, topology
+from api.plugin import called, told
 from lab.cluster import Lab
 from lab.errors import LabError
-from lab.fleet import PROGRAMS, Fleet, wait_until
+from lab.fleet import Fleet, wait_until
 
 EXCLUDE = "node.kubernetes.io/exclude-from-external-load-balancers"
 MANY = {f"10.1.1.{n}": f"many-{n}" for n in range(1, 13)}
@@ -39,48 +36,28 @@ def fleet(lab: Lab) -> Fleet:
     return fleet
 
 
-def _run(lab: Lab, *words: str, kubeconfig: Path | None = None) -> tuple[int, str]:
-    """The exit code, and all that was printed; called as kubectl's plugin."""
-    environment = {
-        **os.environ,
-        "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
-        "KUBECONFIG": str(kubeconfig or lab.kubeconfig),
-    }
-    argv = [str(lab.programs / "kubectl"), "duravip", *words]
-    done = subprocess.run(
-        argv, env=environment, capture_output=True, text=True, check=False, timeout=120
-    )
-    return done.returncode, done.stdout + done.stderr
-
-
-def _json(lab: Lab, *words: str, code: int = 0) -> Any:
-    ended, said = _run(lab, *words, "-o", "json")
-    assert ended == code, said
-    return json.loads(said)
-
-
 def test_show_tells_what_the_statuses_say(lab: Lab, fleet: Fleet) -> None:
-    shown = {unit["address"]: unit["owner"] for unit in _json(lab, "show")}
+    shown = {unit["address"]: unit["owner"] for unit in told(lab, "show")}
     assert shown == fleet.owners()
-    code, said = _run(lab, "show", "in")
+    code, said = called(lab, "show", "in")
     assert code == 0
     assert said.splitlines()[1].split()[:3] == ["10.1.1.21", "n1", "Owned"]
 
 
 def test_nodes_and_groups_are_shown(lab: Lab, fleet: Fleet) -> None:
     assert fleet.leader()
-    nodes = _json(lab, "nodes")
+    nodes = told(lab, "nodes")
     assert [(node["node"], node["ready"]) for node in nodes] == [(f"n{n}", "True")
                                                                  for n in (1, 2, 3)]  # fmt: skip
     assert sum(node["served"] for node in nodes) == sum(node["granted"] for node in nodes) == 14
     nics = {nic["name"]: nic["addresses"] for nic in nodes[0]["nics"]}
     assert "10.1.0.11/16" in nics["eth1"]
-    assert _json(lab, "groups")[0]["missing"] == ["n2", "n3"]
+    assert told(lab, "groups")[0]["missing"] == ["n2", "n3"]
 
 
 def test_why_names_every_node(lab: Lab, fleet: Fleet) -> None:
     assert fleet.leader()
-    found = _json(lab, "why", "out")
+    found = told(lab, "why", "out")
     assert {n["node"]: n["standing"] for n in found["nodes"]} == {
         "n1": "owner", "n2": "may take it", "n3": "may take it",
     }  # fmt: skip
@@ -89,7 +66,7 @@ def test_why_names_every_node(lab: Lab, fleet: Fleet) -> None:
 
 def test_the_cluster_is_well_and_the_doctor_says_so(lab: Lab, fleet: Fleet) -> None:
     assert fleet.leader()
-    code, said = _run(lab, "doctor")
+    code, said = called(lab, "doctor")
     assert code == 0, said
     assert "FAIL" not in said
     assert said.count("with every field and column") == 4
@@ -97,40 +74,40 @@ def test_the_cluster_is_well_and_the_doctor_says_so(lab: Lab, fleet: Fleet) -> N
 
 
 def test_a_drained_node_is_empty_when_the_command_returns(lab: Lab, fleet: Fleet) -> None:
-    moves = _json(lab, "simulate", "--drain", "n3")["moves"]
+    moves = told(lab, "simulate", "--drain", "n3")["moves"]
     before = fleet.owners()
     assert {m["address"] for m in moves} == {a for a, owner in before.items() if owner == "n3"}
-    code, said = _run(lab, "drain", "n3")
+    code, said = called(lab, "drain", "n3")
     assert (code, said.splitlines()[-1]) == (0, "n3 holds no address any more")
     wait_until(lambda: all(fleet.owners().values()), "all are owned")
     assert fleet.owners() == before | {m["address"]: m["to"] for m in moves}
     assert lab.kubectl("get", "node", "n3", f"-o=jsonpath={_path(EXCLUDE)}") == "duravip"
-    assert _run(lab, "undrain", "n3")[0] == 0
+    assert called(lab, "undrain", "n3")[0] == 0
     assert lab.kubectl("get", "node", "n3", f"-o=jsonpath={_path(EXCLUDE)}") == ""
 
 
 def test_history_tells_the_moves_in_order(lab: Lab, fleet: Fleet) -> None:
     assert fleet.leader()
     lab.kubectl("patch", "vipbinding", "out", "--type=merge", "-p", '{"spec":{"preference":"n2"}}')
-    wait_until(lambda: _json(lab, "show", "out")[0]["owner"] == "n2", "it has moved")
-    wait_until(lambda: len(_json(lab, "history", "out")) >= 3, "two events, and the last move")
-    found = _json(lab, "history", "10.1.1.20")
+    wait_until(lambda: told(lab, "show", "out")[0]["owner"] == "n2", "it has moved")
+    wait_until(lambda: len(told(lab, "history", "out")) >= 3, "two events, and the last move")
+    found = told(lab, "history", "10.1.1.20")
     assert [entry["time"] for entry in found] == sorted(entry["time"] for entry in found)
     assert {entry["reason"] for entry in found[-2:]} == {"Preference"}
 
 
 def test_a_simulated_failure_comes_true(lab: Lab, fleet: Fleet) -> None:
-    found = _json(lab, "simulate", "--fail", "n1")
+    found = told(lab, "simulate", "--fail", "n1")
     said = fleet.owners() | {move["address"]: move["to"] for move in found["moves"]}
     assert found["moves"]
     lab.machines["n1"].crash()
     wait_until(lambda: "n1" not in fleet.owners().values() and all(fleet.owners().values()),
                "all have moved", 60)  # fmt: skip
     assert fleet.owners() == said
-    standing = {n["node"]: n["reason"] for n in _json(lab, "why", next(iter(MANY)))["nodes"]}
+    standing = {n["node"]: n["reason"] for n in told(lab, "why", next(iter(MANY)))["nodes"]}
     assert standing["n1"] == "NodeSilent"
     assert any("n1: the agent has not acted" in finding["message"]
-               for finding in _json(lab, "doctor", code=1))  # fmt: skip
+               for finding in told(lab, "doctor", code=1))  # fmt: skip
     lab.machines["n1"].power_on()
     fleet.start_agent("n1")
     wait_until(lambda: reason(lab, "dvn", "n1") == "AgentReady", "n1 is back")
@@ -169,7 +146,7 @@ def test_validate_refuses_what_the_api_server_refuses(
     body["spec"] = spec
     file = tmp_path / "a.yaml"
     file.write_text(yaml.safe_dump(body))
-    code, said = _run(lab, "validate", str(file))
+    code, said = called(lab, "validate", str(file))
     try:
         lab.kubectl("create", "--dry-run=server", "--validate=strict", "-f", str(file))
         is_refused = False
@@ -182,8 +159,8 @@ def test_validate_live_sees_what_is_there(lab: Lab, fleet: Fleet, tmp_path: Path
     assert fleet.leader()
     file = tmp_path / "a.yaml"
     file.write_text(yaml.safe_dump(duravip("own", "10.1.0.11")))
-    assert _run(lab, "validate", str(file))[0] == 0
-    code, said = _run(lab, "validate", "--live", str(file))
+    assert called(lab, "validate", str(file))[0] == 0
+    code, said = called(lab, "validate", "--live", str(file))
     assert code == 1
     assert "(NodeAddress)" in said
 
@@ -192,11 +169,11 @@ def test_a_stranger_is_told_what_he_may_not(lab: Lab, fleet: Fleet) -> None:
     assert fleet.leader()
     lab.kubectl("create", "serviceaccount", "stranger")
     file = lab.account_kubeconfig("default", "stranger", inside=False)
-    code, said = _run(lab, "show", kubeconfig=file)
+    code, said = called(lab, "show", kubeconfig=file)
     assert code == 1
     assert said.startswith("kubectl-duravip: you may not list duravips.duravip.io: ")
     assert len(said.splitlines()) == 1
-    code, said = _run(lab, "drain", "n1", kubeconfig=file)
+    code, said = called(lab, "drain", "n1", kubeconfig=file)
     assert code == 1
     assert "you may not get the node n1" in said
 
@@ -205,7 +182,7 @@ def test_without_operators_nobody_leads_and_the_doctor_says_so(lab: Lab, fleet: 
     for operator in fleet.operators.values():
         operator.terminate()
         operator.wait()
-    findings = _json(lab, "doctor", code=1)
+    findings = told(lab, "doctor", code=1)
     assert any(f["verdict"] == "FAIL" and f["message"].startswith("nobody leads")
                for f in findings)  # fmt: skip
 

@@ -9,6 +9,7 @@ import pytest
 from duravip_api.reasons import MoveReason
 from duravip_cli.__main__ import run
 from duravip_cli.errors import Code, CommandError
+from duravip_cli.menu import VERBS
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of
 
@@ -161,9 +162,7 @@ def test_ten_thousand_units_are_shown_at_once(capsys: pytest.CaptureFixture[str]
 
 
 def test_every_verb_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
-    verbs = ("show", "why", "history", "nodes", "groups", "drain", "undrain", "simulate",
-             "validate", "doctor")  # fmt: skip
-    for verb in verbs:
+    for verb in VERBS:
         with pytest.raises(SystemExit) as end:
             run([verb, "--help"])
         assert not end.value.code
@@ -172,12 +171,19 @@ def test_every_verb_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
         assert "--output {json" in said
 
 
+def test_the_menu_holds_what_the_contract_lists() -> None:
+    assert set(VERBS) == {
+        "show", "why", "history", "nodes", "neighbours", "groups", "move", "drain", "undrain",
+        "announce", "release", "reset", "simulate", "validate", "doctor",
+    }  # fmt: skip
+
+
 def test_wrong_usage_and_a_missing_permission_are_told_apart(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     memory = Memory()
     memory.refusal = CommandError("you may not list\nduravips")
-    assert run(["move", "10.1.1.1", "n1"]) == Code.UNUSABLE
+    assert run(["push", "10.1.1.1", "n1"]) == Code.UNUSABLE
     assert run(["show", "--frobnicate"]) == Code.UNUSABLE
     assert run(["show"], lambda _: memory) == Code.PROBLEM
     lines = capsys.readouterr().err.splitlines()

@@ -60,7 +60,7 @@ def units(lists: Lists, given: Iterable[str] = ()) -> list[Unit]:
         if wanted and any(is_meant(text, body) for text in wanted):
             meant.add(key)
     shown = meant if wanted else groups.keys()
-    return [_unit(groups[key]) for key in sorted(shown, key=_order)]
+    return [_unit(groups[key]) for key in sorted(shown, key=order)]
 
 
 def unknown(lists: Lists, given: Iterable[str]) -> list[str]:
@@ -117,7 +117,8 @@ def _seniority(kind: str, body: Body) -> tuple[str, str, str, str]:
     return (created, namespace_of(body), name_of(body), kind)
 
 
-def _order(key: str) -> tuple[int, int, str]:
+def order(key: str) -> tuple[int, int, str]:
+    """Sorts addresses as numbers, and what is none behind them."""
     try:
         return (*numbered(key), "")
     except ValueError:

@@ -7,7 +7,7 @@ from duravip_cli.call import Call
 from duravip_cli.core.lists import Body, EntityKind, Lists, namespace_of, spec_of, status_of
 from duravip_cli.core.requests import against_releasing
 from duravip_cli.core.standings import decided
-from duravip_cli.core.units import Unit, units, unknown
+from duravip_cli.core.units import Unit, order, units, unknown
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.patience import awaited
 from duravip_cli.verbs.move import request
@@ -42,6 +42,7 @@ def run(call: Call) -> Code:
         else:
             pending.append((unit, request(call, lists, unit, {RELEASE_FROM: unit.owner})))
     found += [_followed(call, unit, *first) for unit, first in pending]
+    found.sort(key=lambda one: order(one.address))
     _print(call, found)
     return Code.PROBLEM if any(released.problem for released in found) else Code.FINE
 

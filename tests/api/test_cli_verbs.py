@@ -1,0 +1,115 @@
+"""The verbs by which people intervene, beside real operators and agents."""
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from api.objects import apply, binding, duravip, status, topology
+from api.plugin import called, told
+from lab.cluster import Lab
+from lab.fleet import PROGRAMS, Fleet, wait_until
+
+VIP, FOLLOWER, FIXED = "10.1.1.1", "10.1.1.2", "10.1.1.3"
+PATIENCE = ("--timeout", "60")
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """One of its own: a fleet changes all of it."""
+    with Lab("api") as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def fleet(lab: Lab) -> Fleet:
+    """Three nodes with some addresses."""
+    fleet = Fleet(lab)
+    fleet.start()
+    objects = [topology(), binding("out", VIP, group="g"), duravip("in", FOLLOWER, follow="out")]
+    apply(lab, [*objects, duravip("fixed", FIXED, preference="n1")])
+    wait_until(lambda: len(fleet.owners()) == 3 and all(fleet.owners().values()), "owned", 60)
+    return fleet
+
+
+def _status(lab: Lab, node: str) -> dict[str, Any]:
+    return status(lab, "dvn", node)
+
+
+def test_a_move_holds_and_takes_followers_along(lab: Lab, fleet: Fleet) -> None:
+    former = fleet.owners()[VIP]
+    node = next(n for n in ("n1", "n2", "n3") if n != former)
+    said = told(lab, "move", VIP, node, *PATIENCE)
+    assert (said["from"], said["to"], said["moved"]) == (former, node, True)
+    assert status(lab, "vipbinding", "out")["lastMove"]["reason"] == "Requested"
+    wait_until(lambda: fleet.owners()[FOLLOWER] == node, "the follower is there as well")
+    code, printed = called(lab, "move", "in", former)
+    assert (code, "it follows 10.1.1.1" in printed) == (1, True), printed
+    code, printed = called(lab, "move", FIXED, "n2")
+    assert (code, "its preference names n1" in printed) == (1, True), printed
+    assert told(lab, "move", VIP, "--cancel")["changed"]
+    assert fleet.owners()[VIP] == node
+
+
+def test_a_release_moves_it_to_any_other_node(lab: Lab, fleet: Fleet) -> None:
+    former = fleet.owners()[VIP]
+    (said,) = told(lab, "release", "--group", "g", *PATIENCE)
+    assert (said["from"], said["problem"]) == (former, "")
+    assert fleet.owners()[VIP] == said["to"] != former
+    time.sleep(1)
+    assert fleet.owners()[VIP] == said["to"]  # the request is spent
+
+
+def test_a_reset_interrupts_and_moves_nothing(lab: Lab, fleet: Fleet) -> None:
+    before = fleet.owners()
+    assert called(lab, "reset", "n1")[0] == 2  # nobody is there to confirm it
+    (said,) = told(lab, "reset", "n1", "--yes", *PATIENCE)
+    assert said["done"]
+    assert said["served"] == said["granted"] >= 1
+    wait_until(lambda: fleet.owners() == before, "everything is where it was")
+
+
+def test_agents_announce_and_list_their_neighbours(lab: Lab, fleet: Fleet) -> None:
+    owner = fleet.owners()[VIP]
+    code, said = called(lab, "announce", VIP, *PATIENCE)
+    assert (code, said) == (0, f"{owner} announces {VIP}\n")
+    lab.machines["n1"].run(["ping", "-c1", "10.1.0.12"])
+    found = told(lab, "neighbours", "n1", *PATIENCE)
+    assert {row["node"] for row in found} == {"n1"}
+    assert {(row["interface"], row["ours"]) for row in found if row["address"] == "10.1.0.12"} == {
+        ("eth1", "n2")
+    }
+    assert _status(lab, "n1")["requests"].keys() >= {"neighbours", "reset"}
+
+
+def test_the_doctor_looks_at_the_node_that_it_runs_on(lab: Lab, fleet: Fleet) -> None:
+    assert fleet.leader()
+    program = str(PROGRAMS / "kubectl-duravip")
+    told_by = f"--kubeconfig={lab.inside_kubeconfig}"
+    said = lab.machines["n1"].run([program, told_by, "doctor", "--node-local"])
+    for line in (
+        "ok    clock:",
+        "ok    kernel:",
+        "ok    fence:",
+        "ok    ports: UDP 10.77.0.11:79",
+    ):
+        assert line in said, said
+    assert "warn  arp_announce: eth1: it is 0" in said
+    assert "ok    fence:" in lab.machines["n1"].run([program, told_by, "doctor"])
+
+
+def test_who_may_only_look_is_told_so(lab: Lab, fleet: Fleet) -> None:
+    assert fleet.leader()
+    lab.kubectl("create", "serviceaccount", "watcher")
+    kinds = "duravips,vipbindings,topologies,nodeplumbings,nodes"
+    lab.kubectl("create", "clusterrole", "watcher", "--verb=get,list", f"--resource={kinds}")
+    lab.kubectl("create", "clusterrolebinding", "watcher", "--clusterrole=watcher",
+                "--serviceaccount=default:watcher")  # fmt: skip
+    file = lab.account_kubeconfig("default", "watcher", inside=False)
+    node = next(n for n in ("n1", "n2", "n3") if n != fleet.owners()[VIP])
+    code, said = called(lab, "move", VIP, node, kubeconfig=file)
+    assert code == 1
+    assert said.startswith("kubectl-duravip: you may not annotate vipbindings.duravip.io out: ")
+    code, said = called(lab, "announce", kubeconfig=file)
+    assert (code, "you may not annotate nodeplumbings.duravip.io" in said) == (1, True)
