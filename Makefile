@@ -63,6 +63,10 @@ e2e: requirements ## The tests on real kubelets
 bench: requirements ## Measure everything beside keepalived; QUICK=1 takes five minutes
 	@$(LAB) bench $(if $(QUICK),--quick)
 
+.PHONY: soak
+soak: requirements ## Random faults for MINUTES=60, seen from outside; SEED=N repeats them
+	@$(LAB) soak --minutes=$(or $(MINUTES),60) $(if $(SEED),--seed=$(SEED))
+
 .PHONY: manifests
 manifests: $(STAMP) ## Make the CRDs from the models
 	@$(BIN)/python -m duravip_api.manifest crds helm/duravip/crds

@@ -17,6 +17,8 @@ OTHERS: Final = ("10.1.1.1", "10.1.1.2")
 UNNOTICED: Final = 2.0
 """A gap shorter than this is nothing that moved: a busy machine, or an agent that was late."""
 SOON: Final = 10.0
+SLACK: Final = 3.0
+"""What a busy machine may add to a time that the fence itself sets."""
 HEALED: Final = 0.5
 """While two halves of a segment become one again, both owners answer for at most so long."""
 

@@ -15,22 +15,13 @@ from faults.expected import (
     home,
     moved,
 )
+from faults.fleets import lead
 from lab.cluster import Lab
 from lab.fleet import Fleet, wait_until
 from lab.processes import Process
 
 AWAY = 20.0
 """So long is the API server away; tests/soak has it away for a minute."""
-
-
-def leads(fleet: Fleet, wanted: str, other: str) -> None:
-    """Make this operator lead, and the other one stand by."""
-    if fleet.leader() != wanted:
-        fleet.operators[other].terminate()
-        fleet.operators[other].wait()
-        wait_until(lambda: fleet.leader() == wanted, f"{wanted} leads")
-        fleet.start_operator(other)
-        time.sleep(2)
 
 
 def test_without_an_api_server_everything_stays(lab: Lab, fleet: Fleet) -> None:
@@ -83,7 +74,8 @@ def test_a_leader_that_is_killed_is_not_missed(lab: Lab, fleet: Fleet) -> None:
 
 
 def test_a_leader_that_dies_with_an_owner(lab: Lab, fleet: Fleet) -> None:
-    leads(fleet, "n1", "cp")
+    lead(fleet, "n1", "cp")
+    time.sleep(2)  # the other one knows the nodes by then
     with lab.observe(ADDRESSES) as seen:
         when = lab.machines["n1"].crash()
         moved(fleet, "n1", "10.1.1.1")
