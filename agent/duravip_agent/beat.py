@@ -26,6 +26,9 @@ from duravip_agent.targets import Targets
 from duravip_api.beats import MAX_BYTES, Ack, Beat, Look, Sight, opened, sealed
 from duravip_api.timing import BEAT
 
+MOST_ECHOES = 8
+"""The tokens of so many replicas are echoed: more than there are, those that ended included."""
+
 OLDEST_ANSWER = 50
 """An answer to an earlier beat than that many ago is taken for a replay."""
 
@@ -81,6 +84,7 @@ class Heart:
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._sockets = {family: sock for family in _FAMILIES if (sock := _socket(family))}
         self._acked: Acked | None = None
+        self._echoes: tuple[str, ...] = ()
         self.pulse = Pulse()
 
     @property
@@ -128,7 +132,9 @@ class Heart:
             return
         pulse = self.pulse
         self._seq += 1
-        beat = Beat(self._node, self._boot, self._seq, pulse.generation, pulse.digest)
+        beat = Beat(
+            self._node, self._boot, self._seq, pulse.generation, pulse.digest, self._echoes
+        )
         datagram = sealed(beat, self._keys.keys)
         self._sent[self._seq] = clock.now()
         self._sent.pop(self._seq - OLDEST_ANSWER, None)
@@ -169,6 +175,9 @@ class Heart:
         if ack.boot != self._boot or sent is None:
             return
         self._metrics.acks.inc()
+        if ack.token and ack.token not in self._echoes:
+            self._echoes = (*self._echoes, ack.token)[-MOST_ECHOES:]
+            self._beat()  # before that it is not heard there
         if not ack.leader:
             return
         before = self._acked

@@ -28,6 +28,8 @@ class Beat:
     """The generation of the NodePlumbing spec that the agent acts on; 0 = none yet."""
     digest: str
     """What it serves, as `digest_of` gives it."""
+    echoes: tuple[str, ...] = ()
+    """The tokens of the replicas that have answered it, the newest last: at most 8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,9 @@ class Ack:
     epoch: int
     generation: int
     """The generation of the node's spec as the sender knows it; 0 = not known."""
+    token: str = ""
+    """What the sender made up when it began to listen. A beat that does not echo it may be one of
+    a dead node, recorded and sent again: it is answered, and not heard."""
 
 
 @dataclass(frozen=True, slots=True)

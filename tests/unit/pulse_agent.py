@@ -24,25 +24,37 @@ class Agent:
         """What it says when it is asked to look."""
         self.asked: list[Look] = []
         self.boot, self.seq = "a", 0
+        self.echoes: tuple[str, ...] = ()
+        """The token of the last answer."""
+        self._answers: list[Ack] = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.socket.connect(("127.0.0.1", port))
         self.socket.settimeout(0.0)
 
     def beat(self) -> None:
+        self._listen()
         self.seq += 1
-        beat = Beat(self.name, self.boot, self.seq, 4, "d")
-        self.socket.send(sealed(beat, self.keys))
+        self.socket.send(self.sealed_beat())
+
+    def sealed_beat(self) -> bytes:
+        beat = Beat(self.name, self.boot, self.seq, 4, "d", self.echoes)
+        return sealed(beat, self.keys)
 
     def answers(self) -> list[Ack]:
         """Those that have come since; looks are answered on the way."""
-        found: list[Ack] = []
+        self._listen()
+        found, self._answers = self._answers, []
+        return found
+
+    def _listen(self) -> None:
         while True:
             try:
                 data = self.socket.recv(2000)
             except BlockingIOError:
-                return found
+                return
             if ack := opened(Ack, data, self.keys):
-                found.append(ack)
+                self._answers.append(ack)
+                self.echoes = (ack.token,)
             elif look := opened(Look, data, self.keys):
                 self.asked.append(look)
                 self.see(look, self.sees)

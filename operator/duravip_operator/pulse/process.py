@@ -9,6 +9,7 @@ import contextlib
 import gc
 import json
 import os
+import secrets
 import selectors
 import signal
 import socket
@@ -52,6 +53,7 @@ class Process:
         self._scouting = Scouting(time.time_ns())
         self._keys = Keys(Path(settings["key_file"]))
         self._keys.refresh(time.monotonic())
+        self._token = secrets.token_hex(8)
         self._outgoing = Outgoing(View())
         self._received = bytearray()
         self._leader, self._epoch = False, 0
@@ -141,6 +143,9 @@ class Process:
             except OSError:
                 continue  # an ICMP answer to one of ours: that agent has ended
             if beat := opened(Beat, data, self._keys.keys):
+                if self._token not in beat.echoes:
+                    self._introduce(beat, sender)
+                    continue
                 known = self._detector.last_beat(beat.node)
                 if self._detector.heard(beat, time.monotonic()):
                     self._senders[beat.node] = sender
@@ -150,22 +155,28 @@ class Process:
             elif sight := opened(Sight, data, self._keys.keys):
                 self._is_news |= self._scouting.see(sight, time.monotonic())
 
+    def _introduce(self, beat: Beat, sender: Any) -> None:
+        """Answer what may have been recorded: whoever is there echoes it from now on."""
+        ack = Ack(beat.boot, beat.seq, leader=False, epoch=0, generation=0, token=self._token)
+        self._send(ack, sender)
+
     def _answer(self, beat: Beat) -> None:
         generation = self._generations.get(beat.node, 0)
         leads = self._leader and time.monotonic() < self._leads_until
-        self._send(Ack(beat.boot, beat.seq, leads, self._epoch, generation), beat.node)
+        ack = Ack(beat.boot, beat.seq, leads, self._epoch, generation, self._token)
+        self._send(ack, self._senders[beat.node])
 
     def _look(self, ask: Ask) -> None:
         scout, suspect, segment = ask.watch
         if beat := self._detector.last_beat(scout):
             what = (suspect, segment.interface, ask.addresses, ask.macs)
-            self._send(Look(scout, beat.boot, ask.number, *what), scout)
+            self._send(Look(scout, beat.boot, ask.number, *what), self._senders[scout])
 
-    def _send(self, datagram: Ack | Look, node: str) -> None:
+    def _send(self, datagram: Ack | Look, where: Any) -> None:
         try:
-            self._udp.sendto(sealed(datagram, self._keys.keys), self._senders[node])
+            self._udp.sendto(sealed(datagram, self._keys.keys), where)
         except OSError as error:
-            self._say(f"cannot reach the agent of {node}: {error.strerror}")
+            self._say(f"cannot reach the agent at {where[0]}: {error.strerror}")
 
     def _judge(self) -> None:
         now = time.monotonic()
