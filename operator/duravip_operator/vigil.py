@@ -80,7 +80,7 @@ class Vigil:
         )
         before = self.given_up, self.distrusted
         self.given_up = repairs.given_up(self._troubles)
-        self.distrusted = contradictions.distrusted(self._differences, now)
+        self.distrusted = contradictions.distrusted(self._differences)
         if before != (self.given_up, self.distrusted):
             self._tell_of_given_up(before[0])
             self._tell_of_distrusted(before[1])
@@ -123,7 +123,7 @@ class Vigil:
         for node in sorted(self.distrusted - before):
             self._say(node, Reason.NODE_CONTRADICTS, Reason.NODE_CONTRADICTS.sentence)
         for node in sorted(before - self.distrusted):
-            log.info("node %s: its beats and its status agree again, or it is not heard", node)
+            log.info("node %s: its beats and its status agree again", node)
 
     def _say(self, node: str, reason: Reason, message: str) -> None:
         log.warning("node %s: %s: %s", node, reason, message)

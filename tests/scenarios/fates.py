@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from duravip_api import EXCLUDE_LABEL
+from duravip_api.listening import ANY
 from duravip_operator.core.snapshot import Hearing, Silence
 from scenarios.machine import Machine
 
@@ -88,6 +89,36 @@ class Fates:
         for name, interface in cables.items():
             self.machines[name].interfaces[interface] = True
 
+    def listen(self, sockets: Mapping[str, list[str]]) -> None:
+        """Programs on the node listen, e.g. on `TCP/25` with all addresses, or with one."""
+        for name, listed in sockets.items():
+            self.machines[name].listening.update(map(socket_named, listed))
+
+    def hush(self, sockets: Mapping[str, list[str]]) -> None:
+        """They end."""
+        for name, listed in sockets.items():
+            self.machines[name].listening.difference_update(map(socket_named, listed))
+
+    def fail(self, addresses: Mapping[str, list[str]]) -> None:
+        """Something on the node keeps it from holding these."""
+        for name, failing in addresses.items():
+            self.machines[name].failing.update(failing)
+
+    def mend(self, nodes: list[str]) -> None:
+        """Nothing does any more."""
+        for name in nodes:
+            self.machines[name].failing.clear()
+
+    def lie(self, nodes: list[str]) -> None:
+        """The node's beats contradict its status."""
+        for name in nodes:
+            self.machines[name].lies = True
+
+    def repent(self, nodes: list[str]) -> None:
+        """They agree again."""
+        for name in nodes:
+            self.machines[name].lies = False
+
     def delete_plumbing(self, nodes: list[str]) -> None:
         """Somebody deletes NodePlumbings by hand."""
         for name in nodes:
@@ -97,3 +128,8 @@ class Fates:
         """The Node object goes; the agent there still runs."""
         for name in nodes:
             self.machines[name].labels["deleted"] = "true"
+
+
+def socket_named(text: str) -> str:
+    """A socket as a NodePlumbing names it; one without an address is bound to all of IPv4."""
+    return text if " " in text else f"{text} {ANY[4]}"

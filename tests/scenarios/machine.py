@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from duravip_api.addresses import expanded
+from duravip_api.beats import digest_of
+from duravip_api.listening import listed, listeners_in
 from duravip_operator.core.snapshot import Hearing, Silence
 
 Body = dict[str, Any]
@@ -24,6 +26,12 @@ class Machine:
     """Interfaces on which no other node hears it."""
     own: dict[str, list[str]] = field(default_factory=dict)
     """The own addresses of interfaces where they are not the usual ones."""
+    listening: set[str] = field(default_factory=set)
+    """What others on the node listen on, as a NodePlumbing says it."""
+    failing: set[str] = field(default_factory=set)
+    """The addresses that it does not get to hold."""
+    lies: bool = False
+    """Whether its beats contradict its status."""
     plumbing: Body = field(default_factory=dict)
 
     def act(self) -> None:
@@ -34,13 +42,23 @@ class Machine:
             if self.interfaces.get(item["name"])
             for address in expanded([*item["granted"], *item["contested"]])
         }
-        self.report(served=sorted(granted), reason="AgentReady")
+        self.report(served=sorted(granted - self.failing), reason="AgentReady")
+        self.plumbing["status"]["failures"] = [
+            {"address": address, "message": "no"} for address in sorted(granted & self.failing)
+        ]
+
+    def beat(self) -> tuple[str, int, str]:
+        """What the last beat says: boot, generation and digest."""
+        status = self.plumbing["status"]
+        served = frozenset(status.get("served", ())) ^ ({"10.9.9.9"} if self.lies else set())
+        return "", status.get("observedGeneration") or 0, digest_of(served)
 
     def report(self, served: list[str], reason: str) -> None:
         """Write the status of the NodePlumbing."""
         self.plumbing["status"] = {
             "observedGeneration": self.plumbing["metadata"]["generation"],
             "served": served,
+            "listening": listed(self.plumbing["spec"]["ports"], listeners_in(self.listening)),
             "strict": [
                 item["name"]
                 for item in self.plumbing["spec"]["interfaces"]

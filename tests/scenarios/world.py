@@ -9,8 +9,17 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from duravip_api.beats import digest_of
 from duravip_api.requests import stamp
-from duravip_operator.core import decision, handover, parsing, specs, statuses
+from duravip_operator.core import (
+    contradictions,
+    decision,
+    handover,
+    parsing,
+    repairs,
+    specs,
+    statuses,
+)
 from duravip_operator.core.departures import Departures, departures
 from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
 from duravip_operator.core.verdicts import Verdict
@@ -21,6 +30,7 @@ from scenarios.machine import Machine
 Body = dict[str, Any]
 PASSES = 200
 EPOCH = 1
+GIVE_UP_AFTER = 10.0
 
 
 class World(Fates):
@@ -36,6 +46,8 @@ class World(Fates):
         self._memory: handover.Memory = {}
         self._verdicts: dict[str, Verdict] = {}
         self._departures: Departures = {}
+        self._troubles: repairs.Troubles = {}
+        self._differences: contradictions.Differences = {}
         self._last_plans: dict[str, handover.Plan] = {}
         for number, (name, form) in enumerate(forms(given.get("nodes", {})).items(), 11):
             interfaces = form.get("interfaces", ["eth0", "eth1"])
@@ -74,6 +86,10 @@ class World(Fates):
         for name in names:
             del self.objects[identity(name)]
 
+    def wait(self, seconds: int) -> None:
+        """Let time pass."""
+        self.clock += seconds
+
     # --- the operator
 
     def settle(self) -> None:
@@ -87,20 +103,36 @@ class World(Fates):
         self.clock += 1
         before = repr((self.objects, self.machines))
         self._make_plumbings()
-        snapshot = replace(self.snapshot(), balance=balance)
+        snapshot = self._kept_watch(replace(self.snapshot(), balance=balance))
         self._memory = handover.remembered(self._memory, snapshot)
         decided = decision.decided(snapshot, self._memory, self._decided)
         self._decided = decided
         self._report(snapshot, decided)
         for name, plumbing in snapshot.plumbings.items():
             self._last_plans[name] = decided.plans[name]
-            if not decided.plans[name].is_in(plumbing):
-                self._write(name, decided.plans[name], plumbing)
+            if not decided.plans[name].is_in(plumbing) or plumbing.ports != decided.wanted.ports:
+                self._write(name, decided, plumbing)
         for machine in self.machines.values():
             if machine.agent and machine.plumbing:
                 machine.act()
         self._never_two()
         return repr((self.objects, self.machines)) != before
+
+    def _kept_watch(self, seen: Snapshot) -> Snapshot:
+        """The same, and what has lasted too long."""
+        now, beats = float(self.clock), {}
+        for name, machine in self.machines.items():
+            if machine.hearing is Hearing.ALIVE and machine.plumbing["status"]:
+                beats[name] = machine.beat()
+        self._troubles = repairs.troubles(self._troubles, seen.plumbings, now, GIVE_UP_AFTER)
+        self._differences = contradictions.differences(
+            self._differences, seen.plumbings, beats, lambda p: digest_of(p.served), now
+        )
+        return replace(
+            seen,
+            given_up=repairs.given_up(self._troubles),
+            distrusted=contradictions.distrusted(self._differences),
+        )
 
     def snapshot(self) -> Snapshot:
         """What the operator sees."""
@@ -141,9 +173,9 @@ class World(Fates):
                 spec = specs.spec(self._last_plans.get(name, handover.Plan()), EPOCH, ())
                 machine.plumbing = {"metadata": meta, "spec": spec, "status": {}}
 
-    def _write(self, name: str, plan: handover.Plan, before: Plumbing) -> None:
+    def _write(self, name: str, decided: decision.Decision, before: Plumbing) -> None:
         body = self.machines[name].plumbing
-        body["spec"] = specs.spec(plan, EPOCH, ())
+        body["spec"] = specs.spec(decided.plans[name], EPOCH, (), decided.wanted.ports)
         body["metadata"]["generation"] += 1
         self._memory = handover.after_write(self._memory, before, parsing.plumbing(body))
 

@@ -1,7 +1,8 @@
 """Owners on their way out: who left an address, why, and since when nobody serves it.
 
 This is what `lastMove` is made from once the next owner serves the address. The reason is taken
-when the former owner is first seen to lose it: later passes no longer know that there was one.
+when the former owner is first seen to lose it: later passes no longer know that there was one. An
+owner that merely fails to serve it has lost it for no reason yet: the one that comes counts.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,11 +44,13 @@ def departures(
         known = former.get(address)
         if known and verdict.owner == known.owner:
             found[address] = known._replace(at=last_heard(known.owner))
-        elif known:
-            found[address] = known
+            continue
+        choice = decision.choices.get(address)
+        if known:
+            is_open = choice and known.reason is MoveReason.ELECTED
+            found[address] = known._replace(reason=choice.cause) if choice and is_open else known
         else:
             owner = _owner_before(before.get(address), decision.units[address])
-            choice = decision.choices.get(address)
             if owner and choice:
                 found[address] = Departure(owner, choice.cause, last_heard(owner))
     return found
