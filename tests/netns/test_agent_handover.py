@@ -67,7 +67,7 @@ def test_in_contact_an_address_is_defended(node: PlumbedNode, other: Machine) ->
     agent = node.start()
     node.wait_served(VIP)
     claim(other, VIP)
-    node.wait(lambda: "AddressInUse" in conditions(node), timeout=2)
+    node.wait(lambda: "AddressInUse" in conditions(node), timeout=5)
     assert f"{VIP} is claimed by {mac('n2', 'eth1')} on eth1" in conditions(node)["AddressInUse"]
     assert "defended against another host: 10.1.1.1" in agent.output()
     claim(other, VIP)
@@ -86,11 +86,11 @@ def test_without_contact_an_address_is_left_to_whoever_claims_it(
     time.sleep(0.3)
     other.run(["ip", "address", "add", f"{VIP}/32", "dev", "eth1"])
     claim(other, VIP)
-    node.wait_served(OTHER, timeout=1)
+    node.wait_served(OTHER, timeout=5)
     assert node.lab.who_answers([VIP, OTHER]) == {VIP: "n2", OTHER: "n1"}
     other.run(["ip", "address", "del", f"{VIP}/32", "dev", "eth1"])
     node.peer.is_quiet = False
-    node.wait_served(VIP, OTHER, timeout=1)
+    node.wait_served(VIP, OTHER, timeout=5)
     assert node.metric("yielded_total") == 1
 
 

@@ -180,7 +180,7 @@ def test_it_serves_through_an_outage_of_the_api_server_and_then_goes_on(node: Pl
     plane = node.lab.control_plane
     plane.api_server.kill()
     node.ip("address", "del", f"{VIP}/32", "dev", "eth1")
-    node.wait(lambda: VIP in node.addresses(), timeout=1)
+    node.wait(lambda: VIP in node.addresses(), timeout=5)
     plane.start_api_server()
     plane.wait_until_ready()
     node.grant(OTHER)

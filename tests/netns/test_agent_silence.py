@@ -105,7 +105,7 @@ def test_without_contact_nothing_new_is_taken(node: PlumbedNode) -> None:
     assert node.status["served"] == [VIP]
     assert not answers(node, OTHER)
     node.peer.is_quiet = False
-    node.wait_served(VIP, OTHER, timeout=1)
+    node.wait_served(VIP, OTHER, timeout=5)
 
 
 def test_what_is_strictly_fenced_is_muted_when_contact_is_lost(node: PlumbedNode) -> None:

@@ -109,7 +109,7 @@ def test_when_the_cable_is_back_it_announces_again(node: PlumbedNode, capture: P
     node.wait(lambda: not next(n for n in node.status["nics"] if n["name"] == "eth1")["carrier"])
     before = len(lines(capture, f"tell {VIP}"))
     node.machine.cable("eth1", up=True)
-    node.wait(lambda: len(lines(capture, f"tell {VIP}")) > before, timeout=2)
+    node.wait(lambda: len(lines(capture, f"tell {VIP}")) > before, timeout=4)
 
 
 def test_it_beats_every_100_ms_and_says_what_it_serves(node: PlumbedNode) -> None:
@@ -160,4 +160,4 @@ def test_stale_caches_of_clients_are_corrected(node: PlumbedNode) -> None:
     right = mac(node)
     for address in (VIP, V6):
         command = ["ip", "neigh", "show", address, "dev", "eth1"]
-        node.wait(partial(says, node, command, right), timeout=2)
+        node.wait(partial(says, node, command, right), timeout=4)
