@@ -1,0 +1,106 @@
+"""Nodes that are set aside: those that failed to hold an address, and those nobody can trust."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from duravip_api.nodeplumbing import Nic
+from duravip_api.reasons import MoveReason, Reason
+from duravip_operator.core import decision, parsing
+from duravip_operator.core.election import Choice
+from duravip_operator.core.snapshot import (
+    Entity,
+    Hearing,
+    Node,
+    Placement,
+    Plumbing,
+    Silence,
+    Snapshot,
+)
+
+A, B = "10.1.1.1", "10.1.1.2"
+ETH1 = frozenset({"eth1"})
+LAN = parsing.topology(
+    {"metadata": {"name": "lan"}, "spec": {"cidr": "10.1.1.0/24", "interface": "eth1"}}
+)
+NICS = {"eth1": Nic(name="eth1", index=2, up=True, carrier=True)}
+GRANTS = {Placement("eth1", 32, fencing="Segment"): frozenset({A})}
+
+
+def cluster(*, holder: str = "n1", preference: str = "", follower: bool = False) -> Snapshot:
+    """Two nodes; one of them has an address, another address may follow."""
+    entities = [Entity("DuraVIP", "d", "a", "a", "", address=A, preference=preference)]
+    if follower:
+        led = Entity("DuraVIP", "d", "b", "b", "", address=B, follow=A, enabled=False)
+        entities.append(led)
+    plumbings = {n: Plumbing(n, generation=1, observed=1, nics=NICS) for n in ("n1", "n2")}
+    plumbings[holder] = replace(plumbings[holder], grants=GRANTS, served=frozenset({A}))
+    return Snapshot(
+        entities=tuple(entities),
+        topologies=(LAN,),
+        nodes={name: Node(name) for name in plumbings},
+        plumbings=plumbings,
+        hearing=dict.fromkeys(plumbings, Hearing.ALIVE),
+        witnessed=dict.fromkeys(plumbings, ETH1),
+    )
+
+
+def failing(snapshot: Snapshot, *nodes: str, address: str = A) -> Snapshot:
+    return replace(snapshot, given_up={address: frozenset(nodes)})
+
+
+def hearing(snapshot: Snapshot, told: Mapping[str, Hearing], *, gone: bool = False) -> Snapshot:
+    silent = {name for name, word in told.items() if word is Hearing.SILENT}
+    silence = Silence(gone=ETH1 if gone else frozenset())
+    silences = dict.fromkeys(silent, silence)
+    return replace(snapshot, hearing={**snapshot.hearing, **told}, silences=silences)
+
+
+def choice(snapshot: Snapshot, address: str = A) -> Choice:
+    return decision.decided(snapshot, {}).choices[address]
+
+
+def test_what_failed_goes_to_another_node_and_says_why() -> None:
+    found = choice(failing(cluster(), "n1"))
+    assert (found.owner, found.cause) == ("n2", MoveReason.REPAIR_FAILED)
+    assert found.eligible.refusals == {"n1": Reason.REPAIR_FAILED}
+    assert found.eligible.could_hold == {"n1", "n2"}
+
+
+def test_a_preference_does_not_bring_it_back() -> None:
+    assert choice(failing(cluster(holder="n2", preference="n1"), "n1")).owner == "n2"
+
+
+def test_a_follower_that_failed_takes_its_leader_with_it() -> None:
+    snapshot = failing(cluster(follower=True), "n1", address=B)
+    assert [choice(snapshot, address).owner for address in (A, B)] == ["n2", "n2"]
+
+
+def test_where_it_failed_on_all_of_them_it_stays() -> None:
+    assert choice(failing(cluster(), "n1", "n2")).owner == "n1"
+
+
+def test_where_no_other_node_is_left_it_may_come_back() -> None:
+    snapshot = failing(cluster(holder="n2", preference="n1"), "n1")
+    lost = hearing(snapshot, {"n2": Hearing.SILENT}, gone=True)
+    assert choice(lost).owner == "n1"
+
+
+def test_an_owner_that_is_merely_young_keeps_it_from_one_that_failed() -> None:
+    snapshot = failing(cluster(holder="n2", preference="n1"), "n1")
+    for word in (Hearing.YOUNG, Hearing.SILENT):
+        assert choice(hearing(snapshot, {"n2": word})).owner == "n2"
+
+
+def test_nothing_is_taken_from_one_that_failed_while_nobody_may_take_it() -> None:
+    assert choice(hearing(failing(cluster(), "n1"), {"n2": Hearing.YOUNG})).owner == "n1"
+
+
+def test_a_node_that_cannot_be_trusted_loses_all_that_others_may_have() -> None:
+    found = choice(replace(cluster(), distrusted=frozenset({"n1"})))
+    assert (found.owner, found.cause) == ("n2", MoveReason.NODE_LOST)
+    assert found.eligible.refusals == {"n1": Reason.NODE_CONTRADICTS}
+    assert choice(replace(cluster(), distrusted=frozenset({"n1", "n2"}))).owner == "n1"
+
+
+def test_other_addresses_of_the_node_stay() -> None:
+    assert choice(failing(cluster(), "n1", address=B)).owner == "n1"
