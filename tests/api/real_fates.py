@@ -1,0 +1,99 @@
+"""What happens to the machines of a scenario, done to a lab: the verbs of `when`.
+
+They are those of `scenarios.fates`, word for word.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from api.real_nodes import RealNodes, cut, deafen
+from duravip_api import EXCLUDE_LABEL
+from lab.cluster import Lab
+
+
+class RealFates:
+    """Each takes what stands behind its name in the scenario."""
+
+    lab: Lab
+    nodes: RealNodes
+    touched: set[str]
+    """The nodes that something was done to which may keep them from being heard."""
+
+    def crash(self, nodes: list[str]) -> None:
+        """Cut their power."""
+        self.touched.update(nodes)
+        for name in nodes:
+            self.lab.machines[name].crash()
+
+    def boot(self, nodes: list[str]) -> None:
+        """Give it back, and start what runs on a node."""
+        for name in nodes:
+            self.nodes.power_on(self.lab.machines[name])
+            self.nodes.start_agent(name)
+
+    def silence(self, nodes: Mapping[str, Mapping[str, Any]]) -> None:
+        """Cut off the agent, and the interfaces from which the node is gone.
+
+        That a node must have muted itself by now comes by itself.
+        """
+        self.touched.update(nodes)
+        for name, facts in nodes.items():
+            assert facts.keys() & {"gone", "answering"}, f"{name}: silent, and nothing to see"
+            for interface in ("eth0", *facts.get("gone", ())):
+                cut(self.lab.machines[name], interface)
+
+    def hear(self, hearing: Mapping[str, str]) -> None:
+        """Mend what keeps a node from being heard: it is young then, and grows up by itself."""
+        for name, word in hearing.items():
+            assert word in {"young", "alive"}, f"{name}: {word} comes by no hand"
+            self.nodes.mend(self.lab.machines[name])
+
+    def stop_agent(self, nodes: list[str]) -> None:
+        """Ask agents to end."""
+        self.touched.update(nodes)
+        for name in nodes:
+            self.nodes.stop_agent(name)
+
+    def start_agent(self, nodes: list[str]) -> None:
+        """Start them again."""
+        for name in nodes:
+            self.nodes.start_agent(name)
+
+    def hang(self, nodes: list[str]) -> None:
+        """Keep agents from learning what they are to do; they go on beating."""
+        self.touched.update(nodes)
+        for name in nodes:
+            deafen(self.lab.machines[name])
+
+    def exclude(self, nodes: list[str]) -> None:
+        """Take nodes out as an administrator does."""
+        self.label({name: {EXCLUDE_LABEL: "true"} for name in nodes})
+
+    def include(self, nodes: list[str]) -> None:
+        """Put them back."""
+        for name in nodes:
+            self.lab.kubectl("label", "node", name, f"{EXCLUDE_LABEL}-")
+
+    def label(self, labels: Mapping[str, Mapping[str, str]]) -> None:
+        """Set labels of nodes."""
+        for name, added in labels.items():
+            words = [f"{label}={value}" for label, value in added.items()]
+            self.lab.kubectl("label", "node", name, "--overwrite", *words)
+
+    def unplug(self, cables: Mapping[str, str]) -> None:
+        """Pull the cable of an interface."""
+        for name, interface in cables.items():
+            self.lab.machines[name].cable(interface, up=False)
+
+    def plug(self, cables: Mapping[str, str]) -> None:
+        """Put it back."""
+        for name, interface in cables.items():
+            self.lab.machines[name].cable(interface, up=True)
+
+    def delete_plumbing(self, nodes: list[str]) -> None:
+        """Delete NodePlumbings by hand."""
+        self.lab.kubectl("delete", "nodeplumbings", *nodes)
+
+    def delete_node(self, nodes: list[str]) -> None:
+        """Delete Node objects; the agents there still run."""
+        self.lab.kubectl("delete", "nodes", *nodes)

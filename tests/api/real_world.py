@@ -1,0 +1,215 @@
+"""The world of the scenarios made of real programs: an API server, an operator and agents."""
+
+import json
+import re
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from kubernetes import client
+
+from api.real_fates import RealFates
+from api.real_nodes import RealNodes
+from bench.scrapes import value
+from duravip_api.addresses import expanded
+from duravip_api.requests import stamp
+from lab.cluster import Lab
+from lab.errors import LabError
+from lab.fleet import Fleet, wait_until
+from scenarios.files import forms, identity, seen
+
+PLURALS: Final = {"DuraVIP": "duravips", "Binding": "vipbindings", "Topology": "topologies"}
+GROUP: Final = ("duravip.io", "v1alpha1")
+METRICS: Final = "http://127.0.0.1:9480/metrics"
+PATIENCE: Final = 30
+LINGER: Final = 0.8
+"""What was wanted before anything was done must still be there after so many seconds."""
+SILENT: Final = re.compile(r"node (\S+) is silent")
+NEVER: Final = "--balance-interval=3600"
+
+Body = dict[str, Any]
+
+
+class RealWorld(RealFates):
+    """Everything that an API server and the nodes know. The operator runs beside the nodes."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self._fleet = Fleet(lab)
+        self.nodes = RealNodes(lab, self._fleet)
+        self._api = client.CustomObjectsApi(lab.api())
+        self._options: tuple[str, ...] = ()
+        self._written = 0
+
+    # --- what the runner calls
+
+    def begin(self, given: Mapping[str, Any]) -> None:
+        """Clear away what the last scenario left, and let there be what this one is given."""
+        self.lab.kubectl(
+            "delete", "duravips,vipbindings,topologies", "--all", "-A", "--wait=false"
+        )
+        self._run_operator(options(given))
+        nodes = forms(given.get("nodes", {}))
+        self.nodes.prepare(nodes)
+        wait_until(lambda: self._is_empty(set(nodes)), "the nodes are there, and empty", 120)
+        self.touched = set()
+        self._written = len(self._fleet.operators["cp"].output())
+        objects = given.get("objects", [])
+        # The Topologies come last: then everything is elected in one pass, as in memory.
+        self.apply([body for body in objects if body["kind"] != "Topology"])
+        wait_until(self._is_read, "every object is read", PATIENCE)
+        self.apply([body for body in objects if body["kind"] == "Topology"])
+        wait_until(self._is_settled, "the nodes serve what they are granted", PATIENCE)
+
+    def was_starved(self) -> bool:
+        """Whether the programs got so little of the processors that history was another one.
+
+        Nothing in a scenario keeps the operator from leading, or silences a node but by a verb.
+        """
+        log = self._fleet.operators["cp"].output()[self._written :]
+        silent = {found[1] for found in SILENT.finditer(log)}
+        return "not leading" in log or not silent <= self.touched
+
+    def expect(self, wanted: Mapping[str, Body]) -> None:
+        """Wait until every object is as wanted, and stays so."""
+        if not self._differences(wanted):
+            time.sleep(LINGER)
+        end = time.monotonic() + PATIENCE
+        while differences := self._differences(wanted):
+            assert time.monotonic() < end, differences
+            time.sleep(0.1)
+
+    # --- what people do
+
+    def apply(self, objects: list[Body]) -> None:
+        """Create or change objects; of those that claim one thing the first is the oldest."""
+        batch: list[Body] = []
+        for body in objects:
+            if any(_claim(body) == _claim(other) for other in batch):
+                self._apply(batch)
+                time.sleep(1.1)  # the age of objects counts in seconds
+                batch = []
+            batch.append(body)
+        if batch:
+            self._apply(batch)
+
+    def delete(self, names: list[str]) -> None:
+        """Delete objects by `Kind name` or `Kind namespace/name`."""
+        for who in names:
+            kind, namespace, name = identity(who)
+            self.lab.kubectl("delete", PLURALS[kind], name, f"-n{namespace or 'default'}")
+
+    # --- how it is
+
+    def _apply(self, batch: list[Body]) -> None:
+        spaces = {body["namespace"] for body in batch if "namespace" in body}
+        items = [_namespace(name) for name in sorted(spaces)] + [_object(body) for body in batch]
+        content = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
+        self.lab.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=content)
+
+    def _run_operator(self, wanted: tuple[str, ...]) -> None:
+        operator = self._fleet.operators.get("cp")
+        if operator and self._options == wanted and operator.is_running:
+            return
+        if operator:
+            operator.terminate()
+            operator.wait()
+        self._options = wanted
+        self._fleet.start_operator("cp", *wanted, mature=0.5)
+
+    def _list(self, plural: str) -> list[Body]:
+        found: list[Body] = self._api.list_cluster_custom_object(*GROUP, plural)["items"]
+        return found
+
+    def _is_empty(self, nodes: set[str]) -> bool:
+        """Whether these nodes are all that there are, are heard, and hold nothing."""
+        plumbings = self._list("nodeplumbings")
+        names = {body["metadata"]["name"] for body in plumbings}
+        try:
+            shown = self.lab.machines["cp"].run(["curl", "-sf", METRICS])
+        except LabError:
+            return False
+        heard = value(shown, "duravip_operator_nodes", hearing="alive")
+        return names == nodes and heard == len(nodes) and not any(map(_holds, plumbings))
+
+    def _is_read(self) -> bool:
+        return all(
+            _is_observed(body) for plural in PLURALS.values() for body in self._list(plural)
+        )
+
+    def _is_settled(self) -> bool:
+        plumbings = self._list("nodeplumbings")
+        return self._is_read() and all(
+            _granted(body) == _served(body) and _is_observed(body) for body in plumbings
+        )
+
+    def _differences(self, wanted: Mapping[str, Body]) -> list[str]:
+        found = []
+        for who, fields in wanted.items():
+            look = self._look(who)
+            if {name: look.get(name) for name in fields} != fields:
+                found.append(f"{who}: wanted {fields}, is {look}")
+        return found
+
+    def _look(self, who: str) -> Body:
+        if who in self.lab.machines:
+            plumbings = {body["metadata"]["name"]: body for body in self._list("nodeplumbings")}
+            return {"serves": _served(plumbings[who]) if who in plumbings else []}
+        kind, namespace, name = identity(who)
+        for body in self._list(PLURALS[kind]):
+            meta = body["metadata"]
+            if (meta.get("namespace", ""), meta["name"]) == (namespace, name):
+                return seen(body.get("status") or {})
+        return {}
+
+
+def options(given: Mapping[str, Any]) -> tuple[str, ...]:
+    """The operator's options in a scenario."""
+    size = given.get("balance")
+    rounds = (NEVER,) if size is None else ("--balance-interval=1", f"--balance-set-size={size}")
+    return (*rounds, f"--max-aliases={given.get('maxAliases', 10240)}")
+
+
+def _claim(body: Body) -> Any:
+    """What only the oldest of several objects can have."""
+    spec = body.get("spec", {})
+    return spec.get("address") or spec.get("cidr") or body
+
+
+def _object(body: Body) -> Body:
+    annotations = {
+        name: text.replace("@now", f"@{stamp(datetime.now(UTC))}")
+        for name, text in body.get("annotations", {}).items()
+    }
+    metadata = {"name": body["name"], "annotations": annotations}
+    if body["kind"] != "Topology":
+        metadata["namespace"] = body.get("namespace", "default")
+    return {
+        "apiVersion": "/".join(GROUP),
+        "kind": body["kind"],
+        "metadata": metadata,
+        "spec": body.get("spec", {}),
+    }
+
+
+def _namespace(name: str) -> Body:
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def _granted(plumbing: Body) -> list[str]:
+    interfaces = plumbing["spec"].get("interfaces", [])
+    listed = [a for i in interfaces for a in (*i.get("granted", ()), *i.get("contested", ()))]
+    return sorted(expanded(listed))
+
+
+def _served(plumbing: Body) -> list[str]:
+    return sorted(expanded((plumbing.get("status") or {}).get("served", [])))
+
+
+def _holds(plumbing: Body) -> bool:
+    return bool(_granted(plumbing) or _served(plumbing)) or not _is_observed(plumbing)
+
+
+def _is_observed(body: Body) -> bool:
+    return (body.get("status") or {}).get("observedGeneration") == body["metadata"]["generation"]
