@@ -62,11 +62,12 @@ class Vigil:
         while True:
             await asyncio.sleep(EVERY)
             try:
-                self._look(time.monotonic())
+                self.look(time.monotonic())
             except Exception:
                 log.exception("a look for what lasts too long failed")
 
-    def _look(self, now: float) -> None:
+    def look(self, now: float) -> None:
+        """Look once; the time is that of one steady clock."""
         caches, epoch = self._sources.caches, self._sources.elector.epoch
         if epoch is None or not caches.is_warm:
             return

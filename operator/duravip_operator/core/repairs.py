@@ -72,8 +72,8 @@ def told_by(entities: Iterable[Entity], wall_clock: float) -> Iterable[tuple[str
         move = entity.status.get("lastMove") or {}
         if move.get("reason") == MoveReason.REPAIR_FAILED and move.get("from"):
             left = (seconds(str(move.get("time"))) or 0.0) + RETRY_AFTER - wall_clock
-            if 0 < left <= RETRY_AFTER:
-                yield str(move["from"]), entity.address, left
+            if left > 0:
+                yield str(move["from"]), entity.address, min(left, RETRY_AFTER)
 
 
 def _lasts(trouble: Trouble, address: str, plumbing: Plumbing, now: float) -> bool:

@@ -1,0 +1,110 @@
+"""The look, once a second, for what has lasted too long: what it finds, says and forgets."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from duravip_api.beats import digest_of
+from duravip_api.requests import stamp
+from duravip_operator.core.handover import Heard
+from duravip_operator.core.snapshot import Entity, Hearing, Placement, Plumbing
+from duravip_operator.metrics import Metrics
+from duravip_operator.pulse import View
+from duravip_operator.vigil import Sources, Vigil
+
+A = "10.1.1.1"
+WELL = Plumbing(
+    "n1", grants={Placement("eth1", 32): frozenset({A})}, served=frozenset({A}), observed=1,
+    boot="b",
+)  # fmt: skip
+FAILING = replace(WELL, failures={A: "no"}, served=frozenset())
+GIVEN_UP = {A: frozenset({"n1"})}
+
+
+class World:
+    """All that the vigil looks at, and speaks to."""
+
+    def __init__(self, plumbing: Plumbing) -> None:
+        self.plumbings = {"n1": plumbing}
+        self.entities: Mapping[str, Entity] = {}
+        self.is_warm = True
+        self.epoch: int | None = 1
+        self.hearing = Hearing.ALIVE
+        self.heard = Heard("b", 1, digest_of(plumbing.served))
+        self.said: list[tuple[str, str, str]] = []
+        self.woken = 0
+
+    def view(self) -> View:
+        return View({"n1": self.hearing})
+
+    def beats(self) -> Mapping[str, Heard]:
+        return {"n1": self.heard}
+
+    def say_of_node(self, node: str, reason: str, message: str, kind: str) -> None:
+        self.said.append((node, f"{kind} {reason}", message))
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+def watch_over(world: Any) -> Vigil:
+    metrics = Metrics("test")
+    return Vigil(Sources(world, world, world, world, metrics), 10.0, world.wake)
+
+
+def test_an_address_that_fails_is_given_up_once_and_said_once() -> None:
+    world = World(FAILING)
+    vigil = watch_over(world)
+    for now in (0.0, 5.0, 10.0, 11.0):
+        vigil.look(now)
+    assert vigil.given_up == GIVEN_UP
+    assert world.woken == 1
+    said = f"cannot hold {A}: given up there for 300 s"
+    assert world.said == [("n1", "Warning RepairFailed", said)]
+
+
+def test_beats_that_contradict_the_status_are_said_once_until_they_agree() -> None:
+    world = World(WELL)
+    vigil = watch_over(world)
+    world.heard = Heard("b", 1, "another")
+    for now in (0.0, 5.0, 6.0):
+        vigil.look(now)
+    assert vigil.distrusted == {"n1"}
+    world.heard = Heard("b", 1, digest_of(WELL.served))
+    vigil.look(7.0)
+    assert (vigil.distrusted, world.woken) == (frozenset(), 2)
+    assert [reason for _, reason, _ in world.said] == ["Warning NodeContradicts"]
+
+
+def test_what_a_silent_node_said_last_is_not_compared() -> None:
+    world = World(WELL)
+    vigil = watch_over(world)
+    world.heard, world.hearing = Heard("b", 1, "another"), Hearing.SILENT
+    for now in (0.0, 60.0):
+        vigil.look(now)
+    assert vigil.distrusted == frozenset()
+
+
+def test_a_replica_that_does_not_lead_counts_nothing() -> None:
+    world = World(FAILING)
+    vigil = watch_over(world)
+    world.epoch = None
+    vigil.look(0.0)
+    world.epoch = 2
+    vigil.look(60.0)
+    assert vigil.given_up == {}
+    vigil.look(70.0)
+    assert vigil.given_up == GIVEN_UP
+
+
+def test_a_new_leader_knows_what_the_former_one_gave_up() -> None:
+    world = World(replace(WELL, grants={}, served=frozenset()))
+    move = {"from": "n1", "reason": "RepairFailed", "time": stamp(datetime.now(UTC))}
+    moved = Entity("DuraVIP", "d", "a", "u", "", address=A, status={"lastMove": move})
+    world.entities = {"u": moved}
+    vigil = watch_over(world)
+    vigil.look(0.0)
+    assert vigil.given_up == GIVEN_UP
+    vigil.look(301.0)
+    assert vigil.given_up == {}
