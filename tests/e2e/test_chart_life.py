@@ -48,5 +48,6 @@ def test_its_removal_leaves_no_address_and_no_right(lab: Lab, example: Example) 
     assert example.aliases() == []
     assert lab.who_answers(BOTH) == {}
     kinds = "clusterroles,clusterrolebindings,validatingadmissionpolicies,flowschemas"
-    assert "duravip" not in lab.kubectl("get", kinds, "-o=name")
+    webhooks = "validatingwebhookconfigurations"
+    assert "duravip" not in lab.kubectl("get", f"{kinds},{webhooks}", "-o=name")
     assert lab.kubectl("get", "all,secrets,roles,rolebindings", f"-n{NAMESPACE}", "-o=name") == ""

@@ -15,6 +15,7 @@ from lab.errors import LabError
 from lab.keeper import Keeper
 from lab.kubectl import Kubectl
 from lab.kubelet import KubeletNodes, load_images
+from lab.kubelet_settings import pod_routes
 from lab.layout import API_URL, CLIENT, CLIENT_NICS, SEGMENT, Layout
 from lab.machines import Blueprint, Machine
 from lab.network import Network
@@ -48,9 +49,8 @@ class Lab:
         """The folder with etcd, kube-apiserver, kubectl and the rest."""
         self._keeper: Keeper | None = None
         self._kind = SIZES[size](self.layout, self.programs, nodes)
-        self.control_plane = ControlPlane(
-            self.layout, self.network, self.programs, full=size == "full"
-        )
+        routes = pod_routes(range(1, nodes + 1)) if size == "full" else ()
+        self.control_plane = ControlPlane(self.layout, self.network, self.programs, routes)
         self.nodes = [self._machine(self._kind.blueprint(n + 1)) for n in range(nodes)]
         self.client = self._machine(Blueprint(CLIENT, CLIENT_NICS))
         everything = [self.control_plane.machine, *self.nodes, self.client]

@@ -1,6 +1,7 @@
 """The control plane: one machine with etcd and the API server, and what a full one has besides."""
 
 import ssl
+from collections.abc import Sequence
 from contextlib import closing
 from http.client import OK, HTTPException, HTTPSConnection
 from pathlib import Path
@@ -31,13 +32,16 @@ GRACE = 8
 class ControlPlane:
     """The control plane of one lab; `machine` is where it runs."""
 
-    def __init__(self, layout: Layout, network: Network, programs: Path, *, full: bool) -> None:
+    def __init__(
+        self, layout: Layout, network: Network, programs: Path, routes: Sequence[str]
+    ) -> None:
+        """`routes` lead to the pods of the full size; the other one has none."""
         self.machine = Machine(Blueprint(CONTROL_PLANE, CONTROL_PLANE_NICS), layout, network)
         self.door = Door(layout)
         self._pki = Pki(layout)
         self._layout = layout
         self._programs = programs
-        self._full = full
+        self._routes = routes
         self.etcd: Process
         self.api_server: Process
         """Kill it, stop it, let it go on as you like; `start_api_server` starts a new one."""
@@ -51,6 +55,8 @@ class ControlPlane:
     def boot(self) -> None:
         """Start the machine, etcd and the API server, which is not ready yet."""
         self.machine.power_on()
+        for route in self._routes:
+            self.machine.run(["ip", "route", "add", *route.split()])
         self.etcd = self._start("etcd", self._etcd_flags())
         self.start_api_server()
 
@@ -82,7 +88,7 @@ class ControlPlane:
         Earlier they would end, for want of the roles that it makes at start; so they may when it
         ends: each is started again whenever it has ended.
         """
-        if not self._full:
+        if not self._routes:
             return
         for program, flags in (
             ("kube-controller-manager", self._controller_manager_flags()),
@@ -135,6 +141,8 @@ class ControlPlane:
             f"--default-not-ready-toleration-seconds={TOLERATION}",
             f"--default-unreachable-toleration-seconds={TOLERATION}",
             "--profiling=false",
+            # Webhooks are asked at their pods' addresses: nothing here knows those of Services.
+            f"--enable-aggregator-routing={'true' if self._routes else 'false'}",
         ]
 
     def _controller_manager_flags(self) -> list[str]:

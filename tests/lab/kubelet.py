@@ -7,7 +7,7 @@ from lab import kubelet_settings, programs
 from lab.errors import LabError
 from lab.images import names_file, write_images
 from lab.kubectl import Kubectl
-from lab.kubelet_settings import KERNEL_SETTINGS, TEMPLATES, pod_network
+from lab.kubelet_settings import KERNEL_SETTINGS, TEMPLATES, pod_routes
 from lab.layout import Layout, control_address, node_nics
 from lab.machines import Blueprint, Machine
 from lab.nodes import node_name
@@ -36,9 +36,7 @@ class KubeletNodes:
                 "NODE_KUBELET": str(self._kubelet),
                 "NODE_KUBECONFIG": str(self._layout.kubeconfig(name)),
                 "NODE_IMAGES": str(archive(self._layout)),
-                "NODE_ROUTES": "\n".join(
-                    f"{pod_network(other)} via {control_address(other)}" for other in others
-                ),
+                "NODE_ROUTES": "\n".join(pod_routes(others)),
             },
             binds=tuple(
                 (folder / kubelet_settings.shown(setting), Path("/proc/sys", setting))

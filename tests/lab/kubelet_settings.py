@@ -5,12 +5,13 @@ settings about them. cgroup v2 is meant to work the same way; this was run on v1
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from string import Template
 from typing import Any, Final
 
 from lab.images import PAUSE
-from lab.layout import API_ADDRESS, API_PORT, MTU, SERVICE_ADDRESS, Layout
+from lab.layout import API_ADDRESS, API_PORT, MTU, SERVICE_ADDRESS, Layout, control_address
 
 TEMPLATES: Final = Path(__file__).with_name("node")
 CGROUP_V2: Final = Path("/sys/fs/cgroup/cgroup.controllers")
@@ -35,6 +36,11 @@ def pod_network(number: int) -> str:
     return f"10.244.{number}.0/24"
 
 
+def pod_routes(numbers: Iterable[int]) -> list[str]:
+    """How pods of these nodes are reached: `NETWORK via ADDRESS`."""
+    return [f"{pod_network(number)} via {control_address(number)}" for number in numbers]
+
+
 def write(layout: Layout, folder: Path, number: int) -> None:
     """Write the settings of node `number` into its folder."""
     (folder / "cni").mkdir(parents=True, exist_ok=True)
@@ -50,7 +56,6 @@ def write(layout: Layout, folder: Path, number: int) -> None:
         "service": SERVICE_ADDRESS,
         "host": API_ADDRESS,
         "port": API_PORT,
-        "pods": pod_network(number),
     }
     for name in ("containerd.toml", "services.nft"):
         files[name] = Template((TEMPLATES / name).read_text()).substitute(values)

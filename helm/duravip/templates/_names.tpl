@@ -23,6 +23,11 @@ app.kubernetes.io/component: {{ .component }}
 {{ .Values.pulse.existingSecret | default "duravip-pulse" }}
 {{- end }}
 
+{{/* Two names: when one takes the other's place, neither Helm nor cert-manager deletes the new one. */}}
+{{- define "duravip.webhookSecret" -}}
+{{ .Values.webhook.certManager.enabled | ternary "duravip-webhook-issued" "duravip-webhook" }}
+{{- end }}
+
 {{- define "duravip.serviceAccount" -}}
 system:serviceaccount:{{ .root.Release.Namespace }}:duravip-{{ .component }}
 {{- end }}
