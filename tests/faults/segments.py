@@ -12,7 +12,7 @@ define nodes = {{ {ports} }}
 table bridge lossy {{
     chain forward {{
         type filter hook forward priority 0
-        iifname $nodes oifname $nodes ether type arp numgen random mod 100 < {percent} drop
+        iifname $nodes oifname $nodes ether type arp numgen random mod 100 <= {last} drop
     }}
 }}
 """
@@ -25,7 +25,7 @@ def _ports(lab: Lab) -> list[str]:
 @contextmanager
 def lossy(lab: Lab, percent: int) -> Iterator[None]:
     """Let so much of the ARP between nodes be lost meanwhile, each frame by chance."""
-    rules = LOSSY.format(ports=", ".join(_ports(lab)), percent=percent)
+    rules = LOSSY.format(ports=", ".join(_ports(lab)), last=percent - 1)
     _in_switch(lab, ["nft", "-f", "-"], rules)
     try:
         yield

@@ -48,9 +48,9 @@ def test_without_operators_everything_stays_and_a_crash_waits(
     with lab.observe(ADDRESSES) as seen:
         for operator in fleet.operators.values():
             go_away(operator)
-        time.sleep(3)
-        lab.machines["n3"].crash()
         time.sleep(2)
+        lab.machines["n3"].crash()
+        time.sleep(1)
         for machine, operator in list(fleet.operators.items()):
             if go_away is Process.stop:
                 operator.resume()

@@ -36,8 +36,11 @@ def running(lab: Lab) -> Fleet:
 
 @pytest.fixture
 def isolated(lab: Lab, running: Fleet) -> Fleet:
+    for node in lab.nodes:
+        if not node.is_on:
+            node.power_on()
+    isolate(lab)  # a port that is plugged in anew is not, and one look through it is remembered
     bring_back(lab, running)
-    isolate(lab)
     wait_until(lambda: are_fenced(lab, "Strict"), "every node is strictly fenced", 60)
     return running
 

@@ -78,12 +78,3 @@ def test_a_split_segment_seen_from_either_side(
         lab.machines["n3"].mend("control")
         home(strict)
     assert_one_owner(seen.sight)
-
-
-def test_a_frozen_machine_is_mute_when_it_thaws(lab: Lab, strict: Fleet) -> None:
-    with lossy(lab, percent=50), lab.observe(ADDRESSES) as seen:
-        lab.machines["n3"].freeze()
-        moved(strict)
-        lab.machines["n3"].thaw()
-        home(strict)
-    assert_one_owner(seen.sight)
