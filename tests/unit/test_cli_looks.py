@@ -97,12 +97,13 @@ def test_history_is_in_order_and_ends_with_what_the_status_knows(
     memory = memory_of(world)
     memory.about = [
         _event("Binding", "2025-01-02T00:00:00Z", "second"),
+        _event("Binding", "2025-01-02T00:00:00.5Z", "third, told more exactly"),
         _event("Binding", "2025-01-01T00:00:00Z", "first"),
         _event("DuraVIP", "2025-01-01T00:00:00Z", "about another object of this name"),
     ]
     found = _json(memory, capsys, "history", "10.1.1.10")
     assert [e["message"] for e in found] == [
-        "first", "second", "last move: 10.1.1.10 moved to n1",
+        "first", "second", "third, told more exactly", "last move: 10.1.1.10 moved to n1",
     ]  # fmt: skip
 
 
