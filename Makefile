@@ -75,6 +75,10 @@ manifests: $(STAMP) ## Make the CRDs from the models
 chart: $(STAMP) ## Make the chart's README and the descriptions in its schema
 	@$(BIN)/python helm/write_docs.py
 
+.PHONY: docs
+docs: $(STAMP) ## Make docs/reference.md from the models, the reasons and the settings
+	@$(BIN)/python docs/write_reference.py
+
 .PHONY: images
 images: requirements ## Make the container images as OCI archives, without docker
 	@$(LAB) lab.images
