@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from duravip_api.reasons import Reason
+from duravip_api.requests import MOVE_TO
 from duravip_cli.__main__ import run
 from duravip_cli.core.lists import Lists
 from duravip_cli.core.live import view
@@ -32,6 +33,16 @@ def _why(world: World, capsys: pytest.CaptureFixture[str]) -> dict[str, tuple[st
     assert run(["why", "10.1.1.1", "-o", "json"], lambda _: memory_of(world)) == 0
     found = json.loads(capsys.readouterr().out)["nodes"]
     return {n["node"]: (n["standing"], n["reason"], n["sentence"]) for n in found}
+
+
+def test_a_request_is_named_as_the_cause(capsys: pytest.CaptureFixture[str]) -> None:
+    world = _world()
+    (body,) = [body for (kind, *_), body in world.objects.items() if kind == "DuraVIP"]
+    body["metadata"]["annotations"] = {MOVE_TO: "n2@2030-01-01T00:00:00Z"}
+    world.settle()
+    found = _why(world, capsys)
+    assert found["n2"] == ("owner", "Served", "somebody has asked for it to be held here")
+    assert found["n1"][2] == "somebody has asked for it to be held on n2"
 
 
 def test_each_node_is_told_why_it_is_not_the_owner(capsys: pytest.CaptureFixture[str]) -> None:

@@ -35,6 +35,12 @@ class _Race:
     load: Mapping[str, int]
     """How many addresses each node has without this party."""
 
+    @property
+    def pinned(self) -> str:
+        """Where people have asked for it to be held; empty: nowhere."""
+        request = self.party.leader.request
+        return request.node if request and not request.releases else ""
+
 
 def decided(snapshot: Snapshot) -> decision.Decision:
     """What an operator would decide that begins to lead at this moment."""
@@ -75,6 +81,8 @@ def _standing(race: _Race, name: str) -> Standing:
 
 
 def _owns(race: _Race) -> str:
+    if race.owner == race.pinned:
+        return "somebody has asked for it to be held here"
     if race.owner == race.party.leader.preference:
         return "it is the preferred node"
     if race.owner == race.holder:
@@ -89,7 +97,9 @@ def _passed_over(race: _Race, name: str) -> Standing:
         return Standing(name, "may not", full, f"it holds {mine} of at most {most} addresses")
     if not race.owner:
         return Standing(name, "may take it", "", "nobody is elected yet")
-    if race.owner == race.party.leader.preference:
+    if race.owner == race.pinned:
+        why = f"somebody has asked for it to be held on {race.owner}"
+    elif race.owner == race.party.leader.preference:
         why = f"the preference names {race.owner}"
     elif race.owner == race.holder:
         why = f"{race.owner} has it, and nothing moves without a cause"

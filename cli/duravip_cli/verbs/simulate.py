@@ -1,5 +1,7 @@
 """`simulate`: who would have which address if something happened."""
 
+from dataclasses import replace
+
 from duravip_cli.call import Call
 from duravip_cli.core.documents import read
 from duravip_cli.core.forecast import Forecast, drained, failed, forecast
@@ -48,15 +50,7 @@ def _applied(call: Call, lists: Lists, before: Snapshot) -> Snapshot:
     if reading.problems:
         raise CommandError(f"{reading.problems[0].line} (see `kubectl duravip validate`)")
     after = view(applied(lists, reading.documents)).snapshot
-    return Snapshot(
-        entities=after.entities,
-        topologies=after.topologies,
-        nodes=before.nodes,
-        plumbings=before.plumbings,
-        hearing=before.hearing,
-        silences=before.silences,
-        witnessed=before.witnessed,
-    )
+    return replace(before, entities=after.entities, topologies=after.topologies)
 
 
 def _print(call: Call, found: Forecast) -> None:
