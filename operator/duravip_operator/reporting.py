@@ -150,7 +150,9 @@ class Reporting:
                 self._events.say_of_node(name, *why, "Warning")
         for name in self._lost.keys() - lost.keys() & snapshot.nodes.keys():
             self._events.say_of_node(name, Reason.NODE_BACK, Reason.NODE_BACK.sentence)
-        self._lost = {name: why[0] for name, why in lost.items() if why}
+        # An agent that starts anew reports before it is heard, and is lost until then.
+        known = {name: reason for name, reason in self._lost.items() if name in lost}
+        self._lost = known | {name: why[0] for name, why in lost.items() if why}
 
     def _time(self, snapshot: Snapshot, decision: Decision, now: float) -> None:
         """How long the phases of fail-overs took that are over now."""

@@ -109,6 +109,16 @@ def test_a_node_is_said_to_be_lost_and_back_once() -> None:
     assert made.heard.of_nodes == [("n3", "Warning NodeLost"), ("n3", "Normal NodeBack")]
 
 
+def test_a_node_is_lost_until_it_is_heard_although_its_agent_has_reported() -> None:
+    made = crashed(world(3))
+    made.machines["n3"].report(served=[], reason="AgentStarting")
+    made.machines["n3"].plumbing["status"]["observedGeneration"] = None
+    made.settle()
+    made.boot(["n3"])
+    made.settle()
+    assert made.heard.of_nodes == [("n3", "Warning NodeLost"), ("n3", "Normal NodeBack")]
+
+
 def test_an_agent_that_ends_in_order_is_not_lost() -> None:
     made = world(3)
     made.stop_agent(["n3"])
