@@ -73,9 +73,10 @@ class Vigil:
             return
         if epoch != self._epoch:
             self._begin(epoch, now)
-        self._troubles = repairs.troubles(
-            self._troubles, caches.plumbings, now, self._give_up_after
-        )
+        # What is deleted and written anew is tried anew.
+        named = {entity.address for entity in caches.entities.values()} if self._troubles else ()
+        known = {key: trouble for key, trouble in self._troubles.items() if key[1] in named}
+        self._troubles = repairs.troubles(known, caches.plumbings, now, self._give_up_after)
         self._differences = contradictions.differences(
             self._differences, caches.plumbings, self._heard(), self._digest, now
         )

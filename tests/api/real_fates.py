@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from api.real_nodes import RealNodes, cut, deafen
+from api.real_strangers import Strangers
 from duravip_api import EXCLUDE_LABEL
 from lab.cluster import Lab
 
@@ -16,6 +17,7 @@ class RealFates:
 
     lab: Lab
     nodes: RealNodes
+    strangers: Strangers
     touched: set[str]
     """The nodes that something was done to which may keep them from being heard."""
 
@@ -89,6 +91,25 @@ class RealFates:
         """Put it back."""
         for name, interface in cables.items():
             self.lab.machines[name].cable(interface, up=True)
+
+    def listen(self, sockets: Mapping[str, list[str]]) -> None:
+        """Start programs that listen."""
+        self.strangers.listen(sockets)
+
+    def hush(self, sockets: Mapping[str, list[str]]) -> None:
+        """End them."""
+        self.strangers.end(sockets)
+
+    def fail(self, addresses: Mapping[str, list[str]]) -> None:
+        """Start something that takes addresses away from nodes."""
+        self.strangers.take_away(addresses)
+
+    def mend(self, nodes: list[str]) -> None:
+        """End all that interferes with nodes."""
+        self.strangers.end_all(nodes)
+
+    def wait(self, seconds: int) -> None:
+        """Time passes by itself: whatever comes is waited for."""
 
     def delete_plumbing(self, nodes: list[str]) -> None:
         """Delete NodePlumbings by hand."""

@@ -1,31 +1,16 @@
 """Who listens in the namespace of a node, as its agent reports it."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from lab.processes import Process
+from lab.strangers import listening
 from netns.plumbed import PlumbedNode
 
 VIP = "10.1.1.1"
 PORTS = ("TCP/25", "TCP/80", "UDP/53")
-
-LISTEN = """
-import socket, sys, threading
-for text in sys.argv[1:]:
-    protocol, host, port = text.split()
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    kind = socket.SOCK_DGRAM if protocol == "UDP" else socket.SOCK_STREAM
-    sock = socket.socket(family, kind)
-    sock.bind((host, int(port)))
-    if kind is socket.SOCK_STREAM:
-        sock.listen()
-    globals()[text] = sock
-threading.Event().wait()
-"""
-"""Binds `PROTOCOL HOST PORT` each, until it is killed."""
 
 Listen = Callable[..., Process]
 
@@ -35,8 +20,7 @@ def listen(node: PlumbedNode) -> Iterator[Listen]:
     started: list[Process] = []
 
     def start(*sockets: str) -> Process:
-        log = node.machine.folder / f"listener-{time.monotonic_ns()}.log"
-        started.append(node.machine.spawn([sys.executable, "-c", LISTEN, *sockets], log))
+        started.append(listening(node.machine, *sockets))
         return started[-1]
 
     yield start

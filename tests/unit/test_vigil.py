@@ -27,7 +27,7 @@ class World:
 
     def __init__(self, plumbing: Plumbing) -> None:
         self.plumbings = {"n1": plumbing}
-        self.entities: Mapping[str, Entity] = {}
+        self.entities = {"u": Entity("DuraVIP", "d", "a", "u", "", address=A)}
         self.is_warm = True
         self.epoch: int | None = 1
         self.hearing = Hearing.ALIVE
@@ -101,10 +101,21 @@ def test_a_replica_that_does_not_lead_counts_nothing() -> None:
 def test_a_new_leader_knows_what_the_former_one_gave_up() -> None:
     world = World(replace(WELL, grants={}, served=frozenset()))
     move = {"from": "n1", "reason": "RepairFailed", "time": stamp(datetime.now(UTC))}
-    moved = Entity("DuraVIP", "d", "a", "u", "", address=A, status={"lastMove": move})
-    world.entities = {"u": moved}
+    world.entities["u"] = replace(world.entities["u"], status={"lastMove": move})
     vigil = watch_over(world)
     vigil.look(0.0)
     assert vigil.given_up == GIVEN_UP
     vigil.look(301.0)
+    assert vigil.given_up == {}
+
+
+def test_an_address_that_is_deleted_and_comes_back_is_tried_anew() -> None:
+    world = World(FAILING)
+    vigil = watch_over(world)
+    vigil.look(0.0)
+    vigil.look(10.0)
+    entities, world.entities = world.entities, {}
+    vigil.look(11.0)
+    world.entities = entities
+    vigil.look(12.0)
     assert vigil.given_up == {}
