@@ -35,7 +35,7 @@ def parsed(arguments: list[str], verbs: dict[str, Verb]) -> argparse.Namespace:
     """What was asked for; raises CommandError with one line when it makes no sense."""
     parser = _Parser(
         prog="kubectl-duravip",
-        description="Looks at DuraVIP's addresses and nodes, explains, tries out, and drains.",
+        description="Looks at DuraVIP's addresses and nodes, explains, tries out, moves, drains.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         parents=[_common(())],

@@ -2,6 +2,9 @@
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -13,6 +16,7 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 
 from duravip_cli.__main__ import run
+from duravip_cli.cluster import Cluster
 from duravip_cli.connection import AbsentError, translated
 from duravip_cli.errors import Code
 
@@ -103,23 +107,49 @@ def _duravip(n: int) -> dict[str, Any]:
 def test_ten_thousand_are_listed_by_pages_and_shown_at_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _Pages)
-    thread = Thread(target=server.serve_forever)
-    thread.start()
-    file = tmp_path / "kubeconfig"
-    file.write_text(yaml.safe_dump(_kubeconfig(f"http://127.0.0.1:{server.server_port}")))
-    started = time.process_time()  # of both sides, and a busy machine does not matter
-    try:
-        assert run(["show", "--kubeconfig", str(file)]) == Code.FINE
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-    assert time.process_time() - started < 3
+    with _serving(_Pages, tmp_path) as file:
+        started = time.process_time()  # of both sides, and a busy machine does not matter
+        assert run(["show", "--kubeconfig", file]) == Code.FINE
+        assert time.process_time() - started < 3
     assert len(capsys.readouterr().out.splitlines()) == 10241
     assert len(_Pages.asked) == 22
     assert all(query["limit"] == ["500"] for query in _Pages.asked)
     assert all(("continue" in q) != (q.get("resourceVersion") == ["0"]) for q in _Pages.asked)
+
+
+class _Late(_Pages):
+    """Whose clock is an hour behind ours."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def date_time_string(self, timestamp: float | None = None) -> str:
+        return super().date_time_string((timestamp or time.time()) - 3600)
+
+
+def test_the_time_is_the_clusters_where_ours_is_wrong(tmp_path: Path) -> None:
+    with _serving(_Late, tmp_path) as file:
+        cluster = Cluster(file, None)
+        assert cluster.ahead() == pytest.approx(3600, abs=30)
+        assert (datetime.now(UTC) - cluster.now()).total_seconds() == pytest.approx(3600, abs=30)
+
+
+@contextmanager
+def _serving(handler: type[BaseHTTPRequestHandler], folder: Path) -> Iterator[str]:
+    """The kubeconfig of such a server, while it runs."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    thread = Thread(target=server.serve_forever)
+    thread.start()
+    file = folder / "kubeconfig"
+    file.write_text(yaml.safe_dump(_kubeconfig(f"http://127.0.0.1:{server.server_port}")))
+    try:
+        yield str(file)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
 def _kubeconfig(server: str) -> dict[str, Any]:
