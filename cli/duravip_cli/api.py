@@ -49,4 +49,5 @@ def everything(api: Api, namespace: str = "") -> Lists:
         topologies=api.list("Topology"),
         nodes=api.list("Node"),
         plumbings=api.list("NodePlumbing"),
+        read_at=api.now().timestamp(),
     )

@@ -1,12 +1,13 @@
 """`why`: every node's standing, and what is taken for its hearing."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from duravip_api.reasons import Reason
-from duravip_api.requests import MOVE_TO
+from duravip_api.requests import MOVE_TO, stamp
 from duravip_cli.__main__ import run
 from duravip_cli.core.lists import Lists
 from duravip_cli.core.live import view
@@ -43,6 +44,18 @@ def test_a_request_is_named_as_the_cause(capsys: pytest.CaptureFixture[str]) -> 
     found = _why(world, capsys)
     assert found["n2"] == ("owner", "Served", "somebody has asked for it to be held here")
     assert found["n1"][2] == "somebody has asked for it to be held on n2"
+
+
+def test_a_node_that_failed_to_hold_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    world = _world(preference="n2")
+    world.fail({"n2": ["10.1.1.1"]})
+    world.settle()
+    world.wait(11)
+    world.settle()
+    (body,) = [body for (kind, *_), body in world.objects.items() if kind == "DuraVIP"]
+    body["status"]["lastMove"]["time"] = stamp(datetime.now(UTC))
+    found = _why(world, capsys)
+    assert found["n2"][:2] == ("may not", "RepairFailed")
 
 
 def test_each_node_is_told_why_it_is_not_the_owner(capsys: pytest.CaptureFixture[str]) -> None:

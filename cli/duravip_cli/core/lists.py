@@ -21,6 +21,8 @@ class Lists:
     topologies: tuple[Body, ...] = ()
     nodes: tuple[Body, ...] = ()
     plumbings: tuple[Body, ...] = ()
+    read_at: float = 0.0
+    """When they were read, in seconds since 1970 by the cluster's clock."""
 
     def entities(self) -> Iterator[tuple[EntityKind, Body]]:
         """Every DuraVIP and Binding with its kind."""

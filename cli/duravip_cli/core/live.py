@@ -10,17 +10,18 @@ from, in this order:
 4. a Node whose kubelet is not heard is taken as dead;
 5. any other is taken as heard.
 
-What the operator was started with (`--fencing`, `--max-aliases`) is not in the API either: the
-defaults are taken.
+That a node has failed to hold an address shows in `lastMove`; a node that contradicts itself does
+not show at all. What the operator was started with (`--fencing`, `--max-aliases`) is not in the
+API either: the defaults are taken.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from duravip_api.reasons import Reason
 from duravip_cli.core.lists import Body, Lists, condition, name_of, spec_of, status_of
-from duravip_operator.core import parsing
-from duravip_operator.core.snapshot import Hearing, Plumbing, Silence, Snapshot
+from duravip_operator.core import parsing, repairs
+from duravip_operator.core.snapshot import Entity, Hearing, Plumbing, Silence, Snapshot
 
 CAVEAT = (
     "whom the operator hears is not in the API: it is inferred from the NodePlumbings, the Nodes "
@@ -48,8 +49,9 @@ def view(lists: Lists) -> View:
     """The cluster as the operator must see it."""
     plumbings = {name_of(body): parsing.plumbing(body) for body in lists.plumbings}
     heard = _heard(lists, plumbings)
+    entities = tuple(parsing.entity(kind, body) for kind, body in lists.entities())
     snapshot = Snapshot(
-        entities=tuple(parsing.entity(kind, body) for kind, body in lists.entities()),
+        entities=entities,
         topologies=tuple(parsing.topology(body) for body in lists.topologies),
         nodes={name_of(body): parsing.node(body) for body in lists.nodes},
         plumbings=plumbings,
@@ -60,6 +62,7 @@ def view(lists: Lists) -> View:
             if found.hearing is Hearing.SILENT
         },
         witnessed={name: frozenset(plumbing.nics) for name, plumbing in plumbings.items()},
+        given_up=_given_up(entities, lists.read_at),
     )
     return View(snapshot, heard)
 
@@ -68,6 +71,14 @@ def silence(plumbing: Plumbing, *, is_gone: bool) -> Silence:
     """What is known of a silent node: that nothing of it answers, or that it may."""
     gone = frozenset(plumbing.nics) if is_gone else frozenset()
     return Silence(gone=gone, is_muted=is_gone, is_lasting=True)
+
+
+def _given_up(entities: Iterable[Entity], read_at: float) -> dict[str, frozenset[str]]:
+    """`{address: nodes that failed to hold it}`, as the last moves tell."""
+    found: dict[str, frozenset[str]] = {}
+    for node, address, _ in repairs.told_by(entities, read_at):
+        found[address] = found.get(address, frozenset()) | {node}
+    return found
 
 
 def lagging(plumbings: tuple[Body, ...]) -> list[str]:

@@ -1,6 +1,7 @@
 """What is in the cluster, once some documents are applied to it."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Final
 
 from duravip_cli.core.documents import Document
@@ -29,4 +30,4 @@ def applied(lists: Lists, documents: Iterable[Document]) -> Lists:
         body = {**document.body, "metadata": metadata, "status": old.get("status") or {}}
         found[kind][namespace, name] = body
     duravips, bindings, topologies = (tuple(bodies.values()) for bodies in found.values())
-    return Lists(duravips, bindings, topologies, lists.nodes, lists.plumbings)
+    return replace(lists, duravips=duravips, bindings=bindings, topologies=topologies)
