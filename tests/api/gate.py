@@ -35,11 +35,9 @@ class Gate:
         Pki(self._lab.layout).serving(self.folder, f"IP:{ADDRESS}")
 
     def open(self) -> None:
-        """Start the operator, unless it runs."""
-        operator = self._fleet.operators.get("n1")
-        if operator is None or not operator.is_running:
-            options = (f"--webhook-listen={LISTEN}", f"--webhook-cert-dir={self.folder}")
-            self._fleet.start_operator("n1", *options)
+        """Start the operator."""
+        options = (f"--webhook-listen={LISTEN}", f"--webhook-cert-dir={self.folder}")
+        self._fleet.start_operator("n1", *options)
 
     def close(self) -> None:
         """End the operator."""
