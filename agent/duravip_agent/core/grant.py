@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from duravip_agent.core.fencing import Granted
 from duravip_api.addresses import expanded, numbered
-from duravip_api.nodeplumbing import InterfaceGrant, NodePlumbingSpec
+from duravip_api.grants import InterfaceGrant, NodePlumbingSpec
 
 LONGEST_NAME = 45
 """What fits into the field `address` of a failure."""

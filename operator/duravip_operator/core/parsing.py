@@ -14,8 +14,9 @@ from pydantic import ValidationError
 from duravip_api import addresses
 from duravip_api.binding import BindingSpec
 from duravip_api.duravip import DuraVIPSpec
+from duravip_api.grants import NodePlumbingSpec
 from duravip_api.listening import listeners_in, port_named
-from duravip_api.nodeplumbing import NodePlumbingSpec, NodePlumbingStatus
+from duravip_api.nodeplumbing import NodePlumbingStatus
 from duravip_api.reasons import Reason
 from duravip_api.topology import TopologySpec
 from duravip_operator.core import requests

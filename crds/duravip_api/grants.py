@@ -1,0 +1,84 @@
+"""What one node is granted: the spec of its NodePlumbing, written by the operator alone."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from duravip_api.fields import ATOMIC, Address, AddressRange, InterfaceName, Mask, Model
+from duravip_api.listening import MOST_PORTS
+
+PortName = Annotated[str, Field(max_length=9)]
+"""A protocol and a port, e.g. `TCP/25`."""
+
+
+class InterfaceGrant(Model):
+    """Addresses that the node may plumb on one interface with one mask."""
+
+    name: Annotated[InterfaceName, Field(description="The interface.")]
+    mask: Annotated[Mask, Field(description="The prefix length of the aliases.")]
+    arp_all_hosts: Annotated[
+        bool, Field(description="Announce to every known neighbour as well.")
+    ] = True
+    arp_targets: Annotated[
+        list[Address],
+        Field(
+            max_length=64,
+            description="Announce to these directly as well.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    fencing: Annotated[
+        Literal["Segment", "Strict"],
+        Field(
+            description="Strict: mute these addresses when no beat was acknowledged for too long."
+        ),
+    ] = "Segment"
+    granted: Annotated[
+        list[AddressRange],
+        Field(
+            max_length=16384,
+            description="The addresses: one each, or `first-last`.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    contested: Annotated[
+        list[AddressRange],
+        Field(
+            max_length=16384,
+            description="More of them, to be taken only when nobody answers for them.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+
+
+class NodePlumbingSpec(Model):
+    """What the node is granted. Written by the operator alone."""
+
+    epoch: Annotated[
+        int,
+        Field(ge=0, description="Which leader wrote it. An agent refuses a lower one."),
+    ] = 0
+    pulse: Annotated[
+        list[Annotated[str, Field(max_length=262)]],
+        Field(
+            max_length=16,
+            description="HOST:PORT of every operator replica: where the agent sends its beats.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    interfaces: Annotated[
+        list[InterfaceGrant],
+        Field(max_length=256, description="The grants.", json_schema_extra=ATOMIC),
+    ] = []
+    granted_count: Annotated[
+        int, Field(ge=0, description="How many addresses are granted in all.")
+    ] = 0
+    ports: Annotated[
+        list[PortName],
+        Field(
+            max_length=MOST_PORTS,
+            description="The ports that services are declared on anywhere, e.g. `TCP/25`: the "
+            "agent reports who listens there.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
