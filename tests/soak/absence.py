@@ -16,6 +16,8 @@ PACE: Final = (0.05, 0.02)
 """Asked and pinged less often than where every millisecond counts."""
 GAP: Final = 0.1
 """Shorter ones are the observer's own, on a busy machine."""
+CALM: Final = 30.0
+"""Three rounds of balancing."""
 WATCHED: Final = 60.0
 """So long are writes counted after the return."""
 OURS: Final = ("nodeplumbings", "duravips", "vipbindings", "topologies", "events")
@@ -26,6 +28,8 @@ its epoch into every spec, says where replicas are heard, and the agents say tha
 
 def stay_away(grounds: Grounds, minutes: float, say: Say) -> list[str]:
     """Take both away for so long, bring them back; what was wrong."""
+    say(f"balancing comes to its end first: nothing moves for {CALM:g} s")
+    grounds.stay_calm(CALM)
     addresses = sample(grounds.objects.addresses, OBSERVED)
     vitals = Vitals()
     before = grounds.fleet.owners()

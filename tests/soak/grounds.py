@@ -44,6 +44,14 @@ class Grounds:
             time.sleep(0.3)
         return time.monotonic() - started
 
+    def stay_calm(self, seconds: float) -> None:
+        """Wait until no owner has changed for so long."""
+        owners, since = self.fleet.owners(), time.monotonic()
+        while time.monotonic() - since < seconds:
+            time.sleep(1)
+            if (now := self.fleet.owners()) != owners:
+                owners, since = now, time.monotonic()
+
     def wrongs(self) -> list[str]:
         """What is not at rest; the segment is asked only when the statuses are well."""
         try:

@@ -54,19 +54,21 @@ class Objects:
 
     def edit_addresses(self, count: int) -> None:
         """Give so many of them another address."""
-        for body in self._some(count):
+        chosen = self._some(count)
+        for body in chosen:
             version = ip_address(body["spec"]["address"]).version
             body["spec"]["address"] = self._address(version)
-            self._write(body)
+        apply(self._lab, chosen)
 
     def edit_preferences(self, count: int) -> None:
         """Let so many of them prefer another node, or none."""
-        for body in self._some(count):
-            if "follow" not in body["spec"]:
-                body["spec"].pop("preference", None)
-                if wanted := self._rng.choice(("", *NODES)):
-                    body["spec"]["preference"] = wanted
-            self._write(body)
+        chosen = [body for body in self._some(count) if "follow" not in body["spec"]]
+        for body in chosen:
+            body["spec"].pop("preference", None)
+            if wanted := self._rng.choice(("", *NODES)):
+                body["spec"]["preference"] = wanted
+        if chosen:
+            apply(self._lab, chosen)
 
     def wrongs(self, owners: Mapping[str, str]) -> list[str]:
         """What is not as it was asked for, where these own the addresses."""
@@ -88,9 +90,6 @@ class Objects:
 
     def _some(self, count: int) -> list[Body]:
         return [self.bodies[name] for name in self._rng.sample(list(self.bodies), count)]
-
-    def _write(self, body: Body) -> None:
-        apply(self._lab, [body])
 
     def _next(self) -> Body:
         index, self._made = self._made, self._made + 1

@@ -1,6 +1,7 @@
 """The health of programs: what memory and files they hold, what their logs should not say."""
 
 import os
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -16,7 +17,8 @@ MORE_FILES: Final = 20
 MOST_MIB: Final = {"agent": 120.0, "operator": 400.0}
 """With a few hundred addresses; an operator with its pulse."""
 ALARM: Final = "Traceback (most recent call last)"
-LINES: Final = 12
+RECORD: Final = re.compile(r"^(?=\d{4}-\d\d-\d\dT|Exception in thread)", re.MULTILINE)
+"""Where a line of a log begins; what it goes on with has no time."""
 
 
 class Held(NamedTuple):
@@ -78,13 +80,10 @@ class Vitals:
         found = []
         for log in sorted(logs.glob("*/duravip-*.log")):
             text = log.read_text(errors="replace")
-            lines = text[self._read[log] :].splitlines()
+            records = RECORD.split(text[self._read[log] :])
             self._read[log] = len(text)
-            found += [
-                f"{log.parent.name}/{log.name}:\n" + "\n".join(lines[max(0, at - 1) : at + LINES])
-                for at, line in enumerate(lines)
-                if ALARM in line
-            ]
+            alarming = [record.splitlines() for record in records if ALARM in record]
+            found += [f"{log.parent.name}/{log.name}: {a[0]}: {a[-1]}" for a in alarming]
         return found
 
     def _note(self, name: str, held: Held) -> None:
