@@ -168,8 +168,7 @@ def _unit(
     preferred = {entity.preference: entity for entity in reversed(enabled) if entity.preference}
     agreed = next(iter(preferred)) if len(preferred) == 1 else ""
     differ = "; ".join(f"{e.label} prefers {node}" for node, e in sorted(preferred.items()))
-    asked = (request for entity in entities for request in entity.asked)
-    request = max((a for a in asked if not requests.is_refused(a, agreed)), default=None)
+    asked = [a for e in entities for a in e.asked if not requests.is_refused(a, agreed)]
     refusal = None
     if topology is None:
         why = f"{entities[0].label}: spec.address: no Topology covers {address}"
@@ -181,7 +180,7 @@ def _unit(
         managed=bool(enabled),
         preference=agreed,
         disagreement=differ if len(preferred) > 1 else "",
-        request=request,
+        request=max(asked) if asked else None,
         broken=broken,
         refusal=refusal,
         services=frozenset(service for entity in entities for service in entity.services),

@@ -3,7 +3,7 @@
 import operator
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from duravip_api.reasons import Reason
@@ -51,13 +51,14 @@ class Decision:
     """What the spec of each node shall grant."""
     asked: Asked
     """What it was decided from, as far as people have asked for it."""
-    _waiting: frozenset[str]
+    waiting: frozenset[str]
+    """The addresses that wait for their former holder to let go."""
     _eligibility: Eligibility
 
     @cached_property
     def verdicts(self) -> Mapping[str, Verdict]:
         """By address. Worked out when they are asked for: no grant waits for a status."""
-        return verdicts.verdicts(self.units, self.choices, self._waiting, self._eligibility)
+        return verdicts.verdicts(self.units, self.choices, self.waiting, self._eligibility)
 
     @property
     def units(self) -> Mapping[str, conflicts.Unit]:
@@ -115,9 +116,18 @@ def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None =
         choices=choices,
         plans=plans,
         asked=asked,
-        _waiting=waiting,
+        waiting=waiting,
         _eligibility=eligibility,
     )
+
+
+def continued(begun: Decision, snapshot: Snapshot, memory: handover.Memory) -> Decision:
+    """The same choices, one step further: to be made when former holders have let go meanwhile.
+
+    Whom the plans make wait depends on the snapshot alone: they are safe whatever was chosen.
+    """
+    plans, waiting = handover.plans(begun.units, begun.choices, snapshot, memory)
+    return replace(begun, plans=plans, waiting=waiting, _eligibility=Eligibility(snapshot))
 
 
 def _wanted(snapshot: Snapshot) -> Wanted:
@@ -139,8 +149,10 @@ def _asked(snapshot: Snapshot) -> Asked:
 
 
 def _same(one: Asked, other: Asked) -> bool:
-    """Whether they hold the very same objects: those are never changed, only replaced."""
-    lists = zip(one[:2], other[:2], strict=True)
-    return one[2:] == other[2:] and all(
-        len(a) == len(b) and all(map(operator.is_, a, b)) for a, b in lists
-    )
+    """Whether people ask for the same; of an entity the status, which is not theirs, may differ.
+
+    A Topology must be the very same object: its new status is made from the one that it has.
+    """
+    topologies, others = one[1], other[1]
+    same = len(topologies) == len(others) and all(map(operator.is_, topologies, others))
+    return same and one[2:] == other[2:] and one[0] == other[0]

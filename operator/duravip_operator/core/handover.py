@@ -115,7 +115,7 @@ def plans(
     wanted: dict[str, dict[Placement, set[str]]] = {name: {} for name in snapshot.plumbings}
     contested: dict[str, set[str]] = defaultdict(set)
     waiting: set[str] = set()
-    placements: dict[tuple[str, Placement], Placement] = {}
+    places: dict[tuple[str, str], set[str]] = {}  # by node and Topology: a Placement hashes slowly
     for address, choice in choices.items():
         owner, topology = choice.owner, units[address].topology
         if not owner or topology is None or owner not in wanted:
@@ -130,11 +130,11 @@ def plans(
                 waiting.add(address)
                 continue
             is_contested = bool(others)
-        fenced = placements.get((owner, where))
-        if fenced is None:
+        place = places.get((owner, topology.name))
+        if place is None:
             fenced = _fenced(where, snapshot.plumbings[owner], snapshot, strict)
-            placements[owner, where] = fenced
-        wanted[owner].setdefault(fenced, set()).add(address)
+            place = places[owner, topology.name] = wanted[owner].setdefault(fenced, set())
+        place.add(address)
         if is_contested:
             contested[owner].add(address)
     made = {n: Plan(_frozen(grants), frozenset(contested[n])) for n, grants in wanted.items()}
