@@ -4,6 +4,7 @@ import time
 
 from duravip_api.requests import ANNOUNCE, LIST_NEIGHBOURS, RESET
 from lab.layout import API_ADDRESS
+from lab.processes import Process
 from netns.plumbed import PlumbedNode
 
 VIP, OTHER = "10.1.1.1", "10.1.1.2"
@@ -14,6 +15,13 @@ def _done(node: PlumbedNode, what: str) -> str | None:
     return found
 
 
+def _is_listening(node: PlumbedNode, monitor: Process) -> bool:
+    """Whether the monitor tells of what happens now."""
+    for verb in ("add", "del"):
+        node.ip("address", verb, "127.0.0.77/32", "dev", "lo")
+    return "127.0.0.77" in monitor.output()
+
+
 def test_a_reset_removes_everything_and_takes_it_again(node: PlumbedNode) -> None:
     node.grant(VIP, OTHER)
     node.start()
@@ -21,14 +29,14 @@ def test_a_reset_removes_everything_and_takes_it_again(node: PlumbedNode) -> Non
     log = node.machine.folder / f"monitor-{time.monotonic_ns()}.log"
     monitor = node.machine.spawn(["ip", "monitor", "address"], log)
     try:
-        time.sleep(0.5)
+        node.wait(lambda: _is_listening(node, monitor))
         node.ask(RESET, "T1")
         node.wait(lambda: _done(node, "reset") == "T1")
         node.wait(lambda: {VIP, OTHER} <= node.addresses())
         node.wait_served(VIP, OTHER)
         for address in (VIP, OTHER):
             node.wait(lambda text=f"inet {address}/32": text in monitor.output())
-        assert monitor.output().count("Deleted") == 2
+        node.wait(lambda: monitor.output().count("Deleted 3: eth1") == 2)
     finally:
         monitor.kill()
     assert node.is_acted()

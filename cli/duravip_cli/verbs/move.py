@@ -60,7 +60,7 @@ def _cancel(call: Call, lists: Lists, unit: Unit) -> Code:
     if call.output.is_json:
         call.output.json({"address": unit.address, "changed": any(changed)})
     elif any(changed):
-        call.output.line(f"{unit.address} is held nowhere any more; it stays where it is")
+        call.output.line(f"{unit.address} is held nowhere any more: from now on it may move")
     else:
         call.output.line(f"nobody has asked for {unit.address} to be moved")
     return Code.FINE
