@@ -3,6 +3,7 @@
 from collections import Counter
 
 from duravip_operator.cluster.pending import WAITS, Urgency
+from duravip_operator.core import decision
 from unit.reported_world import ReportedWorld, world
 
 SETTLED = WAITS[Urgency.FIGURES]
@@ -142,6 +143,17 @@ def test_moves_states_and_phases_are_counted() -> None:
     assert made.count("entities", state="Owned") == 6
     for phase in ("decide", "write", "serve"):
         assert made.count("failover_seconds_count", phase=phase) == 1, phase
+
+
+def test_an_address_that_is_deleted_amid_a_fail_over_hinders_nobody() -> None:
+    made = world(3)
+    made.hang(["n1", "n2"])
+    crashed(made)
+    ((kind, _, name),) = made.write(WAITS[Urgency.PASSING])
+    made.delete([f"{kind} {name}"])
+    snapshot = made.snapshot()
+    made.reporting.note(snapshot, decision.decided(snapshot, {}))
+    made.settle()
 
 
 def test_flags_are_counted() -> None:

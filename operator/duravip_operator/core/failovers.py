@@ -25,7 +25,7 @@ def failovers(
     """The state of all fail-overs after this decision was written."""
     left: dict[str, list[str]] = defaultdict(list)
     for address, departure in departures.items():
-        if departure.owner in silent:
+        if departure.owner in silent and address in decision.units:
             left[departure.owner].append(address)
     found = {
         node: phases | {"write", "serve"} for node, phases in before.items() if node in silent
