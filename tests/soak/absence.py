@@ -31,7 +31,7 @@ def stay_away(grounds: Grounds, minutes: float, say: Say) -> list[str]:
     say(f"balancing comes to its end first: nothing moves for {CALM:g} s")
     grounds.stay_calm(CALM)
     addresses = sample(grounds.objects.addresses, OBSERVED)
-    vitals = Vitals()
+    vitals = Vitals(warm=0)  # they have run for a while
     before = grounds.fleet.owners()
     seconds = minutes * 60
     pace = Pace(*PACE, limit=seconds + WATCHED + 600)

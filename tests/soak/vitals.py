@@ -43,6 +43,8 @@ class Life:
 class Vitals:
     """What has been seen of all programs, in all of their runs."""
 
+    warm: float = WARM
+    """How old a program must have been seen to be before its growth counts."""
     _lives: dict[tuple[str, int], Life] = field(default_factory=dict)
     _read: dict[Path, int] = field(default_factory=lambda: defaultdict(int))
     most: dict[str, Held] = field(default_factory=dict)
@@ -57,7 +59,7 @@ class Vitals:
             except (OSError, StopIteration):
                 continue  # it has just ended
             life = self._lives.setdefault((name, pid), Life(now))
-            if life.first is None and now - life.seen >= WARM:
+            if life.first is None and now - life.seen >= self.warm:
                 life.first = held
             life.last = held
             self._note(name, held)
