@@ -1,0 +1,120 @@
+"""The agent of the long histories: what it is told, and what it says of itself.
+
+Its parts run one at a time, as the threads of the program do: `beat`, `watch`, `read`, `turn` and
+`report`. What is held does not run; datagrams wait for it.
+"""
+
+from collections.abc import Mapping
+
+from duravip_agent.core.grant import Placement
+from duravip_agent.core.report import Readiness, Report, status_of
+from duravip_api.beats import digest_of
+from duravip_api.reasons import Reason
+from duravip_operator.cluster.requests import ApiError
+from simulation.histories.apiserver import Body, Key, Watch
+from simulation.histories.heart import Heart, Surroundings
+from simulation.histories.network import FOR_EVER, Machine
+
+PARTS = ("beat", "watch", "read", "turn", "report")
+
+
+class Agent(Heart):
+    """One start of the program on a node; its loop is in `turns`."""
+
+    def __init__(self, around: Surroundings, machine: Machine, boot: str) -> None:
+        super().__init__(around, machine, boot)
+        self.key = Key("NodePlumbing", machine.name)
+        self.wanted: Mapping[str, Placement] | None = None
+        self.failures: dict[str, str] = {}
+        self.contested: dict[str, str] = {}
+        self._watch = Watch(around.api, frozenset({"NodePlumbing"}), machine.name)
+        self._acted: int | None = None
+        self._strict: tuple[str, ...] = ()
+        self._said: object = None
+        self._status: Body | None = None
+        self._uid = ""
+        machine.held, machine.refreshed = set(), FOR_EVER
+        self.speak()
+
+    def step(self, part: str) -> None:
+        """A part does as little as it can."""
+        getattr(self, "watch_one" if part == "watch" else part)()
+
+    def watch(self) -> None:
+        """The watch tells of all that has changed."""
+        while self.watch_one():
+            pass
+
+    def watch_one(self) -> bool:
+        """The watch tells of one change; whether there was any."""
+        change = self._watch.next() if self.is_connected else None
+        if change is None:
+            return False
+        if change.is_deleted:
+            if self.specs.lose():
+                self.speak()
+        else:
+            self._take_up(change.body)
+        return True
+
+    def read(self) -> None:
+        """Read the object anew, if an acknowledgement has named a newer one."""
+        body = self.around.api.read(self.key)
+        if self.must_read and self.is_connected and body:
+            self.must_read = False
+            self._take_up(body)
+
+    def _take_up(self, body: Body) -> None:
+        if body["metadata"]["uid"] != self._uid and self._uid:
+            self._said = None  # another object: it is told all that the former one was
+        if "epoch" in self.around.weak:
+            self.specs.epoch = None
+        if self.specs.take(body):
+            self.wanted = self.specs.grant.wanted
+            self.must_hurry = True
+
+    @property
+    def served(self) -> frozenset[str]:
+        """What may be heard of this node."""
+        return frozenset(self.machine.held & self.machine.aliases.keys())
+
+    def speak(self, *, is_stopped: bool = False) -> None:
+        """Say what is there, if that is something new."""
+        specs, served = self.specs, self.served
+        if not specs.grant.uid:
+            self._acted = None
+        elif self.wanted is not None and served <= self.wanted.keys():
+            self._acted, self._strict = specs.grant.generation, specs.grant.strict
+        self.digest = digest_of(served)
+        facts = (self._acted, specs.epoch, served, self._strict, is_stopped)
+        says = (*facts, dict(self.failures), dict(self.contested), dict(self.machine.up))
+        if says == self._said:
+            return
+        self._said = says
+        reason = Reason.AGENT_STARTING if self._acted is None else Reason.AGENT_READY
+        reason = Reason.AGENT_STOPPED if is_stopped else reason
+        report = Report(
+            version="0",
+            boot=self.boot,
+            readiness=Readiness(reason, self.around.clock.stamp),
+            observed=self.machine.observed(),
+            generation=self._acted,
+            epoch=specs.epoch,
+            failures=self.failures,
+            served=served,
+            contested=self.contested,
+            strict=self._strict,
+        )
+        self._status = status_of(report)
+
+    def report(self) -> None:
+        """Write what was said last."""
+        if self._status is None or not self.is_connected:
+            return
+        try:
+            body = self.around.api.put_status(self.key, self._status)
+        except ApiError:
+            return  # there is no object
+        self._status, self._uid = None, body["metadata"]["uid"]
+        self.specs.introduced(body)
+        self._take_up(body)

@@ -1,0 +1,120 @@
+"""Three nodes, two segments, four addresses, two operators: everything, and its time.
+
+All parts of all programs run once a tick, in an order that can be changed, unless they are held.
+"""
+
+import random
+
+from duravip_agent.core.deadman import DEFAULTS
+from duravip_api.beats import Ack, Beat, Look, Sight
+from simulation.changes import Weak
+from simulation.histories import agent as agents
+from simulation.histories import replica as replicas
+from simulation.histories.apiserver import ApiServer, Clock, Key
+from simulation.histories.heart import Surroundings
+from simulation.histories.network import FOR_EVER, NODES, REPLICAS, Network
+from simulation.histories.passes import DecidingReplica
+from simulation.histories.turns import TurningAgent
+
+TICK = 0.05
+Part = tuple[str, str]
+"""A program, by its node or replica, and one of its parts."""
+
+PARTS: tuple[Part, ...] = (
+    *((node, part) for node in NODES for part in agents.PARTS),
+    *((name, part) for name in REPLICAS for part in replicas.PARTS),
+)
+
+OBJECTS = {
+    Key("Topology", "lan"): {"cidr": "10.1.1.0/24", "interface": "eth1"},
+    Key("Topology", "lan6"): {"cidr": "fd00:1::64:0/112", "interface": "eth1"},
+    Key("Topology", "wan"): {"cidr": "10.2.1.0/24", "interface": "eth2"},
+    Key("DuraVIP", "a"): {"address": "10.1.1.1", "preference": "n0"},
+    Key("Binding", "b"): {"address": "10.1.1.2"},
+    Key("DuraVIP", "c"): {"address": "10.2.1.3", "follow": "b"},
+    Key("DuraVIP", "d"): {"address": "fd00:1::64:4"},
+}
+ENTITIES = tuple(key for key in OBJECTS if key.kind != "Topology")
+
+
+class Cluster:
+    """Everything that there is."""
+
+    def __init__(self, weak: Weak = frozenset(), hidden: frozenset[str] = frozenset()) -> None:
+        self.clock = Clock()
+        self.api = ApiServer(self.clock)
+        dead_man = -FOR_EVER if "dead-man" in weak else DEFAULTS.dead_man
+        self.network = Network(self.clock, dead_man, hidden=hidden)
+        self.around = Surroundings(self.clock, self.api, self.network, weak)
+        self.around.hear = self._hear
+        self.agents: dict[str, TurningAgent] = {}
+        self.replicas: dict[str, DecidingReplica] = {}
+        self.ticks = self._boots = 0
+        self.order = PARTS
+        for key, spec in OBJECTS.items():
+            self.api.create(key, dict(spec))
+        for name in NODES:
+            self.api.create(Key("Node", name), {}, labels={})
+        for name in REPLICAS:
+            self.start_replica(name)
+        for name in NODES:
+            self.start_agent(name)
+
+    # --- programs
+
+    def start_agent(self, name: str) -> None:
+        """The agent starts, if it does not run and the node has power."""
+        machine = self.network.machines[name]
+        if name not in self.agents and machine.is_powered:
+            self._boots += 1
+            started = TurningAgent(self.around, machine, f"boot-{self._boots}")
+            started.neighbours = self.agents
+            self.agents[name] = started
+
+    def start_replica(self, name: str) -> None:
+        """The operator starts anew and knows nothing."""
+        index = REPLICAS.index(name)
+
+        def reach(node: str, datagram: Ack | Look) -> None:
+            agent = self.agents.get(node)
+            if agent:
+                agent.receive(datagram, index)
+
+        self.replicas[name] = DecidingReplica(self.around, name, reach)
+
+    def _hear(self, datagram: Beat | Sight, index: int) -> None:
+        self.replicas[REPLICAS[index]].ears.take(datagram)
+
+    def hold(self, part: Part, *, held: bool = True) -> None:
+        """A part stands still, or goes on."""
+        name, what = part
+        program = self.agents.get(name) or self.replicas.get(name)
+        if program:
+            (program.held.add if held else program.held.discard)(what)
+        if what == "listen" and name in self.replicas:
+            self.replicas[name].ears.is_held = held
+
+    # --- time
+
+    def tick(self) -> None:
+        """A moment passes, and everything that is not held runs once."""
+        self.clock.now = round(self.clock.now + TICK, 3)
+        self.ticks += 1
+        for name, what in self.order:
+            program = self.agents.get(name) or self.replicas.get(name)
+            if program and what not in program.held:
+                getattr(program, what)()
+
+    def step(self, part: Part) -> None:
+        """A part runs for as little as it can, held or not."""
+        name, what = part
+        program = self.agents.get(name) or self.replicas.get(name)
+        if program:
+            program.step(what)
+
+    def shuffle(self, number: int) -> None:
+        """From now on the parts run in another order."""
+        order = list(PARTS)
+        if number:
+            random.Random(number).shuffle(order)  # noqa: S311 - only has to be the same each time
+        self.order = tuple(order)

@@ -1,0 +1,142 @@
+"""The pulse of a replica in the long histories: the process that hears beats and asks scouts.
+
+What it makes of them is the project's own: the detector, the scouting, what follows from silence.
+"""
+
+from collections.abc import Callable, Mapping
+
+from duravip_api.beats import Ack, Beat, Look, Sight
+from duravip_api.timing import SUSPECT_AFTER
+from duravip_operator.core.handover import Heard
+from duravip_operator.core.snapshot import Hearing
+from duravip_operator.pulse.detector import Detector, Times
+from duravip_operator.pulse.messages import View
+from duravip_operator.pulse.news import News
+from duravip_operator.pulse.roster import Entry
+from duravip_operator.pulse.scouting import Ask, Scouting
+from duravip_operator.pulse.silences import silences
+from simulation.histories.heart import Surroundings
+
+MATURE = 1.0
+"""Seconds: less than usual, so that histories are shorter."""
+LATE = 0.08
+"""Whoever comes round so late has heard nobody meanwhile."""
+
+Reach = Callable[[str, Ack | Look], None]
+"""Sends a datagram to the agent of a node."""
+
+
+class Ears:
+    """Hears, answers, judges."""
+
+    def __init__(self, around: Surroundings, name: str, reach: Reach) -> None:
+        self._around, self._name, self._reach = around, name, reach
+        self._ran = around.clock.now
+        self._detector = Detector(Times(MATURE, SUSPECT_AFTER))
+        self._scouting = Scouting(0)
+        self._news = News()
+        self._queue: list[Beat | Sight] = []
+        self._hearing: dict[str, Hearing] = {}
+        self._lead: tuple[int | None, float, float] = (None, 0.0, 0.0)
+        self._generations: dict[str, int] = {}
+        self._roster: Mapping[str, Entry] = {}
+        self.is_held = False
+        self.heard: dict[str, Heard] = {}
+        """What the last beat of each node said."""
+
+    def view(self) -> View:
+        """What is shown now."""
+        return self._news.shown(self._around.clock.now)
+
+    def take(self, datagram: Beat | Sight) -> None:
+        """A datagram comes."""
+        if self._name in self._around.network.control:
+            return
+        self._queue = [*self._queue, datagram][-200:]
+        if not self.is_held:
+            self._drain()
+
+    def tell(
+        self,
+        epoch: int | None,
+        until: float,
+        generations: dict[str, int],
+        roster: Mapping[str, Entry],
+    ) -> None:
+        """Whether we lead, and until when; which spec each node should know; where it is."""
+        now = self._around.clock.now
+        was, since, _ = self._lead
+        self._lead = (epoch, since if epoch == was else now, until)
+        self._detector.expect(frozenset(roster), now)
+        changes: dict[str, Entry | None] = dict.fromkeys(self._roster.keys() - roster.keys())
+        changes |= {n: e for n, e in roster.items() if self._roster.get(n) != e}
+        self._roster = dict(roster)
+        if changes:
+            self._scouting.enroll(changes, now)
+        news = [n for n, g in generations.items() if self._generations.get(n) != g]
+        self._generations = dict(generations)
+        for name in news:
+            beat = self._detector.last_beat(name)
+            if beat and epoch is not None:
+                self._answer(beat)
+
+    def run(self) -> None:
+        """Come round once."""
+        now = self._around.clock.now
+        if now - self._ran > LATE:
+            self._detector.excuse(now - self._ran, now)
+        self._ran = now
+        self._drain()
+        self._detector.judge(now)
+        hearing = self._detector.hearing()
+        if hearing != self._hearing:
+            self._hearing = hearing
+            self._scouting.hear(hearing, now)
+        self._scouting.judge(now)
+        for ask in self._scouting.due(now):
+            self._ask(ask)
+        self._say(now)
+
+    def _say(self, now: float) -> None:
+        silent = self._detector.silent()
+        deaf = {Hearing.SILENT, Hearing.UNHEARD}
+        heard = sum(1 for hearing in self._hearing.values() if hearing not in deaf)
+        epoch, since, _ = self._lead
+        led_since = None if epoch is None else since
+        found = silences(silent, self._scouting.outcomes(), heard, led_since, now)
+        known = self._news.known
+        witnessed = self._scouting.witnessed(now)
+        if (self._hearing, found, witnessed) != known:
+            self._news.take(View(self._hearing, found, witnessed), now)
+
+    def _drain(self) -> None:
+        waiting, self._queue = self._queue, []
+        now = self._around.clock.now
+        for datagram in waiting:
+            if isinstance(datagram, Sight):
+                self._scouting.see(datagram, now)
+            elif self._detector.heard(datagram, now):
+                said = Heard(datagram.boot, datagram.generation, datagram.digest)
+                self.heard[datagram.node] = said
+                self._answer(datagram)
+
+    def _answer(self, beat: Beat) -> None:
+        epoch, _, until = self._lead
+        leads = epoch is not None and self._around.clock.now < until
+        generation = self._generations.get(beat.node, 0)
+        self._send(beat.node, Ack(beat.boot, beat.seq, leads, epoch or 0, generation))
+
+    def _ask(self, ask: Ask) -> None:
+        scout, suspect, segment = ask.watch
+        beat = self._detector.last_beat(scout)
+        if "witness" in self._around.weak:  # whoever hears nothing is believed
+            self._scouting.witnesses.note(ask.watch, self._around.clock.now)
+        if beat:
+            what = (suspect, segment.interface, ask.addresses, ask.macs)
+            self._send(scout, Look(scout, beat.boot, ask.number, *what))
+
+    def _send(self, node: str, datagram: Ack | Look) -> None:
+        network = self._around.network
+        is_lost = isinstance(datagram, Ack) and node in network.acks
+        if not is_lost and network.control.isdisjoint({self._name, node}):
+            self._reach(node, datagram)

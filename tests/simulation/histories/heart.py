@@ -1,0 +1,151 @@
+"""The part of an agent that beats, in the long histories: a thread of its own.
+
+It sends beats, takes acknowledgements, looks at neighbours when the operator asks, and refreshes
+the dead-man while the rule lets it.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from duravip_agent.core import contacting, deadman
+from duravip_agent.core.scouting import Suspect, WitnessBook, question_about
+from duravip_agent.core.specs import Specs
+from duravip_api.beats import Ack, Beat, Look, Sight, digest_of
+from duravip_api.timing import BEAT, CONTACT
+from simulation.changes import Weak
+from simulation.histories.apiserver import ApiServer, Clock
+from simulation.histories.network import REPLICAS, Machine, Network
+
+LIMITS = deadman.Limits(contact=CONTACT)
+
+
+@dataclass
+class Surroundings:
+    """What an agent, or a replica, lives in."""
+
+    clock: Clock
+    api: ApiServer
+    network: Network
+    weak: Weak = frozenset()
+    hear: Callable[[Beat | Sight, int], None] = lambda *_: None
+    """Brings a datagram to a replica, by its number."""
+
+
+class Heart:
+    """Beats for one start of the agent."""
+
+    def __init__(self, around: Surroundings, machine: Machine, boot: str) -> None:
+        self.around, self.machine, self.boot = around, machine, boot
+        self.held: set[str] = set()
+        """Those of the agent's parts that stand still."""
+        self.specs = Specs()
+        self.refreshed: float | None = None
+        """When the dead-man was; None = everything is mute until the loop begins anew."""
+        self.progress = self.now
+        self.has_strict = False
+        self.acked: contacting.Acked | None = None
+        self.digest = digest_of(frozenset())
+        self.must_hurry = self.must_read = False
+        self._seq = 0
+        self._sent: dict[int, float] = {}
+        self._due = self.now
+        self._inbox: list[tuple[Ack | Look, int]] = []
+        self._book = WitnessBook()
+        self._watched: dict[tuple[str, str], Suspect] = {}
+
+    @property
+    def now(self) -> float:
+        """The time."""
+        return self.around.clock.now
+
+    @property
+    def name(self) -> str:
+        """Its node."""
+        return self.machine.name
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it reaches the API server."""
+        return self.name not in self.around.network.control
+
+    @property
+    def contact(self) -> deadman.Contact | None:
+        """The newest acknowledgement of a leader."""
+        return self.acked.contact if self.acked else None
+
+    def beat(self) -> None:
+        """Beat if it is time, take what has come, refresh the dead-man."""
+        waiting, self._inbox = self._inbox, []
+        for datagram, replica in waiting:
+            self.receive(datagram, replica)
+        is_known = self.contact and self.contact.generation == self.specs.grant.generation
+        if self.now >= self._due or (self.must_hurry and not is_known):
+            self._due = self.now + BEAT
+            self._send()
+        self.must_hurry &= not is_known
+        for suspect, question in self._book.due(self.now):
+            asked = self.around.network.ask(self.name, suspect.interface, question.addresses)
+            self._book.note(suspect, asked, self.now)
+        self._tick()
+
+    def receive(self, datagram: Ack | Look, replica: int) -> None:
+        """Take a datagram, now or when the thread runs again."""
+        if "beat" in self.held:
+            self._inbox = [*self._inbox, (datagram, replica)][-50:]
+        elif isinstance(datagram, Ack):
+            self._acknowledged(datagram)
+        else:
+            self._look(datagram, replica)
+
+    def _send(self) -> None:
+        self._seq += 1
+        self._sent[self._seq] = self.now
+        generation = self.specs.grant.generation
+        beat = Beat(self.name, self.boot, self._seq, generation, self.digest)
+        network = self.around.network
+        if self.name in network.control or self.name in network.beats:
+            return
+        for replica in range(len(REPLICAS)):
+            self.around.hear(beat, replica)
+
+    def _acknowledged(self, ack: Ack) -> None:
+        sent = self._sent.get(ack.seq)
+        if ack.boot != self.boot or sent is None or not ack.leader:
+            return
+        heard = contacting.Acked(ack.seq, deadman.Contact(sent, ack.epoch, ack.generation))
+        self.acked = contacting.after(self.acked, heard)
+        self.must_read |= self.acked.contact.generation > self.specs.newest_read
+
+    def _look(self, look: Look, replica: int) -> None:
+        if look.boot != self.boot:
+            return
+        family = 6 if ":" in look.addresses[0] else 4
+        name = f"{look.suspect} by IPv{family}"
+        suspect = Suspect(name, look.interface, look.addresses, frozenset(look.macs))
+        self._watched[name, look.interface] = suspect
+        self._book.watch(self._watched.values(), self.now)
+        question = question_about(suspect)
+        found = self.around.network.ask(self.name, look.interface, question.addresses)
+        seen = self._book.note(suspect, found, self.now)
+        ago = seen.heard_ago if seen.is_witness else -1.0
+        sight = Sight(
+            self.name, look.number, look.suspect, look.interface, seen.verdict.value, ago
+        )
+        if self.name not in self.around.network.control:
+            self.around.hear(sight, replica)
+
+    def _tick(self) -> None:
+        weak = self.around.weak
+        if self.refreshed is None:
+            return
+        strict = self.has_strict and "hold" not in weak
+        refreshed = self.now if "late-refresh" in weak else self.refreshed
+        leash = deadman.Leash(refreshed, self.progress, self.contact, strict, LIMITS)
+        if deadman.may_refresh(leash, self.now):
+            self.machine.refreshed = self.refreshed = self.now
+        elif deadman.is_late(leash, self.now):
+            self.mute()
+
+    def mute(self) -> None:
+        """Let nothing be heard until the loop begins anew."""
+        self.refreshed, self.machine.refreshed = None, float("-inf")

@@ -1,0 +1,175 @@
+"""The passes of a replica in the long histories: what it decides, and how that is written.
+
+As in the program's loop: a pass is made when something is new, and the next one only when all that
+it has decided is written.
+"""
+
+from typing import NamedTuple
+
+from duravip_operator.cluster.requests import ApiError
+from duravip_operator.core import decision, handover, parsing, specs
+from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
+from simulation.histories.apiserver import Body, Key
+from simulation.histories.ears import MATURE, Reach
+from simulation.histories.heart import Surroundings
+from simulation.histories.replica import Replica
+from simulation.histories.reporting import Reporting
+from simulation.histories.weakened import weaker_facts, weaker_memory, weaker_plans
+
+PULSE = ("o0:1", "o1:1")
+SETTLED_AFTER = 1.0
+BALANCE_EVERY = 2.0
+"""Seconds: much less than usual, so that histories are shorter."""
+
+
+class Write(NamedTuple):
+    """A spec that is on its way; `before` is what it was decided on."""
+
+    before: Plumbing
+    spec: Body
+
+
+class DecidingReplica(Replica):
+    """The replica with its passes."""
+
+    def __init__(self, around: Surroundings, name: str, reach: Reach) -> None:
+        super().__init__(around, name, reach)
+        self.loses_answer = False
+        """Whether its next write is carried out without its learning of it."""
+        self.writes: list[Write] = []
+        self._started = self._balanced = self.now
+        self._is_settled = self._must_hurry = False
+        self._seen: object = None
+        self._epoch: int | None = None
+        self._memory: handover.Memory = {}
+        self._decided: decision.Decision | None = None
+        self._reporting = Reporting(around)
+
+    def step(self, part: str) -> None:
+        """A part does as little as it can."""
+        if part == "watch":
+            self.watch_one(self._people)
+        elif part == "plumbings":
+            self.watch_one(self._machines)
+        elif part == "write":
+            self.write_one()
+        else:
+            getattr(self, part)()
+
+    def decide(self) -> None:
+        """Make a pass, if anything is new and all that the last one wanted is written."""
+        epoch = self.epoch
+        self.tell_ears(epoch)
+        seen = (epoch, self.ears.view(), dict(self.ears.heard))
+        is_time = self.now - self._balanced >= BALANCE_EVERY
+        if self.writes or not (self.is_awake or seen != self._seen or is_time):
+            return
+        self._seen, self.is_awake = seen, False
+        if epoch != self._epoch:
+            self._epoch, self._memory, self._decided = epoch, {}, None
+            self._reporting.forget()
+            self.vigil.begin(self.caches.entities.values())
+        if epoch is not None:
+            self._pass(epoch, is_time=is_time)
+
+    def write(self) -> None:
+        """Bring all writes to an end."""
+        while self.writes:
+            self.write_one()
+
+    def write_one(self) -> None:
+        """Bring one write to its end: it counts only on exactly what was read."""
+        if not self.writes:
+            return
+        before, spec = self.writes.pop(0)
+        self.is_awake |= not self.writes
+        if not self.is_connected:
+            self.writes.clear()
+            self.is_awake = True
+            return
+        key = Key("NodePlumbing", before.node)
+        try:
+            if not before.uid:
+                self.around.api.create(key, spec)
+                return
+            exactly = (before.uid, before.generation)
+            is_free = "conditional-write" in self.around.weak
+            body = self.around.api.replace_spec(key, spec, None if is_free else exactly)
+        except ApiError:
+            self.caches.refresh(before.node)
+            return
+        if self.loses_answer:
+            self.loses_answer, self.is_awake = False, True
+            return
+        after = parsing.plumbing(body)
+        if before.stopped or before.node in self.ears.view().silences:
+            self._must_hurry |= not before.granted <= after.granted
+        self._memory = handover.after_write(self._memory, before, after)
+        self.caches.adopt(after)
+        self.tell_ears(self.epoch)
+
+    def _pass(self, epoch: int, *, is_time: bool) -> None:
+        weak = self.around.weak
+        snapshot = self._snapshot(is_time=is_time)
+        self._memory = handover.remembered(self._memory, snapshot)
+        if self._prepare(snapshot, epoch) or not self._has_settled(snapshot):
+            return
+        facts = weaker_facts(snapshot, weak)
+        memory = weaker_memory(self._memory, facts, weak)
+        if self._must_hurry and self._decided:
+            decided = decision.continued(self._decided, facts, memory)
+        else:
+            decided = decision.decided(facts, memory, self._decided)
+        self._decided, self._must_hurry = decided, False
+        plans = weaker_plans(decided, snapshot, weak)
+        for name, plumbing in snapshot.plumbings.items():
+            if not plans[name].is_in(plumbing):
+                self._will_write(plumbing, plans[name], epoch)
+        # The worst order that a network can make.
+        self.writes.sort(key=lambda write: -int(write.spec["grantedCount"]))
+        if self.is_connected:
+            self._reporting.report(snapshot, decided)
+
+    def _snapshot(self, *, is_time: bool) -> Snapshot:
+        caches, view = self.caches, self.ears.view()
+        if is_time:
+            self._balanced = self.now
+        return Snapshot(
+            entities=tuple(caches.entities.values()),
+            topologies=tuple(caches.topologies.values()),
+            nodes=dict(caches.nodes),
+            plumbings=dict(caches.plumbings),
+            hearing=dict(view.hearing),
+            silences=dict(view.silences),
+            witnessed=dict(view.witnessed),
+            let_go=frozenset(n for n, p in caches.plumbings.items() if self._has_let_go(p)),
+            given_up=self.vigil.given_up,
+            distrusted=self.vigil.distrusted,
+            balance=0 if is_time else None,
+        )
+
+    def _has_let_go(self, plumbing: Plumbing) -> bool:
+        heard = self.ears.heard.get(plumbing.node)
+        return heard is not None and not plumbing.acted and handover.has_let_go(plumbing, heard)
+
+    def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
+        """One NodePlumbing a Node, and our epoch in every one; whether that takes any writing."""
+        for name in sorted(snapshot.nodes.keys() - snapshot.plumbings.keys()):
+            self._will_write(Plumbing(name), self.last_plans.get(name, handover.Plan()), epoch)
+        for plumbing in snapshot.plumbings.values():
+            if plumbing.epoch != epoch and "epoch" not in self.around.weak:
+                self._will_write(plumbing, handover.standing(plumbing), epoch)
+        for name, plumbing in snapshot.plumbings.items():
+            if name not in snapshot.nodes and handover.is_spent(snapshot, plumbing):
+                self.around.api.delete(Key("NodePlumbing", name))
+        return bool(self.writes)
+
+    def _will_write(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
+        self.writes.append(Write(plumbing, specs.spec(plan, epoch, PULSE)))
+
+    def _has_settled(self, snapshot: Snapshot) -> bool:
+        waited = self.now - self._started >= MATURE + SETTLED_AFTER
+        unsure = {Hearing.UNHEARD, Hearing.YOUNG}
+        heard = (snapshot.hearing.get(n, Hearing.UNHEARD) for n in snapshot.plumbings)
+        self._is_settled |= waited or unsure.isdisjoint(heard)
+        return self._is_settled

@@ -1,0 +1,54 @@
+"""What a leader of the long histories says of its decisions, as the program does."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from duravip_operator.cluster.requests import ApiError
+from duravip_operator.core import departures, statuses
+from duravip_operator.core.decision import Decision
+from duravip_operator.core.snapshot import Snapshot
+from duravip_operator.core.verdicts import Verdict
+from simulation.histories.apiserver import Key
+from simulation.histories.heart import Surroundings
+
+
+class Reporting:
+    """Writes the status of every DuraVIP and Binding of which there is something new to say."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self.forget()
+
+    def forget(self) -> None:
+        """Leadership changed hands: what the statuses say now is all that is known."""
+        self._said: dict[str, Mapping[str, Any]] = {}
+        self._verdicts: dict[str, Verdict] = {}
+        self._departures: departures.Departures = {}
+
+    def report(self, snapshot: Snapshot, decided: Decision) -> None:
+        """Say what is new."""
+        clock = self._around.clock
+
+        def last_heard(node: str) -> float:
+            silence = snapshot.silences.get(node)
+            return silence.since if silence else clock.now
+
+        moment = statuses.Moment(clock.now, clock.stamp)
+        after = departures.departures(self._departures, self._verdicts, decided, last_heard)
+        for entity in snapshot.entities:
+            base = replace(entity, status=self._said.get(entity.uid, entity.status))
+            departure = self._departures.get(entity.address)
+            verdict = decided.verdict_on(entity)
+            status = statuses.entity_status(base, verdict, departure, moment)
+            if status != base.status:
+                self._said[entity.uid] = status
+                self._write(Key(entity.kind, entity.name), status)
+        self._departures, self._verdicts = after, dict(decided.verdicts)
+
+    def _write(self, key: Key, status: Mapping[str, Any]) -> None:
+        old = (self._around.api.read(key) or {}).get("status") or {}
+        try:
+            self._around.api.put_status(key, dict.fromkeys(old) | dict(status))
+        except ApiError:
+            return  # it was deleted meanwhile

@@ -1,0 +1,185 @@
+"""One turn of the agent's loop: judge, fall silent, ask, plumb, say so."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from duravip_agent.core.deadman import Contact, has_lapsed
+from duravip_agent.core.fencing import Facts, Granted, Probed, Verdict, judged
+from duravip_agent.core.observed import Alias, addresses_of
+from duravip_agent.core.plan import Plan, planned
+from duravip_agent.core.retrying import Retries
+from simulation.histories.agent import Agent
+from simulation.histories.heart import LIMITS, Surroundings
+from simulation.histories.network import SEGMENTS, Machine
+
+ALONE_AFTER = 0.5
+CHECK_EVERY = 0.09
+NO_GENERATION = -1
+NOT_ASKED = "?"
+
+
+class TurningAgent(Agent):
+    """The agent with its loop."""
+
+    def __init__(self, around: Surroundings, machine: Machine, boot: str) -> None:
+        self.neighbours: dict[str, TurningAgent] = {}
+        """The agents of all nodes, which hear its announcements."""
+        self._generation = 0
+        self._probed: dict[str, Probed] = {}
+        self._claimed: set[str] = set()
+        self._defended: dict[str, float] = {}
+        self._checked = float("-inf")
+        self._retries = Retries()
+        super().__init__(around, machine, boot)
+
+    def turn(self) -> None:
+        """Come round once."""
+        self.progress = self.now
+        if self.wanted is None:
+            return
+        facts = self._facts()
+        verdict = judged(facts)
+        self._retries.forget(self.wanted, self.now)
+        if has_lapsed(facts.refreshed, facts.now, facts.limits):
+            self.mute()
+        plan = planned(self.wanted, self.machine.observed(), self._retries.held_back(self.now))
+        self.failures = dict(plan.failures)
+        self._silence(verdict, plan)
+        self._react(facts, verdict)
+        self._delete(alias for alias in plan.delete if alias.address in self.wanted)
+        self._arm(verdict.arm, plan)
+        self._delete(alias for alias in plan.delete if alias.address not in self.wanted)
+        self._carried_out(facts, verdict)
+        self.speak()
+
+    def claimed(self, addresses: Iterable[str]) -> None:
+        """Another host says that it has these."""
+        self._claimed |= self.machine.held & set(addresses)
+
+    def silence_all(self) -> None:
+        """Nothing of ours is heard any more."""
+        self.machine.held.clear()
+        self.machine.aliases.clear()
+
+    @property
+    def _armed(self) -> frozenset[str]:
+        wanted = self.wanted or {}
+        placed = {
+            address
+            for address, alias in self.machine.aliases.items()
+            if address in wanted and wanted[address].interface == SEGMENTS[alias.link - 2]
+        }
+        return frozenset(self.machine.held & placed)
+
+    def _facts(self) -> Facts:
+        grant, weak = self.specs.grant, self.around.weak
+        if grant.generation != self._generation:
+            self._generation = grant.generation
+            self._probed.clear()
+        links = frozenset(name for name, is_up in self.machine.up.items() if is_up)
+        facts = Facts(
+            now=self.now,
+            epoch=self.specs.epoch or 0,
+            generation=grant.generation if grant.uid else NO_GENERATION,
+            grants=grant.shares,
+            contact=self.contact,
+            armed=self._armed,
+            refreshed=self.refreshed,
+            links=links,
+            probed=self._probed,
+            claimed=frozenset(self._claimed),
+            defended=self._defended,
+            limits=LIMITS,
+        )
+        return _weakened(facts, weak) if weak else facts
+
+    def _silence(self, verdict: Verdict, plan: Plan) -> None:
+        held = self.machine.held
+        gone = held - verdict.keep - verdict.arm | held & addresses_of(plan.delete)
+        self.has_strict = verdict.has_strict
+        if gone:
+            held -= gone
+            self.speak()
+
+    def _react(self, facts: Facts, verdict: Verdict) -> None:
+        self._announce(verdict.defend)
+        for segment, asked in self._by_segment(verdict.probe):
+            found = self.around.network.ask(self.name, segment, asked)
+            told = {a: Probed(self.now, macs[0]) for a, macs in found.answered.items()}
+            told |= {a: Probed(self.now) for a in found.silent - told.keys()}
+            self._probed |= told | {a: Probed(self.now, NOT_ASKED) for a in found.unasked}
+        answered = {a: told.mac for a, told in self._probed.items() if told.mac}
+        self.contested = {a: mac for a, mac in answered.items() if mac != NOT_ASKED}
+        contact = self.contact
+        self.must_read |= bool(
+            verdict.must_read and contact and contact.generation > self.specs.newest_read
+        )
+        is_alone = contact is None or self.now - contact.sent > ALONE_AFTER
+        if facts.armed and is_alone and self.now - self._checked >= CHECK_EVERY:
+            self._checked = self.now
+            for segment, asked in self._by_segment(self._armed):
+                self._claimed |= self.around.network.ask(self.name, segment, asked).answered.keys()
+
+    def _arm(self, addresses: frozenset[str], plan: Plan) -> None:
+        if not addresses:
+            return
+        machine = self.machine
+        machine.held |= addresses
+        if self.refreshed is None:
+            machine.held &= addresses  # to all that is held the first rule applies anew
+            self.refreshed = machine.refreshed = self.now
+        missing = [alias for alias in plan.add if alias.address in addresses]
+        self._retries.tried(addresses_of(missing), self.now)
+        for alias in missing:
+            if alias.address in machine.refused:
+                self._retries.refused(alias.address, "refused by the kernel")
+                self.failures[alias.address] = "refused by the kernel"
+            else:
+                machine.aliases[alias.address] = alias
+        machine.held -= addresses - machine.aliases.keys()
+        self._announce(addresses & machine.held)
+
+    def _announce(self, addresses: Iterable[str]) -> None:
+        for segment, announced in self._by_segment(addresses):
+            for name in self.around.network.neighbours(self.name, segment):
+                if neighbour := self.neighbours.get(name):
+                    neighbour.claimed(announced)
+
+    def _delete(self, aliases: Iterable[Alias]) -> None:
+        for alias in aliases:
+            self.machine.aliases.pop(alias.address, None)
+            self.machine.held.discard(alias.address)
+
+    def _carried_out(self, facts: Facts, verdict: Verdict) -> None:
+        self._claimed -= facts.claimed
+        self._defended = {a: at for a, at in self._defended.items() if a in verdict.keep}
+        self._defended |= dict.fromkeys(verdict.defend, self.now)
+        for address in self._probed.keys() & verdict.keep:
+            del self._probed[address]
+
+    def _by_segment(self, addresses: Iterable[str]) -> Iterable[tuple[str, list[str]]]:
+        wanted = self.wanted or {}
+        found: dict[str, list[str]] = {}
+        for address in sorted(addresses):
+            if address in wanted:
+                found.setdefault(wanted[address].interface, []).append(address)
+        return found.items()
+
+
+def _freed(granted: Granted) -> Granted:
+    return granted._replace(free=granted.free | granted.contested, contested=frozenset())
+
+
+def _weakened(facts: Facts, weak: frozenset[str]) -> Facts:
+    """The facts without what a weakened rule overlooks."""
+    if "probe" in weak:
+        facts = replace(facts, grants=tuple(map(_freed, facts.grants)))
+    if "contact" in weak:
+        facts = replace(facts, contact=Contact(facts.now, facts.epoch, facts.generation))
+    if "yield" in weak:
+        facts = replace(facts, claimed=frozenset())
+    if "hold" in weak:
+        facts = replace(facts, grants=tuple(g._replace(is_strict=False) for g in facts.grants))
+    if weak & {"hold", "late-refresh"} and facts.refreshed is not None:
+        facts = replace(facts, refreshed=facts.now)
+    return facts

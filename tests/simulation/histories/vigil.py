@@ -1,0 +1,56 @@
+"""What has lasted too long in the long histories, as the operator's vigil finds it."""
+
+from collections.abc import Iterable, Mapping
+
+from duravip_api.beats import digest_of
+from duravip_operator.caches import Caches
+from duravip_operator.core import contradictions, repairs
+from duravip_operator.core.handover import HEARD
+from duravip_operator.core.snapshot import Entity
+from simulation.histories.apiserver import EPOCH
+from simulation.histories.ears import Ears
+from simulation.histories.heart import Surroundings
+
+EVERY = 1.0
+GIVE_UP_AFTER = 2.0
+"""Seconds: less than usual, so that histories are shorter."""
+
+
+class Vigil:
+    """Looks once a second."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._clock = around.clock
+        self._looked = self._clock.now
+        self._troubles: repairs.Troubles = {}
+        self._differences: contradictions.Differences = {}
+        self.given_up: Mapping[str, frozenset[str]] = {}
+        self.distrusted: frozenset[str] = frozenset()
+
+    def begin(self, entities: Iterable[Entity]) -> None:
+        """What lasted while another one led counts from now; what that one gave up is known."""
+        now = self._clock.now
+        told = repairs.told_by(entities, EPOCH + now)
+        self._troubles = {
+            (node, address): repairs.Trouble(now, now, now + left) for node, address, left in told
+        }
+        self._differences = {}
+
+    def look(self, caches: Caches, ears: Ears) -> bool:
+        """Look, if it is time; whether something else was found than before."""
+        now = self._clock.now
+        if now - self._looked < EVERY:
+            return False
+        self._looked = now
+        named = {entity.address for entity in caches.entities.values()}
+        known = {key: trouble for key, trouble in self._troubles.items() if key[1] in named}
+        self._troubles = repairs.troubles(known, caches.plumbings, now, GIVE_UP_AFTER)
+        hearing = ears.view().hearing
+        beats = {name: said for name, said in ears.heard.items() if hearing.get(name) in HEARD}
+        self._differences = contradictions.differences(
+            self._differences, caches.plumbings, beats, lambda p: digest_of(p.served), now
+        )
+        before = self.given_up, self.distrusted
+        self.given_up = repairs.given_up(self._troubles)
+        self.distrusted = contradictions.distrusted(self._differences)
+        return before != (self.given_up, self.distrusted)

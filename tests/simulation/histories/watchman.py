@@ -1,0 +1,78 @@
+"""What must hold in every history: who may answer beside whom, and what a move must have."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from duravip_agent.core.deadman import DEFAULTS
+from duravip_api.reasons import MoveReason
+from simulation.histories.apiserver import Watch
+from simulation.histories.cluster import TICK, Cluster
+
+HEALED = DEFAULTS.dead_man + DEFAULTS.progress
+"""Seconds that two may answer on a segment that has just become one: with an agent that hangs."""
+LOST = DEFAULTS.dead_man
+"""And where a probe was lost."""
+JUST = 0.15
+"""A lost probe leads to a second owner so soon, or never."""
+
+Group = tuple[str, str]
+"""An address, and a segment."""
+
+
+class Watchman:
+    """Looks at the cluster after every tick."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._watch = Watch(cluster.api, frozenset({"DuraVIP", "Binding"}))
+        self._moves: dict[str, Mapping[str, Any]] = {}
+        self._since: dict[Group, float] = {}
+        """Since when two answer."""
+        self._parted: dict[str, object] = {}
+        self._joined: dict[str, float] = {}
+        """When the parts of a segment last became one, or a cable was put in."""
+        self.longest = {"healed": 0.0, "lost": 0.0}
+        """For how long two have answered."""
+
+    def look(self) -> str:
+        """What is wrong; empty: nothing."""
+        network, now = self._cluster.network, self._cluster.clock.now
+        for segment in ("eth1", "eth2"):
+            up = {n: m.up[segment] for n, m in network.machines.items()}
+            parted = (network.away.get(segment), up)
+            if parted != self._parted.get(segment, parted):
+                self._joined[segment] = now
+            self._parted[segment] = parted
+        twice: dict[Group, list[str]] = {}
+        for (address, segment, _), nodes in network.audible().items():
+            if len(nodes) > 1:
+                twice[address, segment] = nodes
+        self._since = {group: self._since.get(group, now - TICK) for group in twice}
+        wrong = [self._judge(group, twice[group]) for group in twice]
+        return "; ".join(filter(None, wrong))
+
+    def moves(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """`(name of an entity, its lastMove)` of every change of owner since the last look."""
+        while change := self._watch.next():
+            move = (change.body.get("status") or {}).get("lastMove")
+            uid = change.body["metadata"]["uid"]
+            if move and move != self._moves.get(uid):
+                self._moves[uid] = move
+                MoveReason(move["reason"])
+                yield change.key.name, move
+
+    def _judge(self, group: Group, nodes: list[str]) -> str:
+        address, segment = group
+        now, since = self._cluster.clock.now, self._since[group]
+        lasted = now - since
+        lost = self._cluster.network.lost.get(address, float("-inf"))
+        if 0 <= since + TICK - self._joined.get(segment, float("-inf")) <= TICK:
+            cause, most = "healed", HEALED
+        elif 0 <= since + TICK - lost <= JUST:
+            cause, most = "lost", LOST
+        else:
+            return f"{' and '.join(nodes)} answer for {address} on {segment}"
+        self.longest[cause] = max(self.longest[cause], lasted)
+        if lasted <= most + TICK:
+            return ""
+        return f"{' and '.join(nodes)} answer for {address} {lasted:.2f} s after it was {cause}"

@@ -1,0 +1,43 @@
+"""What a weakened operator overlooks, or does too soon: the core itself stays as it is."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from duravip_operator.core.decision import Decision
+from duravip_operator.core.handover import Doubts, Memory, Plan
+from duravip_operator.core.snapshot import Snapshot
+from simulation.changes import Weak
+
+
+def weaker_facts(snapshot: Snapshot, weak: Weak) -> Snapshot:
+    """Without what the agents still serve."""
+    if "release-before-grant" not in weak:
+        return snapshot
+    plumbings = {
+        name: replace(plumbing, served=plumbing.served & plumbing.granted)
+        for name, plumbing in snapshot.plumbings.items()
+    }
+    return replace(snapshot, plumbings=plumbings)
+
+
+def weaker_memory(memory: Memory, snapshot: Snapshot, weak: Weak) -> Memory:
+    """Without doubts about what was taken out and not yet acted upon."""
+    if not weak & {"doubts", "release-before-grant"}:
+        return memory
+    return {n: Doubts(p.uid, p.generation) for n, p in snapshot.plumbings.items()}
+
+
+def weaker_plans(decided: Decision, snapshot: Snapshot, weak: Weak) -> Mapping[str, Plan]:
+    """With what others are still granted granted to the next owner already."""
+    if "revoke-first" not in weak:
+        return decided.plans
+    plans = dict(decided.plans)
+    for address, choice in decided.choices.items():
+        topology = decided.units[address].topology
+        others = (p for n, p in snapshot.plumbings.items() if n != choice.owner)
+        if choice.owner and topology and any(address in other.granted for other in others):
+            plan = plans[choice.owner]
+            there = plan.grants.get(topology.placement, frozenset())
+            grants = {**plan.grants, topology.placement: there | {address}}
+            plans[choice.owner] = Plan(grants, plan.contested)
+    return plans
