@@ -17,12 +17,15 @@ from duravip_operator.core.snapshot import Entity, Rejection
 def joined(judged: Judged) -> Judged:
     """The same units, those that only follow now with their leader, or with what is wrong."""
     named = bindings(judged)
-    units = dict(judged.units)
+    units, refused = dict(judged.units), dict(judged.refused)
     for address, unit in judged.units.items():
-        follower = next((entity for entity in unit.entities if entity.follow), None)
-        if follower and not unit.managed:
-            units[address] = _led(unit, follower, named, judged.units)
-    return Judged(units, judged.refused)
+        followers = [entity for entity in unit.entities if entity.follow]
+        if followers and not unit.managed:
+            units[address] = _led(unit, followers[0], named, judged.units)
+        else:
+            selfish = [entity for entity in followers if followed(entity, named) == address]
+            refused.update((entity.uid, _same_address(entity)) for entity in selfish)
+    return Judged(units, refused)
 
 
 def bindings(judged: Judged) -> dict[tuple[str, str], str]:
@@ -51,7 +54,7 @@ def _led(
     where = f"{follower.label}: spec.follow: {follower.follow!r}"
     others = {entity.follow for entity in unit.entities if entity.follow} - {follower.follow}
     if target == unit.address:
-        wrong = Rejection(Reason.FOLLOW_SAME_ADDRESS, f"{where} has this very address")
+        wrong = _same_address(follower)
     elif others:
         why = f"{where}: another DuraVIP on {unit.address} follows {min(others)!r}"
         wrong = Rejection(Reason.FOLLOW_INVALID, why)
@@ -66,3 +69,8 @@ def _led(
     else:
         return replace(unit, managed=True, leader=target)
     return replace(unit, managed=True, refusal=unit.refusal or wrong)
+
+
+def _same_address(follower: Entity) -> Rejection:
+    why = f"{follower.label}: spec.follow: {follower.follow!r} has this very address"
+    return Rejection(Reason.FOLLOW_SAME_ADDRESS, why)

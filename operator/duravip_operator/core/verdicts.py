@@ -59,7 +59,7 @@ def verdicts(
 def refused(rejection: Rejection) -> Verdict:
     """The verdict on something that is not taken as it stands."""
     reason, message = rejection
-    if reason is Reason.NO_TOPOLOGY:
+    if reason in {Reason.NO_TOPOLOGY, Reason.FOLLOW_SAME_ADDRESS}:
         return Verdict(State.UNASSIGNED, reason, message)
     broken: Advisory = ("Broken", reason, message)
     return Verdict(State.BROKEN, reason, message, advisories=(broken,))
