@@ -168,12 +168,13 @@ class RealWorld(RealFates):
     def _differences(self, wanted: Mapping[str, Body]) -> list[str]:
         found = []
         for who, fields in wanted.items():
-            look = self._look(who)
+            look = self.look(who)
             if {name: look.get(name) for name in fields} != fields:
                 found.append(f"{who}: wanted {fields}, is {look}")
         return found
 
-    def _look(self, who: str) -> Body:
+    def look(self, who: str) -> Body:
+        """What `then` can ask of an object or a node, as it stands."""
         if who in self.lab.machines:
             plumbings = {body["metadata"]["name"]: body for body in self._list("nodeplumbings")}
             return {"serves": _served(plumbings[who]) if who in plumbings else []}

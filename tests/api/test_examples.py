@@ -1,0 +1,140 @@
+"""The manual's listings, translated in docs/examples, applied as they are: they do as it says."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from api.real_world import RealWorld
+from lab.cluster import Lab
+from lab.fleet import PROGRAMS
+
+EXAMPLES = Path(__file__).parents[2] / "docs/examples"
+BOTH = ["eth1", "eth2"]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """Nodes n1 and n2, which the examples name."""
+    with Lab("api", nodes=2) as lab:
+        yield lab
+
+
+@pytest.fixture(scope="module")
+def world(lab: Lab) -> RealWorld:
+    return RealWorld(lab)
+
+
+def play(world: RealWorld, name: str, act: Callable[[], None]) -> None:
+    """Apply an example, and act."""
+
+    def applied() -> None:
+        world.lab.kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"))
+        act()
+
+    nodes = {"n1": {"interfaces": BOTH}, "n2": {"interfaces": BOTH}}
+    world.play({"nodes": nodes}, applied)
+
+
+def test_every_example_is_tried() -> None:
+    tried = {"seed", "preference", "follow", "same-address", "groups", "unsafe"}
+    assert {file.stem for file in EXAMPLES.glob("*.yaml")} == tried
+
+
+def aliases(world: RealWorld) -> dict[str, set[str]]:
+    """`{node: what is plumbed on its eth1 beside its own address}`."""
+    found = {}
+    for node in world.lab.nodes:
+        words = node.run(["ip", "-4", "-o", "addr", "show", "dev", "eth1"]).split()
+        found[node.name] = {word for word in words if word.endswith("/32")}
+    return found
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("lab")
+def test_two_listeners_and_two_bindings_have_one_owner_each(world: RealWorld) -> None:
+    def act() -> None:
+        first = {"state": "Owned", "owner": "n1", "interface": "eth1", "flags": "-"}
+        second = {**first, "owner": "n2"}
+        world.expect(
+            {
+                "DuraVIP smtp-1": first,
+                "Binding duravip-1": first,
+                "DuraVIP smtp-2": second,
+                "Binding duravip-2": second,
+                "Topology example": {"mask": 32, "nodes": 2, "addresses": 2},
+            }
+        )
+        assert aliases(world) == {"n1": {"10.1.1.1/32"}, "n2": {"10.1.1.2/32"}}
+        world.crash(["n1"])
+        world.expect({"Binding duravip-1": {"owner": "n2", "moved": "NodeLost"}})
+        world.boot(["n1"])
+        world.expect({"DuraVIP smtp-1": first, "DuraVIP smtp-2": second})
+
+    play(world, "seed", act)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("lab")
+def test_the_preferred_node_has_it_whenever_it_can(world: RealWorld) -> None:
+    def act() -> None:
+        world.expect({"DuraVIP smtp": {"owner": "n1"}, "Binding foo": {"owner": "n1"}})
+        world.exclude(["n1"])
+        world.expect({"DuraVIP smtp": {"owner": "n2"}, "Binding foo": {"owner": "n2"}})
+        world.include(["n1"])
+        world.expect({"DuraVIP smtp": {"owner": "n1"}, "Binding foo": {"owner": "n1"}})
+
+    play(world, "preference", act)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("lab")
+def test_the_listener_follows_the_binding_to_another_node(world: RealWorld) -> None:
+    def act() -> None:
+        world.expect(
+            {"Binding bindingname": {"state": "Owned"}, "DuraVIP smtp": {"state": "Owned"}}
+        )
+        had = world.look("Binding bindingname")["owner"]
+        assert world.look("DuraVIP smtp")["owner"] == had
+        world.crash([had])
+        other = "n2" if had == "n1" else "n1"
+        leader = {"owner": other, "interface": "eth2", "moved": "NodeLost"}
+        follower = {"owner": other, "interface": "eth1", "moved": "Follow"}
+        world.expect({"Binding bindingname": leader, "DuraVIP smtp": follower})
+
+    play(world, "follow", act)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("lab")
+def test_a_listener_does_not_follow_its_own_address(world: RealWorld) -> None:
+    def act() -> None:
+        refused = {"state": "Unassigned", "reason": "FollowSameAddress", "owner": None}
+        world.expect({"DuraVIP example": refused, "Binding example": {"state": "Owned"}})
+
+    play(world, "same-address", act)
+
+
+@pytest.mark.timeout(900)
+def test_each_node_has_a_binding_of_the_group(lab: Lab, world: RealWorld) -> None:
+    def act() -> None:
+        world.expect({f"Binding bulk-{n}": {"owner": f"n{n}"} for n in (1, 2)})
+        argv = [PROGRAMS / "kubectl-duravip", "groups", "-o", "json"]
+        environment = {**os.environ, "KUBECONFIG": str(lab.kubeconfig)}
+        (group,) = json.loads(subprocess.check_output(argv, env=environment, timeout=120))
+        assert (group["group"], group["missing"]) == ("bulk", [])
+
+    play(world, "groups", act)
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.usefixtures("lab")
+def test_an_address_that_only_one_node_listens_on_is_unsafe_and_served(world: RealWorld) -> None:
+    def act() -> None:
+        marked = {"state": "Owned", "flags": "Unsafe"}
+        world.expect({"DuraVIP smtp": marked, "Binding example": marked})
+
+    play(world, "unsafe", act)
