@@ -1,5 +1,6 @@
 """The order of one step of the agent."""
 
+import time
 from collections.abc import Sequence
 
 import pytest
@@ -46,14 +47,13 @@ def test_without_contact_nothing_is_armed_and_what_is_armed_stays() -> None:
 def test_what_could_be_heard_too_late_is_muted_again() -> None:
     agent = serving(A)
     agent.grant(A, B)
-    agent.lifeline.limits = Limits(contact=0.01)
+    agent.lifeline.limits = Limits(contact=1.0)
     agent.world.contact = Contact(clock.now(), 0, agent.generation)
     add = agent.world.add
 
     def slow(aliases: Sequence[Alias]) -> dict[Alias, str]:
-        end = clock.now() + 0.02
-        while clock.now() < end:
-            pass
+        while not agent.world.contact or clock.now() < agent.world.contact.sent + 1.0:
+            time.sleep(0.01)
         return dict(add(aliases))
 
     agent.world.add = slow
