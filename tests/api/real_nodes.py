@@ -103,9 +103,7 @@ def cut(node: Machine, interface: str) -> None:
 
 def deafen(node: Machine) -> None:
     """Keep the API server from a node whose agent still beats."""
-    rules = (
-        f"{DEAF} {{ chain out {{ type filter hook output priority 0; tcp dport 6443 drop; }}; }}"
-    )
+    rules = f"{DEAF} {{ chain in {{ type filter hook input priority 0; tcp sport 6443 drop; }}; }}"
     node.run(["nft", rules])
 
 
