@@ -14,8 +14,9 @@ from duravip_api import timing
 from duravip_operator import cluster, leadership, metrics, rounds
 from duravip_operator.caches import Caches
 from duravip_operator.core import decision, handover, specs
-from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
-from duravip_operator.pulse import Entry, Pulse, entry_of
+from duravip_operator.core.snapshot import Plumbing, Snapshot
+from duravip_operator.outlook import Outlook
+from duravip_operator.pulse import Briefing, Pulse
 from duravip_operator.reporting import Reporting
 from duravip_operator.settings import Settings
 from duravip_operator.vigil import Vigil
@@ -25,8 +26,9 @@ log = logging.getLogger(__name__)
 DEBOUNCE = 0.005
 """Events that come within this many seconds of one another are answered by one pass."""
 
-SETTLED_AFTER = 1.0
-"""A cold replica waits for so long more than a node needs to grow mature, in seconds."""
+HELD_BACK = 0.3
+"""A move is not spoken of before it is done, or has taken so long: each status that says that an
+address is about to move would only delay it."""
 
 WORST_PAUSE = 5.0
 """The longest pause after passes that failed, in seconds."""
@@ -55,14 +57,14 @@ class Loop:
         self._wake = asyncio.Event()
         self._memory: handover.Memory = {}
         self._last_plans: dict[str, handover.Plan] = {}
-        self._roster: dict[str, tuple[Plumbing, Entry]] = {}
         self._epoch: int | None = None
         self._must_hurry = False
         """Something was taken from a node that does not serve it: the next pass may grant it."""
         self._decided: decision.Decision | None = None
-        self._started = time.monotonic()
-        self._is_settled = False
+        self._moving_since: float | None = None
         self._rounds = rounds.Rounds(parts.settings)
+        self._outlook = Outlook(parts.settings, parts.caches, parts.pulse, parts.vigil)
+        self._briefing = Briefing(parts.pulse, parts.settings.pulse_advertise)
 
     def wake(self) -> None:
         """Something changed: make a pass soon."""
@@ -71,7 +73,7 @@ class Loop:
     def hear(self, node: str) -> None:
         """A beat of this node says something new: maybe what a hand-over waits for."""
         plumbing = self._parts.caches.plumbings.get(node)
-        if plumbing and not plumbing.acted and self._has_let_go(plumbing):
+        if plumbing and not plumbing.acted and self._outlook.has_let_go(plumbing):
             self._must_hurry = True
             self.wake()
 
@@ -101,81 +103,50 @@ class Loop:
     async def _pass(self) -> None:
         parts = self._parts
         epoch = parts.elector.epoch
-        self._tell_pulse(epoch)
+        self._briefing.tell(epoch, parts.caches.plumbings)
         self._note_leadership(epoch)
         if epoch is None or not parts.caches.is_warm:
             return
         with parts.metrics.pass_seconds.time():
-            snapshot = self._snapshot()
-            self._memory = handover.remembered(self._memory, snapshot)
-            if await self._prepare(snapshot, epoch) or not self._has_settled(snapshot):
+            snapshot = self._look(self._rounds.due())
+            if await self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
                 return
-            decided = decision.decided(snapshot, self._memory, self._decided)
-        self._decided = decided
-        await self._grant(snapshot, decided.plans, epoch)
-        say = parts.reporting.note if self._must_hurry else parts.reporting.report
-        say(snapshot, decided)
+            self._decided = decision.decided(snapshot, self._memory, self._decided)
+        await self._grant(snapshot, self._decided.plans, epoch)
+        while self._must_hurry:
+            # What was taken out of a dead node's spec may be granted now, to whom was chosen.
+            self._must_hurry = False
+            parts.reporting.note(snapshot, self._decided)
+            snapshot = self._look()
+            self._decided = decision.continued(self._decided, snapshot, self._memory)
+            await self._grant(snapshot, self._decided.plans, epoch)
+        say = parts.reporting.note if self._is_moving() else parts.reporting.report
+        say(snapshot, self._decided)
 
-    def _tell_pulse(self, epoch: int | None) -> None:
-        """Who is to be heard, where they are, and which spec each of them should know of."""
-        plumbings, pulse = self._parts.caches.plumbings, self._parts.pulse
-        known, self._roster = self._roster, {}
-        for name, plumbing in plumbings.items():
-            entry = known.get(name)
-            is_same = entry is not None and entry[0] is plumbing
-            self._roster[name] = entry if entry and is_same else (plumbing, entry_of(plumbing))
-        pulse.expect(frozenset(n for n, p in plumbings.items() if self._reaches_us(p)))
-        pulse.tell(
-            epoch,
-            {name: plumbing.generation for name, plumbing in plumbings.items()},
-            {name: entry for name, (_, entry) in self._roster.items()},
-        )
+    def _look(self, balance: int | None = None) -> Snapshot:
+        snapshot = self._outlook.snapshot(balance)
+        self._memory = handover.remembered(self._memory, snapshot)
+        return snapshot
 
-    def _has_settled(self, snapshot: Snapshot) -> bool:
-        """Whether this replica has listened for long enough to know who is there.
-
-        A cold one waits for that once, so that the first node to be heard does not get everything.
-        """
-        settings = self._parts.settings
-        waited = time.monotonic() - self._started >= settings.mature + SETTLED_AFTER
-        unsure = {Hearing.UNHEARD, Hearing.YOUNG}
-        heard = (snapshot.hearing.get(n, Hearing.UNHEARD) for n in snapshot.plumbings)
-        self._is_settled |= waited or unsure.isdisjoint(heard)
-        return self._is_settled
-
-    def _has_let_go(self, plumbing: Plumbing) -> bool:
-        heard = self._parts.pulse.beats().get(plumbing.node)
-        return heard is not None and not plumbing.acted and handover.has_let_go(plumbing, heard)
-
-    def _reaches_us(self, plumbing: Plumbing) -> bool:
-        return self._parts.settings.pulse_advertise in plumbing.pulse
+    def _is_moving(self) -> bool:
+        """Whether addresses are between two nodes, and have not been for long."""
+        now = time.monotonic()
+        if not (self._decided and self._decided.waiting):
+            self._moving_since = None
+            return False
+        if self._moving_since is None:
+            self._moving_since = now
+            asyncio.get_running_loop().call_later(HELD_BACK, self.wake)
+        return now - self._moving_since < HELD_BACK
 
     def _note_leadership(self, epoch: int | None) -> None:
         if epoch == self._epoch:
             return
         self._epoch = epoch
-        self._memory = {}
+        self._memory, self._decided = {}, None
         self._parts.reporting.forget()
         self._parts.metrics.lead(epoch)
         log.info("not leading" if epoch is None else f"leading with epoch {epoch}")
-
-    def _snapshot(self) -> Snapshot:
-        caches, pulse = self._parts.caches, self._parts.pulse.view()
-        return Snapshot(
-            entities=tuple(caches.entities.values()),
-            topologies=tuple(caches.topologies.values()),
-            nodes=dict(caches.nodes),
-            plumbings=dict(caches.plumbings),
-            hearing=dict(pulse.hearing),
-            silences=dict(pulse.silences),
-            witnessed=dict(pulse.witnessed),
-            given_up=self._parts.vigil.given_up,
-            distrusted=self._parts.vigil.distrusted,
-            let_go=frozenset(n for n, p in caches.plumbings.items() if self._has_let_go(p)),
-            fencing=self._parts.settings.fencing,
-            max_aliases=self._parts.settings.max_aliases,
-            balance=self._rounds.due(),
-        )
 
     async def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether that took any writing."""
@@ -222,7 +193,8 @@ class Loop:
             return
         self._memory = handover.after_write(self._memory, plumbing, after)
         self._parts.caches.adopt(after)
-        self._tell_pulse(self._parts.elector.epoch)  # the agent is told at once
+        # The agent is told at once.
+        self._briefing.tell(self._parts.elector.epoch, self._parts.caches.plumbings)
         if plumbing.stopped or plumbing.node in self._parts.pulse.view().silences:
             self._must_hurry |= not plumbing.granted <= after.granted
         _log_change(plumbing, after)

@@ -5,8 +5,9 @@ of a program that reads long lists hears a beat up to a second late; a process d
 """
 
 from duravip_operator.core.handover import Heard
+from duravip_operator.pulse.briefing import Briefing
 from duravip_operator.pulse.messages import View
 from duravip_operator.pulse.pulse import Pulse
 from duravip_operator.pulse.roster import Entry, entry_of
 
-__all__ = ["Entry", "Heard", "Pulse", "View", "entry_of"]
+__all__ = ["Briefing", "Entry", "Heard", "Pulse", "View", "entry_of"]

@@ -1,0 +1,67 @@
+"""What a pass looks at: everything that is known at one moment, as one snapshot."""
+
+import time
+from dataclasses import dataclass
+from typing import Final
+
+from duravip_operator.caches import Caches
+from duravip_operator.core import handover
+from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
+from duravip_operator.pulse import Pulse
+from duravip_operator.settings import Settings
+from duravip_operator.vigil import Vigil
+
+SETTLED_AFTER: Final = 1.0
+"""A cold replica waits for so long more than a node needs to grow mature, in seconds."""
+
+
+@dataclass
+class Outlook:
+    """In the asyncio thread."""
+
+    settings: Settings
+    caches: Caches
+    pulse: Pulse
+    vigil: Vigil
+
+    def __post_init__(self) -> None:
+        """Begin to wait."""
+        self._started = time.monotonic()
+        self._is_settled = False
+
+    def snapshot(self, balance: int | None = None) -> Snapshot:
+        """Everything as it is known now; `balance` says how many may move to even out the load."""
+        caches, pulse = self.caches, self.pulse.view()
+        return Snapshot(
+            entities=tuple(caches.entities.values()),
+            topologies=tuple(caches.topologies.values()),
+            nodes=dict(caches.nodes),
+            plumbings=dict(caches.plumbings),
+            hearing=dict(pulse.hearing),
+            silences=dict(pulse.silences),
+            witnessed=dict(pulse.witnessed),
+            given_up=self.vigil.given_up,
+            distrusted=self.vigil.distrusted,
+            let_go=frozenset(n for n, p in caches.plumbings.items() if self.has_let_go(p)),
+            fencing=self.settings.fencing,
+            max_aliases=self.settings.max_aliases,
+            balance=balance,
+        )
+
+    def has_let_go(self, plumbing: Plumbing) -> bool:
+        """Whether a node says in its beats, and not yet in its status, that it has let go."""
+        heard = self.pulse.beats().get(plumbing.node)
+        if heard is None or plumbing.acted or plumbing.node in self.vigil.distrusted:
+            return False
+        return handover.has_let_go(plumbing, heard)
+
+    def has_settled(self, snapshot: Snapshot) -> bool:
+        """Whether this replica has listened for long enough to know who is there.
+
+        A cold one waits for that once, so that the first node to be heard does not get everything.
+        """
+        waited = time.monotonic() - self._started >= self.settings.mature + SETTLED_AFTER
+        unsure = {Hearing.UNHEARD, Hearing.YOUNG}
+        heard = (snapshot.hearing.get(n, Hearing.UNHEARD) for n in snapshot.plumbings)
+        self._is_settled |= waited or unsure.isdisjoint(heard)
+        return self._is_settled
