@@ -86,9 +86,9 @@ class RealWorld(RealFates):
         silent = {found[1] for found in SILENT.finditer(log)}
         return "not leading" in log or not silent <= self.touched
 
-    def expect(self, wanted: Mapping[str, Body]) -> None:
-        """Wait until every object is as wanted, and stays so."""
-        if not self._differences(wanted):
+    def expect(self, wanted: Mapping[str, Body], *, is_new: bool = True) -> None:
+        """Wait until every object is as wanted, and stays so if something `is_new`."""
+        if is_new and not self._differences(wanted):
             time.sleep(LINGER)
         end = time.monotonic() + PATIENCE
         while differences := self._differences(wanted):

@@ -48,6 +48,6 @@ def test_scenario(world: RealWorld, file: Path) -> None:
             for verb, what in step.get("when", {}).items():
                 getattr(world, verb)(what)
             if "real" not in step:
-                world.expect(step["then"])
+                world.expect(step["then"], is_new="when" in step)
 
     world.play(scenario["given"], act)
