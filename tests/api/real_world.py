@@ -27,7 +27,6 @@ PATIENCE: Final = 30
 LINGER: Final = 0.8
 """What was wanted before anything was done must still be there after so many seconds."""
 SILENT: Final = re.compile(r"node (\S+) is silent")
-NEVER: Final = "--balance-interval=3600"
 
 Body = dict[str, Any]
 
@@ -189,7 +188,7 @@ class RealWorld(RealFates):
 def options(given: Mapping[str, Any]) -> tuple[str, ...]:
     """The operator's options in a scenario."""
     size = given.get("balance")
-    rounds = (NEVER,) if size is None else ("--balance-interval=1", f"--balance-set-size={size}")
+    rounds = () if size is None else ("--balance-interval=1", f"--balance-set-size={size}")
     return (*rounds, f"--max-aliases={given.get('maxAliases', 10240)}")
 
 

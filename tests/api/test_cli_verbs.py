@@ -26,10 +26,7 @@ def lab() -> Iterator[Lab]:
 def fleet(lab: Lab) -> Fleet:
     """Three nodes with some addresses, which nothing but people moves."""
     fleet = Fleet(lab)
-    for machine in ("n1", "n2"):
-        fleet.start_operator(machine, "--balance-interval=3600")
-    for node in lab.nodes:
-        fleet.start_agent(node.name)
+    fleet.start()
     objects = [topology(), binding("out", VIP, group="g"), duravip("in", FOLLOWER, follow="out")]
     apply(lab, [*objects, duravip("fixed", FIXED, preference="n1")])
     wait_until(lambda: len(fleet.owners()) == 3 and all(fleet.owners().values()), "owned", 60)

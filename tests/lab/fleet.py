@@ -55,6 +55,7 @@ class Fleet:
                 f"--pulse-key-file={self._key}",
                 "--http-listen=127.0.0.1:9480",
                 f"--mature={mature}",
+                "--balance-interval=3600",  # nothing moves but for what a test does
                 *options,
             ]
         )
