@@ -233,4 +233,5 @@ def _holds(plumbing: Body) -> bool:
 
 
 def _is_observed(body: Body) -> bool:
-    return (body.get("status") or {}).get("observedGeneration") == body["metadata"]["generation"]
+    seen_of = (body.get("status") or {}).get("observedGeneration")
+    return bool(seen_of == body["metadata"]["generation"])

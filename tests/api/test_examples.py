@@ -122,7 +122,7 @@ def test_a_listener_does_not_follow_its_own_address(world: RealWorld) -> None:
 def test_each_node_has_a_binding_of_the_group(lab: Lab, world: RealWorld) -> None:
     def act() -> None:
         world.expect({f"Binding bulk-{n}": {"owner": f"n{n}"} for n in (1, 2)})
-        argv = [PROGRAMS / "kubectl-duravip", "groups", "-o", "json"]
+        argv = [str(PROGRAMS / "kubectl-duravip"), "groups", "-o", "json"]
         environment = {**os.environ, "KUBECONFIG": str(lab.kubeconfig)}
         (group,) = json.loads(subprocess.check_output(argv, env=environment, timeout=120))
         assert (group["group"], group["missing"]) == ("bulk", [])

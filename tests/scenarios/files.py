@@ -52,7 +52,7 @@ def identity(who: str) -> tuple[str, str, str]:
 def seen(status: Body) -> dict[str, Any]:
     """What `then` can ask of an object: fields of its status, and shortened conditions."""
     conditions = status.get("conditions", [])
-    ready = next((c for c in conditions if c["type"] == "Ready"), {})
+    ready: Body = next((c for c in conditions if c["type"] == "Ready"), {})
     move = status.get("lastMove") or {}
     return {
         "owner": None,

@@ -55,7 +55,7 @@ def entity(number: int, age: int) -> Entity:
 
 def entities(numbers: Sequence[int]) -> tuple[Entity, ...]:
     """Of those that have one name only the first is there, as in an API server."""
-    found = {}
+    found: dict[tuple[str, str, str], Entity] = {}
     for age, number in enumerate(numbers):
         one = entity(number, age)
         found.setdefault((one.kind, one.namespace, one.name), one)
