@@ -4,31 +4,36 @@ import json
 import re
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from kubernetes import client
 
 from api.real_fates import RealFates
 from api.real_nodes import RealNodes
+from api.real_objects import (
+    GROUP,
+    Body,
+    claim,
+    granted,
+    holds,
+    is_observed,
+    manifest,
+    namespace_named,
+    served,
+)
 from api.real_strangers import Strangers
 from bench.scrapes import value
-from duravip_api.addresses import expanded
-from duravip_api.requests import stamp
 from lab.cluster import Lab
 from lab.errors import LabError
 from lab.fleet import Fleet, wait_until
 from scenarios.files import forms, identity, seen
 
 PLURALS: Final = {"DuraVIP": "duravips", "Binding": "vipbindings", "Topology": "topologies"}
-GROUP: Final = ("duravip.io", "v1alpha1")
 METRICS: Final = "http://127.0.0.1:9480/metrics"
 PATIENCE: Final = 30
 LINGER: Final = 0.8
 """What was wanted before anything was done must still be there after so many seconds."""
 SILENT: Final = re.compile(r"node (\S+) is silent")
-
-Body = dict[str, Any]
 
 
 class RealWorld(RealFates):
@@ -100,7 +105,7 @@ class RealWorld(RealFates):
         """Create or change objects; of those that claim one thing the first is the oldest."""
         batch: list[Body] = []
         for body in objects:
-            if any(_claim(body) == _claim(other) for other in batch):
+            if any(claim(body) == claim(other) for other in batch):
                 self._apply(batch)
                 time.sleep(1.1)  # the age of objects counts in seconds
                 batch = []
@@ -118,7 +123,9 @@ class RealWorld(RealFates):
 
     def _apply(self, batch: list[Body]) -> None:
         spaces = {body["namespace"] for body in batch if "namespace" in body}
-        items = [_namespace(name) for name in sorted(spaces)] + [_object(body) for body in batch]
+        items = [namespace_named(name) for name in sorted(spaces)] + [
+            manifest(body) for body in batch
+        ]
         content = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         self.lab.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=content)
 
@@ -149,18 +156,16 @@ class RealWorld(RealFates):
         except LabError:
             return False
         heard = value(shown, "duravip_operator_nodes", hearing="alive")
-        return names == nodes and heard == len(nodes) and not any(map(_holds, plumbings))
+        return names == nodes and heard == len(nodes) and not any(map(holds, plumbings))
 
     def _is_read(self) -> bool:
-        return all(
-            _is_observed(body) for plural in PLURALS.values() for body in self._list(plural)
-        )
+        return all(is_observed(body) for plural in PLURALS.values() for body in self._list(plural))
 
     def _is_settled(self) -> bool:
         plumbings, entities = self._list("nodeplumbings"), self.entities()
         return (
             self._is_read()
-            and all(_granted(body) == _served(body) and _is_observed(body) for body in plumbings)
+            and all(granted(body) == served(body) and is_observed(body) for body in plumbings)
             and all(body["status"]["state"] != "Moving" for body in entities)
         )
 
@@ -176,7 +181,7 @@ class RealWorld(RealFates):
         """What `then` can ask of an object or a node, as it stands."""
         if who in self.lab.machines:
             plumbings = {body["metadata"]["name"]: body for body in self._list("nodeplumbings")}
-            return {"serves": _served(plumbings[who]) if who in plumbings else []}
+            return {"serves": served(plumbings[who]) if who in plumbings else []}
         kind, namespace, name = identity(who)
         for body in self._list(PLURALS[kind]):
             meta = body["metadata"]
@@ -190,48 +195,3 @@ def options(given: Mapping[str, Any]) -> tuple[str, ...]:
     size = given.get("balance")
     rounds = () if size is None else ("--balance-interval=1", f"--balance-set-size={size}")
     return (*rounds, f"--max-aliases={given.get('maxAliases', 10240)}")
-
-
-def _claim(body: Body) -> Any:
-    """What only the oldest of several objects can have."""
-    spec = body.get("spec", {})
-    return spec.get("address") or spec.get("cidr") or body
-
-
-def _object(body: Body) -> Body:
-    annotations = {
-        name: text.replace("@now", f"@{stamp(datetime.now(UTC))}")
-        for name, text in body.get("annotations", {}).items()
-    }
-    metadata = {"name": body["name"], "annotations": annotations}
-    if body["kind"] != "Topology":
-        metadata["namespace"] = body.get("namespace", "default")
-    return {
-        "apiVersion": "/".join(GROUP),
-        "kind": body["kind"],
-        "metadata": metadata,
-        "spec": body.get("spec", {}),
-    }
-
-
-def _namespace(name: str) -> Body:
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-
-
-def _granted(plumbing: Body) -> list[str]:
-    interfaces = plumbing["spec"].get("interfaces", [])
-    listed = [a for i in interfaces for a in (*i.get("granted", ()), *i.get("contested", ()))]
-    return sorted(expanded(listed))
-
-
-def _served(plumbing: Body) -> list[str]:
-    return sorted(expanded((plumbing.get("status") or {}).get("served", [])))
-
-
-def _holds(plumbing: Body) -> bool:
-    return bool(_granted(plumbing) or _served(plumbing)) or not _is_observed(plumbing)
-
-
-def _is_observed(body: Body) -> bool:
-    seen_of = (body.get("status") or {}).get("observedGeneration")
-    return bool(seen_of == body["metadata"]["generation"])

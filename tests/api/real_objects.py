@@ -1,0 +1,62 @@
+"""The objects of a scenario as an API server takes them, and what NodePlumbings tell."""
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from duravip_api.addresses import expanded
+from duravip_api.requests import stamp
+
+GROUP: Final = ("duravip.io", "v1alpha1")
+
+Body = dict[str, Any]
+
+
+def claim(body: Body) -> Any:
+    """What only the oldest of several objects can have."""
+    spec = body.get("spec", {})
+    return spec.get("address") or spec.get("cidr") or body
+
+
+def manifest(body: Body) -> Body:
+    """The object as people would apply it; `@now` in an annotation is the time."""
+    annotations = {
+        name: text.replace("@now", f"@{stamp(datetime.now(UTC))}")
+        for name, text in body.get("annotations", {}).items()
+    }
+    metadata = {"name": body["name"], "annotations": annotations}
+    if body["kind"] != "Topology":
+        metadata["namespace"] = body.get("namespace", "default")
+    return {
+        "apiVersion": "/".join(GROUP),
+        "kind": body["kind"],
+        "metadata": metadata,
+        "spec": body.get("spec", {}),
+    }
+
+
+def namespace_named(name: str) -> Body:
+    """A namespace."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def granted(plumbing: Body) -> list[str]:
+    """What a node is granted."""
+    interfaces = plumbing["spec"].get("interfaces", [])
+    listed = [a for i in interfaces for a in (*i.get("granted", ()), *i.get("contested", ()))]
+    return sorted(expanded(listed))
+
+
+def served(plumbing: Body) -> list[str]:
+    """What it serves, as its agent says."""
+    return sorted(expanded((plumbing.get("status") or {}).get("served", [])))
+
+
+def holds(plumbing: Body) -> bool:
+    """Whether it may still hold something."""
+    return bool(granted(plumbing) or served(plumbing)) or not is_observed(plumbing)
+
+
+def is_observed(body: Body) -> bool:
+    """Whether the status speaks of the spec as it stands."""
+    seen_of = (body.get("status") or {}).get("observedGeneration")
+    return bool(seen_of == body["metadata"]["generation"])
