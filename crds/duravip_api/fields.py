@@ -5,6 +5,8 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from duravip_api.addresses import LONGEST_ITEM
+
 
 class Model(BaseModel):
     """A part of an object: snake_case here, camelCase in the API.
@@ -66,8 +68,8 @@ VirtualAddress = Annotated[
 ]
 """An address that can move between hosts."""
 
-AddressRange = Annotated[str, Field(min_length=2, max_length=91)]
-"""`first-last`, or one address alone."""
+AddressRange = Annotated[str, Field(min_length=2, max_length=LONGEST_ITEM)]
+"""One address, `first-last`, or several of those as `addresses.grouped` writes them."""
 
 Cidr = Annotated[
     str,

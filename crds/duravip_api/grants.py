@@ -37,7 +37,7 @@ class InterfaceGrant(Model):
         list[AddressRange],
         Field(
             max_length=16384,
-            description="The addresses: one each, or `first-last`.",
+            description="The addresses: e.g. `10.1.1.1,3,7-9` for five of them.",
             json_schema_extra=ATOMIC,
         ),
     ] = []

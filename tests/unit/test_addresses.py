@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duravip_api.addresses import block, expanded, ranges
+from duravip_api.addresses import block, expanded, grouped, ranges
 
 V4 = st.integers(0x0A010100, 0x0A010140).map(lambda number: str(IPv4Address(number)))
 V6 = st.integers(0, 64).map(lambda number: str(IPv6Address((0xFD << 120) + number)))
@@ -19,6 +19,25 @@ def test_ranges_expand_to_what_they_were_made_from(addresses: set[str]) -> None:
     assert len(listed) <= len(addresses)
 
 
+@given(st.sets(V4 | V6))
+def test_groups_expand_to_what_they_were_made_from(addresses: set[str]) -> None:
+    assert sorted(expanded(grouped(addresses))) == sorted(addresses)
+
+
+def test_what_differs_in_its_last_part_only_shares_an_item() -> None:
+    assert grouped(["10.1.1.1", "10.1.1.3", "10.1.1.4", "10.1.2.1", "fd00::a", "fd00::c"]) == [
+        "10.1.1.1,3-4",
+        "10.1.2.1",
+        "fd00::a,c",
+    ]
+    assert grouped(["10.1.1.9", "10.1.1.255", "10.1.2.0", "10.1.2.7"]) == [
+        "10.1.1.9",
+        "10.1.1.255-10.1.2.0",
+        "10.1.2.7",
+    ]
+    assert max(map(len, grouped(f"fd00::{2 * n:x}" for n in range(3000)))) <= 1024
+
+
 def test_neighbours_share_a_range() -> None:
     assert ranges(["10.1.1.3", "10.1.1.1", "10.1.1.2", "10.1.1.9", "10.1.1.2"]) == [
         "10.1.1.1-10.1.1.3",
@@ -27,7 +46,16 @@ def test_neighbours_share_a_range() -> None:
 
 
 @pytest.mark.parametrize(
-    "item", ["10.1.1.9-10.1.1.1", "10.1.1.1-fd00::1", "x", "10.1.1.1-", "10.0.0.0-10.9.9.9"]
+    "item",
+    [
+        "10.1.1.9-10.1.1.1",
+        "10.1.1.1-fd00::1",
+        "x",
+        "10.1.1.1-",
+        "10.0.0.0-10.9.9.9",
+        "10.1.1.1,",
+        "10.1.1.1,x",
+    ],
 )
 def test_a_malformed_or_enormous_range_is_refused(item: str) -> None:
     with pytest.raises(ValueError, match=r"range|address"):

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from duravip_agent.core.fencing import Granted
-from duravip_api.addresses import expanded, numbered
+from duravip_api.addresses import expanded, first_of, numbered
 from duravip_api.grants import InterfaceGrant, NodePlumbingSpec
 
 LONGEST_NAME = 45
@@ -131,7 +131,7 @@ def _read(items: list[str], where: Placement, reading: _Reading) -> set[str]:
 
 
 def _named_by(item: str, mask: int) -> Iterator[str]:
-    family, _ = numbered(item.partition("-")[0])
+    family, _ = numbered(first_of(item))
     if mask > _LONGEST_MASK[family]:
         raise ValueError(f"a mask of {mask} does not fit the address")
     return expanded([item])

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from duravip_api.addresses import ranges
+from duravip_api.addresses import grouped
 from duravip_operator.core.handover import Plan
 
 
@@ -20,8 +20,8 @@ def spec(
                 "arpAllHosts": where.arp_all_hosts,
                 "arpTargets": list(where.arp_targets),
                 "fencing": where.fencing or "Segment",
-                "granted": ranges(addresses - plan.contested),
-                "contested": ranges(addresses & plan.contested),
+                "granted": grouped(addresses - plan.contested),
+                "contested": grouped(addresses & plan.contested),
             }
             for where, addresses in plan.grants.items()
             if addresses

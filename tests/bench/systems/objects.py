@@ -9,7 +9,7 @@ from urllib3.exceptions import HTTPError
 
 from bench.spread import NODES, addresses, at_home, homes
 from duravip_api import GROUP, VERSION
-from duravip_api.addresses import ranges
+from duravip_api.addresses import grouped
 from lab.cluster import Lab
 from lab.errors import LabError
 
@@ -74,7 +74,7 @@ def _unsettled(plumbing: Mapping[str, Any] | None, node: str, count: int) -> str
         return f"{node} has no NodePlumbing"
     spec, status = plumbing.get("spec", {}), plumbing.get("status", {})
     grants = spec.get("interfaces", [])
-    wanted = ranges(at_home(node, count))
+    wanted = grouped(at_home(node, count))
     if sorted(r for grant in grants for r in grant.get("granted", [])) != sorted(wanted):
         return f"{node} is granted {spec.get('grantedCount')} addresses"
     if set(status.get("served", [])) != set(at_home(node, count)):
