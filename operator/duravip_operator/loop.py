@@ -57,6 +57,7 @@ class Loop:
         self._wake = asyncio.Event()
         self._memory: handover.Memory = {}
         self._last_plans: dict[str, handover.Plan] = {}
+        """What each NodePlumbing granted when it was seen last, by whoever leads."""
         self._epoch: int | None = None
         self._must_hurry = False
         """Something was taken from a node that does not serve it: the next pass may grant it."""
@@ -105,6 +106,8 @@ class Loop:
         epoch = parts.elector.epoch
         self._briefing.tell(epoch, parts.caches.plumbings)
         self._note_leadership(epoch)
+        known = parts.caches.plumbings
+        self._last_plans |= {name: handover.standing(found) for name, found in known.items()}
         if epoch is None or not parts.caches.is_warm:
             return
         with parts.metrics.pass_seconds.time():
@@ -177,7 +180,6 @@ class Loop:
         told = (self._parts.members.addresses(), self._ports)
         writes = []
         for name, plumbing in snapshot.plumbings.items():
-            self._last_plans[name] = handover.standing(plumbing)
             if not plans[name].is_in(plumbing) or (plumbing.pulse, plumbing.ports) != told:
                 writes.append(self._replace(plumbing, plans[name], epoch))
         if writes:
@@ -193,6 +195,7 @@ class Loop:
             return
         self._memory = handover.after_write(self._memory, plumbing, after)
         self._parts.caches.adopt(after)
+        self._last_plans[after.node] = handover.standing(after)
         # The agent is told at once.
         self._briefing.tell(self._parts.elector.epoch, self._parts.caches.plumbings)
         if plumbing.stopped or plumbing.node in self._parts.pulse.view().silences:

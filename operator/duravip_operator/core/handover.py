@@ -81,12 +81,15 @@ def has_let_go(plumbing: Plumbing, heard: Heard) -> bool:
 
 def remembered(memory: Memory, snapshot: Snapshot) -> Memory:
     """The memory brought up to date with what the agents have reported."""
-    return {
+    known = {
         name: Doubts(plumbing.uid, plumbing.generation)
         if name in snapshot.let_go
         else _doubts(memory.get(name), plumbing, is_heard=snapshot.hearing.get(name) in HEARD)
         for name, plumbing in snapshot.plumbings.items()
     }
+    # Of one whose object somebody has deleted: the next object knows nothing of it.
+    lost = {name: doubts for name, doubts in memory.items() if name in snapshot.nodes}
+    return {**lost, **known}
 
 
 def after_write(memory: Memory, before: Plumbing, after: Plumbing) -> Memory:
@@ -110,7 +113,7 @@ def plans(
     doubted = {
         name: doubts
         for name, doubts in memory.items()
-        if doubts.addresses != frozenset() and not snapshot.plumbings[name].stopped
+        if doubts.addresses != frozenset() and not _has_stopped(snapshot, name)
     }
     wanted: dict[str, dict[Placement, set[str]]] = {name: {} for name in snapshot.plumbings}
     contested: dict[str, set[str]] = defaultdict(set)
@@ -137,7 +140,12 @@ def plans(
         place.add(address)
         if is_contested:
             contested[owner].add(address)
-    made = {n: Plan(_frozen(grants), frozenset(contested[n])) for n, grants in wanted.items()}
+    made = {
+        name: standing(snapshot.plumbings[name])
+        if _is_unknown(snapshot, name)
+        else Plan(_frozen(grants), frozenset(contested[name]))
+        for name, grants in wanted.items()
+    }
     return made, frozenset(waiting)
 
 
@@ -161,6 +169,23 @@ def is_spent(snapshot: Snapshot, plumbing: Plumbing) -> bool:
     silence = snapshot.silences.get(plumbing.node)
     is_dead = silence is not None and silence.is_muted and not silence.answering
     return is_dead or plumbing.observed is None or (plumbing.acted and not plumbing.served)
+
+
+def _has_stopped(snapshot: Snapshot, node: str) -> bool:
+    plumbing = snapshot.plumbings.get(node)
+    return plumbing is not None and plumbing.stopped
+
+
+def _is_unknown(snapshot: Snapshot, node: str) -> bool:
+    """Whether its object was made again, with all that it granted, and its agent is silent since.
+
+    As long as nobody knows what it holds, all of that stays granted to it: the next leader could
+    not tell its object from that of a node which never had an agent.
+    """
+    plumbing = snapshot.plumbings[node]
+    if plumbing.boot or plumbing.observed is not None or node not in snapshot.nodes:
+        return False
+    return not all(snapshot.is_gone(node, where) for where in plumbing.grants)
 
 
 def _strict_interfaces(units: Mapping[str, Unit]) -> frozenset[str]:

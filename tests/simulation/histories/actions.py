@@ -37,10 +37,10 @@ KINDS: Mapping[str, Kind] = {
     "boots": Kind(t.boot, _each(NODES), 3),
     "agent is killed": Kind(t.kill, _each(NODES), 1, LOST),
     "agent stops": Kind(t.stop, _each(NODES), 1, DRAIN),
-    "freezes": Kind(t.freeze, _each(NODES), 2, LOST),
-    "thaws": Kind(t.thaw, _each(NODES), 2),
+    "freezes": Kind(t.freeze, _each(NODES), 3, LOST),
+    "thaws": Kind(t.thaw, _each(NODES), 3),
     "loop hangs": Kind(t.hang, _each(NODES), 1),
-    "is cut off": Kind(t.cut_off, _each((*NODES, *REPLICAS)), 3, LOST),
+    "is cut off": Kind(t.cut_off, _each((*NODES, *REPLICAS)), 4, LOST),
     "is reconnected": Kind(t.reconnect, _each((*NODES, *REPLICAS)), 3),
     "loses beats": Kind(t.lose_beats, _each(NODES), 1, LOST),
     "loses acknowledgements": Kind(t.lose_acks, _each(NODES)),
@@ -53,7 +53,7 @@ KINDS: Mapping[str, Kind] = {
         frozenset({MoveReason.LINK_DOWN, MoveReason.NODE_LOST}),
     ),
     "is plugged in": Kind(t.plug, _each(NODES, SEGMENTS)),
-    "loses a probe": Kind(t.lose_probe, _each(NODES, SEGMENTS)),
+    "loses probes": Kind(t.lose_probes, _each(SEGMENTS, (1, 2, 3)), 2),
     "kernel refuses": Kind(
         t.refuse, _each(NODES, ADDRESSES), 1, frozenset({MoveReason.REPAIR_FAILED})
     ),
@@ -62,7 +62,7 @@ KINDS: Mapping[str, Kind] = {
     "goes on": Kind(t.release, PARTS, 2),
     "makes a step": Kind(t.step, PARTS, 3),
     "order changes": Kind(t.reorder, _each(range(6))),
-    "operator pauses": Kind(t.pause, _each(REPLICAS), 2),
+    "operator pauses": Kind(t.pause, _each(REPLICAS), 3),
     "operator resumes": Kind(t.resume, _each(REPLICAS), 2),
     "operator restarts": Kind(t.restart, _each(REPLICAS), 1, LOST),
     "answer is lost": Kind(t.lose_answer, _each(REPLICAS)),
@@ -83,6 +83,9 @@ KINDS: Mapping[str, Kind] = {
     "is asked to move": Kind(w.move, _each("abd", NODES), 1, frozenset({MoveReason.REQUESTED})),
     "is asked away": Kind(w.give_away, _each("abd", NODES), 1, frozenset({MoveReason.REQUESTED})),
 }
+
+NEAR = frozenset({"n0", "o0"})
+"""Of what can happen, half concerns these, so that more happens to one node in one history."""
 
 PAUSES = (0, 1, 2, 3, 1, 5, 8, 20, 70)
 """Ticks that go by after something has happened."""

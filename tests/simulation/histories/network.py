@@ -28,6 +28,8 @@ class Machine:
         self.aliases: dict[str, Alias] = {}
         self.refused: set[str] = set()
         """Addresses that the kernel will not take."""
+        self.has_refused: set[str] = set()
+        """Those that it ever did not: an operator may have given them up here."""
         self.held: set[str] = set()
         self.refreshed = FOR_EVER
         """When the dead-man was refreshed; for ever ago after it was told to mute."""
@@ -83,7 +85,7 @@ class Network:
     losses: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many of the next questions of a node on a segment nobody hears."""
     lost: dict[str, float] = field(default_factory=dict)
-    """By address, when an answer was last missed because the question was lost."""
+    """By address, when a taker last missed an answer because its probe was lost."""
 
     def is_audible(self, node: str, address: str) -> bool:
         """Whether a node's kernel answers for one of our addresses."""
@@ -119,8 +121,10 @@ class Network:
             and machine.up[segment]
         ]
 
-    def ask(self, node: str, segment: str, addresses: Iterable[str]) -> Findings:
-        """What a node hears when it asks who has these."""
+    def ask(
+        self, node: str, segment: str, addresses: Iterable[str], *, is_probe: bool = False
+    ) -> Findings:
+        """What a node hears when it asks who has these; `is_probe`: since it is to take them."""
         asked = frozenset(addresses)
         if not self.machines[node].up[segment]:
             return Findings(unasked=asked)
@@ -132,7 +136,7 @@ class Network:
                     answered[address] = (*answered.get(address, ()), mac)
         if self.losses[node, segment]:
             self.losses[node, segment] -= 1
-            self.lost |= dict.fromkeys(answered, self.clock.now)
+            self.lost |= dict.fromkeys(answered if is_probe else (), self.clock.now)
             return Findings(silent=asked)
         return Findings(answered, asked - answered.keys())
 

@@ -97,15 +97,17 @@ def plug(cluster: Cluster, node: str, segment: str) -> None:
     cluster.network.machines[node].up[segment] = True
 
 
-def lose_probe(cluster: Cluster, node: str, segment: str) -> None:
-    """The next question that a node asks a segment gets no answer."""
-    cluster.network.losses[node, segment] += 1
+def lose_probes(cluster: Cluster, segment: str, number: int) -> None:
+    """So many questions that each node asks a segment from now on get no answer."""
+    for node in NODES:
+        cluster.network.losses[node, segment] += number
 
 
 def refuse(cluster: Cluster, node: str, address: str) -> None:
     """The kernel does not take an address, or does not any more have it."""
     machine = cluster.network.machines[node]
     machine.refused.add(address)
+    machine.has_refused.add(address)
     machine.aliases.pop(address, None)
 
 

@@ -104,7 +104,7 @@ class TurningAgent(Agent):
     def _react(self, facts: Facts, verdict: Verdict) -> None:
         self._announce(verdict.defend)
         for segment, asked in self._by_segment(verdict.probe):
-            found = self.around.network.ask(self.name, segment, asked)
+            found = self.around.network.ask(self.name, segment, asked, is_probe=True)
             told = {a: Probed(self.now, macs[0]) for a, macs in found.answered.items()}
             told |= {a: Probed(self.now) for a in found.silent - told.keys()}
             self._probed |= told | {a: Probed(self.now, NOT_ASKED) for a in found.unasked}

@@ -8,8 +8,11 @@ from duravip_api.reasons import MoveReason
 from simulation.histories.apiserver import Watch
 from simulation.histories.cluster import TICK, Cluster
 
-HEALED = DEFAULTS.dead_man + DEFAULTS.progress
-"""Seconds that two may answer on a segment that has just become one: with an agent that hangs."""
+HEALED = 0.3
+"""Seconds that two may answer on a segment that has just become one: until the one without contact
+asks, which it does all the time when it has had none for half a second."""
+HANGING = DEFAULTS.dead_man + DEFAULTS.progress
+"""The same, where an agent does not run as it should."""
 LOST = DEFAULTS.dead_man
 """And where a probe was lost."""
 JUST = 0.15
@@ -31,7 +34,7 @@ class Watchman:
         self._parted: dict[str, object] = {}
         self._joined: dict[str, float] = {}
         """When the parts of a segment last became one, or a cable was put in."""
-        self.longest = {"healed": 0.0, "lost": 0.0}
+        self.longest = dict.fromkeys(("healed", "healed, held", "lost"), 0.0)
         """For how long two have answered."""
 
     def look(self) -> str:
@@ -67,7 +70,9 @@ class Watchman:
         lasted = now - since
         lost = self._cluster.network.lost.get(address, float("-inf"))
         if 0 <= since + TICK - self._joined.get(segment, float("-inf")) <= TICK:
-            cause, most = "healed", HEALED
+            agents = map(self._cluster.agents.get, nodes)
+            is_held = any(agent is None or agent.held for agent in agents)
+            cause, most = ("healed, held", HANGING) if is_held else ("healed", HEALED)
         elif 0 <= since + TICK - lost <= JUST:
             cause, most = "lost", LOST
         else:

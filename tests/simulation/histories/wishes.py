@@ -1,6 +1,7 @@
 """What people can ask for in the long histories, and who should have what at rest."""
 
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.requests import MOVE_TO, RELEASE_FROM, stamp
@@ -84,24 +85,37 @@ def give_away(cluster: Cluster, name: str, node: str) -> None:
     ask(cluster, name, node, RELEASE_FROM)
 
 
-def expected(api: ApiServer) -> dict[str, frozenset[str]]:
-    """`{address: the nodes of which exactly one should have it at rest}`; empty: nobody may."""
+class Expected(NamedTuple):
+    """Who should have an address at rest."""
+
+    nodes: frozenset[str]
+    """One of these, and no other one; empty: nobody may."""
+    is_sure: bool = True
+    """Whether it must be one of them: not where all may have been given up."""
+
+
+def expected(cluster: Cluster) -> dict[str, Expected]:
+    """`{address: Expected}` of every address that somebody names."""
+    api = cluster.api
     able = frozenset(
         node
         for node in NODES
         if (body := api.read(Key("Node", node)))
         and EXCLUDE_LABEL not in body["metadata"]["labels"]
     )
-    specs = {key.name: body["spec"] for key in ENTITIES if (body := api.read(key))}
-    found: dict[str, frozenset[str]] = {}
-    for spec in specs.values():
+    specs = [body["spec"] for key in ENTITIES if (body := api.read(key))]
+    led = leader_of(api)
+    found: dict[str, Expected] = {}
+    for spec in specs:
+        address = spec["address"]
         if not spec.get("follow"):
-            preferred = able & {spec.get("preference")}
-            found[spec["address"]] = preferred or able
-    for spec in specs.values():
-        if target := spec.get("follow"):
-            leader = specs.get(target, {}).get("address", target)
-            found[spec["address"]] = found.get(leader, frozenset())
+            party = {address, *(follower for follower, its in led.items() if its == address)}
+            machines = cluster.network.machines
+            well = frozenset(n for n in able if machines[n].has_refused.isdisjoint(party))
+            preferred = well & {spec.get("preference")}
+            found[address] = Expected(preferred or able, bool(well))
+    for follower, leader in led.items():
+        found[follower] = found.get(leader, Expected(frozenset()))
     return found
 
 

@@ -1,0 +1,33 @@
+"""Histories that once showed a hole, or something that is not as it should be."""
+
+from typing import Any
+
+import pytest
+
+from simulation.histories.machine import replayed
+
+Step = tuple[tuple[Any, ...], int]
+"""What happens, and for how many ticks nothing else does."""
+
+LESSONS: dict[str, list[Step]] = {
+    "a NodePlumbing of an unreachable node is deleted, and another leader takes over": [
+        (("is cut off", "n0"), 0),
+        (("plumbing is deleted", "n0"), 0),
+        (("operator pauses", "o0"), 70),
+    ],
+    "the same, when the first leader has made a new one already": [
+        (("is cut off", "n0"), 0),
+        (("plumbing is deleted", "n0"), 2),
+        (("operator pauses", "o0"), 70),
+    ],
+    "what an unreachable node has to give up is still doubted when its object is a new one": [
+        (("is cut off", "n0"), 10),
+        (("prefers", "a", "n1"), 3),
+        (("plumbing is deleted", "n0"), 20),
+    ],
+}
+
+
+@pytest.mark.parametrize("steps", LESSONS.values(), ids=LESSONS)
+def test_what_once_was_wrong_is_right(steps: list[Step]) -> None:
+    assert replayed(steps) > 0
