@@ -3,8 +3,9 @@
 from collections.abc import Callable
 
 from duravip_agent.core import deadman
+from simulation import cores
 from simulation import world as w
-from simulation.changes import Weak, change_agent, change_status, mode, put
+from simulation.changes import Weak, change_agent, change_operator, change_status, mode, put
 from simulation.world import OLD, Agent, World
 
 
@@ -14,7 +15,9 @@ def _beat(world: World, n: int, _: Weak) -> World:
     if not agent.control:
         return world
     agent = agent._replace(heard=0)
-    for operator in world.operators:
+    said = w.Heard(agent.seen_generation, agent.armed)
+    for i, operator in enumerate(world.operators):
+        world = change_operator(world, i, heard=put(operator.heard, n, said))
         knows = operator.epoch and operator.cache and operator.epoch >= agent.seen_epoch
         if knows and operator.epoch >= agent.acked_epoch:
             agent = agent._replace(
@@ -30,9 +33,9 @@ def _refresh(world: World, n: int, weak: Weak) -> World:
     agent = world.agents[n]
     strict = mode(world, weak) == "Strict" and agent.armed
     refreshed = -agent.refreshed if agent.may_refresh else None
-    leash = deadman.Leash(refreshed, -agent.turned, w.contact_of(agent), strict, w.LIMITS)
+    leash = deadman.Leash(refreshed, -agent.turned, cores.contact_of(agent), strict, w.LIMITS)
     if "late-refresh" in weak:
-        leash = deadman.Leash(0, -agent.turned, w.contact_of(agent), strict, w.LIMITS)
+        leash = deadman.Leash(0, -agent.turned, cores.contact_of(agent), strict, w.LIMITS)
     if "hold" in weak:
         leash = deadman.Leash(refreshed, -agent.turned, None, False, w.LIMITS)  # noqa: FBT003
     if deadman.may_refresh(leash, 0):
@@ -70,7 +73,7 @@ def _turn(world: World, n: int, weak: Weak) -> World:
         facts = facts._replace(claimed=False)
     if "hold" in weak or "late-refresh" in weak:
         facts = facts._replace(refreshed=0, may_refresh=agent.armed)
-    armed, anew = w.judged(facts, "Segment" if "hold" in weak else mode(world, weak))
+    armed, anew = cores.judged(facts, "Segment" if "hold" in weak else mode(world, weak))
     told = {"refreshed": 0, "may_refresh": True} if anew else {}
     if not armed:
         told = {"may_refresh": False, "refreshed": OLD}
@@ -108,6 +111,8 @@ def _boot(world: World, n: int, _: Weak) -> World:
         return world
     fresh = Agent(heard=agent.heard, control=agent.control)
     world = world._replace(agents=put(world.agents, n, fresh))
+    for i, operator in enumerate(world.operators):  # an earlier start's word counts no more
+        world = change_operator(world, i, heard=put(operator.heard, n, None))
     return change_status(world, n, observed=0, served=False, stopped=False, boot=True)
 
 

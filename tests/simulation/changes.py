@@ -8,7 +8,7 @@ T = TypeVar("T")
 Weak = frozenset[str]
 
 WEAKENINGS = (
-    *("revoke-first", "release-before-grant", "doubts", "conditional-write"),
+    *("revoke-first", "release-before-grant", "doubts", "let-go", "conditional-write"),
     *("witness", "probe", "contact", "dead-man", "yield", "epoch", "late-refresh", "hold"),
 )
 """The parts of the rule that can be left out. The cores stay as they are: what a weakened program

@@ -7,7 +7,7 @@ looked at once and known by a number from then on.
 from functools import lru_cache
 
 from duravip_operator.core.handover import Doubts
-from simulation.world import OLD, Agent, Api, Operator, World
+from simulation.world import OLD, Agent, Api, Heard, Operator, World
 
 Ranks = dict[int, int]
 Parts = tuple[object, ...]
@@ -28,13 +28,16 @@ def essence(world: World) -> Parts:
     )
 
 
-Beliefs = tuple[Api | None, Doubts | None, tuple[int, ...]]
-"""What an operator has read of a node, remembers of it, and believes that it overwrites there."""
+Beliefs = tuple[Api | None, Doubts | None, Heard | None, tuple[int, ...]]
+"""What an operator has read of a node, remembers and has heard of it, and is about to replace."""
 
 
 def _beliefs(operator: Operator, n: int) -> Beliefs:
     writes = tuple(w.generation for w in operator.writes if w.node == n) if operator.writes else ()
-    return operator.cache[n] if operator.cache else None, operator.memory[n], writes
+    api, heard = operator.cache[n] if operator.cache else None, operator.heard[n]
+    if api and heard and heard.generation < api.generation:
+        heard = None  # of a spec that is known to be replaced: it never counts again
+    return api, operator.memory[n], heard, writes
 
 
 def _rest(operator: Operator, epochs: tuple[int, ...]) -> Parts:
@@ -56,9 +59,10 @@ def _side(n: int, epochs: tuple[int, ...], api: Api, agent: Agent, *beliefs: Bel
             (
                 cache and _api(cache, ranks, order),
                 doubts and (ranks[doubts.generation], doubts.addresses),
+                heard and (ranks[heard.generation], heard.armed),
                 tuple(ranks[generation] for generation in writes),
             )
-            for cache, doubts, writes in beliefs
+            for cache, doubts, heard, writes in beliefs
         ),
     )
     return _numbers.setdefault(parts, len(_numbers))
@@ -82,12 +86,14 @@ def _agent(agent: Agent, ranks: Ranks, epochs: Ranks) -> Agent:
 
 def _generations(api: Api, agent: Agent, beliefs: tuple[Beliefs, ...]) -> Ranks:
     known = {0, api.generation, api.observed, agent.seen_generation, agent.acked_generation}
-    for cache, doubts, writes in beliefs:
+    for cache, doubts, heard, writes in beliefs:
         known.update(writes)
         if cache:
             known |= {cache.generation, cache.observed}
         if doubts:
             known.add(doubts.generation)
+        if heard:
+            known.add(heard.generation)
     return {number: rank for rank, number in enumerate(sorted(known))}
 
 

@@ -2,6 +2,7 @@
 
 from duravip_operator.core import handover
 from duravip_operator.core.snapshot import Placement, Silence
+from simulation import cores
 from simulation import world as w
 from simulation.changes import Weak, change_operator, put
 from simulation.world import HOLD, NAMES, SUSPECT, Operator, World, Write
@@ -55,19 +56,21 @@ def decide(world: World, i: int, weak: Weak) -> World:
     silences = _silences(world, operator)
     how = (world.preferred, "Strict" if "strict" in weak else "Segment", world.isolated)
     if any(api.epoch != operator.epoch for api in operator.cache) and "epoch" not in weak:
-        _, known = w.decided(operator.cache, operator.memory, silences, how)
+        _, known = cores.decided(operator.cache, operator.memory, silences, operator.heard, how)
         stamps = tuple(
             Write(n, api.grant, api.generation)
             for n, api in enumerate(operator.cache)
             if api.epoch != operator.epoch
         )
         return change_operator(world, i, writes=stamps, memory=known)
-    facts, memory = operator.cache, operator.memory
+    facts, memory, heard = operator.cache, operator.memory, operator.heard
     if "release-before-grant" in weak:
         facts = tuple(api._replace(served=False, observed=api.generation) for api in facts)
     if "doubts" in weak:
         memory = tuple(handover.Doubts(n, a.generation) for n, a in zip(NAMES, facts, strict=True))
-    grants, after = w.decided(facts, memory, silences, how)
+    if "let-go" in weak:
+        heard = (_obedient(heard[0], facts[0]), _obedient(heard[1], facts[1]))
+    grants, after = cores.decided(facts, memory, silences, heard, how)
     if "revoke-first" in weak:
         grants = _all_at_once(operator, grants)
     writes = [
@@ -77,6 +80,11 @@ def decide(world: World, i: int, weak: Weak) -> World:
     ]
     writes.sort(key=lambda write: not write.grant)  # the worst order that a network can make
     return change_operator(world, i, writes=tuple(writes), memory=after)
+
+
+def _obedient(heard: w.Heard | None, api: w.Api) -> w.Heard | None:
+    """What a node would say that has done what it has read."""
+    return heard and heard._replace(armed=api.served and bool(api.grant))
 
 
 def _all_at_once(operator: Operator, grants: tuple[str, ...]) -> tuple[str, ...]:
@@ -99,8 +107,8 @@ def write(world: World, i: int, weak: Weak) -> World:
     name, known = NAMES[n], operator.memory[n]
     memory = handover.after_write(
         {name: known} if known else {},
-        w.plumbing(name, operator.cache[n], WHERE),
-        w.plumbing(name, after, WHERE),
+        cores.plumbing(name, operator.cache[n], WHERE),
+        cores.plumbing(name, after, WHERE),
     )
     memories, cache = list(operator.memory), list(operator.cache)
     memories[n], cache[n] = memory[name], after

@@ -1,26 +1,15 @@
 """A world of two nodes, one address, two operators and one segment, small enough to walk through.
 
-All that decides is the project's own: the operator's core, the agent's rule of fencing, the rule
-of the dead-man. What is made up is only what lies between them: the API server's objects, the
-kernel's timer, the wire, and who has heard or read which version of what. Time goes in ticks.
+All that decides is the project's own (`cores`): the operator's core, the agent's rule of fencing,
+the rule of the dead-man. What is made up is only what lies between them: the API server's objects,
+the kernel's timer, the wire, and who has heard or read which version of what. Time goes in ticks.
 """
 
-from functools import lru_cache
 from typing import NamedTuple
 
-from duravip_agent.core import deadman, fencing
+from duravip_agent.core import deadman
 from duravip_api.nodeplumbing import Nic
-from duravip_operator.core import decision, handover, parsing
-from duravip_operator.core.snapshot import (
-    Entity,
-    Hearing,
-    Node,
-    Placement,
-    Plumbing,
-    Silence,
-    Snapshot,
-    Topology,
-)
+from duravip_operator.core import handover
 
 ADDRESS = "10.1.1.1"
 NAMES = ("n0", "n1")
@@ -96,6 +85,13 @@ class Write(NamedTuple):
     """The write succeeds only on exactly this generation."""
 
 
+class Heard(NamedTuple):
+    """What the last beat of a node has said: the spec it acts on, and what it serves under it."""
+
+    generation: int
+    armed: bool
+
+
 class Operator(NamedTuple):
     """A replica: what it has read, what it remembers, what it is about to write."""
 
@@ -107,6 +103,7 @@ class Operator(NamedTuple):
     memory: tuple[handover.Doubts | None, ...] = (None, None)
     gone: tuple[bool, bool] = (False, False)
     """What a scout said of each node since it was suspected."""
+    heard: tuple[Heard | None, Heard | None] = (None, None)
     writes: tuple[Write, ...] = ()
 
 
@@ -134,111 +131,3 @@ def is_audible(agent: Agent) -> bool:
 def answers_there(world: World, n: int) -> bool:
     """Whether node n hears somebody else answer for the address."""
     return world.segment and not world.isolated and is_audible(world.agents[1 - n])
-
-
-def hearing_of(agent: Agent) -> Hearing:
-    """What the pulse says of a node."""
-    return Hearing.ALIVE if agent.heard < SUSPECT else Hearing.SILENT
-
-
-@lru_cache(maxsize=1 << 18)
-def decided(
-    cache: tuple[Api, ...],
-    memory: tuple[handover.Doubts | None, ...],
-    silences: tuple[Silence | None, ...],
-    how: tuple[int, str, bool],
-) -> tuple[tuple[str, ...], tuple[handover.Doubts, ...]]:
-    """What the operator's core grants to each node, and what it remembers.
-
-    `how` is the preferred node, the fencing of the Topology, and whether there are no witnesses.
-    """
-    preferred, fencing_mode, is_isolated = how
-    is_strict = is_isolated or fencing_mode == "Strict"
-    where = Placement("eth1", 32, fencing="Strict" if is_strict else "Segment")
-    snapshot = Snapshot(
-        entities=_entities(preferred),
-        topologies=(_topology(fencing_mode),),
-        nodes={name: Node(name) for name in NAMES},
-        plumbings={n: plumbing(n, api, where) for n, api in zip(NAMES, cache, strict=True)},
-        hearing={
-            n: Hearing.SILENT if silence else Hearing.ALIVE
-            for n, silence in zip(NAMES, silences, strict=True)
-        },
-        silences={n: s for n, s in zip(NAMES, silences, strict=True) if s},
-        witnessed=dict.fromkeys(NAMES, NONE if is_isolated else frozenset({"eth1"})),
-    )
-    known = {n: doubts for n, doubts in zip(NAMES, memory, strict=True) if doubts}
-    after = handover.remembered(known, snapshot)
-    plans = decision.decided(snapshot, after).plans
-    return tuple(_grant(plans[n]) for n in NAMES), tuple(after[n] for n in NAMES)
-
-
-def plumbing(name: str, api: Api, where: Placement) -> Plumbing:
-    """A NodePlumbing as the operator's core sees it."""
-    return Plumbing(
-        node=name,
-        uid=name,
-        generation=api.generation,
-        epoch=api.epoch,
-        grants={where: ONE} if api.grant else {},
-        contested=ONE if api.grant == "contested" else NONE,
-        observed=api.observed or None,
-        served=ONE if api.served else NONE,
-        strict=frozenset({"eth1"}) if where.fencing == "Strict" else NONE,
-        nics=NICS,
-        boot="boot" if api.boot else "",
-        stopped=api.stopped,
-    )
-
-
-@lru_cache(maxsize=1 << 16)
-def judged(agent: Agent, fencing_mode: str) -> tuple[bool, bool]:
-    """`(armed, whether it was armed anew)` after the agent's core has judged and acted."""
-    probed = {ADDRESS: fencing.Probed(-agent.asked, "m" if agent.answered else "")}
-    granted = fencing.Granted(
-        "eth1",
-        free=ONE if agent.seen == "free" else NONE,
-        contested=ONE if agent.seen == "contested" else NONE,
-        is_strict=fencing_mode == "Strict",
-    )
-    verdict = fencing.judged(
-        fencing.Facts(
-            now=0,
-            epoch=agent.seen_epoch,
-            generation=agent.seen_generation,
-            grants=(granted,),
-            contact=contact_of(agent),
-            armed=ONE if agent.armed else NONE,
-            refreshed=-agent.refreshed if agent.may_refresh else None,
-            links=frozenset({"eth1"}),
-            probed=probed if agent.asked < 1 else {},
-            claimed=ONE if agent.claimed else NONE,
-            limits=LIMITS,
-        )
-    )
-    return bool(verdict.keep | verdict.arm), bool(verdict.arm)
-
-
-def contact_of(agent: Agent) -> deadman.Contact | None:
-    """The newest acknowledgement, as the agent's core sees it, now being 0."""
-    if not agent.acked_generation:
-        return None
-    return deadman.Contact(-agent.acked, agent.acked_epoch, agent.acked_generation)
-
-
-def _grant(plan: handover.Plan) -> str:
-    if not plan.grants:
-        return ""
-    return "contested" if plan.contested else "free"
-
-
-@lru_cache
-def _entities(preferred: int) -> tuple[Entity, ...]:
-    name = NAMES[preferred]
-    return (Entity("DuraVIP", "default", "v", "u", "", address=ADDRESS, preference=name),)
-
-
-@lru_cache
-def _topology(mode: str) -> Topology:
-    spec = {"cidr": "10.1.1.0/24", "interface": "eth1", "fencing": mode}
-    return parsing.topology({"metadata": {"name": "lan"}, "spec": spec})

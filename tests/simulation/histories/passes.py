@@ -150,7 +150,11 @@ class DecidingReplica(Replica):
 
     def _has_let_go(self, plumbing: Plumbing) -> bool:
         heard = self.ears.heard.get(plumbing.node)
-        return heard is not None and not plumbing.acted and handover.has_let_go(plumbing, heard)
+        if heard is None or plumbing.acted:
+            return False
+        if "let-go" in self.around.weak:
+            return heard.generation == plumbing.generation
+        return handover.has_let_go(plumbing, heard)
 
     def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether that takes any writing."""

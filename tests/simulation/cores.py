@@ -1,0 +1,130 @@
+"""What the project's own cores say of a small world: all that decides is asked here."""
+
+from functools import lru_cache
+
+from duravip_agent.core import deadman, fencing
+from duravip_api.beats import digest_of
+from duravip_operator.core import decision, handover, parsing
+from duravip_operator.core.snapshot import (
+    Entity,
+    Hearing,
+    Node,
+    Placement,
+    Plumbing,
+    Silence,
+    Snapshot,
+    Topology,
+)
+from simulation.world import ADDRESS, LIMITS, NAMES, NICS, NONE, ONE, Agent, Api, Heard
+
+
+@lru_cache(maxsize=1 << 18)
+def decided(
+    cache: tuple[Api, ...],
+    memory: tuple[handover.Doubts | None, ...],
+    silences: tuple[Silence | None, ...],
+    heard: tuple[Heard | None, ...],
+    how: tuple[int, str, bool],
+) -> tuple[tuple[str, ...], tuple[handover.Doubts, ...]]:
+    """What the operator's core grants to each node, and what it remembers.
+
+    `how` is the preferred node, the fencing of the Topology, and whether there are no witnesses.
+    """
+    preferred, fencing_mode, is_isolated = how
+    is_strict = is_isolated or fencing_mode == "Strict"
+    where = Placement("eth1", 32, fencing="Strict" if is_strict else "Segment")
+    plumbings = {n: plumbing(n, api, where) for n, api in zip(NAMES, cache, strict=True)}
+    said = {n: h for n, h in zip(NAMES, heard, strict=True) if h}
+    snapshot = Snapshot(
+        entities=_entities(preferred),
+        topologies=(_topology(fencing_mode),),
+        nodes={name: Node(name) for name in NAMES},
+        plumbings=plumbings,
+        let_go=frozenset(n for n, h in said.items() if _has_let_go(plumbings[n], h)),
+        hearing={
+            n: Hearing.SILENT if silence else Hearing.ALIVE
+            for n, silence in zip(NAMES, silences, strict=True)
+        },
+        silences={n: s for n, s in zip(NAMES, silences, strict=True) if s},
+        witnessed=dict.fromkeys(NAMES, NONE if is_isolated else frozenset({"eth1"})),
+    )
+    known = {n: doubts for n, doubts in zip(NAMES, memory, strict=True) if doubts}
+    after = handover.remembered(known, snapshot)
+    plans = decision.decided(snapshot, after).plans
+    return tuple(_grant(plans[n]) for n in NAMES), tuple(after[n] for n in NAMES)
+
+
+def _has_let_go(known: Plumbing, heard: Heard) -> bool:
+    said = handover.Heard("boot", heard.generation, digest_of(ONE if heard.armed else NONE))
+    return not known.acted and handover.has_let_go(known, said)
+
+
+def plumbing(name: str, api: Api, where: Placement) -> Plumbing:
+    """A NodePlumbing as the operator's core sees it."""
+    return Plumbing(
+        node=name,
+        uid=name,
+        generation=api.generation,
+        epoch=api.epoch,
+        grants={where: ONE} if api.grant else {},
+        contested=ONE if api.grant == "contested" else NONE,
+        observed=api.observed or None,
+        served=ONE if api.served else NONE,
+        strict=frozenset({"eth1"}) if where.fencing == "Strict" else NONE,
+        nics=NICS,
+        boot="boot" if api.boot else "",
+        stopped=api.stopped,
+    )
+
+
+@lru_cache(maxsize=1 << 16)
+def judged(agent: Agent, fencing_mode: str) -> tuple[bool, bool]:
+    """`(armed, whether it was armed anew)` after the agent's core has judged and acted."""
+    probed = {ADDRESS: fencing.Probed(-agent.asked, "m" if agent.answered else "")}
+    granted = fencing.Granted(
+        "eth1",
+        free=ONE if agent.seen == "free" else NONE,
+        contested=ONE if agent.seen == "contested" else NONE,
+        is_strict=fencing_mode == "Strict",
+    )
+    verdict = fencing.judged(
+        fencing.Facts(
+            now=0,
+            epoch=agent.seen_epoch,
+            generation=agent.seen_generation,
+            grants=(granted,),
+            contact=contact_of(agent),
+            armed=ONE if agent.armed else NONE,
+            refreshed=-agent.refreshed if agent.may_refresh else None,
+            links=frozenset({"eth1"}),
+            probed=probed if agent.asked < 1 else {},
+            claimed=ONE if agent.claimed else NONE,
+            limits=LIMITS,
+        )
+    )
+    return bool(verdict.keep | verdict.arm), bool(verdict.arm)
+
+
+def contact_of(agent: Agent) -> deadman.Contact | None:
+    """The newest acknowledgement, as the agent's core sees it, now being 0."""
+    if not agent.acked_generation:
+        return None
+    return deadman.Contact(-agent.acked, agent.acked_epoch, agent.acked_generation)
+
+
+def _grant(plan: handover.Plan) -> str:
+    if not plan.grants:
+        return ""
+    return "contested" if plan.contested else "free"
+
+
+@lru_cache
+def _entities(preferred: int) -> tuple[Entity, ...]:
+    name = NAMES[preferred]
+    return (Entity("DuraVIP", "default", "v", "u", "", address=ADDRESS, preference=name),)
+
+
+@lru_cache
+def _topology(mode: str) -> Topology:
+    spec = {"cidr": "10.1.1.0/24", "interface": "eth1", "fencing": mode}
+    return parsing.topology({"metadata": {"name": "lan"}, "spec": spec})

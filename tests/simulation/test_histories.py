@@ -1,0 +1,60 @@
+"""Long histories at random: whole, the rule is safe; weakened, most of its holes are found."""
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+
+from duravip_api.reasons import MoveReason
+from simulation.histories.actions import KINDS
+from simulation.histories.explore import Exploration, summary
+from simulation.jobs import ExploreJob
+
+pytestmark = pytest.mark.timeout(900)  # a test may wait for jobs of others, on a busy machine
+
+SAFE = [ExploreJob(80, seed) for seed in range(8)]
+WEAK = [
+    ExploreJob(120, 5, (weakening,))
+    for weakening in (
+        *("revoke-first", "release-before-grant", "doubts", "witness", "let-go"),
+        *("contact", "dead-man", "hold", "probe", "yield"),
+    )
+]
+"""The other weakenings need so many steps in one order that only a walk finds them."""
+
+MOST = 6
+"""So many of them are found, whatever has changed in what happens at random."""
+
+OFTEN = 50
+"""Every kind of thing happens at least so often, in all histories together."""
+
+Explore = Callable[[ExploreJob], Exploration]
+
+
+def _named(job: ExploreJob) -> str:
+    return " ".join([f"seed {job.seed}", *job.weak])
+
+
+@pytest.mark.parametrize("job", SAFE, ids=_named)
+def test_nothing_is_wrong_in_any_history(job: ExploreJob, outcome: Explore) -> None:
+    assert not outcome(job).fault
+
+
+@pytest.mark.parametrize("jobs", [WEAK], ids=["all"])
+def test_most_weakened_rules_show_two_owners(jobs: list[ExploreJob], outcome: Explore) -> None:
+    faults = {job.weak[0]: outcome(job).fault.partition("\n")[0] for job in jobs}
+    print("", *(f"{name}: {fault or 'not found'}" for name, fault in faults.items()), sep="\n")
+    assert sum(" answer for " in fault for fault in faults.values()) >= MOST
+
+
+def test_everything_happens_often(outcome: Explore) -> None:
+    counts: Counter[str] = Counter()
+    longest: dict[str, float] = {}
+    for found in map(outcome, SAFE):
+        counts.update(found.counts)
+        longest |= {c: max(t, longest.get(c, 0.0)) for c, t in found.longest.items()}
+    print("", summary(Exploration(counts, longest, "")), sep="\n")
+    rare = {kind: counts[kind] for kind in KINDS if counts[kind] < OFTEN}
+    assert not rare
+    assert all(counts[f"moved: {reason}"] for reason in MoveReason)
+    assert counts["histories"] >= sum(job.histories for job in SAFE)
