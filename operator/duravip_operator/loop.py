@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from duravip_api import timing
 from duravip_operator import cluster, leadership, metrics, rounds
@@ -120,7 +120,8 @@ class Loop:
             # What was taken out of a dead node's spec may be granted now, to whom was chosen.
             self._must_hurry = False
             parts.reporting.note(snapshot, self._decided)
-            snapshot = self._look()
+            asked, blocks = snapshot.entities, snapshot.topologies  # new ones: in the next pass
+            snapshot = replace(self._look(), entities=asked, topologies=blocks)
             self._decided = decision.continued(self._decided, snapshot, self._memory)
             await self._grant(snapshot, self._decided.plans, epoch)
         say = parts.reporting.note if self._is_moving() else parts.reporting.report

@@ -31,3 +31,9 @@ LESSONS: dict[str, list[Step]] = {
 @pytest.mark.parametrize("steps", LESSONS.values(), ids=LESSONS)
 def test_what_once_was_wrong_is_right(steps: list[Step]) -> None:
     assert replayed(steps) > 0
+
+
+@pytest.mark.parametrize("ticks", range(62, 70))
+def test_an_edit_between_the_two_steps_of_a_hand_over_fails_no_pass(ticks: int) -> None:
+    edit = ("gets another address", "d", "fd00:1::64:5")
+    assert replayed([(("crashes", "n0"), ticks), (edit, 1)], hidden="eth1") > 0

@@ -54,8 +54,9 @@ def explored(
     fault = ""
     try:
         run_state_machine_as_test(seed(number)(State), settings=how)
-    except AssertionError as error:
-        fault = "\n".join([str(error), *getattr(error, "__notes__", ())])
+    except Exception as error:  # noqa: BLE001 - a core that fails is a fault, too
+        name = "" if isinstance(error, AssertionError) else f"{type(error).__name__}: "
+        fault = "\n".join([f"{name}{error}", *getattr(error, "__notes__", ())])
     return Exploration(State.counts, State.longest, fault)
 
 

@@ -4,7 +4,8 @@ As in the program's loop: a pass is made when something is new, and the next one
 it has decided is written.
 """
 
-from typing import NamedTuple
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 from duravip_operator.cluster.requests import ApiError
 from duravip_operator.core import decision, handover, parsing, specs
@@ -43,6 +44,8 @@ class DecidingReplica(Replica):
         self._epoch: int | None = None
         self._memory: handover.Memory = {}
         self._decided: decision.Decision | None = None
+        self._asked: dict[str, Any] = {}
+        """What people asked for at the last pass."""
         self._reporting = Reporting(around)
 
     def step(self, part: str) -> None:
@@ -111,16 +114,21 @@ class DecidingReplica(Replica):
     def _pass(self, epoch: int, *, is_time: bool) -> None:
         weak = self.around.weak
         snapshot = self._snapshot(is_time=is_time)
+        is_next = self._must_hurry and self._decided is not None
+        if is_next:  # what people ask for since comes later
+            snapshot = replace(snapshot, **self._asked)
+        self._asked = {"entities": snapshot.entities, "topologies": snapshot.topologies}
         self._memory = handover.remembered(self._memory, snapshot)
         if self._prepare(snapshot, epoch) or not self._has_settled(snapshot):
             return
         facts = weaker_facts(snapshot, weak)
         memory = weaker_memory(self._memory, facts, weak)
-        if self._must_hurry and self._decided:
+        if is_next and self._decided:
             decided = decision.continued(self._decided, facts, memory)
         else:
             decided = decision.decided(facts, memory, self._decided)
         self._decided, self._must_hurry = decided, False
+        self.is_awake |= is_next
         plans = weaker_plans(decided, snapshot, weak)
         for name, plumbing in snapshot.plumbings.items():
             if not plans[name].is_in(plumbing):
