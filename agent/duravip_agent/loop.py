@@ -68,7 +68,7 @@ class Loop:
         self._parts, self._tools = parts, parts.tools
         self._specs = parts.tools.specs
         self._pending: list[Event] = []
-        self._is_dirty = self._with_links = True
+        self._is_dirty = self._must_look = self._with_links = True
         self._must_judge = False
         self._swept = self._retry_at = 0.0
         self._busy_since: float | None = None
@@ -76,7 +76,8 @@ class Loop:
 
     def run(self) -> None:
         """Work; returns when everything is withdrawn, raises DeniedError when it cannot start."""
-        self._look(with_links=True)
+        self._look(time.monotonic())
+        self._must_look = self._with_links = True  # events come only from about now on
         self._parts.voice.speak(NOTHING)
         self._parts.reporter.start()
         failures = 0
@@ -117,7 +118,7 @@ class Loop:
             if isinstance(error, FenceError):
                 self._tools.lifeline.mute()
             log.exception("this turn failed and is tried again")
-            self._is_dirty = self._with_links = True
+            self._is_dirty = self._must_look = self._with_links = True
             self._rest(min(0.1 * 2.0**failures, WORST_PAUSE))
             return min(failures + 1, 10)
         self._tools.lifeline.come_round()
@@ -141,7 +142,7 @@ class Loop:
             case Troubled(error):
                 self._parts.intake.troubled(error)
             case KernelChanged(with_links):
-                self._is_dirty = True
+                self._is_dirty = self._must_look = True
                 self._with_links |= with_links
             case Answered() | Claimed() | ContactChanged():
                 self._must_judge = True
@@ -166,8 +167,9 @@ class Loop:
         if self._tools.judge.conflicts.expire(now):
             self._speak()
         if now - self._swept >= SWEEP:
-            self._is_dirty = self._with_links = True
-        self._is_dirty |= now >= self._retry_at
+            self._is_dirty = self._must_look = self._with_links = True
+        if now >= self._retry_at:
+            self._is_dirty = self._must_look = True
         handover = self._parts.handover
         is_due = clock.now() >= handover.due or handover.is_alone()
         if self._is_dirty or self._must_judge or is_due:
@@ -175,10 +177,13 @@ class Loop:
                 self._step(now)
 
     def _step(self, now: float) -> None:
-        is_dirty, with_links = self._is_dirty, self._with_links
-        self._is_dirty = self._with_links = self._must_judge = False
+        is_dirty, self._is_dirty, self._must_judge = self._is_dirty, False, False
         if is_dirty:
-            self._look(with_links=with_links)
+            wanted = self._parts.intake.wanted or NOTHING
+            if self._must_look or self._tools.plumber.has_surplus(wanted):
+                self._look(now)
+            granted_on = frozenset(place.interface for place in wanted.values())
+            self._parts.upkeep.guard(self._tools.plumber.observed, granted_on)
         if self._parts.intake.wanted is not None:
             occasion = Occasion(now, is_dirty, self._speak, self._must_yield)
             self._is_dirty = not self._parts.handover.step(occasion)
@@ -186,15 +191,12 @@ class Loop:
             self._retry_at = self._tools.plumber.next_due(now)
             self._speak()
 
-    def _look(self, *, with_links: bool) -> None:
-        tools, now = self._tools, time.monotonic()
+    def _look(self, now: float) -> None:
+        tools, with_links = self._tools, self._with_links
+        self._must_look = self._with_links = False
         self._swept = now if with_links else self._swept
         tools.plumber.look(with_links=with_links)
         tools.announcer.links_changed(tools.plumber.observed.links, now)
-        granted_on = frozenset(
-            place.interface for place in (self._parts.intake.wanted or {}).values()
-        )
-        self._parts.upkeep.guard(tools.plumber.observed, granted_on)
 
     def _speak(self) -> None:
         self._parts.voice.speak(self._parts.intake.wanted or NOTHING)

@@ -55,6 +55,10 @@ class Plumber:
         gaps = self.stopgaps.placed(self.observed, wanted)
         return known[2] | gaps if gaps else known[2]
 
+    def has_surplus(self, wanted: Mapping[str, Placement]) -> bool:
+        """Whether something is to be deleted: only what a look just before has found may be."""
+        return not self.present <= self.placed(wanted)
+
     @property
     def present(self) -> frozenset[str]:
         """All that the node would answer for."""

@@ -98,6 +98,15 @@ def test_a_contested_grant_is_neither_probed_nor_armed_without_contact() -> None
     assert (judged(facts).probe, judged(facts).arm) == (just(), just())
 
 
+def test_the_segment_is_asked_while_the_acknowledgement_of_the_new_spec_is_on_its_way() -> None:
+    before = heard(generation=6)
+    verdict = judged(replace(IN_CONTACT, grants=(CONTESTED,), contact=before))
+    assert (verdict.arm, verdict.probe) == (just(), just(A))
+    silent = {A: Probed(NOW)}
+    assert not judged(replace(IN_CONTACT, grants=(CONTESTED,), contact=before, probed=silent)).arm
+    assert judged(replace(IN_CONTACT, grants=(CONTESTED,), probed=silent)).arm == just(A)
+
+
 def test_what_was_armed_on_a_contested_grant_is_not_probed_again() -> None:
     verdict = judged(replace(SERVING, grants=(CONTESTED,)))
     assert (verdict.keep, verdict.probe, verdict.mute) == (just(A), just(), just())

@@ -148,12 +148,13 @@ def _share(granted: Granted, still: frozenset[str], facts: Facts) -> _Share:
     if not is_linked(granted, facts) or not is_within_hold(granted, facts):
         return _Share(is_waiting=bool(everything))
     keep = still & everything
-    if not is_in_contact(facts):
-        return _Share(keep, is_waiting=keep != everything)
     contested = granted.contested - keep
     silent = {address for address in contested if is_silent(address, facts)}
     probe = frozenset(a for a in contested - silent if may_probe(a, facts))
-    return _Share(keep, (granted.free - keep).union(silent), probe, silent != contested)
+    if is_in_contact(facts):
+        return _Share(keep, (granted.free - keep).union(silent), probe, silent != contested)
+    early = probe if is_to_come(facts) else NOTHING
+    return _Share(keep, probe=early, is_waiting=keep != everything)
 
 
 def is_in_contact(facts: Facts) -> bool:
@@ -163,6 +164,16 @@ def is_in_contact(facts: Facts) -> bool:
         contact is not None
         and contact.epoch >= facts.epoch
         and contact.generation == facts.generation
+        and facts.now < contact_end(facts)
+    )
+
+
+def is_to_come(facts: Facts) -> bool:
+    """A2: whether contact is a matter of milliseconds: the segment can be asked meanwhile."""
+    contact = facts.contact
+    return (
+        contact is not None
+        and contact.generation < facts.generation
         and facts.now < contact_end(facts)
     )
 
