@@ -156,8 +156,7 @@ class Loop:
         """One NodePlumbing a Node, and our epoch in every one; whether that took any writing."""
         made = [
             self._parts.cluster.hot(self._create, name, epoch)
-            for name in snapshot.nodes
-            if name not in snapshot.plumbings
+            for name in specs.missing(snapshot, self._last_plans)
         ]
         stamped = [
             self._replace(plumbing, handover.standing(plumbing), epoch)

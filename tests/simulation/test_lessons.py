@@ -25,6 +25,10 @@ LESSONS: dict[str, list[Step]] = {
         (("prefers", "a", "n1"), 3),
         (("plumbing is deleted", "n0"), 20),
     ],
+    "a Node and its NodePlumbing are deleted while its agent runs": [
+        (("node is deleted", "n0"), 0),
+        (("plumbing is deleted", "n0"), 2),
+    ],
 }
 
 

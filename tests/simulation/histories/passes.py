@@ -166,7 +166,7 @@ class DecidingReplica(Replica):
 
     def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether that takes any writing."""
-        for name in sorted(snapshot.nodes.keys() - snapshot.plumbings.keys()):
+        for name in specs.missing(snapshot, self.last_plans):
             self._will_write(Plumbing(name), self.last_plans.get(name, handover.Plan()), epoch)
         for plumbing in snapshot.plumbings.values():
             if plumbing.epoch != epoch and "epoch" not in self.around.weak:
