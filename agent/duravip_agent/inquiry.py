@@ -20,7 +20,8 @@ CHECK_EVERY = 0.09
 """Without contact, the segment is asked so often whether somebody else has what we have."""
 
 CHECKED_AT_ONCE = 8
-"""Addresses of an interface: all of a node's move together, so a few of them tell."""
+"""Addresses of an interface: all of a node's move together, so a few of them tell. When somebody
+answers for one of them, all are asked about."""
 
 
 class Inquiry:
@@ -58,7 +59,7 @@ class Inquiry:
         self._turn += 1
         for interface, addresses in self._held.addresses.items():
             asked = _part(sorted(addresses, key=numbered), self._turn)
-            answer = partial(self._claim, interface)
+            answer = partial(self._sampled, interface)
             self._scout.ask(interface, Question(asked, ONE_PROBE, is_one_enough=True), answer)
 
     def hold(self, addresses: Mapping[str, frozenset[str]], links: Iterable[Link]) -> None:
@@ -67,6 +68,13 @@ class Inquiry:
         if held != self._held:
             self._held = held
             self._watcher.hold(held)
+
+    def _sampled(self, interface: str, findings: Findings) -> None:
+        self._claim(interface, findings)
+        if findings.answered:
+            everything = tuple(sorted(self._held.addresses.get(interface, ())))
+            answer = partial(self._claim, interface)
+            self._scout.ask(interface, Question(everything, ONE_PROBE), answer)
 
     def _claim(self, interface: str, findings: Findings) -> None:
         now = time.monotonic()

@@ -94,6 +94,26 @@ def test_without_contact_an_address_is_left_to_whoever_claims_it(
     assert node.metric("yielded_total") == 1
 
 
+def test_without_contact_thousands_are_left_at_once_to_whoever_answers_for_them(
+    node: PlumbedNode, other: Machine
+) -> None:
+    node.grant("10.1.64.0-10.1.71.255")
+    node.start()
+    node.wait(lambda: node.status.get("servedCount") == 2048, timeout=30)
+    node.peer.is_quiet = True
+    time.sleep(1)
+    taken = [f"10.1.{64 + i // 256}.{i % 256}" for i in range(0, 2048, 2)]
+    lines = "".join(f"address add {address}/32 dev eth1\n" for address in taken)
+    try:
+        other.run(["ip", "-batch", "-"], lines)
+        added = time.monotonic()
+        node.wait(lambda: node.status.get("servedCount") == 1024, timeout=6)  # few by few: 12 s
+        assert time.monotonic() - added < 6
+        assert not set(taken) & set(node.status["served"])
+    finally:
+        other.run(["ip", "address", "flush", "dev", "eth1", "to", "10.1.64.0/21"])
+
+
 def test_a_scout_says_what_it_sees(node: PlumbedNode, other: Machine) -> None:
     node.grant(OTHER)
     node.start()
