@@ -154,14 +154,16 @@ class Loop:
 
     async def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether that took any writing."""
-        made = [
-            self._parts.cluster.hot(self._create, name, epoch)
-            for name in specs.missing(snapshot, self._last_plans)
-        ]
         stamped = [
             self._replace(plumbing, handover.standing(plumbing), epoch)
             for plumbing in snapshot.plumbings.values()
             if plumbing.epoch != epoch
+        ]
+        # Before that a former leader may still grant elsewhere what is missing here.
+        missing = {} if stamped else specs.missing(snapshot, self._last_plans)
+        made = [
+            self._parts.cluster.hot(self._create, name, plan, epoch)
+            for name, plan in missing.items()
         ]
         dropped = [
             self._parts.cluster.hot(self._parts.cluster.delete_plumbing, plumbing)
@@ -202,9 +204,8 @@ class Loop:
             self._must_hurry |= not plumbing.granted <= after.granted
         _log_change(plumbing, after)
 
-    def _create(self, name: str, epoch: int) -> None:
+    def _create(self, name: str, plan: handover.Plan, epoch: int) -> None:
         """A NodePlumbing for a Node; one that was deleted by hand gets its grants back."""
-        plan = self._last_plans.get(name, handover.Plan())
         spec = specs.spec(plan, epoch, self._parts.members.addresses(), self._ports)
         self._parts.cluster.create_plumbing(name, spec)
         log.info("made NodePlumbing %s with %d addresses", name, spec["grantedCount"])

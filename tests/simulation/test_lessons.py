@@ -25,6 +25,12 @@ LESSONS: dict[str, list[Step]] = {
         (("prefers", "a", "n1"), 3),
         (("plumbing is deleted", "n0"), 20),
     ],
+    "a leader that has slept knows nothing of what was given up where it is made again": [
+        (("operator pauses", "o1"), 0),
+        (("node is deleted", "n0"), 3),
+        (("all is mended",), 0),
+        (("lease is deleted",), 3),
+    ],
     "a Node and its NodePlumbing are deleted while its agent runs": [
         (("node is deleted", "n0"), 0),
         (("plumbing is deleted", "n0"), 2),

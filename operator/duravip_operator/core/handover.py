@@ -36,6 +36,11 @@ class Plan:
     grants: Grants = field(default_factory=dict)
     contested: frozenset[str] = frozenset()
 
+    @property
+    def addresses(self) -> frozenset[str]:
+        """All that it grants."""
+        return frozenset().union(*self.grants.values())
+
     def is_in(self, plumbing: Plumbing) -> bool:
         """Whether the spec says so already; an entry without addresses says nothing."""
         stands = {where: addresses for where, addresses in plumbing.grants.items() if addresses}

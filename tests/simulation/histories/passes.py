@@ -166,11 +166,12 @@ class DecidingReplica(Replica):
 
     def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether that takes any writing."""
-        for name in specs.missing(snapshot, self.last_plans):
-            self._will_write(Plumbing(name), self.last_plans.get(name, handover.Plan()), epoch)
         for plumbing in snapshot.plumbings.values():
             if plumbing.epoch != epoch and "epoch" not in self.around.weak:
                 self._will_write(plumbing, handover.standing(plumbing), epoch)
+        missing = {} if self.writes else specs.missing(snapshot, self.last_plans)
+        for name, plan in missing.items():
+            self._will_write(Plumbing(name), plan, epoch)
         for name, plumbing in snapshot.plumbings.items():
             if name not in snapshot.nodes and handover.is_spent(snapshot, plumbing):
                 self.around.api.delete(Key("NodePlumbing", name))
