@@ -53,8 +53,8 @@ def _run(lab: Lab, arguments: argparse.Namespace, rng: Random) -> list[str]:
             wrongs = _random(grounds, rng, arguments.minutes)
         else:
             wrongs = stay_away(grounds, arguments.minutes, say)
-        for wrong in wrongs:
-            say(f"WRONG: {wrong}")
+            for wrong in wrongs:
+                say(f"WRONG: {wrong}")
     finally:
         if wrongs:
             kept = keep_logs(lab.layout.home, arguments.logs)

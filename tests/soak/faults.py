@@ -1,5 +1,6 @@
 """What goes wrong, and how it is mended again."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -85,9 +86,10 @@ def cut_segment(grounds: Grounds, node: str, _: Random) -> Fault:
     )
 
 
-def cut_off(grounds: Grounds, node: str, _: Random) -> Fault:
+def cut_off(grounds: Grounds, node: str, rng: Random) -> Fault:
     """A node is cut off from everything: the others take its addresses while it goes on."""
     machine = grounds.lab.machines[node]
+    pause = rng.choice((0.0, 1.0))
 
     def strike() -> None:
         machine.cut("control")
@@ -95,6 +97,7 @@ def cut_off(grounds: Grounds, node: str, _: Random) -> Fault:
 
     def mend() -> None:
         machine.mend("segment")
+        time.sleep(pause)  # it finds out by itself, or is told
         machine.mend("control")
 
     return Fault(f"cut off {node}", frozenset({node}), strike, mend, is_split=True)

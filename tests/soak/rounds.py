@@ -18,6 +18,7 @@ OBSERVED: Final = 60
 HEALED: Final = 0.5
 """While two halves of a segment become one, both owners answer for at most so long."""
 EMPTIED_WITHIN: Final = 60.0
+PACE: Final = Pace.for_count(OBSERVED)
 CALM: Final = (0.5, 5.0)
 """Between two rounds."""
 
@@ -35,13 +36,13 @@ class Round:
     """Seconds from the last mend until all was at rest."""
     doubles: int
     """Answers by two machines that nothing excuses."""
-    healing: int
-    """Answers by two machines while a segment became one again."""
+    healing: float
+    """For so many seconds two machines answered while a segment became one again."""
     wrongs: tuple[str, ...]
 
     def told(self) -> str:
         """In one line."""
-        healing = f", {self.healing} while it healed" if self.healing else ""
+        healing = f", two for {self.healing * 1000:.0f} ms while it healed" if self.healing else ""
         return (
             f"{self.number:4} {' + '.join(self.faults):42} lasted {self.lasted:5.1f} s, settled "
             f"in {self.settled:5.1f} s, {self.doubles} double answers{healing}"
@@ -73,7 +74,7 @@ class Rounds:
         some = [addresses[i] for i in sorted(self._rng.sample(range(len(addresses)), OBSERVED))]
         faults = drawn(self._grounds, self._rng)
         names = tuple(fault.name for fault in faults)
-        with self._grounds.lab.observe(some, Pace.for_count(OBSERVED)) as seen:
+        with self._grounds.lab.observe(some, PACE) as seen:
             started = time.monotonic()
             self._strike(faults)
             healed = self._mend(faults)
@@ -123,7 +124,9 @@ class Rounds:
         return wrongs + self.vitals.tracebacks(self._grounds.lab.layout.home)
 
 
-def _doubles(sight: Sight, healed: float | None) -> tuple[list[Double], int]:
-    """Answers by two machines that nothing excuses; how many there were while a segment healed."""
+def _doubles(sight: Sight, healed: float | None) -> tuple[list[Double], float]:
+    """Answers by two machines that nothing excuses; for how long there were excused ones."""
     excused = [d for d in sight.doubles if healed and healed < d.time < healed + HEALED]
-    return [d for d in sight.doubles if d not in excused], len(excused)
+    times = [double.time for double in excused]
+    lasted = max(PACE.ask, max(times) - min(times)) if times else 0.0
+    return [double for double in sight.doubles if double not in excused], lasted

@@ -7,7 +7,7 @@ from statistics import median
 from soak.rounds import Round
 from soak.vitals import Vitals
 
-HEAD = ("fault", "times", "settled, median", "longest", "double answers", "while it healed")
+HEAD = ("fault", "times", "settled, median", "longest", "double answers", "two while it healed")
 
 
 def table(rounds: Sequence[Round]) -> str:
@@ -55,5 +55,5 @@ def _row(name: str, rounds: Sequence[Round]) -> tuple[str, ...]:
         f"{median(settled):.1f} s" if settled else "-",
         f"{max(settled):.1f} s" if settled else "-",
         str(sum(one.doubles for one in rounds)),
-        str(sum(one.healing for one in rounds)),
+        f"{max((one.healing for one in rounds), default=0) * 1000:.0f} ms",
     )
