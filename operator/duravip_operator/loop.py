@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from duravip_api import timing
 from duravip_operator import cluster, leadership, metrics, rounds
 from duravip_operator.caches import Caches
+from duravip_operator.cluster.requests import ApiError
 from duravip_operator.core import decision, handover, specs
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.outlook import Outlook
@@ -89,9 +90,12 @@ class Loop:
             try:
                 await self._pass()
                 pause = 0.0
-            except Exception:
+            except Exception as error:
                 pause = min(WORST_PAUSE, 2 * pause + 0.1)
-                log.exception("a pass failed; the next one comes in %.1f s", pause)
+                is_bug = not isinstance(error, ApiError)
+                level = logging.ERROR if is_bug else logging.WARNING
+                said = "a pass failed: %s; the next one comes in %.1f s"
+                log.log(level, said, error, pause, exc_info=is_bug)
                 self.wake()
 
     async def _woken(self, stop: asyncio.Event) -> None:
