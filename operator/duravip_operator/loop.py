@@ -164,15 +164,14 @@ class Loop:
             if plumbing.epoch != epoch
         ]
         # Before that a former leader may still grant elsewhere what is missing here.
-        missing = {} if stamped else specs.missing(snapshot, self._last_plans)
+        missing = {} if stamped else specs.missing(snapshot, self._last_plans, self._memory)
         made = [
             self._parts.cluster.hot(self._create, name, plan, epoch)
             for name, plan in missing.items()
         ]
         dropped = [
             self._parts.cluster.hot(self._parts.cluster.delete_plumbing, plumbing)
-            for name, plumbing in snapshot.plumbings.items()
-            if name not in snapshot.nodes and handover.is_spent(snapshot, plumbing)
+            for plumbing in specs.spent(snapshot, self._memory)
         ]
         await asyncio.gather(*made, *stamped, *dropped)
         if made or stamped:

@@ -31,6 +31,11 @@ LESSONS: dict[str, list[Step]] = {
         (("all is mended",), 0),
         (("lease is deleted",), 3),
     ],
+    "the object of a Node that is gone stays until its agent, which hangs, has acted on it": [
+        (("loop hangs", "n0"), 0),
+        (("plumbing is deleted", "n0"), 0),
+        (("node is deleted", "n0"), 5),
+    ],
     "a Node and its NodePlumbing are deleted while its agent runs": [
         (("node is deleted", "n0"), 0),
         (("plumbing is deleted", "n0"), 2),

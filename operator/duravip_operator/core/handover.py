@@ -58,6 +58,11 @@ class Doubts:
     addresses: frozenset[str] | None = frozenset()
     """None = anything."""
 
+    @property
+    def are_none(self) -> bool:
+        """Whether it holds nothing of which its spec does not know."""
+        return self.addresses == frozenset()
+
     def about(self, address: str) -> bool:
         """Whether the node may still hold this address."""
         return self.addresses is None or address in self.addresses
@@ -93,7 +98,8 @@ def remembered(memory: Memory, snapshot: Snapshot) -> Memory:
         for name, plumbing in snapshot.plumbings.items()
     }
     # Of one whose object somebody has deleted: the next object knows nothing of it.
-    lost = {name: doubts for name, doubts in memory.items() if name in snapshot.nodes}
+    there = snapshot.nodes.keys() | snapshot.hearing.keys()
+    lost = {name: doubts for name, doubts in memory.items() if name in there}
     return {**lost, **known}
 
 
@@ -118,7 +124,7 @@ def plans(
     doubted = {
         name: doubts
         for name, doubts in memory.items()
-        if doubts.addresses != frozenset() and not _has_stopped(snapshot, name)
+        if not doubts.are_none and not _has_stopped(snapshot, name)
     }
     wanted: dict[str, dict[Placement, set[str]]] = {name: {} for name in snapshot.plumbings}
     contested: dict[str, set[str]] = defaultdict(set)
@@ -163,17 +169,6 @@ def may_hold(snapshot: Snapshot, node: str) -> bool:
 def standing(plumbing: Plumbing) -> Plan:
     """What the spec of a node grants as it stands."""
     return Plan(plumbing.grants, plumbing.contested)
-
-
-def is_spent(snapshot: Snapshot, plumbing: Plumbing) -> bool:
-    """Whether the NodePlumbing of a Node that is gone has nothing left to tell."""
-    if plumbing.granted:
-        return False
-    if not may_hold(snapshot, plumbing.node):
-        return True
-    silence = snapshot.silences.get(plumbing.node)
-    is_dead = silence is not None and silence.is_muted and not silence.answering
-    return is_dead or plumbing.observed is None or (plumbing.acted and not plumbing.served)
 
 
 def _has_stopped(snapshot: Snapshot, node: str) -> bool:

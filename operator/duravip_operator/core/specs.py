@@ -1,20 +1,20 @@
-"""The NodePlumbings: which are to be made, and their spec as the API server stores it."""
+"""The NodePlumbings: which to make, which to drop, and their spec as the API server stores it."""
 
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from duravip_api.addresses import grouped
-from duravip_operator.core.handover import Plan
-from duravip_operator.core.snapshot import Snapshot
+from duravip_operator.core.handover import Memory, Plan, may_hold
+from duravip_operator.core.snapshot import Plumbing, Snapshot
 
 
-def missing(snapshot: Snapshot, last: Mapping[str, Plan]) -> dict[str, Plan]:
+def missing(snapshot: Snapshot, last: Mapping[str, Plan], memory: Memory) -> dict[str, Plan]:
     """The NodePlumbings that are to be made; `last` is what each granted when it was seen last.
 
-    Every Node has one. So has whatever was granted something when somebody deleted it by hand:
-    else nobody would know what an agent may hold that still runs there. What another one grants
-    now was given up there since.
+    Every Node has one. So has whatever was granted something when somebody deleted it by hand, or
+    may hold something still: else nobody would know of an agent that still runs there. What
+    another one grants now was given up there since.
     """
     lost = {name: plan for name, plan in last.items() if name not in snapshot.plumbings}
     granting = Counter(address for plan in lost.values() for address in plan.addresses)
@@ -22,8 +22,28 @@ def missing(snapshot: Snapshot, last: Mapping[str, Plan]) -> dict[str, Plan]:
     elsewhere.update(*(plumbing.granted for plumbing in snapshot.plumbings.values()))
     left = {name: _without(plan, elsewhere) for name, plan in lost.items()}
     granted = {name: plan for name, plan in left.items() if plan.addresses}
-    nodes = snapshot.nodes.keys() - snapshot.plumbings.keys()
-    return {name: granted.get(name, Plan()) for name in sorted(nodes | granted.keys())}
+    doubted = {name for name, doubts in memory.items() if not doubts.are_none}
+    names = (snapshot.nodes.keys() | doubted) - snapshot.plumbings.keys()
+    return {name: granted.get(name, Plan()) for name in sorted(names | granted.keys())}
+
+
+def spent(snapshot: Snapshot, memory: Memory) -> list[Plumbing]:
+    """The NodePlumbings whose Node is gone, and which have nothing left to tell."""
+    plumbings = snapshot.plumbings.items()
+    gone = [plumbing for name, plumbing in plumbings if name not in snapshot.nodes]
+    return [plumbing for plumbing in gone if _is_spent(snapshot, plumbing, memory)]
+
+
+def _is_spent(snapshot: Snapshot, plumbing: Plumbing, memory: Memory) -> bool:
+    if plumbing.granted:
+        return False
+    silence = snapshot.silences.get(plumbing.node)
+    is_dead = silence is not None and silence.is_muted and not silence.answering
+    if is_dead or not may_hold(snapshot, plumbing.node):
+        return True
+    doubts = memory.get(plumbing.node)
+    is_idle = plumbing.observed is None or (plumbing.acted and not plumbing.served)
+    return is_idle and (doubts is None or doubts.are_none)
 
 
 def _without(plan: Plan, taken: set[str]) -> Plan:

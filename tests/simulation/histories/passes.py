@@ -169,12 +169,11 @@ class DecidingReplica(Replica):
         for plumbing in snapshot.plumbings.values():
             if plumbing.epoch != epoch and "epoch" not in self.around.weak:
                 self._will_write(plumbing, handover.standing(plumbing), epoch)
-        missing = {} if self.writes else specs.missing(snapshot, self.last_plans)
+        missing = {} if self.writes else specs.missing(snapshot, self.last_plans, self._memory)
         for name, plan in missing.items():
             self._will_write(Plumbing(name), plan, epoch)
-        for name, plumbing in snapshot.plumbings.items():
-            if name not in snapshot.nodes and handover.is_spent(snapshot, plumbing):
-                self.around.api.delete(Key("NodePlumbing", name))
+        for plumbing in specs.spent(snapshot, self._memory):
+            self.around.api.delete(Key("NodePlumbing", plumbing.node))
         return bool(self.writes)
 
     def _will_write(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
