@@ -36,6 +36,13 @@ LESSONS: dict[str, list[Step]] = {
         (("plumbing is deleted", "n0"), 0),
         (("node is deleted", "n0"), 5),
     ],
+    "a young node that loses the link of what follows loses all for that link": [
+        (("operator pauses", "o0"), 0),
+        (("freezes", "n2"), 20),
+        (("thaws", "n2"), 0),
+        (("operator resumes", "o0"), 0),
+        (("is unplugged", "n2", "eth2"), 3),
+    ],
     "a Node and its NodePlumbing are deleted while its agent runs": [
         (("node is deleted", "n0"), 0),
         (("plumbing is deleted", "n0"), 2),

@@ -53,6 +53,11 @@ class Eligible:
     refusals: Mapping[str, Reason]
     """Why each of the other nodes may not take it."""
 
+    @property
+    def losses(self) -> dict[str, Reason]:
+        """The refusals of nodes that may not even keep it."""
+        return {name: why for name, why in self.refusals.items() if name not in self.may_keep}
+
     def __and__(self, other: "Eligible") -> "Eligible":
         return Eligible(
             self.could_hold & other.could_hold,
@@ -60,7 +65,7 @@ class Eligible:
             self.may_keep & other.may_keep,
             (self.lost | self.may_keep) & (other.lost | other.may_keep),
             self.suspected | other.suspected,
-            {**other.refusals, **self.refusals},
+            {**other.refusals, **self.refusals, **other.losses, **self.losses},
         )
 
 
