@@ -72,20 +72,13 @@ class Cluster:
             if not self._outstanding:
                 self.calm.set()
 
-    def write_spec(self, known: Plumbing, spec: Body, *, exactly: bool = False) -> Plumbing | None:
-        """Replace the spec; None when it, or with `exactly` anything, has changed meanwhile."""
+    def write_spec(self, known: Plumbing, spec: Body) -> Plumbing | None:
+        """Replace the spec; None when it has changed meanwhile."""
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": known.uid},
             {"op": "test", "path": "/metadata/generation", "value": known.generation},
             {"op": "replace", "path": "/spec", "value": spec},
         ]
-        if exactly:
-            version = {
-                "op": "test",
-                "path": "/metadata/resourceVersion",
-                "value": known.resource_version,
-            }
-            patch.insert(0, version)
         call = partial(
             self._hot_api.patch_cluster_custom_object, body=patch, _content_type=JSON_PATCH
         )
