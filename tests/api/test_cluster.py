@@ -68,9 +68,7 @@ def test_a_spec_is_written_once_for_each_version_that_was_read(
     assert read(cluster).epoch == 2
 
 
-def test_a_write_does_not_mind_a_new_status(
-    lab: Lab, cluster: Cluster, known: Plumbing
-) -> None:
+def test_a_write_does_not_mind_a_new_status(lab: Lab, cluster: Cluster, known: Plumbing) -> None:
     patch = json.dumps({"status": {"epoch": 1}})
     options = ["--subresource=status", "--type=merge", "-p", patch]
     lab.kubectl("patch", "nodeplumbing", "written", *options)
