@@ -37,13 +37,13 @@ class Reasons:
     def judge(self, name: str, move: Mapping[str, Any]) -> str:
         """What is wrong with a move; empty: nothing."""
         self.moves += 1
-        former, reason = move.get("from", ""), MoveReason(move["reason"])
-        if self._is_caused(name, former, reason):
+        reason = MoveReason(move["reason"])
+        if self._is_caused(name, move, reason):
             return ""
         return f"{name} moved without a cause: {dict(move)} after {self._happened}"
 
-    def _is_caused(self, name: str, former: str, reason: MoveReason) -> bool:
-        if not former or reason in _ANYTHING:
+    def _is_caused(self, name: str, move: Mapping[str, Any], reason: MoveReason) -> bool:
+        if not move.get("from") or reason in _ANYTHING:
             return bool(self._happened)
         if reason is MoveReason.FOLLOW:
             return bool(self._happened) and name == "c"
@@ -51,7 +51,7 @@ class Reasons:
             return bool(self._happened) and self._may_prefer(name)
         return any(
             reason in KINDS[what].reasons
-            and (reason not in _OF_NODES or self._concerns(former, which))
+            and (reason not in _OF_NODES or self._concerns(move["to"], which))
             for what, which in self._happened
             if what in KINDS
         )
@@ -62,6 +62,11 @@ class Reasons:
         return changed or bool(body and body["spec"].get("preference"))
 
     @staticmethod
-    def _concerns(former: str, which: Sequence[Any]) -> bool:
+    def _concerns(owner: str, which: Sequence[Any]) -> bool:
+        """Whether it may have made the address leave a node that is not its owner now.
+
+        That need not be the last one that has served it: another one may have been chosen since,
+        and have fallen out before it served anything.
+        """
         named = [part for part in which if part in NODES]
-        return not named or former in named
+        return not named or named != [owner]
