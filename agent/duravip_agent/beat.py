@@ -6,9 +6,11 @@ lives: what a hung one holds is mute, and nobody would take it over from a node 
 """
 
 import contextlib
+import logging
 import os
 import select
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -25,6 +27,8 @@ from duravip_agent.metrics import Metrics
 from duravip_agent.targets import Targets
 from duravip_api.beats import MAX_BYTES, Ack, Beat, Look, Sight, opened, sealed
 from duravip_api.timing import BEAT
+
+log = logging.getLogger(__name__)
 
 MOST_ECHOES = 8
 """The tokens of so many replicas are echoed: more than there are, those that ended included."""
@@ -109,22 +113,31 @@ class Heart:
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
         due = clock.now()
         while True:
-            now = clock.now()
-            if now >= due:
-                due = max(due + BEAT, now)
-                self._keys.refresh(now)
-                self._beat()
-                self._lifeline.tick(self.contact)
-            elif self._hurry and now >= self._hurry[0]:
-                self._beat_in_a_hurry(now)
-            self._listen(min([due, *self._hurry[:1]]) - clock.now())
+            try:
+                due = self._turn(due)
+            except Exception:
+                log.exception("a beat failed, and is tried again")
+                time.sleep(BEAT)
+
+    def _turn(self, due: float) -> float:
+        """Do what is due; gives back when the next regular beat is."""
+        now = clock.now()
+        if now >= due:
+            due = max(due + BEAT, now)
+            self._keys.refresh(now)
+            self._beat()
+            self._lifeline.tick(self.contact)
+        elif self._hurry and now >= self._hurry[0]:
+            self._beat_in_a_hurry(now)
+        self._listen(min([due, *self._hurry[:1]]) - clock.now())
+        return due
 
     def _beat_in_a_hurry(self, now: float) -> None:
         contact = self.contact
         if contact and contact.generation == self.pulse.generation:
             self._hurry = []
             return
-        self._hurry = [time for time in self._hurry if time > now]
+        self._hurry = [at for at in self._hurry if at > now]
         self._beat()
 
     def _beat(self) -> None:
