@@ -22,7 +22,7 @@ WEAK = [
 ]
 """The other weakenings need so many steps in one order that only a walk finds them."""
 
-MOST = 6
+MOST = 5
 """So many of them are found, whatever has changed in what happens at random."""
 
 OFTEN = 50
