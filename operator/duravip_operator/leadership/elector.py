@@ -64,6 +64,7 @@ class Elector:
     def _run(self) -> None:
         while not self._stopping.is_set():
             started = time.monotonic()
+            self._tell()  # it may have run out, and be held again in a moment
             try:
                 self._candidate.round(self._floor())
                 self._recovered()
