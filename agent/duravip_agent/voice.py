@@ -91,8 +91,7 @@ class Voice:
         )
         self._channels.reporter.submit(status_of(report))
         is_less = not self._served <= served
-        if served != self._served:
-            self._served, self._digest = served, digest_of(served)
+        self._take_stock(served)
         self.beat()
         if is_less:  # another node may wait for it
             self._channels.heart.hurry()
@@ -103,6 +102,10 @@ class Voice:
         metrics.contested.set(len(self._judge.contested))
         metrics.failing.set(len(failures))
 
+    def _take_stock(self, served: frozenset[str]) -> None:
+        if served != self._served:
+            self._served, self._digest = served, digest_of(served)
+
     def beat(self) -> None:
         """Let the beats name the spec that is in force now."""
         grant = self._specs.grant
@@ -112,6 +115,7 @@ class Voice:
 
     def hurry(self) -> None:
         """Let the operator know at once that there is a new spec in force."""
+        self._take_stock(self._handover.served)  # of what was armed and not yet spoken of, too
         self.beat()
         self._channels.heart.hurry()
 

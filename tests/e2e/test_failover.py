@@ -14,7 +14,10 @@ PLANNED = 0.5
 def test_every_address_is_answered_by_the_owner_that_its_status_names(
     lab: Lab, example: Example
 ) -> None:
-    assert lab.who_answers(BOTH) == {address: example.owner(address) for address in BOTH}
+    def is_told() -> bool:
+        return lab.who_answers(BOTH) == {address: example.owner(address) for address in BOTH}
+
+    wait_until(is_told, "the statuses name whoever answers")
 
 
 def test_a_crash_of_the_owner_moves_its_addresses_and_its_return_brings_the_preferred_back(

@@ -48,9 +48,7 @@ def test_what_is_asked_for_is_announced_as_if_it_were_new() -> None:
     schedule.update({HERE: frozenset({A, B})}, 0.0)
     times_of(schedule, 10)
     schedule.renew(frozenset({A, "10.9.9.9"}), 10.0)
-    assert times_of(schedule, 20) == [
-        (when, (A,)) for when in (10.0, 10.1, 11.0, 15.0)
-    ]
+    assert times_of(schedule, 20) == [(when, (A,)) for when in (10.0, 10.1, 11.0, 15.0)]
 
 
 def test_what_was_released_is_not_announced_any_more() -> None:
