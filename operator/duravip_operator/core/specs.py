@@ -17,11 +17,7 @@ def missing(snapshot: Snapshot, last: Mapping[str, Plan], memory: Memory) -> dic
     another one grants now was given up there since.
     """
     lost = {name: plan for name, plan in last.items() if name not in snapshot.plumbings}
-    granting = Counter(address for plan in lost.values() for address in plan.addresses)
-    elsewhere = {address for address, count in granting.items() if count > 1}
-    elsewhere.update(*(plumbing.granted for plumbing in snapshot.plumbings.values()))
-    left = {name: _without(plan, elsewhere) for name, plan in lost.items()}
-    granted = {name: plan for name, plan in left.items() if plan.addresses}
+    granted = _given_back(lost, snapshot) if lost else {}  # in nearly every pass nothing is
     doubted = {name for name, doubts in memory.items() if not doubts.are_none}
     names = (snapshot.nodes.keys() | doubted) - snapshot.plumbings.keys()
     return {name: granted.get(name, Plan()) for name in sorted(names | granted.keys())}
@@ -44,6 +40,15 @@ def _is_spent(snapshot: Snapshot, plumbing: Plumbing, memory: Memory) -> bool:
     doubts = memory.get(plumbing.node)
     is_idle = plumbing.observed is None or (plumbing.acted and not plumbing.served)
     return is_idle and (doubts is None or doubts.are_none)
+
+
+def _given_back(lost: Mapping[str, Plan], snapshot: Snapshot) -> dict[str, Plan]:
+    """Of what was lost, that which no other NodePlumbing grants, nor did."""
+    granting = Counter(address for plan in lost.values() for address in plan.addresses)
+    elsewhere = {address for address, count in granting.items() if count > 1}
+    elsewhere.update(*(plumbing.granted for plumbing in snapshot.plumbings.values()))
+    left = {name: _without(plan, elsewhere) for name, plan in lost.items()}
+    return {name: plan for name, plan in left.items() if plan.addresses}
 
 
 def _without(plan: Plan, taken: set[str]) -> Plan:
