@@ -97,7 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--case", choices=list(CASES), default="random")
     add("--minutes", type=float, default=60.0, metavar="N", help="default: 60")
-    add("--addresses", type=_count, default=300, metavar="N", help="default: 300")
+    add("--addresses", type=_count, default=60, metavar="N", help="default: 60")
     add("--seed", type=int, metavar="S", help="the dice; without it, others each time")
     add("--logs", type=Path, default=ROOT / "soak-logs", metavar="FOLDER",
         help="where logs go when something was wrong")  # fmt: skip
