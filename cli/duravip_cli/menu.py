@@ -110,8 +110,9 @@ VERBS: Final = {
     ),
     "validate": Verb(
         "Check manifests before they are applied",
-        "Without --live no cluster is needed. One line a problem; a warning does not count. "
-        "Ends with 1 when there is a problem.",
+        "Each file is judged as the operator's admission would judge it, beside those before it; "
+        "then all of them together. Without --live no cluster is needed, and none is looked at. "
+        "One line a problem; a warning does not count. Ends with 1 when there is a problem.",
         (("validate vips/", "every manifest of a folder"),
          ("validate --live new.yaml", "also against the cluster")),
         _JSON, options.validate,

@@ -98,7 +98,7 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     members.start()
     statuses.start()
     events.start()
-    watching = asyncio.create_task(handlers.served(settings, caches, stop), name="kopf")
+    watching = asyncio.create_task(handlers.served(settings, caches, metrics, stop), name="kopf")
     keeping = asyncio.create_task(vigil.run(), name="vigil")
     try:
         await loop.run(stop)

@@ -19,6 +19,7 @@ from duravip_operator import webhooks
 from duravip_operator.caches import Caches, Kind
 from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.cluster.requests import PAGE, Credentials, credentials_from
+from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ class _Backoffs:
             yield 2.0
 
 
-def registry(caches: Caches, settings: Settings) -> kopf.OperatorRegistry:
+def registry(caches: Caches, settings: Settings, metrics: Metrics) -> kopf.OperatorRegistry:
     """What kopf does with what it sees."""
     found = kopf.OperatorRegistry()
 
@@ -50,15 +51,20 @@ def registry(caches: Caches, settings: Settings) -> kopf.OperatorRegistry:
     for kind in KINDS:
         _watch(kind, found, caches)
     if settings.webhook_listen:
-        webhooks.judge(found, caches, settings)
+        webhooks.judge(found, caches, settings, metrics)
     return found
 
 
-async def served(settings: Settings, caches: Caches, stop: asyncio.Event) -> None:
+async def served(
+    settings: Settings, caches: Caches, metrics: Metrics, stop: asyncio.Event
+) -> None:
     """Run kopf until `stop` is set."""
     flag = threading.Event()
     thread = threading.Thread(
-        target=_run, args=(registry(caches, settings), settings, flag), name="kopf", daemon=True
+        target=_run,
+        args=(registry(caches, settings, metrics), settings, flag),
+        name="kopf",
+        daemon=True,
     )
     thread.start()
     try:

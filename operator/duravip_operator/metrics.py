@@ -59,6 +59,9 @@ class Metrics:
         self.writes = self._counter(
             "writes", "Writes to the API server, by what they were of.", "kind", "result"
         )
+        self.refusals = self._counter(
+            "refusals", "Objects that were refused when somebody wrote them.", "reason"
+        )
         self.pending = self._gauge("pending_statuses", "Statuses that are still to be written.")
         self.events = self._counter("events", "Kubernetes Events.", "result")
 

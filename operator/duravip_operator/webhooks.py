@@ -20,6 +20,7 @@ from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.core import admission, parsing
 from duravip_operator.core.snapshot import Entity, Snapshot, Topology
 from duravip_operator.endpoints import endpoint
+from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -38,15 +39,25 @@ AGAIN_AFTER: Final = 2.0
 FORBIDDEN: Final = 403
 
 
-def judge(into: kopf.OperatorRegistry, caches: Caches, settings: Settings) -> None:
+def judge(
+    into: kopf.OperatorRegistry, caches: Caches, settings: Settings, metrics: Metrics
+) -> None:
     """Have kopf ask about the kinds that people write."""
+
+    def refused(new: Entity | Topology, old: Entity | Topology | None) -> str:
+        found = admission.refusal(_known(caches, settings), new, old)
+        if found is None:
+            return ""
+        metrics.refusals.labels(found.reason.value).inc()
+        return found.message
+
     read: dict[str, Callable[[Body], Entity | Topology]] = {
         PLURALS["DuraVIP"]: lambda body: parsing.entity("DuraVIP", body),
         PLURALS["Binding"]: lambda body: parsing.entity("Binding", body),
         PLURALS["Topology"]: parsing.topology,
     }
     for plural, parsed in read.items():
-        _judge_one(plural, parsed, into, lambda: _known(caches, settings))
+        _judge_one(plural, parsed, into, refused)
 
 
 def server(settings: Settings) -> kopf.WebhookServer:
@@ -66,7 +77,7 @@ def _judge_one(
     plural: str,
     parsed: Callable[[Body], Entity | Topology],
     into: kopf.OperatorRegistry,
-    known: Callable[[], Snapshot],
+    refused: Callable[[Entity | Topology, Entity | Topology | None], str],
 ) -> None:
     @kopf.on.validate(
         GROUP, VERSION, plural, id=PATH, operations=["CREATE", "UPDATE"], registry=into
@@ -74,7 +85,7 @@ def _judge_one(
     async def admit(**told: Any) -> None:
         try:
             before = parsed(told["old"]) if told["old"] else None
-            why = admission.refusal(known(), parsed(told["new"]), before)
+            why = refused(parsed(told["new"]), before)
         except Exception:  # a bug of ours, which must lock nobody out
             log.exception("cannot judge one of %s", plural)
             return

@@ -30,12 +30,13 @@ def watched(lab: Lab, folder: Path, play: Callable[[Caches], Awaitable[None]]) -
     given = settings(lab, folder)
 
     async def run() -> None:
-        cluster = Cluster(given, Metrics("test"))
+        metrics = Metrics("test")
+        cluster = Cluster(given, metrics)
         caches = Caches(lambda: None, cluster.read_plumbing)
         stop, stopping = asyncio.Event(), Event()
         informers = Informers(given, caches, stopping)
         informers.start()
-        kopf = asyncio.create_task(handlers.served(given, caches, stop))
+        kopf = asyncio.create_task(handlers.served(given, caches, metrics, stop))
         try:
             await until(lambda: caches.is_warm, "the caches are warm")
             await play(caches)

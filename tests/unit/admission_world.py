@@ -3,7 +3,7 @@
 from typing import Any
 
 from duravip_api.nodeplumbing import Nic
-from duravip_operator.core import parsing
+from duravip_operator.core import admission, parsing
 from duravip_operator.core.snapshot import Entity, Node, Plumbing, Snapshot, Topology
 
 NIC = Nic(name="eth1", index=2, up=True, carrier=True, addresses=["10.1.0.11/16", "fd00:1::11/64"])
@@ -37,3 +37,9 @@ def world(*entities: Entity, topologies: tuple[Topology, ...] = (topology(),)) -
         nodes={"n1": Node("n1", addresses=frozenset({"10.77.0.11"})), "n2": Node("n2")},
         plumbings={"n1": Plumbing("n1", nics={"eth1": NIC})},
     )
+
+
+def refusal(known: Snapshot, new: Entity | Topology, old: Entity | Topology | None = None) -> str:
+    """What is said to whoever writes it; empty when it is let in."""
+    found = admission.refusal(known, new, old)
+    return found.message if found else ""

@@ -6,37 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from duravip_api.manifest import KINDS
 from duravip_cli.__main__ import run
 from duravip_cli.core.rules import RULES
 from duravip_cli.core.schema import schema_of
 from scenarios.world import World
-from unit.cli_memory import Memory, memory_of
-
-Body = dict[str, Any]
-LAN = {"cidr": "10.1.0.0/16", "interface": "eth1"}
-
-
-def _body(kind: str, name: str, spec: Body, namespace: str = "") -> Body:
-    meta = {"name": name, **({"namespace": namespace} if namespace else {})}
-    return {"apiVersion": "duravip.io/v1alpha1", "kind": kind, "metadata": meta, "spec": spec}
-
-
-def _said(
-    folder: Path, capsys: pytest.CaptureFixture[str], *bodies: Body, live: Memory | None = None
-) -> list[str]:
-    """The problems, one line each, without the file's name."""
-    file = folder / "f.yaml"
-    file.write_text(yaml.safe_dump_all(bodies))
-    options = ["--live"] if live else []
-    code = run(["validate", str(file), *options], lambda _: live or Memory())
-    *lines, last = capsys.readouterr().out.splitlines()
-    wrong = sum(": warning: " not in line for line in lines)
-    assert last.startswith(f"{wrong} problems, {len(lines) - wrong} warnings")
-    assert code == int(wrong > 0)
-    return [line.removeprefix(f"{file}: ") for line in lines]
+from unit.cli_files import LAN, Body, body, said
+from unit.cli_memory import memory_of
 
 
 def _rules(schema: Any) -> Iterator[str]:
@@ -87,7 +64,7 @@ def test_every_rule_of_the_schema_can_be_asked() -> None:
 def test_what_an_api_server_would_refuse_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], kind: str, spec: Body, wanted: str
 ) -> None:
-    (line,) = _said(tmp_path, capsys, _body(kind, "a", spec))
+    (line,) = said(tmp_path, capsys, body(kind, "a", spec))
     where = "a" if kind == "Topology" else "default/a"
     assert line.startswith(f"{kind} {where}: {wanted}")
 
@@ -95,9 +72,9 @@ def test_what_an_api_server_would_refuse_is_named(
 def test_a_reserved_or_impossible_name_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = _said(tmp_path, capsys, _body("Binding", "default", {}), _body("Binding", "A_b", {}))
-    assert "metadata.name: the name 'default' is reserved" in said[0]
-    assert "metadata.name: must be lower-case" in said[1]
+    lines = said(tmp_path, capsys, body("Binding", "default", {}), body("Binding", "A_b", {}))
+    assert "metadata.name: the name 'default' is reserved" in lines[0]
+    assert "metadata.name: must be lower-case" in lines[1]
 
 
 def test_what_is_no_manifest_is_said_with_its_line(
@@ -119,29 +96,29 @@ def test_good_manifests_have_no_problems(
 ) -> None:
     services = {"services": [{"name": "a", "port": 25}, {"name": "b", "port": 25,
                 "protocol": "UDP"}]}  # fmt: skip
-    said = _said(
+    lines = said(
         tmp_path,
         capsys,
-        _body("Topology", "lan", {**LAN, "arpTargets": ["10.1.0.1"], "namespaces": ["mail"]}),
-        _body("Binding", "out", {"address": "10.1.1.1", "preference": "n1"}, "mail"),
-        _body("DuraVIP", "in", {"address": "10.1.1.2", "follow": "out", **services}, "mail"),
+        body("Topology", "lan", {**LAN, "arpTargets": ["10.1.0.1"], "namespaces": ["mail"]}),
+        body("Binding", "out", {"address": "10.1.1.1", "preference": "n1"}, "mail"),
+        body("DuraVIP", "in", {"address": "10.1.1.2", "follow": "out", **services}, "mail"),
     )
-    assert said == []
+    assert lines == []
 
 
 CLASHES: list[tuple[list[Body], str]] = [
-    ([_body("DuraVIP", "a", {"address": "10.1.1.1"}, "x"),
-      _body("DuraVIP", "b", {"address": "10.1.1.1"}, "y")], "(NamespaceConflict)"),
-    ([_body("Binding", "a", {"address": "10.1.1.1"}, "x"),
-      _body("Binding", "a", {"address": "10.1.1.2"}, "y")], "(NameMismatch)"),
-    ([_body("Topology", "a", LAN), _body("Topology", "b", LAN)], "(DuplicateCidr)"),
-    ([_body("DuraVIP", "a", {"address": "10.1.1.1"}), _body("DuraVIP", "a", {"address":
+    ([body("DuraVIP", "a", {"address": "10.1.1.1"}, "x"),
+      body("DuraVIP", "b", {"address": "10.1.1.1"}, "y")], "(NamespaceConflict)"),
+    ([body("Binding", "a", {"address": "10.1.1.1"}, "x"),
+      body("Binding", "a", {"address": "10.1.1.2"}, "y")], "(NameMismatch)"),
+    ([body("Topology", "a", LAN), body("Topology", "b", LAN)], "(DuplicateCidr)"),
+    ([body("DuraVIP", "a", {"address": "10.1.1.1"}), body("DuraVIP", "a", {"address":
       "10.1.1.2"})], "is already in"),
-    ([_body("DuraVIP", "a", {"address": "10.1.1.1", "preference": "n1"}),
-      _body("DuraVIP", "b", {"address": "10.1.1.1", "preference": "n2"})], "(PreferencesDiffer)"),
-    ([_body("DuraVIP", "a", {"address": "10.1.1.1", "follow": "10.1.1.2"}),
-      _body("DuraVIP", "b", {"address": "10.1.1.2", "follow": "10.1.1.1"})], "(FollowInvalid)"),
-    ([_body("Topology", "a", LAN), _body("DuraVIP", "a", {"address": "10.1.0.0"})], "(BlockEdge)"),
+    ([body("DuraVIP", "a", {"address": "10.1.1.1", "preference": "n1"}),
+      body("DuraVIP", "b", {"address": "10.1.1.1", "preference": "n2"})], "(PreferencesDiffer)"),
+    ([body("DuraVIP", "a", {"address": "10.1.1.1", "follow": "10.1.1.2"}),
+      body("DuraVIP", "b", {"address": "10.1.1.2", "follow": "10.1.1.1"})], "(FollowInvalid)"),
+    ([body("Topology", "a", LAN), body("DuraVIP", "a", {"address": "10.1.0.0"})], "(BlockEdge)"),
 ]  # fmt: skip
 
 
@@ -149,37 +126,35 @@ CLASHES: list[tuple[list[Body], str]] = [
 def test_clashes_between_files_are_found(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], bodies: list[Body], wanted: str
 ) -> None:
-    said = _said(tmp_path, capsys, *bodies)
-    assert said
-    assert all(wanted in line and "warning" not in line for line in said)
+    lines = said(tmp_path, capsys, *bodies)
+    assert lines
+    assert all(wanted in line and "warning" not in line for line in lines)
 
 
 def test_what_may_be_in_the_cluster_is_a_warning_until_it_is_looked_up(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    follower = _body("DuraVIP", "a", {"address": "10.1.1.1", "follow": "out"})
-    (line,) = _said(tmp_path, capsys, follower)
+    follower = body("DuraVIP", "a", {"address": "10.1.1.1", "follow": "out"})
+    (line,) = said(tmp_path, capsys, follower)
     assert line.startswith("warning: DuraVIP default/a: spec.follow: ")
     world = World({"nodes": ["n1"], "objects": [{"kind": "Topology", "name": "lan", "spec": LAN}]})
-    (line,) = _said(tmp_path, capsys, follower, live=memory_of(world))
+    (line,) = said(tmp_path, capsys, follower, live=memory_of(world))
     assert line.startswith("DuraVIP default/a: spec.follow: ")
     leader = {"kind": "Binding", "name": "out", "spec": {"address": "10.1.1.2"}}
     world.apply([leader])
-    assert _said(tmp_path, capsys, follower, live=memory_of(world)) == []
+    assert said(tmp_path, capsys, follower, live=memory_of(world)) == []
 
 
 def test_what_would_harm_an_object_in_the_cluster_is_a_problem(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    old = {"kind": "Binding", "name": "out", "namespace": "x", "spec": {"address": "10.1.1.2"}}
     lan = {"kind": "Topology", "name": "lan", "spec": LAN}
-    world = World({"nodes": ["n1"], "objects": [lan, old]})
-    new = _body("Binding", "out", {"address": "10.1.1.3"}, "y")
-    own = _body("DuraVIP", "own", {"address": "10.1.0.11", "preference": "n7"}, "y")
-    mine, node, theirs = _said(tmp_path, capsys, new, own, live=memory_of(world))
-    assert "(NameMismatch)" in mine
-    assert "is an address of node n1 (NodeAddress)" in node
-    because = "in the cluster: Binding x/out: metadata.name: because of these files: "
+    old = {"kind": "DuraVIP", "name": "a", "spec": {"address": "10.1.1.2", "preference": "n1"}}
+    world = World({"nodes": ["n1", "n2"], "objects": [lan, old]})
+    new = body("DuraVIP", "b", {"address": "10.1.1.2", "preference": "n2"})
+    mine, theirs = said(tmp_path, capsys, new, live=memory_of(world))
+    assert "(PreferencesDiffer)" in mine
+    because = "in the cluster: DuraVIP default/a: spec.preference: because of these files: "
     assert theirs.startswith(because)
 
 
@@ -189,15 +164,15 @@ def test_an_object_that_is_already_there_does_not_clash_with_itself(
     lan = {"kind": "Topology", "name": "lan", "spec": LAN}
     old = {"kind": "Binding", "name": "out", "spec": {"address": "10.1.1.2"}}
     live = memory_of(World({"nodes": ["n1"], "objects": [lan, old]}))
-    edited = _body("Binding", "out", {"address": "10.1.1.3"})
-    assert _said(tmp_path, capsys, edited, _body("Topology", "lan", LAN), live=live) == []
+    edited = body("Binding", "out", {"address": "10.1.1.3"})
+    assert said(tmp_path, capsys, edited, body("Topology", "lan", LAN), live=live) == []
 
 
 def test_problems_can_be_read_by_programs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "f.json"
-    file.write_text(json.dumps(_body("DuraVIP", "a", {"address": "x"})))
+    file.write_text(json.dumps(body("DuraVIP", "a", {"address": "x"})))
     assert run(["validate", "-o", "json", str(file)]) == 1
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["severity"], found["object"]) == ("problem", "DuraVIP default/a")

@@ -4,9 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.core.admission import refusal
 from duravip_operator.core.snapshot import Entity
-from unit.admission_world import binding, duravip, topology, world
+from unit.admission_world import binding, duravip, refusal, topology, world
 
 
 @pytest.mark.parametrize("address", ["10.77.0.11", "10.1.0.11", "fd00:1::11"])

@@ -1,7 +1,8 @@
 """What is wrong with manifests taken together, and with what is in the cluster.
 
-The operator's own core judges them. Without the cluster it cannot know what else there is, so
-what is merely missing (a Topology, the target of a follow) is then a warning at most.
+The operator's own core judges them: its admission one after the other, a pass those that are let
+in. Without the cluster it cannot know what else there is, so what is merely missing (a Topology,
+the target of a follow) is then a warning at most.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -11,6 +12,7 @@ from duravip_cli.core.documents import Document, Problem
 from duravip_cli.core.lists import Lists
 from duravip_cli.core.live import view
 from duravip_cli.core.overlay import NEWEST, applied
+from duravip_cli.core.refusals import refusals
 from duravip_cli.core.standings import decided
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.snapshot import Entity, Topology
@@ -43,8 +45,10 @@ Said = tuple[Reason, Problem]
 
 def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Problem]:
     """What the core has against them; `cluster` is None when it is not to be looked at."""
+    refused = refusals(documents, cluster or Lists())
+    admitted = [document for document in documents if document.label not in refused]
     base = Lists(topologies=_ASSUMED) if cluster is None else cluster
-    snapshot = view(applied(base, documents)).snapshot
+    snapshot = view(applied(base, admitted)).snapshot
     made = decided(snapshot)
     topologies = {f"Topology {t.name}": t for t in made.topologies}
     entities = {entity.label: entity for entity in snapshot.entities}
@@ -52,6 +56,9 @@ def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Probl
     is_complete = any(document.kind == "Topology" for document in documents)
     found: list[Problem] = []
     for document in documents:
+        if why := refused.get(document.label):
+            found.append(_problem(document.file, document.label, *why))
+            continue
         if document.kind == "Topology":
             found += _of_topology(topologies[document.label], document.file)
             continue
@@ -61,7 +68,7 @@ def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Probl
             said = _of_files_alone(entity, targets, said)
             found += _uncovered(entity, made, document) if is_complete else ()
         found += [problem for _, problem in said]
-    return [*found, *(_harmed(cluster, made, documents) if cluster else ())]
+    return [*found, *(_harmed(cluster, made, admitted) if cluster else ())]
 
 
 def _targets(made: Decision) -> set[tuple[str, str]]:

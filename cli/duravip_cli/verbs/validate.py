@@ -6,6 +6,8 @@ from duravip_cli.core.together import problems
 from duravip_cli.errors import Code
 from duravip_cli.files import texts
 
+ALONE = "; judged by these files alone: --live looks at the cluster as well"
+
 
 def run(call: Call) -> Code:
     """Print one line a problem."""
@@ -22,6 +24,6 @@ def run(call: Call) -> Code:
         right = len(reading.documents)
         call.output.line(
             f"{wrong} problems, {len(found) - wrong} warnings; {right} objects have the right "
-            f"form{beside}"
+            f"form{beside}{'' if cluster else ALONE}"
         )
     return Code.PROBLEM if wrong else Code.FINE

@@ -42,8 +42,8 @@ ADVICE: Final[Mapping[Reason, str]] = {
 
 def refusal(
     snapshot: Snapshot, new: Entity | Topology, old: Entity | Topology | None = None
-) -> str:
-    """Why an object may not become `new`, in a sentence; empty when it may.
+) -> Rejection | None:
+    """Why an object may not become `new`, with what to write instead; None when it may.
 
     `old` is the object as it stands; None when it is about to be created.
     """
@@ -51,8 +51,9 @@ def refusal(
     if fault is None or (
         old and _address(old) == _address(new) and _fault(snapshot, old) == fault
     ):
-        return ""
-    return "; ".join(filter(None, (fault.message, ADVICE.get(fault.reason))))
+        return None
+    told = "; ".join(filter(None, (fault.message, ADVICE.get(fault.reason))))
+    return fault._replace(message=told)
 
 
 def _address(thing: Entity | Topology) -> str:
