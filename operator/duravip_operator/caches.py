@@ -95,7 +95,7 @@ class Caches:
     def put(self, kind: Kind, body: Body) -> None:
         """Some watch has seen the object. Called from any thread."""
         if found := sighting(kind, body):
-            self.in_loop(self._take, kind, found)
+            self.in_loop(self._hear, kind, found)
 
     def drop(self, kind: Kind, body: Body) -> None:
         """Some watch has seen that the object was deleted. Called from any thread."""
@@ -103,7 +103,7 @@ class Caches:
         self.in_loop(self._forget, kind, key, version.uid)
 
     def adopt(self, plumbing: Plumbing) -> None:
-        """Take a NodePlumbing from the answer to our own write. In the asyncio thread."""
+        """Take a NodePlumbing from the answer to our own write, which is no news to us."""
         version = Version(plumbing.uid, plumbing.resource_version)
         self._take("NodePlumbing", Sighting(plumbing.node, version, plumbing))
 
@@ -138,10 +138,14 @@ class Caches:
             if cache.versions.get(key) == version:
                 self._forget(kind, key, version.uid)
                 is_news = True
-        if kind not in self._listed:
+        if is_news or kind not in self._listed:
             self._listed.add(kind)
             self._on_change()
         return is_news
+
+    def _hear(self, kind: Kind, seen: Sighting) -> None:
+        if self._take(kind, seen):
+            self._on_change()
 
     def _take(self, kind: Kind, seen: Sighting) -> bool:
         """Take what was seen, unless it is older than what is known; whether it is news."""
@@ -154,9 +158,7 @@ class Caches:
         if old == seen.value and _status(old) == _status(seen.value):
             return False  # the same object stays: passes see by identity that nothing is new
         cache.values[seen.key] = seen.value
-        if old != seen.value:
-            self._on_change()
-        return old != seen.value
+        return bool(old != seen.value)
 
     def _forget(self, kind: Kind, key: str, uid: str) -> None:
         cache = self._caches[kind]

@@ -27,6 +27,10 @@ log = logging.getLogger(__name__)
 DEBOUNCE = 0.005
 """Events that come within this many seconds of one another are answered by one pass."""
 
+PATIENCE = 0.05
+"""A pass after our own writes waits for so long, when nodes have to let go: their beats say that
+they have before there is anything else to decide."""
+
 HELD_BACK = 0.3
 """A move is not spoken of before it is done, or has taken so long: each status that says that an
 address is about to move would only delay it."""
@@ -85,7 +89,6 @@ class Loop:
         while not stop.is_set():
             await self._woken(stop)
             await asyncio.sleep(0 if self._must_hurry else DEBOUNCE + pause)
-            self._must_hurry = False
             self._wake.clear()
             try:
                 await self._pass()
@@ -112,7 +115,12 @@ class Loop:
         self._note_leadership(epoch)
         known = parts.caches.plumbings
         self._last_plans |= {name: handover.standing(found) for name, found in known.items()}
+        is_next, self._must_hurry = self._must_hurry, False
         if epoch is None or not parts.caches.is_warm:
+            return
+        if is_next and self._decided:
+            await self._go_on(self._decided, epoch)
+            self.wake()
             return
         with parts.metrics.pass_seconds.time():
             snapshot = self._look(self._rounds.due())
@@ -121,15 +129,22 @@ class Loop:
             self._decided = decision.decided(snapshot, self._memory, self._decided)
         await self._grant(snapshot, self._decided.plans, epoch)
         while self._must_hurry:
-            # What was taken out of a dead node's spec may be granted now, to whom was chosen.
             self._must_hurry = False
             parts.reporting.note(snapshot, self._decided)
-            asked, blocks = snapshot.entities, snapshot.topologies  # new ones: in the next pass
-            snapshot = replace(self._look(), entities=asked, topologies=blocks)
-            self._decided = decision.continued(self._decided, snapshot, self._memory)
-            await self._grant(snapshot, self._decided.plans, epoch)
+            snapshot = await self._go_on(self._decided, epoch)
         say = parts.reporting.note if self._is_moving() else parts.reporting.report
         say(snapshot, self._decided)
+
+    async def _go_on(self, begun: decision.Decision, epoch: int) -> Snapshot:
+        """What a node has let go, or was taken out of a dead one's spec, goes to whom was chosen.
+
+        What people ask for since is for the next pass.
+        """
+        entities, topologies = begun.asked[:2]
+        snapshot = replace(self._look(), entities=entities, topologies=topologies)
+        self._decided = decision.continued(begun, snapshot, self._memory)
+        await self._grant(snapshot, self._decided.plans, epoch)
+        return snapshot
 
     def _look(self, balance: int | None = None) -> Snapshot:
         snapshot = self._outlook.snapshot(balance)
@@ -189,7 +204,8 @@ class Loop:
                 writes.append(self._replace(plumbing, plans[name], epoch))
         if writes:
             await asyncio.gather(*writes)
-            self.wake()
+            is_waiting = self._decided is not None and self._decided.waiting
+            asyncio.get_running_loop().call_later(PATIENCE if is_waiting else 0, self.wake)
 
     async def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
         spec = specs.spec(plan, epoch, self._parts.members.addresses(), self._ports)

@@ -4,6 +4,7 @@ As in the program's loop: a pass is made when something is new, and the next one
 it has decided is written.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -40,7 +41,7 @@ class DecidingReplica(Replica):
         self.writes: list[Write] = []
         self._started = self._balanced = self.now
         self._is_settled = self._must_hurry = False
-        self._seen: object = None
+        self._seen: tuple[object, object, Mapping[str, handover.Heard]] = (None, None, {})
         self._epoch: int | None = None
         self._memory: handover.Memory = {}
         self._decided: decision.Decision | None = None
@@ -67,6 +68,7 @@ class DecidingReplica(Replica):
         is_time = self.now - self._balanced >= BALANCE_EVERY
         if self.writes or not (self.is_awake or seen != self._seen or is_time):
             return
+        self._must_hurry |= any(map(self._lets_go, self._fresh()))
         self._seen, self.is_awake = seen, False
         if epoch != self._epoch:
             self._epoch, self._memory, self._decided = epoch, {}, None
@@ -155,6 +157,15 @@ class DecidingReplica(Replica):
             distrusted=self.vigil.distrusted,
             balance=0 if is_time else None,
         )
+
+    def _fresh(self) -> list[str]:
+        """The nodes whose beats have said something new since the last pass."""
+        before = self._seen[2]
+        return [name for name, heard in self.ears.heard.items() if before.get(name) != heard]
+
+    def _lets_go(self, node: str) -> bool:
+        plumbing = self.caches.plumbings.get(node)
+        return plumbing is not None and self._has_let_go(plumbing)
 
     def _has_let_go(self, plumbing: Plumbing) -> bool:
         heard = self.ears.heard.get(plumbing.node)
