@@ -7,17 +7,19 @@ import signal
 import sys
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bench import plans, table
 from bench.campaign import Campaign
 from bench.results import Row
-from lab.errors import LabError
+from bench.stage import Stage
 
 ROOT = Path(__file__).parents[2]
 QUICK_LIMIT = 285.0
 """Seconds, for all of it: what does not fit is named."""
+MINUTES = 150.0
+"""The same, when nothing is said."""
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -34,23 +36,21 @@ def main(argv: list[str] | None = None) -> int:
     if not cells:
         print("nothing is to be measured: no case fits", file=sys.stderr)
         return 2
-    limit = QUICK_LIMIT if wish.quick else 1.2 * plans.longest(cells)
+    limit = QUICK_LIMIT if wish.quick else 60.0 * arguments.minutes
     where = machine()
     say(where)
     say(f"{len(cells)} cases, {limit / 60:.0f} minutes at most")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    campaign = Campaign(arguments.output, say, limit=limit, is_quick=wish.quick)
+    opening = partial(Stage, say=say, is_quick=wish.quick)
+    campaign = Campaign(arguments.output, say, opening, limit=limit)
     try:
         campaign.measure(cells)
     except KeyboardInterrupt:
         say("interrupted: what was measured so far is kept")
         return 130
-    except LabError as error:
-        print(f"cannot go on: {error}", file=sys.stderr)
-        return 1
     finally:
         conclude(campaign, arguments.output, arguments.drawing, where)
-    return 0
+    return 0 if campaign.rows else 1
 
 
 def conclude(campaign: Campaign, output: Path, drawing: Path, where: str) -> None:
@@ -81,13 +81,7 @@ def _draw(rows: list[Row], drawing: Path, subtitle: str) -> None:
 
 def _print_figures(row: Row) -> None:
     for name, figure in (row.figures or {}).items():
-        print(f"{row.case}, {row.addresses} addresses: {name}: {_plain(figure)}")
-
-
-def _plain(figure: Any) -> str:
-    if isinstance(figure, dict):
-        return ", ".join(f"{name} {value}" for name, value in figure.items()) or "none"
-    return str(figure)
+        print(f"{row.case}, {row.addresses} addresses: {name}: {table.plain(figure)}")
 
 
 def machine() -> str:
@@ -117,7 +111,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--case", action="append", choices=list(plans.CASES), help="only this one; repeatable")
     add("--system", action="append", choices=plans.SYSTEMS, help="only this one; repeatable")
     add("--addresses", action="append", type=_count, metavar="N", help="so many; repeatable")
-    add("--runs", type=_count, default=0, metavar="N", help="of each case, budgets permitting")
+    add("--runs", type=_count, default=0, metavar="N", help="of each case, if time allows")
+    add(
+        "--minutes", type=_minutes, default=MINUTES, metavar="N", help="for all of it: %(default)g"
+    )
     add("--output", type=Path, default=ROOT / "bench-results.json", metavar="FILE")
     add("--drawing", type=Path, default=ROOT / "bench.svg", metavar="FILE")
     return parser
@@ -127,6 +124,13 @@ def _count(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 10_240:
         raise argparse.ArgumentTypeError(f"must be 1 to 10240, not {number}")
+    return number
+
+
+def _minutes(text: str) -> float:
+    number = float(text)
+    if not 1 <= number <= 24 * 60:
+        raise argparse.ArgumentTypeError(f"must be 1 to 1440, not {number:g}")
     return number
 
 

@@ -1,8 +1,8 @@
 """The picture: `python -m bench.drawing bench-results.json bench.svg [SUBTITLE]`.
 
 One panel for each case that matters most: medians as dots, the 99th percentile as the upper end
-of a whisker. Both axes are logarithmic. Where two nodes have answered for one address, it says so:
-no outage is then no merit.
+of a whisker. Both axes are logarithmic. Where two nodes have answered for one address the
+dot is hollow: no outage is then no merit.
 """
 
 import sys
@@ -15,20 +15,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench import results
+from bench.plans import CRASH, DURAVIP, MOVE, STRICT
 from bench.results import Row
 
 PANELS: Final = {
-    "crash": "a node loses its power",
-    "sigterm": "its agent is asked to end",
-    "agent-killed": "its agent is killed",
+    CRASH: "a node loses its power",
+    MOVE: "a planned move (keepalived: it is ended)",
+    "agent-killed": "the agent is killed, its node lives",
 }
+THEIR_MOVE: Final = "sigterm"
+"""What others have instead: they are asked to end."""
 STYLES: Final = {
-    "duravip": ("#0b6e4f", "o", "-", 1.0),
+    DURAVIP: ("#0b6e4f", "o", "-", 1.0),
+    STRICT: ("#59a98c", "D", "-.", 1.06),
     "keepalived-0.1s": ("#c1666b", "s", "--", 1.12),
     "keepalived-1s": ("#4f5d75", "^", ":", 1.24),
 }
 """Colour, marker, line, and how far to the right, so that whiskers do not hide one another."""
-TWO_OWNERS: Final = "two nodes\nanswer"
+TWO_OWNERS: Final = "hollow: two nodes answer"
 HIGHEST: Final = 20.0
 """Where the whisker of a time ends that had no end."""
 LEAST: Final = 0.001
@@ -38,27 +42,41 @@ TICKS: Final = {0.001: "1 ms", 0.01: "10 ms", 0.1: "0.1 s", 1: "1 s", 10: "10 s"
 
 def draw(rows: Sequence[Row], file: Path, subtitle: str = "") -> bool:
     """Draw what can be drawn; whether there was anything."""
-    cases = [case for case in PANELS if any(row.case == case for row in rows)]
+    found = figure(rows, subtitle)
+    if found:
+        found.savefig(file, format="svg", metadata={"Date": None})
+    return found is not None
+
+
+def figure(rows: Sequence[Row], subtitle: str = "") -> Figure | None:
+    """The picture; None when no row belongs into it."""
+    cases = [case for case in PANELS if _shown(case, rows)]
     if not cases:
-        return False
+        return None
     mpl.rcParams["svg.hashsalt"] = "bench"  # the same results make the same file
     mpl.rcParams["svg.fonttype"] = "none"  # words stay words, and the file small
-    figure = Figure(figsize=(1.2 + 3.6 * len(cases), 4.2), layout="constrained")
-    panels = figure.subplots(1, len(cases), sharey=True, squeeze=False)[0]
+    made = Figure(figsize=(1.2 + 3.6 * len(cases), 4.4), layout="constrained", facecolor="white")
+    panels = made.subplots(1, len(cases), sharey=True, squeeze=False)[0]
     for case, panel in zip(cases, panels, strict=True):
-        _panel(panel, case, [row for row in rows if row.case == case])
+        _panel(panel, case, _shown(case, rows))
     panels[0].set_ylabel("outage of the last address")
     handles = {
         label: handle
         for panel in panels
         for handle, label in zip(*panel.get_legend_handles_labels(), strict=True)
     }
-    figure.legend(
-        handles.values(), handles.keys(), loc="outside lower center", ncols=3, frameon=False
+    made.legend(
+        handles.values(), handles.keys(), loc="outside lower center", ncols=4, frameon=False
     )
-    figure.suptitle(f"Outage seen by a client\n{subtitle}".strip(), fontsize=10)
-    figure.savefig(file, format="svg", metadata={"Date": None})
-    return True
+    made.suptitle(f"Outage seen by a client\n{subtitle}".strip(), fontsize=10)
+    return made
+
+
+def _shown(case: str, rows: Sequence[Row]) -> list[Row]:
+    """What belongs into a panel."""
+    theirs = THEIR_MOVE if case == MOVE else case
+    ours = {DURAVIP, STRICT}
+    return [row for row in rows if row.case == (case if row.system in ours else theirs)]
 
 
 def _panel(panel: Axes, case: str, rows: Sequence[Row]) -> None:
@@ -74,6 +92,8 @@ def _panel(panel: Axes, case: str, rows: Sequence[Row]) -> None:
     panel.minorticks_off()
     panel.set_title(PANELS[case], fontsize=10)
     panel.grid(visible=True, which="major", linewidth=0.4, color="#cccccc")
+    if any(map(_is_doubled, rows)):
+        panel.text(0.5, 0.1, TWO_OWNERS, ha="center", fontsize=8, transform=panel.transAxes)
 
 
 def _series(panel: Axes, system: str, rows: Sequence[Row]) -> None:
@@ -86,12 +106,15 @@ def _series(panel: Axes, system: str, rows: Sequence[Row]) -> None:
         places, medians, yerr=[[0.0] * len(rows), above], label=system, color=colour,
         marker=marker, linestyle=line, capsize=3, markersize=5,
     )  # fmt: skip
-    for place, middle, row in zip(places, medians, rows, strict=True):
-        if row.double_owner_samples:
-            panel.annotate(
-                TWO_OWNERS, (place, middle), (8, 0), textcoords="offset points",
-                ha="left", va="center", fontsize=7, color=colour,
-            )  # fmt: skip
+    doubled = [at for *at, row in zip(places, medians, rows, strict=True) if _is_doubled(row)]
+    panel.plot(
+        [place for place, _ in doubled], [middle for _, middle in doubled], linestyle="none",
+        marker=marker, markersize=5, markerfacecolor="white", color=colour, zorder=5,
+    )  # fmt: skip
+
+
+def _is_doubled(row: Row) -> bool:
+    return row.double_owner_samples > 0
 
 
 def main() -> None:

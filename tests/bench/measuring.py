@@ -6,8 +6,8 @@ from contextlib import suppress
 from math import isfinite
 
 from bench.phases import phases_ms
-from bench.plans import Cell
-from bench.results import Run, worst
+from bench.plans import AWAY, Cell
+from bench.results import LATE, Run, worst
 from bench.spread import NODES, VICTIM, at_home, sample
 from bench.systems.system import System
 from lab.cluster import Lab
@@ -18,7 +18,7 @@ FROM_THE_EVENT = frozenset({"crash", "leader-and-owner", "agent-killed", "agent-
 """Cases timed from the event to the first answer after it; of others the longest gap counts."""
 FAIL_OVERS = frozenset({"crash", "leader-and-owner"})
 """Cases of which the logs tell the phases."""
-AWAY_FOR = {True: 5.0, False: 60.0}
+AWAY_FOR = {True: 5.0, False: 20.0}
 """How long the control plane is away, quickly or not."""
 BEFORE = 0.3
 """The observer has learnt who owns what, and the client's neighbour cache is stale, by then."""
@@ -39,13 +39,9 @@ class Measuring:
         self._is_quick = is_quick
 
     def runs(self, cell: Cell, deadline: float) -> Iterator[Run]:
-        """As many runs as are wanted or fit, each as soon as it is known.
-
-        The deadline, and the cell's own budget, end it before the run that would not fit.
-        """
-        end = min(deadline, time.monotonic() + cell.budget)
+        """As many runs as are wanted, or fit before the deadline; each as soon as it is known."""
         longest, done = 0.0, 0
-        while done < cell.runs and time.monotonic() + longest < end:
+        while done < cell.runs and time.monotonic() + longest < deadline:
             begun = time.monotonic()
             self._system.settle(cell.case)
             run = self._run(cell)
@@ -59,7 +55,7 @@ class Measuring:
 
     def _look(self, cell: Cell, addresses: Sequence[str]) -> None:
         """Look on until the addresses ought to be back, and then until they really are."""
-        if cell.case == "control-plane-away":
+        if cell.case == AWAY:
             time.sleep(AWAY_FOR[self._is_quick])
             return
         end = time.monotonic() + LONGEST_LOOK
@@ -90,12 +86,12 @@ class Measuring:
                 log = list(self._system.log())
                 wall = event + to_wall
                 phases = phases_ms(log, wall, wall + seconds) if log else {}
-        return Run(seconds, sight.double_owners, phases)
+        return Run(seconds, sight.double_owners, phases, sight.late)
 
 
 def observed(case: str, count: int) -> list[str]:
     """Which addresses are looked at: of the node to which something happens, else of all."""
-    if case == "control-plane-away":
+    if case == AWAY:
         return sample([address for node in NODES for address in at_home(node, count)])
     return sample(at_home(VICTIM, count))
 
@@ -112,4 +108,5 @@ def outage(case: str, sight: Sight, event: float) -> float:
 
 def _told(cell: Cell, done: int, run: Run) -> str:
     doubles = f", {run.doubles} double answers" if run.doubles else ""
-    return f"{cell.label}: run {done} of {cell.runs}: {run.seconds:.3f} s{doubles}"
+    late = f", the observer was late by {run.late * 1000:.0f} ms" if run.late > LATE else ""
+    return f"{cell.label}: run {done} of {cell.runs}: {run.seconds:.3f} s{doubles}{late}"

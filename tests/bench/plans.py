@@ -1,32 +1,41 @@
-"""What is to be measured, in which order, and for how long at most. Pure."""
+"""What is to be measured: which cases, of which systems, with how many addresses. Pure.
 
-from collections.abc import Iterator, Sequence
+How often each is measured depends on the time: `shares.py`.
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
 DURAVIP: Final = "duravip"
+STRICT: Final = "duravip-strict"
+"""The same with `fencing: Strict`."""
 KEEPALIVED: Final = ("keepalived-0.1s", "keepalived-1s")
-SYSTEMS: Final = (DURAVIP, *KEEPALIVED)
+SYSTEMS: Final = (DURAVIP, STRICT, *KEEPALIVED)
 
 AT_REST: Final = "at-rest"
 CRASH: Final = "crash"
+MOVE: Final = "move"
+AWAY: Final = "control-plane-away"
 CASES: Final = {
     CRASH: "a node loses its power",
-    "move": "a planned move: its node is labelled as to be left out",
+    MOVE: "a planned move: its node is labelled as to be left out",
     "sigterm": "the agent is asked to end",
     "agent-killed": "the agent is killed, its node lives on",
-    "agent-frozen": "the agent is stopped, and goes on later",
     "leader-and-owner": "the operator that leads dies with the node",
-    "control-plane-away": "the API server and both operators are killed",
+    "agent-frozen": "the agent is stopped, and goes on later",
+    AWAY: "the API server and both operators are killed",
     AT_REST: "nothing happens; then both processors are busy",
 }
+"""What comes first is measured first when time is short."""
 KEEPALIVED_CASES: Final = (CRASH, "sigterm", "agent-killed", "agent-frozen")
 """It has no operator, and its planned move is to be asked to end."""
 
 FULL_COUNTS: Final = (1, 100, 1000, 10240)
 QUICK_COUNTS: Final = (1, 100)
 BIG: Final = 1000
-SLOW_CASES: Final = ("leader-and-owner", "control-plane-away")
+"""With more addresses than this everything takes much longer."""
+SLOW_CASES: Final = ("leader-and-owner", AWAY)
 """They take long to be brought back from: quickly, they are measured with 100 addresses only."""
 
 
@@ -37,9 +46,10 @@ class Cell:
     case: str
     system: str
     addresses: int
+    least: int
+    """So many runs it gets before any cell gets more than its least."""
     runs: int
-    budget: float
-    """Seconds after which no other run is begun."""
+    """So many are wanted."""
 
     @property
     def label(self) -> str:
@@ -60,50 +70,60 @@ class Wish:
 
 def plan(wish: Wish) -> list[Cell]:
     """Every cell to be measured: system by system, the numbers of addresses rising."""
-    cells = list(_quick(wish) if wish.quick else _full(wish))
     wanted = [
         cell
-        for cell in cells
+        for cell in (_quick(wish) if wish.quick else _full(wish))
         if (not wish.cases or cell.case in wish.cases)
         and (not wish.systems or cell.system in wish.systems)
     ]
-    return [replace(cell, runs=wish.runs or cell.runs) for cell in wanted]
-
-
-def longest(cells: Sequence[Cell]) -> float:
-    """So many seconds the cells' budgets are in all."""
-    return sum(cell.budget for cell in cells)
+    if not wish.runs:
+        return wanted
+    return [replace(c, least=min(c.least, wish.runs), runs=wish.runs) for c in wanted]
 
 
 def _full(wish: Wish) -> Iterator[Cell]:
     for system in SYSTEMS:
-        for count in sorted(wish.addresses or FULL_COUNTS):
-            budget = 240.0 if count <= BIG else 600.0
+        counts = FULL_COUNTS if system != STRICT else FULL_COUNTS[:-1]
+        for count in sorted(wish.addresses or counts):
             for case in _cases(system):
                 if case != AT_REST:
-                    runs = 2 if case == "control-plane-away" else 20
-                    yield Cell(case, system, count, runs, budget)
-            if system == DURAVIP and count == max(wish.addresses or FULL_COUNTS):
-                yield Cell(AT_REST, system, count, 1, budget)
+                    yield Cell(case, system, count, *_runs(case, system, count))
+            if system == DURAVIP and count == max(wish.addresses or counts):
+                yield Cell(AT_REST, system, count, 1, 1)
+
+
+def _runs(case: str, system: str, count: int) -> tuple[int, int]:
+    """How many at least, and how many are wanted."""
+    is_big = count > BIG
+    if case == AWAY:
+        return 1, 1
+    if system == DURAVIP:
+        least = (6 if is_big else 20) if case in {CRASH, MOVE} else 2 if is_big else 3
+        return least, 20
+    if case == CRASH:
+        return 3 if is_big else 5, 10
+    return 0 if is_big else 2, 5
 
 
 def _quick(wish: Wish) -> Iterator[Cell]:
     """Crashes three times, everything else once; what takes long with keepalived is left out."""
     for system in SYSTEMS:
         is_slow = system == "keepalived-1s"
+        if system == STRICT and STRICT not in wish.systems:
+            continue
         for count in sorted(wish.addresses or QUICK_COUNTS):
             for case in _cases(system):
                 if case == AT_REST or (is_slow and case != CRASH and not wish.cases):
                     continue
                 if case in SLOW_CASES and count == 1 and not wish.cases:
                     continue
-                runs = 1 if case != CRASH else 2 if is_slow else 3
-                yield Cell(case, system, count, runs, 30.0)
+                yield Cell(case, system, count, 1, 1 if case != CRASH else 2 if is_slow else 3)
         if system == DURAVIP and not wish.addresses:
-            yield Cell(AT_REST, system, 300, 1, 45.0)
+            yield Cell(AT_REST, system, 300, 1, 1)
         if not wish.addresses:
-            yield Cell(CRASH, system, BIG, 1 if is_slow else 2, 30.0)
+            yield Cell(CRASH, system, BIG, 1, 1 if is_slow else 2)
 
 
 def _cases(system: str) -> tuple[str, ...]:
-    return tuple(CASES) if system == DURAVIP else KEEPALIVED_CASES
+    own = {DURAVIP: tuple(CASES), STRICT: (CRASH,)}
+    return own.get(system, KEEPALIVED_CASES)

@@ -10,7 +10,10 @@ from dataclasses import asdict, dataclass, field
 from math import ceil, inf, isinf
 from pathlib import Path
 from statistics import median
-from typing import Any, Self
+from typing import Any, Final, Self
+
+LATE: Final = 0.02
+"""An observer that was behind by more seconds than this has added to what it saw."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class Run:
     doubles: int
     """How many questions two machines have answered."""
     phases_ms: dict[str, float] = field(default_factory=dict)
+    late: float = 0.0
+    """By how much the observer itself was behind, at worst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,13 @@ class Row:
     phases_ms: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] | None = None
     """What else was measured; only the row `at-rest` has it."""
+    late_runs: int = 0
+    """In so many of the runs the observer itself was late: their times are partly its own."""
+
+    @property
+    def key(self) -> tuple[str, str, int]:
+        """What it is about."""
+        return self.case, self.system, self.addresses
 
     @classmethod
     def of(cls, case: str, system: str, addresses: int, runs: Sequence[Run]) -> Self:
@@ -52,6 +64,7 @@ class Row:
             p99_s=_finite(percentile(times, 99)),
             double_owner_samples=sum(run.doubles for run in runs),
             phases_ms=medians([run.phases_ms for run in runs]),
+            late_runs=sum(run.late > LATE for run in runs),
         )
 
     def as_fact(self) -> dict[str, Any]:

@@ -1,11 +1,12 @@
 """The tables that are printed. Pure."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 from bench.phases import NAMES
 from bench.results import Row
 
-HEAD = ("case", "system", "addresses", "runs", "median", "p99", "double")
+HEAD = ("case", "system", "addresses", "runs", "median", "p99", "double", "late")
 _LEFT = 2
 """So many columns are words; the rest are numbers, to the right."""
 
@@ -30,6 +31,13 @@ def seconds(value: float | None) -> str:
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.2f} s"
 
 
+def plain(figure: Any) -> str:
+    """A figure, or several, for people."""
+    if isinstance(figure, dict):
+        return ", ".join(f"{name} {value}" for name, value in figure.items()) or "none"
+    return str(figure)
+
+
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.case,
@@ -39,6 +47,7 @@ def _cells(row: Row) -> tuple[str, ...]:
         seconds(row.median_s),
         seconds(row.p99_s),
         str(row.double_owner_samples),
+        str(row.late_runs),
     )
 
 

@@ -11,7 +11,7 @@ from bench.results import Row, Run, percentile
 
 KEYS = {
     "case", "system", "addresses", "runs", "median_s", "p99_s", "double_owner_samples",
-    "phases_ms",
+    "phases_ms", "late_runs",
 }  # fmt: skip
 
 
@@ -31,6 +31,11 @@ def test_a_row_sums_up_its_runs() -> None:
     assert row.phases_ms == {"suspect": 130}
 
 
+def test_a_row_says_in_how_many_runs_the_observer_was_late() -> None:
+    runs = [Run(0.3, 0, late=0.05), Run(0.2, 0, late=0.019), Run(0.2, 0)]
+    assert Row.of("crash", "duravip", 1, runs).late_runs == 1
+
+
 def test_a_phase_that_few_runs_tell_is_left_out_and_the_rest_are_in_order_of_time() -> None:
     runs = [{"write": 200.0, "suspect": 150.0, "lead": 1.0}, {"write": 210.0, "suspect": 160.0}]
     assert list(results.medians(runs).items()) == [("suspect", 155.0), ("write", 205.0)]
@@ -43,7 +48,7 @@ def test_who_never_answered_is_null_in_the_file_and_never_in_the_table(tmp_path:
     (fact,) = json.loads(file.read_text())
     assert (fact["median_s"], fact["p99_s"]) == (None, None)
     assert table.table([row]).splitlines()[1].split() == [
-        "crash", "duravip", "1", "3", "never", "never", "0",
+        "crash", "duravip", "1", "3", "never", "never", "0", "0",
     ]  # fmt: skip
 
 

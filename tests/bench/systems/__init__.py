@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from bench.plans import STRICT
 from bench.systems.duravip import DuraVip
 from bench.systems.keepalived import Keepalived
 from bench.systems.system import System
@@ -14,7 +15,7 @@ def system(name: str, lab: Lab, *, mature: float) -> System:
     """The system of that name, not started yet."""
     if name in ADVERTS:
         return Keepalived(lab, ADVERTS[name])
-    return DuraVip(lab, mature)
+    return DuraVip(lab, mature, "Strict" if name == STRICT else "Segment")
 
 
 def absence(name: str) -> str:

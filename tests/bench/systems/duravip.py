@@ -11,6 +11,7 @@ from bench.systems.objects import Objects
 from bench.systems.operators import Operators
 from bench.systems.system import Act
 from duravip_api import EXCLUDE_LABEL
+from duravip_api.timing import STRICT_HOLD, STRICT_MARGIN
 from lab.cluster import Lab
 from lab.errors import LabError
 from lab.fleet import Fleet
@@ -19,7 +20,7 @@ ELSEWHERE: Final = ("n2", "n3")
 """Where the operators are, the one that leads first, unless the case wants it otherwise."""
 TOGETHER: Final = (VICTIM, "n2")
 SETTLED_WITHIN: Final = 60.0
-A_THOUSAND: Final = 30.0
+A_THOUSAND: Final = 15.0
 """Seconds more for each thousand addresses: two statuses of each may have to be written."""
 BREATH: Final = 0.5
 """Between the last write and the next event."""
@@ -28,9 +29,10 @@ BREATH: Final = 0.5
 class DuraVip:
     """Our own programs."""
 
-    def __init__(self, lab: Lab, mature: float) -> None:
+    def __init__(self, lab: Lab, mature: float, fencing: str = "Segment") -> None:
         self._lab = lab
         self._mature = mature
+        self._fencing = fencing
         self._count = 0
         self._is_labelled = False
         self._is_ending = False
@@ -61,12 +63,13 @@ class DuraVip:
     def patience(self, case: str, count: int) -> float:
         """What is promised, and a second to see two owners, if there are any."""
         base = {"leader-and-owner": 4.0, "agent-killed": 2.0, "agent-frozen": 2.0}
-        return base.get(case, 1.5) + 1.5 * count / 10_000
+        wait = STRICT_HOLD + STRICT_MARGIN if self._fencing == "Strict" else 0.0
+        return base.get(case, 1.5) + wait + 1.5 * count / 10_000
 
     def start(self) -> None:
         """Start the programs; there is a Topology, and no address yet."""
         self.fleet = Fleet(self._lab)
-        self.objects = Objects(self._lab)
+        self.objects = Objects(self._lab, self._fencing)
         self.operators = Operators(self._lab, self.fleet, self._mature)
         self.operators.place(*ELSEWHERE)
         for node in self._lab.nodes:

@@ -86,7 +86,7 @@ class Keepalived:
             wait_for(
                 lambda n=node: _held(n) == set(at_home(n.name, self._count)),  # type: ignore[misc]
                 f"keepalived has its addresses on {node.name}",
-                SETTLED_WITHIN,
+                SETTLED_WITHIN + 3 * A_THOUSAND * self._count / 1000,
                 every=0.1,
             )
         time.sleep(2 * self._advert)

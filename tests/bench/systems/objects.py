@@ -23,12 +23,13 @@ Body = dict[str, Any]
 class Objects:
     """The addresses of a benchmark as a user would write them."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, fencing: str = "Segment") -> None:
         self._api = client.CustomObjectsApi(lab.api())
+        self._fencing = fencing
 
     def create_topology(self) -> None:
-        """One block, with everything by default."""
-        body = _body("Topology", "lan", TOPOLOGY)
+        """One block, with everything but its fencing by default."""
+        body = _body("Topology", "lan", {**TOPOLOGY, "fencing": self._fencing})
         self._api.create_cluster_custom_object(GROUP, VERSION, "topologies", body)
 
     def create_addresses(self, first: int, end: int) -> None:
@@ -53,8 +54,27 @@ class Objects:
         plumbings = {item["metadata"]["name"]: item for item in found["items"]}
         if not all(operators <= _pulse(item) for item in plumbings.values()):
             return "the agents do not know every operator"
-        problems = (_unsettled(plumbings.get(node), node, count) for node in NODES)
+        problems = (self._unsettled(plumbings.get(node), node, count) for node in NODES)
         return next((problem for problem in problems if problem), "")
+
+    def _unsettled(self, plumbing: Mapping[str, Any] | None, node: str, count: int) -> str:
+        """Whether a node serves what is at home there, and may be taken for dead at once."""
+        if plumbing is None:
+            return f"{node} has no NodePlumbing"
+        spec, status = plumbing.get("spec", {}), plumbing.get("status", {})
+        grants = spec.get("interfaces", [])
+        wanted = grouped(at_home(node, count))
+        if sorted(r for grant in grants for r in grant.get("granted", [])) != sorted(wanted):
+            return f"{node} is granted {spec.get('grantedCount')} addresses"
+        if set(status.get("served", [])) != set(at_home(node, count)):
+            return f"{node} serves {status.get('servedCount')} addresses"
+        told = {grant.get("fencing", "Segment") for grant in grants}
+        is_strict = bool(status.get("strict"))
+        if told - {self._fencing} or (grants and is_strict != (self._fencing == "Strict")):
+            return f"{node} is not fenced as it shall be: perhaps nobody has heard it answer yet"
+        if status.get("observedGeneration") != plumbing["metadata"]["generation"]:
+            return f"{node} has not acted upon its spec"
+        return ""
 
     def _create(self, body: Body) -> None:
         try:
@@ -66,24 +86,6 @@ class Objects:
 def _pulse(plumbing: Mapping[str, Any]) -> frozenset[str]:
     """Where the node's agent sends its beats; one that has crashed stays there for a while."""
     return frozenset(plumbing.get("spec", {}).get("pulse", []))
-
-
-def _unsettled(plumbing: Mapping[str, Any] | None, node: str, count: int) -> str:
-    """Whether a node serves what is at home there, and may be taken for dead at once."""
-    if plumbing is None:
-        return f"{node} has no NodePlumbing"
-    spec, status = plumbing.get("spec", {}), plumbing.get("status", {})
-    grants = spec.get("interfaces", [])
-    wanted = grouped(at_home(node, count))
-    if sorted(r for grant in grants for r in grant.get("granted", [])) != sorted(wanted):
-        return f"{node} is granted {spec.get('grantedCount')} addresses"
-    if set(status.get("served", [])) != set(at_home(node, count)):
-        return f"{node} serves {status.get('servedCount')} addresses"
-    if any(grant.get("fencing") == "Strict" for grant in grants):
-        return f"no other node has heard {node} answer yet"
-    if status.get("observedGeneration") != plumbing["metadata"]["generation"]:
-        return f"{node} has not acted upon its spec"
-    return ""
 
 
 def _body(kind: str, name: str, spec: Mapping[str, Any]) -> Body:
