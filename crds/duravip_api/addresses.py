@@ -1,6 +1,6 @@
 """Addresses as numbers, and lists of them as the ranges that NodePlumbing carries."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from ipaddress import (
     IPv4Address,
@@ -37,6 +37,11 @@ def numbered(address: str) -> tuple[int, int]:
 def text(family: int, number: int) -> str:
     """Turn `(family, number)` back into the canonical form of the address."""
     return str(_TYPE_OF[family](number))
+
+
+def joined(sets: Collection[frozenset[str]]) -> frozenset[str]:
+    """All of them in one; an only one is that itself: thousands of addresses are not copied."""
+    return next(iter(sets)) if len(sets) == 1 else frozenset().union(*sets)
 
 
 def block(cidr: str) -> IPv4Network | IPv6Network | None:

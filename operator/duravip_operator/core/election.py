@@ -7,17 +7,16 @@ For each party, a leader with its followers, in the order of addresses:
 2. else the node that has it, when it may keep it and was not asked to release it: nothing moves
    without a cause;
 3. else, once all of these are placed, the node that it was to go to already by the last decision;
-4. else the least loaded node that may take it; of equally loaded ones the one with the smallest
-   hash of address and name, so that every replica agrees;
+4. else the least loaded node that may take it; of equally loaded ones the first in the order of
+   names, counted from a place that the address gives, so that every replica agrees;
 5. else nobody; but a party whose only node is silent stays granted there, for nobody gains by
    its loss, and so does one that no other node has room for.
 
 The result depends on the facts alone, never on the order in which they arrived.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from hashlib import blake2b
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from duravip_api.addresses import numbered
 from duravip_api.reasons import MoveReason, Reason
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.eligibility import Eligibility, Eligible
+from duravip_operator.core.loads import Loads
 from duravip_operator.core.snapshot import Snapshot
 
 _CAUSES = {
@@ -95,9 +95,7 @@ def elected(
     `holders` names, for each address, the node that has it or is to have it already; `last` is
     what the last decision chose.
     """
-    most = eligibility.snapshot.max_aliases
-    choices: dict[str, Choice] = {}
-    load: Counter[str] = Counter()
+    made = _Made(eligibility.snapshot.max_aliases)
     waiting: list[_Open] = []
     for party in asked:
         leader = party.leader
@@ -105,8 +103,7 @@ def elected(
         eligible = eligibility.of(*party)
         owner = _settled(leader, eligible, holder)
         if owner:
-            load[owner] += party.weight
-            _record(choices, party, eligible, owner, holder)
+            made.record(party, eligible, owner, holder)
         else:
             may_take = _candidates(leader, eligible)
             known = last.get(leader.address)
@@ -114,13 +111,12 @@ def elected(
             waiting.append(_Open(not intended, party, eligible, may_take, intended, holder))
     waiting.sort(key=lambda one: one.is_new)
     for one in waiting:
-        owner = _placed(one, load, most)
+        owner = made.place_for(one)
         if owner:
-            load[owner] += one.party.weight
-            _record(choices, one.party, one.eligible, owner, one.holder)
+            made.record(one.party, one.eligible, owner, one.holder)
         else:
-            _record_none(choices, one)
-    return choices
+            made.record_none(one)
+    return made.choices
 
 
 def holders_of(snapshot: Snapshot) -> dict[str, str]:
@@ -131,9 +127,10 @@ def holders_of(snapshot: Snapshot) -> dict[str, str]:
     holders: dict[str, str] = {}
     for name in sorted(snapshot.plumbings):
         plumbing = snapshot.plumbings[name]
-        for address in plumbing.granted:
-            if address not in holders or address in plumbing.served:
-                holders[address] = name
+        granted = plumbing.granted
+        if not holders.keys().isdisjoint(granted):
+            granted = granted.difference(holders) | (granted & plumbing.served)
+        holders.update(dict.fromkeys(granted, name))
     return holders
 
 
@@ -171,38 +168,6 @@ def _candidates(leader: Unit, eligible: Eligible) -> frozenset[str]:
     return eligible.may_take
 
 
-def _placed(one: _Open, load: Mapping[str, int], most: int) -> str:
-    """The owner of a party that is not settled; empty when there is none."""
-    leader = one.party.leader
-    if leader.preference in one.may_take:
-        return leader.preference
-    nodes = [n for n in one.may_take if load.get(n, 0) + one.party.weight <= most]
-    if one.intended in nodes:
-        return one.intended
-    if nodes:
-        least = min(load.get(n, 0) for n in nodes)
-        equals = [n for n in nodes if load.get(n, 0) == least]
-        is_tie = len(equals) > 1
-        return min(equals, key=lambda n: _hashed(leader.address, n)) if is_tie else equals[0]
-    return one.holder if one.holder in one.eligible.may_keep else ""
-
-
-def _hashed(address: str, node: str) -> bytes:
-    return blake2b(f"{address} {node}".encode(), digest_size=8).digest()
-
-
-def _record(
-    choices: dict[str, Choice], party: Party, eligible: Eligible, owner: str, former: str
-) -> None:
-    leader = party.leader
-    cause = MoveReason.ELECTED
-    if former and former != owner:
-        cause = _cause(leader, eligible, former, owner)
-    choices[leader.address] = Choice(owner, eligible, cause)
-    for follower in party.followers:
-        choices[follower.address] = Choice(owner, eligible, MoveReason.FOLLOW)
-
-
 def _cause(leader: Unit, eligible: Eligible, former: str, owner: str) -> MoveReason:
     """Why it goes to another node than the one that had it."""
     if former not in eligible.may_keep:
@@ -212,13 +177,53 @@ def _cause(leader: Unit, eligible: Eligible, former: str, owner: str) -> MoveRea
     return MoveReason.REQUESTED if is_asked else MoveReason.PREFERENCE
 
 
-def _record_none(choices: dict[str, Choice], one: _Open) -> None:
-    holder, eligible = one.holder, one.eligible
-    if holder in eligible.lost:
-        found = Choice(holder, eligible, reason=Reason.OWNER_LOST)
-    elif eligible.may_take:
-        found = Choice("", eligible, reason=Reason.CAPACITY_EXCEEDED)
-    else:
-        found = Choice("", eligible, reason=Reason.NO_PARTICIPANT)
-    for unit in (one.party.leader, *one.party.followers):
-        choices[unit.address] = found
+class _Made:
+    """The choices that are made so far."""
+
+    def __init__(self, most: int) -> None:
+        self.choices: dict[str, Choice] = {}
+        self._loads = Loads(most)
+        self._alike: dict[tuple[str, int, int], Choice] = {}
+        """Most addresses of a node share one Choice: by owner, Eligible and cause."""
+
+    def place_for(self, one: _Open) -> str:
+        """The owner of a party that is not settled; empty when there is none."""
+        leader, weight = one.party.leader, one.party.weight
+        if leader.preference in one.may_take:
+            return leader.preference
+        if one.intended and self._loads.has_room(one.intended, weight):
+            return one.intended
+        least = self._loads.least_loaded(one.may_take, leader.address)
+        if least and self._loads.has_room(least, weight):
+            return least
+        return one.holder if one.holder in one.eligible.may_keep else ""
+
+    def record(self, party: Party, eligible: Eligible, owner: str, former: str) -> None:
+        """This party goes to this owner."""
+        leader, followers = party
+        self._loads.add(owner, 1 + len(followers))
+        cause = MoveReason.ELECTED
+        if former and former != owner:
+            cause = _cause(leader, eligible, former, owner)
+        self.choices[leader.address] = self._choice(owner, eligible, cause)
+        for follower in followers:
+            self.choices[follower.address] = self._choice(owner, eligible, MoveReason.FOLLOW)
+
+    def record_none(self, one: _Open) -> None:
+        """This party goes nowhere."""
+        holder, eligible = one.holder, one.eligible
+        if holder in eligible.lost:
+            found = Choice(holder, eligible, reason=Reason.OWNER_LOST)
+        elif eligible.may_take:
+            found = Choice("", eligible, reason=Reason.CAPACITY_EXCEEDED)
+        else:
+            found = Choice("", eligible, reason=Reason.NO_PARTICIPANT)
+        for unit in (one.party.leader, *one.party.followers):
+            self.choices[unit.address] = found
+
+    def _choice(self, owner: str, eligible: Eligible, cause: MoveReason) -> Choice:
+        key = (owner, id(eligible), id(cause))
+        known = self._alike.get(key)
+        if known is None:
+            known = self._alike[key] = Choice(owner, eligible, cause)
+        return known

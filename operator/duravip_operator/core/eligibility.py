@@ -34,8 +34,8 @@ _BY_HEARING = {
 }
 
 NOBODY: frozenset[str] = frozenset()
-_Kind = tuple[Placement, frozenset[Selector], frozenset[str]]
-"""Units of one kind have the same placement, the same selectors and the same foreign nodes."""
+_Kind = tuple[str, frozenset[Selector], frozenset[str]]
+"""Units of one kind have the same Topology, the same selectors and the same foreign nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +69,9 @@ class Eligible:
         )
 
 
+_NONE = Eligible(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, {})
+
+
 @dataclass
 class Eligibility:
     """Answers for one snapshot, each kind of unit looked at once."""
@@ -76,6 +79,10 @@ class Eligibility:
     snapshot: Snapshot
     subnets: Subnets = field(init=False)
     _known: dict[_Kind, Eligible] = field(default_factory=dict)
+    _joint: dict[tuple[int, int], tuple[Eligible, Eligible, Eligible]] = field(
+        default_factory=dict
+    )
+    """By the identities of two Eligibles: these, and what they have in common."""
     _spared: dict[tuple[int, frozenset[str]], tuple[Eligible, Eligible]] = field(
         default_factory=dict
     )
@@ -83,13 +90,16 @@ class Eligibility:
 
     def __post_init__(self) -> None:
         self.subnets = Subnets(self.snapshot)
+        self._are_all_trusted = not (self.snapshot.given_up or self.snapshot.distrusted)
 
     def of(self, unit: Unit, followers: Iterable[Unit] = ()) -> Eligible:
         """The nodes that may hold the unit together with its followers."""
         found = self._alone(unit)
         for follower in followers:
             alone = self._alone(follower)
-            found = found if found is alone else found & alone
+            found = found if found is alone else self._both(found, alone)
+        if self._are_all_trusted:
+            return found
         return self._without_failing(found, (unit, *followers))
 
     def nodes_with(self, topology: Topology) -> int:
@@ -102,6 +112,12 @@ class Eligibility:
         found = _eligible(self.snapshot, topology.placement, frozenset({topology.selector}))
         interface, witnessed = topology.placement.interface, self.snapshot.witnessed
         return sorted(n for n in found.may_take if interface not in witnessed.get(n, ()))
+
+    def _both(self, one: Eligible, other: Eligible) -> Eligible:
+        key = (id(one), id(other))
+        if key not in self._joint:
+            self._joint[key] = (one, other, one & other)
+        return self._joint[key][2]
 
     def _without_failing(self, found: Eligible, units: Iterable[Unit]) -> Eligible:
         given_up, aside = self.snapshot.given_up, self.snapshot.distrusted
@@ -117,13 +133,14 @@ class Eligibility:
     def _alone(self, unit: Unit) -> Eligible:
         topology = unit.topology
         if topology is None:
-            return Eligible(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, {})
+            return _NONE
         excludes = topology.excludes_foreign
         foreign = self.subnets.foreign(topology, unit.address) if excludes else NOBODY
-        kind = (topology.placement, unit.selectors, foreign)
+        kind = (topology.name, unit.selectors, foreign)
         found = self._known.get(kind)
         if found is None:
-            found = self._known[kind] = _eligible(self.snapshot, *kind)
+            found = _eligible(self.snapshot, topology.placement, unit.selectors, foreign)
+            self._known[kind] = found
         return found
 
 

@@ -20,9 +20,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from duravip_api.addresses import joined
 from duravip_api.beats import digest_of
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
+from duravip_operator.core.shares import shares_of
 from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Snapshot
 
 Grants = Mapping[Placement, frozenset[str]]
@@ -39,7 +41,7 @@ class Plan:
     @property
     def addresses(self) -> frozenset[str]:
         """All that it grants."""
-        return frozenset().union(*self.grants.values())
+        return joined(self.grants.values())
 
     def is_in(self, plumbing: Plumbing) -> bool:
         """Whether the spec says so already; an entry without addresses says nothing."""
@@ -118,39 +120,25 @@ def plans(
     snapshot: Snapshot,
     memory: Memory,
 ) -> tuple[dict[str, Plan], frozenset[str]]:
-    """`({node: what its spec shall grant}, {addresses that wait for their former holder})`."""
-    granting, serving = _nodes_by_address(snapshot)
+    """`({node: what its spec shall grant}, {addresses that wait for their former holder})`.
+
+    What a node is granted already it keeps: only what is new to it needs a closer look.
+    """
+    shares = shares_of(units, choices, snapshot)
+    new = {key: share.addresses - share.plumbing.granted for key, share in shares.items()}
+    others = _Others(snapshot, memory, frozenset().union(*new.values()))
     strict = _strict_interfaces(units)
-    doubted = {
-        name: doubts
-        for name, doubts in memory.items()
-        if not doubts.are_none and not _has_stopped(snapshot, name)
-    }
     wanted: dict[str, dict[Placement, set[str]]] = {name: {} for name in snapshot.plumbings}
     contested: dict[str, set[str]] = defaultdict(set)
     waiting: set[str] = set()
-    places: dict[tuple[str, str], set[str]] = {}  # by node and Topology: a Placement hashes slowly
-    for address, choice in choices.items():
-        owner, topology = choice.owner, units[address].topology
-        if not owner or topology is None or owner not in wanted:
-            continue
-        where = topology.placement
-        if owner in granting.get(address, ()):
-            is_contested = address in snapshot.plumbings[owner].contested
-        else:
-            others = [node for node in serving.get(address, ()) if node != owner]
-            others += [n for n, d in doubted.items() if n != owner and d.about(address)]
-            if address in granting or not all(snapshot.is_gone(node, where) for node in others):
-                waiting.add(address)
-                continue
-            is_contested = bool(others)
-        place = places.get((owner, topology.name))
-        if place is None:
-            fenced = _fenced(where, snapshot.plumbings[owner], snapshot, strict)
-            place = places[owner, topology.name] = wanted[owner].setdefault(fenced, set())
-        place.add(address)
-        if is_contested:
-            contested[owner].add(address)
+    for key, (where, plumbing, addresses) in shares.items():
+        owner = plumbing.node
+        stopped, asked = others.in_the_way(owner, where, new[key])
+        waiting |= stopped
+        if place := addresses - stopped:
+            fenced = _fenced(where, plumbing, snapshot, strict)
+            wanted[owner].setdefault(fenced, set()).update(place)
+            contested[owner] |= asked | (place & plumbing.granted & plumbing.contested)
     made = {
         name: standing(snapshot.plumbings[name])
         if _is_unknown(snapshot, name)
@@ -158,6 +146,41 @@ def plans(
         for name, grants in wanted.items()
     }
     return made, frozenset(waiting)
+
+
+class _Others:
+    """Who else may hold some addresses that are new to their owners."""
+
+    def __init__(self, snapshot: Snapshot, memory: Memory, new: frozenset[str]) -> None:
+        self._snapshot = snapshot
+        self._granted: set[str] = set()
+        self._serving: dict[str, list[str]] = defaultdict(list)
+        self._doubted = {
+            n: d for n, d in memory.items() if not (d.are_none or _has_stopped(snapshot, n))
+        }
+        for name, plumbing in snapshot.plumbings.items() if new else ():
+            granted = plumbing.granted & new
+            self._granted |= granted
+            if may_hold(snapshot, name):
+                served = granted if name in snapshot.let_go else new
+                for address in plumbing.served & served:
+                    self._serving[address].append(name)
+
+    def in_the_way(
+        self, owner: str, where: Placement, new: Iterable[str]
+    ) -> tuple[set[str], set[str]]:
+        """`({those that must wait for somebody}, {those that the owner has to ask about})`."""
+        stopped: set[str] = set()
+        asked: set[str] = set()
+        for address in new:
+            others = [node for node in self._serving.get(address, ()) if node != owner]
+            others += [n for n, d in self._doubted.items() if n != owner and d.about(address)]
+            is_gone = all(self._snapshot.is_gone(node, where) for node in others)
+            if address in self._granted or not is_gone:
+                stopped.add(address)
+            elif others:
+                asked.add(address)
+        return stopped, asked
 
 
 def may_hold(snapshot: Snapshot, node: str) -> bool:
@@ -189,7 +212,8 @@ def _is_unknown(snapshot: Snapshot, node: str) -> bool:
 
 
 def _strict_interfaces(units: Mapping[str, Unit]) -> frozenset[str]:
-    placements = {unit.topology.placement for unit in units.values() if unit.topology}
+    used = {unit.topology.name: unit.topology for unit in units.values() if unit.topology}
+    placements = (topology.placement for topology in used.values())
     return frozenset(where.interface for where in placements if where.fencing == "Strict")
 
 
@@ -208,25 +232,6 @@ def _fenced(
     witnessed = where.interface in snapshot.witnessed.get(plumbing.node, ())
     is_strict = where.interface in strict or not witnessed
     return where._replace(fencing="Strict" if is_strict else "Segment")
-
-
-def _nodes_by_address(
-    snapshot: Snapshot,
-) -> tuple[Mapping[str, list[str]], Mapping[str, list[str]]]:
-    granting: dict[str, list[str]] = defaultdict(list)
-    serving: dict[str, list[str]] = defaultdict(list)
-    for name, plumbing in snapshot.plumbings.items():
-        granted = plumbing.granted
-        _append_all(granting, granted, name)
-        if may_hold(snapshot, name):
-            is_less = name in snapshot.let_go
-            _append_all(serving, plumbing.served & granted if is_less else plumbing.served, name)
-    return granting, serving
-
-
-def _append_all(table: dict[str, list[str]], addresses: Iterable[str], name: str) -> None:
-    for address in addresses:
-        table[address].append(name)
 
 
 def _doubts(known: Doubts | None, plumbing: Plumbing, *, is_heard: bool) -> Doubts:

@@ -10,6 +10,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
+from duravip_api.addresses import joined
 from duravip_api.listening import Listener
 from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason
@@ -206,7 +207,7 @@ class Plumbing:
     @property
     def granted(self) -> frozenset[str]:
         """Every address that the spec grants."""
-        return frozenset().union(*self.grants.values())
+        return joined(self.grants.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,12 +44,20 @@ def verdicts(
     """`{address: Verdict}` for every unit."""
     snapshot = eligibility.snapshot
     serving = _servers(snapshot)
-    said = {
-        address: _verdict(
-            unit, choices.get(address), _present(unit, serving, snapshot), waiting, snapshot
-        )
-        for address, unit in units.items()
-    }
+    said: dict[str, Verdict] = {}
+    alike: dict[tuple[str, str, int], Verdict] = {}
+    for address, unit in units.items():
+        choice, nodes = choices.get(address), _present(unit, serving, snapshot)
+        if choice is None or unit.topology is None or (choice.owner,) != nodes:
+            said[address] = _verdict(unit, choice, nodes, waiting, snapshot)
+            continue
+        # Of those that their owner alone serves, and that have no preference, all is said alike.
+        kind = (choice.owner, unit.topology.name, id(choice))
+        is_plain = not (unit.preference or unit.disagreement)
+        known = alike.get(kind) if is_plain else None
+        said[address] = known or _verdict(unit, choice, nodes, waiting, snapshot)
+        if is_plain:
+            alike[kind] = said[address]
     for address, more in participation.advisories(units, choices, eligibility).items():
         verdict = said[address]
         said[address] = verdict._replace(advisories=(*verdict.advisories, *more))
