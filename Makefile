@@ -60,8 +60,8 @@ e2e: requirements ## The tests on real kubelets
 	@$(PYTEST) tests/e2e
 
 .PHONY: bench
-bench: requirements ## Measure everything beside keepalived; QUICK=1 takes five minutes
-	@$(LAB) bench $(if $(QUICK),--quick)
+bench: requirements ## Measure all beside keepalived in MINUTES=150; QUICK=1 takes five
+	@$(LAB) bench $(if $(QUICK),--quick,--minutes=$(or $(MINUTES),150))
 
 .PHONY: soak
 soak: requirements ## Random faults for MINUTES=60, seen from outside; SEED=N repeats them
