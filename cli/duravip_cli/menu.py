@@ -70,10 +70,13 @@ VERBS: Final = {
     ),
     "release": Verb(
         "Have addresses move away from their owners, which stay in service",
-        "Another node is elected for each. To take a node out of service, use `drain`.",
+        "Another node is elected for each; followers go along. What prefers its owner, or has no "
+        "other node, stays, and the answer says so: it then ends with 1. To take a node out of "
+        "service, use `drain`.",
         (("release 10.1.1.1", "another node gets it"),
          ("release --group out -n mail", "all addresses of a binding group"),
-         ("release --from n1", "all that n1 owns")),
+         ("release --all --from n1", "all that n1 owns; so does --from n1 alone"),
+         ("release --all --from n1 --no-wait -o json", "only ask for it; for a program")),
         _JSON, options.release,
     ),
     "announce": Verb(

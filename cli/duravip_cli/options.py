@@ -84,9 +84,10 @@ def release(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="*", metavar="ADDRESS|NAME")
     parser.add_argument("--group", metavar="G", help="all addresses of a binding group")
     parser.add_argument(
-        "--from", dest="source", metavar="NODE",
-        help="only those that this node owns; alone: all of them",
+        "--from", "--node", dest="source", metavar="NODE",
+        help="only those that this node owns; alone, or with --all: all of them",
     )  # fmt: skip
+    parser.add_argument("--all", action="store_true", help="every address of the node of --from")
     _wait(parser, "wait until each is served elsewhere", 30)
 
 

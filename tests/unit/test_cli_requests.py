@@ -158,6 +158,47 @@ def test_what_a_node_owns_is_released_without_its_followers(
     assert _run(cluster, "release") == Code.UNUSABLE
 
 
+def test_all_of_a_node_is_released_at_once(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(cluster, "move", "web", "n2")
+    _run(cluster, "move", "mail/out", "n2")
+    capsys.readouterr()
+    assert _run(cluster, "release", "--all", "--node", "n2", "-o", "json") == 0
+    said = json.loads(capsys.readouterr().out)
+    assert {(one["address"], one["from"], one["to"]) for one in said} >= {
+        ("10.1.1.1", "n2", "n1"), ("10.1.1.10", "n2", "n1"),
+    }  # fmt: skip
+    assert _run(cluster, "release", "--all", "--from", "n2") == 0
+    assert capsys.readouterr().out == "there is nothing to release\n"
+
+
+def test_what_is_not_released_in_time_is_said_of_each(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cluster.is_deaf = True
+    words = ("release", "web", "mail/out", "-o", "json")
+    assert _run(cluster, *words, "--timeout", "0") == Code.PROBLEM
+    problems = [one["problem"] for one in json.loads(capsys.readouterr().out)]
+    assert problems == 2 * ["still there after 0 s"]
+    assert _run(cluster, *words, "--no-wait") == 0  # asked for again, which changes nothing
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        ("--all", "say what to release: of which node: --from NODE"),
+        ("--all --from n1 web", "give either --all or what to release"),
+        ("--all --from n1 --group g", "give either --all or what to release"),
+    ],
+)
+def test_all_is_all_of_one_node(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str], words: str, why: str
+) -> None:
+    assert _run(cluster, "release", *words.split()) == Code.UNUSABLE
+    assert why in capsys.readouterr().err
+
+
 def test_owners_are_asked_to_announce(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:

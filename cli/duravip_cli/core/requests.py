@@ -35,7 +35,7 @@ def against_releasing(view: View, made: Decision, shown: Unit) -> str:
     if made.units[shown.address].preference == owner:
         return f"its preference names {owner}, which would take it back: change that instead"
     others = _by_node(view, made, shown.address)
-    if not any(s.standing == "may take it" for name, s in others.items() if name != owner):
+    if not any(s.standing != "may not" for name, s in others.items() if name != owner):
         return "no other node may take it"
     return ""
 

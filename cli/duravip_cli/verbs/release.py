@@ -13,6 +13,9 @@ from duravip_cli.patience import awaited
 from duravip_cli.verbs.move import request
 from duravip_cli.verbs.why import settled
 
+Asked = tuple[Unit, tuple[EntityKind, Body]]
+"""An address, and the object on which the request was written."""
+
 
 class Released(NamedTuple):
     """What became of one address."""
@@ -27,24 +30,32 @@ class Released(NamedTuple):
 
 def run(call: Call) -> Code:
     """Write the requests, and with --wait tell where the addresses went."""
-    asked = call.asked
-    if not (asked.what or asked.group or asked.source):
-        raise CommandError("say what to release: ADDRESS, --group or --from", Code.UNUSABLE)
+    _insist(call)
     lists = call.everything()
     chosen = _chosen(call, lists)
     seen = settled(call, lists)
     made = decided(seen.snapshot)
-    pending: list[tuple[Unit, tuple[EntityKind, Body]]] = []
+    pending: list[Asked] = []
     found: list[Released] = []
     for unit in chosen:
         if why := against_releasing(seen, made, unit):
             found.append(Released(unit.address, unit.owner, "", None, why))
         else:
             pending.append((unit, request(call, lists, unit, {RELEASE_FROM: unit.owner})))
-    found += [_followed(call, unit, *first) for unit, first in pending]
+    found += _followed(call, pending)
     found.sort(key=lambda one: order(one.address))
     _print(call, found)
     return Code.PROBLEM if any(released.problem for released in found) else Code.FINE
+
+
+def _insist(call: Call) -> None:
+    """What is meant must be said, and in one way only."""
+    asked = call.asked
+    if not (asked.what or asked.group or asked.source):
+        which = "of which node: --from NODE" if asked.all else "ADDRESS, --group or --from"
+        raise CommandError(f"say what to release: {which}", Code.UNUSABLE)
+    if asked.all and (asked.what or asked.group):
+        raise CommandError("give either --all or what to release", Code.UNUSABLE)
 
 
 def _chosen(call: Call, lists: Lists) -> list[Unit]:
@@ -72,23 +83,34 @@ def _chosen(call: Call, lists: Lists) -> list[Unit]:
     return [u for u in found if u.owner == asked.source and (given or not u.follows)]
 
 
-def _followed(call: Call, unit: Unit, kind: EntityKind, body: Body) -> Released:
-    """Where it went."""
-    if not call.asked.wait:
-        return Released(unit.address, unit.owner, "", None, "")
+def _followed(call: Call, pending: list[Asked]) -> list[Released]:
+    """Where they went, all of them within the one --timeout."""
+    found: dict[str, Released] = {}
+
+    def look() -> bool | None:
+        for unit, first in pending:
+            if unit.address not in found and (moved := _moved(call, unit, *first)):
+                found[unit.address] = moved
+        return len(found) == len(pending) or None
+
+    if call.asked.wait:
+        awaited(call, look)
+    late = f"still there after {call.asked.timeout:g} s" if call.asked.wait else ""
+    return [
+        found.get(unit.address) or Released(unit.address, unit.owner, "", None, late)
+        for unit, _ in pending
+    ]
+
+
+def _moved(call: Call, unit: Unit, kind: EntityKind, body: Body) -> Released | None:
+    """Where it went; None while it is still there, or on its way."""
     meta = body["metadata"]
-
-    def look() -> Body | None:
-        status = status_of(call.api.read(kind, meta["name"], meta.get("namespace", "")) or {})
-        is_moved = status.get("state") == "Owned" and status.get("owner") != unit.owner
-        return status if is_moved else None
-
-    status = awaited(call, look)
-    if status is None:
-        late = f"still there after {call.asked.timeout:g} s"
-        return Released(unit.address, unit.owner, "", None, late)
+    status = status_of(call.api.read(kind, meta["name"], meta.get("namespace", "")) or {})
+    owner = str(status.get("owner") or "")
+    if status.get("state") != "Owned" or owner == unit.owner:
+        return None
     gap = (status.get("lastMove") or {}).get("gapMilliseconds")
-    return Released(unit.address, unit.owner, str(status["owner"]), gap, "")
+    return Released(unit.address, unit.owner, owner, gap, "")
 
 
 def _print(call: Call, found: list[Released]) -> None:
