@@ -15,7 +15,7 @@ from bench.results import Row
 from bench.shares import Ready, a_run, before_a_run, shared_out
 from bench.systems import absence
 
-MOST_FAILURES: Final = 4
+MOST_FAILURES: Final = 3
 """After so many a system is given up."""
 PATIENCE: Final = 1.5
 """A cell may take so many times as long as estimated before no other run of it is begun."""

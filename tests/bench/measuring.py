@@ -40,12 +40,12 @@ class Measuring:
 
     def runs(self, cell: Cell, deadline: float) -> Iterator[Run]:
         """As many runs as are wanted, or fit before the deadline; each as soon as it is known."""
-        longest, done = 0.0, 0
-        while done < cell.runs and time.monotonic() + longest < deadline:
+        took, done = 0.0, 0
+        while done < cell.runs and time.monotonic() + took < deadline:
             begun = time.monotonic()
             self._system.settle(cell.case)
             run = self._run(cell)
-            longest = max(longest, time.monotonic() - begun)
+            took = time.monotonic() - begun
             if run is None:
                 self._say(f"{cell.label}: a run is set aside: {LOST_FRAMES}")
                 continue

@@ -5,7 +5,7 @@ from types import TracebackType
 from typing import Self
 
 from bench.measuring import Measuring, Say
-from bench.plans import AT_REST, Cell
+from bench.plans import AT_REST, CRASH, Cell
 from bench.resting import Resting
 from bench.results import Row, Run
 from bench.systems import system
@@ -44,8 +44,9 @@ class Stage:
         self._lab.stop()
 
     def serve(self, count: int) -> None:
-        """Serve so many addresses, never fewer than before."""
+        """Serve so many addresses, never fewer than before; they are at home on return."""
         self._system.serve(count)
+        self._system.settle(CRASH)
 
     def rows(self, cell: Cell, deadline: float) -> Iterator[Row]:
         """The cell's row after each run, made of all of its runs so far."""
