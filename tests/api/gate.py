@@ -2,9 +2,12 @@
 
 import base64
 import json
+import sys
 from typing import Final
 
 from api.objects import Body
+from bench.scrapes import value
+from bench.systems.operators import FETCH, URL
 from lab.cluster import Lab
 from lab.errors import LabError
 from lab.fleet import Fleet, wait_until
@@ -47,6 +50,11 @@ class Gate:
     def log(self) -> str:
         """What the operator has said since it was started."""
         return self._fleet.operators["n1"].output()
+
+    def counted(self, reason: str) -> float:
+        """How many objects the operator says that it has refused for this reason."""
+        shown = self._lab.machines["n1"].run([sys.executable, "-c", FETCH, URL])
+        return value(shown, "duravip_operator_refusals_total", reason=reason)
 
     def refusal(self, body: Body, *options: str) -> str:
         """What is said to whoever applies this; empty when it is let in."""

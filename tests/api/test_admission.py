@@ -69,6 +69,13 @@ def test_what_can_never_be_served_is_refused(gate: Gate, body: Body, words: str)
     assert words in gate.refusal(body, DRY)
 
 
+def test_refusals_are_counted_by_reason(gate: Gate) -> None:
+    before = gate.counted("NodeAddress")
+    gate.until_refused(duravip("own", "10.1.0.11"), "is an address of node n1")
+    assert gate.counted("NodeAddress") > before
+    assert gate.counted("Served") == 0
+
+
 @pytest.mark.parametrize(
     ("attempt", "words"),
     [

@@ -61,6 +61,16 @@ def test_a_release_moves_it_to_any_other_node(lab: Lab, fleet: Fleet) -> None:
     assert fleet.owners()[VIP] == said["to"]  # the request is spent
 
 
+def test_all_of_a_node_is_released_but_what_prefers_it(lab: Lab, fleet: Fleet) -> None:
+    called(lab, "move", VIP, "n1", *PATIENCE)
+    said = told(lab, "release", "--all", "--from", "n1", *PATIENCE, code=1)
+    found = {one["address"]: one for one in said}
+    assert found.keys() == {VIP, FIXED}
+    assert found[VIP]["to"] == fleet.owners()[VIP] != "n1"
+    assert "its preference names n1" in found[FIXED]["problem"]
+    assert fleet.owners()[FIXED] == "n1"
+
+
 def test_a_reset_interrupts_and_moves_nothing(lab: Lab, fleet: Fleet) -> None:
     before = fleet.owners()
     assert called(lab, "reset", "n1")[0] == 2  # nobody is there to confirm it
