@@ -43,12 +43,17 @@ from duravip_agent.tools import Tools
 from duravip_agent.unfenced import Unfenced
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Channels, Identity, Voice
+from duravip_api.environment import ignored
 from duravip_api.timing import CONTACT, STRICT_HOLD
 
 log = logging.getLogger(__name__)
 
 AHEAD = -10
 """On a busy node the loop must come round in time all the same, or its addresses are muted."""
+
+SWITCH_AFTER = 0.0005
+"""A thread that computes lets another one wait for so long, in seconds. Python's own 5 ms would
+hold up the beat that others wait for as long as everything else that a hand-over takes."""
 
 OLDEST_KERNEL = (5, 18)
 """The first one that keeps the protocol of an address, which is our mark."""
@@ -62,6 +67,8 @@ def main() -> None:
     try:
         settings = settings_from(sys.argv[1:])
         logs.set_up(settings.log_format, settings.log_level)
+        if strange := ignored(os.environ, Settings.model_fields):
+            log.warning(strange)
         code = run(settings)
     except (SettingsError, DeniedError, FenceError) as error:
         sys.stderr.write(f"duravip-agent: {error}\n")
@@ -86,6 +93,7 @@ def run(settings: Settings) -> int:
         configuration = configuration_from(settings.kubeconfig)
     except ValueError as error:
         raise SettingsError(str(error)) from error
+    sys.setswitchinterval(SWITCH_AFTER)
     with contextlib.suppress(OSError):  # without CAP_SYS_NICE: like everybody else
         os.nice(AHEAD)
     with _only_one():

@@ -43,10 +43,13 @@ class Announcer:
         self._schedule.update(served, now)
 
     def plumbed(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
-        """This is served as well: tell everybody at once."""
+        """This is served as well: tell everybody at once, of all of it."""
         for placement, addresses in served.items():
             self._schedule.add(placement, addresses, now)
         self.announce(now)
+        while any(map(self._pacing.owes, self._links)):
+            self._send(now)
+        self._tell()
 
     def defend(self, addresses: frozenset[str], now: float) -> None:
         """Say at once that these are ours."""

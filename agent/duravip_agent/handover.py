@@ -11,16 +11,14 @@ from collections.abc import Sequence
 
 from duravip_agent import clock
 from duravip_agent.core.deadman import has_lapsed
-from duravip_agent.core.fencing import Facts, Verdict, judged
+from duravip_agent.core.fencing import NOTHING, Facts, Verdict, judged
 from duravip_agent.core.grant import by_interface, by_placement
 from duravip_agent.core.observed import Alias, addresses_of
 from duravip_agent.core.plan import Plan
-from duravip_agent.plumber import CHUNK, chunks, listed
-from duravip_agent.tools import Occasion, Tools
+from duravip_agent.plumber import chunks, listed
+from duravip_agent.tools import Batch, Occasion, Tools
 
 log = logging.getLogger(__name__)
-
-NOTHING: frozenset[str] = frozenset()
 
 ALONE_AFTER = 0.5
 """Without an acknowledgement for so long there is no leader that would know better than we do."""
@@ -28,14 +26,22 @@ ALONE_AFTER = 0.5
 SOON = 0.01
 """Pause before the next try when something could not be armed in time."""
 
+LULL = 0.3
+"""So long after routes were put in their place aliases are not added: it takes the kernel long,
+and just then other programs of the node, and of its neighbours, do what clients wait for."""
+
 
 class Handover:
     """Lets be heard what may be, and nothing else. For the loop's thread."""
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
+        self._stood_in = float("-inf")
+        """When routes were put in place of aliases last."""
         self.due = float("inf")
         """When a step is to be made although nothing has happened: by `clock`."""
+        self.rest_due = float("inf")
+        """When a step is to do what nobody waits for: by the same."""
 
     @property
     def served(self) -> frozenset[str]:
@@ -63,15 +69,17 @@ class Handover:
         self.due = verdict.due
         if has_lapsed(facts.refreshed, facts.now, facts.limits):
             tools.lifeline.mute()
-        plan = self._plan(verdict, occasion)
-        is_less = self._silence(facts, verdict, plan)
+        tools.lifeline.has_strict |= verdict.has_strict
+        is_less = self._silence(tools.fence.held - verdict.keep - verdict.arm, occasion)
+        plan = self._plan(verdict, occasion, is_less=is_less)
         if plan is not None:
+            self._silence(tools.fence.held & addresses_of(plan.delete), occasion)
             tools.announcer.serving(
                 by_placement(tools.specs.grant.wanted, verdict.keep), occasion.now
             )
+        tools.lifeline.has_strict = verdict.has_strict
+        tools.metrics.yielded.inc(len(facts.claimed & facts.armed - verdict.keep))
         self._react(facts, verdict, occasion.now)
-        if is_less:
-            occasion.speak()
         is_done = plan is None or self._plumb(facts, verdict, plan, occasion)
         tools.judge.carried_out(facts, verdict)
         if plan is not None:
@@ -92,28 +100,23 @@ class Handover:
         if not self._tools.plumber.observed.marked:
             self._tools.fence.drop()
 
-    def _plan(self, verdict: Verdict, occasion: Occasion) -> Plan | None:
+    def _plan(self, verdict: Verdict, occasion: Occasion, *, is_less: bool) -> Plan | None:
         """What has to change in the kernel; None = nothing, without having looked closely."""
-        fence, wanted = self._tools.fence, self._tools.specs.grant.wanted
-        allowed = verdict.keep | verdict.arm
-        if not occasion.is_dirty and not verdict.arm and fence.held <= allowed:
+        wanted = self._tools.specs.grant.wanted
+        if not (occasion.is_dirty or verdict.arm or is_less):
             return None
-        if not fence.is_fenced:  # there what must be silent has to be deleted
+        if not self._tools.fence.is_fenced:  # there what must be silent has to be deleted
+            allowed = verdict.keep | verdict.arm
             wanted = {a: where for a, where in wanted.items() if a in allowed}
         return self._tools.plumber.plan(wanted, occasion.now)
 
-    def _silence(self, facts: Facts, verdict: Verdict, plan: Plan | None) -> bool:
-        """Mute what must not be heard; whether there was anything."""
-        tools = self._tools
-        misplaced = addresses_of(plan.delete) if plan else NOTHING
-        gone = tools.fence.held - (verdict.keep | verdict.arm) | tools.fence.held & misplaced
-        tools.lifeline.has_strict |= verdict.has_strict
+    def _silence(self, gone: frozenset[str], occasion: Occasion) -> bool:
+        """Mute what must not be heard, and say so at once; whether there was anything."""
         if gone:
-            tools.fence.release(gone)
-            tools.metrics.muted.inc(len(gone))
+            self._tools.fence.release(gone)
+            occasion.speak()
+            self._tools.metrics.muted.inc(len(gone))
             log.info("muted %s", listed(gone))
-        tools.lifeline.has_strict = verdict.has_strict
-        tools.metrics.yielded.inc(len(facts.claimed & facts.armed - verdict.keep))
         return bool(gone)
 
     def _react(self, facts: Facts, verdict: Verdict, now: float) -> None:
@@ -138,34 +141,44 @@ class Handover:
         wanted = tools.specs.grant.wanted
         in_the_way: list[Alias] = []
         rest: list[Alias] = []
-        for alias in plan.delete:
+        for alias in plan.delete if occasion.may_delete else ():
             is_urgent = alias.address in wanted or not tools.fence.is_fenced
             (in_the_way if is_urgent else rest).append(alias)
         self._delete(in_the_way)
+        blocked = NOTHING if occasion.may_delete else addresses_of(plan.delete)
         if in_the_way and plan.add:
             occasion.speak()
         gaps = tools.plumber.stopgaps
         gaps.drop(gaps.addresses - verdict.keep - verdict.arm)
         ready = verdict.arm & tools.plumber.placed(wanted)
-        to_add = verdict.arm - ready
+        to_add = verdict.arm - ready - blocked
         missing = [alias for alias in plan.add if alias.address in to_add]
         if ready:
-            self._arm(facts, ready, (), occasion.now)
+            self._arm(facts, Batch(ready), occasion.now)
         for piece in gaps.pieces(missing, tools.plumber.observed):
-            self._arm(facts, addresses_of(piece), piece, occasion.now)
-        answered = gaps.addresses
+            self._arm(facts, Batch(addresses_of(piece), piece, by_route=True), occasion.now)
+            self._stood_in = clock.now()
+        answered, must_yield = gaps.addresses, False
         for chunk in chunks([alias for alias in missing if alias.address not in answered]):
-            if occasion.must_yield():
-                return False
-            self._arm(facts, addresses_of(chunk), chunk, occasion.now)
+            must_yield = occasion.must_yield()
+            if must_yield:
+                break
+            self._arm(facts, Batch(addresses_of(chunk), chunk), occasion.now)
         if ready or missing:
             occasion.speak()
-        return self._follow_up(plan, rest, occasion)
+        if must_yield:
+            return False
+        is_done = self._follow_up(plan, rest, occasion)
+        return is_done and (occasion.may_delete or not plan.delete)
 
     def _follow_up(self, plan: Plan, rest: Sequence[Alias], occasion: Occasion) -> bool:
         """What nobody waits for: aliases behind routes, and what is mute already."""
         tools, gaps = self._tools, self._tools.plumber.stopgaps.addresses
-        for chunk in chunks([alias for alias in plan.add if alias.address in gaps]):
+        behind = [alias for alias in plan.add if alias.address in gaps]
+        due = self._stood_in + LULL
+        is_early = bool(behind) and clock.now() < due
+        self.rest_due = due if is_early else float("inf")
+        for chunk in chunks(() if is_early else behind):
             if occasion.must_yield() or clock.now() >= self.due:
                 return False
             tools.lifeline.come_round()
@@ -177,20 +190,18 @@ class Handover:
             self._delete(chunk)
         return True
 
-    def _arm(
-        self, facts: Facts, addresses: frozenset[str], aliases: Sequence[Alias], now: float
-    ) -> None:
-        """Let these be heard, if they may at this very moment; `aliases` are those to be added."""
+    def _arm(self, facts: Facts, batch: Batch, now: float) -> None:
+        """Let these be heard, if they may at this very moment."""
         tools = self._tools
         tools.lifeline.come_round()
-        may, before = tools.judge.permission(facts, addresses)
-        if may != addresses:
-            tools.fence.release(addresses - may)
+        may, before = tools.judge.permission(facts, batch.addresses)
+        if may != batch.addresses:
+            tools.fence.release(batch.addresses - may)
             self._judge_soon()
         if not may:
             return
         try:
-            may = self._make_audible(may, before, aliases)
+            may = self._make_audible(may, before, batch)
         except BaseException:
             tools.fence.release(may)  # whoever does not get as far as the clock has no permission
             raise
@@ -199,22 +210,20 @@ class Handover:
             self._mute_again(may)
 
     def _make_audible(
-        self, addresses: frozenset[str], before: float, aliases: Sequence[Alias]
+        self, addresses: frozenset[str], before: float, batch: Batch
     ) -> frozenset[str]:
         """Open the fence and add the aliases; gives back what can be heard then."""
         tools = self._tools
         tools.fence.take(addresses - tools.fence.held)
         if tools.lifeline.refreshed is None:
-            tools.fence.release(
-                tools.fence.held - addresses
-            )  # to all that is held A1 applies anew
+            tools.fence.release(tools.fence.held - addresses)  # A1 applies to it anew
             if not tools.lifeline.begin(before):
                 self._mute_again(addresses)
                 return NOTHING
-        if not aliases:
+        if not batch.aliases:
             return addresses
-        add = tools.plumber.stand_in if len(aliases) > CHUNK else tools.plumber.add
-        there = add([alias for alias in aliases if alias.address in addresses])
+        add = tools.plumber.stand_in if batch.by_route else tools.plumber.add
+        there = add([alias for alias in batch.aliases if alias.address in addresses])
         tools.fence.release(addresses - there)
         return there
 

@@ -38,8 +38,8 @@ class Intake:
 
     def seen(self, body: Body) -> bool:
         """The object looks like this."""
-        self._reporter.notice(body)
         is_news = self._take_up(body)
+        self._reporter.notice(body)
         return self._errands.take(body) or is_news
 
     def written(self, body: Body) -> bool:

@@ -65,8 +65,7 @@ class Loop:
     """Runs until it is asked to stop."""
 
     def __init__(self, parts: Parts) -> None:
-        self._parts, self._tools = parts, parts.tools
-        self._specs = parts.tools.specs
+        self._parts, self._tools, self._specs = parts, parts.tools, parts.tools.specs
         self._pending: list[Event] = []
         self._is_dirty = self._must_look = self._with_links = True
         self._must_judge = False
@@ -112,6 +111,7 @@ class Loop:
             self._is_dirty |= self._parts.intake.is_out_of_patience()
             self._step_if_due(time.monotonic())
             self._tools.announcer.announce(time.monotonic())
+            self._parts.voice.report_if_due()
         except DeniedError:
             raise
         except Exception as error:
@@ -153,7 +153,6 @@ class Loop:
                 assert_never(event)
 
     def _note(self, event: Answered | Claimed | ContactChanged) -> None:
-        """Remember it for the next verdict, and for the report."""
         judge = self._tools.judge
         if isinstance(event, Answered):
             if judge.answered(event.generation, event.findings, event.at):
@@ -166,11 +165,10 @@ class Loop:
     def _step_if_due(self, now: float) -> None:
         if self._tools.judge.conflicts.expire(now):
             self._speak()
-        if now - self._swept >= SWEEP:
-            self._is_dirty = self._must_look = self._with_links = True
-        if now >= self._retry_at:
-            self._is_dirty = self._must_look = True
         handover = self._parts.handover
+        self._with_links |= now - self._swept >= SWEEP
+        self._must_look |= self._with_links or now >= self._retry_at
+        self._is_dirty |= self._must_look or clock.now() >= handover.rest_due
         is_due = clock.now() >= handover.due or handover.is_alone()
         if self._is_dirty or self._must_judge or is_due:
             with self._tools.metrics.step.time():
@@ -178,31 +176,34 @@ class Loop:
 
     def _step(self, now: float) -> None:
         is_dirty, self._is_dirty, self._must_judge = self._is_dirty, False, False
+        plumber, wanted = self._tools.plumber, self._parts.intake.wanted or NOTHING
+        must_delete = not self._tools.fence.is_fenced and plumber.has_surplus(wanted)
+        may_delete = is_dirty and (self._must_look or must_delete)
+        if may_delete:
+            self._look(now)
         if is_dirty:
-            wanted = self._parts.intake.wanted or NOTHING
-            if self._must_look or self._tools.plumber.has_surplus(wanted):
-                self._look(now)
             granted_on = frozenset(place.interface for place in wanted.values())
-            self._parts.upkeep.guard(self._tools.plumber.observed, granted_on)
+            self._parts.upkeep.guard(plumber.observed, granted_on)
         if self._parts.intake.wanted is not None:
-            occasion = Occasion(now, is_dirty, self._speak, self._must_yield)
+            occasion = Occasion(now, is_dirty, self._speak, self._must_yield, may_delete)
             self._is_dirty = not self._parts.handover.step(occasion)
+            self._must_look |= self._is_dirty and plumber.has_surplus(wanted)
         if is_dirty:
-            self._retry_at = self._tools.plumber.next_due(now)
+            self._retry_at = plumber.next_due(now)
             self._speak()
 
     def _look(self, now: float) -> None:
-        tools, with_links = self._tools, self._with_links
+        self._swept = now if self._with_links else self._swept
+        self._tools.plumber.look(with_links=self._with_links)
+        self._tools.announcer.links_changed(self._tools.plumber.observed.links, now)
         self._must_look = self._with_links = False
-        self._swept = now if with_links else self._swept
-        tools.plumber.look(with_links=with_links)
-        tools.announcer.links_changed(tools.plumber.observed.links, now)
 
     def _speak(self) -> None:
         self._parts.voice.speak(self._parts.intake.wanted or NOTHING)
 
     def _must_yield(self) -> bool:
         """Whether something came in that must not wait until thousands of addresses are added."""
+        self._parts.voice.report_if_due()
         self._collect(0.0)
         return any(
             isinstance(event, Stop | Answered)
@@ -214,9 +215,10 @@ class Loop:
         """Seconds until there is something to do without any event; never more than a beat."""
         now = time.monotonic()
         times = [now + BEAT, self._swept + SWEEP, self._retry_at]
-        times.append(self._tools.announcer.next_due(now))
+        times += [self._tools.announcer.next_due(now), self._parts.voice.due]
         if self._parts.intake.wanted is not None:
-            times.append(now + self._parts.handover.due - clock.now())
+            handover = self._parts.handover
+            times.append(now + min(handover.due, handover.rest_due) - clock.now())
         return 0.0 if self._is_dirty or self._must_judge else max(0.0, min(times) - now)
 
     def _collect(self, seconds: float) -> None:

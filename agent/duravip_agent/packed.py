@@ -9,7 +9,10 @@ from duravip_agent.core.messages import Change, RouteChange
 from duravip_agent.core.observed import Alias
 
 BATCH = 64
-"""Changes in one system call. More would keep a core for tens of milliseconds."""
+"""Changes of addresses in one system call. More would keep a core for tens of milliseconds."""
+
+ROUTES = 512
+"""The same of routes, which take the kernel microseconds."""
 
 TIMEOUT = 5.0
 """The kernel answers at once; longer means that an answer was lost."""
@@ -55,11 +58,12 @@ class Packed:
                 break
         return bodies
 
-    def change(self, changes: Sequence[Change | RouteChange]) -> dict[Alias, int]:
+    def change(self, changes: Sequence[Change] | Sequence[RouteChange]) -> dict[Alias, int]:
         """Make changes; gives back those that were refused, each with its errno."""
         refused: dict[Alias, int] = {}
-        for start in range(0, len(changes), BATCH):
-            refused |= self._change_batch(changes[start : start + BATCH])
+        batch = ROUTES if changes and isinstance(changes[0], RouteChange) else BATCH
+        for start in range(0, len(changes), batch):
+            refused |= self._change_batch(changes[start : start + batch])
         return refused
 
     def _change_batch(self, batch: Sequence[Change | RouteChange]) -> dict[Alias, int]:

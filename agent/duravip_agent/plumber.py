@@ -4,7 +4,6 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.observed import Alias, Observed, addresses_of
@@ -13,7 +12,7 @@ from duravip_agent.core.retrying import Retries
 from duravip_agent.metrics import Metrics
 from duravip_agent.netlink import Kernel
 from duravip_agent.stopgap import Stopgaps
-from duravip_api.addresses import ranges
+from duravip_api.addresses import spans
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +33,7 @@ class Plumber:
         self._expected: frozenset[str] = frozenset()
         """What was there after the last step: what is missing now was removed by others."""
         self._placed: tuple[Observed, Mapping[str, Placement], frozenset[str]] | None = None
+        self._marked: tuple[Observed, frozenset[str]] | None = None
         self._found: dict[str, str] = {}
         """What has failed in this step so far."""
         self._behind: list[Alias] = []
@@ -62,7 +62,9 @@ class Plumber:
     @property
     def present(self) -> frozenset[str]:
         """All that the node would answer for."""
-        return addresses_of(self.observed.marked) | self.stopgaps.addresses
+        if self._marked is None or self._marked[0] is not self.observed:
+            self._marked = (self.observed, addresses_of(self.observed.marked))
+        return self._marked[1] | self.stopgaps.addresses
 
     def plan(self, wanted: Mapping[str, Placement], now: float) -> Plan:
         """Begin a step: what has to be done."""
@@ -171,9 +173,9 @@ def chunks(aliases: Sequence[Alias]) -> Iterator[Sequence[Alias]]:
 
 def listed(addresses: Iterable[str]) -> str:
     """Addresses for a line of the log."""
-    names = ranges(list(addresses))
-    more = len(names) - SHOWN_RANGES
-    return ", ".join(islice(names, SHOWN_RANGES)) + (
+    found = spans(addresses)
+    more = len(found) - SHOWN_RANGES
+    return ", ".join(map(str, found[:SHOWN_RANGES])) + (
         f" and {more} more ranges" if more > 0 else ""
     )
 

@@ -39,7 +39,7 @@ class RawSocket:
         """Raises OSError when there is no such interface, or no permission (CAP_NET_RAW)."""
         self.interface = interface
         self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: deaf until `bind`
-        self._burst: _Burst | None = None
+        self._burst: Burst | None = None
         try:
             self._sock.settimeout(0.0)
             for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
@@ -100,7 +100,7 @@ class RawSocket:
     def send(self, frames: Sequence[bytes]) -> int:
         """Send the first BURST of frames, all of one size; gives back how many went out."""
         if self._burst is None:
-            self._burst = _Burst(len(frames[0]))
+            self._burst = Burst(len(frames[0]))
         return self._burst.send(self._sock.fileno(), frames[:BURST])
 
 
@@ -124,8 +124,11 @@ class _Message(ctypes.Structure):
     _fields_ = (("head", _Head), ("done", ctypes.c_uint))
 
 
-class _Burst:
-    """Memory for frames of one size, laid out for sendmmsg, which Python does not have."""
+class Burst:
+    """Memory for frames of one size, laid out for sendmmsg, which Python does not have.
+
+    Such a call also lets go of the interpreter, and waits for it, once and not for each frame.
+    """
 
     def __init__(self, size: int) -> None:
         self._frames = ctypes.create_string_buffer(size * BURST)
@@ -136,6 +139,7 @@ class _Burst:
             self._messages[at].head.parts, self._messages[at].head.part_count = part, 1
 
     def send(self, fileno: int, frames: Sequence[bytes]) -> int:
+        """Send at most BURST frames; gives back how many went out before the link refused one."""
         joined = b"".join(frames)
         ctypes.memmove(self._frames, joined, len(joined))
         sent = 0

@@ -1,9 +1,11 @@
 """What a step of the agent works with, and on what occasion it is made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from duravip_agent.announcer import Announcer
+from duravip_agent.core.observed import Alias
 from duravip_agent.core.requests import Requests
 from duravip_agent.core.specs import Specs
 from duravip_agent.fence import Fence
@@ -32,6 +34,16 @@ class Tools:
     listeners: Listeners = field(default_factory=Listeners)
 
 
+class Batch(NamedTuple):
+    """What is armed together."""
+
+    addresses: frozenset[str]
+    aliases: Sequence[Alias] = ()
+    """Those that are to be added."""
+    by_route: bool = False
+    """Whether routes stand in for them at first."""
+
+
 @dataclass(frozen=True, slots=True)
 class Occasion:
     """When a step is made, and how."""
@@ -44,3 +56,5 @@ class Occasion:
     """Reports what may be heard."""
     must_yield: Callable[[], bool]
     """Whether something came in that must not wait until thousands of addresses are added."""
+    may_delete: bool = True
+    """Whether the kernel was looked at just before: nothing else may be deleted."""

@@ -3,6 +3,7 @@
 import logging
 
 from duravip_agent import clock
+from duravip_agent.core.deadman import has_lapsed
 from duravip_agent.core.observed import Observed
 from duravip_agent.core.report import nics
 from duravip_agent.fence import Fence
@@ -30,7 +31,7 @@ class Upkeep:
 
     def tend(self) -> bool:
         """To be called whenever the loop comes round; True = all has to be armed anew."""
-        now = clock.now()
+        now, refreshed = clock.now(), self._lifeline.refreshed
         if now - self._mended < BEAT:
             return False
         self._mended = now
@@ -38,11 +39,11 @@ class Upkeep:
             self._metrics.rebuilt.inc()
             self._lifeline.mute()
             return True
-        if now - self._looked < ALIVE_EVERY or self._lifeline.refreshed is None:
+        if now - self._looked < ALIVE_EVERY or refreshed is None:
             return False
         self._looked = now
-        if self._fence.is_alive():
-            return False
+        if self._fence.is_alive() or has_lapsed(refreshed, clock.now(), self._lifeline.limits):
+            return False  # of a process that was stopped everything is muted anyway
         log.error("the fence does not hear the agent: some rule on lo drops what refreshes it")
         self._lifeline.mute()
         return True

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from duravip_agent import clock
 from duravip_agent.beat import Heart, Pulse
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.report import Readiness, Report, said_of, status_of
@@ -14,6 +15,10 @@ from duravip_agent.reporter import Reporter
 from duravip_agent.tools import Tools
 from duravip_api.beats import digest_of
 from duravip_api.reasons import Reason
+from duravip_api.timing import CONTACT
+
+GATHERED_FOR = 0.05
+"""So long, in seconds, what beats have said already is not yet in the status."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,10 @@ class Voice:
         """What it fences strictly."""
         self._served: frozenset[str] = frozenset()
         self._digest = digest_of(self._served)
+        self._wanted: Mapping[str, Placement] = {}
+        self._is_stopped = False
+        self.due = float("inf")
+        """When the status is to be written."""
 
     @property
     def reason(self) -> Reason:
@@ -61,27 +70,56 @@ class Voice:
         return self._readiness.reason
 
     def speak(self, wanted: Mapping[str, Placement], *, is_stopped: bool = False) -> None:
-        """Say what is there, of what is wanted."""
-        specs, plumber, served = self._specs, self._plumber, self._handover.served
+        """Say what is there, of what is wanted: in a beat at once, in the status at leisure.
+
+        The status costs the API server as much as what others wait for. What is new in it waits
+        until it is known what follows, as long as a leader hears the beats.
+        """
+        specs, served = self._specs, self._handover.served
         if not specs.grant.uid:
             self._acted = None
         elif served <= wanted.keys():
             self._acted, self._strict = specs.grant.generation, specs.grant.strict
-        reason = Reason.AGENT_STOPPED if is_stopped else self._reason()
-        self._readiness = self._readiness.changed_to(reason, _now(), specs.refusal)
-        failures = {**specs.grant.failures, **plumber.failures}
+        is_less, is_more = not self._served <= served, not served <= self._served
+        self._take_stock(served)
+        self.beat()
+        if is_less:  # another node may wait for it
+            self._channels.heart.hurry()
+        self._wanted, self._is_stopped = wanted, is_stopped
+        may_wait = self._acted is not None and self._is_heard() and not (is_more or is_stopped)
+        self.due = min(self.due, time.monotonic() + (GATHERED_FOR if may_wait else 0.0))
+        self.report_if_due()
+
+    def report_if_due(self) -> None:
+        """Let the status say what is there now, if that was put off for long enough."""
+        if time.monotonic() < self.due:
+            return
+        self.due = float("inf")
+        wanted, served = self._wanted, self._handover.served
+        reason = Reason.AGENT_STOPPED if self._is_stopped else self._reason()
+        self._readiness = self._readiness.changed_to(reason, _now(), self._specs.refusal)
+        failures = {**self._specs.grant.failures, **self._plumber.failures}
         self._failing_since = {a: self._failing_since.get(a) or _now() for a in failures}
-        report = Report(
+        self._channels.reporter.submit(status_of(self._report(served, failures)))
+        metrics = self._channels.metrics
+        metrics.granted.set(len(wanted))
+        metrics.served.set(len(served))
+        metrics.held.set(len(self._fence.held))
+        metrics.contested.set(len(self._judge.contested))
+        metrics.failing.set(len(failures))
+
+    def _report(self, served: frozenset[str], failures: Mapping[str, str]) -> Report:
+        return Report(
             version=self._identity.version,
             boot=self._identity.boot,
             readiness=self._readiness,
-            observed=plumber.observed,
+            observed=self._plumber.observed,
             generation=self._acted,
-            epoch=specs.epoch,
+            epoch=self._specs.epoch,
             failures=failures,
             failing_since=self._failing_since,
-            listening=self._listeners.on(specs.grant.ports),
-            granted_on=frozenset(place.interface for place in wanted.values()),
+            listening=self._listeners.on(self._specs.grant.ports),
+            granted_on=frozenset(place.interface for place in self._wanted.values()),
             served=served,
             contested=self._judge.contested,
             strict=self._strict,
@@ -89,18 +127,11 @@ class Voice:
             done=self._requests.done,
             neighbours=self._requests.neighbours(time.monotonic()),
         )
-        self._channels.reporter.submit(status_of(report))
-        is_less = not self._served <= served
-        self._take_stock(served)
-        self.beat()
-        if is_less:  # another node may wait for it
-            self._channels.heart.hurry()
-        metrics = self._channels.metrics
-        metrics.granted.set(len(wanted))
-        metrics.served.set(len(served))
-        metrics.held.set(len(self._fence.held))
-        metrics.contested.set(len(self._judge.contested))
-        metrics.failing.set(len(failures))
+
+    def _is_heard(self) -> bool:
+        """Whether a leader has just heard a beat, and will hear the next one."""
+        contact = self._judge.contact()
+        return contact is not None and clock.now() - contact.sent < CONTACT
 
     def _take_stock(self, served: frozenset[str]) -> None:
         if served != self._served:

@@ -3,9 +3,11 @@
 import errno
 import logging
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 
 from duravip_agent.core.observed import Link
+from duravip_agent.rawsocket import BURST, Burst
 
 log = logging.getLogger(__name__)
 
@@ -30,15 +32,16 @@ class Wire:
 
     def __init__(self) -> None:
         self._sockets: dict[int, socket.socket] = {}
+        self._bursts: dict[int, Burst] = {}
+        """By the size of a frame."""
 
-    def send(self, link: Link, frames: Iterable[bytes]) -> int:
+    def send(self, link: Link, frames: Sequence[bytes]) -> int:
         """Send frames; gives back how many went out."""
         sent = 0
         try:
             sock = self._socket(link)
-            for frame in frames:
-                sock.send(frame)
-                sent += 1
+            while sent < len(frames):
+                sent += self._burst(sock, frames[sent : sent + BURST])
         except OSError as error:
             if error.errno not in _PASSING:
                 raise
@@ -46,6 +49,16 @@ class Wire:
             if error.errno in {errno.ENXIO, errno.ENODEV}:
                 self._close(link.index)
         return sent
+
+    def _burst(self, sock: socket.socket, frames: Sequence[bytes]) -> int:
+        """Send those of the first one's size that follow it; raises OSError when none goes out."""
+        size, found = next(groupby(frames, len))
+        alike = list(found)
+        burst = self._bursts.get(size) or self._bursts.setdefault(size, Burst(size))
+        done = burst.send(sock.fileno(), alike)
+        if not done:
+            sock.send(alike[0])  # which says why
+        return done or 1
 
     def keep_only(self, links: Iterable[int]) -> None:
         """Close the sockets of links that are no more."""

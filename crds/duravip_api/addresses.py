@@ -10,11 +10,15 @@ from ipaddress import (
     ip_address,
     ip_network,
 )
+from typing import NamedTuple
 
 LONGEST_ITEM = 1024
 """Characters of an item of `grouped`."""
 
 _TYPE_OF = {4: IPv4Address, 6: IPv6Address}
+_BYTES = {4: 4, 6: 16}
+_OCTET = {str(number): number for number in range(256)}
+"""IPv4 is read and spelled by hand: a fail-over waits for thousands of them."""
 
 
 @lru_cache(maxsize=65536)
@@ -29,14 +33,26 @@ def numbered(address: str) -> tuple[int, int]:
 
     Raises ValueError when it is no address.
     """
-    found = parsed(address)
-    return found.version, int(found)
+    try:
+        first, second, third, fourth = [_OCTET[part] for part in address.split(".")]
+    except (ValueError, KeyError):
+        found = parsed(address)
+        return found.version, int(found)
+    return 4, first << 24 | second << 16 | third << 8 | fourth
 
 
 @lru_cache(maxsize=65536)
 def text(family: int, number: int) -> str:
     """Turn `(family, number)` back into the canonical form of the address."""
+    if family == 4 and not number >> 32:  # noqa: PLR2004 - IPv4
+        return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
     return str(_TYPE_OF[family](number))
+
+
+def packed(address: str) -> bytes:
+    """The address as the bytes that are in packets; raises ValueError when it is none."""
+    family, number = numbered(address)
+    return number.to_bytes(_BYTES[family], "big")
 
 
 def joined(sets: Collection[frozenset[str]]) -> frozenset[str]:
@@ -52,18 +68,35 @@ def block(cidr: str) -> IPv4Network | IPv6Network | None:
         return None
 
 
+class Span(NamedTuple):
+    """Addresses that follow each other."""
+
+    family: int
+    first: int
+    last: int
+
+    def __str__(self) -> str:
+        """As `first-last`, or as the one address that it is."""
+        first = text(self.family, self.first)
+        return first if self.first == self.last else f"{first}-{text(self.family, self.last)}"
+
+
+def spans(addresses: Iterable[str]) -> list[Span]:
+    """The shortest sorted list of spans that holds exactly these."""
+    found: list[Span] = []
+    family, first, last = 0, 0, -1
+    for its_family, number in sorted(map(numbered, set(addresses))):
+        if number != last + 1 or its_family != family:
+            if family:
+                found.append(Span(family, first, last))
+            family, first = its_family, number
+        last = number
+    return [*found, Span(family, first, last)] if family else []
+
+
 def ranges(addresses: Iterable[str]) -> list[str]:
     """The shortest sorted list of `first-last` (or single addresses) that names exactly these."""
-    found: list[str] = []
-    numbers = sorted(map(numbered, set(addresses)))
-    start = 0
-    for i in range(1, len(numbers) + 1):
-        if i < len(numbers) and numbers[i] == (numbers[i - 1][0], numbers[i - 1][1] + 1):
-            continue
-        first, last = numbers[start], numbers[i - 1]
-        found.append(text(*first) if first == last else f"{text(*first)}-{text(*last)}")
-        start = i
-    return found
+    return list(map(str, spans(addresses)))
 
 
 def grouped(addresses: Iterable[str]) -> list[str]:

@@ -1,5 +1,6 @@
 """An agent that makes its steps, with everything around it played by a few lines."""
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -140,13 +141,22 @@ class Agent:
         if is_known:
             self.world.contact = Contact(clock.now(), 0, self.generation)
 
-    def step(self, *, stop_after: int = 99, is_dirty: bool = True) -> list[str]:
+    def step(
+        self, *, stop_after: int = 99, is_dirty: bool = True, may_delete: bool = True
+    ) -> list[str]:
         answers = [False] * stop_after + [True] * 99
         self.world.log.clear()
         self.plumber.look(with_links=True)
         speak = lambda: self.world.log.append("report")  # noqa: E731 - a word of the log
-        self.is_done = self.handover.step(Occasion(0.0, is_dirty, speak, lambda: answers.pop(0)))
+        occasion = Occasion(0.0, is_dirty, speak, lambda: answers.pop(0), may_delete)
+        self.is_done = self.handover.step(occasion)
         return list(self.world.log)
+
+    def rest(self) -> list[str]:
+        """Make the step that does what nobody waits for."""
+        while self.handover.rest_due > clock.now():
+            time.sleep(0.01)
+        return self.step()
 
 
 def alias(address: str) -> Alias:

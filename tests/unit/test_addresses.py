@@ -1,12 +1,12 @@
 """Addresses as ranges: what a NodePlumbing carries names exactly what was put in."""
 
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_address
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duravip_api.addresses import block, expanded, grouped, ranges
+from duravip_api.addresses import block, expanded, grouped, numbered, packed, ranges, text
 
 V4 = st.integers(0x0A010100, 0x0A010140).map(lambda number: str(IPv4Address(number)))
 V6 = st.integers(0, 64).map(lambda number: str(IPv6Address((0xFD << 120) + number)))
@@ -22,6 +22,33 @@ def test_ranges_expand_to_what_they_were_made_from(addresses: set[str]) -> None:
 @given(st.sets(V4 | V6))
 def test_groups_expand_to_what_they_were_made_from(addresses: set[str]) -> None:
     assert sorted(expanded(grouped(addresses))) == sorted(addresses)
+
+
+@given(st.ip_addresses().map(str))
+def test_an_address_is_read_by_hand_as_the_standard_library_reads_it(address: str) -> None:
+    found = ip_address(address)
+    assert numbered(address) == (found.version, int(found))
+    assert packed(address) == found.packed
+    assert text(found.version, int(found)) == address
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "",
+        "1.2.3",
+        "1.2.3.4.5",
+        "1.2.3.256",
+        "01.2.3.4",
+        "1.2.3.-4",
+        "1.2.3. 4",
+        "1.2.3.٤",
+        "1.2..4",
+    ],
+)
+def test_what_is_no_address_is_refused(wrong: str) -> None:
+    with pytest.raises(ValueError, match="does not appear"):
+        numbered(wrong)
 
 
 def test_what_differs_in_its_last_part_only_shares_an_item() -> None:

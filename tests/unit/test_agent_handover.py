@@ -11,7 +11,7 @@ from duravip_agent.core.deadman import Contact, Limits
 from duravip_agent.core.observed import Alias
 from duravip_agent.core.probing import Findings
 from duravip_agent.plumber import CHUNK
-from unit.agent_world import A, Agent, B, C, World, serving
+from unit.agent_world import A, Agent, B, C, World, alias, serving
 
 
 def test_an_address_is_fenced_in_then_plumbed_then_announced_then_reported() -> None:
@@ -68,8 +68,8 @@ def test_after_a_lapse_only_what_is_confirmed_is_heard_again() -> None:
     assert agent.step() == [
         "mute",
         "release 1",
-        "ask 1",
         "report",
+        "ask 1",
         "refresh",
         "announce 1",
         "report",
@@ -121,7 +121,7 @@ def test_thousands_are_heard_chunk_by_chunk_and_something_newer_interrupts() -> 
     agent = serving()
     agent.grant(*(f"10.1.{n // 256}.{n % 256}" for n in range(3 * CHUNK)))
     once = [f"take {CHUNK}", "refresh", f"add {CHUNK}", f"announce {CHUNK}"]
-    assert agent.step(stop_after=1) == ["mute", *once]
+    assert agent.step(stop_after=1) == ["mute", *once, "report"]
     assert not agent.is_done
     assert len(agent.handover.served) == CHUNK
 
@@ -131,7 +131,11 @@ def test_thousands_are_heard_by_way_of_routes_before_their_aliases_are_there() -
     agent.world.knows_routes = True
     agent.grant(*(f"10.1.{n // 256}.{n % 256}" for n in range(3 * CHUNK)))
     first = ["mute", "take 768", "refresh", "route 768", "announce 768", "report"]
-    assert agent.step() == [*first, *[f"add {CHUNK}", f"unroute {CHUNK}"] * 3]
+    assert agent.step() == first
+    assert len(agent.handover.served) == 3 * CHUNK
+    assert agent.step() == []
+    assert agent.rest() == [f"add {CHUNK}", f"unroute {CHUNK}"] * 3
+    assert agent.handover.rest_due == float("inf")
     assert len(agent.handover.served) == 3 * CHUNK
 
 
@@ -144,6 +148,37 @@ def test_what_is_revoked_before_its_alias_is_there_leaves_no_route() -> None:
     agent.grant()
     assert agent.step() == ["release 768", "report", "unroute 768"]
     assert agent.world.vips == set()
+
+
+def test_what_is_revoked_is_silent_before_the_kernel_is_looked_at_and_deleted_after_it() -> None:
+    agent = serving(A)
+    agent.grant(B)
+    first = ["release 1", "report", "take 1", "add 1", "announce 1", "report"]
+    assert agent.step(may_delete=False) == first
+    assert not agent.is_done
+    assert agent.step() == ["delete 1"]
+    assert agent.is_done
+    assert agent.world.vips == {B}
+
+
+def test_what_is_in_the_way_of_an_address_is_deleted_before_that_is_added() -> None:
+    agent = Agent(World(A))
+    agent.world.aliases = {alias(A)._replace(mask=24)}
+    agent.grant(A)
+    assert agent.step(may_delete=False) == ["mute"]
+    assert not agent.is_done
+    steps = ["mute", "delete 1", "report", "take 1", "refresh", "add 1", "announce 1", "report"]
+    assert agent.step() == steps
+    assert agent.is_done
+
+
+def test_a_few_addresses_are_worth_routes_where_there_are_thousands_already() -> None:
+    agent = serving(*(f"10.1.{n // 256}.{n % 256}" for n in range(8 * CHUNK)))
+    agent.world.knows_routes = True
+    more = tuple(f"10.2.0.{n}" for n in range(100))
+    agent.grant(*agent.specs.grant.wanted, *more)
+    steps = ["take 100", "route 100", "announce 100", "report"]
+    assert agent.step() == steps
 
 
 def test_what_cannot_be_deleted_is_mute_all_the_same() -> None:

@@ -7,15 +7,15 @@ target as well.
 import struct
 
 from duravip_agent.core.pacing import Call
-from duravip_api.addresses import parsed
+from duravip_api.addresses import packed
 
 BROADCAST = b"\xff" * 6
-ALL_NODES = parsed("ff02::1").packed
+ALL_NODES = packed("ff02::1")
 ALL_NODES_MAC = b"\x33\x33\x00\x00\x00\x01"
 ARP, IPV6 = 0x0806, 0x86DD
 
-_REQUEST, _REPLY = 1, 2
-_ARP_HEAD = struct.pack("!HHBB", 1, 0x0800, 6, 4)
+_REQUEST, _REPLY = (struct.pack("!HHHBBH", ARP, 1, 0x0800, 6, 4, number) for number in (1, 2))
+"""From the Ethernet type to the operation."""
 _ICMPV6 = 58
 _ADVERTISEMENT = 136
 _OVERRIDE = 0x20000000
@@ -35,22 +35,21 @@ def frame_of(call: Call, source: bytes) -> bytes:
 
 
 def _arp(call: Call, source: bytes) -> bytes:
-    address = parsed(call.address).packed
+    address = packed(call.address)
     target_mac, target = source if call.is_reply else bytes(6), address
     destination = BROADCAST
     if call.to is not None:
         destination = target_mac = mac_bytes(call.to.mac)
-        target = parsed(call.to.address).packed
-    operation = struct.pack("!H", _REPLY if call.is_reply else _REQUEST)
-    head = destination + source + struct.pack("!H", ARP)
-    return head + _ARP_HEAD + operation + source + address + target_mac + target
+        target = packed(call.to.address)
+    head = _REPLY if call.is_reply else _REQUEST
+    return destination + source + head + source + address + target_mac + target
 
 
 def _advertisement(call: Call, source: bytes) -> bytes:
-    address = parsed(call.address).packed
+    address = packed(call.address)
     target, destination = ALL_NODES, ALL_NODES_MAC
     if call.to is not None:
-        target, destination = parsed(call.to.address).packed, mac_bytes(call.to.mac)
+        target, destination = packed(call.to.address), mac_bytes(call.to.mac)
     body = struct.pack("!I", _OVERRIDE) + address + _LINK_LAYER_TARGET + source
     length = len(body) + 4
     pseudo = address + target + struct.pack("!II", length, _ICMPV6)

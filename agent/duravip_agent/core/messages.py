@@ -11,7 +11,7 @@ from typing import NamedTuple
 from duravip_agent.core.observed import Alias
 from duravip_agent.core.pacing import Neighbour
 from duravip_api import MARK
-from duravip_api.addresses import parsed, text
+from duravip_api.addresses import packed, text
 
 ERROR, DONE = 2, 3
 NEW_LINK, DEL_LINK = 16, 17
@@ -26,12 +26,13 @@ _CREATE_NEW = 0x600
 _HEADER = struct.Struct("=IHHII")
 _ADDRESS = struct.Struct("=BBBBI")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
-_ROUTE = struct.Struct("=BBBBBBBBI")
+_ROUTES = {size: struct.Struct(f"=IHHIIBBBBBBBBIHH{size}sHHIHHI") for size in (4, 16)}
+"""By the bytes of an address: the whole message."""
 _ATTRIBUTE = struct.Struct("=HH")
 _AF = {4: 2, 6: 10}
 _VERSION = {family: version for version, family in _AF.items()}
 _SIZE = {2: 4, 10: 16}
-_HOST_MASK = {4: 32, 6: 128}
+_FAMILY_OF = {size: family for family, size in _SIZE.items()}
 
 _LOCAL, _LABELLED_ADDRESS, _FLAGS, _CACHE_INFO, _PROTOCOL = 2, 1, 8, 6, 11
 _NO_DAD, _NO_PREFIX_ROUTE = 0x02, 0x200
@@ -112,22 +113,26 @@ class RouteChange(NamedTuple):
 def route_request(change: RouteChange, seq: int, *, wants_ack: bool) -> bytes:
     """Add or delete a route. It is named in full: else the kernel would take its own one."""
     alias, is_new = change
-    address = parsed(alias.address)
-    family, mask = _AF[address.version], _HOST_MASK[address.version]
-    body = _ROUTE.pack(family, mask, 0, 0, LOCAL_TABLE, MARK, _SCOPE_HOST, _ROUTE_LOCAL, 0)
-    body += _attribute(_TO, address.packed) + _attribute(_OUT_BY, struct.pack("=I", alias.link))
-    body += _attribute(_METRIC, struct.pack("=I", ROUTE_METRIC))
+    data = packed(alias.address)
+    size = len(data)
     flags = _REQUEST | (_ACK if wants_ack else 0) | (_CREATE_NEW if is_new else 0)
     kind = NEW_ROUTE if is_new else DEL_ROUTE
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags, seq, 0) + body
+    # In one go, since the last one of thousands waits for it.
+    return _ROUTES[size].pack(
+        *(_ROUTES[size].size, kind, flags, seq, 0),
+        *(_FAMILY_OF[size], 8 * size, 0, 0, LOCAL_TABLE, MARK, _SCOPE_HOST, _ROUTE_LOCAL, 0),
+        *(size + 4, _TO, data),
+        *(8, _OUT_BY, alias.link),
+        *(8, _METRIC, ROUTE_METRIC),
+    )
 
 
 def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
     """Add or delete an address. Without `wants_ack` only a refusal is answered."""
     alias, is_new, is_hidden = change
-    address = parsed(alias.address)
-    family, data = _AF[address.version], address.packed
-    is_host = alias.mask == _HOST_MASK[address.version]
+    data = packed(alias.address)
+    family = _FAMILY_OF[len(data)]
+    is_host = alias.mask == 8 * len(data)
     is_v4 = family == _AF[4]
     scope = _SCOPE_HOST if is_hidden and is_v4 else _SCOPE_GLOBAL
     body = _ADDRESS.pack(family, alias.mask, 0, scope, alias.link)

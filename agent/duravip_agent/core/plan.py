@@ -30,28 +30,37 @@ def planned(
     `held_back` are the addresses whose next try is not due yet, each with what went wrong.
     """
     links = {link.name: link for link in observed.links}
-    targets: dict[str, Alias] = {}
+    there, delete = _sorted_out(wanted, observed)
+    foreign = _foreign(observed)
+    add: list[Alias] = []
     failures: dict[str, str] = {}
     for address, place in wanted.items():
+        if address in there:
+            continue
         link = links.get(place.interface)
         if link is None:
             failures[address] = f"the node has no interface {place.interface}"
-        else:
-            targets[address] = Alias(link.index, address, place.mask, is_marked=True)
-    present = set(observed.marked)
-    delete = tuple(alias for alias in observed.marked if targets.get(alias.address) != alias)
-    foreign = _foreign(observed)
-    add: list[Alias] = []
-    for address, target in targets.items():
-        if target in present:
-            continue
-        name = wanted[address].interface
-        problem = _problem(address, links[name], foreign) or held_back.get(address)
-        if problem:
+        elif problem := _problem(address, link, foreign) or held_back.get(address):
             failures[address] = problem
         else:
-            add.append(target)
+            add.append(Alias(link.index, address, place.mask, is_marked=True))
     return Plan(delete, tuple(add), failures)
+
+
+def _sorted_out(
+    wanted: Mapping[str, Placement], observed: Observed
+) -> tuple[set[str], tuple[Alias, ...]]:
+    """The addresses that are exactly where they are wanted, and the aliases to be deleted."""
+    names = {link.index: link.name for link in observed.links}
+    there: set[str] = set()
+    delete: list[Alias] = []
+    for alias in observed.marked:
+        place = wanted.get(alias.address)
+        if place and place.mask == alias.mask and place.interface == names.get(alias.link):
+            there.add(alias.address)
+        else:
+            delete.append(alias)
+    return there, tuple(delete)
 
 
 def _foreign(observed: Observed) -> dict[str, str]:

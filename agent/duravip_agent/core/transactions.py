@@ -5,12 +5,11 @@ A transaction is a begin, requests and an end in one datagram: the kernel does a
 
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
 from duravip_agent.core.ruleset import TABLE
-from duravip_api.addresses import parsed, text
+from duravip_api.addresses import packed, text
 
 NETDEV, INET = 5, 1
 """The families that our two tables are of."""
@@ -37,6 +36,17 @@ _ITEM, _KEY, _VALUE = 1, 1, 1
 _HEADER = struct.Struct("=IHHII")
 _FAMILY = struct.Struct("!BBH")
 _ATTRIBUTE = struct.Struct("=HH")
+
+_VERSION = {4: 4, 16: 6}
+"""By the bytes of an address."""
+
+_ELEMENT_HEAD = {
+    size: _ATTRIBUTE.pack(size + 12, _ITEM | _NESTED)
+    + _ATTRIBUTE.pack(size + 8, _KEY | _NESTED)
+    + _ATTRIBUTE.pack(size + 4, _VALUE)
+    for size in _VERSION
+}
+"""What stands before an address where it is an element of a set."""
 
 
 class Request(NamedTuple):
@@ -115,31 +125,20 @@ def keys_in(body: bytes) -> Iterator[bytes]:
 
 def address_of(key: bytes) -> str:
     """The address that an element of `vips` or `held` stands for."""
-    return text(4 if len(key) == 4 else 6, int.from_bytes(key, "big"))  # noqa: PLR2004 - bytes
+    return text(_VERSION[len(key)], int.from_bytes(key, "big"))
 
 
 def _changes(kind: int, flags: int, name: str, addresses: Iterable[str]) -> Iterator[Request]:
-    keys: dict[int, list[bytes]] = {4: [], 6: []}
+    keys: dict[int, list[bytes]] = {4: [], 16: []}
     for address in addresses:
-        version, element = _element(address)
-        keys[version].append(element)
-    for version, elements in keys.items():
-        rest = iter(elements)
+        key = packed(address)
+        keys[len(key)].append(_ELEMENT_HEAD[len(key)] + key)
+    for size, elements in keys.items():
+        version, rest = _VERSION[size], iter(elements)
         while chunk := b"".join(islice(rest, CHUNK)):
             tail = _text(_SET, f"{name}{version}") + _attribute(_ELEMENTS | _NESTED, chunk)
             for family in (NETDEV, INET):
                 yield Request(kind, flags, _of(family) + tail)
-
-
-@lru_cache(maxsize=65536)
-def _element(address: str) -> tuple[int, bytes]:
-    """The family of an address, and the element that stands for it."""
-    if ":" in address:
-        version, key = 6, parsed(address).packed
-    else:  # by hand, since the first take of thousands would feel the difference
-        version, key = 4, bytes(map(int, address.split(".")))
-    nested = _attribute(_KEY | _NESTED, _attribute(_VALUE, key))
-    return version, _attribute(_ITEM | _NESTED, nested)
 
 
 def _of(family: int) -> bytes:
