@@ -73,20 +73,22 @@ class Voice:
         """Say what is there, of what is wanted: in a beat at once, in the status at leisure.
 
         The status costs the API server as much as what others wait for. What is new in it waits
-        until it is known what follows, as long as a leader hears the beats.
+        until it is known what follows, as long as a leader hears the beats, and does not need the
+        status to know why something was lost.
         """
         specs, served = self._specs, self._handover.served
         if not specs.grant.uid:
             self._acted = None
         elif served <= wanted.keys():
             self._acted, self._strict = specs.grant.generation, specs.grant.strict
-        is_less, is_more = not self._served <= served, not served <= self._served
+        lost, is_more = self._served - served, not served <= self._served
         self._take_stock(served)
         self.beat()
-        if is_less:  # another node may wait for it
+        if lost:  # another node may wait for it
             self._channels.heart.hurry()
         self._wanted, self._is_stopped = wanted, is_stopped
-        may_wait = self._acted is not None and self._is_heard() and not (is_more or is_stopped)
+        is_urgent = is_more or is_stopped or not lost.isdisjoint(wanted)
+        may_wait = self._acted is not None and self._is_heard() and not is_urgent
         self.due = min(self.due, time.monotonic() + (GATHERED_FOR if may_wait else 0.0))
         self.report_if_due()
 
