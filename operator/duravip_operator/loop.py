@@ -27,7 +27,7 @@ log = logging.getLogger(__name__)
 DEBOUNCE = 0.005
 """Events that come within this many seconds of one another are answered by one pass."""
 
-PATIENCE = 0.05
+PATIENCE = 0.2
 """A pass after our own writes waits for so long, when nodes have to let go: their beats say that
 they have before there is anything else to decide."""
 
