@@ -43,6 +43,7 @@ from duravip_agent.tools import Tools
 from duravip_agent.unfenced import Unfenced
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Channels, Identity, Voice
+from duravip_api.environment import ignored
 from duravip_api.timing import CONTACT, STRICT_HOLD
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,8 @@ def main() -> None:
     try:
         settings = settings_from(sys.argv[1:])
         logs.set_up(settings.log_format, settings.log_level)
+        if strange := ignored(os.environ, Settings.model_fields):
+            log.warning(strange)
         code = run(settings)
     except (SettingsError, DeniedError, FenceError) as error:
         sys.stderr.write(f"duravip-agent: {error}\n")

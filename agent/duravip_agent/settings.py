@@ -9,9 +9,9 @@ from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from duravip_agent.core.endpoints import endpoint
+from duravip_api.environment import PREFIX
 from duravip_api.timing import ANNOUNCE_EVERY, DEAD_MAN
 
-PREFIX = "DURAVIP_"
 PROGRAM_VERSION = version("duravip")
 
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 
+from duravip_api.environment import ignored
 from duravip_operator import handlers, logs
 from duravip_operator.caches import Caches
 from duravip_operator.cluster import Cluster, StatusWriter, preflight
@@ -33,6 +34,8 @@ def main() -> None:
     try:
         settings = parsed(sys.argv[1:])
         logs.set_up(settings.log_format, settings.log_level)
+        if strange := ignored(os.environ, Settings.model_fields):
+            log.warning(strange)
         asyncio.run(_run(settings))
         code = 0
     except SettingsError as error:

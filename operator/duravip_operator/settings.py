@@ -10,9 +10,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from duravip_api import timing
 from duravip_api.beats import keys_in
+from duravip_api.environment import PREFIX
 from duravip_operator import endpoints
 
-PREFIX = "DURAVIP_"
 PROGRAM_VERSION = version("duravip")
 
 
