@@ -4,6 +4,7 @@ Its row has as times the longest gaps that a client sees of single addresses whi
 is busy; all else is in `figures`.
 """
 
+import sys
 import time
 from dataclasses import replace
 from typing import Any
@@ -16,7 +17,9 @@ from bench.spread import addresses, sample
 from bench.systems.duravip import DuraVip
 from bench.usage import Usage, busy_processors, usage
 from lab.cluster import Lab
+from lab.errors import LabError
 from lab.fleet import wait_until
+from lab.processes import attempt
 
 REST = {True: 10.0, False: 20.0}
 BUSY = {True: 15.0, False: 90.0}
@@ -25,6 +28,9 @@ LAPSES = "duravip_agent_lapses_total"
 CALM_WITHIN = 120.0
 QUIET_WITHIN, QUIET_FOR = 30.0, 3.0
 AN_HOUR = 3600
+PASSES = "pass_ms_10240_entities_100_nodes"
+"""Until it is known what to write / with all verdicts / the slowest of those; medians."""
+PASSES_WITHIN = 300.0
 
 
 class Resting:
@@ -34,6 +40,7 @@ class Resting:
         self._lab = lab
         self._made = made
         self._say = say
+        self._is_quick = is_quick
         self._rest, self._busy = REST[is_quick], BUSY[is_quick]
 
     def row(self, count: int) -> Row:
@@ -43,6 +50,8 @@ class Resting:
         figures = self._left_alone()
         run, busy = self._kept_busy(count)
         figures |= busy | self._failing_over(count)
+        if not self._is_quick:
+            figures |= self._passes()
         return replace(Row.of(AT_REST, DURAVIP, count, run), runs=1, figures=figures)
 
     def _left_alone(self) -> dict[str, Any]:
@@ -105,6 +114,17 @@ class Resting:
             "passes_per_failover": int(passes),
             "pass_ms_mean": round(spent / passes * 1000, 1) if passes else None,
         }
+
+    def _passes(self) -> dict[str, Any]:
+        """How long a pass takes after each kind of change, in a process that does nothing else."""
+        self._say(f"{AT_REST}: passes over 10240 entities and 100 nodes are timed")
+        try:
+            done = attempt([sys.executable, "-m", "bench.passes"], timeout=PASSES_WITHIN)
+        except LabError:
+            return {}
+        told = [line.partition(" ") for line in done.stdout.splitlines()]
+        passes = {what: " / ".join(times.split()) for what, _, times in told}
+        return {PASSES: passes} if done.returncode == 0 else {}
 
     def _is_calm(self) -> bool:
         shown = self._made.operators.metrics()

@@ -20,7 +20,7 @@ A_THOUSAND: Final = {True: 10.0, False: 0.5}
 """Seconds to make the next thousand addresses: of ours, each is an object; of keepalived, none."""
 A_RUN: Final = {
     "crash": 7.0, "move": 7.0, "sigterm": 7.5, "agent-killed": 7.5, "leader-and-owner": 18.0,
-    "agent-frozen": 8.0, AWAY: 30.0, AT_REST: 100.0,
+    "agent-frozen": 8.0, AWAY: 30.0, AT_REST: 130.0,
 }  # fmt: skip
 """Seconds of one run of ours with a single address, with everything that brings it back."""
 STRICT_MORE: Final = 3.5
