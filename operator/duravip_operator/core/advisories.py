@@ -24,12 +24,19 @@ def advisories(
             continue
         is_bound = any(entity.kind == "Binding" for entity in unit.entities)
         for entity in unit.entities:
+            if entity.namespace not in with_bindings and _is_plain(entity):
+                continue
             advice = [*_on_form(entity), *_on_requests(entity, unit)]
             if not is_bound and not entity.follow and entity.namespace in with_bindings:
                 advice.append(_said("NoLocalBinding", Reason.NO_LOCAL_BINDING))
             if advice:
                 found[entity.uid] = tuple(advice)
     return found
+
+
+def _is_plain(entity: Entity) -> bool:
+    """Whether there is nothing about it that advice could be about: nearly all are so."""
+    return entity.enabled and not (entity.adaptive or entity.asked or entity.unread)
 
 
 def _on_form(entity: Entity) -> Iterator[Advisory]:

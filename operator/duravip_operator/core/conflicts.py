@@ -13,8 +13,10 @@ looked at (semantics 3, 6, 8, 28-33, 38, 40, 42, 54):
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from duravip_api.reasons import Reason
 from duravip_operator.core import requests
@@ -68,10 +70,22 @@ class Judged:
     units: Mapping[str, Unit]
     refused: Mapping[str, Rejection]
     """By uid of the entity."""
+    basis: "Basis | None" = None
+    """What the units were made from."""
 
 
-def judged(snapshot: Snapshot, blocks: Blocks) -> Judged:
-    """Sort the entities into units."""
+class Basis(NamedTuple):
+    """All that a unit is made from: of whatever is the same here the unit is the same."""
+
+    blocks: Blocks
+    groups: Mapping[str, Sequence[Entity]]
+    """By address, everybody who names it."""
+    faults: Mapping[str, str | Rejection]
+    """By address, the node whose own it is, or why its name is a fault."""
+
+
+def judged(snapshot: Snapshot, blocks: Blocks, last: Judged | None = None) -> Judged:
+    """Sort the entities into units; those of the last time are taken where nothing has changed."""
     refused: dict[str, Rejection] = {}
     groups: dict[str, list[Entity]] = defaultdict(list)
     for entity in snapshot.entities:
@@ -81,15 +95,34 @@ def judged(snapshot: Snapshot, blocks: Blocks) -> Judged:
             groups[entity.address].append(entity)
     own = node_addresses(snapshot)
     mismatched = _mismatched_names(groups)
+    basis = Basis(blocks, groups, {**mismatched, **own})
+    known = _known(last, basis)
     units: dict[str, Unit] = {}
     for address, group in groups.items():
+        unit = known(address)
+        if unit and len(unit.entities) == len(group):
+            units[address] = unit
+            continue
         topology = blocks.holding(address)
-        group.sort(key=lambda entity: entity.seniority)
-        entities = _admitted(group, topology, refused)
+        entities = _admitted(sorted(group, key=lambda e: e.seniority), topology, refused)
         if entities:
             broken = _fault(address, entities, topology, own) or mismatched.get(address)
             units[address] = _unit(address, entities, topology, broken)
-    return Judged(units, refused)
+    return Judged(units, refused, basis)
+
+
+def _known(last: Judged | None, basis: Basis) -> Callable[[str], Unit | None]:
+    """Gives for an address the unit of last time, if it would be made from the same again."""
+    if last is None or last.basis is None or last.basis.blocks is not basis.blocks:
+        return lambda _: None
+    before, groups, units = last.basis.groups, basis.groups, last.units
+    changed = {a for a, _ in last.basis.faults.items() ^ basis.faults.items()}
+
+    def unit(address: str) -> Unit | None:
+        is_same = before.get(address) == groups[address] and address not in changed
+        return units.get(address) if is_same else None
+
+    return unit
 
 
 def node_addresses(snapshot: Snapshot) -> dict[str, str]:
@@ -131,13 +164,14 @@ def _admitted(
 def _fault(
     address: str, entities: tuple[Entity, ...], topology: Topology | None, own: Mapping[str, str]
 ) -> Rejection | None:
+    is_own = address in own
+    if not is_own and not (topology and is_edge(topology, address)):
+        return None
     where = f"{entities[0].label}: spec.address: {address}"
-    if address in own:
+    if is_own or topology is None:
         return Rejection(Reason.NODE_ADDRESS, f"{where} is an address of node {own[address]}")
-    if topology and is_edge(topology, address):
-        why = f"{where} is the network or broadcast address of {topology.cidr}"
-        return Rejection(Reason.BLOCK_EDGE, why)
-    return None
+    why = f"{where} is the network or broadcast address of {topology.cidr}"
+    return Rejection(Reason.BLOCK_EDGE, why)
 
 
 def _mismatched_names(groups: Mapping[str, Iterable[Entity]]) -> dict[str, Rejection]:
@@ -167,23 +201,31 @@ def _unit(
     enabled = [entity for entity in entities if entity.enabled]
     preferred = {entity.preference: entity for entity in reversed(enabled) if entity.preference}
     agreed = next(iter(preferred)) if len(preferred) == 1 else ""
-    differ = "; ".join(f"{e.label} prefers {node}" for node, e in sorted(preferred.items()))
+    differ = ""
+    if len(preferred) > 1:
+        differ = "; ".join(f"{e.label} prefers {node}" for node, e in sorted(preferred.items()))
     asked = [a for e in entities for a in e.asked if not requests.is_refused(a, agreed)]
     refusal = None
     if topology is None:
         why = f"{entities[0].label}: spec.address: no Topology covers {address}"
         refusal = Rejection(Reason.NO_TOPOLOGY, why)
+    selectors = [entity.selector for entity in entities]
     return Unit(
         address,
         entities,
         topology,
         managed=bool(enabled),
         preference=agreed,
-        disagreement=differ if len(preferred) > 1 else "",
+        disagreement=differ,
         request=max(asked) if asked else None,
         broken=broken,
         refusal=refusal,
-        services=frozenset(service for entity in entities for service in entity.services),
-        selectors=frozenset(e.selector for e in entities)
-        | {topology.selector if topology else ()},
+        services=frozenset().union(*[entity.services for entity in entities]),
+        selectors=_interned(frozenset((*selectors, topology.selector if topology else ()))),
     )
+
+
+@lru_cache(maxsize=1024)
+def _interned(selectors: frozenset[Selector]) -> frozenset[Selector]:
+    """One object for equal sets: they are compared for every unit in every pass."""
+    return selectors

@@ -33,7 +33,9 @@ class Wanted:
     units: Mapping[str, conflicts.Unit]
     refused: Mapping[str, Rejection]
     """By uid of the entity."""
-    topologies: tuple[Topology, ...]
+    alone: conflicts.Judged
+    """The units before it is looked at who follows whom."""
+    blocks: topologies.Blocks
     parties: tuple[election.Party, ...]
     advice: Mapping[str, tuple[Advisory, ...]]
     """What single entities are advised, by uid."""
@@ -73,7 +75,7 @@ class Decision:
     @property
     def topologies(self) -> tuple[Topology, ...]:
         """All of them, those that lost to an older one with their rejection."""
-        return self.wanted.topologies
+        return self.wanted.blocks.judged
 
     def verdict_on(self, entity: Entity) -> Verdict:
         """What is said of one entity: of its unit, unless it belongs to none."""
@@ -100,11 +102,12 @@ def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None =
     """Decide everything anew from the state of the world.
 
     What people wrote need not be sorted again where the `last` decision has done so: that is half
-    of the work, and in a fail-over none of it has changed.
+    of the work, and in a fail-over none of it has changed. After an edit only the units that it
+    concerns are made again.
     """
     asked = _asked(snapshot)
     is_known = last is not None and _same(last.asked, asked)
-    wanted = last.wanted if last and is_known else _wanted(snapshot)
+    wanted = last.wanted if last and is_known else _wanted(snapshot, last)
     eligibility = Eligibility(snapshot)
     holders = election.holders_of(snapshot)
     before = last.choices if last else election.NONE_YET
@@ -130,13 +133,18 @@ def continued(begun: Decision, snapshot: Snapshot, memory: handover.Memory) -> D
     return replace(begun, plans=plans, waiting=waiting, _eligibility=Eligibility(snapshot))
 
 
-def _wanted(snapshot: Snapshot) -> Wanted:
-    blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
-    judged = follows.joined(conflicts.judged(snapshot, blocks))
+def _wanted(snapshot: Snapshot, last: Decision | None) -> Wanted:
+    if last and _same_blocks(last.asked, _asked(snapshot)):
+        blocks, before = last.wanted.blocks, last.wanted.alone
+    else:
+        blocks, before = topologies.blocks(snapshot.topologies, snapshot.fencing), None
+    alone = conflicts.judged(snapshot, blocks, before)
+    judged = follows.joined(alone)
     return Wanted(
         units=judged.units,
         refused=judged.refused,
-        topologies=blocks.judged,
+        alone=alone,
+        blocks=blocks,
         parties=election.parties(judged.units),
         advice=advisories.advisories(judged.units, snapshot.entities),
         ports=services.ports(judged.units.values()),
@@ -149,10 +157,15 @@ def _asked(snapshot: Snapshot) -> Asked:
 
 
 def _same(one: Asked, other: Asked) -> bool:
-    """Whether people ask for the same; of an entity the status, which is not theirs, may differ.
+    """Whether people ask for the same; an entity's status, which is not theirs, may differ."""
+    return _same_blocks(one, other) and one[3] == other[3] and one[0] == other[0]
+
+
+def _same_blocks(one: Asked, other: Asked) -> bool:
+    """Whether Topologies and fencing are the same.
 
     A Topology must be the very same object: its new status is made from the one that it has.
     """
     topologies, others = one[1], other[1]
     same = len(topologies) == len(others) and all(map(operator.is_, topologies, others))
-    return same and one[2:] == other[2:] and one[0] == other[0]
+    return same and one[2] == other[2]

@@ -20,7 +20,9 @@ def joined(judged: Judged) -> Judged:
     units, refused = dict(judged.units), dict(judged.refused)
     for address, unit in judged.units.items():
         followers = [entity for entity in unit.entities if entity.follow]
-        if followers and not unit.managed:
+        if not followers:
+            continue
+        if not unit.managed:
             units[address] = _led(unit, followers[0], named, judged.units)
         else:
             selfish = [entity for entity in followers if followed(entity, named) == address]

@@ -31,7 +31,8 @@ NOBODY: Nodes = frozenset()
 
 def ports(units: Iterable[Unit]) -> tuple[str, ...]:
     """The ports that agents are asked to look at, the same for every node."""
-    found = {port for unit in units if unit.electable for port, _ in unit.services}
+    services = {unit.services for unit in units if unit.services and unit.electable}
+    found = {port for offered in services for port, _ in offered}
     return tuple(sorted(found)[:MOST_PORTS])
 
 
@@ -54,6 +55,7 @@ class Services:
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         self._sockets = _seen(snapshot)
+        self._are_any_uneven = any(self._sockets.uneven.values())
         self._declared_known: dict[tuple[Selector, Offers], str] = {}
 
     def unsafe(self, unit: Unit, participants: Nodes) -> Advisory | None:
@@ -61,7 +63,8 @@ class Services:
 
         `participants` are the nodes that may take it.
         """
-        declared, observed = self._declared(unit), self._observed(unit, participants)
+        declared = self._declared(unit) if len(unit.entities) > 1 else ""
+        observed = self._observed(unit, participants) if self._are_any_uneven else ""
         if not declared and not observed:
             return None
         reason = Reason.SERVICES_DIFFER if declared else Reason.LISTENERS_DIFFER
