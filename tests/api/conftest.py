@@ -1,14 +1,46 @@
-"""One real API server for all tests of this tier; nodes are bare namespaces."""
+"""Real API servers; nodes are bare namespaces.
+
+A module names its lab by `LAB`: `bare` unless it says otherwise. pytest brings the tests of a lab
+together, starts it for the first of them, and ends it, with all that runs there, after the last.
+"""
 
 from collections.abc import Iterator
 
 import pytest
 
+from api.objects import apply, topology
+from api.real_world import RealWorld
 from lab.cluster import Lab
+from lab.fleet import Fleet
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Hand each test that needs a lab the one of its module."""
+    if "lab" in metafunc.fixturenames:
+        name = getattr(metafunc.module, "LAB", "bare")
+        metafunc.parametrize(
+            "lab", [name], indirect=True, ids=[pytest.HIDDEN_PARAM], scope="session"
+        )
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
+    """Three nodes, the kinds, and no program of ours."""
     with Lab("api") as lab:
         lab.apply_crds()
         yield lab
+
+
+@pytest.fixture(scope="session")
+def fleet(lab: Lab) -> Fleet:
+    """Operators on n1 and n2, three agents and a Topology: who adds addresses takes them away."""
+    fleet = Fleet(lab)
+    fleet.start()
+    apply(lab, [topology()])
+    return fleet
+
+
+@pytest.fixture(scope="session")
+def world(lab: Lab) -> RealWorld:
+    """Anything that a scenario wants."""
+    return RealWorld(lab)

@@ -27,6 +27,11 @@ def apply(lab: Lab, bodies: Iterable[Body]) -> None:
     lab.kubectl("apply", "--server-side", "-f", "-", input=json.dumps(items))
 
 
+def delete_all(lab: Lab) -> None:
+    """Delete every DuraVIP and every Binding; their addresses are released some moments later."""
+    lab.kubectl("delete", "duravips,vipbindings", "--all", "-A")
+
+
 def status(lab: Lab, kind: str, name: str) -> Body:
     """The status of an object in the namespace default."""
     found: Body = json.loads(lab.kubectl("get", kind, name, "-o=json")).get("status", {})

@@ -1,10 +1,11 @@
 """The nodes that a scenario is given, made of a lab's machines."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
+from api.real_api import RealApi
+from api.real_objects import Body
 from lab.cluster import Lab
 from lab.fleet import Fleet
 from lab.layout import OTHER_HALF, Nic
@@ -23,10 +24,11 @@ Form = Mapping[str, Any]
 class RealNodes:
     """Machines, Node objects and agents, brought into the form that each scenario wants."""
 
-    def __init__(self, lab: Lab, fleet: Fleet) -> None:
+    def __init__(self, lab: Lab, fleet: Fleet, api: RealApi) -> None:
         self._lab = lab
         self._fleet = fleet
-        self._bodies = {node.name: _body(lab, node.name) for node in lab.nodes}
+        self._api = api
+        self._bodies = api.nodes()
         self._nics = {
             node.name: (*node.blueprint.nics, _second_card(number))
             for number, node in enumerate(lab.nodes, 1)
@@ -34,17 +36,18 @@ class RealNodes:
 
     def prepare(self, wanted: Mapping[str, Form]) -> None:
         """Let these nodes be there, well and empty, and no others."""
-        present = self._lab.kubectl("get", "nodes", "-o=name").split()
+        present = self._api.nodes()
         for node in self._lab.nodes:
-            is_present = f"node/{node.name}" in present
             if node.name not in wanted:
-                self._remove(node, is_present=is_present)
+                self.stop_agent(node.name)
+                if node.name in present:
+                    self._api.delete_node(node.name)
                 continue
             form = wanted[node.name]
             self.power_on(node, form.get("interfaces", USUAL))
             self.mend(node)
             self.start_agent(node.name)
-            self._label(node.name, form.get("labels", {}), is_present=is_present)
+            self._label(node.name, form.get("labels", {}), present.get(node.name))
 
     def power_on(self, node: Machine, interfaces: tuple[str, ...] | list[str] = ()) -> None:
         """Let a machine be on, with these interfaces or those that it last had."""
@@ -61,7 +64,7 @@ class RealNodes:
         """Undo whatever was done to its network."""
         for nic in node.blueprint.nics:
             node.cable(nic.name, up=True)
-            node.mend(nic.bridge)
+        self._lab.network.mend(node.name, node.blueprint.nics)
         node.attempt(["nft", "delete", *DEAF.split()])
 
     def start_agent(self, name: str) -> None:
@@ -77,23 +80,16 @@ class RealNodes:
             agent.terminate()
             agent.wait()
 
-    def _remove(self, node: Machine, *, is_present: bool) -> None:
-        self.stop_agent(node.name)
-        if is_present:
-            self._lab.kubectl("delete", "node", node.name)
-
-    def _label(self, name: str, labels: Mapping[str, str], *, is_present: bool) -> None:
-        """Give the Node these labels beside its own, and take all others away."""
+    def _label(self, name: str, added: Mapping[str, str], present: Body | None) -> None:
+        """Let there be the Node, with these labels beside its own and no others."""
         body = self._bodies[name]
-        wanted = {**body["metadata"]["labels"], **labels}
-        if not is_present:
-            metadata = {**body["metadata"], "labels": wanted}
-            self._lab.kubectl("create", "-f", "-", input=json.dumps(body | {"metadata": metadata}))
+        wanted = {**body["metadata"]["labels"], **added}
+        if present is None:
+            self._api.create_node(body | {"metadata": {"name": name, "labels": wanted}})
             return
-        has = _body(self._lab, name)["metadata"]["labels"]
+        has = present["metadata"]["labels"]
         if has != wanted:
-            patch = {"metadata": {"labels": dict.fromkeys(has.keys() - wanted) | wanted}}
-            self._lab.kubectl("patch", "node", name, "--type=merge", "-p", json.dumps(patch))
+            self._api.relabel_node(name, dict.fromkeys(has.keys() - wanted) | wanted)
 
 
 def cut(node: Machine, interface: str) -> None:
@@ -105,14 +101,6 @@ def deafen(node: Machine) -> None:
     """Keep the API server from a node whose agent still beats."""
     rules = f"{DEAF} {{ chain in {{ type filter hook input priority 0; tcp sport 6443 drop; }}; }}"
     node.run(["nft", rules])
-
-
-def _body(lab: Lab, name: str) -> dict[str, Any]:
-    """A Node as it can be created again."""
-    found = json.loads(lab.kubectl("get", "node", name, "-o=json"))
-    metadata = {"name": name, "labels": found["metadata"]["labels"]}
-    status = {"addresses": found["status"]["addresses"]}
-    return {"apiVersion": "v1", "kind": "Node", "metadata": metadata, "status": status}
 
 
 def _second_card(number: int) -> Nic:

@@ -34,11 +34,6 @@ def manifest(body: Body) -> Body:
     }
 
 
-def namespace_named(name: str) -> Body:
-    """A namespace."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-
-
 def granted(plumbing: Body) -> list[str]:
     """What a node is granted."""
     interfaces = plumbing["spec"].get("interfaces", [])
@@ -54,6 +49,12 @@ def served(plumbing: Body) -> list[str]:
 def holds(plumbing: Body) -> bool:
     """Whether it may still hold something."""
     return bool(granted(plumbing) or served(plumbing)) or not is_observed(plumbing)
+
+
+def is_ready(plumbing: Body) -> bool:
+    """Whether its agent runs and has looked at its node."""
+    conditions = (plumbing.get("status") or {}).get("conditions", [])
+    return any((c["type"], c["status"]) == ("Ready", "True") for c in conditions)
 
 
 def is_observed(body: Body) -> bool:

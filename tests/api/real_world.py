@@ -1,24 +1,21 @@
 """The world of the scenarios made of real programs: an API server, an operator and agents."""
 
-import json
 import re
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from kubernetes import client
-
+from api.real_api import PLURALS, RealApi
 from api.real_fates import RealFates
 from api.real_nodes import RealNodes
 from api.real_objects import (
-    GROUP,
     Body,
     claim,
     granted,
     holds,
     is_observed,
+    is_ready,
     manifest,
-    namespace_named,
     served,
 )
 from api.real_strangers import Strangers
@@ -28,11 +25,12 @@ from lab.errors import LabError
 from lab.fleet import Fleet, wait_until
 from scenarios.files import forms, identity, seen
 
-PLURALS: Final = {"DuraVIP": "duravips", "Binding": "vipbindings", "Topology": "topologies"}
 METRICS: Final = "http://127.0.0.1:9480/metrics"
 PATIENCE: Final = 30
 LINGER: Final = 0.8
 """What was wanted before anything was done must still be there after so many seconds."""
+WATCHED: Final = 0.2
+"""What the API server knows, the operator has seen so many seconds later."""
 SILENT: Final = re.compile(r"node (\S+) is silent")
 
 
@@ -42,10 +40,11 @@ class RealWorld(RealFates):
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self._fleet = Fleet(lab)
-        self.nodes = RealNodes(lab, self._fleet)
+        self._api = RealApi(lab)
+        self.nodes = RealNodes(lab, self._fleet, self._api)
         self.strangers = Strangers(lab)
-        self._api = client.CustomObjectsApi(lab.api())
         self._options: tuple[str, ...] = ()
+        self._has_heard_others = False
         self._written = 0
 
     # --- what the runners call
@@ -64,14 +63,13 @@ class RealWorld(RealFates):
 
     def begin(self, given: Mapping[str, Any]) -> None:
         """Clear away what the last scenario left, and let there be what this one is given."""
-        self.lab.kubectl(
-            "delete", "duravips,vipbindings,topologies", "--all", "-A", "--wait=false"
-        )
-        self._run_operator(options(given))
+        self._api.delete_all()
         self.strangers.end_all([*self.lab.machines])
         nodes = forms(given.get("nodes", {}))
         self.nodes.prepare(nodes)
+        self._run_operator(options(given), is_alone=len(nodes) == 1)
         wait_until(lambda: self._is_empty(set(nodes)), "the nodes are there, and empty", 120)
+        time.sleep(WATCHED)
         self.touched = set()
         self._written = len(self._fleet.operators["cp"].output())
         objects = given.get("objects", [])
@@ -107,7 +105,7 @@ class RealWorld(RealFates):
         for body in objects:
             if any(claim(body) == claim(other) for other in batch):
                 self._apply(batch)
-                time.sleep(1.1)  # the age of objects counts in seconds
+                time.sleep(1.05 - time.time() % 1)  # the age of objects counts in whole seconds
                 batch = []
             batch.append(body)
         if batch:
@@ -117,52 +115,55 @@ class RealWorld(RealFates):
         """Delete objects by `Kind name` or `Kind namespace/name`."""
         for who in names:
             kind, namespace, name = identity(who)
-            self.lab.kubectl("delete", PLURALS[kind], name, f"-n{namespace or 'default'}")
+            self._api.delete(kind, namespace, name)
 
     # --- how it is
 
     def _apply(self, batch: list[Body]) -> None:
-        spaces = {body["namespace"] for body in batch if "namespace" in body}
-        items = [namespace_named(name) for name in sorted(spaces)] + [
-            manifest(body) for body in batch
-        ]
-        content = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-        self.lab.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=content)
+        for namespace in sorted({body["namespace"] for body in batch if "namespace" in body}):
+            self._api.create_namespace(namespace)
+        for body in batch:
+            self._api.apply(manifest(body))
 
-    def _run_operator(self, wanted: tuple[str, ...]) -> None:
+    def _run_operator(self, wanted: tuple[str, ...], *, is_alone: bool) -> None:
+        """Start it anew for other options, and for a node alone, which no other one may know."""
         operator = self._fleet.operators.get("cp")
-        if operator and self._options == wanted and operator.is_running:
-            return
-        if operator:
-            operator.terminate()
-            operator.wait()
-        self._options = wanted
-        self._fleet.start_operator("cp", *wanted, mature=0.5)
+        is_fit = self._options == wanted and not (is_alone and self._has_heard_others)
+        if not (operator and operator.is_running and is_fit):
+            if operator:
+                operator.terminate()
+                operator.wait()
+            self._options, self._has_heard_others = wanted, False
+            self._fleet.start_operator("cp", *wanted, mature=0.5)
+        self._has_heard_others |= not is_alone
 
     def entities(self) -> list[Body]:
         """All DuraVIPs and Bindings."""
-        return self._list("duravips") + self._list("vipbindings")
-
-    def _list(self, plural: str) -> list[Body]:
-        found: list[Body] = self._api.list_cluster_custom_object(*GROUP, plural)["items"]
-        return found
+        return self._api.listed("duravips") + self._api.listed("vipbindings")
 
     def _is_empty(self, nodes: set[str]) -> bool:
         """Whether these nodes are all that there are, are heard, and hold nothing."""
-        plumbings = self._list("nodeplumbings")
+        plumbings = self._api.listed("nodeplumbings")
         names = {body["metadata"]["name"] for body in plumbings}
         try:
             shown = self.lab.machines["cp"].run(["curl", "-sf", METRICS])
         except LabError:
             return False
         heard = value(shown, "duravip_operator_nodes", hearing="alive")
-        return names == nodes and heard == len(nodes) and not any(map(holds, plumbings))
+        return (
+            names == nodes
+            and heard == len(nodes)
+            and all(map(is_ready, plumbings))
+            and not any(map(holds, plumbings))
+        )
 
     def _is_read(self) -> bool:
-        return all(is_observed(body) for plural in PLURALS.values() for body in self._list(plural))
+        return all(
+            is_observed(body) for plural in PLURALS.values() for body in self._api.listed(plural)
+        )
 
     def _is_settled(self) -> bool:
-        plumbings, entities = self._list("nodeplumbings"), self.entities()
+        plumbings, entities = self._api.listed("nodeplumbings"), self.entities()
         return (
             self._is_read()
             and all(granted(body) == served(body) and is_observed(body) for body in plumbings)
@@ -170,24 +171,28 @@ class RealWorld(RealFates):
         )
 
     def _differences(self, wanted: Mapping[str, Body]) -> list[str]:
-        found = []
+        found, looks = [], self._looks()
         for who, fields in wanted.items():
-            look = self.look(who)
+            look = looks.get(identity(who), {})
             if {name: look.get(name) for name in fields} != fields:
                 found.append(f"{who}: wanted {fields}, is {look}")
         return found
 
     def look(self, who: str) -> Body:
         """What `then` can ask of an object or a node, as it stands."""
-        if who in self.lab.machines:
-            plumbings = {body["metadata"]["name"]: body for body in self._list("nodeplumbings")}
-            return {"serves": served(plumbings[who]) if who in plumbings else []}
-        kind, namespace, name = identity(who)
-        for body in self._list(PLURALS[kind]):
-            meta = body["metadata"]
-            if (meta.get("namespace", ""), meta["name"]) == (namespace, name):
-                return seen(body.get("status") or {})
-        return {}
+        return self._looks().get(identity(who), {})
+
+    def _looks(self) -> dict[tuple[str, str, str], Body]:
+        """The same of everything."""
+        looks = {identity(name): {"serves": []} for name in self.lab.machines}
+        for body in self._api.listed("nodeplumbings"):
+            looks[identity(body["metadata"]["name"])] = {"serves": served(body)}
+        for kind, plural in PLURALS.items():
+            for body in self._api.listed(plural):
+                meta = body["metadata"]
+                who = (kind, meta.get("namespace", ""), meta["name"])
+                looks[who] = seen(body.get("status") or {})
+        return looks
 
 
 def options(given: Mapping[str, Any]) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """Admission on a real API server: what people are told when they write what cannot be."""
 
 import json
-from collections.abc import Iterator
 from copy import deepcopy
 from typing import Any
 
@@ -12,16 +11,9 @@ from api.objects import Body, apply, binding, duravip, reason, topology
 from lab.cluster import Lab
 from lab.fleet import wait_until
 
+LAB = "admission"
 VICTIM, MALLORY = "default", "mallory"
 MAIL, SMTP, TAIL = "10.1.1.1", "10.1.1.2", "10.1.1.3"
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """One of its own: everything that others would write passes the gate."""
-    with Lab("api", nodes=2) as lab:
-        lab.apply_crds()
-        yield lab
 
 
 @pytest.fixture(scope="module")

@@ -6,31 +6,24 @@ from typing import Any
 
 import pytest
 
-from api.objects import apply, binding, duravip, status, topology
+from api.objects import apply, binding, delete_all, duravip, status
 from api.plugin import called, told
 from lab.cluster import Lab
 from lab.fleet import PROGRAMS, Fleet, wait_until
 
+LAB = "fleet"
 VIP, FOLLOWER, FIXED = "10.1.1.1", "10.1.1.2", "10.1.1.3"
 PATIENCE = ("--timeout", "60")
 
 
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """One of its own: a fleet changes all of it."""
-    with Lab("api") as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def fleet(lab: Lab) -> Fleet:
-    """Three nodes with some addresses, which nothing but people moves."""
-    fleet = Fleet(lab)
-    fleet.start()
-    objects = [topology(), binding("out", VIP, group="g"), duravip("in", FOLLOWER, follow="out")]
+@pytest.fixture(scope="module", autouse=True)
+def addresses(lab: Lab, fleet: Fleet) -> Iterator[None]:
+    """Three addresses, which nothing but people moves."""
+    objects = [binding("out", VIP, group="g"), duravip("in", FOLLOWER, follow="out")]
     apply(lab, [*objects, duravip("fixed", FIXED, preference="n1")])
     wait_until(lambda: len(fleet.owners()) == 3 and all(fleet.owners().values()), "owned", 60)
-    return fleet
+    yield
+    delete_all(lab)
 
 
 def _status(lab: Lab, node: str) -> dict[str, Any]:

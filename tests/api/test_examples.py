@@ -3,7 +3,7 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,20 +12,10 @@ from api.real_world import RealWorld
 from lab.cluster import Lab
 from lab.fleet import PROGRAMS
 
+LAB = "world"
 EXAMPLES = Path(__file__).parents[2] / "docs/examples"
-BOTH = ["eth1", "eth2"]
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """Nodes n1 and n2, which the examples name."""
-    with Lab("api", nodes=2) as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def world(lab: Lab) -> RealWorld:
-    return RealWorld(lab)
+NODES = {name: {"interfaces": ["eth1", "eth2"]} for name in ("n1", "n2")}
+"""The examples name these."""
 
 
 def play(world: RealWorld, name: str, act: Callable[[], None]) -> None:
@@ -35,8 +25,7 @@ def play(world: RealWorld, name: str, act: Callable[[], None]) -> None:
         world.lab.kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"))
         act()
 
-    nodes = {"n1": {"interfaces": BOTH}, "n2": {"interfaces": BOTH}}
-    world.play({"nodes": nodes}, applied)
+    world.play({"nodes": NODES}, applied)
 
 
 def test_every_example_is_tried() -> None:
@@ -47,14 +36,14 @@ def test_every_example_is_tried() -> None:
 def aliases(world: RealWorld) -> dict[str, set[str]]:
     """`{node: what is plumbed on its eth1 beside its own address}`."""
     found = {}
-    for node in world.lab.nodes:
-        words = node.run(["ip", "-4", "-o", "addr", "show", "dev", "eth1"]).split()
-        found[node.name] = {word for word in words if word.endswith("/32")}
+    for name in NODES:
+        argv = ["ip", "-4", "-o", "addr", "show", "dev", "eth1"]
+        words = world.lab.machines[name].run(argv).split()
+        found[name] = {word for word in words if word.endswith("/32")}
     return found
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.usefixtures("lab")
 def test_two_listeners_and_two_bindings_have_one_owner_each(world: RealWorld) -> None:
     def act() -> None:
         first = {"state": "Owned", "owner": "n1", "interface": "eth1", "flags": "-"}
@@ -78,7 +67,6 @@ def test_two_listeners_and_two_bindings_have_one_owner_each(world: RealWorld) ->
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.usefixtures("lab")
 def test_the_preferred_node_has_it_whenever_it_can(world: RealWorld) -> None:
     def act() -> None:
         world.expect({"DuraVIP smtp": {"owner": "n1"}, "Binding foo": {"owner": "n1"}})
@@ -91,7 +79,6 @@ def test_the_preferred_node_has_it_whenever_it_can(world: RealWorld) -> None:
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.usefixtures("lab")
 def test_the_listener_follows_the_binding_to_another_node(world: RealWorld) -> None:
     def act() -> None:
         world.expect(
@@ -109,7 +96,6 @@ def test_the_listener_follows_the_binding_to_another_node(world: RealWorld) -> N
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.usefixtures("lab")
 def test_a_listener_does_not_follow_its_own_address(world: RealWorld) -> None:
     def act() -> None:
         refused = {"state": "Unassigned", "reason": "FollowSameAddress", "owner": None}
@@ -131,7 +117,6 @@ def test_each_node_has_a_binding_of_the_group(lab: Lab, world: RealWorld) -> Non
 
 
 @pytest.mark.timeout(900)
-@pytest.mark.usefixtures("lab")
 def test_an_address_that_only_one_node_listens_on_is_unsafe_and_served(world: RealWorld) -> None:
     def act() -> None:
         marked = {"state": "Owned", "flags": "Unsafe"}

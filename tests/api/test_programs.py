@@ -7,28 +7,15 @@ from collections.abc import Iterator
 
 import pytest
 
-from api.objects import apply, duravip, reason, status, topology
+from api.objects import apply, delete_all, duravip, reason, status
 from lab.cluster import Lab
 from lab.errors import LabError
 from lab.fleet import Fleet, wait_until
 
+LAB = "fleet"
 MANY = [f"10.1.64.{n}" for n in range(1, 251)] + [f"10.1.65.{n}" for n in range(1, 51)]
-
-
 UNNOTICED, A_MOVE, A_CRASH = 1.0, 3.0, 15.0
 """Longest gaps in seconds, with room for a busy machine: how fast it is, the benchmark tells."""
-
-
-@pytest.fixture(scope="module")
-def fleet(lab: Lab) -> Iterator[Fleet]:
-    fleet = Fleet(lab)
-    fleet.start()
-    apply(lab, [topology()])
-    yield fleet
-    for process in (*fleet.operators.values(), *fleet.agents.values()):
-        process.terminate()
-    for process in (*fleet.operators.values(), *fleet.agents.values()):
-        process.wait()
 
 
 @pytest.fixture
@@ -42,7 +29,7 @@ def trio(lab: Lab, fleet: Fleet) -> Iterator[list[str]]:
 
 
 def _delete_all(lab: Lab, fleet: Fleet) -> None:
-    lab.kubectl("delete", "duravips", "--all", "--wait=false")
+    delete_all(lab)
     wait_until(lambda: not any(_aliases(lab).values()), "all aliases are gone")
     assert not fleet.owners()
 

@@ -4,7 +4,6 @@ import json
 import os
 import random
 import subprocess
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -13,20 +12,9 @@ from api.real_world import RealWorld
 from lab.cluster import Lab
 from lab.fleet import PROGRAMS
 
+LAB = "world"
 SETUPS = 20
 LAN = {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """One of its own: n1 crashes all the time."""
-    with Lab("api") as lab:
-        yield lab
-
-
-@pytest.fixture(scope="module")
-def world(lab: Lab) -> RealWorld:
-    return RealWorld(lab)
 
 
 @pytest.mark.timeout(900)

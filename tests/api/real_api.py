@@ -1,0 +1,99 @@
+"""The objects of a world, written and read by a client that stays connected.
+
+A kubectl for each of them would be most of what a scenario takes.
+"""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from kubernetes import client
+
+from api.real_objects import GROUP, Body
+from lab.cluster import Lab
+
+PLURALS: Final = {"DuraVIP": "duravips", "Binding": "vipbindings", "Topology": "topologies"}
+APPLYING: Final = {
+    "field_manager": "kubectl",
+    "field_validation": "Strict",
+    "force": True,
+    "_content_type": "application/apply-patch+yaml",
+}
+MERGE: Final = "application/merge-patch+json"
+
+
+class RealApi:
+    """The API server of one lab."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._client = lab.api()
+        # The stubs do not know `_content_type`.
+        self._custom: Any = client.CustomObjectsApi(self._client)
+        self._core: Any = client.CoreV1Api(self._client)
+
+    # --- the objects of our kinds
+
+    def listed(self, plural: str) -> list[Body]:
+        """All objects of a kind."""
+        found: list[Body] = self._custom.list_cluster_custom_object(*GROUP, plural)["items"]
+        return found
+
+    def apply(self, body: Body) -> None:
+        """Create it, or make it so."""
+        meta, plural = body["metadata"], PLURALS[body["kind"]]
+        if "namespace" in meta:
+            where = (*GROUP, meta["namespace"], plural, meta["name"])
+            self._custom.patch_namespaced_custom_object(*where, body, **APPLYING)
+        else:
+            self._custom.patch_cluster_custom_object(
+                *GROUP, plural, meta["name"], body, **APPLYING
+            )
+
+    def delete(self, kind: str, namespace: str, name: str) -> None:
+        """It must be there; without a namespace it is of the cluster."""
+        if namespace:
+            where = (*GROUP, namespace, PLURALS[kind], name)
+            self._custom.delete_namespaced_custom_object(*where)
+        else:
+            self._custom.delete_cluster_custom_object(*GROUP, PLURALS[kind], name)
+
+    def delete_all(self) -> None:
+        """Whatever people have written."""
+        for kind, plural in PLURALS.items():
+            for body in self.listed(plural):
+                meta = body["metadata"]
+                self.delete(kind, meta.get("namespace", ""), meta["name"])
+
+    # --- namespaces and nodes
+
+    def create_namespace(self, name: str) -> None:
+        """Unless it is there."""
+        try:
+            self._core.create_namespace({"metadata": {"name": name}})
+        except client.ApiException as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+
+    def nodes(self) -> dict[str, Body]:
+        """Every Node by its name, as it can be created again."""
+        found = self._client.sanitize_for_serialization(self._core.list_node())["items"]
+        return {
+            body["metadata"]["name"]: {
+                "apiVersion": "v1",
+                "kind": "Node",
+                "metadata": {part: body["metadata"][part] for part in ("name", "labels")},
+                "status": {"addresses": body["status"]["addresses"]},
+            }
+            for body in found
+        }
+
+    def create_node(self, body: Body) -> None:
+        """Somebody adds a node."""
+        self._core.create_node(body)
+
+    def relabel_node(self, name: str, labels: dict[str, str | None]) -> None:
+        """Set labels, and take away those that are None."""
+        self._core.patch_node(name, {"metadata": {"labels": labels}}, _content_type=MERGE)
+
+    def delete_node(self, name: str) -> None:
+        """Somebody removes it."""
+        self._core.delete_node(name)
