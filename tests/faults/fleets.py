@@ -4,7 +4,15 @@ import json
 from typing import Any, Literal
 
 from api.objects import apply, duravip, topology
-from faults.expected import OWNERS, home
+from faults.expected import (
+    ADDRESSES,
+    OWNERS,
+    VICTIM,
+    assert_one_owner,
+    assert_others_undisturbed,
+    home,
+    moved,
+)
 from lab.cluster import Lab
 from lab.fleet import Fleet, wait_until
 
@@ -33,6 +41,22 @@ def bring_back(lab: Lab, fleet: Fleet) -> None:
             fleet.start_operator(machine)
     home(fleet)
     wait_until(lambda: fleet.leader() != "", "somebody leads")
+
+
+def observed_crash(lab: Lab, fleet: Fleet) -> float:
+    """Crash n3, and bring it back: the seconds until another node answered for its address.
+
+    Nobody else notices, and at no time two answer.
+    """
+    with lab.observe(ADDRESSES) as seen:
+        when = lab.machines["n3"].crash()
+        moved(fleet)
+        lab.machines["n3"].power_on()
+        fleet.start_agent("n3")
+        home(fleet)
+    assert_one_owner(seen.sight)
+    assert_others_undisturbed(seen.sight)
+    return seen.sight.back_after(VICTIM, when)
 
 
 def lead(fleet: Fleet, wanted: str, other: str) -> None:

@@ -12,13 +12,10 @@ from faults.expected import (
     OWNERS,
     SOON,
     UNNOTICED,
-    VICTIM,
     assert_one_owner,
-    assert_others_undisturbed,
     home,
-    moved,
 )
-from faults.fleets import bring_back, lead
+from faults.fleets import bring_back, lead, observed_crash
 from lab.cluster import Lab
 from lab.fleet import NAMESPACE, Fleet, wait_until
 
@@ -57,15 +54,7 @@ def test_a_node_whose_clock_is_an_hour_off(lab: Lab, fleet: Fleet, shift: timede
         return datetime.fromisoformat(said) - datetime.now(UTC)
 
     wait_until(lambda: abs(renewed() - shift) < HOUR / 2, "the shifted clock is the leader's")
-    with lab.observe(ADDRESSES) as seen:
-        when = lab.machines["n3"].crash()
-        moved(fleet)
-        lab.machines["n3"].power_on()
-        fleet.start_agent("n3")
-        home(fleet)
-    assert_one_owner(seen.sight)
-    assert seen.sight.back_after(VICTIM, when) < SOON
-    assert_others_undisturbed(seen.sight)
+    assert observed_crash(lab, fleet) < SOON
     with lab.observe(ADDRESSES) as seen:
         fleet.operators["n1"].kill()
         wait_until(lambda: fleet.leader() == "cp", "the one with the right clock leads")

@@ -12,20 +12,13 @@ from faults.expected import (
     home,
     moved,
 )
+from faults.fleets import observed_crash
 from lab.cluster import Lab
 from lab.fleet import Fleet
 
 
 def test_a_crashed_node_is_replaced(lab: Lab, fleet: Fleet) -> None:
-    with lab.observe(ADDRESSES) as seen:
-        when = lab.machines["n3"].crash()
-        moved(fleet)
-        lab.machines["n3"].power_on()
-        fleet.start_agent("n3")
-        home(fleet)
-    assert_one_owner(seen.sight)
-    assert seen.sight.back_after(VICTIM, when) < SOON
-    assert_others_undisturbed(seen.sight)
+    assert observed_crash(lab, fleet) < SOON
 
 
 def test_a_frozen_machine_does_not_speak_when_it_thaws(lab: Lab, fleet: Fleet) -> None:
