@@ -1,0 +1,244 @@
+"""How long a pass takes after each kind of change: `python -m bench.passes [ENTITIES [NODES]]`.
+
+Only what is computed, in one process without a cluster: everything from the caches to the specs
+that are to be written, then the verdicts on all addresses. A third of all addresses is at home on
+one node, and that is the node that things happen to; the others are spread over the rest. Times
+are the thread's own processor time, so that other work on the machine does not count.
+"""
+
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from statistics import median
+from typing import Any, Final, NamedTuple
+
+from duravip_api import EXCLUDE_LABEL
+from duravip_api.addresses import text
+from duravip_api.nodeplumbing import Nic
+from duravip_operator.core import decision, handover, parsing, specs
+from duravip_operator.core.snapshot import Hearing, Node, Placement, Plumbing, Silence, Snapshot
+
+RUNS: Final = 15
+FIRST: Final = (10 << 24) + (1 << 16) + (64 << 8)
+"""10.1.64.0 as a number: where the addresses begin."""
+HEAVY: Final = "node-1"
+"""The node that has a third of all addresses."""
+ETH1: Final = Placement("eth1", 32, fencing="Segment")
+
+
+class Times(NamedTuple):
+    """What one kind of pass takes, in milliseconds: the median and the worst of some runs."""
+
+    decided: float
+    """Until it is known what to write."""
+    whole: float
+    """With all verdicts."""
+    worst: float
+    """The whole of the slowest run."""
+
+
+@dataclass
+class Operator:
+    """As much of the operator as a pass needs: the last decision and what is remembered."""
+
+    last: decision.Decision | None = None
+    memory: handover.Memory | None = None
+
+    def decide(self, snapshot: Snapshot) -> list[str]:
+        """One pass up to its writes; gives back the nodes whose specs are to be written."""
+        memory = handover.remembered(self.memory or {}, snapshot)
+        specs.missing(snapshot, {}, memory)
+        specs.spent(snapshot, memory)
+        self.last, self.memory = decision.decided(snapshot, memory, self.last), memory
+        plans = self.last.plans
+        return [name for name, p in snapshot.plumbings.items() if not plans[name].is_in(p)]
+
+
+Change = Callable[[Snapshot, int], Snapshot]
+"""Makes the next world from the settled one; the number tells runs apart."""
+
+
+def duravip(number: int, edit: int = 0, **spec: Any) -> dict[str, Any]:
+    """A DuraVIP as the API server gives it."""
+    metadata = {
+        "name": f"v{number}",
+        "namespace": "default",
+        "uid": f"u{number}",
+        "generation": edit + 1,
+        "creationTimestamp": "2026-01-01T00:00:00Z",
+    }
+    services = [{"name": "smtp", "port": 25, "protocol": "TCP"}]
+    address = text(4, FIRST + number)
+    return {"metadata": metadata, "spec": {"address": address, "services": services, **spec}}
+
+
+def topology(edit: int = 0) -> dict[str, Any]:
+    """The one Topology."""
+    spec = {"cidr": "10.1.0.0/16", "interface": "eth1", "arpTargets": [f"10.1.0.{edit % 99 + 1}"]}
+    return {"metadata": {"name": "lan", "uid": "lan", "generation": edit + 1}, "spec": spec}
+
+
+def world(entities: int, nodes: int) -> Snapshot:
+    """The cluster before anybody owns anything."""
+    names = [f"node-{n + 1}" for n in range(nodes)]
+    bodies = [
+        duravip(i, **({"preference": HEAVY} if i < entities // 3 else {})) for i in range(entities)
+    ]
+    nics = {
+        name: Nic(name="eth1", index=2, up=True, carrier=True, addresses=[f"10.1.1.{n}/16"])
+        for n, name in enumerate(names)
+    }
+    return Snapshot(
+        entities=tuple(parsing.entity("DuraVIP", body) for body in bodies),
+        topologies=(parsing.topology(topology()),),
+        nodes={name: Node(name) for name in names},
+        plumbings={
+            name: Plumbing(
+                name, uid=name, generation=1, observed=1, nics={"eth1": nics[name]}, boot="b"
+            )
+            for name in names
+        },
+        hearing=dict.fromkeys(names, Hearing.ALIVE),
+        witnessed=dict.fromkeys(names, frozenset({"eth1"})),
+    )
+
+
+def obeyed(snapshot: Snapshot, plans: Mapping[str, handover.Plan]) -> Snapshot:
+    """The same once all agents have done what they were told."""
+    plumbings = {
+        name: replace(p, grants=plans[name].grants, served=plans[name].addresses)
+        for name, p in snapshot.plumbings.items()
+    }
+    return replace(snapshot, plumbings=plumbings)
+
+
+def settled(operator: Operator, snapshot: Snapshot) -> Snapshot:
+    """The world at rest."""
+    while operator.decide(snapshot) and operator.last:
+        snapshot = obeyed(snapshot, operator.last.plans)
+    return snapshot
+
+
+def _with_entity(snapshot: Snapshot, number: int, body: dict[str, Any]) -> Snapshot:
+    entities = list(snapshot.entities)
+    entities[number : number + 1] = [parsing.entity("DuraVIP", body)]
+    return replace(snapshot, entities=tuple(entities))
+
+
+def edited(snapshot: Snapshot, run: int) -> Snapshot:
+    """Somebody changes a preference."""
+    number = len(snapshot.entities) // 2 + run
+    return _with_entity(snapshot, number, duravip(number, 1, preference=f"node-{run + 2}"))
+
+
+def moved_elsewhere(snapshot: Snapshot, run: int) -> Snapshot:
+    """Somebody gives a DuraVIP another address."""
+    number = len(snapshot.entities) // 2 + run
+    address = text(4, FIRST - run - 2)
+    return _with_entity(snapshot, number, duravip(number, 1, address=address))
+
+
+def added(snapshot: Snapshot, run: int) -> Snapshot:
+    """Somebody makes another DuraVIP."""
+    number = len(snapshot.entities)
+    return _with_entity(snapshot, number, duravip(number + run))
+
+
+def deleted(snapshot: Snapshot, run: int) -> Snapshot:
+    """Somebody deletes a DuraVIP."""
+    entities = snapshot.entities
+    return replace(snapshot, entities=entities[:run] + entities[run + 1 :])
+
+
+def relabelled(snapshot: Snapshot, run: int) -> Snapshot:
+    """The big node gets a label that means nothing."""
+    return _with_node(snapshot, Node(HEAVY, {"run": str(run)}))
+
+
+def drained(snapshot: Snapshot, _run: int) -> Snapshot:
+    """The big node is drained."""
+    return _with_node(snapshot, Node(HEAVY, {EXCLUDE_LABEL: ""}))
+
+
+def _with_node(snapshot: Snapshot, node: Node) -> Snapshot:
+    return replace(snapshot, nodes={**snapshot.nodes, node.name: node})
+
+
+def died(snapshot: Snapshot, _run: int) -> Snapshot:
+    """The big node is gone."""
+    silence = Silence(gone=frozenset({"eth1"}))
+    hearing = {**snapshot.hearing, HEAVY: Hearing.SILENT}
+    return replace(snapshot, hearing=hearing, silences={HEAVY: silence})
+
+
+def revoked(snapshot: Snapshot, run: int) -> Snapshot:
+    """The second pass of that: the dead node's spec grants nothing any more."""
+    plumbing = replace(snapshot.plumbings[HEAVY], generation=2, grants={})
+    plumbings = {**snapshot.plumbings, HEAVY: plumbing}
+    return died(replace(snapshot, plumbings=plumbings), run)
+
+
+def reported(snapshot: Snapshot, run: int) -> Snapshot:
+    """The big node's agent writes its status again, with one address less."""
+    plumbing = snapshot.plumbings[HEAVY]
+    served = frozenset(sorted(plumbing.served)[run + 1 :])
+    changed = replace(plumbing, resource_version=str(run), served=served)
+    return replace(snapshot, plumbings={**snapshot.plumbings, HEAVY: changed})
+
+
+def retargeted(snapshot: Snapshot, run: int) -> Snapshot:
+    """Somebody changes the Topology of all addresses."""
+    return replace(snapshot, topologies=(parsing.topology(topology(run + 1)),))
+
+
+def unchanged(snapshot: Snapshot, _run: int) -> Snapshot:
+    """Nothing has changed, but somebody looks."""
+    return replace(snapshot)
+
+
+CHANGES: Final[tuple[Change, ...]] = (
+    unchanged,
+    edited,
+    moved_elsewhere,
+    added,
+    deleted,
+    relabelled,
+    drained,
+    died,
+    revoked,
+    reported,
+    retargeted,
+)
+
+
+def measured(entities: int, nodes: int, runs: int = RUNS) -> Iterator[tuple[str, Times]]:
+    """`(what has changed, the times of the pass that follows)`, one by one."""
+    operator = Operator()
+    rest = settled(operator, world(entities, nodes))
+    for change in CHANGES:
+        times = [timed(operator, rest, change(rest, run)) for run in range(runs)]
+        decided, whole = zip(*times, strict=True)
+        yield change.__name__, Times(median(decided), median(whole), max(whole))
+
+
+def timed(operator: Operator, rest: Snapshot, changed: Snapshot) -> tuple[float, float]:
+    """Milliseconds until it is decided, and with all verdicts, once the world was at rest."""
+    operator.decide(rest)
+    begun = time.thread_time()
+    operator.decide(changed)
+    decided = time.thread_time()
+    if operator.last:
+        operator.last.verdicts  # noqa: B018 (worked out by being asked for)
+    return (decided - begun) * 1000, (time.thread_time() - begun) * 1000
+
+
+def main(entities: str = "10240", nodes: str = "100") -> None:
+    """Print a line for each kind of change."""
+    print(f"{'after':16}{'decided':>9}{'whole':>9}{'worst':>9}  ms of CPU")
+    for what, times in measured(int(entities), int(nodes)):
+        print(f"{what:16}" + "".join(f"{ms:9.1f}" for ms in times))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
