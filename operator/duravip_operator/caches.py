@@ -9,8 +9,8 @@ resourceVersions) went backwards because somebody has restored a backup.
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import Any, Literal, NamedTuple
 
 from duravip_operator.core import parsing
@@ -79,6 +79,7 @@ class Caches:
         }
         self._caches = {kind: _Cache(values[kind], {}, set()) for kind in KINDS}
         self._listed: set[Kind] = set()
+        self._expected: set[str] = set()
 
     @property
     def is_warm(self) -> bool:
@@ -106,6 +107,15 @@ class Caches:
         """Take a NodePlumbing from the answer to our own write, which is no news to us."""
         version = Version(plumbing.uid, plumbing.resource_version)
         self._take("NodePlumbing", Sighting(plumbing.node, version, plumbing))
+
+    @contextmanager
+    def expecting(self, node: str) -> Iterator[None]:
+        """While we write a NodePlumbing, no watch wakes anybody with what we have written."""
+        self._expected.add(node)
+        try:
+            yield
+        finally:
+            self._expected.discard(node)
 
     def refresh(self, node: str) -> None:
         """Read a NodePlumbing again. From any thread but asyncio's, which it would block."""
@@ -144,7 +154,8 @@ class Caches:
         return is_news
 
     def _hear(self, kind: Kind, seen: Sighting) -> None:
-        if self._take(kind, seen):
+        is_ours = kind == "NodePlumbing" and seen.key in self._expected
+        if self._take(kind, seen) and not is_ours:
             self._on_change()
 
     def _take(self, kind: Kind, seen: Sighting) -> bool:

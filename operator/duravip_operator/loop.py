@@ -132,8 +132,10 @@ class Loop:
             self._must_hurry = False
             parts.reporting.note(snapshot, self._decided)
             snapshot = await self._go_on(self._decided, epoch)
-        say = parts.reporting.note if self._is_moving() else parts.reporting.report
-        say(snapshot, self._decided)
+        if self._is_moving():
+            parts.reporting.note(snapshot, self._decided)
+        else:
+            await parts.reporting.report(snapshot, self._decided, lambda: self._must_hurry)
 
     async def _go_on(self, begun: decision.Decision, epoch: int) -> Snapshot:
         """What a node has let go, or was taken out of a dead one's spec, goes to whom was chosen.
@@ -209,7 +211,8 @@ class Loop:
 
     async def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
         spec = specs.spec(plan, epoch, self._parts.members.addresses(), self._ports)
-        after = await self._parts.cluster.hot(self._parts.cluster.write_spec, plumbing, spec)
+        with self._parts.caches.expecting(plumbing.node):
+            after = await self._parts.cluster.hot(self._parts.cluster.write_spec, plumbing, spec)
         if after is None:
             log.info("NodePlumbing %s was written by somebody else: looking again", plumbing.node)
             await asyncio.to_thread(self._parts.caches.refresh, plumbing.node)

@@ -4,8 +4,9 @@ Statuses follow the decision at the API server's pace; nothing waits for them an
 decided from them.
 """
 
+import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -23,6 +24,9 @@ from duravip_operator.core.tidings import Move
 from duravip_operator.core.verdicts import Verdict
 from duravip_operator.events import Events
 from duravip_operator.metrics import Metrics
+
+AT_ONCE = 256
+"""So many objects are looked at before others get to run: about 2 ms, if all is new."""
 
 UNOWNED = frozenset({State.UNASSIGNED, State.BROKEN, State.UNMANAGED})
 
@@ -61,16 +65,30 @@ class Reporting:
         """Keep it for the next report: another pass follows at once, and must not wait."""
         self._noted.append((snapshot, decision, time.monotonic()))
 
-    def report(self, snapshot: Snapshot, decision: Decision) -> None:
-        """Queue the status of every object of which there is something new to say."""
+    async def report(
+        self,
+        snapshot: Snapshot,
+        decision: Decision,
+        must_hurry: Callable[[], bool] = lambda: False,
+    ) -> None:
+        """Queue the status of every object of which there is something new to say.
+
+        Others get to run meanwhile; when a pass must follow at once, the next one says the rest.
+        """
         self._take_down()
         now = time.monotonic()
         moment = statuses.Moment(now, stamp(datetime.now(UTC)))
         after = self._departed(snapshot, decision, now)
-        moves = {}
-        for entity in snapshot.entities:
-            if move := self._report_entity(entity, decision, moment):
-                moves[entity.address] = move
+        moves: dict[str, Move] = {}
+        for first in range(0, len(snapshot.entities), AT_ONCE):
+            for entity in snapshot.entities[first : first + AT_ONCE]:
+                if move := self._report_entity(entity, decision, moment):
+                    moves[entity.address] = move
+            await asyncio.sleep(0)
+            if must_hurry():
+                self._noted.append((snapshot, decision, now))
+                self._tell_nodes(snapshot, list(moves.values()))
+                return
         self._report_topologies(snapshot, decision, moment.time)
         self._departures = after
         self._verdicts = dict(decision.verdicts)

@@ -1,6 +1,8 @@
 """The scenarios' cluster with the operator's real reporting, and what it writes and says."""
 
+import asyncio
 from collections.abc import Mapping
+from itertools import chain, repeat
 from typing import Any
 
 from duravip_operator.cluster.pending import Key, Pending, Status, Urgency
@@ -59,10 +61,13 @@ class ReportedWorld(World):
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.writer, self.heard, self.metrics = Statuses(), Heard(), Metrics("test")
         self.reporting = Reporting(self.writer, self.heard, self.metrics)
+        self.interrupts = iter([False])
+        """Whether another pass must follow at once, each time that a report asks; then no more."""
         super().__init__(given)
 
     def _report(self, snapshot: Snapshot, decided: decision.Decision) -> None:
-        self.reporting.report(snapshot, decided)
+        answers = chain(self.interrupts, repeat(None))
+        asyncio.run(self.reporting.report(snapshot, decided, lambda: bool(next(answers))))
 
     def write(self, after: float = 0.0) -> dict[Key, Status]:
         """Write all that is due so many seconds later; the last status of each object."""

@@ -24,6 +24,18 @@ def test_a_fail_over_writes_one_status_for_each_address_that_moves() -> None:
     assert made.write(SETTLED - 1) == {}
 
 
+def test_a_report_that_is_interrupted_loses_nothing() -> None:
+    made = world(MANY)
+    made.interrupts = iter([True])
+    made.crash(["n3"])
+    made.settle()
+    written = made.write()
+    assert made.writes == len(written) == len(made.heard.moves) == 100
+    assert {status["lastMove"]["from"] for status in written.values()} == {"n3"}
+    assert {status["lastMove"]["reason"] for status in written.values()} == {"NodeLost"}
+    assert made.count("moves_total", reason="NodeLost") == 100
+
+
 def test_how_many_take_part_is_written_once_that_has_settled() -> None:
     made = crashed(world(MANY))
     made.write()
