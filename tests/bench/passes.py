@@ -82,9 +82,9 @@ def topology(edit: int = 0) -> dict[str, Any]:
 def world(entities: int, nodes: int) -> Snapshot:
     """The cluster before anybody owns anything."""
     names = [f"node-{n + 1}" for n in range(nodes)]
-    bodies = [
-        duravip(i, **({"preference": HEAVY} if i < entities // 3 else {})) for i in range(entities)
-    ]
+    third = entities // 3
+    bodies = [duravip(i, preference=HEAVY) for i in range(third)]
+    bodies += [duravip(i) for i in range(third, entities)]
     nics = {
         name: Nic(name="eth1", index=2, up=True, carrier=True, addresses=[f"10.1.1.{n}/16"])
         for n, name in enumerate(names)

@@ -22,11 +22,11 @@ def advisories(
     for unit in units.values():
         if not unit.managed or unit.broken:
             continue
-        is_bound = any(entity.kind == "Binding" for entity in unit.entities)
         for entity in unit.entities:
             if entity.namespace not in with_bindings and _is_plain(entity):
                 continue
             advice = [*_on_form(entity), *_on_requests(entity, unit)]
+            is_bound = any(one.kind == "Binding" for one in unit.entities)
             if not is_bound and not entity.follow and entity.namespace in with_bindings:
                 advice.append(_said("NoLocalBinding", Reason.NO_LOCAL_BINDING))
             if advice:

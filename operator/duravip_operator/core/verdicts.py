@@ -51,9 +51,10 @@ def verdicts(
         if choice is None or unit.topology is None or (choice.owner,) != nodes:
             said[address] = _verdict(unit, choice, nodes, waiting, snapshot)
             continue
-        # Of those that their owner alone serves, and that have no preference, all is said alike.
+        # Of those that their owner alone serves, unless something is odd, all is said alike.
         kind = (choice.owner, unit.topology.name, id(choice))
-        is_plain = not (unit.preference or unit.disagreement)
+        is_known = not unit.preference or unit.preference in snapshot.nodes
+        is_plain = is_known and not unit.disagreement
         known = alike.get(kind) if is_plain else None
         said[address] = known or _verdict(unit, choice, nodes, waiting, snapshot)
         if is_plain:
@@ -83,8 +84,10 @@ def _servers(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
     serving: dict[str, tuple[str, ...]] = {}
     for name in sorted(snapshot.plumbings):
         if may_hold(snapshot, name):
-            for address in snapshot.plumbings[name].served:
-                serving[address] = (*serving.get(address, ()), name)
+            served = snapshot.plumbings[name].served
+            again = {a: (*serving[a], name) for a in served if a in serving}
+            serving.update(dict.fromkeys(served, (name,)))
+            serving.update(again)
     return serving
 
 
