@@ -4,11 +4,11 @@ Its row has as times the longest gaps that a client sees of single addresses whi
 is busy; all else is in `figures`.
 """
 
-import sys
 import time
 from dataclasses import replace
 from typing import Any
 
+from bench import passes
 from bench.measuring import Say
 from bench.plans import AT_REST, CRASH, DURAVIP
 from bench.results import Row, Run
@@ -17,9 +17,7 @@ from bench.spread import addresses, sample
 from bench.systems.duravip import DuraVip
 from bench.usage import Usage, busy_processors, usage
 from lab.cluster import Lab
-from lab.errors import LabError
 from lab.fleet import wait_until
-from lab.processes import attempt
 
 REST = {True: 10.0, False: 20.0}
 BUSY = {True: 15.0, False: 90.0}
@@ -30,7 +28,6 @@ QUIET_WITHIN, QUIET_FOR = 30.0, 3.0
 AN_HOUR = 3600
 PASSES = "pass_ms_10240_entities_100_nodes"
 """Until it is known what to write / with all verdicts / the slowest of those; medians."""
-PASSES_WITHIN = 300.0
 
 
 class Resting:
@@ -108,23 +105,20 @@ class Resting:
         self._wait_for_quiet()
         after = self._made.operators.metrics()
         names = [f"duravip_operator_pass_seconds_{part}" for part in ("sum", "count")]
-        spent, passes = (value(after, name) - value(shown, name) for name in names)
+        spent, made = (value(after, name) - value(shown, name) for name in names)
         return {
             "api_writes_per_failover": more(writes, self._writes()),
-            "passes_per_failover": int(passes),
-            "pass_ms_mean": round(spent / passes * 1000, 1) if passes else None,
+            "passes_per_failover": int(made),
+            "pass_ms_mean": round(spent / made * 1000, 1) if made else None,
         }
 
     def _passes(self) -> dict[str, Any]:
-        """How long a pass takes after each kind of change, in a process that does nothing else."""
+        """How long a pass takes after each kind of change."""
         self._say(f"{AT_REST}: passes over 10240 entities and 100 nodes are timed")
-        try:
-            done = attempt([sys.executable, "-m", "bench.passes"], timeout=PASSES_WITHIN)
-        except LabError:
-            return {}
-        told = [line.partition(" ") for line in done.stdout.splitlines()]
-        passes = {what: " / ".join(times.split()) for what, _, times in told}
-        return {PASSES: passes} if done.returncode == 0 else {}
+        measured = passes.measured(10240, 100)
+        return {
+            PASSES: {what: " / ".join(f"{ms:.0f}" for ms in times) for what, times in measured}
+        }
 
     def _is_calm(self) -> bool:
         shown = self._made.operators.metrics()
