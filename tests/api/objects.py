@@ -29,7 +29,7 @@ def apply(lab: Lab, bodies: Iterable[Body]) -> None:
 
 def delete_all(lab: Lab) -> None:
     """Delete every DuraVIP and every Binding; their addresses are released some moments later."""
-    lab.kubectl("delete", "duravips,vipbindings", "--all", "-A")
+    lab.kubectl("delete", "duravips,vipbindings", "--all", "-A", "--wait=false")
 
 
 def status(lab: Lab, kind: str, name: str) -> Body:

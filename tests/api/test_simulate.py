@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from api.plugin import told
 from api.real_world import RealWorld
 from lab.cluster import Lab
 from lab.fleet import PROGRAMS
@@ -33,6 +34,21 @@ def test_a_simulated_failure_comes_true(lab: Lab, world: RealWorld, seed: int) -
         world.expect(wanted)  # and so it stays
 
     world.play(_random_given(random.Random(seed)), act)  # noqa: S311 (the same each time)
+
+
+@pytest.mark.timeout(900)
+def test_why_and_the_doctor_name_the_node_that_was_lost(lab: Lab, world: RealWorld) -> None:
+    def act() -> None:
+        world.crash(["n1"])
+        world.expect({"Binding b": {"owner": "n2", "moved": "NodeLost"}})
+        (lost,) = (node for node in told(lab, "why", "b")["nodes"] if node["node"] == "n1")
+        assert lost["reason"] == "NodeSilent"
+        found = [finding["message"] for finding in told(lab, "doctor", code=1)]
+        assert any("n1: the agent has not acted" in message for message in found), found
+
+    spec = {"address": "10.1.1.1", "preference": "n1"}
+    objects = [LAN, {"kind": "Binding", "name": "b", "spec": spec}]
+    world.play({"nodes": ["n1", "n2"], "objects": objects}, act)
 
 
 def _forecast(lab: Lab) -> Any:
