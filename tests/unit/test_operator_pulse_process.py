@@ -92,6 +92,20 @@ def test_an_agent_is_told_at_once_of_a_new_generation(key: Path) -> None:
     played(key, play)
 
 
+def test_a_silent_node_without_an_interface_that_works_breaks_nothing(key: Path) -> None:
+    async def play(pulse: Pulse, agent: Agent) -> None:
+        pulse.expect(frozenset({"n1", "n2"}))
+        pulse.tell(7, {"n1": 12}, {"n2": {}})
+        await beating(agent, lambda: "n1" in pulse.beats())
+        process = pid_of(pulse)
+        await beating(agent, lambda: pulse.view().hearing["n2"] is Hearing.SILENT)
+        agent.answers()
+        await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
+        assert pid_of(pulse) == process
+
+    played(key, play)
+
+
 def test_the_neighbours_of_a_silent_node_are_asked(key: Path) -> None:
     roster = {
         "n1": {ETH1: Presence(("10.1.0.1",), ("10.1.1.1",), ("02:00:00:00:00:01",))},

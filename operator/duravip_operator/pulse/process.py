@@ -114,7 +114,8 @@ class Process:
                 self._answer(beat)
         if "roster" in message:
             entries = message["roster"].items()
-            self._scouting.enroll({n: e and roster.read(e) for n, e in entries}, now)
+            read = {n: None if e is None else roster.read(e) for n, e in entries}
+            self._scouting.enroll(read, now)
 
     def _resume(self, known: View, now: float) -> None:
         """Go on from what an earlier process knew."""
