@@ -11,15 +11,13 @@ from pathlib import Path
 import pytest
 
 from duravip_api.beats import Ack, keys_in, opened
-from duravip_operator.core.snapshot import Hearing, Silence
+from duravip_operator.core.snapshot import Hearing
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Heard, Pulse
-from duravip_operator.pulse.roster import Presence, Segment
 from duravip_operator.settings import SettingsError, parsed
 from unit.pulse_agent import KEY, Agent, beating, pid_of, played, quiet
 
 OLD, NEW = KEY, "fedcba9876543210"
-ETH1 = Segment("eth1", 4)
 
 
 @pytest.fixture
@@ -88,60 +86,6 @@ def test_an_agent_is_told_at_once_of_a_new_generation(key: Path) -> None:
         await quiet(agent.answers)
         pulse.tell(7, {"n1": 13}, {})
         await quiet(lambda: said(agent, 13) in agent.answers())
-
-    played(key, play)
-
-
-def test_a_silent_node_without_an_interface_that_works_breaks_nothing(key: Path) -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
-        pulse.expect(frozenset({"n1", "n2"}))
-        pulse.tell(7, {"n1": 12}, {"n2": {}})
-        await beating(agent, lambda: "n1" in pulse.beats())
-        process = pid_of(pulse)
-        await beating(agent, lambda: pulse.view().hearing["n2"] is Hearing.SILENT)
-        agent.answers()
-        await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
-        assert pid_of(pulse) == process
-
-    played(key, play)
-
-
-def test_the_neighbours_of_a_silent_node_are_asked(key: Path) -> None:
-    roster = {
-        "n1": {ETH1: Presence(("10.1.0.1",), ("10.1.1.1",), ("02:00:00:00:00:01",))},
-        "n2": {ETH1: Presence(("10.1.0.2",), (), ("02:00:00:00:00:02",))},
-    }
-
-    async def play(pulse: Pulse, agent: Agent) -> None:
-        scout = Agent(pulse.port, name="n2")
-
-        def beat_both() -> bool:
-            agent.beat()
-            agent.answers()
-            return bool(scout.answers())
-
-        eth1 = frozenset({"eth1"})
-        both = {"n1": eth1, "n2": eth1}
-        pulse.expect(frozenset(roster))
-        pulse.tell(None, {}, roster)
-        await beating(scout, lambda: beat_both() and pulse.view().witnessed == both)
-        assert scout.asked[0].addresses == ("10.1.0.1",)
-
-        def seen_of_n1() -> Silence:
-            scout.answers()
-            return pulse.view().silences.get("n1", Silence())
-
-        await beating(scout, lambda: seen_of_n1().answering)
-        assert scout.asked[-1].addresses == ("10.1.1.1",)
-        assert scout.asked[-1].macs == ("02:00:00:00:00:01",)
-        scout.sees = "silent"
-        await beating(scout, lambda: seen_of_n1().gone == eth1)
-        os.kill(pid_of(pulse), signal.SIGKILL)
-        await beating(scout, scout.answers)
-        assert seen_of_n1().gone == eth1
-        assert pulse.view().witnessed == both
-        await beating(agent, lambda: not pulse.view().silences.get("n1"))
-        scout.socket.close()
 
     played(key, play)
 
