@@ -1,18 +1,35 @@
 """What a pass looks at: everything that is known at one moment, as one snapshot."""
 
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from duravip_operator.caches import Caches
 from duravip_operator.core import handover
 from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
-from duravip_operator.pulse import Pulse
+from duravip_operator.pulse import View
 from duravip_operator.settings import Settings
-from duravip_operator.vigil import Vigil
 
 SETTLED_AFTER: Final = 1.0
 """A cold replica waits for so long more than a node needs to grow mature, in seconds."""
+
+
+class Ears(Protocol):
+    """What is known of the nodes by their beats: the pulse."""
+
+    def view(self) -> View:
+        """Who is heard."""
+
+    def beats(self) -> Mapping[str, handover.Heard]:
+        """What the last beat of each node said."""
+
+
+class Doubts(Protocol):
+    """What nodes are not trusted with: the vigil."""
+
+    given_up: Mapping[str, frozenset[str]]
+    distrusted: frozenset[str]
 
 
 @dataclass
@@ -21,12 +38,13 @@ class Outlook:
 
     settings: Settings
     caches: Caches
-    pulse: Pulse
-    vigil: Vigil
+    pulse: Ears
+    vigil: Doubts
+    clock: Callable[[], float] = time.monotonic
 
     def __post_init__(self) -> None:
         """Begin to wait."""
-        self._started = time.monotonic()
+        self._started = self.clock()
         self._is_settled = False
 
     def snapshot(self, balance: int | None = None) -> Snapshot:
@@ -60,7 +78,7 @@ class Outlook:
 
         A cold one waits for that once, so that the first node to be heard does not get everything.
         """
-        waited = time.monotonic() - self._started >= self.settings.mature + SETTLED_AFTER
+        waited = self.clock() - self._started >= self.settings.mature + SETTLED_AFTER
         unsure = {Hearing.UNHEARD, Hearing.YOUNG}
         heard = (snapshot.hearing.get(n, Hearing.UNHEARD) for n in snapshot.plumbings)
         self._is_settled |= waited or unsure.isdisjoint(heard)

@@ -41,12 +41,15 @@ class Ears:
         self._generations: dict[str, int] = {}
         self._roster: Mapping[str, Entry] = {}
         self.is_held = False
-        self.heard: dict[str, Heard] = {}
-        """What the last beat of each node said."""
+        self._heard: dict[str, Heard] = {}
 
     def view(self) -> View:
         """What is shown now."""
         return self._news.shown(self._around.clock.now)
+
+    def beats(self) -> Mapping[str, Heard]:
+        """What the last beat of each node said."""
+        return self._heard
 
     def take(self, datagram: Beat | Sight) -> None:
         """A datagram comes."""
@@ -117,7 +120,7 @@ class Ears:
                 self._scouting.see(datagram, now)
             elif self._detector.heard(datagram, now):
                 said = Heard(datagram.boot, datagram.generation, datagram.digest)
-                self.heard[datagram.node] = said
+                self._heard[datagram.node] = said
                 self._answer(datagram)
 
     def _answer(self, beat: Beat) -> None:

@@ -4,13 +4,15 @@ As in the program's loop: a pass is made when something is new, and the next one
 it has decided is written.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 from duravip_operator.cluster.requests import ApiError
 from duravip_operator.core import decision, handover, parsing, specs
-from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
+from duravip_operator.core.snapshot import Plumbing, Snapshot
+from duravip_operator.outlook import Outlook
+from duravip_operator.settings import Settings
 from simulation.histories.apiserver import Body, Key
 from simulation.histories.ears import MATURE, Reach
 from simulation.histories.heart import Surroundings
@@ -19,7 +21,7 @@ from simulation.histories.reporting import Reporting
 from simulation.histories.weakened import weaker_facts, weaker_memory, weaker_plans
 
 PULSE = ("o0:1", "o1:1")
-SETTLED_AFTER = 1.0
+SETTINGS = Settings.model_construct(mature=MATURE)
 BALANCE_EVERY = 2.0
 """Seconds: much less than usual, so that histories are shorter."""
 
@@ -31,6 +33,19 @@ class Write(NamedTuple):
     spec: Body
 
 
+class _Outlook(Outlook):
+    """The program's, which may be weakened."""
+
+    weak: Collection[str] = ()
+
+    def has_let_go(self, plumbing: Plumbing) -> bool:
+        """Weakened: the generation alone is believed."""
+        if "let-go" not in self.weak:
+            return super().has_let_go(plumbing)
+        heard = self.pulse.beats().get(plumbing.node)
+        return heard is not None and not plumbing.acted and heard.generation == plumbing.generation
+
+
 class DecidingReplica(Replica):
     """The replica with its passes."""
 
@@ -40,13 +55,15 @@ class DecidingReplica(Replica):
         """Whether its next write is carried out without its learning of it."""
         self.writes: list[Write] = []
         self._started = self._balanced = self.now
-        self._is_settled = self._must_hurry = False
+        self._must_hurry = False
         self._seen: tuple[object, object, Mapping[str, handover.Heard]] = (None, None, {})
         self._epoch: int | None = None
         self._memory: handover.Memory = {}
         self._decided: decision.Decision | None = None
         self._asked: dict[str, Any] = {}
         """What people asked for at the last pass."""
+        self._outlook = _Outlook(SETTINGS, self.caches, self.ears, self.vigil, lambda: self.now)
+        self._outlook.weak = around.weak
         self._reporting = Reporting(around)
 
     def step(self, part: str) -> None:
@@ -64,7 +81,7 @@ class DecidingReplica(Replica):
         """Make a pass, if anything is new and all that the last one wanted is written."""
         epoch = self.epoch
         self.tell_ears(epoch)
-        seen = (epoch, self.ears.view(), dict(self.ears.heard))
+        seen = (epoch, self.ears.view(), dict(self.ears.beats()))
         is_time = self.now - self._balanced >= BALANCE_EVERY
         if self.writes or not (self.is_awake or seen != self._seen or is_time):
             return
@@ -115,13 +132,15 @@ class DecidingReplica(Replica):
 
     def _pass(self, epoch: int, *, is_time: bool) -> None:
         weak = self.around.weak
-        snapshot = self._snapshot(is_time=is_time)
+        if is_time:
+            self._balanced = self.now
+        snapshot = self._outlook.snapshot(0 if is_time else None)
         is_next = self._must_hurry and self._decided is not None
         if is_next:  # what people ask for since comes later
             snapshot = replace(snapshot, **self._asked)
         self._asked = {"entities": snapshot.entities, "topologies": snapshot.topologies}
         self._memory = handover.remembered(self._memory, snapshot)
-        if self._prepare(snapshot, epoch) or not self._has_settled(snapshot):
+        if self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
             return
         facts = weaker_facts(snapshot, weak)
         memory = weaker_memory(self._memory, facts, weak)
@@ -140,40 +159,14 @@ class DecidingReplica(Replica):
         if self.is_connected:
             self._reporting.report(snapshot, decided)
 
-    def _snapshot(self, *, is_time: bool) -> Snapshot:
-        caches, view = self.caches, self.ears.view()
-        if is_time:
-            self._balanced = self.now
-        return Snapshot(
-            entities=tuple(caches.entities.values()),
-            topologies=tuple(caches.topologies.values()),
-            nodes=dict(caches.nodes),
-            plumbings=dict(caches.plumbings),
-            hearing=dict(view.hearing),
-            silences=dict(view.silences),
-            witnessed=dict(view.witnessed),
-            let_go=frozenset(n for n, p in caches.plumbings.items() if self._has_let_go(p)),
-            given_up=self.vigil.given_up,
-            distrusted=self.vigil.distrusted,
-            balance=0 if is_time else None,
-        )
-
     def _fresh(self) -> list[str]:
         """The nodes whose beats have said something new since the last pass."""
         before = self._seen[2]
-        return [name for name, heard in self.ears.heard.items() if before.get(name) != heard]
+        return [name for name, heard in self.ears.beats().items() if before.get(name) != heard]
 
     def _lets_go(self, node: str) -> bool:
         plumbing = self.caches.plumbings.get(node)
-        return plumbing is not None and self._has_let_go(plumbing)
-
-    def _has_let_go(self, plumbing: Plumbing) -> bool:
-        heard = self.ears.heard.get(plumbing.node)
-        if heard is None or plumbing.acted:
-            return False
-        if "let-go" in self.around.weak:
-            return heard.generation == plumbing.generation
-        return handover.has_let_go(plumbing, heard)
+        return plumbing is not None and self._outlook.has_let_go(plumbing)
 
     def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether that takes any writing."""
@@ -189,10 +182,3 @@ class DecidingReplica(Replica):
 
     def _will_write(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
         self.writes.append(Write(plumbing, specs.spec(plan, epoch, PULSE)))
-
-    def _has_settled(self, snapshot: Snapshot) -> bool:
-        waited = self.now - self._started >= MATURE + SETTLED_AFTER
-        unsure = {Hearing.UNHEARD, Hearing.YOUNG}
-        heard = (snapshot.hearing.get(n, Hearing.UNHEARD) for n in snapshot.plumbings)
-        self._is_settled |= waited or unsure.isdisjoint(heard)
-        return self._is_settled
