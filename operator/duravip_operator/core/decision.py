@@ -1,6 +1,5 @@
 """One pass of the operator, whole: from a snapshot to grants and verdicts."""
 
-import operator
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -74,8 +73,9 @@ class Decision:
 
     @property
     def topologies(self) -> tuple[Topology, ...]:
-        """All of them, those that lost to an older one with their rejection."""
-        return self.wanted.blocks.judged
+        """All of them with their present status, those that lost to an older one rejected."""
+        status = {topology.name: topology.status for topology in self.asked[1]}
+        return tuple(replace(t, status=status[t.name]) for t in self.wanted.blocks.judged)
 
     def verdict_on(self, entity: Entity) -> Verdict:
         """What is said of one entity: of its unit, unless it belongs to none."""
@@ -157,15 +157,10 @@ def _asked(snapshot: Snapshot) -> Asked:
 
 
 def _same(one: Asked, other: Asked) -> bool:
-    """Whether people ask for the same; an entity's status, which is not theirs, may differ."""
+    """Whether people ask for the same; what differs in a status is not theirs."""
     return _same_blocks(one, other) and one[3] == other[3] and one[0] == other[0]
 
 
 def _same_blocks(one: Asked, other: Asked) -> bool:
-    """Whether Topologies and fencing are the same.
-
-    A Topology must be the very same object: its new status is made from the one that it has.
-    """
-    topologies, others = one[1], other[1]
-    same = len(topologies) == len(others) and all(map(operator.is_, topologies, others))
-    return same and one[2] == other[2]
+    """Whether Topologies and fencing are the same."""
+    return one[1:3] == other[1:3]
