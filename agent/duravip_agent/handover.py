@@ -26,9 +26,9 @@ ALONE_AFTER = 0.5
 SOON = 0.01
 """Pause before the next try when something could not be armed in time."""
 
-LULL = 0.3
-"""So long after routes were put in their place aliases are not added: it takes the kernel long,
-and just then other programs of the node, and of its neighbours, do what clients wait for."""
+LULL, MANY = 0.3, 256
+"""For so long aliases are not added behind routes, nor MANY mute ones deleted: it takes the kernel
+long, and just then other programs, here and elsewhere, do what clients wait for."""
 
 
 class Handover:
@@ -36,8 +36,8 @@ class Handover:
 
     def __init__(self, tools: Tools) -> None:
         self._tools = tools
-        self._stood_in = float("-inf")
-        """When routes were put in place of aliases last."""
+        self._busy = float("-inf")
+        """When others may have begun to wait: many were muted, or routes put in their place."""
         self.due = float("inf")
         """When a step is to be made although nothing has happened: by `clock`."""
         self.rest_due = float("inf")
@@ -113,6 +113,7 @@ class Handover:
     def _silence(self, gone: frozenset[str], occasion: Occasion) -> bool:
         """Mute what must not be heard, and say so at once; whether there was anything."""
         if gone:
+            self._busy = clock.now() if len(gone) > MANY else self._busy
             self._tools.fence.release(gone)
             occasion.speak()
             self._tools.metrics.muted.inc(len(gone))
@@ -157,7 +158,7 @@ class Handover:
             self._arm(facts, Batch(ready), occasion.now)
         for piece in gaps.pieces(missing, tools.plumber.observed):
             self._arm(facts, Batch(addresses_of(piece), piece, by_route=True), occasion.now)
-            self._stood_in = clock.now()
+            self._busy = clock.now()
         answered, must_yield = gaps.addresses, False
         for chunk in chunks([alias for alias in missing if alias.address not in answered]):
             must_yield = occasion.must_yield()
@@ -166,25 +167,24 @@ class Handover:
             self._arm(facts, Batch(addresses_of(chunk), chunk), occasion.now)
         if ready or missing:
             occasion.speak()
-        if must_yield:
-            return False
-        is_done = self._follow_up(plan, rest, occasion)
-        return is_done and (occasion.may_delete or not plan.delete)
+        is_done = not must_yield and self._follow_up(plan, rest, occasion)
+        return is_done and blocked.isdisjoint(wanted)
 
     def _follow_up(self, plan: Plan, rest: Sequence[Alias], occasion: Occasion) -> bool:
         """What nobody waits for: aliases behind routes, and what is mute already."""
         tools, gaps = self._tools, self._tools.plumber.stopgaps.addresses
         behind = [alias for alias in plan.add if alias.address in gaps]
-        due = self._stood_in + LULL
-        is_early = bool(behind) and clock.now() < due
-        self.rest_due = due if is_early else float("inf")
+        due = self._busy + LULL
+        is_early = clock.now() < due
+        is_left = not occasion.may_delete and bool(plan.delete)
+        self.rest_due = due if is_left or (is_early and (behind or rest)) else float("inf")
         for chunk in chunks(() if is_early else behind):
             if occasion.must_yield() or clock.now() >= self.due:
                 return False
             tools.lifeline.come_round()
             tools.plumber.add(chunk)
             tools.announcer.announce(time.monotonic())
-        for chunk in chunks(rest):
+        for chunk in chunks(() if is_early else rest):
             if occasion.must_yield():
                 return False
             self._delete(chunk)

@@ -8,6 +8,7 @@ earlier boot, it wrote into the object before.
 
 import logging
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty
 from typing import assert_never
@@ -167,8 +168,9 @@ class Loop:
             self._speak()
         handover = self._parts.handover
         self._with_links |= now - self._swept >= SWEEP
-        self._must_look |= self._with_links or now >= self._retry_at
-        self._is_dirty |= self._must_look or clock.now() >= handover.rest_due
+        is_time = now >= self._retry_at or clock.now() >= handover.rest_due
+        self._must_look |= self._with_links or is_time
+        self._is_dirty |= self._must_look
         is_due = clock.now() >= handover.due or handover.is_alone()
         if self._is_dirty or self._must_judge or is_due:
             with self._tools.metrics.step.time():
@@ -224,13 +226,11 @@ class Loop:
     def _collect(self, seconds: float) -> None:
         """Wait for an event, and take all that are there."""
         inbox = self._parts.inbox
-        try:
+        with suppress(Empty):
             if seconds > 0 and not self._pending:
                 self._pending.append(inbox.get(timeout=seconds))
             while True:
                 self._pending.append(inbox.get_nowait())
-        except Empty:
-            pass
 
     def _end(self) -> None:
         """Fall silent, say so, and remove everything: in this order where there is a fence."""

@@ -1,0 +1,28 @@
+"""What the agent leaves for later: the kernel takes long for it, and nobody waits."""
+
+from duravip_agent import clock
+from duravip_agent.plumber import CHUNK
+from unit.agent_world import serving
+
+
+def test_thousands_are_heard_by_way_of_routes_before_their_aliases_are_there() -> None:
+    agent = serving()
+    agent.world.knows_routes = True
+    agent.grant(*(f"10.1.{n // 256}.{n % 256}" for n in range(3 * CHUNK)))
+    first = ["mute", "take 768", "refresh", "route 768", "announce 768", "report"]
+    assert agent.step() == first
+    assert len(agent.handover.served) == 3 * CHUNK
+    assert agent.step() == []
+    assert agent.rest() == [f"add {CHUNK}", f"unroute {CHUNK}"] * 3
+    assert agent.handover.rest_due == float("inf")
+    assert len(agent.handover.served) == 3 * CHUNK
+
+
+def test_many_that_are_mute_are_deleted_when_nobody_waits_any_more() -> None:
+    agent = serving(*(f"10.1.{n // 256}.{n % 256}" for n in range(300)))
+    agent.grant()
+    assert agent.step(may_delete=False) == ["release 300", "report"]
+    assert agent.handover.rest_due > clock.now()
+    assert agent.step() == []
+    assert agent.rest() == ["delete 256", "delete 44"]
+    assert agent.world.vips == set()
