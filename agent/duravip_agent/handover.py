@@ -154,8 +154,8 @@ class Handover:
         ready = verdict.arm & tools.plumber.placed(wanted)
         to_add = verdict.arm - ready - blocked
         missing = [alias for alias in plan.add if alias.address in to_add]
-        if ready:
-            self._arm(facts, Batch(ready), occasion.now)
+        for few in chunks(sorted(ready)):
+            self._arm(facts, Batch(frozenset(few)), occasion.now)
         for piece in gaps.pieces(missing, tools.plumber.observed):
             self._arm(facts, Batch(addresses_of(piece), piece, by_route=True), occasion.now)
             self._busy = clock.now()

@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.observed import Alias, Observed, addresses_of
@@ -15,6 +16,8 @@ from duravip_agent.stopgap import Stopgaps
 from duravip_api.addresses import spans
 
 log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
 
 CHUNK = 256
 """So many addresses are changed before anything newer is looked at."""
@@ -166,9 +169,9 @@ class Plumber:
             log.info("%s %s on %s", verb, listed(addresses), name)
 
 
-def chunks(aliases: Sequence[Alias]) -> Iterator[Sequence[Alias]]:
-    """So many at a time that everything else need not wait for long."""
-    return (aliases[start : start + CHUNK] for start in range(0, len(aliases), CHUNK))
+def chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """So many aliases, or addresses, at a time that everything else need not wait for long."""
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
 
 
 def listed(addresses: Iterable[str]) -> str:

@@ -77,6 +77,15 @@ def test_after_a_lapse_only_what_is_confirmed_is_heard_again() -> None:
     assert agent.handover.served == {A}
 
 
+def test_after_a_lapse_thousands_are_heard_again_some_at_a_time() -> None:
+    addresses = [f"10.1.{n // 256}.{n % 256}" for n in range(3 * CHUNK)]
+    agent = Agent(World(*addresses))
+    agent.grant(*addresses)
+    steps = [step for step in agent.step() if step.startswith("announce")]
+    assert steps == [f"announce {CHUNK}"] * 3
+    assert len(agent.handover.served) == 3 * CHUNK
+
+
 def test_after_a_lapse_without_contact_everything_stays_mute() -> None:
     agent = serving(A, B)
     agent.lifeline.mute()
