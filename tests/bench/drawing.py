@@ -1,11 +1,11 @@
-"""The picture: `python -m bench.drawing bench-results.json bench.svg [SUBTITLE]`.
+"""The picture: `python -m bench.drawing bench-results.json bench.svg`.
 
 One panel for each case that matters most: medians as dots, the 99th percentile as the upper end
 of a whisker. Both axes are logarithmic. Where two nodes have answered for one address the
 dot is hollow: no outage is then no merit.
 """
 
-import sys
+import argparse
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -118,10 +118,14 @@ def _is_doubled(row: Row) -> bool:
 
 
 def main() -> None:
-    """Draw the results of a file."""
-    source, target, *subtitle = sys.argv[1:]
-    if not draw(results.read(Path(source)), Path(target), " ".join(subtitle)):
-        sys.exit(f"{source} holds nothing that can be drawn")
+    """Draw the results of files."""
+    parser = argparse.ArgumentParser(prog="python -m bench.drawing", description=__doc__)
+    parser.add_argument("source", nargs="+", type=Path, help="of equal cells the last one counts")
+    parser.add_argument("target", type=Path, help="the picture, e.g. bench.svg")
+    parser.add_argument("--subtitle", default="", help="when and where it was measured")
+    given = parser.parse_args()
+    if not draw(results.merged(given.source), given.target, given.subtitle):
+        parser.error("there is nothing that can be drawn")
 
 
 if __name__ == "__main__":

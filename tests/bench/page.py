@@ -3,7 +3,7 @@
 A line for each case and number of addresses, a column for each system. Pure but I/O.
 """
 
-import sys
+import argparse
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -101,9 +101,10 @@ def _line(cells: Iterable[str]) -> str:
 
 
 def main() -> None:
-    """Print the page of a file of results."""
-    (source,) = sys.argv[1:]
-    print(page(results.read(Path(source))))
+    """Print the page of files of results."""
+    parser = argparse.ArgumentParser(prog="python -m bench.page", description=__doc__)
+    parser.add_argument("source", nargs="+", type=Path, help="of equal cells the last one counts")
+    print(page(results.merged(parser.parse_args().source)))
 
 
 if __name__ == "__main__":

@@ -111,3 +111,9 @@ def _finite(seconds: float) -> float | None:
 def worst(seconds: Iterable[float]) -> float:
     """The longest of them; infinite when one never ended, or nobody looked."""
     return max(seconds, default=inf)
+
+
+def merged(files: Iterable[Path]) -> list[Row]:
+    """The rows of all these; of one cell that is in several the last one counts."""
+    rows = [row for file in files for row in read(file)]
+    return list({(row.case, row.system, row.addresses): row for row in rows}.values())
