@@ -24,6 +24,7 @@ from duravip_agent.core.report import nics
 from duravip_agent.core.specs import Specs
 from duravip_agent.deadman import DeadMan
 from duravip_agent.events import ContactChanged, Inbox, KernelChanged, Stop, Troubled, Written
+from duravip_agent.farewell import Farewell
 from duravip_agent.fence import Fence, FenceError
 from duravip_agent.handover import Handover
 from duravip_agent.inquiry import Inquiry
@@ -141,7 +142,8 @@ def _work(
         tools, handover, kernel.hosts, lambda: inbox.put(KernelChanged(with_links=True))
     )
     intake = Intake(tools, reporter, voice, errands)
-    loop = Loop(Parts(inbox, tools, intake, handover, upkeep, reporter, voice))
+    farewell = Farewell(tools, handover, intake, voice, reporter)
+    loop = Loop(Parts(inbox, tools, intake, handover, upkeep, reporter, voice, farewell))
     _serve(settings, counted, loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.put(Stop()))

@@ -27,6 +27,7 @@ from duravip_agent.events import (
     Troubled,
     Written,
 )
+from duravip_agent.farewell import Farewell
 from duravip_agent.fence import FenceError
 from duravip_agent.handover import Handover
 from duravip_agent.intake import NOTHING, DeniedError, Intake
@@ -34,13 +35,11 @@ from duravip_agent.reporter import Reporter
 from duravip_agent.tools import Occasion, Tools
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Voice
+from duravip_api.garbage import QUIET, Garbage
 from duravip_api.reasons import Reason
 from duravip_api.timing import BEAT, SWEEP
 
 log = logging.getLogger(__name__)
-
-LAST_WORDS = 1.6
-"""The last report may take this long after the agent was asked to stop."""
 
 STUCK_AFTER = 15.0
 """A turn that takes longer makes /healthz fail."""
@@ -60,6 +59,7 @@ class Parts:
     upkeep: Upkeep
     reporter: Reporter
     voice: Voice
+    farewell: Farewell
 
 
 class Loop:
@@ -72,7 +72,9 @@ class Loop:
         self._must_judge = False
         self._swept = self._retry_at = 0.0
         self._busy_since: float | None = None
-        self._stop_asked: float | None = None
+        self._garbage = Garbage()
+        self._tidy_at: float | None = None
+        """When to tidy up, unless something happens before."""
 
     def run(self) -> None:
         """Work; returns when everything is withdrawn, raises DeniedError when it cannot start."""
@@ -82,13 +84,14 @@ class Loop:
         self._parts.reporter.start()
         failures = 0
         try:
-            while self._stop_asked is None:
+            while not self._parts.farewell.is_due():
                 self._collect(self._next_due())
                 self._busy_since = time.monotonic()
                 failures = self._turn(failures)
+                self._tidy_if_quiet(time.monotonic())
                 self._busy_since = None
         finally:
-            self._end()
+            self._parts.farewell.say()
 
     def healthz(self) -> str:
         """What is wrong with the loop; empty = nothing."""
@@ -107,8 +110,6 @@ class Loop:
             self._must_judge |= self._parts.upkeep.tend()
             while self._pending:
                 self._handle(self._pending.pop(0))
-            if self._stop_asked is not None:
-                return 0
             self._is_dirty |= self._parts.intake.is_out_of_patience()
             self._step_if_due(time.monotonic())
             self._tools.announcer.announce(time.monotonic())
@@ -124,6 +125,11 @@ class Loop:
             return min(failures + 1, 10)
         self._tools.lifeline.come_round()
         return 0
+
+    def _tidy_if_quiet(self, now: float) -> None:
+        if self._tidy_at is not None and now >= self._tidy_at:
+            self._garbage.tidy()
+            self._tidy_at = None
 
     def _rest(self, seconds: float) -> None:
         """Wait after a failure, without being taken for dead: what is held stays."""
@@ -149,7 +155,7 @@ class Loop:
                 self._must_judge = True
                 self._note(event)
             case Stop():
-                self._stop_asked = self._stop_asked or time.monotonic()
+                self._parts.farewell.ask()
             case _:
                 assert_never(event)
 
@@ -178,6 +184,7 @@ class Loop:
 
     def _step(self, now: float) -> None:
         is_dirty, self._is_dirty, self._must_judge = self._is_dirty, False, False
+        self._tidy_at = now + QUIET
         plumber, wanted = self._tools.plumber, self._parts.intake.wanted or NOTHING
         must_delete = not self._tools.fence.is_fenced and plumber.has_surplus(wanted)
         may_delete = is_dirty and (self._must_look or must_delete)
@@ -231,20 +238,3 @@ class Loop:
                 self._pending.append(inbox.get(timeout=seconds))
             while True:
                 self._pending.append(inbox.get_nowait())
-
-    def _end(self) -> None:
-        """Fall silent, say so, and remove everything: in this order where there is a fence."""
-        handover = self._parts.handover
-        handover.silence_all()
-        is_orderly = self._stop_asked is not None
-        if is_orderly and not handover.served:
-            self._parts.voice.speak(NOTHING, is_stopped=True)
-        handover.remove_all()
-        if self._tools.plumber.observed.marked:
-            raise RuntimeError("some addresses could not be removed")
-        if not is_orderly:
-            return
-        self._parts.voice.speak(NOTHING, is_stopped=True)
-        deadline = (self._stop_asked or time.monotonic()) + LAST_WORDS
-        if not self._parts.reporter.wait_until_written(deadline):
-            log.warning("ended without a last report: the API server does not answer")

@@ -17,8 +17,9 @@ from duravip_api.beats import digest_of
 from duravip_api.reasons import Reason
 from duravip_api.timing import CONTACT
 
-GATHERED_FOR = 0.05
-"""So long, in seconds, what beats have said already is not yet in the status."""
+GATHERED_FOR, MORE_COMES_WITHIN = 0.05, 0.3
+"""So long, in seconds, what beats have said already is not yet in the status; and when something
+that is granted is about to be served, which the status will have to say as well."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,8 @@ class Voice:
         self._served: frozenset[str] = frozenset()
         self._digest = digest_of(self._served)
         self._wanted: Mapping[str, Placement] = {}
-        self._is_stopped = False
+        self._ending: Reason | None = None
+        """Why it is not ready for much longer."""
         self.due = float("inf")
         """When the status is to be written."""
 
@@ -69,7 +71,12 @@ class Voice:
         """The reason of the condition Ready, as it was last said."""
         return self._readiness.reason
 
-    def speak(self, wanted: Mapping[str, Placement], *, is_stopped: bool = False) -> None:
+    def end(self, reason: Reason, wanted: Mapping[str, Placement]) -> None:
+        """Say from now on that the agent is about to end, or has ended."""
+        self._ending = reason
+        self.speak(wanted, is_urgent=True)
+
+    def speak(self, wanted: Mapping[str, Placement], *, is_urgent: bool = False) -> None:
         """Say what is there, of what is wanted: in a beat at once, in the status at leisure.
 
         The status costs the API server as much as what others wait for. What is new in it waits
@@ -86,10 +93,12 @@ class Voice:
         self.beat()
         if lost:  # another node may wait for it
             self._channels.heart.hurry()
-        self._wanted, self._is_stopped = wanted, is_stopped
-        is_urgent = is_more or is_stopped or not lost.isdisjoint(wanted)
-        may_wait = self._acted is not None and self._is_heard() and not is_urgent
-        self.due = min(self.due, time.monotonic() + (GATHERED_FOR if may_wait else 0.0))
+        self._wanted = wanted
+        is_urgent |= is_more or not lost.isdisjoint(wanted)
+        may_wait = self._acted is not None and self.is_heard() and not is_urgent
+        is_more_to_come = not wanted.keys() <= served | self._plumber.failures.keys()
+        patience = MORE_COMES_WITHIN if is_more_to_come else GATHERED_FOR
+        self.due = min(self.due, time.monotonic() + (patience if may_wait else 0.0))
         self.report_if_due()
 
     def report_if_due(self) -> None:
@@ -98,7 +107,7 @@ class Voice:
             return
         self.due = float("inf")
         wanted, served = self._wanted, self._handover.served
-        reason = Reason.AGENT_STOPPED if self._is_stopped else self._reason()
+        reason = self._ending or self._reason()
         self._readiness = self._readiness.changed_to(reason, _now(), self._specs.refusal)
         failures = {**self._specs.grant.failures, **self._plumber.failures}
         self._failing_since = {a: self._failing_since.get(a) or _now() for a in failures}
@@ -130,7 +139,7 @@ class Voice:
             neighbours=self._requests.neighbours(time.monotonic()),
         )
 
-    def _is_heard(self) -> bool:
+    def is_heard(self) -> bool:
         """Whether a leader has just heard a beat, and will hear the next one."""
         contact = self._judge.contact()
         return contact is not None and clock.now() - contact.sent < CONTACT

@@ -100,6 +100,7 @@ class Reason(StrEnum):
     )
     AGENT_READY = "AgentReady", "the agent is running"
     AGENT_STARTING = "AgentStarting", "the agent has started and is reading what it is granted"
+    AGENT_STOPPING = "AgentStopping", "the agent is asked to end; others take what it serves first"
     AGENT_STOPPED = "AgentStopped", "the agent has withdrawn everything and has ended"
     SPEC_REFUSED = (
         "SpecRefused",
@@ -120,7 +121,7 @@ class Reason(StrEnum):
     NODE_SILENT = "NodeSilent", "the agent is not heard"
     NODE_BACK = "NodeBack", "the agent is heard again"
     NODE_YOUNG = "NodeYoung", "the agent has not been heard for long enough without a gap"
-    NODE_STOPPED = "NodeStopped", "the agent has said goodbye"
+    NODE_STOPPED = "NodeStopped", "the agent is ending or has said goodbye"
     SELECTOR_MISMATCH = "SelectorMismatch", "the Node's labels do not match a nodeSelector"
     INTERFACE_MISSING = "InterfaceMissing", "the node has no interface of the Topology's name"
     INTERFACE_DOWN = "InterfaceDown", "the Topology's interface is down or has no carrier"

@@ -11,6 +11,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from duravip_operator.core import parsing
@@ -24,6 +25,12 @@ Value = Entity | Topology | Node | Plumbing
 
 KINDS: tuple[Kind, ...] = ("Topology", "Node", "NodePlumbing", "Binding", "DuraVIP")
 _BY_UID = {"DuraVIP", "Binding"}
+
+
+_TOLD_BY_A_WRITE = (
+    *("resource_version", "generation", "epoch", "pulse"),
+    *("grants", "contested", "counted", "ports"),
+)
 
 
 class Version(NamedTuple):
@@ -103,10 +110,20 @@ class Caches:
         key, version = _identified(kind, body)
         self.in_loop(self._forget, kind, key, version.uid)
 
-    def adopt(self, plumbing: Plumbing) -> None:
-        """Take a NodePlumbing from the answer to our own write, which is no news to us."""
-        version = Version(plumbing.uid, plumbing.resource_version)
-        self._take("NodePlumbing", Sighting(plumbing.node, version, plumbing))
+    def adopt(self, written: Plumbing) -> None:
+        """Take the spec of a NodePlumbing from our own write, which is no news to us.
+
+        The status stays what was last seen of it. The watch tells of the same version, with the
+        status that it has, if it has not done so already.
+        """
+        version = Version(written.uid, written.resource_version)
+        known = self.plumbings.get(written.node)
+        if known and known.uid == written.uid:
+            if known.generation >= written.generation:
+                return
+            told = {field: getattr(written, field) for field in _TOLD_BY_A_WRITE}
+            written = replace(known, **told)
+        self._take("NodePlumbing", Sighting(written.node, version, written))
 
     @contextmanager
     def expecting(self, node: str) -> Iterator[None]:

@@ -6,16 +6,16 @@ was away or somebody else wrote first, the next one finds and does.
 
 import asyncio
 import logging
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from duravip_api import timing
+from duravip_api import garbage, timing
 from duravip_operator import cluster, leadership, metrics, rounds
 from duravip_operator.caches import Caches
 from duravip_operator.cluster.requests import ApiError
 from duravip_operator.core import decision, handover, specs
 from duravip_operator.core.snapshot import Plumbing, Snapshot
+from duravip_operator.holdback import HoldBack
 from duravip_operator.outlook import Outlook
 from duravip_operator.pulse import Briefing, Pulse
 from duravip_operator.reporting import Reporting
@@ -30,10 +30,6 @@ DEBOUNCE = 0.005
 PATIENCE = 0.2
 """A pass after our own writes waits for so long, when nodes have to let go: their beats say that
 they have before there is anything else to decide."""
-
-HELD_BACK = 0.3
-"""A move is not spoken of before it is done, or has taken so long: each status that says that an
-address is about to move would only delay it."""
 
 WORST_PAUSE = 5.0
 """The longest pause after passes that failed, in seconds."""
@@ -67,10 +63,11 @@ class Loop:
         self._must_hurry = False
         """Something was taken from a node that does not serve it: the next pass may grant it."""
         self._decided: decision.Decision | None = None
-        self._moving_since: float | None = None
+        self._hold_back = HoldBack(parts.caches, parts.pulse, self.wake)
         self._rounds = rounds.Rounds(parts.settings)
         self._outlook = Outlook(parts.settings, parts.caches, parts.pulse, parts.vigil)
         self._briefing = Briefing(parts.pulse, parts.settings.pulse_advertise)
+        self._garbage = garbage.Garbage()
 
     def wake(self) -> None:
         """Something changed: make a pass soon."""
@@ -104,7 +101,11 @@ class Loop:
     async def _woken(self, stop: asyncio.Event) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._wake, stop)]
         longest = min(timing.SWEEP, self._parts.settings.balance_interval)
-        await asyncio.wait(waits, timeout=longest, return_when=asyncio.FIRST_COMPLETED)
+        first = asyncio.FIRST_COMPLETED
+        done, _ = await asyncio.wait(waits, timeout=garbage.QUIET, return_when=first)
+        if not done:
+            self._garbage.tidy()
+            await asyncio.wait(waits, timeout=longest - garbage.QUIET, return_when=first)
         for wait in waits:
             wait.cancel()
 
@@ -132,7 +133,7 @@ class Loop:
             self._must_hurry = False
             parts.reporting.note(snapshot, self._decided)
             snapshot = await self._go_on(self._decided, epoch)
-        if self._is_moving():
+        if self._hold_back.is_on(is_waiting=bool(self._decided.waiting)):
             parts.reporting.note(snapshot, self._decided)
         else:
             await parts.reporting.report(snapshot, self._decided, lambda: self._must_hurry)
@@ -152,17 +153,6 @@ class Loop:
         snapshot = self._outlook.snapshot(balance)
         self._memory = handover.remembered(self._memory, snapshot)
         return snapshot
-
-    def _is_moving(self) -> bool:
-        """Whether addresses are between two nodes, and have not been for long."""
-        now = time.monotonic()
-        if not (self._decided and self._decided.waiting):
-            self._moving_since = None
-            return False
-        if self._moving_since is None:
-            self._moving_since = now
-            asyncio.get_running_loop().call_later(HELD_BACK, self.wake)
-        return now - self._moving_since < HELD_BACK
 
     def _note_leadership(self, epoch: int | None) -> None:
         if epoch == self._epoch:
@@ -221,7 +211,7 @@ class Loop:
         self._parts.caches.adopt(after)
         self._last_plans[after.node] = handover.standing(after)
         # The agent is told at once.
-        self._briefing.tell(self._parts.elector.epoch, self._parts.caches.plumbings)
+        self._briefing.acknowledge(self._parts.elector.epoch, self._parts.caches.plumbings)
         if plumbing.stopped or plumbing.node in self._parts.pulse.view().silences:
             self._must_hurry |= not plumbing.granted <= after.granted
         _log_change(plumbing, after)

@@ -62,7 +62,12 @@ class Reporting:
         """The nodes that are said to be lost, or silent."""
 
     def note(self, snapshot: Snapshot, decision: Decision) -> None:
-        """Keep it for the next report: another pass follows at once, and must not wait."""
+        """Keep it for the next report: another pass follows at once, and must not wait.
+
+        Of a hand-over, one choice carried out in steps, the first and the last step are kept.
+        """
+        alike = [kept for _, kept, _ in self._noted[-2:] if kept.choices is decision.choices]
+        del self._noted[len(self._noted) - (len(alike) > 1) :]
         self._noted.append((snapshot, decision, time.monotonic()))
 
     async def report(
@@ -75,8 +80,13 @@ class Reporting:
 
         Others get to run meanwhile; when a pass must follow at once, the next one says the rest.
         """
-        self._take_down()
         now = time.monotonic()
+        while self._noted:
+            self._take_down(*self._noted.pop(0))
+            await asyncio.sleep(0)
+            if must_hurry():
+                self.note(snapshot, decision)
+                return
         moment = statuses.Moment(now, stamp(datetime.now(UTC)))
         after = self._departed(snapshot, decision, now)
         moves: dict[str, Move] = {}
@@ -100,14 +110,12 @@ class Reporting:
         said = (said.verdict for said in self._said.values())
         self._metrics.show(snapshot, decision, said)
 
-    def _take_down(self) -> None:
-        """Who has left what, as far as that was not reported."""
-        for snapshot, decision, now in self._noted:
-            after = self._departed(snapshot, decision, now)
-            self._departures = {**self._departures, **after}
-            self._verdicts = dict(decision.verdicts)
-            self._time(snapshot, decision, now)
-        self._noted.clear()
+    def _take_down(self, snapshot: Snapshot, decision: Decision, now: float) -> None:
+        """Who has left what, which was not reported."""
+        after = self._departed(snapshot, decision, now)
+        self._departures = {**self._departures, **after}
+        self._verdicts = dict(decision.verdicts)
+        self._time(snapshot, decision, now)
 
     def _departed(self, snapshot: Snapshot, decision: Decision, now: float) -> Departures:
         def last_heard(node: str) -> float:

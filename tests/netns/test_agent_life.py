@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from duravip_agent.farewell import LEAVE_WITHIN
+from duravip_api.timing import CONTACT
 from lab.processes import Process
 from netns.plumbed import PATIENCE, PlumbedNode
 
@@ -32,6 +34,37 @@ def test_asked_to_stop_it_withdraws_reports_and_ends_within_two_seconds(node: Pl
     assert VIP not in node.addresses()
     assert (node.reason, node.status["served"]) == ("AgentStopped", [])
     assert node.is_acted()
+
+
+def test_asked_to_stop_it_serves_on_until_what_it_has_is_taken_away(node: PlumbedNode) -> None:
+    node.grant(VIP)
+    agent = node.start()
+    node.wait_served(VIP)
+    agent.terminate()
+    node.wait(lambda: node.reason == "AgentStopping")
+    assert VIP in node.addresses()
+    assert node.status["served"] == [VIP]
+    node.grant()
+    revoked = time.monotonic()
+    assert agent.wait() == 0
+    assert time.monotonic() - revoked < LEAVE_WITHIN
+    assert (node.reason, node.status["served"]) == ("AgentStopped", [])
+
+
+def test_asked_twice_or_heard_by_nobody_it_ends_at_once(node: PlumbedNode) -> None:
+    for times, knows in ((2, True), (1, False)):
+        node.grant(VIP)
+        agent = node.start()
+        node.wait_served(VIP)
+        if not knows:
+            node.peer.is_quiet = True
+            time.sleep(2 * CONTACT)
+        began = time.monotonic()
+        for _ in range(times):
+            agent.terminate()
+            time.sleep(0.02)  # two signals of a kind that come together are one
+        assert agent.wait() == 0
+        assert time.monotonic() - began < LEAVE_WITHIN
 
 
 def test_it_ends_in_time_when_the_api_server_hangs(node: PlumbedNode) -> None:

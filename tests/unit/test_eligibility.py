@@ -104,3 +104,14 @@ def test_a_node_that_cannot_be_trusted_loses_all_that_others_may_have() -> None:
 
 def test_other_addresses_of_the_node_stay() -> None:
     assert choice(failing(cluster(), "n1", address=B)).owner == "n1"
+
+
+def test_what_an_ending_agent_serves_is_first_taken_out_and_then_goes_elsewhere() -> None:
+    snapshot = cluster()
+    leaving = replace(snapshot.plumbings["n1"], leaving=True)
+    found = decision.decided(
+        replace(snapshot, plumbings={**snapshot.plumbings, "n1": leaving}), {}
+    )
+    assert (found.choices[A].owner, found.choices[A].cause) == ("n2", MoveReason.DRAIN)
+    assert found.choices[A].eligible.refusals == {"n1": Reason.NODE_STOPPED}
+    assert [found.plans[name].addresses for name in ("n1", "n2")] == [frozenset(), frozenset()]

@@ -103,6 +103,8 @@ def _reported(body: Body) -> Heard | None:
         return Heard(Hearing.UNHEARD, "its agent has never reported")
     if reason == Reason.AGENT_STOPPED:
         return Heard(Hearing.UNHEARD, "its agent has said goodbye")
+    if reason == Reason.AGENT_STOPPING:
+        return Heard(Hearing.ALIVE, "its agent is ending")
     if reason == Reason.AGENT_STARTING:
         return Heard(Hearing.YOUNG, "its agent says that it is starting")
     return None

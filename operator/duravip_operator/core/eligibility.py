@@ -217,7 +217,7 @@ def _lasting_refusal(
         return Reason.NODE_UNKNOWN
     if node.excluded:
         return Reason.NODE_EXCLUDED
-    if plumbing.stopped:
+    if plumbing.leaving or plumbing.stopped:
         return Reason.NODE_STOPPED
     if not all(is_selected(node, selector) for selector in selectors):
         return Reason.SELECTOR_MISMATCH

@@ -7,6 +7,7 @@ mapping whatever and returns.
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
@@ -32,6 +33,9 @@ from duravip_operator.core.snapshot import (
 
 Body = Mapping[str, Any]
 Part = TypeVar("Part", NodePlumbingSpec, NodePlumbingStatus)
+LISTS_KNOWN = 32
+"""Most of what a spec grants is in the next one too, and there are several who tell of each."""
+
 RESERVED_NAMES = frozenset({"default", "#mmove"})
 
 
@@ -112,20 +116,37 @@ def node(body: Body) -> Node:
 
 def plumbing(body: Body) -> Plumbing:
     """A NodePlumbing. What cannot be read counts as absent: the next write mends it."""
+    status = _lenient(NodePlumbingStatus, body.get("status"))
+    ready = next((c for c in status.conditions if c.type == "Ready"), None)
+    reported = Plumbing(
+        node=str((body.get("metadata") or {}).get("name", "")),
+        listening=listeners_in(status.listening),
+        observed=status.observed_generation,
+        served=frozenset(status.served),
+        strict=frozenset(status.strict),
+        failures={failure.address: failure.message for failure in status.failures},
+        nics={nic.name: nic for nic in status.nics},
+        boot=status.agent.boot if status.agent else "",
+        leaving=ready is not None and ready.reason == Reason.AGENT_STOPPING,
+        stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,
+    )
+    return respecified(reported, body)
+
+
+def respecified(known: Plumbing, body: Body) -> Plumbing:
+    """A NodePlumbing of which the status is known, with the metadata and the spec of `body`."""
     meta = body.get("metadata") or {}
     spec = _lenient(NodePlumbingSpec, body.get("spec"))
-    status = _lenient(NodePlumbingStatus, body.get("status"))
     grants: dict[Placement, frozenset[str]] = {}
     contested: frozenset[str] = frozenset()
     for item in spec.interfaces:
         how = (item.arp_all_hosts, tuple(item.arp_targets), item.fencing)
         where = Placement(item.name, item.mask, *how)
-        asked = _expanded(item.contested)
+        asked = _expanded(tuple(item.contested))
         contested |= asked
-        grants[where] = grants.get(where, frozenset()) | _expanded(item.granted) | asked
-    ready = next((c for c in status.conditions if c.type == "Ready"), None)
-    return Plumbing(
-        node=str(meta.get("name", "")),
+        grants[where] = grants.get(where, frozenset()) | _expanded(tuple(item.granted)) | asked
+    return replace(
+        known,
         uid=str(meta.get("uid", "")),
         resource_version=str(meta.get("resourceVersion", "")),
         generation=int(meta.get("generation") or 0),
@@ -135,14 +156,6 @@ def plumbing(body: Body) -> Plumbing:
         contested=contested,
         counted=spec.granted_count,
         ports=tuple(spec.ports),
-        listening=listeners_in(status.listening),
-        observed=status.observed_generation,
-        served=frozenset(status.served),
-        strict=frozenset(status.strict),
-        failures={failure.address: failure.message for failure in status.failures},
-        nics={nic.name: nic for nic in status.nics},
-        boot=status.agent.boot if status.agent else "",
-        stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,
     )
 
 
@@ -206,7 +219,8 @@ def _canonical(address: str) -> str | None:
         return None
 
 
-def _expanded(listed: list[str]) -> frozenset[str]:
+@lru_cache(LISTS_KNOWN)
+def _expanded(listed: tuple[str, ...]) -> frozenset[str]:
     found: set[str] = set()
     for item in listed:
         try:

@@ -1,7 +1,6 @@
 """What the operator knows at one moment: the facts from which everything is decided.
 
-Objects are parsed once, when they arrive (`parsing`), so that a pass over ten thousand of them
-reads fields and parses nothing.
+Objects are parsed once, when they arrive (`parsing`): a pass over ten thousand parses nothing.
 """
 
 from collections.abc import Mapping
@@ -185,11 +184,12 @@ class Plumbing:
     listening: frozenset[Listener] = frozenset()
     """Who listens on those that it has looked at."""
     counted: int | None = None
-    """How many addresses the spec says that it grants; None = what it grants was made here."""
+    """How many addresses the spec says that it grants; None = it was made here."""
     nics: Mapping[str, Nic] = field(default_factory=dict)
     boot: str = ""
+    leaving: bool = False
+    """Its agent is asked to end: others are to take what it serves on until then."""
     stopped: bool = False
-    """Its agent has withdrawn everything and said goodbye."""
 
     @property
     def acted(self) -> bool:

@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from duravip_api.addresses import grouped
 from duravip_operator.core.handover import Memory, Plan, may_hold
 from duravip_operator.core.snapshot import Plumbing, Snapshot
+
+LISTS_KNOWN = 32
+"""Most of what a spec grants was in the one before."""
 
 
 def missing(snapshot: Snapshot, last: Mapping[str, Plan], memory: Memory) -> dict[str, Plan]:
@@ -70,8 +74,8 @@ def spec(
                 "arpAllHosts": where.arp_all_hosts,
                 "arpTargets": list(where.arp_targets),
                 "fencing": where.fencing or "Segment",
-                "granted": grouped(addresses - plan.contested),
-                "contested": grouped(addresses & plan.contested),
+                "granted": _grouped(addresses - plan.contested),
+                "contested": _grouped(addresses & plan.contested),
             }
             for where, addresses in plan.grants.items()
             if addresses
@@ -79,3 +83,8 @@ def spec(
         "grantedCount": sum(map(len, plan.grants.values())),
         "ports": list(ports),
     }
+
+
+@lru_cache(LISTS_KNOWN)
+def _grouped(addresses: frozenset[str]) -> tuple[str, ...]:
+    return tuple(grouped(addresses))

@@ -23,6 +23,10 @@ class Briefing:
             self._roster[name] = entry if entry and is_same else (plumbing, entry_of(plumbing))
         beating_here = (n for n, p in plumbings.items() if self._our_address in p.pulse)
         self._pulse.expect(frozenset(beating_here))
+        self.acknowledge(epoch, plumbings)
+
+    def acknowledge(self, epoch: int | None, plumbings: Mapping[str, Plumbing]) -> None:
+        """Tell it only what it answers to agents, who wait for that; the rest may come later."""
         self._pulse.tell(
             epoch,
             {name: plumbing.generation for name, plumbing in plumbings.items()},

@@ -36,6 +36,7 @@ KINDS: Mapping[str, Kind] = {
     "crashes": Kind(t.crash, _each(NODES), 2, LOST),
     "boots": Kind(t.boot, _each(NODES), 3),
     "agent is killed": Kind(t.kill, _each(NODES), 1, LOST),
+    "agent leaves": Kind(t.leave, _each(NODES), 1, DRAIN),
     "agent stops": Kind(t.stop, _each(NODES), 1, DRAIN),
     "freezes": Kind(t.freeze, _each(NODES), 3, LOST),
     "thaws": Kind(t.thaw, _each(NODES), 3),

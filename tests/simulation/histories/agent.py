@@ -33,6 +33,7 @@ class Agent(Heart):
         self._said: object = None
         self._status: Body | None = None
         self._uid = ""
+        self.ending: Reason | None = None
         machine.held, machine.refreshed = set(), FOR_EVER
         self.speak()
 
@@ -78,7 +79,7 @@ class Agent(Heart):
         """What may be heard of this node."""
         return frozenset(self.machine.held & self.machine.aliases.keys())
 
-    def speak(self, *, is_stopped: bool = False) -> None:
+    def speak(self) -> None:
         """Say what is there, if that is something new."""
         specs, served = self.specs, self.served
         if not specs.grant.uid:
@@ -86,17 +87,16 @@ class Agent(Heart):
         elif self.wanted is not None and served <= self.wanted.keys():
             self._acted, self._strict = specs.grant.generation, specs.grant.strict
         self.digest = digest_of(served)
-        facts = (self._acted, specs.epoch, served, self._strict, is_stopped)
+        facts = (self._acted, specs.epoch, served, self._strict, self.ending)
         says = (*facts, dict(self.failures), dict(self.contested), dict(self.machine.up))
         if says == self._said:
             return
         self._said = says
         reason = Reason.AGENT_STARTING if self._acted is None else Reason.AGENT_READY
-        reason = Reason.AGENT_STOPPED if is_stopped else reason
         report = Report(
             version="0",
             boot=self.boot,
-            readiness=Readiness(reason, self.around.clock.stamp),
+            readiness=Readiness(self.ending or reason, self.around.clock.stamp),
             observed=self.machine.observed(),
             generation=self._acted,
             epoch=specs.epoch,

@@ -123,7 +123,7 @@ class DecidingReplica(Replica):
         if self.loses_answer:
             self.loses_answer, self.is_awake = False, True
             return
-        after = parsing.plumbing(body)
+        after = parsing.respecified(before, body)  # the program is not told of the status
         if before.stopped or before.node in self.ears.view().silences:
             self._must_hurry |= not before.granted <= after.granted
         self._memory = handover.after_write(self._memory, before, after)

@@ -1,5 +1,6 @@
 """What can happen in the long histories to machines, wires and programs."""
 
+from duravip_api.reasons import Reason
 from duravip_operator.leadership.rule import Record
 from simulation.histories import agent as agents
 from simulation.histories import replica as replicas
@@ -29,12 +30,21 @@ def kill(cluster: Cluster, node: str) -> None:
     cluster.agents.pop(node, None)
 
 
+def leave(cluster: Cluster, node: str) -> None:
+    """The agent is asked to end: it says so, and serves on until others have taken over."""
+    agent = cluster.agents.get(node)
+    if agent:
+        agent.ending = Reason.AGENT_STOPPING
+        agent.speak()
+
+
 def stop(cluster: Cluster, node: str) -> None:
-    """The agent is asked to end: it withdraws everything, and says goodbye if it can."""
+    """The agent ends: it withdraws everything, and says goodbye if it can."""
     agent = cluster.agents.pop(node, None)
     if agent:
         agent.silence_all()
-        agent.speak(is_stopped=True)
+        agent.ending = Reason.AGENT_STOPPED
+        agent.speak()
         agent.report()
 
 
@@ -186,5 +196,7 @@ def mend(cluster: Cluster) -> None:
             plug(cluster, node, segment)
         take(cluster, node)
         thaw(cluster, node)
+        if node in cluster.agents and cluster.agents[node].ending:
+            stop(cluster, node)
         boot(cluster, node)
     cluster.network.losses.clear()

@@ -1,0 +1,67 @@
+"""How the agent ends: others take what it serves, it falls silent, says so, removes everything.
+
+Asked to stop, it serves on and says that it is leaving, so that its addresses move as in a drain
+and clients notice no more than that. Where nobody listens there is nothing to wait for.
+"""
+
+import logging
+import time
+
+from duravip_agent.handover import Handover
+from duravip_agent.intake import NOTHING, Intake
+from duravip_agent.reporter import Reporter
+from duravip_agent.tools import Tools
+from duravip_agent.voice import Voice
+from duravip_api.reasons import Reason
+
+log = logging.getLogger(__name__)
+
+LEAVE_WITHIN = 0.8
+"""Others have so long, in seconds, to take over what is served here."""
+
+LAST_WORDS = 1.6
+"""The last report may take this long after the agent was asked to stop."""
+
+
+class Farewell:
+    """For the loop's thread."""
+
+    def __init__(
+        self, tools: Tools, handover: Handover, intake: Intake, voice: Voice, reporter: Reporter
+    ) -> None:
+        self._tools, self._handover, self._intake = tools, handover, intake
+        self._voice, self._reporter = voice, reporter
+        self._asked: float | None = None
+        self._patience = LEAVE_WITHIN
+
+    def ask(self) -> None:
+        """Somebody asks the agent to stop; whoever asks twice does not want to wait."""
+        if self._asked is not None:
+            self._patience = 0.0
+            return
+        self._asked = time.monotonic()
+        if self._handover.served:
+            self._voice.end(Reason.AGENT_STOPPING, self._intake.wanted or NOTHING)
+
+    def is_due(self) -> bool:
+        """Whether nothing is left to hand over, or nobody to take it."""
+        if self._asked is None:
+            return False
+        is_late = time.monotonic() - self._asked >= self._patience
+        return is_late or not self._tools.plumber.present or not self._voice.is_heard()
+
+    def say(self) -> None:
+        """Fall silent, say so, and remove everything: in this order where there is a fence."""
+        self._handover.silence_all()
+        is_orderly = self._asked is not None
+        if is_orderly and not self._handover.served:
+            self._voice.end(Reason.AGENT_STOPPED, NOTHING)
+        self._handover.remove_all()
+        if self._tools.plumber.observed.marked:
+            raise RuntimeError("some addresses could not be removed")
+        if not is_orderly:
+            return
+        self._voice.end(Reason.AGENT_STOPPED, NOTHING)
+        deadline = (self._asked or 0.0) + LAST_WORDS
+        if not self._reporter.wait_until_written(deadline):
+            log.warning("ended without a last report: the API server does not answer")
