@@ -52,13 +52,15 @@ class Farewell:
 
     def say(self) -> None:
         """Fall silent, say so, and remove everything: in this order where there is a fence."""
+        tools = self._tools
         self._handover.silence_all()
         is_orderly = self._asked is not None
         if is_orderly and not self._handover.served:
             self._voice.end(Reason.AGENT_STOPPED, NOTHING)
-        self._handover.remove_all()
-        if self._tools.plumber.observed.marked:
+        tools.plumber.withdraw()
+        if tools.plumber.observed.marked:  # the fence is needed as long as anything is left
             raise RuntimeError("some addresses could not be removed")
+        tools.fence.drop()
         if not is_orderly:
             return
         self._voice.end(Reason.AGENT_STOPPED, NOTHING)

@@ -17,6 +17,7 @@ from duravip_agent.core.observed import Alias, addresses_of
 from duravip_agent.core.plan import Plan
 from duravip_agent.plumber import chunks, listed
 from duravip_agent.tools import Batch, Occasion, Tools
+from duravip_api.timing import BEAT
 
 log = logging.getLogger(__name__)
 
@@ -42,6 +43,11 @@ class Handover:
         """When a step is to be made although nothing has happened: by `clock`."""
         self.rest_due = float("inf")
         """When a step is to do what nobody waits for: by the same."""
+
+    @property
+    def calm_at(self) -> float:
+        """When announcements may be repeated that were made once: by `clock`."""
+        return self._busy + BEAT
 
     @property
     def served(self) -> frozenset[str]:
@@ -93,12 +99,6 @@ class Handover:
         """Nothing of ours is heard any more; nothing is removed yet."""
         self._tools.fence.release(self._tools.fence.held)
         self._tools.announcer.serving({}, 0.0)
-
-    def remove_all(self) -> None:
-        """Delete everything of ours; the fence is needed as long as anything is left."""
-        self._tools.plumber.withdraw()
-        if not self._tools.plumber.observed.marked:
-            self._tools.fence.drop()
 
     def _plan(self, verdict: Verdict, occasion: Occasion, *, is_less: bool) -> Plan | None:
         """What has to change in the kernel; None = nothing, without having looked closely."""

@@ -5,6 +5,7 @@ thousands, through packed messages of our own.
 """
 
 import array
+import contextlib
 import errno
 import fcntl
 import logging
@@ -12,7 +13,7 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -183,6 +184,11 @@ class Kernel:
         return None if speed in _UNKNOWN_SPEEDS else speed
 
 
+GATHERED_FOR = 0.01
+"""Pause after each call, in seconds. While hundreds of addresses are added, a thread that woke up
+for each of their events would hold up the one that adds them for tens of milliseconds."""
+
+
 def watch(on_change: Callable[[bool], None]) -> None:
     """Call back, from a thread, after each change; with True when links changed as well."""
     sock = opened(_EVENTS)
@@ -192,7 +198,7 @@ def watch(on_change: Callable[[bool], None]) -> None:
 def _listen(sock: socket.socket, on_change: Callable[[bool], None]) -> None:
     while True:
         try:
-            kind = messages.kind_of(sock.recv(1 << 16))
+            kinds = set(_kinds(sock))
         except OSError as error:
             if error.errno != errno.ENOBUFS:
                 log.warning("cannot hear the kernel's events, listening anew: %s", error)
@@ -200,4 +206,13 @@ def _listen(sock: socket.socket, on_change: Callable[[bool], None]) -> None:
                 sock = opened(_EVENTS)
             on_change(True)  # events were lost: look at everything  # noqa: FBT003
             continue
-        on_change(kind in {messages.NEW_LINK, messages.DEL_LINK})
+        on_change(not kinds.isdisjoint({messages.NEW_LINK, messages.DEL_LINK}))
+        time.sleep(GATHERED_FOR)
+
+
+def _kinds(sock: socket.socket) -> Iterator[int]:
+    """What all events are about that have come; waits for the first one."""
+    yield messages.kind_of(sock.recv(messages.HEADER_BYTES))
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            yield messages.kind_of(sock.recv(messages.HEADER_BYTES, socket.MSG_DONTWAIT))

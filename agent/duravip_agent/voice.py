@@ -94,9 +94,9 @@ class Voice:
         if lost:  # another node may wait for it
             self._channels.heart.hurry()
         self._wanted = wanted
-        is_urgent |= is_more or not lost.isdisjoint(wanted)
-        may_wait = self._acted is not None and self.is_heard() and not is_urgent
         is_more_to_come = not wanted.keys() <= served | self._plumber.failures.keys()
+        is_urgent |= (is_more and not is_more_to_come) or not lost.isdisjoint(wanted)
+        may_wait = self._acted is not None and self.is_heard() and not is_urgent
         patience = MORE_COMES_WITHIN if is_more_to_come else GATHERED_FOR
         self.due = min(self.due, time.monotonic() + (patience if may_wait else 0.0))
         self.report_if_due()

@@ -28,8 +28,8 @@ DEBOUNCE = 0.005
 """Events that come within this many seconds of one another are answered by one pass."""
 
 PATIENCE = 0.2
-"""A pass after our own writes waits for so long, when nodes have to let go: their beats say that
-they have before there is anything else to decide."""
+"""A pass after our own writes waits for so long: when nodes have let go, or have taken, they say
+so before there is anything else to decide."""
 
 WORST_PAUSE = 5.0
 """The longest pause after passes that failed, in seconds."""
@@ -76,7 +76,8 @@ class Loop:
     def hear(self, node: str) -> None:
         """A beat of this node says something new: maybe what a hand-over waits for."""
         plumbing = self._parts.caches.plumbings.get(node)
-        if plumbing and not plumbing.acted and self._outlook.has_let_go(plumbing):
+        is_awaited = self._decided is not None and self._decided.waiting
+        if is_awaited and plumbing and self._outlook.has_let_go(plumbing):
             self._must_hurry = True
             self.wake()
 
@@ -196,8 +197,7 @@ class Loop:
                 writes.append(self._replace(plumbing, plans[name], epoch))
         if writes:
             await asyncio.gather(*writes)
-            is_waiting = self._decided is not None and self._decided.waiting
-            asyncio.get_running_loop().call_later(PATIENCE if is_waiting else 0, self.wake)
+            asyncio.get_running_loop().call_later(PATIENCE, self.wake)
 
     async def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
         spec = specs.spec(plan, epoch, self._parts.members.addresses(), self._ports)

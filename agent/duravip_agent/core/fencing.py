@@ -36,8 +36,9 @@ from duravip_agent.core.deadman import (
 PROBE_EVERY = 0.05
 """A contested address that was answered for is asked about again after this long."""
 
-SILENCE_COUNTS = 0.1
-"""What nobody answered must be armed within this time, or be asked about again."""
+SILENCE_COUNTS = 0.25
+"""What nobody answered must be armed within this time, or be asked about again. Less than CONTACT,
+and enough for thousands of addresses on a node that has other things to do."""
 
 DEFEND_EVERY = 10.0
 """More often would be a quarrel that neither side can win."""

@@ -24,6 +24,7 @@ LOCAL_TABLE, ROUTE_METRIC = 255, 1024
 _REQUEST, _ACK, _INTERRUPTED, _DUMP = 0x1, 0x4, 0x10, 0x300
 _CREATE_NEW = 0x600
 _HEADER = struct.Struct("=IHHII")
+HEADER_BYTES = _HEADER.size
 _ADDRESS = struct.Struct("=BBBBI")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _ROUTES = {size: struct.Struct(f"=IHHIIBBBBBBBBIHH{size}sHHIHHI") for size in (4, 16)}
