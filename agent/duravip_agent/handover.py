@@ -17,7 +17,6 @@ from duravip_agent.core.observed import Alias, addresses_of
 from duravip_agent.core.plan import Plan
 from duravip_agent.plumber import chunks, listed
 from duravip_agent.tools import Batch, Occasion, Tools
-from duravip_api.timing import BEAT
 
 log = logging.getLogger(__name__)
 
@@ -43,11 +42,6 @@ class Handover:
         """When a step is to be made although nothing has happened: by `clock`."""
         self.rest_due = float("inf")
         """When a step is to do what nobody waits for: by the same."""
-
-    @property
-    def calm_at(self) -> float:
-        """When announcements may be repeated that were made once: by `clock`."""
-        return self._busy + BEAT
 
     @property
     def served(self) -> frozenset[str]:
@@ -155,16 +149,16 @@ class Handover:
         to_add = verdict.arm - ready - blocked
         missing = [alias for alias in plan.add if alias.address in to_add]
         for few in chunks(sorted(ready)):
-            self._arm(facts, Batch(frozenset(few)), occasion.now)
+            self._arm(facts, Batch(frozenset(few)))
         for piece in gaps.pieces(missing, tools.plumber.observed):
-            self._arm(facts, Batch(addresses_of(piece), piece, by_route=True), occasion.now)
+            self._arm(facts, Batch(addresses_of(piece), piece, by_route=True))
             self._busy = clock.now()
         answered, must_yield = gaps.addresses, False
         for chunk in chunks([alias for alias in missing if alias.address not in answered]):
             must_yield = occasion.must_yield()
             if must_yield:
                 break
-            self._arm(facts, Batch(addresses_of(chunk), chunk), occasion.now)
+            self._arm(facts, Batch(addresses_of(chunk), chunk))
         if ready or missing:
             occasion.speak()
         is_done = not must_yield and self._follow_up(plan, rest, occasion)
@@ -190,7 +184,7 @@ class Handover:
             self._delete(chunk)
         return True
 
-    def _arm(self, facts: Facts, batch: Batch, now: float) -> None:
+    def _arm(self, facts: Facts, batch: Batch) -> None:
         """Let these be heard, if they may at this very moment."""
         tools = self._tools
         tools.lifeline.come_round()
@@ -205,7 +199,7 @@ class Handover:
         except BaseException:
             tools.fence.release(may)  # whoever does not get as far as the clock has no permission
             raise
-        tools.announcer.plumbed(by_placement(tools.specs.grant.wanted, may), now)
+        tools.announcer.plumbed(by_placement(tools.specs.grant.wanted, may), time.monotonic())
         if clock.now() >= before:
             self._mute_again(may)
 

@@ -112,8 +112,7 @@ class Loop:
                 self._handle(self._pending.pop(0))
             self._is_dirty |= self._parts.intake.is_out_of_patience()
             self._step_if_due(time.monotonic())
-            if clock.now() >= self._parts.handover.calm_at:
-                self._tools.announcer.announce(time.monotonic())
+            self._tools.announcer.announce(time.monotonic())
             self._parts.voice.report_if_due()
         except DeniedError:
             raise
@@ -226,8 +225,7 @@ class Loop:
         now = time.monotonic()
         times = [now + BEAT, self._swept + SWEEP, self._retry_at]
         handover, offset = self._parts.handover, now - clock.now()
-        announcing = max(self._tools.announcer.next_due(now), handover.calm_at + offset)
-        times += [announcing, self._parts.voice.due]
+        times += [self._tools.announcer.next_due(now), self._parts.voice.due]
         if self._parts.intake.wanted is not None:
             times.append(min(handover.due, handover.rest_due) + offset)
         return 0.0 if self._is_dirty or self._must_judge else max(0.0, min(times) - now)

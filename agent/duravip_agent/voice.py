@@ -17,7 +17,7 @@ from duravip_api.beats import digest_of
 from duravip_api.reasons import Reason
 from duravip_api.timing import CONTACT
 
-GATHERED_FOR, MORE_COMES_WITHIN = 0.05, 0.3
+GATHERED_FOR, MORE_COMES_WITHIN = 0.15, 0.3
 """So long, in seconds, what beats have said already is not yet in the status; and when something
 that is granted is about to be served, which the status will have to say as well."""
 

@@ -17,6 +17,9 @@ ROOT = Path("/sys/fs/cgroup")
 LEAF = "init"
 """node-init.sh makes it, on v2."""
 
+USUAL_SHARES = {"cpu.shares": 1024, "cpu.weight": 100}
+"""On v1, and on v2."""
+
 
 class Groups:
     """The control groups of one machine."""
@@ -25,14 +28,20 @@ class Groups:
         self._hierarchies = hierarchies(root)
         self.folders = [folder / layout.mark / machine for folder in self._hierarchies]
 
-    def create(self) -> None:
-        """Make them. A cpuset takes no task before it was given its cpus."""
+    def create(self, share: int = 1) -> None:
+        """Make them, with so many times the usual share of the processors.
+
+        A cpuset takes no task before it was given its cpus.
+        """
         for root, folder in zip(self._hierarchies, self.folders, strict=True):
             folder.mkdir(parents=True, exist_ok=True)
             for name in ("cpuset.cpus", "cpuset.mems"):
                 if (root / "tasks").exists() and (root / name).exists():
                     for below in (folder.parent, folder):
                         (below / name).write_text((root / name).read_text())
+            for name, usual in USUAL_SHARES.items():
+                if (folder / name).exists():
+                    (folder / name).write_text(str(share * usual))
 
     @property
     def doors(self) -> list[str]:

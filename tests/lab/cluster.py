@@ -26,6 +26,8 @@ from lab.pki import ADMIN, INSIDE, Pki
 CRDS: Final = Path(__file__).parents[2] / "crds"
 SIZES: Final[dict[str, type[Nodes]]] = {"api": BareNodes, "full": KubeletNodes}
 MOST_NODES: Final = 80
+OBSERVING: Final = 10
+"""The client's share of the processors: what it measures must not make it late."""
 
 Say = Callable[[str], None]
 
@@ -52,7 +54,7 @@ class Lab:
         routes = pod_routes(range(1, nodes + 1)) if size == "full" else ()
         self.control_plane = ControlPlane(self.layout, self.network, self.programs, routes)
         self.nodes = [self._machine(self._kind.blueprint(n + 1)) for n in range(nodes)]
-        self.client = self._machine(Blueprint(CLIENT, CLIENT_NICS))
+        self.client = self._machine(Blueprint(CLIENT, CLIENT_NICS, share=OBSERVING))
         everything = [self.control_plane.machine, *self.nodes, self.client]
         self.machines = {machine.name: machine for machine in everything}
         """All of them by name: cp, n1, n2, …, client."""

@@ -35,6 +35,8 @@ class Blueprint:
     """More environment for PID 1."""
     binds: tuple[tuple[Path, Path], ...] = ()
     """Files and folders to mount over others: (what, where). Both must exist."""
+    share: int = 1
+    """How many times the usual share of the processors it gets while all are busy."""
     own_cgroups: bool = False
     """Whether it sees its control groups as the root of all, and has them mounted to divide."""
 
@@ -71,7 +73,7 @@ class Machine:
             raise LabError(f"machine {self.name} is on already")
         self.folder.mkdir(parents=True, exist_ok=True)
         self._network.plug(self.name, self.blueprint.nics)
-        self._groups.create()
+        self._groups.create(self.blueprint.share)
         told, tells = os.pipe()
         try:
             self._children.append(self._boot(tells))

@@ -1,8 +1,10 @@
 """In which order frames are sent, and how many a second: a token bucket for each interface.
 
 The first broadcast of a new address never waits: clients wait for it. It is charged, so what
-follows waits for longer. Then come the other broadcasts, and last the frames to single
-neighbours. A later round replaces what is left of an earlier one: it says the same.
+follows waits for longer; and after many first ones all else is held for a moment, since each frame
+costs every host of the segment something while other addresses are still on their way. Then come
+the other broadcasts, and last the frames to single neighbours. A later round replaces what is left
+of an earlier one: it says the same.
 """
 
 from collections import deque
@@ -17,6 +19,9 @@ RATE = 2000.0
 BURST = 4000.0
 GRAIN = 0.05
 """Whoever has used the tokens up waits until this many seconds' worth are there again."""
+
+MANY, HELD_FOR = 64, 0.1
+"""After so many first broadcasts together all else waits for so long, in seconds."""
 
 BATCH = 512
 """So many frames are given at a time, so that the caller can look at other things between."""
@@ -55,6 +60,7 @@ class _Job(NamedTuple):
 class _Lane:
     tokens: float
     filled: float
+    held_until: float = float("-inf")
     at_once: deque[_Job] = field(default_factory=deque)
     broadcasts: deque[_Job] = field(default_factory=deque)
     directed: deque[_Job] = field(default_factory=deque)
@@ -66,7 +72,7 @@ class _Lane:
     def next_call(self) -> Call | None:
         """The next frame that may be sent now."""
         while jobs := self.at_once or self.broadcasts or self.directed:
-            if jobs is not self.at_once and self.tokens < 1:
+            if jobs is not self.at_once and (self.tokens < 1 or self.filled < self.held_until):
                 return None
             call = next(jobs[0].calls, None)
             if call is not None:
@@ -74,12 +80,13 @@ class _Lane:
             jobs.popleft()
         return None
 
-    def wait(self, rate: float) -> float | None:
+    def wait(self, now: float, rate: float) -> float | None:
         """For how long there is nothing to send; None when nothing is queued."""
         if self.at_once:
             return 0.0
         if self.broadcasts or self.directed:
-            return max(0.0, GRAIN - self.tokens / rate) if self.tokens < 1 else 0.0
+            poor = GRAIN - self.tokens / rate if self.tokens < 1 else 0.0
+            return max(0.0, poor, self.held_until - now)
         return None
 
 
@@ -96,6 +103,8 @@ class Pacing:
         if not (is_first or place.arp_all_hosts):
             return
         lane = self._lane(place, now)
+        if is_first and len(addresses) > MANY:
+            lane.held_until = now + HELD_FOR
         key = (place, addresses[0])
         lane.broadcasts = _without(lane.broadcasts, key)
         jobs = lane.at_once if is_first else lane.broadcasts
@@ -128,7 +137,7 @@ class Pacing:
 
     def next_due(self, now: float) -> float | None:
         """When there is something to send again."""
-        waits = [lane.wait(self._rate) for lane in self._lanes.values()]
+        waits = [lane.wait(now, self._rate) for lane in self._lanes.values()]
         return min((now + wait for wait in waits if wait is not None), default=None)
 
     def _lane(self, place: Placement, now: float) -> _Lane:
