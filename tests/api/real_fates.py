@@ -67,6 +67,17 @@ class RealFates:
         for name in nodes:
             deafen(self.lab.machines[name])
 
+    def lie(self, nodes: list[str]) -> None:
+        """Replace agents by ones whose beats contradict their status."""
+        self.touched.update(nodes)
+        for name in nodes:
+            self.nodes.lie(name)
+
+    def repent(self, nodes: list[str]) -> None:
+        """Let them contradict themselves no more."""
+        for name in nodes:
+            self.nodes.repent(name)
+
     def exclude(self, nodes: list[str]) -> None:
         """Take nodes out as an administrator does."""
         self.label({name: {EXCLUDE_LABEL: "true"} for name in nodes})

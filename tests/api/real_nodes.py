@@ -1,7 +1,9 @@
 """The nodes that a scenario is given, made of a lab's machines."""
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Final
 
 from api.real_api import RealApi
@@ -14,6 +16,7 @@ from lab.machines import Machine
 CONTROL_NIC: Final = "eth0"
 """Every node has it, whatever the scenario says: its programs speak through it."""
 USUAL: Final = ("eth0", "eth1")
+LIAR: Final = Path(__file__).with_name("liar.py")
 DEAF: Final = "table ip lab"
 """What keeps a node's agent from reaching the API server."""
 
@@ -61,7 +64,8 @@ class RealNodes:
             node.power_on()
 
     def mend(self, node: Machine) -> None:
-        """Undo whatever was done to its network."""
+        """Undo whatever was done to its network, and to its agent."""
+        self.repent(node.name)
         for nic in node.blueprint.nics:
             node.cable(nic.name, up=True)
         self._lab.network.mend(node.name, node.blueprint.nics)
@@ -72,6 +76,20 @@ class RealNodes:
         agent = self._fleet.agents.get(name)
         if agent is None or not agent.is_running:
             self._fleet.start_agent(name)
+
+    def lie(self, name: str) -> None:
+        """Put an agent in the place of a node's that contradicts itself until `repent`."""
+        self.stop_agent(name)
+        self._lies(name).touch()
+        program = (sys.executable, str(LIAR), str(self._lies(name)))
+        self._fleet.start_agent(name, program=program)
+
+    def repent(self, name: str) -> None:
+        """Let it do so no more."""
+        self._lies(name).unlink(missing_ok=True)
+
+    def _lies(self, name: str) -> Path:
+        return self._lab.machines[name].folder / "lies"
 
     def stop_agent(self, name: str) -> None:
         """Ask the agent of a node to end, if it runs."""

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -61,11 +61,13 @@ class Fleet:
         )
         return self.operators[machine]
 
-    def start_agent(self, node: str, *options: str) -> Process:
-        """Start the agent of a node."""
+    def start_agent(
+        self, node: str, *options: str, program: Sequence[str] = (str(PROGRAMS / "duravip-agent"),)
+    ) -> Process:
+        """Start the agent of a node, or a program that does as if it were it."""
         self.agents[node] = self._lab.machines[node].spawn(
             [
-                str(PROGRAMS / "duravip-agent"),
+                *program,
                 f"--node-name={node}",
                 f"--kubeconfig={self._lab.inside_kubeconfig}",
                 f"--pulse-key-file={self._key}",
