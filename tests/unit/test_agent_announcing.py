@@ -1,8 +1,10 @@
 """When, in which order and how fast the agent announces."""
 
+import pytest
+
 from duravip_agent.core.announcing import Announcing, Round
 from duravip_agent.core.grant import Placement
-from duravip_agent.core.pacing import BATCH, Call, Neighbour, Pacing
+from duravip_agent.core.pacing import BATCH, HELD_FOR, MANY, Call, Neighbour, Pacing
 
 HERE = Placement("eth0", 32)
 QUIET = Placement("eth0", 32, arp_all_hosts=False)
@@ -101,6 +103,16 @@ def test_the_first_broadcasts_of_thousands_do_not_wait() -> None:
     # The replies follow once the debt of 2900 tokens is paid.
     assert (pacing.next_due(0.0) or 0) > 29
     assert all(call.is_reply for call in pacing.take(31.0, everything))
+
+
+def test_after_many_first_broadcasts_all_else_is_held_for_a_moment() -> None:
+    pacing = Pacing()
+    many = tuple(f"10.1.1.{n}" for n in range(MANY + 1))
+    pacing.broadcast(Round(HERE, many, is_first=True), 0.0)
+    assert not any(call.is_reply for call in pacing.take(0.0, everything))
+    assert pacing.next_due(0.02) == pytest.approx(HELD_FOR)
+    assert pacing.take(HELD_FOR - 0.01, everything) == []
+    assert len(pacing.take(HELD_FOR, everything)) == len(many)
 
 
 def test_an_ipv4_address_is_announced_in_both_forms_and_an_ipv6_address_once() -> None:

@@ -1,6 +1,7 @@
 """The caches: several sources tell of the same object, in any order."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -95,6 +96,26 @@ def test_what_was_deleted_does_not_come_back_by_a_late_answer(told: Told) -> Non
     assert told.caches.plumbings == {}
     told.caches.put("NodePlumbing", plumbing(4, uid="another"))
     assert told.caches.plumbings["n1"].uid == "another"
+
+
+def test_of_our_own_write_the_status_is_what_a_watch_has_told(told: Told) -> None:
+    served = {"status": {"served": ["10.1.1.1"]}}
+    told.caches.put("NodePlumbing", plumbing(1))
+    before = told.caches.plumbings["n1"]
+    told.caches.put("NodePlumbing", plumbing(2) | served)
+    told.caches.adopt(replace(before, resource_version="3", generation=3, epoch=5))
+    adopted = told.caches.plumbings["n1"]
+    assert (adopted.epoch, adopted.served) == (5, {"10.1.1.1"})
+    told.caches.put("NodePlumbing", plumbing(3, epoch=5))
+    assert told.caches.plumbings["n1"].served == set()
+
+
+def test_our_own_write_that_the_watch_has_told_of_already_changes_nothing(told: Told) -> None:
+    told.caches.put("NodePlumbing", plumbing(1))
+    before = told.caches.plumbings["n1"]
+    told.caches.put("NodePlumbing", plumbing(3) | {"status": {"served": ["10.1.1.1"]}})
+    told.caches.adopt(replace(before, resource_version="3", generation=3))
+    assert told.caches.plumbings["n1"].served == {"10.1.1.1"}
 
 
 def test_the_end_of_an_earlier_object_does_not_end_its_successor(told: Told) -> None:

@@ -1,0 +1,48 @@
+"""Garbage is collected when a program says that nobody waits, and what stays is set aside."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+
+import pytest
+
+from duravip_api.garbage import Garbage
+
+
+class Knot:
+    """Kept alive by itself, which only the collector finds."""
+
+    def __init__(self) -> None:
+        self.me = self
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+def test_garbage_goes_and_the_rest_is_not_looked_at_again() -> None:
+    garbage = Garbage()
+    knot = weakref.ref(Knot())
+    garbage.tidy()
+    assert knot() is None
+    assert gc.get_freeze_count() > 0
+    assert len(gc.get_objects(generation=2)) == 0
+
+
+def test_what_becomes_garbage_after_it_was_set_aside_is_found_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    garbage = Garbage()
+    held = Knot()
+    knot = weakref.ref(held)
+    garbage.tidy()
+    del held
+    garbage.tidy()
+    assert knot() is not None
+    monkeypatch.setattr("duravip_api.garbage.time.monotonic", lambda: float("inf"))
+    garbage.tidy()
+    assert knot() is None
