@@ -2,7 +2,7 @@
 
 import pytest
 
-from duravip_agent.core.announcing import Announcing, Round
+from duravip_agent.core.announcing import PART, Announcing, Round
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.pacing import BATCH, HELD_FOR, MANY, Call, Neighbour, Pacing
 
@@ -71,6 +71,20 @@ def test_groups_that_have_settled_go_on_as_one() -> None:
     schedule.add(HERE, frozenset({B}), 1.0)
     times_of(schedule, 10)
     assert times_of(schedule, 66) == [(65.0, (A, B))]
+
+
+def test_thousands_that_have_settled_are_spread_over_the_time() -> None:
+    schedule = Announcing(60.0)
+    many = frozenset(f"10.1.{n // 250}.{n % 250}" for n in range(4 * PART))
+    schedule.update({HERE: many}, 0.0)
+    for now in (0.0, 0.1, 1.0, 5.0):
+        assert [len(due.addresses) for due in schedule.rounds(now)] == [len(many)]
+    told: list[str] = []
+    for number in range(1, 5):
+        assert schedule.next_due() == 5.0 + number * 15.0
+        (due,) = schedule.rounds(5.0 + number * 15.0)
+        told += due.addresses
+    assert sorted(told) == sorted(many)
 
 
 def test_a_late_round_is_not_made_up_for() -> None:

@@ -1,7 +1,7 @@
 """When which addresses are announced: at once, after 0.1, 1 and 5 s, then every `every` seconds.
 
-Addresses that came together are announced together. A round that is late is not made up for: the
-next one says the same.
+Addresses that came together are announced together, until they have settled: then some at a time,
+spread over those seconds. A round that is late is not made up for: the next one says the same.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,9 @@ from typing import NamedTuple
 from duravip_agent.core.grant import Placement
 from duravip_api.addresses import numbered
 from duravip_api.timing import ANNOUNCE_AFTER
+
+PART = 256
+"""So many settled addresses are announced together."""
 
 
 class Round(NamedTuple):
@@ -29,16 +32,30 @@ class _Group:
     began: float
     step: int
     due: float
+    left: tuple[str, ...] = ()
+    """Once it has settled: those whose turn comes before all begin anew."""
 
     @property
     def is_settled(self) -> bool:
         return self.step >= len(ANNOUNCE_AFTER)
 
-    def advance(self, now: float, every: float) -> None:
+    def take(self, now: float, every: float) -> tuple[str, ...]:
+        """Those to announce now, in order; then it waits for the next time."""
+        if not (self.is_settled and self.left):
+            self.left = tuple(sorted(self.addresses, key=numbered))
+        count = PART if self.is_settled else len(self.left)
+        taken, self.left = self.left[:count], self.left[count:]
+        self._advance(now, every)
+        return tuple(address for address in taken if address in self.addresses)
+
+    def _advance(self, now: float, every: float) -> None:
         self.step += 1
         while not self.is_settled and self.began + ANNOUNCE_AFTER[self.step] <= now:
             self.step += 1
-        self.due = now + every if self.is_settled else self.began + ANNOUNCE_AFTER[self.step]
+        if self.is_settled:
+            self.due = now + every * min(1.0, PART / max(1, len(self.addresses)))
+        else:
+            self.due = self.began + ANNOUNCE_AFTER[self.step]
 
 
 class Announcing:
@@ -103,10 +120,9 @@ class Announcing:
             if group.due > now:
                 continue
             group.addresses &= self._served.get(group.placement, frozenset())
-            in_order = tuple(sorted(group.addresses, key=numbered))
-            if in_order:
-                rounds.append(Round(group.placement, in_order, group.step == 0))
-            group.advance(now, self._every)
+            is_first = group.step == 0
+            if in_order := group.take(now, self._every):
+                rounds.append(Round(group.placement, in_order, is_first))
         if rounds:
             self._merge()
         self._groups = [group for group in self._groups if group.addresses]
@@ -118,6 +134,7 @@ class Announcing:
         for group in [group for group in self._groups if group.is_settled]:
             first = settled.setdefault(group.placement, group)
             if first is not group:
+                first.left = (*first.left, *group.left)
                 first.addresses |= group.addresses
                 first.due = min(first.due, group.due)
                 self._groups.remove(group)

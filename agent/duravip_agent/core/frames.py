@@ -5,6 +5,7 @@ target as well.
 """
 
 import struct
+from functools import lru_cache
 
 from duravip_agent.core.pacing import Call
 from duravip_api.addresses import packed
@@ -22,6 +23,7 @@ _OVERRIDE = 0x20000000
 _LINK_LAYER_TARGET = b"\x02\x01"
 
 
+@lru_cache(maxsize=256)
 def mac_bytes(mac: str) -> bytes:
     """`aa:bb:…` as bytes."""
     return bytes.fromhex(mac.replace(":", ""))
