@@ -17,12 +17,14 @@ OLDEST_KERNEL: Final = (5, 16)
 
 API: Final = {
     "bash": "bash",
+    "curl": "curl",
     "hostname": "hostname",
     "ip": "iproute2",
     "mount": "mount",
     "nft": "nftables",
     "nsenter": "util-linux",
     "openssl": "openssl",
+    "ping": "iputils-ping",
     "unshare": "util-linux",
 }
 """The program or file that is needed, and Debian's package that has it."""
