@@ -25,6 +25,7 @@ API: Final = {
     "nsenter": "util-linux",
     "openssl": "openssl",
     "ping": "iputils-ping",
+    "sysctl": "procps",
     "unshare": "util-linux",
 }
 """The program or file that is needed, and Debian's package that has it."""
