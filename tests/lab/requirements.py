@@ -26,6 +26,7 @@ API: Final = {
     "openssl": "openssl",
     "ping": "iputils-ping",
     "sysctl": "procps",
+    "tcpdump": "tcpdump",
     "unshare": "util-linux",
 }
 """The program or file that is needed, and Debian's package that has it."""
