@@ -54,16 +54,14 @@ class Farewell:
         """Fall silent, say so, and remove everything: in this order where there is a fence."""
         tools = self._tools
         self._handover.silence_all()
-        is_orderly = self._asked is not None
-        if is_orderly and not self._handover.served:
+        if self._asked is not None and not self._handover.served:
             self._voice.end(Reason.AGENT_STOPPED, NOTHING)
         tools.plumber.withdraw()
         if tools.plumber.observed.marked:  # the fence is needed as long as anything is left
             raise RuntimeError("some addresses could not be removed")
         tools.fence.drop()
-        if not is_orderly:
+        if self._asked is None:
             return
         self._voice.end(Reason.AGENT_STOPPED, NOTHING)
-        deadline = (self._asked or 0.0) + LAST_WORDS
-        if not self._reporter.wait_until_written(deadline):
+        if not self._reporter.wait_until_written(self._asked + LAST_WORDS):
             log.warning("ended without a last report: the API server does not answer")

@@ -134,7 +134,8 @@ class Loop:
     def _rest(self, seconds: float) -> None:
         """Wait after a failure, without being taken for dead: what is held stays."""
         end = time.monotonic() + seconds
-        while not self._pending and (left := end - time.monotonic()) > 0:
+        is_due = self._parts.farewell.is_due
+        while not (self._pending or is_due()) and (left := end - time.monotonic()) > 0:
             self._tools.lifeline.come_round()
             self._collect(min(left, BEAT))
 
@@ -224,10 +225,10 @@ class Loop:
         """Seconds until there is something to do without any event; never more than a beat."""
         now = time.monotonic()
         times = [now + BEAT, self._swept + SWEEP, self._retry_at]
-        handover, offset = self._parts.handover, now - clock.now()
         times += [self._tools.announcer.next_due(now), self._parts.voice.due]
         if self._parts.intake.wanted is not None:
-            times.append(min(handover.due, handover.rest_due) + offset)
+            handover = self._parts.handover
+            times.append(now + min(handover.due, handover.rest_due) - clock.now())
         return 0.0 if self._is_dirty or self._must_judge else max(0.0, min(times) - now)
 
     def _collect(self, seconds: float) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -10,6 +11,7 @@ from duravip_agent.core.claims import Claim
 from duravip_agent.core.deadman import Contact, Limits
 from duravip_agent.core.observed import Alias
 from duravip_agent.core.probing import Findings
+from duravip_agent.farewell import Farewell
 from duravip_agent.plumber import CHUNK
 from unit.agent_world import A, Agent, B, C, World, alias, serving
 
@@ -234,7 +236,10 @@ def test_in_contact_a_claimed_address_is_defended_and_otherwise_left() -> None:
     assert agent.step() == ["release 1", "report"]
 
 
-def test_once_silenced_it_serves_nothing() -> None:
+def test_withdrawing_leaves_nothing_of_ours() -> None:
     agent = serving(A, B)
     agent.handover.silence_all()
     assert agent.handover.served == set()
+    nobody: Any = None  # is told of an end that nobody has asked for
+    Farewell(agent.tools, agent.handover, nobody, nobody, nobody).say()
+    assert agent.world.aliases == set()
