@@ -1,7 +1,9 @@
 """An agent whose beats contradict its status while a file is there: `liar.py FILE OPTION…`."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from duravip_agent import __main__ as program
 from duravip_agent import beat
@@ -12,9 +14,9 @@ def main() -> None:
     """Be the agent in all else."""
     file = Path(sys.argv.pop(1))
 
-    def said(node: str, boot: str, seq: int, acted: int, digest: str, *echoes: object) -> Beat:
-        honest = digest if not file.exists() else digest[::-1]
-        return Beat(node, boot, seq, acted, honest, *echoes)  # type: ignore[arg-type]
+    def said(*fields: Any) -> Beat:
+        honest = Beat(*fields)
+        return replace(honest, digest=honest.digest[::-1]) if file.exists() else honest
 
     beat.Beat = said  # type: ignore[assignment,misc]
     program.main()

@@ -15,7 +15,7 @@ SERVING = Plumbing("n1", generation=2, observed=2, grants=GRANTS, served=frozens
 FAILING = Plumbing("n1", generation=2, observed=2, grants=GRANTS)
 
 
-async def begun(*, silent: bool = False) -> tuple[HoldBack, list[str]]:
+def begun(*, silent: bool = False) -> tuple[HoldBack, list[str]]:
     """With one node, and what is called at the end."""
     caches: Any = SimpleNamespace(plumbings={"n1": TAKING})
     view = View(silences={"n1": Silence()} if silent else {})
@@ -26,7 +26,7 @@ async def begun(*, silent: bool = False) -> tuple[HoldBack, list[str]]:
 
 def test_it_lasts_until_the_node_says_that_it_serves_or_cannot() -> None:
     async def play() -> None:
-        held, _ = await begun()
+        held, _ = begun()
         assert held.is_on(is_waiting=False)
         held.caches.plumbings["n1"] = SERVING
         assert held.is_on(is_waiting=True)
@@ -39,7 +39,7 @@ def test_it_lasts_until_the_node_says_that_it_serves_or_cannot() -> None:
 
 def test_nobody_waits_for_a_silent_node() -> None:
     async def play() -> None:
-        held, _ = await begun(silent=True)
+        held, _ = begun(silent=True)
         assert not held.is_on(is_waiting=False)
 
     asyncio.run(play())
@@ -47,7 +47,7 @@ def test_nobody_waits_for_a_silent_node() -> None:
 
 def test_it_ends_by_itself_and_says_so() -> None:
     async def play() -> None:
-        held, ended = await begun()
+        held, ended = begun()
         assert held.is_on(is_waiting=False)
         await asyncio.sleep(LONGEST + 0.05)
         assert not held.is_on(is_waiting=False)

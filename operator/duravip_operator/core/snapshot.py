@@ -188,8 +188,8 @@ class Plumbing:
     nics: Mapping[str, Nic] = field(default_factory=dict)
     boot: str = ""
     leaving: bool = False
-    """Its agent is asked to end: others are to take what it serves on until then."""
     stopped: bool = False
+    """Its agent is asked to end, and serves until others have taken over; has said goodbye."""
 
     @property
     def acted(self) -> bool:
