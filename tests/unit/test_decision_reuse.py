@@ -17,6 +17,7 @@ EDITS = st.lists(st.tuples(st.integers(0, 99), NUMBERS), min_size=1, max_size=12
 SMALLER = parsing.topology(
     {"metadata": {"name": "part"}, "spec": {"cidr": "10.1.1.0/29", "interface": "eth1"}}
 )
+GATED = replace(LAN, namespaces=frozenset({"default"}), selector=(("zone", "a"),))
 Edit = Callable[[Snapshot, int], Snapshot]
 
 
@@ -34,7 +35,8 @@ def _delete(snapshot: Snapshot, number: int) -> Snapshot:
 
 
 def _split_block(snapshot: Snapshot, number: int) -> Snapshot:
-    return replace(snapshot, topologies=((LAN,), (LAN, SMALLER), (), (replace(LAN),))[number % 4])
+    blocks = ((LAN,), (LAN, SMALLER), (), (replace(LAN),), (GATED,))
+    return replace(snapshot, topologies=blocks[number % len(blocks)])
 
 
 def _own_address(snapshot: Snapshot, number: int) -> Snapshot:

@@ -112,6 +112,6 @@ def test_both_are_said_at_once() -> None:
 
 
 def test_agents_are_asked_about_every_port_that_a_managed_unit_declares() -> None:
-    idle = replace(unit(entity(HTTP)), managed=False)
+    idle = unit(entity(HTTP))._replace(managed=False)
     dns = unit(entity(("UDP/53", "dns"), SMTP), address=V6)
     assert ports([unit(entity(SMTP)), dns, idle]) == ("TCP/25", "UDP/53")

@@ -32,8 +32,7 @@ from duravip_operator.core.snapshot import (
 from duravip_operator.core.topologies import Blocks, is_edge
 
 
-@dataclass(frozen=True, slots=True)
-class Unit:
+class Unit(NamedTuple):
     """One address and everybody who names it."""
 
     address: str
@@ -99,28 +98,35 @@ def judged(snapshot: Snapshot, blocks: Blocks, last: Judged | None = None) -> Ju
     known = _known(last, basis)
     units: dict[str, Unit] = {}
     for address, group in groups.items():
-        unit = known(address)
-        if unit and len(unit.entities) == len(group):
+        unit, is_same = known(address)
+        if unit and is_same and len(unit.entities) == len(group):
             units[address] = unit
             continue
         topology = blocks.holding(address)
-        entities = _admitted(sorted(group, key=lambda e: e.seniority), topology, refused)
+        entities = _admitted(group, topology, refused)
         if entities:
+            if unit is None or unit.entities != entities:
+                unit = _unit(address, entities)
             broken = _fault(address, entities, topology, own) or mismatched.get(address)
-            units[address] = _unit(address, entities, topology, broken)
+            units[address] = _placed(unit, topology, broken)
     return Judged(units, refused, basis)
 
 
-def _known(last: Judged | None, basis: Basis) -> Callable[[str], Unit | None]:
-    """Gives for an address the unit of last time, if it would be made from the same again."""
-    if last is None or last.basis is None or last.basis.blocks is not basis.blocks:
-        return lambda _: None
+def _known(last: Judged | None, basis: Basis) -> Callable[[str], tuple[Unit | None, bool]]:
+    """Gives for an address the unit of last time, if its entities are the same.
+
+    And whether it would be made from the same altogether.
+    """
+    if last is None or last.basis is None:
+        return lambda _: (None, False)
     before, groups, units = last.basis.groups, basis.groups, last.units
+    are_same = last.basis.blocks is basis.blocks
     changed = {a for a, _ in last.basis.faults.items() ^ basis.faults.items()}
 
-    def unit(address: str) -> Unit | None:
-        is_same = before.get(address) == groups[address] and address not in changed
-        return units.get(address) if is_same else None
+    def unit(address: str) -> tuple[Unit | None, bool]:
+        if before.get(address) != groups[address]:
+            return None, False
+        return units.get(address), are_same and address not in changed
 
     return unit
 
@@ -141,12 +147,13 @@ def may_share(namespace: str, senior: Entity, topology: Topology | None) -> bool
 
 
 def _admitted(
-    group: list[Entity], topology: Topology | None, refused: dict[str, Rejection]
+    group: Sequence[Entity], topology: Topology | None, refused: dict[str, Rejection]
 ) -> tuple[Entity, ...]:
     """Those of the group that may stand on one address together."""
-    senior = group[0]
+    ranked = sorted(group, key=lambda e: e.seniority) if len(group) > 1 else group
+    senior = ranked[0]
     admitted = []
-    for entity in group:
+    for entity in ranked:
         if may_share(entity.namespace, senior, topology):
             admitted.append(entity)
         elif topology and topology.namespaces is not None:
@@ -192,12 +199,8 @@ def _mismatched_names(groups: Mapping[str, Iterable[Entity]]) -> dict[str, Rejec
     }
 
 
-def _unit(
-    address: str,
-    entities: tuple[Entity, ...],
-    topology: Topology | None,
-    broken: Rejection | None,
-) -> Unit:
+def _unit(address: str, entities: tuple[Entity, ...]) -> Unit:
+    """What its entities say; where it belongs is still open."""
     enabled = [entity for entity in entities if entity.enabled]
     preferred = {entity.preference: entity for entity in reversed(enabled) if entity.preference}
     agreed = next(iter(preferred)) if len(preferred) == 1 else ""
@@ -205,22 +208,28 @@ def _unit(
     if len(preferred) > 1:
         differ = "; ".join(f"{e.label} prefers {node}" for node, e in sorted(preferred.items()))
     asked = [a for e in entities for a in e.asked if not requests.is_refused(a, agreed)]
-    refusal = None
-    if topology is None:
-        why = f"{entities[0].label}: spec.address: no Topology covers {address}"
-        refusal = Rejection(Reason.NO_TOPOLOGY, why)
-    selectors = [entity.selector for entity in entities]
     return Unit(
         address,
         entities,
-        topology,
         managed=bool(enabled),
         preference=agreed,
         disagreement=differ,
         request=max(asked) if asked else None,
+        services=frozenset().union(*[entity.services for entity in entities]),
+    )
+
+
+def _placed(unit: Unit, topology: Topology | None, broken: Rejection | None) -> Unit:
+    """The same unit where it belongs by its address, and what is wrong with that."""
+    refusal = None
+    if topology is None:
+        why = f"{unit.entities[0].label}: spec.address: no Topology covers {unit.address}"
+        refusal = Rejection(Reason.NO_TOPOLOGY, why)
+    selectors = [entity.selector for entity in unit.entities]
+    return unit._replace(
+        topology=topology,
         broken=broken,
         refusal=refusal,
-        services=frozenset().union(*[entity.services for entity in entities]),
         selectors=_interned(frozenset((*selectors, topology.selector if topology else ()))),
     )
 

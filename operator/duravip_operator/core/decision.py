@@ -135,10 +135,10 @@ def continued(begun: Decision, snapshot: Snapshot, memory: handover.Memory) -> D
 
 def _wanted(snapshot: Snapshot, last: Decision | None) -> Wanted:
     if last and _same_blocks(last.asked, _asked(snapshot)):
-        blocks, before = last.wanted.blocks, last.wanted.alone
+        blocks = last.wanted.blocks
     else:
-        blocks, before = topologies.blocks(snapshot.topologies, snapshot.fencing), None
-    alone = conflicts.judged(snapshot, blocks, before)
+        blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
+    alone = conflicts.judged(snapshot, blocks, last.wanted.alone if last else None)
     judged = follows.joined(alone)
     return Wanted(
         units=judged.units,

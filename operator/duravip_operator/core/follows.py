@@ -7,7 +7,6 @@ the rule of the namespaces holds for it, and one that breaks it is Broken (seman
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Judged, Unit, may_share
@@ -64,13 +63,13 @@ def _led(
         wrong = Rejection(Reason.FOLLOW_INVALID, f"{where} is no managed Binding or address")
     elif not may_share(follower.namespace, leader.entities[0], leader.topology):
         why = f"{where} belongs to {leader.entities[0].label}"
-        return replace(unit, managed=True, broken=Rejection(Reason.NAMESPACE_CONFLICT, why))
+        return unit._replace(managed=True, broken=Rejection(Reason.NAMESPACE_CONFLICT, why))
     elif not leader.managed:
         why = f"{where} is not enabled, or is itself a follower"
         wrong = Rejection(Reason.FOLLOW_INVALID, why)
     else:
-        return replace(unit, managed=True, leader=target)
-    return replace(unit, managed=True, refusal=unit.refusal or wrong)
+        return unit._replace(managed=True, leader=target)
+    return unit._replace(managed=True, refusal=unit.refusal or wrong)
 
 
 def _same_address(follower: Entity) -> Rejection:
