@@ -1,6 +1,7 @@
 """The manual's example on the full lab: who owns what, and when all of it is at rest."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
@@ -15,6 +16,8 @@ BOTH: Final = (PREFERRED, OTHER)
 HOME: Final = "n1"
 """The node that the example prefers for the first address."""
 PATIENCE: Final = 90
+KNOWN_AFTER: Final = timedelta(seconds=7)
+"""The chart's `operator.mature`, and what a replica that knows nobody waits for beyond it."""
 
 
 class Example:
@@ -27,6 +30,8 @@ class Example:
         """Apply it, and wait until it is served as it asks for, by nodes that are all there."""
         self._lab.kubectl("apply", "-f", str(EXAMPLE))
         nodes = len(self._lab.nodes)
+
+        wait_until(self._has_lasted, "all programs run, and know one another", PATIENCE)
 
         def is_settled() -> bool:
             found = self._statuses()
@@ -72,6 +77,19 @@ class Example:
             addresses = [after for word, after in pairwise(words) if word == "inet"]
             found += [a for a in addresses if a != f"10.1.0.{10 + number}/16"]
         return found
+
+    def _has_lasted(self) -> bool:
+        """Whether all pods have been ready for so long that statuses are not older than they."""
+        listed = self._lab.kubectl("get", "pods", f"-n{NAMESPACE}", "-o=json")
+        conditions = [
+            condition
+            for pod in json.loads(listed)["items"]
+            for condition in pod["status"].get("conditions", ())
+            if condition["type"] == "Ready"
+        ]
+        since = [datetime.fromisoformat(c["lastTransitionTime"]) for c in conditions]
+        are_ready = bool(since) and all(c["status"] == "True" for c in conditions)
+        return are_ready and datetime.now(UTC) - max(since) > KNOWN_AFTER
 
     def _get(self, what: str, path: str) -> str:
         return self._lab.kubectl("get", what, f"-n{NAMESPACE}", f"-o=jsonpath={path}")

@@ -43,4 +43,9 @@ def moved(fleet: Fleet, node: str = "n3", address: str = VICTIM) -> None:
 
 def home(fleet: Fleet) -> None:
     """Wait until every address is where it is preferred."""
-    wait_until(lambda: fleet.owners() == OWNERS, "everything is back where it is preferred", 60)
+    served = {node: [address] for address, node in OWNERS.items()}
+
+    def is_home() -> bool:
+        return fleet.served() == served and fleet.owners() == OWNERS
+
+    wait_until(is_home, "everything is back where it is preferred", 60)

@@ -99,6 +99,14 @@ class Fleet:
                     found[address] = owner
         return found
 
+    def served(self) -> dict[str, list[str]]:
+        """`{node: the addresses that its agent says it serves}`: statuses follow later."""
+        listed = self._api.list_cluster_custom_object("duravip.io", "v1alpha1", "nodeplumbings")
+        return {
+            body["metadata"]["name"]: (body.get("status") or {}).get("served", [])
+            for body in listed["items"]
+        }
+
 
 def wait_until(true: Callable[[], bool], what: str, timeout: float = 30) -> float:
     """Wait for something to become true; the seconds that it took. LabError when it does not."""
