@@ -22,7 +22,6 @@ from typing import NamedTuple
 
 from duravip_api.addresses import joined
 from duravip_api.beats import digest_of
-from duravip_operator.core import fencing, portions
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
 from duravip_operator.core.shares import shares_of
@@ -128,7 +127,7 @@ def plans(
     shares = shares_of(units, choices, snapshot)
     new = {key: share.addresses - share.plumbing.granted for key, share in shares.items()}
     others = _Others(snapshot, memory, frozenset().union(*new.values()))
-    strict = fencing.strict_interfaces(units)
+    strict = _strict_interfaces(units)
     wanted: dict[str, dict[Placement, set[str]]] = {name: {} for name in snapshot.plumbings}
     contested: dict[str, set[str]] = defaultdict(set)
     waiting: set[str] = set()
@@ -137,20 +136,9 @@ def plans(
         stopped, asked = others.in_the_way(owner, where, new[key])
         waiting |= stopped
         if place := addresses - stopped:
-            fenced = fencing.in_force(where, plumbing, snapshot, strict)
+            fenced = _fenced(where, plumbing, snapshot, strict)
             wanted[owner].setdefault(fenced, set()).update(place)
             contested[owner] |= asked | (place & plumbing.granted & plumbing.contested)
-    for name, plumbing in snapshot.plumbings.items() if waiting else ():
-        leaving = plumbing.granted & waiting
-        if not leaving or snapshot.hearing.get(name) not in HEARD:
-            continue
-        room = snapshot.portion - _under_way(memory.get(name))
-        staying = portions.held_over(plumbing, leaving, room, units)
-        for where, granted in plumbing.grants.items():
-            if kept := granted & staying:
-                fenced = fencing.in_force(where, plumbing, snapshot, strict)
-                wanted[name].setdefault(fenced, set()).update(kept)
-        contested[name] |= staying & plumbing.contested
     made = {
         name: standing(snapshot.plumbings[name])
         if _is_unknown(snapshot, name)
@@ -211,11 +199,6 @@ def _has_stopped(snapshot: Snapshot, node: str) -> bool:
     return plumbing is not None and plumbing.stopped
 
 
-def _under_way(doubts: Doubts | None) -> int:
-    """How many addresses a node is to let go of, and has not yet; 0 if nobody can tell."""
-    return len(doubts.addresses or ()) if doubts else 0
-
-
 def _is_unknown(snapshot: Snapshot, node: str) -> bool:
     """Whether its object was made again, with all that it granted, and its agent is silent since.
 
@@ -226,6 +209,29 @@ def _is_unknown(snapshot: Snapshot, node: str) -> bool:
     if plumbing.boot or plumbing.observed is not None or node not in snapshot.nodes:
         return False
     return not all(snapshot.is_gone(node, where) for where in plumbing.grants)
+
+
+def _strict_interfaces(units: Mapping[str, Unit]) -> frozenset[str]:
+    used = {unit.topology.name: unit.topology for unit in units.values() if unit.topology}
+    placements = (topology.placement for topology in used.values())
+    return frozenset(where.interface for where in placements if where.fencing == "Strict")
+
+
+def _fenced(
+    where: Placement, plumbing: Plumbing, snapshot: Snapshot, strict: frozenset[str]
+) -> Placement:
+    """The placement with the fencing that is in force on this node and interface (O5).
+
+    One interface has one fencing: strict, if one of its Topologies is, or if there is no witness.
+    It is changed only once the agent has acted on the spec as it stands: what both the spec and
+    the agent call strict must never have been anything else in between.
+    """
+    known = {w.fencing for w in plumbing.grants if w.interface == where.interface}
+    if known and not plumbing.acted:
+        return where._replace(fencing="Segment" if "Segment" in known else "Strict")
+    witnessed = where.interface in snapshot.witnessed.get(plumbing.node, ())
+    is_strict = where.interface in strict or not witnessed
+    return where._replace(fencing="Strict" if is_strict else "Segment")
 
 
 def _doubts(known: Doubts | None, plumbing: Plumbing, *, is_heard: bool) -> Doubts:

@@ -44,10 +44,11 @@ class Silence:
 
 
 class Rejection(NamedTuple):
-    """Why an object, or a node, is not taken; the message names the object and the field."""
+    """Why an object, or a node, is not taken."""
 
     reason: Reason
     message: str
+    """A sentence that names the object and the field."""
 
 
 Service = tuple[str, str]
@@ -88,6 +89,7 @@ class Entity:
     services: frozenset[Service] = frozenset()
     selector: Selector = ()
     adaptive: bool = False
+    """Whether adaptive delivery uses it."""
     asked: tuple[Asked, ...] = ()
     unread: tuple[str, ...] = ()
     """What is wrong with its annotations: a sentence each."""
@@ -230,8 +232,6 @@ class Snapshot:
     fencing: Fencing = "Segment"
     """What a Topology has that says nothing of it."""
     max_aliases: int = 10240
-    portion: int = 1024
-    """So many addresses a node that serves them hands over at a time (`portions`)."""
     balance: int | None = None
     """How many may be moved at this moment to even out the load: 0: one in twenty; None: none."""
 

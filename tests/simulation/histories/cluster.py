@@ -40,14 +40,12 @@ ENTITIES = tuple(key for key in OBJECTS if key.kind != "Topology")
 class Cluster:
     """Everything that there is."""
 
-    def __init__(
-        self, weak: Weak = frozenset(), hidden: frozenset[str] = frozenset(), portion: int = 1024
-    ) -> None:
+    def __init__(self, weak: Weak = frozenset(), hidden: frozenset[str] = frozenset()) -> None:
         self.clock = Clock()
         self.api = ApiServer(self.clock)
         dead_man = -FOR_EVER if "dead-man" in weak else DEFAULTS.dead_man
         self.network = Network(self.clock, dead_man, hidden=hidden)
-        self.around = Surroundings(self.clock, self.api, self.network, weak, portion)
+        self.around = Surroundings(self.clock, self.api, self.network, weak)
         self.around.hear = self._hear
         self.agents: dict[str, TurningAgent] = {}
         self.replicas: dict[str, DecidingReplica] = {}

@@ -27,8 +27,6 @@ class Surroundings:
     api: ApiServer
     network: Network
     weak: Weak = frozenset()
-    portion: int = 1024
-    """So many addresses a node hands over at a time."""
     hear: Callable[[Beat | Sight, int], None] = lambda *_: None
     """Brings a datagram to a replica, by its number."""
 

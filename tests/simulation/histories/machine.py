@@ -43,16 +43,10 @@ class Histories(RuleBasedStateMachine):
     """How often each kind of thing has happened, and what else is worth counting."""
     longest: dict[str, float] = {}
 
-    @initialize(
-        hidden=st.sampled_from((frozenset(), frozenset({"eth1"}))),
-        portion=st.sampled_from((1024, 1)),
-    )
-    def begin(self, hidden: frozenset[str], portion: int = 1024) -> None:
-        """A cluster at rest, with a segment perhaps whose nodes do not hear each other.
-
-        Addresses may move together, or one after the other.
-        """
-        self.cluster = Cluster(self.weak, hidden, portion)
+    @initialize(hidden=st.sampled_from((frozenset(), frozenset({"eth1"}))))
+    def begin(self, hidden: frozenset[str]) -> None:
+        """A cluster at rest, with a segment perhaps whose nodes do not hear each other."""
+        self.cluster = Cluster(self.weak, hidden)
         self.watchman = Watchman(self.cluster)
         self.reasons = Reasons(self.cluster)
         self.is_over = False

@@ -135,7 +135,6 @@ class DecidingReplica(Replica):
         if is_time:
             self._balanced = self.now
         snapshot = self._outlook.snapshot(0 if is_time else None)
-        snapshot = replace(snapshot, portion=self.around.portion)
         is_next = self._must_hurry and self._decided is not None
         if is_next:  # what people ask for since comes later
             snapshot = replace(snapshot, **self._asked)
