@@ -200,8 +200,10 @@ class Handover:
             tools.fence.release(may)  # whoever does not get as far as the clock has no permission
             raise
         tools.announcer.plumbed(by_placement(tools.specs.grant.wanted, may), time.monotonic())
-        if clock.now() >= before:
-            self._mute_again(may)
+        while may and clock.now() >= before:  # a newer acknowledgement may have come meanwhile
+            still, before = tools.judge.permission(facts, may)
+            self._mute_again(may - still)
+            may = still
 
     def _make_audible(
         self, addresses: frozenset[str], before: float, batch: Batch
@@ -223,6 +225,8 @@ class Handover:
 
     def _mute_again(self, addresses: frozenset[str]) -> None:
         """These were armed too late."""
+        if not addresses:
+            return
         self._tools.fence.release(addresses)
         self._tools.metrics.late.inc(len(addresses))
         log.info("muted again, since it has taken too long: %s", listed(addresses))

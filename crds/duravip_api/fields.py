@@ -27,6 +27,10 @@ def rules(*pairs: tuple[str, str]) -> dict[str, Any]:
 ATOMIC = {"x-kubernetes-list-type": "atomic"}
 """One writer replaces the whole list; per-item ownership costs 5-8 times the server's time."""
 
+UNCHECKED = {"x-kubernetes-preserve-unknown-fields": True}
+"""The API server takes the field as it is, without a look at each item. It would look at all of
+them with every write of the object, whoever writes what: 4000 cost it 20 ms of 45."""
+
 
 def listed_by(*keys: str) -> dict[str, Any]:
     """A list in which every item is found by these fields (which must be required)."""

@@ -12,6 +12,7 @@ from pydantic import Field
 from duravip_api.conditions import Conditions
 from duravip_api.fields import (
     ATOMIC,
+    UNCHECKED,
     InterfaceName,
     Message,
     Model,
@@ -101,8 +102,8 @@ class NodePlumbingStatus(Model):
         list[AddressText],
         Field(
             max_length=16384,
-            description="Every address that this node serves.",
-            json_schema_extra=ATOMIC,
+            description="Every address that this node serves, a list of strings.",
+            json_schema_extra=UNCHECKED,
         ),
     ] = []
     served_count: Annotated[int, Field(ge=0, description="How many it serves.")] = 0

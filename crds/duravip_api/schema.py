@@ -10,6 +10,7 @@ from typing import Any
 Schema = dict[str, Any]
 
 _DROPPED = {"title", "examples", "discriminator", "$defs", "propertyNames"}
+_UNCHECKED = "x-kubernetes-preserve-unknown-fields"
 _NESTED = {"items", "additionalProperties"}
 _REFUSED = {"prefixItems", "oneOf", "allOf", "const", "exclusiveMinimum", "exclusiveMaximum"}
 
@@ -30,6 +31,8 @@ def _converted(node: Schema, definitions: Schema) -> Schema:
     if unknown:
         raise TypeError(f"{sorted(unknown)} has no structural form: {node}")
     out = {key: value for key, value in node.items() if key not in _DROPPED}
+    if out.get(_UNCHECKED):
+        return {key: value for key, value in out.items() if key in {"description", _UNCHECKED}}
     if "properties" in node:
         out["properties"] = {
             name: _converted(sub, definitions) for name, sub in node["properties"].items()
