@@ -16,7 +16,8 @@ A6  An interface without a link has nothing armed.
 A7  Under strict fencing an address is armed only as long as the operator counts on that.
 
 Acting takes time, and a process may be stopped at any point of it. So every permission has an end:
-act, then read the clock, and undo it when that is past (`Verdict.arm_before`, `deadman.is_late`).
+act, then read the clock, and undo it when that is past (`Verdict.arm_before`, `deadman.is_late`),
+unless the rules, asked anew, permit at that very moment what was done.
 All times are in seconds, on one clock of the caller's choice that also runs while it sleeps.
 """
 
