@@ -105,19 +105,20 @@ def grouped(addresses: Iterable[str]) -> list[str]:
     For example `10.1.1.1,3,7-10.1.1.9` is `10.1.1.1,3,7-9`. The API server takes 10 microseconds
     for each item of a list, so that five thousand would be the longest part of a fail-over.
     """
-    found: list[str] = []
-    start = ""
+    found: list[list[str]] = []
+    start, length = "", 0
     for item in ranges(addresses):
         first, dash, last = item.partition("-")
         head = _head(first)
-        part = first.removeprefix(head) + dash + last.removeprefix(head)
-        is_alike = head == start and (not dash or _head(last) == head)
-        if is_alike and len(found[-1]) + len(part) < LONGEST_ITEM:
-            found[-1] += f",{part}"
-        else:
-            found.append(item)
-            start = head
-    return found
+        if head == start and (not dash or _head(last) == head):
+            part = item.replace(head, "") if dash else first[len(head) :]
+            length += len(part) + 1
+            if length < LONGEST_ITEM:
+                found[-1].append(part)
+                continue
+        found.append([item])
+        start, length = head, len(item)
+    return list(map(",".join, found))
 
 
 def _head(address: str) -> str:

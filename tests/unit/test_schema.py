@@ -18,16 +18,26 @@ def _fields(schema: dict[str, Any], path: str = "") -> list[tuple[str, dict[str,
     return found
 
 
-FIELDS = [
-    pytest.param(sub, id=f"{kind.model.__name__}{path}")
+FIELDS = {
+    f"{kind.model.__name__}{path}": sub
     for kind in KINDS
     for path, sub in _fields(definition(kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"])
-]
+}
+UNCHECKED = {"NodePlumbing.status.served"}
+"""Written by machines, so long that a check of each item would be felt."""
 
 
-@pytest.mark.parametrize("field", FIELDS)
-def test_every_field_is_described_and_bounded(field: dict[str, Any]) -> None:
+def test_only_what_is_too_long_for_it_is_not_checked() -> None:
+    known = {path for path, field in FIELDS.items() if "type" not in field}
+    assert known == UNCHECKED
+
+
+@pytest.mark.parametrize("path", FIELDS)
+def test_every_field_is_described_and_bounded(path: str) -> None:
+    field = FIELDS[path]
     assert field["description"]
+    if path in UNCHECKED:
+        return
     assert field["type"] != "array" or "maxItems" in field
     if field["type"] == "string" and "enum" not in field:
         assert "maxLength" in field
