@@ -116,12 +116,15 @@ def node(body: Body) -> Node:
 
 def plumbing(body: Body) -> Plumbing:
     """A NodePlumbing. What cannot be read counts as absent: the next write mends it."""
-    status = _lenient(NodePlumbingStatus, body.get("status"))
+    said = body.get("status")
+    status = _lenient(NodePlumbingStatus, said)
+    # Not to be read is not to be empty, and the API server does not check this field.
+    is_lost = isinstance(said, Mapping) and bool(said.get("served")) and not status.served
     ready = next((c for c in status.conditions if c.type == "Ready"), None)
     reported = Plumbing(
         node=str((body.get("metadata") or {}).get("name", "")),
         listening=listeners_in(status.listening),
-        observed=status.observed_generation,
+        observed=None if is_lost else status.observed_generation,
         served=frozenset(status.served),
         strict=frozenset(status.strict),
         failures={failure.address: failure.message for failure in status.failures},

@@ -1,0 +1,29 @@
+"""What an agent says that it serves, when that cannot be read: nobody else may take it then."""
+
+import pytest
+
+from duravip_operator.core import handover, parsing
+from duravip_operator.core.snapshot import Plumbing
+
+ADDRESS = "10.1.1.1"
+
+
+def said(served: object) -> Plumbing:
+    """A NodePlumbing whose agent has acted on the spec as it stands."""
+    status = {"observedGeneration": 3, "agent": {"version": "1", "boot": "b"}, "served": served}
+    return parsing.plumbing({"metadata": {"name": "n1", "generation": 3}, "status": status})
+
+
+@pytest.mark.parametrize("served", [[ADDRESS, 7], ADDRESS, {ADDRESS: True}, 7])
+def test_what_cannot_be_read_is_not_taken_for_nothing(served: object) -> None:
+    found = said(served)
+    assert not found.acted
+    before = handover.Doubts("", 3, frozenset({ADDRESS}))
+    known = handover.after_write({"n1": before}, found, found)
+    assert known["n1"].about(ADDRESS)
+
+
+@pytest.mark.parametrize("served", [[], [ADDRESS]])
+def test_what_can_be_read_is_believed(served: list[str]) -> None:
+    assert said(served).acted
+    assert said(served).served == frozenset(served)
