@@ -29,7 +29,7 @@ ATOMIC = {"x-kubernetes-list-type": "atomic"}
 
 UNCHECKED = {"x-kubernetes-preserve-unknown-fields": True}
 """The API server takes the field as it is, without a look at each item. It would look at all of
-them with every write of the object, whoever writes what: 4000 cost it 20 ms of 45."""
+them with every write of the object, whoever writes what: 4000 cost it 20 ms of 50."""
 
 
 def listed_by(*keys: str) -> dict[str, Any]:
