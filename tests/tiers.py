@@ -13,11 +13,15 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 12
+COMPUTING = {"unit"}
+"""Tiers whose tests only compute, and for long enough: they are shared out to all processors."""
 
 
 def run(tier: str) -> bool:
     """Run one tier; whether it passed."""
     command = [sys.executable, "-m", "pytest", "-q", "--durations=3", f"tests/{tier}"]
+    if tier in COMPUTING:
+        command += ["--numprocesses=auto"]
     if tier == "lint":
         command = ["make", "--no-print-directory", "lint"]
     print(f"--- {tier}", flush=True)

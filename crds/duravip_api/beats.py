@@ -6,7 +6,7 @@ a line: the first one signs, all of them are accepted, so that a key can be chan
 
 import hmac
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, TypeVar
 
@@ -82,6 +82,8 @@ class Sight:
     """Seconds since this scout last heard the suspect answer there; -1 = not that it remembers."""
 
 
+_compact = json.JSONEncoder(separators=(",", ":")).encode
+
 Datagram = TypeVar("Datagram", Beat, Ack, Look, Sight)
 
 
@@ -105,8 +107,9 @@ def keys_in(content: str) -> tuple[bytes, ...]:
 
 def sealed(datagram: Beat | Ack | Look | Sight, keys: tuple[bytes, ...]) -> bytes:
     """Turn it into bytes, signed with the first key."""
-    fields = {"is": type(datagram).__name__, **asdict(datagram)}
-    body = json.dumps(fields, separators=(",", ":")).encode()
+    kind = type(datagram)
+    said = {name: getattr(datagram, name) for name in kind.__dataclass_fields__}
+    body = _compact({"is": kind.__name__, **said}).encode()
     return _signature(body, keys[0]) + body
 
 
