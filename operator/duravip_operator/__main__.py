@@ -82,7 +82,11 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
 
     pulse = Pulse(settings, wake, hear, metrics)
     elector = Elector(settings, wake, lambda: caches.highest_epoch)
-    members = Members(settings, wake, lambda: elector.epoch is not None)
+
+    def leads() -> bool:
+        return elector.epoch is not None
+
+    members = Members(settings, wake, leads)
     statuses = StatusWriter(cluster, metrics)
     events = Events(settings, metrics, stopping, statuses.is_at_rest)
     reporting = Reporting(statuses, events, metrics)
@@ -96,7 +100,7 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     server = Server(settings.http_listen, metrics.registry, served)
     pulse.start(lambda: elector.until)
     server.start()
-    Informers(settings, caches, stopping).start()
+    Informers(settings, caches, stopping, leads).start()
     elector.start()
     members.start()
     statuses.start()

@@ -6,7 +6,7 @@ What people write comes through kopf (`handlers`), which misses deletions after 
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from functools import partial
 from threading import Event, Thread
@@ -22,6 +22,7 @@ from duravip_operator.caches import Caches, Kind
 from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.cluster.requests import ApiError, client_for, listed, translated
 from duravip_operator.settings import Settings
+from duravip_operator.standby import Standby
 
 __all__ = ["Caches", "Informers"]
 
@@ -48,7 +49,9 @@ nothing: a frozen connection is noticed after that. Bookmarks come every minute.
 class Informers:
     """Feeds the caches from threads of its own, for ever."""
 
-    def __init__(self, settings: Settings, into: Caches, stopping: Event) -> None:
+    def __init__(
+        self, settings: Settings, into: Caches, stopping: Event, leads: Callable[[], bool]
+    ) -> None:
         client = client_for(settings.kubeconfig)
         custom = CustomObjectsApi(client)
         self._lists: dict[Kind, Callable[..., object]] = {
@@ -59,6 +62,7 @@ class Informers:
         self._lists["Node"] = CoreV1Api(client).list_node
         self._caches = into
         self._stopping = stopping
+        self._standby = Standby(leads, stopping)
         self._running: list[Any] = []
 
     def start(self) -> None:
@@ -66,7 +70,7 @@ class Informers:
         sweep = Sweep(self._lists, self._caches, self._stopping)
         for kind in LATE:
             watch = _Watch(kind, self._lists[kind], self._caches, sweep.hurry, self._stopping)
-            self._running.append(watch.start())
+            self._running.append(watch.start(self._standby.stand_back))
         Thread(target=sweep.run, name="sweep", daemon=True).start()
 
     def stop(self) -> None:
@@ -171,16 +175,21 @@ class _Watch:
         self._pause = 0.0
         self._is_troubled = False
 
-    def start(self) -> Any:
-        """Begin to watch; gives the informer."""
+    def start(self, on_event: Callable[[], None]) -> Any:
+        """Begin to watch; gives the informer. `on_event` is called before each event is read."""
 
         # Without the annotation the library forgets the resourceVersion that it has reached.
         def asked(**options: Any) -> object:
             return self._watched(options) if options.get("watch") else self._listed(options)
 
         informer = _informer(asked, key_func=lambda body: body["metadata"]["name"])
-        informer.add_event_handler(ADDED, partial(self._caches.put, self._kind))
-        informer.add_event_handler(MODIFIED, partial(self._caches.put, self._kind))
+
+        def put(body: Mapping[str, Any]) -> None:
+            on_event()
+            self._caches.put(self._kind, body)
+
+        informer.add_event_handler(ADDED, put)
+        informer.add_event_handler(MODIFIED, put)
         informer.add_event_handler(DELETED, partial(self._caches.drop, self._kind))
         informer.add_event_handler(ERROR, self._failed)
         informer.start()

@@ -68,6 +68,23 @@ def test_a_spec_is_written_once_for_each_version_that_was_read(
     assert read(cluster).epoch == 2
 
 
+def test_nobody_keeps_account_of_who_wrote_which_field(
+    lab: Lab, cluster: Cluster, known: Plumbing
+) -> None:
+    def account() -> object:
+        body = cluster.read_plumbing("written")
+        assert body is not None
+        return body["metadata"].get("managedFields")
+
+    assert account()
+    assert cluster.write_spec(known, {"epoch": 2}) is not None
+    lab.kubectl(
+        *("patch", "nodeplumbing", "written", "--subresource=status", "--type=merge"),
+        *("-p", json.dumps({"status": {"epoch": 1}})),
+    )
+    assert not account()
+
+
 def test_a_write_does_not_mind_a_new_status(lab: Lab, cluster: Cluster, known: Plumbing) -> None:
     patch = json.dumps({"status": {"epoch": 1}})
     options = ["--subresource=status", "--type=merge", "-p", patch]

@@ -34,7 +34,7 @@ def watched(lab: Lab, folder: Path, play: Callable[[Caches], Awaitable[None]]) -
         cluster = Cluster(given, metrics)
         caches = Caches(lambda: None, cluster.read_plumbing)
         stop, stopping = asyncio.Event(), Event()
-        informers = Informers(given, caches, stopping)
+        informers = Informers(given, caches, stopping, lambda: True)
         informers.start()
         kopf = asyncio.create_task(handlers.served(given, caches, metrics, stop))
         try:

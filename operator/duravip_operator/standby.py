@@ -1,0 +1,30 @@
+"""Keeps a replica that does not lead out of the way of a fail-over.
+
+What is written then, it has to read too: thousands of addresses for each node. It does so when
+that is over, since until then those who take the addresses need the processors. A replica that
+comes to lead finds out what it has not read yet: its first writes are conditional on it.
+"""
+
+import time
+from collections.abc import Callable
+from threading import Event
+from typing import Final
+
+LATE: Final = 0.5
+"""How long it waits, in seconds."""
+EVERY: Final = 2.0
+"""So long it then reads whatever comes."""
+
+
+class Standby:
+    """For the threads of watches, which it stops."""
+
+    def __init__(self, leads: Callable[[], bool], stopping: Event) -> None:
+        self._leads, self._stopping = leads, stopping
+        self._ready_until = 0.0
+
+    def stand_back(self) -> None:
+        """Wait before something is read, unless this replica leads or has waited just now."""
+        if not self._leads() and time.monotonic() >= self._ready_until:
+            self._stopping.wait(LATE)
+            self._ready_until = time.monotonic() + EVERY
