@@ -34,7 +34,10 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """Sent back by every replica; and again, unasked, when the leader has changed the spec."""
+    """Sent back by the leader, and now and then by every other replica.
+
+    And again, unasked, when the leader has changed the spec.
+    """
 
     boot: str
     seq: int

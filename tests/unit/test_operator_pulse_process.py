@@ -14,6 +14,7 @@ from duravip_api.beats import Ack, keys_in, opened
 from duravip_operator.core.snapshot import Hearing
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Heard, Pulse
+from duravip_operator.pulse.process import SELDOM
 from duravip_operator.settings import SettingsError, parsed
 from unit.pulse_agent import KEY, Agent, beating, pid_of, played, quiet
 
@@ -58,6 +59,27 @@ def test_a_beat_is_answered_with_what_the_leader_says(key: Path) -> None:
         assert answers[-1] == said(agent, 12)
         pulse.tell(None, {}, {})
         await beating(agent, lambda: (ack := last()) is not None and not ack.leader)
+
+    played(key, play)
+
+
+def test_of_those_that_do_not_lead_agents_hear_seldom(key: Path) -> None:
+    async def play(pulse: Pulse, agent: Agent) -> None:
+        await beating(agent, lambda: "n1" in pulse.beats())
+        agent.answers()
+        first, seqs = agent.seq, set()
+
+        def answered() -> set[int]:
+            seqs.update(answer.seq for answer in agent.answers())
+            return seqs
+
+        for _ in range(10 * SELDOM):
+            agent.beat()
+            await asyncio.sleep(0.01)
+            answered()
+        wanted = {seq for seq in range(first + 1, agent.seq + 1) if seq % SELDOM == 0}
+        await quiet(lambda: wanted <= answered())
+        assert seqs <= wanted | {first}
 
     played(key, play)
 

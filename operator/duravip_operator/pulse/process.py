@@ -36,6 +36,9 @@ LATE: Final = 0.02
 SAID_EVERY: Final = 0.01
 SEEN_EVERY: Final = 0.1
 RECKONED_EVERY: Final = 1.0
+SELDOM: Final = 5
+"""A replica that does not lead answers one in so many beats: its answers prove nothing, and to be
+woken by them is a part of what an agent costs a node at rest."""
 DRAINED_AT_ONCE: Final = 5000
 NICE: Final = -15
 
@@ -164,6 +167,8 @@ class Process:
     def _answer(self, beat: Beat) -> None:
         generation = self._generations.get(beat.node, 0)
         leads = self._leader and time.monotonic() < self._leads_until
+        if not leads and beat.seq % SELDOM:
+            return
         ack = Ack(beat.boot, beat.seq, leads, self._epoch, generation, self._token)
         self._send(ack, self._senders[beat.node])
 
