@@ -100,6 +100,16 @@ def test_who_never_answered_has_no_outage_and_who_fell_silent_has_one_without_an
     assert answers.outages == [(1, 1.001, None, 9)]
 
 
+def test_who_answers_the_last_ping_late_is_not_taken_for_silent() -> None:
+    answers = Answers(2)
+    for index in range(2):
+        answers.heard(index, 0, sent=1.0, time=1.001)
+    answers.heard(0, 2, sent=1.2, time=1.2 + 2 * TIMELY)
+    answers.heard(1, 1, sent=1.1, time=1.1 + 2 * TIMELY)
+    answers.end(3)
+    assert answers.outages == [(0, 1.001, 1.2 + 2 * TIMELY, 2), (1, 1.001, None, 2)]
+
+
 def test_every_batch_is_sent_once_in_each_round() -> None:
     rounds = Rounds(batches=3, period=0.3, start=0.0)
     assert [rounds.take(rounds.due) for _ in range(4)] == [0, 1, 2, 0]

@@ -73,6 +73,8 @@ class Answers:
     """(address, last answer before, first answer after, pings lost)."""
     first: list[float | None] = field(default_factory=list)
     _last: list[tuple[int, float]] = field(default_factory=list)
+    _late: dict[int, tuple[int, float]] = field(default_factory=dict)
+    """Of an address, the newest sweep that was answered too late, and when."""
 
     def __post_init__(self) -> None:
         self.first = [None] * self.count
@@ -81,7 +83,10 @@ class Answers:
     def heard(self, index: int, sweep: int, sent: float, time: float) -> None:
         """Note the answer to the address's ping of this sweep."""
         last, when = self._last[index]
-        if sweep <= last or time > sent + TIMELY:
+        if sweep <= last:
+            return
+        if time > sent + TIMELY:
+            self._late[index] = (sweep, time)
             return
         if self.first[index] is None:
             self.first[index] = time
@@ -90,10 +95,15 @@ class Answers:
         self._last[index] = (sweep, time)
 
     def end(self, sweeps: int) -> None:
-        """All answers are in, of so many sweeps: who is silent has an outage without an end."""
+        """All answers are in, of so many sweeps: who is silent has an outage without an end.
+
+        Who has answered the last ping, if late, is not silent: no other ping could show that.
+        """
         for index, (last, when) in enumerate(self._last):
             if self.first[index] is not None and last < sweeps - 1:
-                self.outages.append((index, when, None, sweeps - 1 - last))
+                late, time = self._late.get(index, (-1, 0.0))
+                until = time if late == sweeps - 1 else None
+                self.outages.append((index, when, until, sweeps - 1 - last))
 
 
 def as_facts(claims: Claims, answers: Answers) -> dict[str, Any]:
