@@ -27,9 +27,9 @@ log = logging.getLogger(__name__)
 DEBOUNCE = 0.005
 """Events that come within this many seconds of one another are answered by one pass."""
 
-PATIENCE = 0.2
+PATIENCE = 0.5
 """A pass after our own writes waits for so long: when nodes have let go, or have taken, they say
-so before there is anything else to decide."""
+so before there is anything else to decide. While thousands are taken it would be in their way."""
 
 WORST_PAUSE = 5.0
 """The longest pause after passes that failed, in seconds."""
