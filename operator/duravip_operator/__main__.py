@@ -83,10 +83,10 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     pulse = Pulse(settings, wake, hear, metrics)
     elector = Elector(settings, wake, lambda: caches.highest_epoch)
 
-    def leads() -> bool:
+    def is_leading() -> bool:
         return elector.epoch is not None
 
-    members = Members(settings, wake, leads)
+    members = Members(settings, wake, is_leading)
     statuses = StatusWriter(cluster, metrics)
     events = Events(settings, metrics, stopping, statuses.is_at_rest)
     reporting = Reporting(statuses, events, metrics)
@@ -100,7 +100,7 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     server = Server(settings.http_listen, metrics.registry, served)
     pulse.start(lambda: elector.until)
     server.start()
-    Informers(settings, caches, stopping, leads).start()
+    Informers(settings, caches, stopping, is_leading).start()
     elector.start()
     members.start()
     statuses.start()

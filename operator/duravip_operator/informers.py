@@ -50,7 +50,7 @@ class Informers:
     """Feeds the caches from threads of its own, for ever."""
 
     def __init__(
-        self, settings: Settings, into: Caches, stopping: Event, leads: Callable[[], bool]
+        self, settings: Settings, into: Caches, stopping: Event, is_leading: Callable[[], bool]
     ) -> None:
         client = client_for(settings.kubeconfig)
         custom = CustomObjectsApi(client)
@@ -62,7 +62,7 @@ class Informers:
         self._lists["Node"] = CoreV1Api(client).list_node
         self._caches = into
         self._stopping = stopping
-        self._standby = Standby(leads, stopping)
+        self._standby = Standby(is_leading, stopping)
         self._running: list[Any] = []
 
     def start(self) -> None:

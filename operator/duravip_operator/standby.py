@@ -19,12 +19,17 @@ EVERY: Final = 2.0
 class Standby:
     """For the threads of watches, which it stops."""
 
-    def __init__(self, leads: Callable[[], bool], stopping: Event) -> None:
-        self._leads, self._stopping = leads, stopping
+    def __init__(
+        self,
+        is_leading: Callable[[], bool],
+        stopping: Event,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._is_leading, self._stopping, self._clock = is_leading, stopping, clock
         self._ready_until = 0.0
 
     def stand_back(self) -> None:
         """Wait before something is read, unless this replica leads or has waited just now."""
-        if not self._leads() and time.monotonic() >= self._ready_until:
+        if not self._is_leading() and self._clock() >= self._ready_until:
             self._stopping.wait(LATE)
-            self._ready_until = time.monotonic() + EVERY
+            self._ready_until = self._clock() + EVERY

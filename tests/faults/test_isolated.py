@@ -37,8 +37,7 @@ def running(lab: Lab) -> Fleet:
 @pytest.fixture
 def isolated(lab: Lab, running: Fleet) -> Fleet:
     for node in lab.nodes:
-        if not node.is_on:
-            node.power_on()
+        node.ensure_on()
     isolate(lab)  # a port that is plugged in anew is not, and one look through it is remembered
     bring_back(lab, running)
     wait_until(lambda: are_fenced(lab, "Strict"), "every node is strictly fenced", 60)

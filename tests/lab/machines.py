@@ -67,6 +67,11 @@ class Machine:
         """Whether it runs; a frozen one does."""
         return processes.first_of(self._namespace) is not None
 
+    def ensure_on(self) -> None:
+        """Power it on, unless it is on already."""
+        if not self.is_on:
+            self.power_on()
+
     def power_on(self) -> None:
         """Plug it in and start it; ready for programs when this returns."""
         if self._namespace.exists():

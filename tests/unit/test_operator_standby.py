@@ -1,11 +1,9 @@
 """A replica that does not lead reads what is written amid a fail-over when that is over."""
 
-from collections.abc import Iterator
 from threading import Event
 
 import pytest
 
-from duravip_operator import standby
 from duravip_operator.standby import EVERY, LATE, Standby
 
 
@@ -14,10 +12,9 @@ class Watch:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch, *, leads: bool) -> None:
         self.now, self.leads = 100.0, leads
-        monkeypatch.setattr(standby.time, "monotonic", lambda: self.now)
         stopping = Event()
         monkeypatch.setattr(stopping, "wait", self._waited)
-        self._standby = Standby(lambda: self.leads, stopping)
+        self._standby = Standby(lambda: self.leads, stopping, lambda: self.now)
 
     def _waited(self, seconds: float) -> bool:
         self.now += seconds
@@ -31,7 +28,7 @@ class Watch:
 
 
 @pytest.fixture
-def watch(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
+def watch(monkeypatch: pytest.MonkeyPatch) -> Watch:
     return Watch(monkeypatch, leads=False)
 
 

@@ -92,8 +92,7 @@ class DuraVip:
             self.fleet.agents[VICTIM].wait()
             self._is_ending = False
         for node in self._lab.nodes:
-            if not node.is_on:
-                node.power_on()
+            node.ensure_on()
             if not self.fleet.agents[node.name].is_running:
                 self.fleet.start_agent(node.name)
         self.operators.place(*(TOGETHER if case == "leader-and-owner" else ELSEWHERE))

@@ -67,7 +67,7 @@ class Keepalived:
     def serve(self, count: int) -> None:
         """Start it anew everywhere, with so many addresses."""
         for node in self._lab.nodes:
-            self._power_on(node)  # the cell before this one may have ended with a crash
+            node.ensure_on()  # the cell before this one may have ended with a crash
             self._end(node)
         self._count = count
         for node in self._lab.nodes:
@@ -76,7 +76,7 @@ class Keepalived:
     def settle(self, case: str) -> None:  # noqa: ARG002 (all cases begin alike)
         """Start what does not run, and wait until every address is at home, and nowhere else."""
         for node in self._lab.nodes:
-            self._power_on(node)
+            node.ensure_on()
             running = self._running.get(node.name)
             if running is None or not running.is_running or self._is_ending_on(node):
                 self._end(node)
@@ -94,10 +94,6 @@ class Keepalived:
     def log(self) -> Iterator[Line]:
         """It logs no milliseconds."""
         return iter(())
-
-    def _power_on(self, node: Machine) -> None:
-        if not node.is_on:
-            node.power_on()
 
     def _begin(self, node: Machine) -> None:
         files = {f"--{use}": node.folder / f"keepalived.{use}" for use in ("pid", "vrrp_pid")}
