@@ -102,7 +102,7 @@ class Cluster:
             raise
 
     def create_plumbing(self, node: str, spec: Body) -> Plumbing | None:
-        """Make the NodePlumbing of a node; None when there is one already."""
+        """Make the NodePlumbing of a node; None when there is one, maybe by an unanswered try."""
         body = {
             "apiVersion": API_VERSION,
             "kind": "NodePlumbing",
