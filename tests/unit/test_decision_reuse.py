@@ -18,6 +18,8 @@ SMALLER = parsing.topology(
     {"metadata": {"name": "part"}, "spec": {"cidr": "10.1.1.0/29", "interface": "eth1"}}
 )
 GATED = replace(LAN, namespaces=frozenset({"default"}), selector=(("zone", "a"),))
+OTHERWISE = replace(LAN, generation=2, excludes_foreign=True)
+"""The same addresses for the same people, but not on the same nodes."""
 Edit = Callable[[Snapshot, int], Snapshot]
 
 
@@ -35,7 +37,10 @@ def _delete(snapshot: Snapshot, number: int) -> Snapshot:
 
 
 def _split_block(snapshot: Snapshot, number: int) -> Snapshot:
-    blocks = ((LAN,), (LAN, SMALLER), (), (replace(LAN),), (GATED,))
+    blocks = (
+        *((LAN,), (LAN, SMALLER), (), (replace(LAN),), (GATED,)),
+        *((OTHERWISE,), (OTHERWISE, SMALLER), (replace(LAN, selector=GATED.selector),)),
+    )
     return replace(snapshot, topologies=blocks[number % len(blocks)])
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from duravip_api.addresses import numbered
 from duravip_api.reasons import Reason
-from duravip_operator.core.snapshot import Fencing, Rejection, Topology
+from duravip_operator.core.snapshot import Fencing, Rejection, Selector, Topology
 
 BITS = {4: 32, 6: 128}
 
@@ -27,6 +27,15 @@ class Blocks:
             if found:
                 return found
         return None
+
+    @property
+    def shape(self) -> frozenset[tuple[str, str, Selector, frozenset[str] | None]]:
+        """As long as it is the same, every address has the same Topology for the same people."""
+        return frozenset(
+            (topology.name, topology.cidr, topology.selector, topology.namespaces)
+            for topology in self.judged
+            if not topology.rejection
+        )
 
 
 def blocks(topologies: Iterable[Topology], fencing: Fencing) -> Blocks:
