@@ -80,7 +80,10 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     def hear(node: str) -> None:
         loop.hear(node)
 
-    pulse = Pulse(settings, wake, hear, metrics)
+    def fear() -> None:
+        loop.fear()
+
+    pulse = Pulse(settings, wake, hear, fear, metrics)
     elector = Elector(settings, wake, lambda: caches.highest_epoch)
 
     def is_leading() -> bool:

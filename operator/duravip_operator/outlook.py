@@ -2,12 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from duravip_operator.caches import Caches
 from duravip_operator.core import handover
-from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
+from duravip_operator.core.snapshot import Hearing, Plumbing, Silence, Snapshot
 from duravip_operator.pulse import View
 from duravip_operator.settings import Settings
 
@@ -64,6 +64,20 @@ class Outlook:
             fencing=self.settings.fencing,
             max_aliases=self.settings.max_aliases,
             balance=balance,
+        )
+
+    def feared(self, suspected: Mapping[str, Silence]) -> Snapshot:
+        """What will be known if these are gone from wherever they are granted anything."""
+        known, plumbings = self.snapshot(), self.caches.plumbings
+        lost = {
+            name: replace(silence, gone=frozenset(w.interface for w in plumbings[name].grants))
+            for name, silence in suspected.items()
+            if name in plumbings
+        }
+        return replace(
+            known,
+            hearing={**known.hearing, **dict.fromkeys(lost, Hearing.SILENT)},
+            silences={**known.silences, **lost},
         )
 
     def has_let_go(self, plumbing: Plumbing) -> bool:

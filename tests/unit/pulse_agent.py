@@ -70,7 +70,7 @@ def played(key: Path, play: Callable[[Pulse, Agent], Awaitable[None]]) -> None:
     async def run() -> None:
         given = ["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]
         settings = parsed([*given, f"--pulse-key-file={key}", *OPTIONS])
-        pulse = Pulse(settings, lambda: None, lambda _: None, Metrics("test"))
+        pulse = Pulse(settings, lambda: None, lambda _: None, lambda: None, Metrics("test"))
         pulse.start()
         agent = Agent(pulse.port)
         try:

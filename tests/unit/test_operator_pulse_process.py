@@ -195,7 +195,7 @@ from duravip_operator.pulse import Pulse
 from duravip_operator.settings import parsed
 async def run():
     pulse = Pulse(parsed(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1",
-        "--pulse-key-file={key}"]), lambda: None, lambda _: None, Metrics("test"))
+        "--pulse-key-file={key}"]), lambda: None, lambda _: None, lambda: None, Metrics("test"))
     pulse.start()
     await asyncio.sleep(0.5)
     with open(f"/proc/{{os.getpid()}}/task/{{os.getpid()}}/children") as children:
@@ -223,6 +223,6 @@ def test_an_address_that_is_taken_is_a_wrong_setting(key: Path) -> None:
         listen = f"--pulse-listen=127.0.0.1:{pulse.port}"
         settings = parsed([listen, "--pulse-advertise=h:1", f"--pulse-key-file={key}"])
         with pytest.raises(SettingsError, match="--pulse-listen: cannot listen on 127"):
-            Pulse(settings, lambda: None, lambda _: None, Metrics("test")).start()
+            Pulse(settings, lambda: None, lambda _: None, lambda: None, Metrics("test")).start()
 
     played(key, play)

@@ -35,6 +35,11 @@ class News:
             del self._held[name]
         return not fallen.isdisjoint(self._held)
 
+    def suspected(self, now: float) -> dict[str, Silence]:
+        """What is known of the silence of those that are kept back."""
+        held = [name for name, (_, until) in self._held.items() if now < until]
+        return {name: self.known.silences[name] for name in held}
+
     def shown(self, now: float) -> View:
         """What others are to see of it."""
         held = {name: was for name, (was, until) in self._held.items() if now < until}

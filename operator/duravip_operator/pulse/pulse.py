@@ -5,16 +5,16 @@ import json
 import logging
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
-from typing import Any, Final
+from typing import Final
 
 from duravip_operator.core.handover import Heard
-from duravip_operator.endpoints import endpoint
+from duravip_operator.core.snapshot import Silence
 from duravip_operator.metrics import Metrics
+from duravip_operator.pulse.child import bound, started
 from duravip_operator.pulse.messages import (
     Message,
     View,
@@ -26,12 +26,9 @@ from duravip_operator.pulse.messages import (
 from duravip_operator.pulse.news import LOOKING_TAKES, News, log_changes
 from duravip_operator.pulse.roster import Entry, Roster, said
 from duravip_operator.pulse.tally import Tally
-from duravip_operator.settings import Settings, SettingsError
+from duravip_operator.settings import Settings
 
 log = logging.getLogger(__name__)
-
-RECEIVE_BUFFER: Final = 4 * 1024 * 1024
-"""Bytes of beats that wait while the process does not run: as much as the kernel allows."""
 
 LONGEST_LINE: Final = 16 * 1024 * 1024
 FIRST_PAUSE: Final = 0.05
@@ -51,11 +48,15 @@ class Pulse:
         settings: Settings,
         on_change: Callable[[], None],
         on_beat: Callable[[str], None],
+        on_suspicion: Callable[[], None],
         metrics: Metrics,
     ) -> None:
-        """`on_change`: the view changes, or an agent has started anew; `on_beat`: of this node."""
+        """`on_change`: the view changes, or an agent has started anew; `on_beat`: of this node;
+        `on_suspicion`: it is asked after nodes that have just fallen silent.
+        """  # noqa: D205
         self._settings = settings
         self._on_change, self._on_beat = on_change, on_beat
+        self._on_suspicion = on_suspicion
         self._tally = Tally(metrics)
         self._metrics = metrics
         self._news = News()
@@ -77,7 +78,7 @@ class Pulse:
         `leads_until` says when our leadership ends by the monotonic clock, if we lead: should
         this process stand still then, the other one must not go on to speak for a leader.
         """
-        self._socket = _bound(self._settings.pulse_listen)
+        self._socket = bound(self._settings.pulse_listen)
         self._leads_until = leads_until
         running, prolonging = self._keep_running(self._socket), self._prolong()
         self._tasks = [asyncio.create_task(work) for work in (running, prolonging)]
@@ -99,6 +100,10 @@ class Pulse:
     def view(self) -> View:
         """What is known now."""
         return self._view
+
+    def suspected(self) -> Mapping[str, Silence]:
+        """Those after whom it is asked at this moment, and that are not shown as silent yet."""
+        return self._news.suspected(time.monotonic())
 
     def beats(self) -> Mapping[str, Heard]:
         """What the last beat of each agent has said."""
@@ -153,7 +158,7 @@ class Pulse:
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                self._process = _started(self._settings, udp, theirs)
+                self._process = started(self._settings, udp, theirs)
             reader, self._pipe = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
             self._send({"resume": view_said(self._news.known)})
             lead = {"lead": self._lead, "until": self._end()}
@@ -188,6 +193,7 @@ class Pulse:
         now = time.monotonic()
         if self._news.take(after, now):
             asyncio.get_running_loop().call_later(LOOKING_TAKES, self._look)
+            asyncio.get_running_loop().call_soon(self._on_suspicion)
         boots = {name: heard.boot for name, heard in self._beats.items()}
         beats = {name: Heard(*fields) for name, fields in message.get("beats", {}).items()}
         self._beats |= beats
@@ -215,35 +221,3 @@ class Pulse:
 
 def _roster_said(changes: Mapping[str, Entry | None]) -> Message:
     return {name: None if entry is None else said(entry) for name, entry in changes.items()}
-
-
-def _bound(listen: str) -> socket.socket:
-    host, port = endpoint(listen)
-    try:
-        family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
-        udp = socket.socket(family, socket.SOCK_DGRAM)
-        try:
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            udp.bind(where)
-        except OSError:
-            udp.close()
-            raise
-    except OSError as error:
-        raise SettingsError(f"--pulse-listen: cannot listen on {listen}: {error}") from error
-    return udp
-
-
-def _started(
-    settings: Settings, udp: socket.socket, pipe: socket.socket
-) -> subprocess.Popen[bytes]:
-    how: dict[str, Any] = {
-        "socket": udp.fileno(),
-        "key_file": str(settings.pulse_key_file),
-        "mature": settings.mature,
-        "suspect_after": settings.suspect_after,
-    }
-    module = "duravip_operator.pulse.process"
-    command = [sys.executable, "-m", module, json.dumps(how)]
-    return subprocess.Popen(  # noqa: S603 - our own program
-        command, stdin=pipe.fileno(), pass_fds=[udp.fileno()]
-    )

@@ -1,0 +1,54 @@
+"""The pass that follows from a crash, made while the neighbours of a silent node are still asked.
+
+A decision follows from what is known and from nothing else. So when what was assumed, that the
+node is gone, is known a moment later, and nothing else has changed, the decision that was made
+from it stands. Otherwise it is forgotten.
+"""
+
+from dataclasses import dataclass
+from operator import is_
+
+from duravip_operator.core import decision, handover
+from duravip_operator.core.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class _Made:
+    snapshot: Snapshot
+    memory: handover.Memory
+    last: decision.Decision | None
+    decided: decision.Decision
+
+    def is_from(
+        self, snapshot: Snapshot, memory: handover.Memory, last: decision.Decision | None
+    ) -> bool:
+        """Whether it was made from all of this."""
+        if self.last is not last or self.snapshot != snapshot or self.memory != memory:
+            return False
+        # Two versions of an object are equal although their statuses differ.
+        return all(map(is_, self.snapshot.entities, snapshot.entities)) and all(
+            map(is_, self.snapshot.topologies, snapshot.topologies)
+        )
+
+
+class Foresight:
+    """Makes every decision, some of them ahead of time."""
+
+    def __init__(self) -> None:
+        self._made: _Made | None = None
+
+    def foresee(
+        self, snapshot: Snapshot, memory: handover.Memory, last: decision.Decision
+    ) -> None:
+        """Decide what follows if the world comes to be so."""
+        memory = handover.remembered(memory, snapshot)
+        self._made = _Made(snapshot, memory, last, decision.decided(snapshot, memory, last))
+
+    def decided(
+        self, snapshot: Snapshot, memory: handover.Memory, last: decision.Decision | None
+    ) -> decision.Decision:
+        """As `decision.decided`; at once if it was foreseen."""
+        made, self._made = self._made, None
+        if made and made.is_from(snapshot, memory, last):
+            return made.decided
+        return decision.decided(snapshot, memory, last)
