@@ -8,9 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duravip_api.reasons import State
-from duravip_operator.core import decision, parsing
+from duravip_operator.core import decision, election, parsing
 from duravip_operator.core.election import holders_of
-from duravip_operator.core.snapshot import Entity, Snapshot
+from duravip_operator.core.eligibility import Eligibility
+from duravip_operator.core.snapshot import Entity, Silence, Snapshot
 from unit.random_clusters import NODES, NUMBERS, cluster, entities, entity, settled
 
 THOUSAND = settings(max_examples=1000, derandomize=True, database=None)
@@ -67,6 +68,25 @@ def test_only_what_an_edited_object_concerns_moves(
     concerned |= {one.address for one in (*rest, *old, *new) if one.name in named}
     company = _with_company(concerned, before) | _with_company(concerned, changed)
     assert _moved(before, changed) <= company
+
+
+@THOUSAND
+@given(OBJECTS, FATES, FATES, st.booleans(), st.booleans())
+def test_what_is_alike_is_elected_as_if_each_were_looked_at(
+    numbers: list[int], fates: tuple[int, ...], later: tuple[int, ...], hiccups: bool, again: bool
+) -> None:
+    before = settled(cluster(entities(numbers), fates))
+    last = decision.decided(before, {})
+    now = replace(cluster(before.entities, later), plumbings=before.plumbings)
+    if hiccups:
+        now = replace(now, silences=dict.fromkeys(now.silences, Silence()))
+    if again:  # somebody has written into a NodePlumbing what another one grants
+        twice = replace(now.plumbings["n1"], grants=now.plumbings["n2"].grants)
+        now = replace(now, plumbings={**now.plumbings, "n1": twice})
+    asked, holders, known = last.wanted.parties, election.holders_of(now), last.choices
+    together = election.elected(asked, holders, Eligibility(now), known)
+    each = election.elected(replace(asked, alike=()), holders, Eligibility(now), known)
+    assert together == each
 
 
 @THOUSAND

@@ -14,7 +14,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from duravip_api.reasons import MoveReason, Reason
-from duravip_operator.core.election import Choice, Choices, Party
+from duravip_operator.core.election import Choice, Choices
+from duravip_operator.core.parties import Party
 from duravip_operator.core.snapshot import Hearing, Snapshot
 
 Nodes = frozenset[str]
@@ -44,14 +45,13 @@ class _Kind(NamedTuple):
 
 def balanced(
     choices: dict[str, Choice],
-    parties: Iterable[Party],
+    led: Mapping[str, Party],
     holders: Mapping[str, str],
     snapshot: Snapshot,
 ) -> dict[str, Choice]:
-    """The same choices after one round, when this is the moment for one."""
+    """The same choices after one round, when this is the moment for one; `led`: all parties."""
     if snapshot.balance is None or not _is_calm(choices, holders, snapshot):
         return choices
-    led = {party.leader.address: party for party in parties}
     load = Counter(choice.owner for choice in choices.values() if choice.owner)
     movable = _movable(led.values(), choices, snapshot)
     changed = dict(choices)

@@ -13,6 +13,7 @@ from duravip_operator.core import (
     election,
     follows,
     handover,
+    parties,
     services,
     topologies,
     verdicts,
@@ -35,7 +36,7 @@ class Wanted:
     alone: conflicts.Judged
     """The units before it is looked at who follows whom."""
     blocks: topologies.Blocks
-    parties: tuple[election.Party, ...]
+    parties: parties.Parties
     advice: Mapping[str, tuple[Advisory, ...]]
     """What single entities are advised, by uid."""
     ports: tuple[str, ...]
@@ -112,7 +113,7 @@ def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None =
     holders = election.holders_of(snapshot)
     before = last.choices if last else election.NONE_YET
     elected = election.elected(wanted.parties, holders, eligibility, before)
-    choices = balancing.balanced(elected, wanted.parties, holders, snapshot)
+    choices = balancing.balanced(elected, wanted.parties.by_leader, holders, snapshot)
     plans, waiting = handover.plans(wanted.units, choices, snapshot, memory)
     return Decision(
         wanted=wanted,
@@ -145,7 +146,7 @@ def _wanted(snapshot: Snapshot, last: Decision | None) -> Wanted:
         refused=judged.refused,
         alone=alone,
         blocks=blocks,
-        parties=election.parties(judged.units),
+        parties=parties.parties(judged.units),
         advice=advisories.advisories(judged.units, snapshot.entities),
         ports=services.ports(judged.units.values()),
     )

@@ -15,8 +15,7 @@ For each party, a leader with its followers, in the order of addresses:
 The result depends on the facts alone, never on the order in which they arrived.
 """
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from duravip_api.reasons import MoveReason, Reason
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.eligibility import Eligibility, Eligible
 from duravip_operator.core.loads import Loads
+from duravip_operator.core.parties import Parties, Party
 from duravip_operator.core.snapshot import Snapshot
 
 _CAUSES = {
@@ -59,33 +59,8 @@ Choices = Mapping[str, Choice]
 NONE_YET: Choices = MappingProxyType({})
 
 
-class Party(NamedTuple):
-    """A leader with its followers: they are elected as one."""
-
-    leader: Unit
-    followers: tuple[Unit, ...]
-
-    @property
-    def weight(self) -> int:
-        """How many addresses it brings to its owner."""
-        return 1 + len(self.followers)
-
-
-def parties(units: Mapping[str, Unit]) -> tuple[Party, ...]:
-    """All that an owner is to be found for, in the order of addresses."""
-    followers: dict[str, list[Unit]] = defaultdict(list)
-    for unit in units.values():
-        if unit.leader and unit.electable:
-            followers[unit.leader].append(unit)
-    for led in followers.values():
-        led.sort(key=lambda unit: numbered(unit.address))
-    leaders = [unit for unit in units.values() if not unit.leader and unit.electable]
-    leaders.sort(key=lambda unit: numbered(unit.address))
-    return tuple(Party(unit, tuple(followers.get(unit.address, ()))) for unit in leaders)
-
-
 def elected(
-    asked: Iterable[Party],
+    asked: Parties,
     holders: Mapping[str, str],
     eligibility: Eligibility,
     last: Choices = NONE_YET,
@@ -96,10 +71,11 @@ def elected(
     what the last decision chose.
     """
     made = _Made(eligibility.snapshot.max_aliases)
+    _keep(made, asked, len(holders), eligibility)
     waiting: list[_Open] = []
-    for party in asked:
-        leader = party.leader
-        holder = holders.get(leader.address, "")
+    for address in sorted(asked.by_leader.keys() - made.choices.keys(), key=numbered):
+        party = asked.by_leader[address]
+        leader, holder = party.leader, holders.get(address, "")
         eligible = eligibility.of(*party)
         owner = _settled(leader, eligible, holder)
         if owner:
@@ -132,6 +108,23 @@ def holders_of(snapshot: Snapshot) -> dict[str, str]:
             granted = granted.difference(holders) | (granted & plumbing.served)
         holders.update(dict.fromkeys(granted, name))
     return holders
+
+
+def _keep(made: "_Made", asked: Parties, held: int, eligibility: Eligibility) -> None:
+    """Most addresses stay where they are, and nothing is to be known of the single one for that.
+
+    Not if any of the `held` ones has two holders: then each is looked at.
+    """
+    granted = {name: p.granted for name, p in eligibility.snapshot.plumbings.items()}
+    if sum(map(len, granted.values())) != held:
+        return
+    for unit, addresses in asked.alike:
+        eligible = eligibility.of_all_like(unit)
+        if eligible is None:
+            return
+        preferred = {unit.preference} & eligible.may_take
+        for node in sorted(preferred or eligible.may_keep):
+            made.keep(node, eligible, addresses & granted[node])
 
 
 class _Open(NamedTuple):
@@ -185,6 +178,13 @@ class _Made:
         self._loads = Loads(most)
         self._alike: dict[tuple[str, int, int], Choice] = {}
         """Most addresses of a node share one Choice: by owner, Eligible and cause."""
+
+    def keep(self, owner: str, eligible: Eligible, addresses: frozenset[str]) -> None:
+        """All of these stay, and nothing goes with them."""
+        if addresses:
+            self._loads.add(owner, len(addresses))
+            choice = self._choice(owner, eligible, MoveReason.ELECTED)
+            self.choices.update(dict.fromkeys(addresses, choice))
 
     def place_for(self, one: _Open) -> str:
         """The owner of a party that is not settled; empty when there is none."""

@@ -102,6 +102,13 @@ class Eligibility:
             return found
         return self._without_failing(found, (unit, *followers))
 
+    def of_all_like(self, unit: Unit) -> Eligible | None:
+        """The nodes that may hold any unit with its Topology and selectors.
+
+        None when that differs from one to the other: not where foreign nodes are not excluded.
+        """
+        return self._alone(unit) if self._are_all_trusted else None
+
     def nodes_with(self, topology: Topology) -> int:
         """How many nodes could hold addresses of a block, were all agents well."""
         found = _eligible(self.snapshot, topology.placement, frozenset({topology.selector}))
