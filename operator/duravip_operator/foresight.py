@@ -5,7 +5,7 @@ node is gone, is known a moment later, and nothing else has changed, the decisio
 from it stands. Otherwise it is forgotten.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from operator import is_
 
 from duravip_operator.core import decision, handover
@@ -23,7 +23,8 @@ class _Made:
         self, snapshot: Snapshot, memory: handover.Memory, last: decision.Decision | None
     ) -> bool:
         """Whether it was made from all of this."""
-        if self.last is not last or self.snapshot != snapshot or self.memory != memory:
+        is_same = self.last is last and self.memory == memory
+        if not is_same or _looked_at(self.snapshot) != _looked_at(snapshot):
             return False
         # Two versions of an object are equal although their statuses differ.
         return all(map(is_, self.snapshot.entities, snapshot.entities)) and all(
@@ -52,3 +53,12 @@ class Foresight:
         if made and made.is_from(snapshot, memory, last):
             return made.decided
         return decision.decided(snapshot, memory, last)
+
+
+def _looked_at(snapshot: Snapshot) -> Snapshot:
+    """Without what no decision looks at: the wire where no address of ours is, or is to be."""
+    used = {topology.placement.interface for topology in snapshot.topologies}
+    for plumbing in snapshot.plumbings.values():
+        used |= {where.interface for where in plumbing.grants}
+    silences = snapshot.silences.items()
+    return replace(snapshot, silences={n: replace(s, gone=s.gone & used) for n, s in silences})

@@ -57,6 +57,14 @@ def test_what_has_come_true_is_not_decided_again(
     assert found.plans["n1"].addresses < REST.plumbings["n1"].granted
 
 
+def test_so_it_is_when_the_node_is_gone_from_where_nothing_is_granted_as_well(
+    foresight: Foresight, made: list[Snapshot]
+) -> None:
+    silence = replace(GONE, gone=ETH1 | {"eth0"})
+    foresight.decided(replace(CRASHED, silences={"n1": silence}), KNOWN, LAST)
+    assert not made
+
+
 def _with_another_entity(snapshot: Snapshot) -> Snapshot:
     return replace(snapshot, entities=(*snapshot.entities, entity(5000, 99)))
 
