@@ -104,8 +104,9 @@ VERBS: Final = {
     ),
     "simulate": Verb(
         "Tell which addresses would move, and where, if something happened",
-        "Nothing is changed. The operator's own election is run on the cluster as it is. Ends "
-        "with 1 when an address that has an owner would have none.",
+        "Nothing is changed. The operator's own election is run on the cluster as it is, without "
+        "manifests that its admission would refuse. Ends with 1 when there are any, or when an "
+        "address that has an owner would have none.",
         (("simulate --fail n1", "if n1 lost power"),
          ("simulate --drain n1 n2", "if both were drained"),
          ("simulate --apply new.yaml", "if these manifests were applied")),

@@ -106,6 +106,22 @@ def test_manifests_are_tried_out(capsys: pytest.CaptureFixture[str], tmp_path: P
     }
 
 
+def test_what_would_be_refused_is_named_and_left_out(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    old = {"kind": "DuraVIP", "name": "a", "spec": {"address": "10.1.1.1"}}
+    world = World({"nodes": ["n1", "n2"], "objects": [LAN, old]})
+    head = {"apiVersion": "duravip.io/v1alpha1", "kind": "DuraVIP"}
+    theft = {**head, "metadata": {"name": "a", "namespace": "other"}, "spec": old["spec"]}
+    new = {**head, "metadata": {"name": "b"}, "spec": {"address": "10.1.1.2"}}
+    file = tmp_path / "both.json"
+    file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": [theft, new]}))
+    code, found = _said(world, capsys, "--apply", str(file))
+    assert (code, [m["address"] for m in found["moves"]]) == (1, ["10.1.1.2"])
+    (why,) = found["refused"].values()
+    assert "DuraVIP other/a: spec.address: 10.1.1.1 belongs to DuraVIP default/a" in why
+
+
 def test_what_cannot_be_simulated_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
     memory = Memory(Node=[])
     assert run(["simulate"], lambda _: memory) == 2

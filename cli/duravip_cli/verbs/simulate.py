@@ -1,13 +1,15 @@
 """`simulate`: who would have which address if something happened."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from duravip_cli.call import Call
-from duravip_cli.core.documents import read
+from duravip_cli.core.documents import Document, read
 from duravip_cli.core.forecast import Forecast, drained, failed, forecast
 from duravip_cli.core.lists import Lists
 from duravip_cli.core.live import CAVEAT, view
 from duravip_cli.core.overlay import applied
+from duravip_cli.core.refusals import refusals
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.files import texts
 from duravip_cli.verbs.why import settled
@@ -22,7 +24,9 @@ def run(call: Call) -> Code:
     lists = call.everything()
     before = settled(call, lists).snapshot
     _insist(before, [*asked.fail, *asked.drain])
-    after = _applied(call, lists, before) if asked.apply else before
+    documents = _documents(call) if asked.apply else ()
+    refused = refusals(documents, lists)
+    after = _applied(lists, [d for d in documents if d.label not in refused], before)
     found = forecast(before, drained(failed(after, asked.fail), asked.drain))
     if call.output.is_json:
         call.output.json(
@@ -30,12 +34,15 @@ def run(call: Call) -> Code:
                 "moves": [change.as_json() for change in found.changes],
                 "unchanged": found.unchanged,
                 "load": found.load,
+                "refused": {label: why.message for label, why in refused.items()},
                 "note": CAVEAT,
             }
         )
     else:
+        for why in refused.values():
+            call.output.line(f"left out, since it would be refused: {why.message}")
         _print(call, found)
-    return Code.PROBLEM if found.is_loss else Code.FINE
+    return Code.PROBLEM if found.is_loss or refused else Code.FINE
 
 
 def _insist(snapshot: Snapshot, names: list[str]) -> None:
@@ -44,12 +51,18 @@ def _insist(snapshot: Snapshot, names: list[str]) -> None:
             raise CommandError(f"there is no node {name}")
 
 
-def _applied(call: Call, lists: Lists, before: Snapshot) -> Snapshot:
-    """The snapshot with the files in it; hearing stays what it was inferred to be."""
+def _documents(call: Call) -> tuple[Document, ...]:
     reading = read(texts(call.asked.apply), call.namespace or "default")
     if reading.problems:
         raise CommandError(f"{reading.problems[0].line} (see `kubectl duravip validate`)")
-    after = view(applied(lists, reading.documents)).snapshot
+    return tuple(reading.documents)
+
+
+def _applied(lists: Lists, documents: Sequence[Document], before: Snapshot) -> Snapshot:
+    """The snapshot with these in it; hearing stays what it was inferred to be."""
+    if not documents:
+        return before
+    after = view(applied(lists, documents)).snapshot
     return replace(before, entities=after.entities, topologies=after.topologies)
 
 
