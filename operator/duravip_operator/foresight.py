@@ -5,11 +5,18 @@ node is gone, is known a moment later, and nothing else has changed, the decisio
 from it stands. Otherwise it is forgotten.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from operator import is_
+from typing import Final
 
 from duravip_operator.core import decision, handover
 from duravip_operator.core.snapshot import Snapshot
+
+EVERY: Final = 1.0
+"""Seconds from one to the next: where a whole rack falls silent, node by node, nothing that is
+decided ahead comes true, and it would only keep the verdicts waiting."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +42,18 @@ class _Made:
 class Foresight:
     """Makes every decision, some of them ahead of time."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._due = clock()
         self._made: _Made | None = None
 
     def foresee(
         self, snapshot: Snapshot, memory: handover.Memory, last: decision.Decision
     ) -> None:
-        """Decide what follows if the world comes to be so."""
+        """Decide what follows if the world comes to be so, unless that was done just now."""
+        if self._clock() < self._due:
+            return
+        self._due = self._clock() + EVERY
         memory = handover.remembered(memory, snapshot)
         self._made = _Made(snapshot, memory, last, decision.decided(snapshot, memory, last))
 

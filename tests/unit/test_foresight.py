@@ -113,6 +113,20 @@ def test_what_was_foreseen_counts_once(foresight: Foresight, made: list[Snapshot
     assert len(made) == 1
 
 
+def test_where_many_fall_silent_only_the_first_is_decided_ahead(made: list[Snapshot]) -> None:
+    now = 100.0
+    foresight = Foresight(lambda: now)
+    for silent in (1, 2, 3):
+        names = [f"n{n}" for n in range(1, silent + 1)]
+        both = replace(CRASHED, silences=dict.fromkeys(names, GONE))
+        foresight.foresee(both, {}, LAST)
+        now += 0.1
+    assert [len(snapshot.silences) for snapshot in made] == [1]
+    now += 1
+    foresight.foresee(CRASHED, {}, LAST)
+    assert len(made) == 2
+
+
 def test_a_node_is_feared_to_be_gone_from_wherever_it_is_granted_anything() -> None:
     caches = Caches(lambda: None, lambda _: None, defer=lambda *_: None)
     for kind, things in ((caches.plumbings, REST.plumbings), (caches.nodes, REST.nodes)):
