@@ -1,8 +1,10 @@
 """Garbage is collected when a program says that nobody waits, and what stays is set aside."""
 
 import gc
+import resource
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +48,18 @@ def test_what_becomes_garbage_after_it_was_set_aside_is_found_in_the_end(
     monkeypatch.setattr("duravip_api.garbage.time.monotonic", lambda: float("inf"))
     garbage.tidy()
     assert knot() is None
+
+
+def test_what_was_given_back_goes_back_to_the_kernel() -> None:
+    blocks = [b"x" * 65536 for _ in range(500)]
+    end = b"x" * 65536  # behind all of them: by itself only what lies at the end is given back
+    del blocks
+    before = _resident()
+    Garbage().tidy()
+    assert before - _resident() > 20 << 20
+    assert end
+
+
+def _resident() -> int:
+    """The bytes of memory that this process occupies."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
