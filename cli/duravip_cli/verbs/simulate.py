@@ -25,7 +25,7 @@ def run(call: Call) -> Code:
     before = settled(call, lists).snapshot
     _insist(before, [*asked.fail, *asked.drain])
     documents = _documents(call) if asked.apply else ()
-    refused = refusals(documents, lists)
+    refused = refusals(documents, lists) if documents else {}
     after = _applied(lists, [d for d in documents if d.label not in refused], before)
     found = forecast(before, drained(failed(after, asked.fail), asked.drain))
     if call.output.is_json:

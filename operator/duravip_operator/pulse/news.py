@@ -37,16 +37,19 @@ class News:
 
     def suspected(self, now: float) -> dict[str, Silence]:
         """What is known of the silence of those that are kept back."""
-        held = [name for name, (_, until) in self._held.items() if now < until]
-        return {name: self.known.silences[name] for name in held}
+        return {name: self.known.silences[name] for name in self._kept_back(now)}
 
     def shown(self, now: float) -> View:
         """What others are to see of it."""
-        held = {name: was for name, (was, until) in self._held.items() if now < until}
+        held = self._kept_back(now)
         if not held:
             return self.known
         silences = {n: how for n, how in self.known.silences.items() if n not in held}
         return View({**self.known.hearing, **held}, silences, self.known.witnessed)
+
+    def _kept_back(self, now: float) -> dict[str, Hearing]:
+        """Those whose silence is not shown yet, and what is shown of them."""
+        return {name: was for name, (was, until) in self._held.items() if now < until}
 
 
 def _is_clear(silence: Silence | None) -> bool:
