@@ -9,7 +9,7 @@ from duravip_api.manifest import manifests
 from duravip_api.reasons import Reason
 
 ROOT = Path(__file__).resolve().parents[2]
-LONGEST = 250
+LONGEST = 400
 TRACKED = subprocess.run(
     ["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True
 ).stdout.split()
