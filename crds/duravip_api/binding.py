@@ -14,7 +14,10 @@ PREFERENCE = (
     "The name of the Node that should own the address whenever it can. It takes the address back "
     "when it returns. Absent: any node."
 )
-NODE_SELECTOR = "Labels of the Nodes that may hold the address. Absent: every Node."
+NODE_SELECTOR = (
+    "Labels of the Nodes that may hold the address; where several objects name it, a Node that "
+    "any of them admits may. Absent: every Node."
+)
 
 
 class BindingSpec(Model):

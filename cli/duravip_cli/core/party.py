@@ -7,7 +7,7 @@ from duravip_api import EXCLUDE_LABEL
 from duravip_api.reasons import Reason
 from duravip_cli.core.live import View
 from duravip_operator.core.conflicts import Unit
-from duravip_operator.core.eligibility import Eligibility, Eligible
+from duravip_operator.core.eligibility import Eligibility, Eligible, is_selected
 from duravip_operator.core.snapshot import Node, Snapshot
 
 
@@ -49,9 +49,11 @@ def detail(view: View, party: Party, name: str, reason: Reason) -> str:
 
 
 def _mismatches(party: Party, node: Node) -> list[str]:
-    asked = [(e.label, e.selector) for unit in party.units for e in unit.entities]
-    asked += [(f"Topology {u.topology.name}", u.topology.selector) for u in party.units
-              if u.topology]  # fmt: skip
+    asked = [(f"Topology {u.topology.name}", u.topology.selector) for u in party.units
+             if u.topology]  # fmt: skip
+    for unit in party.units:  # one of its entities is enough
+        if not any(is_selected(node, selector) for selector in unit.selectors):
+            asked += [(entity.label, entity.selector) for entity in unit.entities]
     return sorted(
         {
             f"{label} wants {key}={value}"

@@ -53,7 +53,7 @@ class Unit(NamedTuple):
     refusal: Rejection | None = None
     """Why nobody may hold it, although it is not broken."""
     selectors: frozenset[Selector] = frozenset()
-    """Its entities' and its Topology's: a node must match them all."""
+    """Its entities': a node must match any of them, and its Topology's besides."""
     topology: Topology | None = None
 
     @property
@@ -240,7 +240,7 @@ def _placed(unit: Unit, topology: Topology | None, broken: Rejection | None) -> 
         topology=topology,
         broken=broken,
         refusal=refusal,
-        selectors=_interned(frozenset((*selectors, topology.selector if topology else ()))),
+        selectors=_interned(frozenset(selectors)),
     )
 
 

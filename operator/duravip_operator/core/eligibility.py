@@ -1,11 +1,12 @@
 """Who may hold an address.
 
-A node may *take* an address when its agent has been heard for long enough, it matches every
-selector, and it has the Topology's interface up. It may *keep* one with less: an agent that is
-young, or suspected, has done nothing wrong. One that has only just been suspected still takes its
-share of what is new: otherwise every hiccup would make the shares uneven. A party, a leader with
-its followers, needs one node that may hold all of it. A node that has failed to hold an address
-for too long, or whose word cannot be trusted, is set aside as long as another one may have it.
+A node may *take* an address when its agent has been heard for long enough, it matches the
+Topology's selector and that of any entity of the unit, and it has the Topology's interface up. It
+may *keep* one with less: an agent that is young, or suspected, has done nothing wrong. One that
+has only just been suspected still takes its share of what is new: otherwise every hiccup would
+make the shares uneven. A party, a leader with its followers, needs one node that may hold all of
+it. A node that has failed to hold an address for too long, or whose word cannot be trusted, is set
+aside as long as another one may have it.
 
 Units with the same selectors and the same placement have the same answer, so it is found once for
 each kind of unit and not for each of ten thousand.
@@ -34,6 +35,7 @@ _BY_HEARING = {
 }
 
 NOBODY: frozenset[str] = frozenset()
+EVERY_NODE: frozenset[Selector] = frozenset({()})
 _Kind = tuple[str, frozenset[Selector], frozenset[str]]
 """Units of one kind have the same Topology, the same selectors and the same foreign nodes."""
 
@@ -111,12 +113,11 @@ class Eligibility:
 
     def nodes_with(self, topology: Topology) -> int:
         """How many nodes could hold addresses of a block, were all agents well."""
-        found = _eligible(self.snapshot, topology.placement, frozenset({topology.selector}))
-        return len(found.could_hold)
+        return len(_eligible(self.snapshot, topology, EVERY_NODE).could_hold)
 
     def nodes_unwitnessed(self, topology: Topology) -> list[str]:
         """The nodes that could take addresses of a block, but that no other node hears there."""
-        found = _eligible(self.snapshot, topology.placement, frozenset({topology.selector}))
+        found = _eligible(self.snapshot, topology, EVERY_NODE)
         interface, witnessed = topology.placement.interface, self.snapshot.witnessed
         return sorted(n for n in found.may_take if interface not in witnessed.get(n, ()))
 
@@ -146,17 +147,18 @@ class Eligibility:
         kind = (topology.name, unit.selectors, foreign)
         found = self._known.get(kind)
         if found is None:
-            found = _eligible(self.snapshot, topology.placement, unit.selectors, foreign)
+            found = _eligible(self.snapshot, topology, unit.selectors, foreign)
             self._known[kind] = found
         return found
 
 
 def _eligible(
     snapshot: Snapshot,
-    placement: Placement,
+    topology: Topology,
     selectors: frozenset[Selector],
     foreign: frozenset[str] = NOBODY,
 ) -> Eligible:
+    placement = topology.placement
     take: set[str] = set()
     keep: set[str] = set()
     lost: set[str] = set()
@@ -164,7 +166,7 @@ def _eligible(
     refusals: dict[str, Reason] = {}
     for name, plumbing in snapshot.plumbings.items():
         node = snapshot.nodes.get(name)
-        reason = _lasting_refusal(node, plumbing, placement.interface, selectors)
+        reason = _lasting_refusal(node, plumbing, topology, selectors)
         if reason is None and name in foreign:
             reason = Reason.CROSS_SUBNET
         hearing = snapshot.hearing.get(name, Hearing.UNHEARD)
@@ -217,7 +219,7 @@ def _is_hiccup(snapshot: Snapshot, node: str, placement: Placement) -> bool:
 
 
 def _lasting_refusal(
-    node: Node | None, plumbing: Plumbing, interface: str, selectors: frozenset[Selector]
+    node: Node | None, plumbing: Plumbing, topology: Topology, selectors: frozenset[Selector]
 ) -> Reason | None:
     """Why the node may not even keep what it has."""
     if node is None:
@@ -226,9 +228,10 @@ def _lasting_refusal(
         return Reason.NODE_EXCLUDED
     if plumbing.leaving or plumbing.stopped:
         return Reason.NODE_STOPPED
-    if not all(is_selected(node, selector) for selector in selectors):
+    admitted = any(is_selected(node, selector) for selector in selectors)
+    if not admitted or not is_selected(node, topology.selector):
         return Reason.SELECTOR_MISMATCH
-    nic = plumbing.nics.get(interface)
+    nic = plumbing.nics.get(topology.placement.interface)
     if nic is None:
         return Reason.INTERFACE_MISSING
     return None if nic.up and nic.carrier else Reason.INTERFACE_DOWN
