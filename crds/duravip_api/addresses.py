@@ -1,5 +1,6 @@
 """Addresses as numbers, and lists of them as the ranges that NodePlumbing carries."""
 
+import socket
 from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 from ipaddress import (
@@ -17,6 +18,9 @@ LONGEST_ITEM = 1024
 
 _TYPE_OF = {4: IPv4Address, 6: IPv6Address}
 _BYTES = {4: 4, 6: 16}
+_PLAIN_V6 = 48
+"""Whatever has no bits above these is an IPv4 address in some disguise, which libraries spell
+differently."""
 _OCTET = {str(number): number for number in range(256)}
 """IPv4 is read and spelled by hand: a fail-over waits for thousands of them."""
 
@@ -27,18 +31,31 @@ def parsed(address: str) -> IPv4Address | IPv6Address:
     return ip_address(address)
 
 
+def read(address: str) -> tuple[int, int]:
+    """As `numbered`, for what others have written: nothing is remembered of it."""
+    if ":" in address:
+        return _read_v6(address)
+    try:
+        first, second, third, fourth = [_OCTET[part] for part in address.split(".")]
+    except (ValueError, KeyError):
+        return 4, int(ip_address(address))  # says what is wrong
+    return 4, first << 24 | second << 16 | third << 8 | fourth
+
+
+def _read_v6(address: str) -> tuple[int, int]:
+    try:
+        return 6, int.from_bytes(socket.inet_pton(socket.AF_INET6, address), "big")
+    except (OSError, ValueError):
+        return 6, int(ip_address(address))  # says what is wrong
+
+
 @lru_cache(maxsize=65536)
 def numbered(address: str) -> tuple[int, int]:
     """`(family, number)` of an address: what it is compared and sorted by.
 
     Raises ValueError when it is no address.
     """
-    try:
-        first, second, third, fourth = [_OCTET[part] for part in address.split(".")]
-    except (ValueError, KeyError):
-        found = parsed(address)
-        return found.version, int(found)
-    return 4, first << 24 | second << 16 | third << 8 | fourth
+    return read(address)
 
 
 @lru_cache(maxsize=65536)
@@ -46,6 +63,8 @@ def text(family: int, number: int) -> str:
     """Turn `(family, number)` back into the canonical form of the address."""
     if family == 4 and not number >> 32:  # noqa: PLR2004 - IPv4
         return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    if family == 6 and number >> _PLAIN_V6 and not number >> 128:  # noqa: PLR2004 - IPv6
+        return socket.inet_ntop(socket.AF_INET6, number.to_bytes(16, "big"))
     return str(_TYPE_OF[family](number))
 
 
@@ -94,6 +113,32 @@ def spans(addresses: Iterable[str]) -> list[Span]:
     return [*found, Span(family, first, last)] if family else []
 
 
+def span(item: str) -> Span:
+    """The span that `first-last`, or a single address, names.
+
+    Nothing is remembered of it: it is others who write such items. Raises ValueError when it
+    cannot be read.
+    """
+    first, dash, last = item.partition("-")
+    family, low = read(first)
+    other, high = read(last) if dash else (family, low)
+    if other != family or high < low:
+        raise ValueError(f"cannot read the address range {item!r}")
+    return Span(family, low, high)
+
+
+def merged(found: Iterable[Span]) -> tuple[Span, ...]:
+    """The fewest spans that hold exactly what these hold, sorted."""
+    joint: list[Span] = []
+    for one in sorted(found):
+        before = joint[-1] if joint else None
+        if before and before.family == one.family and one.first <= before.last + 1:
+            joint[-1] = before._replace(last=max(before.last, one.last))
+        else:
+            joint.append(one)
+    return tuple(joint)
+
+
 def ranges(addresses: Iterable[str]) -> list[str]:
     """The shortest sorted list of `first-last` (or single addresses) that names exactly these."""
     return list(map(str, spans(addresses)))
@@ -126,16 +171,11 @@ def _head(address: str) -> str:
     return address[: max(address.rfind("."), address.rfind(":")) + 1]
 
 
-def first_of(item: str) -> str:
-    """The first address that an item names."""
-    return item.partition(",")[0].partition("-")[0]
-
-
 def _spelled_out(item: str) -> Iterator[tuple[str, str, str]]:
     """`(first, dash, last)` of each range of an item."""
     whole, *parts = item.split(",")
     yield whole.partition("-")
-    head = _head(first_of(item))
+    head = _head(whole.partition("-")[0])
     for part in parts:
         first, dash, last = part.partition("-")
         yield head + first, dash, head + last
@@ -144,14 +184,23 @@ def _spelled_out(item: str) -> Iterator[tuple[str, str, str]]:
 def expanded(listed: Iterable[str], limit: int = 16384) -> Iterator[str]:
     """Every address that a list of ranges, or of items of `grouped`, names.
 
-    Raises ValueError when a range is malformed or they name more than `limit` addresses.
+    Raises ValueError when an item is malformed, before any of its addresses, or when all of them
+    name more than `limit` addresses, those that are named twice counted twice.
     """
     left = limit
-    for item, first, dash, last in ((i, *found) for i in listed for found in _spelled_out(i)):
-        family, low = numbered(first)
-        other, high = numbered(last) if dash else (family, low)
-        left -= high - low + 1
-        if other != family or high < low or left < 0:
-            raise ValueError(f"cannot read the address range {item!r}")
-        for number in range(low, high + 1):
-            yield text(family, number)
+    for item in listed:
+        found = [_span(*parts, item) for parts in _spelled_out(item)]
+        left -= sum(one.last - one.first + 1 for one in found)
+        if left < 0:
+            raise ValueError(f"more addresses than can be read: {item!r}")
+        for family, low, high in found:
+            for number in range(low, high + 1):
+                yield text(family, number)
+
+
+def _span(first: str, dash: str, last: str, item: str) -> Span:
+    family, low = numbered(first)
+    other, high = numbered(last) if dash else (family, low)
+    if other != family or high < low:
+        raise ValueError(f"cannot read the address range {item!r}")
+    return Span(family, low, high)

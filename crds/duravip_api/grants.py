@@ -2,13 +2,45 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
+from duravip_api.addresses import expanded, numbered, text
 from duravip_api.fields import ATOMIC, Address, AddressRange, InterfaceName, Mask, Model
 from duravip_api.listening import MOST_PORTS
 
 PortName = Annotated[str, Field(max_length=9)]
 """A protocol and a port, e.g. `TCP/25`."""
+
+
+MOST_GRANTED = 16384
+"""Addresses that all entries of a spec name together. What goes beyond is not granted: a few bytes
+can name billions, and whoever reads them spells them out."""
+
+UNREAD_COUNTS = 64
+"""An item that cannot be read counts as so many addresses: it costs as much to find that out."""
+
+
+class Allowance:
+    """Spells out the items of a spec, until they name all the addresses that one may name."""
+
+    def __init__(self) -> None:
+        self.left = MOST_GRANTED
+
+    def spelled_out(self, item: str) -> list[str]:
+        """The addresses that an item names, those that it names twice twice.
+
+        Raises ValueError when it cannot be read, or names more than is left.
+        """
+        if self.left <= 0:
+            raise ValueError("the entries before it name too many addresses")
+        try:
+            is_single = "," not in item and "-" not in item
+            found = [text(*numbered(item))] if is_single else list(expanded([item], self.left))
+        except ValueError:
+            self.left -= max(UNREAD_COUNTS, item.count(",") + 1)
+            raise
+        self.left -= len(found)
+        return found
 
 
 class InterfaceGrant(Model):
@@ -35,16 +67,18 @@ class InterfaceGrant(Model):
     ] = "Segment"
     granted: Annotated[
         list[AddressRange],
+        FailFast(),
         Field(
-            max_length=16384,
+            max_length=MOST_GRANTED,
             description="The addresses: e.g. `10.1.1.1,3,7-9` for five of them.",
             json_schema_extra=ATOMIC,
         ),
     ] = []
     contested: Annotated[
         list[AddressRange],
+        FailFast(),
         Field(
-            max_length=16384,
+            max_length=MOST_GRANTED,
             description="More of them, to be taken only when nobody answers for them.",
             json_schema_extra=ATOMIC,
         ),

@@ -3,12 +3,16 @@
 A port is `TCP/25`. A listener is `TCP/25 0.0.0.0`, or `TCP/25 10.1.1.1-10.1.1.9` for sockets that
 are each bound to one of these; the port alone says that nobody listens there, and a port that is
 not named was not looked at.
+
+A node may write any range. Whoever reads it keeps its ends and never spells it out: seven
+kilobytes can name three million addresses.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from duravip_api.addresses import expanded, ranges
+from duravip_api.addresses import Span, merged, ranges, span
 
 ANY = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - what others are bound to
 """The address of a socket that takes whatever comes, by family."""
@@ -23,6 +27,26 @@ class Listener(NamedTuple):
     port: str
     address: str
     """What it is bound to; empty: nobody listens there."""
+
+
+class Port(NamedTuple):
+    """A port that was looked at, and what sockets on it are bound to."""
+
+    name: str
+    bound: tuple[Span, ...] = ()
+    """Sorted, none of them touching another; empty: nobody listens there."""
+
+    def takes(self, family: int, number: int) -> bool:
+        """Whether a socket is bound to this address."""
+        before = bisect_right(self.bound, (family, number, 1 << 128)) - 1
+        if before < 0:
+            return False
+        found = self.bound[before]
+        return found.family == family and found.last >= number
+
+
+Listening = tuple[Port, ...]
+"""All ports that a node has looked at, in the order of their names."""
 
 
 def port_named(protocol: str, number: int) -> str:
@@ -42,14 +66,14 @@ def listed(ports: Iterable[str], listeners: Iterable[Listener]) -> list[str]:
     return items[:MOST_LISTENERS]
 
 
-def listeners_in(items: Iterable[str]) -> frozenset[Listener]:
-    """Those that a list names; an item that cannot be read names none."""
-    found: set[Listener] = set()
+def listening_in(items: Iterable[str]) -> Listening:
+    """What a list says; an item that cannot be read says nothing."""
+    found: dict[str, list[Span]] = {}
     for item in items:
         port, _, addresses = item.partition(" ")
         try:
-            named = expanded([addresses]) if addresses else [""]
-            found.update(Listener(port, address) for address in named)
+            bound = [span(addresses)] if addresses else []
         except ValueError:
             continue
-    return frozenset(found)
+        found.setdefault(port, []).extend(bound)
+    return tuple(Port(port, merged(bound)) for port, bound in sorted(found.items()))

@@ -7,7 +7,7 @@ much on the one write that a fail-over waits for.
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import FailFast, Field
 
 from duravip_api.conditions import Conditions
 from duravip_api.fields import (
@@ -100,6 +100,7 @@ class NodePlumbingStatus(Model):
     agent: Annotated[Agent | None, Field(description="The program that reports.")] = None
     served: Annotated[
         list[AddressText],
+        FailFast(),
         Field(
             max_length=16384,
             description="Every address that this node serves, a list of strings.",

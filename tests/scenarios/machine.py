@@ -5,7 +5,7 @@ from typing import Any
 
 from duravip_api.addresses import expanded
 from duravip_api.beats import digest_of
-from duravip_api.listening import listed, listeners_in
+from duravip_api.listening import Listener, listed
 from duravip_operator.core.snapshot import Hearing, Silence
 
 Body = dict[str, Any]
@@ -58,7 +58,10 @@ class Machine:
         self.plumbing["status"] = {
             "observedGeneration": self.plumbing["metadata"]["generation"],
             "served": served,
-            "listening": listed(self.plumbing["spec"]["ports"], listeners_in(self.listening)),
+            "listening": listed(
+                self.plumbing["spec"]["ports"],
+                (Listener(*item.split(" ")) for item in self.listening),
+            ),
             "strict": [
                 item["name"]
                 for item in self.plumbing["spec"]["interfaces"]

@@ -12,7 +12,7 @@ from duravip_agent.core import sockets
 from duravip_agent.core.report import Readiness, Report, status_of
 from duravip_agent.core.sockets import Question
 from duravip_agent.listeners import Listeners
-from duravip_api.listening import ANY, Listener, listed, listeners_in
+from duravip_api.listening import ANY, Listener, Port, listed, listening_in
 from duravip_api.reasons import Reason
 
 TCP4, UDP6 = Question("TCP", socket.AF_INET), Question("UDP", socket.AF_INET6)
@@ -95,8 +95,13 @@ def test_sockets_on_neighbouring_addresses_share_an_item_and_silent_ports_are_na
     seen = [Listener("TCP/25", f"10.1.1.{n}") for n in (3, 1, 2)] + [Listener("TCP/25", "::")]
     ports = ("UDP/53", "TCP/25")
     assert listed(ports, seen) == ["TCP/25 10.1.1.1-10.1.1.3", "TCP/25 ::", "UDP/53"]
-    assert listeners_in(listed(ports, seen)) == {*seen, Listener("UDP/53", "")}
-    assert listeners_in(["TCP/25 x", "UDP/53 10.1.1.1"]) == {Listener("UDP/53", "10.1.1.1")}
+    smtp, dns = listening_in(listed(ports, seen))
+    assert dns == Port("UDP/53")
+    first = 0x0A010101
+    assert [n - first for n in range(first - 1, first + 5) if smtp.takes(4, n)] == [0, 1, 2]
+    assert smtp.takes(6, 0)
+    assert not smtp.takes(6, 1)
+    assert listening_in(["TCP/25 x", "UDP/53 10.1.1.1"]) == listening_in(["UDP/53 10.1.1.1"])
 
 
 def test_a_failure_says_since_when() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_api.listening import ANY, Listener
+from duravip_api.listening import ANY, Listener, listening_in
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.services import Services, ports
@@ -34,7 +34,10 @@ def everywhere(port: str, family: int = 4) -> Listener:
 def seen(**listening: set[Listener]) -> Snapshot:
     """A snapshot in which agents have looked at TCP/25 and have seen these."""
     looked = {Listener("TCP/25", "")}
-    plumbings = {n: Plumbing(n, listening=frozenset(s or looked)) for n, s in listening.items()}
+    plumbings = {
+        n: Plumbing(n, listening=listening_in(" ".join(filter(None, one)) for one in s or looked))
+        for n, s in listening.items()
+    }
     return Snapshot(nodes=NODES, plumbings=plumbings)
 
 
@@ -93,6 +96,14 @@ def test_a_socket_counts_when_it_takes_what_comes_to_the_address() -> None:
     assert not said(seen(n1=smtp, n2=own, n3=smtp), unit(entity(SMTP)))
     assert "none on n2" in said(seen(n1=smtp, n2=strange, n3=smtp), unit(entity(SMTP)))
     assert not said(seen(n1=strange, n2=set(), n3=set()), unit(entity(SMTP)))
+
+
+def test_a_range_counts_for_each_address_in_it_and_for_no_other() -> None:
+    smtp, some = {everywhere("TCP/25")}, {Listener("TCP/25", "10.0.0.0-10.1.1.1")}
+    more = {Listener("TCP/25", "10.1.1.2-10.255.255.255"), *some}
+    assert not said(seen(n1=smtp, n2=some, n3=more), unit(entity(SMTP)))
+    other = unit(entity(SMTP), address="10.1.1.2")
+    assert "none on n2" in said(seen(n1=smtp, n2=some, n3=more), other)
 
 
 def test_each_family_is_looked_at_by_itself() -> None:

@@ -4,13 +4,13 @@ An entry that cannot be read is left out, which means not granted, and named amo
 an address is held only when the spec says so beyond doubt.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from duravip_agent.core.fencing import Granted
-from duravip_api.addresses import expanded, first_of, numbered
-from duravip_api.grants import InterfaceGrant, NodePlumbingSpec
+from duravip_api.addresses import numbered
+from duravip_api.grants import Allowance, InterfaceGrant, NodePlumbingSpec
 
 LONGEST_NAME = 45
 """What fits into the field `address` of a failure."""
@@ -57,6 +57,7 @@ class _Reading:
     wanted: dict[str, Placement] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     shares: list[Granted] = field(default_factory=list)
+    allowance: Allowance = field(default_factory=Allowance)
 
 
 def grant_of(body: Mapping[str, Any]) -> Grant:
@@ -120,18 +121,24 @@ def _read(items: list[str], where: Placement, reading: _Reading) -> set[str]:
     """Add items of one list; gives back the addresses that are new."""
     new: set[str] = set()
     for item in items:
+        if reading.allowance.left <= 0:
+            reading.failures[item[:LONGEST_NAME]] = "the entries before it name too many addresses"
+            break
         try:
-            for address in _named_by(item, where.mask):
-                if address not in reading.wanted:
-                    reading.wanted[address] = where
-                    new.add(address)
+            found = _named_by(item, where.mask, reading.allowance)
         except ValueError as error:
             reading.failures[item[:LONGEST_NAME]] = f"the entry is not understood: {error}"
+            continue
+        for address in found:
+            if address not in reading.wanted:
+                reading.wanted[address] = where
+                new.add(address)
     return new
 
 
-def _named_by(item: str, mask: int) -> Iterator[str]:
-    family, _ = numbered(first_of(item))
+def _named_by(item: str, mask: int, allowance: Allowance) -> list[str]:
+    found = allowance.spelled_out(item)
+    family, _ = numbered(found[0])
     if mask > _LONGEST_MASK[family]:
         raise ValueError(f"a mask of {mask} does not fit the address")
-    return expanded([item])
+    return found

@@ -5,18 +5,20 @@ names the object and the field, and so can harm no other one. Every function her
 mapping whatever and returns.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from duravip_api import addresses
+from duravip_api import EXCLUDE_LABEL, addresses
 from duravip_api.binding import BindingSpec
 from duravip_api.duravip import DuraVIPSpec
-from duravip_api.grants import NodePlumbingSpec
-from duravip_api.listening import listeners_in, port_named
+from duravip_api.grants import MOST_GRANTED, Allowance, NodePlumbingSpec
+from duravip_api.listening import listening_in, port_named
 from duravip_api.nodeplumbing import NodePlumbingStatus
 from duravip_api.reasons import Reason
 from duravip_api.topology import TopologySpec
@@ -35,6 +37,9 @@ Body = Mapping[str, Any]
 Part = TypeVar("Part", NodePlumbingSpec, NodePlumbingStatus)
 LISTS_KNOWN = 32
 """Most of what a spec grants is in the next one too, and there are several who tell of each."""
+
+MOST_LABELS, MOST_ADDRESSES = 1024, 1024
+"""What is read of a Node."""
 
 RESERVED_NAMES = frozenset({"default", "#mmove"})
 
@@ -103,13 +108,23 @@ def topology(body: Body) -> Topology:
 
 
 def node(body: Body) -> Node:
-    """A Node: its labels and every address that Kubernetes knows of it."""
+    """A Node: its labels and every address that Kubernetes knows of it.
+
+    The node itself may write more than anybody needs. Of that the rest is left out, but never that
+    it is taken out by an administrator.
+    """
     meta = body.get("metadata") or {}
+    all_labels = meta.get("labels") or {}
+    labels = dict(islice(all_labels.items(), MOST_LABELS))
+    if EXCLUDE_LABEL in all_labels:
+        labels[EXCLUDE_LABEL] = all_labels[EXCLUDE_LABEL]
     listed = (body.get("status") or {}).get("addresses") or ()
-    canonical = (_canonical(str(item.get("address", ""))) for item in listed)
+    canonical = (
+        _canonical(str(item.get("address", ""))) for item in islice(listed, MOST_ADDRESSES)
+    )
     return Node(
         name=str(meta.get("name", "")),
-        labels=dict(meta.get("labels") or {}),
+        labels=labels,
         addresses=frozenset(filter(None, canonical)),
     )
 
@@ -123,7 +138,7 @@ def plumbing(body: Body) -> Plumbing:
     ready = next((c for c in status.conditions if c.type == "Ready"), None)
     reported = Plumbing(
         node=str((body.get("metadata") or {}).get("name", "")),
-        listening=listeners_in(status.listening),
+        listening=listening_in(status.listening),
         observed=None if is_lost else status.observed_generation,
         served=frozenset(status.served),
         strict=frozenset(status.strict),
@@ -141,13 +156,15 @@ def respecified(known: Plumbing, body: Body) -> Plumbing:
     meta = body.get("metadata") or {}
     spec = _lenient(NodePlumbingSpec, body.get("spec"))
     grants: dict[Placement, frozenset[str]] = {}
-    contested: frozenset[str] = frozenset()
+    contested: set[str] = set()
+    allowance = Allowance()
     for item in spec.interfaces:
         how = (item.arp_all_hosts, tuple(item.arp_targets), item.fencing)
         where = Placement(item.name, item.mask, *how)
-        asked = _expanded(tuple(item.contested))
-        contested |= asked
-        grants[where] = grants.get(where, frozenset()) | _expanded(tuple(item.granted)) | asked
+        asked = _expanded(tuple(item.contested), allowance)
+        free = _expanded(tuple(item.granted), allowance)
+        contested.update(asked)
+        grants[where] = grants.get(where, frozenset()) | free | asked
     return replace(
         known,
         uid=str(meta.get("uid", "")),
@@ -156,7 +173,7 @@ def respecified(known: Plumbing, body: Body) -> Plumbing:
         epoch=spec.epoch,
         pulse=tuple(spec.pulse),
         grants=grants,
-        contested=contested,
+        contested=frozenset(contested),
         counted=spec.granted_count,
         ports=tuple(spec.ports),
     )
@@ -222,14 +239,30 @@ def _canonical(address: str) -> str | None:
         return None
 
 
+def _expanded(listed: tuple[str, ...], allowance: Allowance) -> frozenset[str]:
+    """All that a list names, as far as it is allowed; most lists were read before."""
+    found, used = _spelled_out(listed)
+    if used > allowance.left:
+        return _read(listed, allowance)
+    allowance.left -= used
+    return found
+
+
 @lru_cache(LISTS_KNOWN)
-def _expanded(listed: tuple[str, ...]) -> frozenset[str]:
-    found: set[str] = set()
+def _spelled_out(listed: tuple[str, ...]) -> tuple[frozenset[str], int]:
+    """`(all that a list names, how much of what a spec may name that is)`."""
+    allowance = Allowance()
+    found = _read(listed, allowance)
+    return found, MOST_GRANTED - allowance.left
+
+
+def _read(listed: Iterable[str], allowance: Allowance) -> frozenset[str]:
+    found: list[str] = []
     for item in listed:
-        try:
-            found.update(addresses.expanded([item]))
-        except ValueError:
-            continue
+        if allowance.left <= 0:
+            break
+        with suppress(ValueError):
+            found += allowance.spelled_out(item)
     return frozenset(found)
 
 
@@ -243,5 +276,6 @@ def _lenient(model: type[Part], part: object) -> Part:
         try:
             return model.model_validate(fields)
         except ValidationError as error:
-            for wrong in error.errors():
-                fields.pop(str(wrong["loc"][0]), None)
+            wrong = error.errors(include_url=False, include_context=False, include_input=False)
+            for name in {str(one["loc"][0]) for one in wrong}:
+                fields.pop(name, None)

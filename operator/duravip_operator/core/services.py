@@ -12,21 +12,19 @@ No election looks at this.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 
 from duravip_api.addresses import numbered
-from duravip_api.listening import ANY, MOST_PORTS, Listener
+from duravip_api.listening import MOST_PORTS
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.eligibility import is_selected
+from duravip_operator.core.listeners import Nodes, listeners
 from duravip_operator.core.snapshot import Advisory, Selector, Service, Snapshot
 
-Nodes = frozenset[str]
 Offers = frozenset[tuple[Selector, frozenset[Service]]]
 
 MOST_NAMED = 5
-NOBODY: Nodes = frozenset()
 
 
 def ports(units: Iterable[Unit]) -> tuple[str, ...]:
@@ -36,26 +34,13 @@ def ports(units: Iterable[Unit]) -> tuple[str, ...]:
     return tuple(sorted(found)[:MOST_PORTS])
 
 
-@dataclass(frozen=True, slots=True)
-class _Sockets:
-    """Who listens, as the agents have seen it."""
-
-    looked: Mapping[str, Nodes]
-    """`{port: nodes whose agents have looked}`."""
-    bound: Mapping[Listener, Nodes]
-    """The nodes with such a socket."""
-    uneven: Mapping[int, frozenset[str]]
-    """By family, the ports on which not all nodes have a socket for all addresses, but some have
-    any: only these need a closer look."""
-
-
 class Services:
     """Answers for one snapshot."""
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._sockets = _seen(snapshot)
-        self._are_any_uneven = any(self._sockets.uneven.values())
+        self._listeners = listeners(snapshot.plumbings)
+        self._are_any_uneven = any(self._listeners.uneven.values())
         self._declared_known: dict[tuple[Selector, Offers], str] = {}
 
     def unsafe(self, unit: Unit, participants: Nodes) -> Advisory | None:
@@ -97,43 +82,19 @@ class Services:
         )
 
     def _observed(self, unit: Unit, participants: Nodes) -> str:
-        family, _ = numbered(unit.address)
-        uneven = self._sockets.uneven[family]
+        family, number = numbered(unit.address)
+        seen = self._listeners
+        uneven = seen.uneven[family]
         doubtful = [service for service in unit.services if service[0] in uneven]
         if not doubtful:
             return ""
         return _said(
             f"{_shown(service)} has a listener on {_named(nodes)}, none on {_named(among - nodes)}"
             for service in sorted(doubtful)
-            for among in [participants & self._sockets.looked[service[0]]]
-            for nodes in [self._listening(service[0], unit.address, family) & among]
+            for among in [participants & seen.looked[service[0]]]
+            for nodes in [seen.on(service[0], family, number) & among]
             if nodes and nodes != among
         )
-
-    def _listening(self, port: str, address: str, family: int) -> Nodes:
-        bound = self._sockets.bound
-        everywhere = bound.get(Listener(port, ANY[family]), NOBODY)
-        return everywhere | bound.get(Listener(port, address), NOBODY)
-
-
-def _seen(snapshot: Snapshot) -> _Sockets:
-    looked: dict[str, set[str]] = defaultdict(set)
-    bound: dict[Listener, set[str]] = defaultdict(set)
-    for name, plumbing in snapshot.plumbings.items():
-        for listener in plumbing.listening:
-            looked[listener.port].add(name)
-            if listener.address:
-                bound[listener].add(name)
-    uneven: dict[int, set[str]] = {family: set() for family in ANY}
-    for port, address in bound:
-        family, _ = numbered(address)
-        if bound.get(Listener(port, ANY[family])) != looked[port]:
-            uneven[family].add(port)
-    return _Sockets(
-        {port: frozenset(nodes) for port, nodes in looked.items()},
-        {listener: frozenset(nodes) for listener, nodes in bound.items()},
-        {family: frozenset(found) for family, found in uneven.items()},
-    )
 
 
 def _shown(service: Service) -> str:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.addresses import joined
-from duravip_api.listening import Listener
+from duravip_api.listening import Listening
 from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason
 
@@ -181,7 +181,7 @@ class Plumbing:
     failures: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[str, ...] = ()
     """Those that its agent is asked to look at."""
-    listening: frozenset[Listener] = frozenset()
+    listening: Listening = ()
     """Who listens on those that it has looked at."""
     counted: int | None = None
     """How many addresses the spec says that it grants; None = it was made here."""
