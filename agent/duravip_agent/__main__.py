@@ -17,6 +17,7 @@ from duravip_agent import logs, metrics, netlink, wire
 from duravip_agent.announcer import Announcer
 from duravip_agent.beat import Heart, Hooks
 from duravip_agent.cluster import Cluster, configuration_from
+from duravip_agent.connections import Connections
 from duravip_agent.core.deadman import Limits
 from duravip_agent.core.endpoints import endpoint
 from duravip_agent.core.observed import addresses_of
@@ -36,6 +37,7 @@ from duravip_agent.looks import Looks
 from duravip_agent.loop import Loop, Parts
 from duravip_agent.plumber import Plumber
 from duravip_agent.reader import Reader
+from duravip_agent.released import Released
 from duravip_agent.reporter import Reporter
 from duravip_agent.requests import Errands
 from duravip_agent.scout import Scout
@@ -115,6 +117,9 @@ def _work(
     identity = Identity(PROGRAM_VERSION, uuid.uuid4().hex)
     inbox, specs, scout = Inbox(), Specs(), Scout()
     fence, dead_man = _fence(settings, kernel)
+    connections = Connections(counted, lambda: fence.held)
+    released = Released(connections)
+    released.build()
     limits = Limits(settings.dead_man_after, CONTACT, STRICT_HOLD)
     lifeline = Lifeline(dead_man, limits, counted, lambda: inbox.put(ContactChanged()))
     looks = Looks(scout, identity.boot, counted)
@@ -130,14 +135,15 @@ def _work(
         fence=fence,
         lifeline=lifeline,
         judge=Judge(Sources(specs, lifeline, lambda: heart.contact)),
-        plumber=Plumber(kernel, counted),
+        plumber=Plumber(kernel, counted, released.add),
         announcer=Announcer(kernel, wire.Wire(), settings.announce_every, counted),
         inquiry=Inquiry(inbox, scout, reader.read_soon),
         metrics=counted,
+        released=released,
     )
     handover = Handover(tools)
     voice = Voice(identity, Channels(reporter, heart, counted), tools, handover)
-    upkeep = Upkeep(fence, lifeline, counted)
+    upkeep = Upkeep(fence, released, lifeline, counted)
     errands = Errands(
         tools, handover, kernel.hosts, lambda: inbox.put(KernelChanged(with_links=True))
     )
@@ -150,6 +156,7 @@ def _work(
     log.info("%s starts on node %s as %s", PROGRAM_VERSION, settings.node_name, identity.boot)
     netlink.watch(lambda with_links: inbox.put(KernelChanged(with_links)))
     tools.listeners.start(lambda: inbox.put(KernelChanged(with_links=False)))
+    connections.start()
     if settings.clean_slate == "all":
         tools.plumber.withdraw()
     tools.inquiry.start()

@@ -19,6 +19,9 @@ log = logging.getLogger(__name__)
 LEAVE_WITHIN = 0.8
 """Others have so long, in seconds, to take over what is served here."""
 
+CONNECTIONS_WITHIN = 0.3
+"""So long, in seconds, the end waits for the connections of released addresses to be ended."""
+
 LAST_WORDS = 1.6
 """The last report may take this long after the agent was asked to stop."""
 
@@ -60,6 +63,7 @@ class Farewell:
         if tools.plumber.observed.marked:  # the fence is needed as long as anything is left
             raise RuntimeError("some addresses could not be removed")
         tools.fence.drop()
+        tools.released.close(CONNECTIONS_WITHIN)
         if self._asked is None:
             return
         self._voice.end(Reason.AGENT_STOPPED, NOTHING)

@@ -181,7 +181,7 @@ class Fence:
 
     def _load(self, text: str) -> None:
         self._rules = None
-        _run_nft(text)
+        run_nft(text)
         rules = self._nft.rules()
         if {rule.family for rule in rules} != {NETDEV, INET}:
             raise FenceError("cannot build the fence: something removes it at once")
@@ -196,7 +196,8 @@ class Fence:
         return present
 
 
-def _run_nft(text: str) -> None:
+def run_nft(text: str) -> None:
+    """Load rules that are written in nft's language; raises FenceError."""
     command = ["nft", "-f", "-"]
     try:
         done = subprocess.run(  # noqa: S603 - nothing in it comes from anybody else

@@ -85,6 +85,7 @@ class Handover:
         if plan is not None:
             tools.plumber.finish()
             self._forget()
+            tools.released.remove(tools.fence.held)
             armed = by_interface(tools.specs.grant.wanted, self.armed)
             tools.inquiry.hold(armed, tools.plumber.observed.links)
         return is_done
@@ -244,5 +245,10 @@ class Handover:
         """Watch nothing that is neither there nor about to be: it may be somebody else's next."""
         fence = self._tools.fence
         left = fence.vips - fence.held - self._tools.plumber.present
-        if left:
+        if left:  # deleted as it should be, or gone with its card
+            wanted = self._tools.specs.grant.wanted
+            self._tools.released.add(
+                left - self._tools.released.addresses,
+                frozenset(wanted[address].interface for address in left if address in wanted),
+            )
             fence.forget(left)

@@ -50,6 +50,12 @@ class Metrics:
             "lapses", "How often everything fell silent: too late, or unfenced."
         )
         self.rebuilt = self._counter("fence_rebuilds", "How often the fence was built again.")
+        self.ended = self._counter(
+            "ended_connections", "Connections of released addresses that were ended.", "kind"
+        )
+        self.not_ended = self._counter(
+            "ended_connections_failures", "How often that could not be done.", "kind"
+        )
         self.looks = self._counter("looks", "Looks at other nodes, by what was seen.", "verdict")
         self.refresh_gap = Histogram(
             "duravip_agent_refresh_gap_seconds",

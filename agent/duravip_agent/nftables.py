@@ -7,10 +7,11 @@ process has to start, and thousands take a third of the time that a library need
 import contextlib
 import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from duravip_agent.core import messages, transactions
-from duravip_agent.core.transactions import INET, NETDEV, Request, Rule
+from duravip_agent.core.ruleset import TABLE
+from duravip_agent.core.transactions import FENCE, INET, NETDEV, Request, Rule
 
 DUMP_TRIES = 5
 
@@ -21,7 +22,7 @@ _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 
 
 class Nftables:
-    """Reads and changes our two tables. For one thread.
+    """Reads and changes our tables. For one thread.
 
     The kernel works while `send` and `recv` run: an answer is there at once or will never be. A
     transaction waits in `send` for those of other programs.
@@ -68,17 +69,17 @@ class Nftables:
         keys = (key for f in (NETDEV, INET) for n in names for key in self.keys(f, n))
         return frozenset(map(transactions.address_of, keys))
 
-    def keys(self, family: int, name: str) -> list[bytes]:
+    def keys(self, family: int, name: str, table: str = TABLE) -> list[bytes]:
         """The elements of a set that have not expired; nothing when there is no such set."""
-        bodies = self._listed(transactions.GET_ELEMENTS, family, name)
+        bodies = self._listed(transactions.GET_ELEMENTS, (family, table), name)
         return [key for body in bodies for key in transactions.keys_in(body)]
 
-    def rules(self) -> frozenset[Rule]:
-        """The rules of both tables; nothing when there is no table."""
+    def rules(self, tables: Sequence[tuple[int, str]] = FENCE) -> frozenset[Rule]:
+        """The rules of these tables; nothing when there is no table."""
         return frozenset(
-            transactions.rule_in(family, body)
-            for family in (NETDEV, INET)
-            for body in self._listed(transactions.GET_RULES, family)
+            transactions.rule_in(where[0], body)
+            for where in tables
+            for body in self._listed(transactions.GET_RULES, where)
         )
 
     def _check(self, first: int) -> None:
@@ -97,12 +98,12 @@ class Nftables:
         if worst := next(filter(None, numbers), 0):
             raise OSError(worst, "transaction refused")
 
-    def _listed(self, kind: int, family: int, name: str = "") -> list[bytes]:
+    def _listed(self, kind: int, where: tuple[int, str], name: str = "") -> list[bytes]:
         """The answers to a listing, which is asked for again if something changed meanwhile."""
         bodies: list[bytes] = []
         for _ in range(DUMP_TRIES):
             self._seq += 1
-            self._sock.send(transactions.listing(kind, family, self._seq, name))
+            self._sock.send(transactions.listing(kind, where, self._seq, name))
             bodies, is_whole = self._answers()
             if is_whole:
                 break

@@ -29,8 +29,14 @@ SHOWN_RANGES = 8
 class Plumber:
     """Holds the picture of the kernel and changes it. For the loop's thread."""
 
-    def __init__(self, kernel: Kernel, metrics: Metrics) -> None:
-        self._kernel, self._metrics = kernel, metrics
+    def __init__(
+        self,
+        kernel: Kernel,
+        metrics: Metrics,
+        before_delete: Callable[[frozenset[str], frozenset[str]], None] = lambda *_: None,
+    ) -> None:
+        """`before_delete` is called with addresses and the names of the interfaces they are on."""
+        self._kernel, self._metrics, self._before_delete = kernel, metrics, before_delete
         self._retries = Retries()
         self.stopgaps = Stopgaps(kernel)
         self._expected: frozenset[str] = frozenset()
@@ -80,6 +86,9 @@ class Plumber:
         """Delete; gives back the addresses that are gone."""
         if not aliases:
             return frozenset()
+        names = {link.index: link.name for link in self.observed.links}
+        cards = frozenset(names[alias.link] for alias in aliases if alias.link in names)
+        self._before_delete(addresses_of(aliases), cards)
         refused = self._kernel.delete(aliases)
         gone = set(aliases) - refused.keys()
         left = tuple(alias for alias in self.observed.aliases if alias not in gone)

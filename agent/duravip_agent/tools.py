@@ -15,6 +15,7 @@ from duravip_agent.lifeline import Lifeline
 from duravip_agent.listeners import Listeners
 from duravip_agent.metrics import Metrics
 from duravip_agent.plumber import Plumber
+from duravip_agent.released import Released
 from duravip_agent.unfenced import Unfenced
 
 
@@ -31,6 +32,7 @@ class Tools:
     inquiry: Inquiry
     metrics: Metrics
     requests: Requests = field(default_factory=Requests)
+    released: Released = field(default_factory=Released)
     listeners: Listeners = field(default_factory=Listeners)
 
 

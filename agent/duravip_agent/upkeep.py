@@ -9,6 +9,7 @@ from duravip_agent.core.report import nics
 from duravip_agent.fence import Fence
 from duravip_agent.lifeline import Lifeline
 from duravip_agent.metrics import Metrics
+from duravip_agent.released import Released
 from duravip_agent.unfenced import Unfenced
 from duravip_api.timing import BEAT
 
@@ -21,8 +22,11 @@ ALIVE_EVERY = 5.0
 class Upkeep:
     """Mends. For the loop's thread; raises FenceError where nothing can be mended."""
 
-    def __init__(self, fence: Fence | Unfenced, lifeline: Lifeline, metrics: Metrics) -> None:
+    def __init__(
+        self, fence: Fence | Unfenced, released: Released, lifeline: Lifeline, metrics: Metrics
+    ) -> None:
         self._fence, self._lifeline, self._metrics = fence, lifeline, metrics
+        self._released = released
         self._mended = self._looked = clock.now()
 
     def guard(self, observed: Observed, granted_on: frozenset[str]) -> None:
@@ -35,6 +39,7 @@ class Upkeep:
         if now - self._mended < BEAT:
             return False
         self._mended = now
+        self._released.mend()
         if self._fence.mend():
             self._metrics.rebuilt.inc()
             self._lifeline.mute()

@@ -1,4 +1,4 @@
-"""The bytes of sock_diag messages: which sockets there are, as the kernel lists them.
+"""The bytes of sock_diag messages: which sockets there are, and which are to be destroyed.
 
 Only the network namespace of the process is listed: sockets of pods with a network of their own,
 and ports that are forwarded by rules, are not seen.
@@ -15,7 +15,10 @@ from duravip_api.listening import ANY, Listener, port_named
 BY_FAMILY = 20
 """The kind of a request, and of the answers to it."""
 
-_REQUEST_DUMP = 0x301
+DESTROY = 21
+"""The kind of a request to end a socket as if its network had failed."""
+
+_REQUEST_DUMP, _REQUEST_ACK = 0x301, 0x5
 _HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI48x")
 _ANSWER = struct.Struct("=BBxx2s2s16s16x4x8x20x")
@@ -26,6 +29,17 @@ _FAMILIES = {2: 4, 10: 6}
 _SIZE = {4: 4, 6: 16}
 _LISTENING, _UNCONNECTED = 1 << 10, 1 << 7
 _PROTOCOLS = {"TCP": (6, _LISTENING), "UDP": (17, _UNCONNECTED)}
+_CONNECTED = {6: 0x1FFF & ~(_LISTENING | _UNCONNECTED | 1), 17: 1 << 1}
+"""By protocol, the states of sockets that have a peer."""
+_FIXED = struct.Struct("=BBBBI")
+_ID = slice(4, 52)
+"""Where an answer names the socket: ports, addresses, interface, cookie."""
+_SOURCE = {2: slice(8, 12), 10: slice(8, 24)}
+_MAPPED = bytes(10) + b"\xff\xff"
+"""What stands before an IPv4 address on an IPv6 socket."""
+
+CONNECTED = tuple((family, protocol) for family in _FAMILIES for protocol in _CONNECTED)
+"""All lists of sockets that have a peer."""
 
 
 class Question(NamedTuple):
@@ -63,3 +77,26 @@ def listeners_in(question: Question, body: bytes) -> Iterator[Listener]:
     is_v6_only = any(attributes(body, _ANSWER.size).get(_V6_ONLY, b"\0"))
     if address == ANY[6] and not is_v6_only:
         yield Listener(name, ANY[4])
+
+
+def connected_request(family: int, protocol: int, seq: int) -> bytes:
+    """Ask for the sockets that have a peer."""
+    body = _REQUEST.pack(family, protocol, 0, 0, _CONNECTED[protocol])
+    return _HEADER.pack(_HEADER.size + len(body), BY_FAMILY, _REQUEST_DUMP, seq, 0) + body
+
+
+def sources(addresses: Iterable[bytes]) -> frozenset[bytes]:
+    """Packed addresses in every form in which a socket may have them as its own."""
+    named = frozenset(addresses)
+    return named | {_MAPPED + a for a in named if len(a) == _SIZE[4]}
+
+
+def has_source(body: bytes, addresses: frozenset[bytes]) -> bool:
+    """Whether the socket of an answer has one of these as its own address."""
+    return body[0] in _SOURCE and body[_SOURCE[body[0]]] in addresses
+
+
+def destroy_request(protocol: int, body: bytes, seq: int) -> bytes:
+    """End the socket of an answer."""
+    named = _FIXED.pack(body[0], protocol, 0, 0, 0xFFFFFFFF) + body[_ID]
+    return _HEADER.pack(_HEADER.size + len(named), DESTROY, _REQUEST_ACK, seq, 0) + named

@@ -12,7 +12,10 @@ from duravip_agent.core.ruleset import TABLE
 from duravip_api.addresses import packed, text
 
 NETDEV, INET = 5, 1
-"""The families that our two tables are of."""
+"""The families that our tables are of."""
+
+FENCE = ((NETDEV, TABLE), (INET, TABLE))
+"""The two tables of the fence."""
 
 VIPS, HELD, ALIVE = "vips", "held", "alive"
 """The sets; `vips` and `held` are one for IPv4 and one for IPv6, in both tables."""
@@ -67,19 +70,19 @@ class Rule(NamedTuple):
 
 def additions(name: str, addresses: Iterable[str]) -> Iterator[Request]:
     """Put addresses into `vips` or `held`; those that are in it stay."""
-    return _changes(_NEW_ELEMENTS, _CREATE, name, addresses)
+    return element_changes(name, addresses, is_new=True)
 
 
 def removals(name: str, addresses: Iterable[str]) -> Iterator[Request]:
     """Take addresses out of `vips` or `held`; refused as a whole when one is not in it."""
-    return _changes(_DEL_ELEMENTS, 0, name, addresses)
+    return element_changes(name, addresses, is_new=False)
 
 
-def disposal() -> Iterator[Request]:
-    """Delete both tables, whether they are there or not."""
-    for family in (NETDEV, INET):
-        yield Request(_NEW_TABLE, _CREATE, _of(family))
-        yield Request(_DEL_TABLE, 0, _of(family))
+def disposal(tables: Sequence[tuple[int, str]] = FENCE) -> Iterator[Request]:
+    """Delete tables, whether they are there or not."""
+    for family, table in tables:
+        yield Request(_NEW_TABLE, _CREATE, _of(family, table))
+        yield Request(_DEL_TABLE, 0, _of(family, table))
 
 
 def transaction(requests: Sequence[Request], seq: int) -> bytes:
@@ -93,9 +96,9 @@ def transaction(requests: Sequence[Request], seq: int) -> bytes:
     return b"".join(parts)
 
 
-def listing(kind: int, family: int, seq: int, name: str = "") -> bytes:
+def listing(kind: int, where: tuple[int, str], seq: int, name: str = "") -> bytes:
     """Ask for the rules of one of our tables, or for the elements of its set of this name."""
-    body = _of(family) + (_text(_SET, name) if name else b"")
+    body = _of(*where) + (_text(_SET, name) if name else b"")
     return _message(Request(kind, _DUMP, body), seq)
 
 
@@ -128,7 +131,15 @@ def address_of(key: bytes) -> str:
     return text(_VERSION[len(key)], int.from_bytes(key, "big"))
 
 
-def _changes(kind: int, flags: int, name: str, addresses: Iterable[str]) -> Iterator[Request]:
+def element_changes(
+    name: str,
+    addresses: Iterable[str],
+    *,
+    is_new: bool,
+    tables: Sequence[tuple[int, str]] = FENCE,
+) -> Iterator[Request]:
+    """Put addresses into the sets of this name in each of these tables, or take them out."""
+    kind, flags = (_NEW_ELEMENTS, _CREATE) if is_new else (_DEL_ELEMENTS, 0)
     keys: dict[int, list[bytes]] = {4: [], 16: []}
     for address in addresses:
         key = packed(address)
@@ -137,12 +148,12 @@ def _changes(kind: int, flags: int, name: str, addresses: Iterable[str]) -> Iter
         version, rest = _VERSION[size], iter(elements)
         while chunk := b"".join(islice(rest, CHUNK)):
             tail = _text(_SET, f"{name}{version}") + _attribute(_ELEMENTS | _NESTED, chunk)
-            for family in (NETDEV, INET):
-                yield Request(kind, flags, _of(family) + tail)
+            for family, table in tables:
+                yield Request(kind, flags, _of(family, table) + tail)
 
 
-def _of(family: int) -> bytes:
-    return _FAMILY.pack(family, 0, 0) + _text(_OF_TABLE, TABLE)
+def _of(family: int, table: str) -> bytes:
+    return _FAMILY.pack(family, 0, 0) + _text(_OF_TABLE, table)
 
 
 def _message(request: Request, seq: int) -> bytes:

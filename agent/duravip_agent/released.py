@@ -1,0 +1,158 @@
+"""Addresses that this node has held and released: it speaks for them no more, in no way.
+
+`core/released.py` has the rules. They are put in place before an alias is deleted, so that there
+is no moment in which neither the fence nor they apply; connections are ended afterwards.
+"""
+
+import logging
+import time
+from collections.abc import Collection
+
+from duravip_agent.connections import Connections
+from duravip_agent.core import released as rules
+from duravip_agent.core import transactions
+from duravip_agent.core.ruleset import may_name
+from duravip_agent.core.transactions import INET, Request, Rule
+from duravip_agent.fence import FenceError, run_nft
+from duravip_agent.nftables import Nftables
+
+log = logging.getLogger(__name__)
+
+LOOK_EVERY_S = 1.0
+"""So often, at most, the whole of it is compared, where others change rules all the time."""
+
+RETRY_S = 30.0
+"""Pause between two tries where the kernel, or nft, refuses the table."""
+
+_WHERE = ((INET, rules.TABLE),)
+
+
+class Released:
+    """Keeps the set of released addresses. For the loop's thread; nothing here raises.
+
+    The table outlives the agent as long as something is in it.
+    """
+
+    def __init__(self, connections: Connections | None = None) -> None:
+        self._connections = connections
+        self._nft: Nftables | None = None
+        self._until: dict[str, float] = {}
+        """Of each address when it may be forgotten, by time.monotonic."""
+        self._cards: frozenset[str] = frozenset()
+        self._rules: frozenset[Rule] | None = None
+        self._generation = 0
+        self._problem = ""
+        self._look_at = 0.0
+        """When to look at the table again, by time.monotonic."""
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """What is watched."""
+        return frozenset(self._until)
+
+    def build(self) -> None:
+        """Begin: what an earlier agent has put into the set stays in it."""
+        try:
+            self._nft = Nftables()
+            listed = self._listed(self._nft)
+            names = self._nft.keys(INET, rules.CARDS, rules.TABLE)
+        except OSError as error:
+            self._trouble(error.strerror or str(error))
+            return
+        now = time.monotonic()
+        self._until = dict.fromkeys(listed, now + rules.KEPT_S)
+        self._cards = frozenset(name.rstrip(b"\0").decode(errors="replace") for name in names)
+        self._load()
+
+    def add(self, addresses: Collection[str], cards: Collection[str]) -> None:
+        """These are about to be deleted from these cards: to be called before it is done."""
+        if not addresses:
+            return
+        now = time.monotonic()
+        self._until = {a: until for a, until in self._until.items() if until > now}
+        self._until |= dict.fromkeys(addresses, now + rules.KEPT_S)
+        is_known = self._cards.issuperset(cards)
+        self._cards = self._cards.union(cards)
+        if is_known:
+            self._commit([*rules.additions(addresses)])
+        else:
+            self._load()
+        if self._connections:
+            self._connections.end(addresses)
+
+    def remove(self, addresses: Collection[str]) -> None:
+        """Those of these that are in the set are held again."""
+        back = self._until.keys() & addresses
+        if not back:
+            return
+        self._until = {a: until for a, until in self._until.items() if a not in back}
+        self._commit([*rules.removals(back)])
+
+    def mend(self) -> None:
+        """Build the table again where somebody has changed it: to be called with every beat."""
+        if self._nft is None or not self._until or time.monotonic() < self._look_at:
+            return
+        self._look_at = time.monotonic() + LOOK_EVERY_S
+        try:
+            if self._is_whole(self._nft):
+                return
+        except OSError as error:
+            self._trouble(error.strerror or str(error))
+            return
+        self._load()
+
+    def close(self, patience: float) -> None:
+        """Let connections be ended, for so long; the table stays if anything is in it."""
+        if self._connections:
+            self._connections.wait(patience)
+        if self._nft is None:
+            return
+        if not self._until:
+            self._commit([*rules.removal_of_table()])
+        self._nft.close()
+        self._nft = None
+
+    def _is_whole(self, nft: Nftables) -> bool:
+        """Whether rules and addresses are there; looks closely where anything has changed."""
+        generation = nft.generation()
+        if self._rules is None or generation == self._generation:
+            return self._rules is not None
+        self._generation = generation
+        return nft.rules(_WHERE) == self._rules and self._until.keys() <= self._listed(nft)
+
+    @staticmethod
+    def _listed(nft: Nftables) -> frozenset[str]:
+        """What is in the set of the kernel."""
+        names = (f"{rules.RELEASED}{version}" for version in (4, 6))
+        keys = (key for name in names for key in nft.keys(INET, name, rules.TABLE))
+        return frozenset(map(transactions.address_of, keys))
+
+    def _commit(self, requests: Collection[Request]) -> None:
+        if self._nft is None:
+            return
+        try:
+            self._nft.commit(requests)
+        except OSError as error:
+            log.debug("the set of released addresses is built again: %s", error.strerror)
+            self._load()
+
+    def _load(self) -> None:
+        """Make the table as it is wanted."""
+        if self._nft is None:
+            return
+        self._rules = None
+        cards = [name for name in self._cards if may_name(name)]
+        try:
+            run_nft(rules.table(self._until, cards))
+            self._rules = self._nft.rules(_WHERE)
+        except (FenceError, OSError) as error:
+            self._trouble(str(error))
+            return
+        self._problem = ""
+
+    def _trouble(self, problem: str) -> None:
+        """Say it once."""
+        self._look_at = time.monotonic() + RETRY_S
+        if problem != self._problem:
+            log.warning("cannot keep released addresses from being translated to: %s", problem)
+        self._problem = problem
