@@ -109,6 +109,16 @@ class Fates:
         for name in nodes:
             self.machines[name].failing.clear()
 
+    def claim(self, addresses: Mapping[str, list[str]]) -> None:
+        """The node's agent reports exactly these as its own besides, e.g. `10.1.1.1/16`."""
+        for name, claimed in addresses.items():
+            self.machines[name].claims = list(claimed)
+
+    def boast(self, addresses: Mapping[str, list[str]]) -> None:
+        """The node's agent reports exactly these as served besides, and does not serve them."""
+        for name, served in addresses.items():
+            self.machines[name].boasts = set(served)
+
     def lie(self, nodes: list[str]) -> None:
         """The node's beats contradict its status."""
         for name in nodes:

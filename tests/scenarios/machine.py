@@ -30,6 +30,10 @@ class Machine:
     """What others on the node listen on, as a NodePlumbing says it."""
     failing: set[str] = field(default_factory=set)
     """The addresses that it does not get to hold."""
+    claims: list[str] = field(default_factory=list)
+    """Addresses that it reports as its own besides."""
+    boasts: set[str] = field(default_factory=set)
+    """Addresses that it reports as served, and does not serve."""
     lies: bool = False
     """Whether its beats contradict its status."""
     plumbing: Body = field(default_factory=dict)
@@ -57,7 +61,7 @@ class Machine:
         """Write the status of the NodePlumbing."""
         self.plumbing["status"] = {
             "observedGeneration": self.plumbing["metadata"]["generation"],
-            "served": served,
+            "served": sorted({*served, *self.boasts}),
             "listening": listed(
                 self.plumbing["spec"]["ports"],
                 (Listener(*item.split(" ")) for item in self.listening),
@@ -73,7 +77,7 @@ class Machine:
                     "index": index,
                     "up": True,
                     "carrier": carrier,
-                    "addresses": self.own.get(name, self._usual(name)),
+                    "addresses": [*self.own.get(name, self._usual(name)), *self.claims],
                 }
                 for index, (name, carrier) in enumerate(self.interfaces.items(), 2)
             ],

@@ -200,6 +200,7 @@ class World(Fates):
             for machine in self.machines.values()
             if machine.hearing is not Hearing.SILENT
             for address in (machine.plumbing.get("status") or {}).get("served", [])
+            if address not in machine.boasts
         ]
         twice = {address for address in served if served.count(address) > 1}
         assert not twice, f"two nodes serve {twice}"

@@ -1,10 +1,13 @@
 """Histories that once showed a hole, or something that is not as it should be."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
-from simulation.histories.machine import replayed
+from simulation.changes import Weak
+from simulation.histories.machine import Histories, replayed
+from simulation.histories.network import ADDRESSES
 
 Step = tuple[tuple[Any, ...], int]
 """What happens, and for how many ticks nothing else does."""
@@ -59,3 +62,34 @@ def test_what_once_was_wrong_is_right(steps: list[Step]) -> None:
 def test_an_edit_between_the_two_steps_of_a_hand_over_fails_no_pass(ticks: int) -> None:
     edit = ("gets another address", "d", "fd00:1::64:5")
     assert replayed([(("crashes", "n0"), ticks), (edit, 1)], hidden="eth1") > 0
+
+
+def test_what_one_node_says_takes_nothing_from_the_others() -> None:
+    _one_node_lies(frozenset())
+
+
+def test_a_pass_that_believes_one_node_takes_what_others_serve() -> None:
+    with pytest.raises(AssertionError):
+        _one_node_lies(frozenset({"word"}))
+
+
+def _one_node_lies(weak: Weak) -> None:
+    history = Histories()
+    history.weak, history.counts, history.longest = weak, Counter(), {}
+    history.begin(frozenset())
+    history.happens(("lies", "n2"), 200)
+    held = _owners(history)
+    assert held.keys() == set(ADDRESSES)
+    assert "n2" not in held.values()
+    history.happens(("crashes", "n0"), 100)
+    assert _owners(history) == dict.fromkeys(ADDRESSES, "n1")
+    history.happens(("operator restarts", "o0"), 0)
+    history.happens(("operator restarts", "o1"), 0)
+    history.happens(("boots", "n0"), 400)
+    assert _owners(history)["10.1.1.1"] == "n0"
+    history.teardown()
+
+
+def _owners(history: Histories) -> dict[str, str]:
+    audible = history.cluster.network.audible().items()
+    return {address: "and".join(nodes) for (address, *_), nodes in audible}

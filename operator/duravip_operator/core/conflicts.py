@@ -6,8 +6,8 @@ looked at (semantics 3, 6, 8, 28-33, 38, 40, 42, 54):
 - an entity that could not be read belongs to no unit: it is Broken and harms nobody;
 - entities of one unit live in one namespace, or in namespaces that the Topology lists; of others
   the younger are Broken and the older is served undisturbed;
-- an address of a node, the edge of a block, or a Binding name that stands for two addresses makes
-  the whole unit Broken;
+- an address that a node says is its own and nobody has served yet (`own_addresses`), the edge of a
+  block, or a Binding name that stands for two addresses makes the whole unit Broken;
 - an enabled entity makes its unit managed; a unit whose entities only follow goes with its leader;
 - entities that prefer different nodes are in conflict, and then none of them counts.
 """
@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 from duravip_api.reasons import Reason
 from duravip_operator.core import requests
+from duravip_operator.core.own_addresses import NO_CLAIMS, NOBODY, Claims, claims
 from duravip_operator.core.snapshot import (
     Asked,
     Entity,
@@ -54,6 +55,8 @@ class Unit(NamedTuple):
     """Why nobody may hold it, although it is not broken."""
     selectors: frozenset[Selector] = frozenset()
     """Its entities': a node must match any of them, and its Topology's besides."""
+    claimants: frozenset[str] = NOBODY
+    """The nodes that say that the address is their own: none of them may hold it."""
     topology: Topology | None = None
 
     @property
@@ -79,8 +82,16 @@ class Basis(NamedTuple):
     blocks: Blocks
     groups: Mapping[str, Sequence[Entity]]
     """By address, everybody who names it."""
-    faults: Mapping[str, str | Rejection]
-    """By address, the node whose own it is, or why its name is a fault."""
+    faults: Mapping[str, Rejection]
+    """By address, why its name is a fault."""
+    claims: Claims = NO_CLAIMS
+
+    def differing(self, other: "Basis") -> set[str]:
+        """The addresses of which something else is true in itself."""
+        own, standing = self.claims
+        changed = {a for a, _ in self.faults.items() ^ other.faults.items()}
+        changed.update(a for a, _ in own.items() ^ other.claims.nodes.items())
+        return changed.union(standing ^ other.claims.standing)
 
 
 def judged(snapshot: Snapshot, blocks: Blocks, last: Judged | None = None) -> Judged:
@@ -92,9 +103,8 @@ def judged(snapshot: Snapshot, blocks: Blocks, last: Judged | None = None) -> Ju
             refused[entity.uid] = entity.rejection
         elif entity.address:
             groups[entity.address].append(entity)
-    own = node_addresses(snapshot)
     mismatched = _mismatched_names(groups)
-    basis = Basis(blocks, groups, {**mismatched, **own})
+    basis = Basis(blocks, groups, mismatched, claims(snapshot, groups))
     alike = _alike(last, basis)
     same = _same(alike, last, basis)
     units: dict[str, Unit] = {}
@@ -108,8 +118,9 @@ def judged(snapshot: Snapshot, blocks: Blocks, last: Judged | None = None) -> Ju
             unit = alike.get(address)
             if unit is None or unit.entities != entities:
                 unit = _unit(address, entities)
-            broken = _fault(address, entities, topology, own) or mismatched.get(address)
-            units[address] = _placed(unit, topology, broken)
+            broken = _fault(address, entities, topology, basis) or mismatched.get(address)
+            claimants = basis.claims.nodes.get(address, NOBODY)
+            units[address] = _placed(unit, topology, broken, claimants)
     return Judged(units, refused, basis)
 
 
@@ -125,7 +136,7 @@ def _same(alike: Mapping[str, Unit], last: Judged | None, basis: Basis) -> dict[
     """Those of them that would be made from the same altogether, with their present Topology."""
     if last is None or last.basis is None or last.basis.blocks.shape != basis.blocks.shape:
         return {}
-    changed = {a for a, _ in last.basis.faults.items() ^ basis.faults.items()}
+    changed = last.basis.differing(basis)
     same = {
         address: unit
         for address, unit in alike.items()
@@ -139,15 +150,6 @@ def _same(alike: Mapping[str, Unit], last: Judged | None, basis: Basis) -> dict[
         address: Unit(*unit[:-1], unit.topology and present[unit.topology.name])
         for address, unit in same.items()
     }
-
-
-def node_addresses(snapshot: Snapshot) -> dict[str, str]:
-    """`{address: node}` of every address that is a node's own and not one of ours."""
-    own = {a: node.name for node in snapshot.nodes.values() for a in node.addresses}
-    for plumbing in snapshot.plumbings.values():
-        for nic in plumbing.nics.values():
-            own.update((a.partition("/")[0], plumbing.node) for a in nic.addresses)
-    return own
 
 
 def may_share(namespace: str, senior: Entity, topology: Topology | None) -> bool:
@@ -179,14 +181,16 @@ def _admitted(
 
 
 def _fault(
-    address: str, entities: tuple[Entity, ...], topology: Topology | None, own: Mapping[str, str]
+    address: str, entities: tuple[Entity, ...], topology: Topology | None, basis: Basis
 ) -> Rejection | None:
-    is_own = address in own
+    own, standing = basis.claims
+    is_own = address in own and address not in standing
     if not is_own and not (topology and is_edge(topology, address)):
         return None
     where = f"{entities[0].label}: spec.address: {address}"
     if is_own or topology is None:
-        return Rejection(Reason.NODE_ADDRESS, f"{where} is an address of node {own[address]}")
+        why = f"{where} is an address of node {min(own[address])}"
+        return Rejection(Reason.NODE_ADDRESS, why)
     why = f"{where} is the network or broadcast address of {topology.cidr}"
     return Rejection(Reason.BLOCK_EDGE, why)
 
@@ -229,7 +233,12 @@ def _unit(address: str, entities: tuple[Entity, ...]) -> Unit:
     )
 
 
-def _placed(unit: Unit, topology: Topology | None, broken: Rejection | None) -> Unit:
+def _placed(
+    unit: Unit,
+    topology: Topology | None,
+    broken: Rejection | None,
+    claimants: frozenset[str],
+) -> Unit:
     """The same unit where it belongs by its address, and what is wrong with that."""
     refusal = None
     if topology is None:
@@ -241,6 +250,7 @@ def _placed(unit: Unit, topology: Topology | None, broken: Rejection | None) -> 
         broken=broken,
         refusal=refusal,
         selectors=_interned(frozenset(selectors)),
+        claimants=claimants,
     )
 
 

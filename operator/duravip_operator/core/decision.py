@@ -19,11 +19,12 @@ from duravip_operator.core import (
     verdicts,
 )
 from duravip_operator.core.eligibility import Eligibility
+from duravip_operator.core.own_addresses import NO_CLAIMS, Claims, claims
 from duravip_operator.core.snapshot import Advisory, Entity, Rejection, Snapshot, Topology
 from duravip_operator.core.verdicts import Verdict
 
-Asked = tuple[tuple[Entity, ...], tuple[Topology, ...], str, tuple[tuple[str, str], ...]]
-"""All entities and Topologies, the default fencing, and the nodes' own addresses."""
+Asked = tuple[tuple[Entity, ...], tuple[Topology, ...], str, Claims]
+"""All entities and Topologies, the default fencing, and which addresses nodes claim."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None =
     of the work, and in a fail-over none of it has changed. After an edit only the units that it
     concerns are made again.
     """
-    asked = _asked(snapshot)
+    asked = _asked(snapshot, last)
     is_known = last is not None and _same(last.asked, asked)
     wanted = last.wanted if last and is_known else _wanted(snapshot, last)
     eligibility = Eligibility(snapshot)
@@ -135,7 +136,7 @@ def continued(begun: Decision, snapshot: Snapshot, memory: handover.Memory) -> D
 
 
 def _wanted(snapshot: Snapshot, last: Decision | None) -> Wanted:
-    if last and _same_blocks(last.asked, _asked(snapshot)):
+    if last and _same_blocks(last.asked, (*_written(snapshot), NO_CLAIMS)):
         blocks = last.wanted.blocks
     else:
         blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
@@ -152,9 +153,14 @@ def _wanted(snapshot: Snapshot, last: Decision | None) -> Wanted:
     )
 
 
-def _asked(snapshot: Snapshot) -> Asked:
-    own = tuple(sorted(conflicts.node_addresses(snapshot).items()))
-    return (snapshot.entities, snapshot.topologies, snapshot.fencing, own)
+def _asked(snapshot: Snapshot, last: Decision | None) -> Asked:
+    basis = last.wanted.alone.basis if last and last.asked[0] == snapshot.entities else None
+    named = basis.groups if basis else {entity.address for entity in snapshot.entities}
+    return (*_written(snapshot), claims(snapshot, named))
+
+
+def _written(snapshot: Snapshot) -> tuple[tuple[Entity, ...], tuple[Topology, ...], str]:
+    return (snapshot.entities, snapshot.topologies, snapshot.fencing)
 
 
 def _same(one: Asked, other: Asked) -> bool:

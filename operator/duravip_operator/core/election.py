@@ -33,6 +33,7 @@ _CAUSES = {
     Reason.NODE_STOPPED: MoveReason.DRAIN,
     Reason.INTERFACE_DOWN: MoveReason.LINK_DOWN,
     Reason.REPAIR_FAILED: MoveReason.REPAIR_FAILED,
+    Reason.NODE_ADDRESS: MoveReason.REPAIR_FAILED,
     Reason.NODE_CONTRADICTS: MoveReason.NODE_LOST,
 }
 

@@ -14,6 +14,7 @@ each kind of unit and not for each of ten thousand.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
@@ -35,9 +36,10 @@ _BY_HEARING = {
 }
 
 NOBODY: frozenset[str] = frozenset()
+NOTHING: Mapping[str, Reason] = MappingProxyType({})
 EVERY_NODE: frozenset[Selector] = frozenset({()})
-_Kind = tuple[str, frozenset[Selector], frozenset[str]]
-"""Units of one kind have the same Topology, the same selectors and the same foreign nodes."""
+_Kind = tuple[str, frozenset[Selector], frozenset[str], frozenset[str]]
+"""Units of one kind have the same Topology, selectors, foreign nodes and claimants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,10 +146,12 @@ class Eligibility:
             return _NONE
         excludes = topology.excludes_foreign
         foreign = self.subnets.foreign(topology, unit.address) if excludes else NOBODY
-        kind = (topology.name, unit.selectors, foreign)
+        kind = (topology.name, unit.selectors, foreign, unit.claimants)
         found = self._known.get(kind)
         if found is None:
-            found = _eligible(self.snapshot, topology, unit.selectors, foreign)
+            barred = dict.fromkeys(foreign, Reason.CROSS_SUBNET)
+            barred |= dict.fromkeys(unit.claimants, Reason.NODE_ADDRESS)
+            found = _eligible(self.snapshot, topology, unit.selectors, barred)
             self._known[kind] = found
         return found
 
@@ -156,7 +160,7 @@ def _eligible(
     snapshot: Snapshot,
     topology: Topology,
     selectors: frozenset[Selector],
-    foreign: frozenset[str] = NOBODY,
+    barred: Mapping[str, Reason] = NOTHING,
 ) -> Eligible:
     placement = topology.placement
     take: set[str] = set()
@@ -166,9 +170,7 @@ def _eligible(
     refusals: dict[str, Reason] = {}
     for name, plumbing in snapshot.plumbings.items():
         node = snapshot.nodes.get(name)
-        reason = _lasting_refusal(node, plumbing, topology, selectors)
-        if reason is None and name in foreign:
-            reason = Reason.CROSS_SUBNET
+        reason = _lasting_refusal(node, plumbing, topology, selectors) or barred.get(name)
         hearing = snapshot.hearing.get(name, Hearing.UNHEARD)
         if reason:
             refusals[name] = reason

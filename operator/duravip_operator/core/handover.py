@@ -2,9 +2,10 @@
 
 O1  Revoke first: while the spec of any other node grants an address, it is only taken out there.
 O2  Free grant: an address is granted when no other node may hold it. A node may hold what it
-    reports as served, and what was taken out of its spec and not yet acted upon. A node whose
-    agent has said goodbye holds nothing. What is let go is known first from a beat: it names the
-    spec that is acted on, and the digest of what is served.
+    reports as served, and what was taken out of its spec and not yet acted upon. (O7: what it
+    reports beyond that, or says is its own, stops nobody, but has to be asked for as in O3.) A
+    node whose agent has said goodbye holds nothing. What is let go is known first from a beat: it
+    names the spec that is acted on, and the digest of what is served.
 O3  Contested grant: when all that may hold it are gone, because a witness on their segment heard
     nothing or because they must have muted themselves, the taker asks the wire before it speaks.
 O4  A silent node that still answers is not gone, and keeps what it has.
@@ -134,6 +135,7 @@ def plans(
     for key, (where, plumbing, addresses) in shares.items():
         owner = plumbing.node
         stopped, asked = others.in_the_way(owner, where, new[key])
+        asked |= {a for a in new[key] - stopped if units[a].claimants}
         waiting |= stopped
         if place := addresses - stopped:
             fenced = _fenced(where, plumbing, snapshot, strict)
@@ -155,6 +157,8 @@ class _Others:
         self._snapshot = snapshot
         self._granted: set[str] = set()
         self._serving: dict[str, list[str]] = defaultdict(list)
+        self._said: set[str] = set()
+        """What nodes report as served that can never have been granted to them."""
         self._doubted = {
             n: d for n, d in memory.items() if not (d.are_none or _has_stopped(snapshot, n))
         }
@@ -162,8 +166,10 @@ class _Others:
             granted = plumbing.granted & new
             self._granted |= granted
             if may_hold(snapshot, name):
-                served = granted if name in snapshot.let_go else new
-                for address in plumbing.served & served:
+                served = plumbing.served & (granted if name in snapshot.let_go else new)
+                beyond = _beyond(plumbing, served - granted, memory.get(name))
+                self._said |= beyond
+                for address in served - beyond:
                     self._serving[address].append(name)
 
     def in_the_way(
@@ -178,9 +184,22 @@ class _Others:
             is_gone = all(self._snapshot.is_gone(node, where) for node in others)
             if address in self._granted or not is_gone:
                 stopped.add(address)
-            elif others:
+            elif others or address in self._said:
                 asked.add(address)
         return stopped, asked
+
+
+def _beyond(plumbing: Plumbing, served: frozenset[str], doubts: Doubts | None) -> frozenset[str]:
+    """Of what a node reports as served, and is not granted, that which it cannot hold from us.
+
+    An agent acts on a spec only once it serves nothing else. Before that it may still serve what
+    was taken out of its spec, which is doubted.
+    """
+    if plumbing.acted:
+        return served
+    if doubts is None or doubts.addresses is None:
+        return frozenset()
+    return served - doubts.addresses
 
 
 def may_hold(snapshot: Snapshot, node: str) -> bool:

@@ -54,7 +54,8 @@ def parties(units: Mapping[str, Unit]) -> Parties:
             continue
         led, topology = followers.get(address, []), unit.topology
         found[address] = Party(unit, tuple(led))
-        if topology and not (led or unit.request or topology.excludes_foreign):
+        is_odd = led or unit.request or unit.claimants
+        if topology and not (is_odd or topology.excludes_foreign):
             kind = (topology.name, unit.selectors, unit.preference)
             kinds.setdefault(kind, (unit, []))[1].append(address)
     alike = tuple(Alike(unit, frozenset(addresses)) for unit, addresses in kinds.values())

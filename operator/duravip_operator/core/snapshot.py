@@ -9,7 +9,7 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_api.addresses import joined
+from duravip_api.addresses import Span, joined
 from duravip_api.listening import Listening
 from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason
@@ -186,6 +186,8 @@ class Plumbing:
     counted: int | None = None
     """How many addresses the spec says that it grants; None = it was made here."""
     nics: Mapping[str, Nic] = field(default_factory=dict)
+    own: tuple[Span, ...] = ()
+    """Further addresses of its own, which `nics` has no room for."""
     boot: str = ""
     leaving: bool = False
     stopped: bool = False

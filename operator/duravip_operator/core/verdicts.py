@@ -5,7 +5,7 @@ changed without writing a status for each.
 """
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from duravip_api.reasons import Reason, State
 from duravip_operator.core import participation
@@ -13,7 +13,12 @@ from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
 from duravip_operator.core.eligibility import Eligibility
 from duravip_operator.core.handover import may_hold
-from duravip_operator.core.snapshot import Advisory, Rejection, Snapshot, Topology
+from duravip_operator.core.snapshot import Advisory, Plumbing, Rejection, Snapshot, Topology
+
+CLAIMED: Final = "NodeAddress"
+"""The condition of an address that is served although a node says that it is its own."""
+_FLAGGED_AS: Final = {CLAIMED: "Conflict"}
+_MOST_NAMED: Final = 5
 
 
 class Verdict(NamedTuple):
@@ -31,6 +36,7 @@ class Verdict(NamedTuple):
     def flags(self) -> str:
         """`-`, or some of Broken, Conflict, Unsafe."""
         true = {kind for kind, _, _ in self.advisories}
+        true |= {"Conflict"} & {_FLAGGED_AS.get(kind, "") for kind in true}
         named = [kind for kind in ("Broken", "Conflict", "Unsafe") if kind in true]
         return ",".join(named) or "-"
 
@@ -54,7 +60,7 @@ def verdicts(
         # Of those that their owner alone serves, unless something is odd, all is said alike.
         kind = (choice.owner, unit.topology.name, id(choice))
         is_known = not unit.preference or unit.preference in snapshot.nodes
-        is_plain = is_known and not unit.disagreement
+        is_plain = is_known and not unit.disagreement and not unit.claimants
         known = alike.get(kind) if is_plain else None
         said[address] = known or _verdict(unit, choice, nodes, waiting, snapshot)
         if is_plain:
@@ -125,7 +131,7 @@ def _verdict(
         if silence and silence.is_lasting:
             message, reason = f"{message}, whose agent is not heard", Reason.OWNER_UNREACHABLE
         return Verdict(State.OWNED, reason, message, choice.owner, interface, *facts)
-    present = serving[0] if serving else ""
+    present = next((n for n in serving if _may_be_true(snapshot.plumbings[n], unit.address)), "")
     if unit.address in waiting:
         message = f"goes to {choice.owner} once its former holder has confirmed its release"
         reason = Reason.WAITING_FOR_RELEASE
@@ -134,6 +140,11 @@ def _verdict(
         message = f"{choice.owner} {failure or 'is about to serve it'}"
         reason = Reason.PLUMBING_FAILED if failure else Reason.ELECTED
     return Verdict(State.MOVING, reason, message, present, "", *facts)
+
+
+def _may_be_true(plumbing: Plumbing, address: str) -> bool:
+    """Whether a node that says it serves an address may have it from us (O7)."""
+    return not plumbing.acted or any(address in granted for granted in plumbing.grants.values())
 
 
 def _unowned(unit: Unit, choice: Choice | None) -> Rejection:
@@ -163,6 +174,10 @@ def _advisories(unit: Unit, serving: tuple[str, ...], snapshot: Snapshot) -> tup
     found: list[Advisory] = []
     if unit.disagreement:
         found.append(("Conflict", Reason.PREFERENCES_DIFFER, unit.disagreement))
+    if unit.claimants:
+        who = ", ".join(sorted(unit.claimants)[:_MOST_NAMED])
+        why = f"said to be an address of its own by {who}, which does not get it"
+        found.append((CLAIMED, Reason.NODE_ADDRESS, why))
     if unit.preference and unit.preference not in snapshot.nodes:
         why = f"there is no Node {unit.preference!r}: elected as if it preferred none"
         found.append(("PreferredNodeUnknown", Reason.PREFERRED_NODE_UNKNOWN, why))

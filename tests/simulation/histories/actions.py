@@ -8,9 +8,8 @@ from duravip_api.reasons import MoveReason
 from simulation.histories import troubles as t
 from simulation.histories import wishes as w
 from simulation.histories.cluster import PARTS
-from simulation.histories.network import NODES, REPLICAS, SEGMENTS
+from simulation.histories.network import ADDRESSES, NODES, REPLICAS, SEGMENTS
 
-ADDRESSES = ("10.1.1.1", "10.1.1.2", "10.2.1.3", "fd00:1::64:4")
 LOST = frozenset({MoveReason.NODE_LOST})
 DRAIN = frozenset({MoveReason.DRAIN})
 NONE: frozenset[MoveReason] = frozenset()
@@ -41,6 +40,8 @@ KINDS: Mapping[str, Kind] = {
     "freezes": Kind(t.freeze, _each(NODES), 3, LOST),
     "thaws": Kind(t.thaw, _each(NODES), 3),
     "loop hangs": Kind(t.hang, _each(NODES), 1),
+    "lies": Kind(t.lie, _each(NODES), 2, LOST | {MoveReason.REPAIR_FAILED}),
+    "tells the truth": Kind(t.tell_truth, _each(NODES)),
     "is cut off": Kind(t.cut_off, _each((*NODES, *REPLICAS)), 4, LOST),
     "is reconnected": Kind(t.reconnect, _each((*NODES, *REPLICAS)), 3),
     "loses beats": Kind(t.lose_beats, _each(NODES), 1, LOST),

@@ -34,6 +34,8 @@ class Agent(Heart):
         self._status: Body | None = None
         self._uid = ""
         self.ending: Reason | None = None
+        self.lie: tuple[str, ...] = ()
+        """What it reports as its own and as served, though that is not so."""
         machine.held, machine.refreshed = set(), FOR_EVER
         self.speak()
 
@@ -87,7 +89,7 @@ class Agent(Heart):
         elif self.wanted is not None and served <= self.wanted.keys():
             self._acted, self._strict = specs.grant.generation, specs.grant.strict
         self.digest = digest_of(served)
-        facts = (self._acted, specs.epoch, served, self._strict, self.ending)
+        facts = (self._acted, specs.epoch, served, self._strict, self.ending, self.lie)
         says = (*facts, dict(self.failures), dict(self.contested), dict(self.machine.up))
         if says == self._said:
             return
@@ -105,7 +107,7 @@ class Agent(Heart):
             contested=self.contested,
             strict=self._strict,
         )
-        self._status = status_of(report)
+        self._status = _lied(status_of(report), self.lie)
 
     def report(self) -> None:
         """Write what was said last."""
@@ -118,3 +120,12 @@ class Agent(Heart):
         self._status, self._uid = None, body["metadata"]["uid"]
         self.specs.introduced(body)
         self._take_up(body)
+
+
+def _lied(status: Body, claimed: tuple[str, ...]) -> Body:
+    """The status of an agent that calls these its own, on every interface, and served by it."""
+    if not claimed:
+        return status
+    own = [f"{address}/{128 if ':' in address else 32}" for address in claimed]
+    nics = [{**nic, "addresses": [*nic["addresses"], *own]} for nic in status["nics"]]
+    return {**status, "nics": nics, "served": sorted({*status["served"], *claimed})}

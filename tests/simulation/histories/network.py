@@ -15,6 +15,7 @@ from simulation.histories.apiserver import Clock
 NODES = ("n0", "n1", "n2")
 SEGMENTS = ("eth1", "eth2")
 REPLICAS = ("o0", "o1")
+ADDRESSES = ("10.1.1.1", "10.1.1.2", "10.2.1.3", "fd00:1::64:4")
 FOR_EVER = float("-inf")
 
 

@@ -6,7 +6,7 @@ from simulation.histories import agent as agents
 from simulation.histories import replica as replicas
 from simulation.histories.apiserver import Key
 from simulation.histories.cluster import Cluster
-from simulation.histories.network import NODES, SEGMENTS
+from simulation.histories.network import ADDRESSES, NODES, SEGMENTS
 
 
 def nothing(_: Cluster) -> None:
@@ -63,6 +63,22 @@ def thaw(cluster: Cluster, node: str) -> None:
 def hang(cluster: Cluster, node: str) -> None:
     """The agent's loop hangs; it beats."""
     cluster.hold((node, "turn"))
+
+
+def lie(cluster: Cluster, node: str) -> None:
+    """The node's agent reports every address as its own, and as served by it."""
+    agent = cluster.agents.get(node)
+    if agent:
+        agent.lie = ADDRESSES
+        agent.speak()
+
+
+def tell_truth(cluster: Cluster, node: str) -> None:
+    """It reports again what is so."""
+    agent = cluster.agents.get(node)
+    if agent:
+        agent.lie = ()
+        agent.speak()
 
 
 def cut_off(cluster: Cluster, name: str) -> None:
@@ -196,6 +212,7 @@ def mend(cluster: Cluster) -> None:
             plug(cluster, node, segment)
         take(cluster, node)
         thaw(cluster, node)
+        tell_truth(cluster, node)
         if node in cluster.agents and cluster.agents[node].ending:
             stop(cluster, node)
         boot(cluster, node)

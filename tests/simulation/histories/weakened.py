@@ -10,7 +10,9 @@ from simulation.changes import Weak
 
 
 def weaker_facts(snapshot: Snapshot, weak: Weak) -> Snapshot:
-    """Without what the agents still serve."""
+    """Without what the agents still serve, or what tells that one node's word is not all."""
+    if "word" in weak:
+        snapshot = _believing(snapshot)
     if "release-before-grant" not in weak:
         return snapshot
     plumbings = {
@@ -18,6 +20,20 @@ def weaker_facts(snapshot: Snapshot, weak: Weak) -> Snapshot:
         for name, plumbing in snapshot.plumbings.items()
     }
     return replace(snapshot, plumbings=plumbings)
+
+
+def _believing(snapshot: Snapshot) -> Snapshot:
+    """What any node calls its own was never served by anybody."""
+    nics = (nic for plumbing in snapshot.plumbings.values() for nic in plumbing.nics.values())
+    own = {written.partition("/")[0] for nic in nics for written in nic.addresses}
+    return replace(
+        snapshot,
+        entities=tuple(replace(entity, status={}) for entity in snapshot.entities),
+        plumbings={
+            name: replace(plumbing, served=plumbing.served - own)
+            for name, plumbing in snapshot.plumbings.items()
+        },
+    )
 
 
 def weaker_memory(memory: Memory, snapshot: Snapshot, weak: Weak) -> Memory:

@@ -1,0 +1,26 @@
+"""An agent that reports what a file says: `lying_agent.py FILE OPTION…`.
+
+The file holds fields of the status, which take the place of what the agent reports.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+from duravip_agent import __main__ as program
+from duravip_agent import cluster
+
+
+def main() -> None:
+    """Be the agent in all else."""
+    file, honest = Path(sys.argv.pop(1)), cluster.Cluster.patch_status
+
+    def patched(self: cluster.Cluster, status: cluster.Body) -> cluster.Body:
+        return honest(self, {**status, **json.loads(file.read_text())})
+
+    cluster.Cluster.patch_status = patched  # type: ignore[method-assign]
+    program.main()
+
+
+if __name__ == "__main__":
+    main()
