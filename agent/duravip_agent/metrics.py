@@ -1,15 +1,17 @@
 """Metrics, and the HTTP server that shows them beside /healthz and /readyz."""
 
-import logging
-import socket
-from collections.abc import Callable
-from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from functools import partial
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    generate_latest,
+)
 
-log = logging.getLogger(__name__)
+from duravip_api.http_pages import Pages, PageServer, Probe
 
 
 class Metrics:
@@ -77,44 +79,8 @@ class Metrics:
         return Counter(f"duravip_agent_{name}", text, labels, registry=self.registry)
 
 
-Probe = Callable[[], str]
-"""Gives an empty string when all is well, else a sentence."""
-
-
 def serve(where: tuple[str, int], metrics: Metrics, healthz: Probe, readyz: Probe) -> None:
     """Answer HTTP from a thread; raises OSError when the address cannot be had."""
     probes = {"/healthz": healthz, "/readyz": readyz}
-
-    class Handler(BaseHTTPRequestHandler):
-        server_version = "duravip-agent"
-        timeout = 10.0
-
-        def do_GET(self) -> None:
-            path = self.path.partition("?")[0]
-            if path == "/metrics":
-                text = generate_latest(metrics.registry).decode()
-                self._answer(HTTPStatus.OK, text, "text/plain; version=0.0.4; charset=utf-8")
-            elif path in probes:
-                problem = probes[path]()
-                status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
-                self._answer(status, f"{problem or 'ok'}\n")
-            else:
-                self._answer(HTTPStatus.NOT_FOUND, "there are /healthz, /readyz and /metrics\n")
-
-        def _answer(self, status: HTTPStatus, text: str, kind: str = "text/plain") -> None:
-            body = text.encode()
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - theirs
-            log.debug("http: %s", format % args)
-
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-        address_family = socket.AF_INET6 if ":" in where[0] else socket.AF_INET
-
-    server = Server(where, Handler)
-    Thread(target=server.serve_forever, name="http", daemon=True).start()
+    text = partial(generate_latest, metrics.registry)
+    PageServer(where, Pages(probes, text, CONTENT_TYPE_LATEST)).start()
