@@ -31,6 +31,15 @@ class Api(Protocol):
     def definition(self, name: str) -> Body | None:
         """A CustomResourceDefinition; None when there is none."""
 
+    def pods(self, namespace: str) -> tuple[Body, ...]:
+        """The pods of DuraVIP in this namespace."""
+
+    def webhook(self) -> Body | None:
+        """The configuration of DuraVIP's admission webhook; None when there is none."""
+
+    def dry_run(self, body: Body) -> str:
+        """What is said to whoever creates this DuraVIP, as a dry run; empty: it is let in."""
+
     def version(self) -> str:
         """The API server's own version."""
 

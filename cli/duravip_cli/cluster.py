@@ -91,6 +91,28 @@ class Cluster:
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
         return self._found(f"get the CustomResourceDefinition {name}", path)
 
+    def pods(self, namespace: str) -> tuple[Body, ...]:
+        """The pods of DuraVIP in this namespace."""
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
+        ours = {"labelSelector": "app.kubernetes.io/name=duravip"}
+        return self._pages(f"list pods in the namespace {namespace}", path, ours)
+
+    def webhook(self) -> Body | None:
+        """The configuration of DuraVIP's admission webhook; None when there is none."""
+        path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/duravip"
+        return self._found("get the ValidatingWebhookConfiguration duravip", path)
+
+    def dry_run(self, body: Body) -> str:
+        """What is said to whoever creates this DuraVIP, as a dry run; empty: it is let in."""
+        path = _path("DuraVIP", body["metadata"]["namespace"])
+        try:
+            self._asked("create a DuraVIP", path, {"dryRun": "All"}, body)
+        except CommandError as error:
+            if error.code is Code.UNUSABLE or "admission webhook" not in str(error):
+                raise
+            return str(error)
+        return ""
+
     def version(self) -> str:
         """The API server's own version."""
         return str(self._asked("ask for the version", "/version").get("gitVersion", "?"))
@@ -143,11 +165,13 @@ class Cluster:
         return found
 
     def _answer(self, path: str, query: Mapping[str, str], body: Body | None) -> Any:
+        is_new = body is not None and "kind" in body
+        form = {"Content-Type": _JSON if is_new else _MERGE} if body else {}
         request = self._connection.param_serialize(
-            "PATCH" if body else "GET",
+            "POST" if is_new else "PATCH" if body else "GET",
             path,
             query_params=list(query.items()),
-            header_params={"Accept": _JSON} | ({"Content-Type": _MERGE} if body else {}),
+            header_params={"Accept": _JSON} | form,
             body=body,
             auth_settings=["BearerToken"],
         )

@@ -15,7 +15,7 @@ from duravip_operator import handlers, logs
 from duravip_operator.caches import Caches
 from duravip_operator.cluster import Cluster, StatusWriter, preflight
 from duravip_operator.events import Events
-from duravip_operator.http import Server
+from duravip_operator.http import page_server
 from duravip_operator.informers import Informers
 from duravip_operator.leadership import Elector, Members
 from duravip_operator.loop import Loop, Parts
@@ -99,16 +99,18 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     )
     woken.append(loop)
 
-    served = probes(asyncio.get_running_loop(), caches)
-    server = Server(settings.http_listen, metrics.registry, served)
+    kopf = handlers.Kopf(settings, caches, metrics)
+    problems = (kopf.problem, pulse.problem)
+    served = probes(asyncio.get_running_loop(), caches, problems)
+    server = page_server(settings.http_listen, metrics.registry, served)
     pulse.start(lambda: elector.until)
     server.start()
-    Informers(settings, caches, stopping, is_leading).start()
+    Informers(settings, caches, stopping, is_leading, metrics).start()
     elector.start()
     members.start()
     statuses.start()
     events.start()
-    watching = asyncio.create_task(handlers.served(settings, caches, metrics, stop), name="kopf")
+    watching = asyncio.create_task(kopf.run(stop), name="kopf")
     keeping = asyncio.create_task(vigil.run(), name="vigil")
     try:
         await loop.run(stop)

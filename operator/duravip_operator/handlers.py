@@ -19,6 +19,7 @@ from duravip_operator import webhooks
 from duravip_operator.caches import Caches, Kind
 from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.cluster.requests import PAGE, Credentials, credentials_from
+from duravip_operator.health import Restarts
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 
@@ -28,8 +29,6 @@ KINDS: Final[tuple[Kind, ...]] = ("DuraVIP", "Binding", "Topology")
 END_AFTER: Final = 1.0
 """How long kopf may take to end; after that the process ends without it."""
 
-RESTART_AFTER: Final = 1.0
-
 
 class _Backoffs:
     """Pauses between the tries of a request, for ever: kopf ends when there are no more."""
@@ -38,6 +37,59 @@ class _Backoffs:
         yield from (0.2, 0.5, 1.0)
         while True:
             yield 2.0
+
+
+class Kopf:
+    """Runs kopf in a thread, again and again if need be, and says whether it stays up."""
+
+    def __init__(self, settings: Settings, caches: Caches, metrics: Metrics) -> None:
+        self._settings = settings
+        self._metrics = metrics
+        self._restarts = Restarts("kopf")
+        self._gate = webhooks.Gate(settings, metrics) if settings.webhook_listen else None
+        self._registry = registry(caches, settings, metrics)
+
+    def problem(self) -> str:
+        """Why people's objects are not watched, or not judged when they are written."""
+        return self._restarts.problem() or (self._gate.problem() if self._gate else "")
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Run until `stop` is set."""
+        flag = threading.Event()
+        thread = threading.Thread(target=self._run, args=(flag,), name="kopf", daemon=True)
+        thread.start()
+        try:
+            await stop.wait()
+        finally:
+            flag.set()
+            await asyncio.to_thread(thread.join, END_AFTER)
+
+    def _run(self, stop: threading.Event) -> None:
+        """Run kopf, and run it again when it ends for any reason but ours."""
+        while not stop.is_set():
+            why = "without a reason"
+            try:
+                asyncio.run(self._operator(stop))
+            except BaseException as error:  # noqa: BLE001 - a framework may raise anything
+                why = " ".join(str(error).split()) or type(error).__name__
+            if stop.is_set():
+                return
+            self._metrics.kopf_restarts.inc()
+            pause = self._restarts.ended(why)
+            log.warning("kopf has ended, and starts again in %g s: %s", pause, why)
+            stop.wait(pause)
+
+    async def _operator(self, stop: threading.Event) -> None:
+        # Without one kopf asks for the user's name, which not every uid of a pod has.
+        identity: Any = self._settings.identity
+        await kopf.operator(
+            registry=self._registry,
+            settings=_configured(self._gate),
+            identity=identity,
+            standalone=True,
+            clusterwide=True,
+            stop_flag=stop,
+        )
 
 
 def registry(caches: Caches, settings: Settings, metrics: Metrics) -> kopf.OperatorRegistry:
@@ -55,25 +107,6 @@ def registry(caches: Caches, settings: Settings, metrics: Metrics) -> kopf.Opera
     return found
 
 
-async def served(
-    settings: Settings, caches: Caches, metrics: Metrics, stop: asyncio.Event
-) -> None:
-    """Run kopf until `stop` is set."""
-    flag = threading.Event()
-    thread = threading.Thread(
-        target=_run,
-        args=(registry(caches, settings, metrics), settings, flag),
-        name="kopf",
-        daemon=True,
-    )
-    thread.start()
-    try:
-        await stop.wait()
-    finally:
-        flag.set()
-        await asyncio.to_thread(thread.join, END_AFTER)
-
-
 def _watch(kind: Kind, into: kopf.OperatorRegistry, caches: Caches) -> None:
     @kopf.on.event(GROUP, VERSION, PLURALS[kind], id=f"see-{kind}", registry=into)
     async def see(event: kopf.RawEvent, **_: Any) -> None:
@@ -83,29 +116,10 @@ def _watch(kind: Kind, into: kopf.OperatorRegistry, caches: Caches) -> None:
             caches.put(kind, event["object"])
 
 
-def _run(found: kopf.OperatorRegistry, settings: Settings, stop: threading.Event) -> None:
-    """Run kopf, and run it again when it ends for any reason but ours."""
-    while not stop.is_set():
-        try:
-            asyncio.run(
-                kopf.operator(
-                    registry=found,
-                    settings=_configured(settings),
-                    standalone=True,
-                    clusterwide=True,
-                    stop_flag=stop,
-                )
-            )
-        except BaseException as error:  # noqa: BLE001 - a framework may raise anything
-            why = " ".join(str(error).split()) or type(error).__name__
-            log.warning("kopf has ended, and starts again: %s", why)
-        stop.wait(RESTART_AFTER)
-
-
-def _configured(settings: Settings) -> kopf.OperatorSettings:
+def _configured(gate: webhooks.Gate | None) -> kopf.OperatorSettings:
     configured = kopf.OperatorSettings()
-    if settings.webhook_listen:
-        configured.admission.server = webhooks.server(settings)
+    if gate:
+        configured.admission.server = gate
     configured.posting.enabled = False  # kopf's own events and ...
     configured.scanning.disabled = True  # ... CRD watches need permissions that we do not ask for
     configured.watching.chunk_size = PAGE

@@ -21,6 +21,7 @@ from duravip_operator import caches
 from duravip_operator.caches import Caches, Kind
 from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.cluster.requests import ApiError, client_for, listed, translated
+from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 from duravip_operator.standby import Standby
 
@@ -50,7 +51,12 @@ class Informers:
     """Feeds the caches from threads of its own, for ever."""
 
     def __init__(
-        self, settings: Settings, into: Caches, stopping: Event, is_leading: Callable[[], bool]
+        self,
+        settings: Settings,
+        into: Caches,
+        stopping: Event,
+        is_leading: Callable[[], bool],
+        metrics: Metrics,
     ) -> None:
         client = client_for(settings.kubeconfig)
         custom = CustomObjectsApi(client)
@@ -62,16 +68,20 @@ class Informers:
         self._lists["Node"] = CoreV1Api(client).list_node
         self._caches = into
         self._stopping = stopping
+        self._metrics = metrics
         self._standby = Standby(is_leading, stopping)
         self._running: list[Any] = []
 
     def start(self) -> None:
         """Begin to watch, and to sweep."""
-        sweep = Sweep(self._lists, self._caches, self._stopping)
+        sweep = Sweep(self._lists, self._caches, self._stopping, self._missed)
         for kind in LATE:
             watch = _Watch(kind, self._lists[kind], self._caches, sweep.hurry, self._stopping)
             self._running.append(watch.start(self._standby.stand_back))
         Thread(target=sweep.run, name="sweep", daemon=True).start()
+
+    def _missed(self, kind: Kind) -> None:
+        self._metrics.missed_changes.labels(kind).inc()
 
     def stop(self) -> None:
         """End the watches; `stopping` must be set. A program that ends may do without."""
@@ -83,8 +93,14 @@ class Sweep:
     """Compares the caches with whole lists, now and every 30 s."""
 
     def __init__(
-        self, lists: dict[Kind, Callable[..., object]], into: Caches, stopping: Event
+        self,
+        lists: dict[Kind, Callable[..., object]],
+        into: Caches,
+        stopping: Event,
+        on_missed: Callable[[Kind], None] = lambda _: None,
     ) -> None:
+        """`on_missed` is called when a list tells of a kind what no watch has told."""
+        self._on_missed = on_missed
         self._lists = lists
         self._caches = into
         self._stopping = stopping
@@ -122,6 +138,7 @@ class Sweep:
 
     def _sweep(self, kind: Kind) -> bool:
         """List a kind; whether that told anything new."""
+        is_first = not self._caches.is_warm
         before = self._in_loop(self._caches.known, kind)
         items, _ = listed(self._lists[kind], _request_timeout=LIST_TIMEOUT)
         found = [
@@ -129,7 +146,10 @@ class Sweep:
             for body in items
             if (seen := caches.unchanged(kind, body, before) or caches.sighting(kind, body))
         ]
-        return bool(self._in_loop(self._caches.listed, kind, before, found))
+        is_news = bool(self._in_loop(self._caches.listed, kind, before, found))
+        if is_news and not is_first:
+            self._on_missed(kind)
+        return is_news
 
     def _in_loop(self, call: Callable[..., Any], *args: Any) -> Any:
         """Call it in the asyncio thread and wait for what it gives."""

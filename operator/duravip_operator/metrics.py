@@ -51,6 +51,15 @@ class Metrics:
         )
         self.looks = self._counter("looks", "Looks at nodes, by what the scout saw.", "verdict")
         self.pulse_restarts = self._counter("pulse_restarts", "Restarts of the pulse's process.")
+        self.kopf_restarts = self._counter(
+            "kopf_restarts", "Restarts of kopf, which watches what people write."
+        )
+        self.webhook_listening = self._gauge(
+            "webhook_listening", "1 while the admission webhook's port is open."
+        )
+        self.missed_changes = self._counter(
+            "missed_changes", "Sweeps that found what no watch had told.", "kind"
+        )
         self.pass_seconds = self._histogram(
             "pass_seconds",
             "How long one pass took to decide.",

@@ -1,18 +1,23 @@
 """What /healthz and /readyz say. They are asked in threads of the HTTP server."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
+from duravip_api.http_pages import Probe
 from duravip_operator.caches import Caches
-from duravip_operator.http import Probe
 
 PATIENCE: Final = 4.0
 """How long the loop may take to turn once; the kubelet waits for 5 s."""
 
 
-def probes(loop: asyncio.AbstractEventLoop, caches: Caches) -> Mapping[str, Probe]:
-    """By path: it lives while its loop turns, and is ready when it has seen everything."""
+def probes(
+    loop: asyncio.AbstractEventLoop, caches: Caches, problems: Sequence[Probe]
+) -> Mapping[str, Probe]:
+    """By path: it lives while its loop turns.
+
+    It is ready when it has seen everything, and no part of it has one of the `problems`.
+    """
 
     def alive() -> str:
         turned = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop)
@@ -24,6 +29,8 @@ def probes(loop: asyncio.AbstractEventLoop, caches: Caches) -> Mapping[str, Prob
         return ""
 
     def ready() -> str:
-        return "" if caches.is_warm else "not every kind was listed yet"
+        if not caches.is_warm:
+            return "not every kind was listed yet"
+        return "; ".join(filter(None, (problem() for problem in problems)))
 
     return {"/healthz": alive, "/readyz": ready}

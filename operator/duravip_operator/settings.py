@@ -20,6 +20,9 @@ LEAST_SUSPECT_AFTER = 1.2 * timing.BEAT
 """Less would make a suspect of whoever beats in time."""
 
 
+FILES = {"kubeconfig", "pulse_key_file", "webhook_client_ca"}
+
+
 class SettingsError(Exception):
     """The program cannot start as it was called; the message is one line."""
 
@@ -92,6 +95,13 @@ class Settings(BaseSettings):
         Path | None,
         Field(description="where tls.crt and tls.key of the admission webhooks are"),
     ] = None
+    webhook_client_ca: Annotated[
+        Path | None,
+        Field(
+            description="who signs the certificate by which the API server shows itself to the "
+            "admission webhooks; default: anybody may ask them"
+        ),
+    ] = None
     mature: Annotated[
         Seconds, Field(description="a node is elected after so long without a gap in its beats")
     ] = timing.MATURE
@@ -133,6 +143,8 @@ class Settings(BaseSettings):
             raise ValueError(f"--suspect-after must be at least {LEAST_SUSPECT_AFTER:g}")
         if (self.webhook_listen is None) != (self.webhook_cert_dir is None):
             raise ValueError("--webhook-listen and --webhook-cert-dir go together")
+        if self.webhook_client_ca and not self.webhook_listen:
+            raise ValueError("--webhook-client-ca needs --webhook-listen")
         for name in ("tls.crt", "tls.key") if self.webhook_cert_dir else ():
             if not Path(self.webhook_cert_dir or "", name).is_file():
                 raise ValueError(f"--webhook-cert-dir: there is no {name} in it")
@@ -204,7 +216,7 @@ def _metavar(name: str, annotation: Any) -> str:
         return "SECONDS"
     if name.endswith(("listen", "advertise")):
         return "HOST:PORT"
-    return "FILE" if name in {"kubeconfig", "pulse_key_file"} else name.rpartition("_")[2].upper()
+    return "FILE" if name in FILES else name.rpartition("_")[2].upper()
 
 
 def _said(problem: Any, given: dict[str, str]) -> str:

@@ -6,15 +6,20 @@ the API server lets the object in (`failurePolicy: Ignore`), and the next pass j
 """
 
 import asyncio
+import json
 import logging
-from collections.abc import AsyncIterator, Callable
+import re
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
 import kopf
-from aiohttp import web
 
 from duravip_api import GROUP, VERSION
+from duravip_api.http_server import Limits, Listener, Request, Response, listening_socket
 from duravip_operator.caches import Body, Caches
 from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.core import admission, parsing
@@ -28,15 +33,19 @@ log = logging.getLogger(__name__)
 PATH: Final = "admission"
 """What the API server asks. kopf lets everything in that comes to another path."""
 
-LARGEST: Final = 16 * 1024**2
-"""Bytes of a request: a large object twice, in an envelope. kopf reads no more than 1 MiB, and
-what is not read is let in."""
+LIMITS: Final = Limits(body_bytes=3 * 1024**2)
+"""As much as the API server itself takes of one object."""
+
+UID: Final = re.compile(rb'"uid": ?"([-0-9a-zA-Z]{1,64})"')
+TOO_LARGE: Final = "the object is too large, or too many large ones are written now: try again"
 
 LOOK_EVERY: Final = 10.0
 """Seconds between looks at the certificate: Helm, cert-manager or somebody may renew it."""
 
 AGAIN_AFTER: Final = 2.0
 FORBIDDEN: Final = 403
+WebhookFn = Callable[..., Awaitable[Any]]
+"""kopf's own: it takes a review, and gives the answer."""
 
 
 def judge(
@@ -60,17 +69,139 @@ def judge(
         _judge_one(plural, parsed, into, refused)
 
 
-def server(settings: Settings) -> kopf.WebhookServer:
-    """What listens, to be given to kopf. Settings with webhooks only."""
-    host, port = endpoint(settings.webhook_listen or "")
-    folder = Path(settings.webhook_cert_dir or "")
-    return _Server(
-        addr=host,
-        port=port,
-        certfile=folder / "tls.crt",
-        pkeyfile=folder / "tls.key",
-        file_check_interval=LOOK_EVERY,
-    )
+class Gate:
+    """What kopf serves admission by: our own HTTP server, for kopf's sets no limits.
+
+    A certificate that cannot be used, or a port that is taken, is tried again: kopf would end
+    with it, and so would the watches of everything that people write.
+    """
+
+    def __init__(self, settings: Settings, metrics: Metrics) -> None:
+        """Settings with webhooks only."""
+        self._where = endpoint(settings.webhook_listen or "")
+        self._certificate = Certificate(
+            Path(settings.webhook_cert_dir or ""), settings.webhook_client_ca
+        )
+        self._metrics = metrics
+        self._problem = "the webhook's port is not open yet"
+        self.port = self._where.port
+        """The TCP port that is listened on."""
+
+    def problem(self) -> str:
+        """Why nobody can ask; empty: all is well. From any thread."""
+        return self._problem
+
+    async def __call__(self, fn: WebhookFn) -> AsyncIterator[kopf.WebhookClientConfig]:
+        """Have kopf's `fn` answer, until cancelled."""
+        while True:
+            try:
+                self._certificate.load()
+                listening = listening_socket(*self._where)
+            except (OSError, ValueError) as error:
+                problem = f"cannot serve webhooks, trying again: {error}"
+                if problem != self._problem:
+                    log.warning(problem)
+                self._note(problem)
+                await asyncio.sleep(AGAIN_AFTER)
+                continue
+            self.port = int(listening.getsockname()[1])
+            listener = Listener(
+                listening, partial(_answer, fn), LIMITS, lambda: self._certificate.context
+            )
+            serving = asyncio.create_task(listener.run(), name="webhooks")
+            self._note("")
+            try:
+                yield kopf.WebhookClientConfig(url=f"https://{self._where}")
+                await self._renew_until(serving)
+            finally:
+                serving.cancel()
+                self._note("the webhook's port is closed")
+
+    async def _renew_until(self, serving: asyncio.Task[None]) -> None:
+        """Take up new certificates until the server ends, which it does when it is cancelled."""
+        while not serving.done():
+            await asyncio.wait([serving], timeout=LOOK_EVERY)
+            try:
+                self._certificate.load()
+            except (OSError, ValueError) as error:
+                log.warning("cannot use the webhook's new certificate: %s", error)
+
+    def _note(self, problem: str) -> None:
+        self._problem = problem
+        self._metrics.webhook_listening.set(not problem)
+
+
+class Certificate:
+    """The server's certificate, read again when its files change.
+
+    A new one that cannot be used leaves the former in force.
+    """
+
+    def __init__(self, folder: Path, client_ca: Path | None) -> None:
+        self._files = [folder / "tls.crt", folder / "tls.key"]
+        self._client_ca = client_ca
+        self._read: list[bytes] = []
+        self.context: ssl.SSLContext | None = None
+
+    def load(self) -> None:
+        """Read it, if it has changed; raises OSError or ValueError when it cannot be used."""
+        files = [*self._files, *filter(None, [self._client_ca])]
+        read = [file.read_bytes() for file in files]
+        if read == self._read:
+            return
+        self._read = read  # said once, whatever comes of it
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(str(self._files[0]), str(self._files[1]))
+        if self._client_ca:
+            context.load_verify_locations(str(self._client_ca))
+            context.verify_mode = ssl.CERT_REQUIRED
+        self.context = context
+
+
+async def _answer(fn: WebhookFn, request: Request) -> Response:
+    """Answer one AdmissionReview."""
+    if request.method != "POST":
+        return Response(HTTPStatus.METHOD_NOT_ALLOWED, b"POST alone is answered\n")
+    if not request.is_whole:
+        return _too_large(request.body)
+    try:
+        review = _trimmed(json.loads(request.body))
+        answer = await fn(review, webhook=request.path.removeprefix("/"))
+    except Exception as error:  # noqa: BLE001 - whatever somebody has sent, or kopf makes of it
+        why = f"cannot be read: {type(error).__name__}\n"
+        return Response(HTTPStatus.BAD_REQUEST, why.encode())
+    return Response(HTTPStatus.OK, json.dumps(answer).encode(), "application/json")
+
+
+def _too_large(prefix: bytes) -> Response:
+    """Refuse what was not read: let in, it would be an object that nobody has judged.
+
+    The API server writes the review's uid before the object.
+    """
+    uid = UID.search(prefix)
+    if uid is None:
+        return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"too large\n")
+    status = {"code": HTTPStatus.TOO_MANY_REQUESTS, "message": TOO_LARGE}
+    verdict = {"uid": uid[1].decode(), "allowed": False, "status": status}
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": verdict}
+    return Response(HTTPStatus.OK, json.dumps(review).encode(), "application/json")
+
+
+def _trimmed(review: Body) -> Body:
+    """The review with only what a verdict depends on.
+
+    kopf compares both versions of an object field by field, which takes long for thousands of
+    labels, and keeps something for ever for each uid that is said to be updated.
+    """
+    request = review["request"]
+    parts = {part: _essence(request[part]) for part in ("object", "oldObject") if request[part]}
+    return {**review, "request": {**request, "operation": "CREATE", **parts}}
+
+
+def _essence(body: Body) -> Body:
+    metadata = body["metadata"]
+    kept = {name: metadata[name] for name in ("name", "namespace") if name in metadata}
+    return {**{k: body[k] for k in ("apiVersion", "kind", "spec") if k in body}, "metadata": kept}
 
 
 def _judge_one(
@@ -103,28 +234,3 @@ def _known(caches: Caches, settings: Settings) -> Snapshot:
         plumbings=caches.plumbings.copy(),
         fencing=settings.fencing,
     )
-
-
-class _Server(kopf.WebhookServer):
-    """kopf's, but a certificate that cannot be used, or a port that is taken, is tried again.
-
-    kopf would end with it, and so the watches of everything that people write.
-    """
-
-    async def __call__(self, fn: Any) -> AsyncIterator[Any]:
-        said = ""
-        while True:
-            try:
-                async for reached in super().__call__(fn):
-                    said = ""
-                    yield reached
-            except OSError as error:
-                if said != str(error):
-                    said = str(error)
-                    log.warning("cannot serve webhooks, trying again: %s", said)
-            await asyncio.sleep(AGAIN_AFTER)
-
-    @staticmethod
-    async def _serve(fn: Any, request: web.Request) -> web.Response:
-        large = request.clone(client_max_size=LARGEST)
-        return await kopf.WebhookServer._serve(fn, large)  # noqa: SLF001 - kopf has no setting

@@ -16,6 +16,10 @@ from lab.pki import Pki
 
 ADDRESS: Final = control_address(1)
 LISTEN: Final = f"{ADDRESS}:9443"
+READYZ: Final = (
+    "import http.client as h; c = h.HTTPConnection('127.0.0.1', 9480);"
+    "c.request('GET', '/readyz'); print(c.getresponse().read().decode())"
+)
 DRY: Final = "--dry-run=server"
 PATIENCE: Final = 60
 
@@ -23,15 +27,17 @@ PATIENCE: Final = 60
 class Gate:
     """An operator on n1 with webhooks, and the API server told of it as the chart does."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, timeout_s: int = 15) -> None:
+        """The API server waits for an answer for `timeout_s`."""
         self._lab = lab
-        self._fleet = Fleet(lab)
+        self.fleet = Fleet(lab)
+        """The operator is on n1, and so is an agent."""
         self.folder = lab.layout.home / "webhook"
         """Where the operator's certificate is."""
         self.renew()
         self.open()
-        self._fleet.start_agent("n1")
-        lab.kubectl("apply", "-f", "-", input=json.dumps(_configuration(lab)))
+        self.fleet.start_agent("n1")
+        lab.kubectl("apply", "-f", "-", input=json.dumps(_configuration(lab, timeout_s)))
 
     def renew(self) -> None:
         """Put another certificate in the place of the operator's."""
@@ -40,21 +46,39 @@ class Gate:
     def open(self) -> None:
         """Start the operator."""
         options = (f"--webhook-listen={LISTEN}", f"--webhook-cert-dir={self.folder}")
-        self._fleet.start_operator("n1", *options)
+        self.fleet.start_operator("n1", *options)
 
     def close(self) -> None:
         """End the operator."""
-        self._fleet.operators["n1"].terminate()
-        assert self._fleet.operators["n1"].wait() == 0
+        self.fleet.operators["n1"].terminate()
+        assert self.fleet.operators["n1"].wait() == 0
 
     def log(self) -> str:
         """What the operator has said since it was started."""
-        return self._fleet.operators["n1"].output()
+        return self.fleet.operators["n1"].output()
 
     def counted(self, reason: str) -> float:
         """How many objects the operator says that it has refused for this reason."""
-        shown = self._lab.machines["n1"].run([sys.executable, "-c", FETCH, URL])
-        return value(shown, "duravip_operator_refusals_total", reason=reason)
+        return value(self._page(URL), "duravip_operator_refusals_total", reason=reason)
+
+    def restarts(self) -> float:
+        """How often kopf has ended."""
+        return value(self._page(URL), "duravip_operator_kopf_restarts_total")
+
+    def readiness(self) -> str:
+        """What /readyz says; empty while nobody answers."""
+        try:
+            return self._lab.machines["n1"].run([sys.executable, "-c", READYZ]).strip()
+        except LabError:
+            return ""
+
+    def shown_certificate(self) -> str:
+        """The certificate that the port shows."""
+        show = "import ssl, sys; print(ssl.get_server_certificate((sys.argv[1], 9443)))"
+        return self._lab.machines["n1"].run([sys.executable, "-c", show, ADDRESS])
+
+    def _page(self, url: str) -> str:
+        return self._lab.machines["n1"].run([sys.executable, "-c", FETCH, url])
 
     def refusal(self, body: Body, *options: str) -> str:
         """What is said to whoever applies this; empty when it is let in."""
@@ -73,7 +97,7 @@ class Gate:
         wait_until(lambda: self.refusal(body, DRY) == "", f"let in: {body}", PATIENCE)
 
 
-def _configuration(lab: Lab) -> Body:
+def _configuration(lab: Lab, timeout_s: int) -> Body:
     """A webhook as in the chart, but by address, and patient: the machine may be busy."""
     authority = Pki(lab.layout).file("ca.crt").read_bytes()
     asked = {
@@ -91,7 +115,7 @@ def _configuration(lab: Lab) -> Body:
         "rules": [asked],
         "failurePolicy": "Ignore",
         "sideEffects": "None",
-        "timeoutSeconds": 15,
+        "timeoutSeconds": timeout_s,
         "admissionReviewVersions": ["v1"],
     }
     return {

@@ -48,6 +48,15 @@ class RealApi:
                 *GROUP, plural, meta["name"], body, **APPLYING
             )
 
+    def try_out(self, body: Body) -> str:
+        """Create a namespaced object, but only as a dry run; what is said against it."""
+        where = (*GROUP, body["metadata"]["namespace"], PLURALS[body["kind"]])
+        try:
+            self._custom.create_namespaced_custom_object(*where, body, dry_run="All")
+        except client.ApiException as error:
+            return str(error.body)
+        return ""
+
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """It must be there; without a namespace it is of the cluster."""
         if namespace:

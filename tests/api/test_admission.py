@@ -8,6 +8,7 @@ import pytest
 
 from api.gate import DRY, Gate
 from api.objects import Body, apply, binding, duravip, reason, topology
+from api.plugin import called
 from lab.cluster import Lab
 from lab.fleet import wait_until
 
@@ -64,7 +65,7 @@ def test_what_can_never_be_served_is_refused(gate: Gate, body: Body, words: str)
 def test_refusals_are_counted_by_reason(gate: Gate) -> None:
     before = gate.counted("NodeAddress")
     gate.until_refused(duravip("own", "10.1.0.11"), "is an address of node n1")
-    assert gate.counted("NodeAddress") > before
+    wait_until(lambda: gate.counted("NodeAddress") > before, "what is shown is a second old", 10)
     assert gate.counted("Served") == 0
 
 
@@ -115,6 +116,19 @@ def test_what_is_well_or_may_become_so_is_let_in(gate: Gate, body: Body) -> None
     assert gate.refusal(body, DRY) == ""
 
 
+def test_the_doctor_tries_the_webhook_and_says_when_nobody_answers(lab: Lab, gate: Gate) -> None:
+    def findings() -> set[tuple[str, str]]:
+        _, said = called(lab, "doctor", "-o", "json")
+        return {(f["verdict"], f["message"]) for f in json.loads(said) if f["check"] == "webhook"}
+
+    assert findings() == {("ok", "an address of a node is refused when it is written")}
+    gate.close()
+    ((verdict, message),) = findings()
+    assert (verdict, message[:29]) == ("FAIL", "no operator has answered the ")
+    gate.open()
+    gate.until_refused(duravip("probe", "10.1.0.11"), "is an address of node n1")
+
+
 def test_without_an_operator_everything_is_let_in_and_judged_later(lab: Lab, gate: Gate) -> None:
     broken, namesake = duravip("own", "10.1.0.11"), of(MALLORY, binding("mail-2", "10.1.1.41"))
     gate.close()
@@ -135,14 +149,27 @@ def test_without_an_operator_everything_is_let_in_and_judged_later(lab: Lab, gat
     wait_until(lambda: reason(lab, "dvb", "mail-2") != "NameMismatch", "and the name", 60)
 
 
-def test_a_renewed_certificate_is_taken_up_and_a_bad_one_costs_only_the_gate(
-    lab: Lab, gate: Gate
+def test_a_renewed_certificate_is_taken_up_and_a_bad_one_changes_nothing(
+    gate: Gate,
 ) -> None:
     bad = duravip("probe", "10.1.0.11")
     (gate.folder / "tls.crt").write_text("no certificate\n")
-    gate.until_let_in(bad)
-    assert "cannot serve webhooks, trying again: " in gate.log()
-    apply(lab, [duravip("seen", "172.16.0.9")])
-    wait_until(lambda: reason(lab, "duravip", "seen") == "NoTopology", "kopf still watches", 60)
+    refused = "cannot use the webhook's new certificate: "
+    wait_until(lambda: refused in gate.log(), "the bad one is looked at", 60)
+    assert "is an address of node n1" in gate.refusal(bad, DRY)
+    before = gate.shown_certificate()
     gate.renew()
-    gate.until_refused(bad, "is an address of node n1")
+    wait_until(lambda: gate.shown_certificate() != before, "the new one is in force", 60)
+    assert "is an address of node n1" in gate.refusal(bad, DRY)
+
+
+def test_a_replica_whose_webhook_cannot_be_opened_is_not_ready(gate: Gate) -> None:
+    assert gate.readiness() == "ok"
+    gate.close()
+    good = (gate.folder / "tls.crt").read_text()
+    (gate.folder / "tls.crt").write_text("no certificate\n")
+    gate.open()
+    wait_until(lambda: "cannot serve webhooks" in gate.readiness(), "it says so", 60)
+    (gate.folder / "tls.crt").write_text(good)
+    wait_until(lambda: gate.readiness() == "ok", "it is ready", 60)
+    assert gate.restarts() == 0

@@ -34,9 +34,9 @@ def watched(lab: Lab, folder: Path, play: Callable[[Caches], Awaitable[None]]) -
         cluster = Cluster(given, metrics)
         caches = Caches(lambda: None, cluster.read_plumbing)
         stop, stopping = asyncio.Event(), Event()
-        informers = Informers(given, caches, stopping, lambda: True)
+        informers = Informers(given, caches, stopping, lambda: True, metrics)
         informers.start()
-        kopf = asyncio.create_task(handlers.served(given, caches, metrics, stop))
+        kopf = asyncio.create_task(handlers.Kopf(given, caches, metrics).run(stop))
         try:
             await until(lambda: caches.is_warm, "the caches are warm")
             await play(caches)

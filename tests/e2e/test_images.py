@@ -6,7 +6,7 @@ from typing import Final
 import pytest
 
 from e2e.example import HOME, Example
-from lab.charts import NAMESPACE
+from lab.charts import ANY_USER, NAMESPACE
 from lab.cluster import Lab
 
 MODULES: Final = ("kopf", "pyroute2", "kubernetes", "duravip_api")
@@ -17,7 +17,7 @@ ASK: Final = (
 
 
 @pytest.mark.parametrize(
-    ("program", "own", "user"), [("operator", "kopf", 65532), ("agent", "pyroute2", 0)]
+    ("program", "own", "user"), [("operator", "kopf", ANY_USER), ("agent", "pyroute2", 0)]
 )
 def test_a_pod_has_its_own_dependencies_and_not_the_others(
     lab: Lab, example: Example, program: str, own: str, user: int

@@ -19,6 +19,8 @@ NAMESPACE: Final = "duravip-system"
 PATIENCE: Final = 120
 """Seconds that an installation may take."""
 LINES: Final = 15
+ANY_USER: Final = 1000730000
+"""A uid as OpenShift gives them: no image knows it."""
 
 
 def helm(lab: Lab, *arguments: str, timeout: float = PATIENCE + 10) -> str:
@@ -46,7 +48,7 @@ def image_options(lab: Lab) -> list[str]:
     pairs = [
         (program, *names[f"duravip-{program}"].rsplit(":", 1)) for program in ("operator", "agent")
     ]
-    return ["--set=image.pullPolicy=Never"] + [
+    return ["--set=image.pullPolicy=Never", f"--set=operator.runAsUser={ANY_USER}"] + [
         f"--set-string=image.{program}.repository={repository},image.{program}.tag={tag}"
         for program, repository, tag in pairs
     ]

@@ -16,6 +16,12 @@ NAMESPACE: Final = "duravip-system"
 PULSE_PORT: Final = 7946
 PROGRAMS: Final = Path(sys.executable).parent
 KEY: Final = "a-beat-key-of-a-local-cluster\n"
+NOBODY: Final = (
+    "/usr/bin/unshare", "--mount", "/bin/sh", "-c",
+    "mount --bind /dev/null /etc/passwd && exec env -u HOME -u USER -u LOGNAME -u LNAME "
+    '-u USERNAME "$@"', "sh",
+)  # fmt: skip
+"""Runs a program as in an image that does not know its user, as a pod of any uid is."""
 
 
 class Fleet:
@@ -46,6 +52,7 @@ class Fleet:
         address = where.blueprint.nics[0].addresses[0].partition("/")[0]
         self.operators[machine] = where.spawn(
             [
+                *NOBODY,
                 str(PROGRAMS / "duravip-operator"),
                 f"--kubeconfig={self._lab.inside_kubeconfig}",
                 f"--namespace={NAMESPACE}",
@@ -57,7 +64,8 @@ class Fleet:
                 f"--mature={mature}",
                 "--balance-interval=3600",  # nothing moves but for what a test does
                 *options,
-            ]
+            ],
+            log=where.folder / "duravip-operator.log",
         )
         return self.operators[machine]
 

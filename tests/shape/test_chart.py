@@ -166,3 +166,60 @@ def test_its_kinds_are_those_of_the_project() -> None:
         return {file.name: file.read_text() for file in folder.glob("*.yaml")}
 
     assert content(CHART / "crds") == content(ROOT / "crds")
+
+
+def ingress(*options: str) -> dict[int, Any]:
+    """What is let into the operator's pods: who, by port; None stands for everybody."""
+    rules = objects(*options)["NetworkPolicy", "duravip-operator"]["spec"]["ingress"]
+    return {port["port"]: rule.get("from") for rule in rules for port in rule["ports"]}
+
+
+def test_only_what_the_operator_is_for_is_let_in() -> None:
+    assert ingress() == {7946: None, 9443: None}
+    named = ingress(
+        "--set=networkPolicy.apiServerCidrs={192.0.2.0/28}",
+        "--set=networkPolicy.nodeCidrs={10.77.0.0/24}",
+        "--set=networkPolicy.metricsFrom[0].podSelector.matchLabels.app=prometheus",
+    )
+    assert named == {
+        7946: [{"ipBlock": {"cidr": "10.77.0.0/24"}}],
+        9443: [{"ipBlock": {"cidr": "192.0.2.0/28"}}],
+        9480: [{"podSelector": {"matchLabels": {"app": "prometheus"}}}],
+    }
+    assert ("NetworkPolicy", "duravip-operator") not in objects(
+        "--set=networkPolicy.enabled=false"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "listens", "asked"),
+    [
+        ((), "127.0.0.1:9481", "127.0.0.1"),
+        (("--set=ipFamily=IPv6",), "[::1]:9481", "::1"),
+        (("--set=agent.exposeMetrics=true",), "$(NODE_IP):9481", None),
+    ],
+)
+def test_an_agent_answers_the_kubelet_alone_unless_it_is_asked_for(
+    options: tuple[str, ...], listens: str, asked: str | None
+) -> None:
+    agent = container("DaemonSet", "duravip-agent", *options)
+    assert f"--http-listen={listens}" in agent["args"]
+    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
+        assert agent[probe]["httpGet"].get("host") == asked
+
+
+def test_the_operator_runs_as_any_user_or_as_the_platform_chooses() -> None:
+    def security(user: int) -> Any:
+        made = objects(f"--set=operator.runAsUser={user}")["Deployment", "duravip-operator"]
+        return made["spec"]["template"]["spec"]["securityContext"]
+
+    assert security(1000730000)["runAsUser"] == security(1000730000)["fsGroup"] == 1000730000
+    assert not {"runAsUser", "runAsGroup", "fsGroup"} & set(security(0))
+
+
+def test_the_certificate_of_the_api_server_is_asked_for_where_it_is_known() -> None:
+    asked = container("Deployment", "duravip-operator", "--set=webhook.clientCaConfigMap=api")
+    assert "--webhook-client-ca=/etc/duravip/clients/ca.crt" in asked["args"]
+    mounted = {m["name"]: m["mountPath"] for m in asked["volumeMounts"]}
+    assert mounted["clients"] == "/etc/duravip/clients"
+    assert not any("client-ca" in a for a in container("Deployment", "duravip-operator")["args"])

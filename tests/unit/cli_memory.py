@@ -23,6 +23,10 @@ class Memory:
         """`{name: CustomResourceDefinition}`."""
         self.refusal: CommandError | None = None
         self.skew: float | None = 0.0
+        self.started: list[dict[str, Any]] = []
+        """All pods."""
+        self.gate: dict[str, Any] | None = {"metadata": {"name": "duravip"}}
+        self.verdict = 'admission webhook "admission.duravip.io" denied the request'
 
     def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
         if self.refusal:
@@ -61,6 +65,17 @@ class Memory:
     def definition(self, name: str) -> Body | None:
         return self.kinds.get(name)
 
+    def pods(self, namespace: str) -> tuple[Body, ...]:
+        return tuple(b for b in self.started if b["metadata"]["namespace"] == namespace)
+
+    def webhook(self) -> Body | None:
+        return self.gate
+
+    def dry_run(self, body: Body) -> str:
+        nodes = self.lists["Node"]
+        known = {a["address"] for n in nodes for a in n["status"]["addresses"]}
+        return self.verdict if body["spec"]["address"] in known else ""
+
     def version(self) -> str:
         return "v1.99"
 
@@ -82,7 +97,9 @@ def memory_of(world: World) -> Memory:
 
 
 def _node(name: str, machine: Machine) -> dict[str, Any]:
-    return {"metadata": {"name": name, "labels": dict(machine.labels)}}
+    address = {"type": "InternalIP", "address": "10.77.0.11"}
+    metadata = {"name": name, "labels": dict(machine.labels)}
+    return {"metadata": metadata, "status": {"addresses": [address]}}
 
 
 def _plumbing(machine: Machine) -> dict[str, Any]:

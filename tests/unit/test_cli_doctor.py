@@ -123,7 +123,9 @@ def test_addresses_without_an_owner_fail_with_their_reason(
 
 def test_nodes_that_are_not_well_are_named(capsys: pytest.CaptureFixture[str]) -> None:
     memory = _well()
-    memory.lists["Node"].append({"metadata": {"name": "n3", "labels": {}}})
+    memory.lists["Node"].append(
+        {"metadata": {"name": "n3", "labels": {}}, "status": {"addresses": []}}
+    )
     first = memory.lists["NodePlumbing"][0]
     first["status"]["observedGeneration"] = 99
     first["status"]["agent"]["version"] = "0.0.9"
@@ -144,7 +146,13 @@ def test_statuses_and_topologies_are_looked_at(capsys: pytest.CaptureFixture[str
 
 
 class _Tenant(Memory):
-    """May read no kinds and no Leases."""
+    """May read no kinds, no Leases, no pods and no webhooks."""
+
+    def pods(self, namespace: str) -> Any:
+        raise CommandError(f"you may not list pods in {namespace}")
+
+    def webhook(self) -> Any:
+        raise CommandError("you may not get the ValidatingWebhookConfiguration duravip")
 
     def definition(self, name: str) -> Any:
         raise CommandError(f"you may not get {name}")
@@ -158,5 +166,42 @@ def test_what_one_may_not_see_is_only_a_warning(capsys: pytest.CaptureFixture[st
     tenant = _Tenant(**memory.lists)
     found = _said(tenant, capsys)
     assert found["FAIL"] == []
-    assert len(found["warn"]) == 5
+    assert len(found["warn"]) == 7
     assert found["warn"][0].startswith("kind DuraVIP: not checked: you may not")
+
+
+def test_a_webhook_that_nobody_answers_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    memory = _well()
+    assert any(
+        line.startswith("webhook: an address of a node") for line in _said(memory, capsys)["ok"]
+    )
+    memory.verdict = ""
+    assert any("no operator has answered" in line for line in _said(memory, capsys)["FAIL"])
+    memory.gate = None
+    assert any("there is no Validating" in line for line in _said(memory, capsys)["warn"])
+    memory.gate = {}
+    memory.lists["Node"] = []
+    assert any("no Node has an address" in line for line in _said(memory, capsys)["warn"])
+
+
+def test_an_operators_pod_that_is_not_ready_fails(capsys: pytest.CaptureFixture[str]) -> None:
+    def pod(name: str, component: str, ready: str, phase: str = "Running") -> dict[str, Any]:
+        labels = {"app.kubernetes.io/component": component}
+        meta = {"name": name, "namespace": "duravip-system", "labels": labels}
+        condition = {"type": "Ready", "status": ready, "message": "containers with unready status"}
+        return {"metadata": meta, "status": {"phase": phase, "conditions": [condition]}}
+
+    memory = _well()
+    memory.started = [
+        pod("operator-a", "operator", "True"),
+        pod("operator-b", "operator", "False"),
+        pod("agent-c", "agent", "False"),
+        pod("agent-d", "agent", "False", "Failed"),
+    ]
+    found = _said(memory, capsys)
+    (wrong,) = [line for line in found["FAIL"] if "pod" in line]
+    assert wrong.startswith(
+        "operator: pod operator-b is not ready: containers with unready status"
+    )
+    assert next(line for line in found["warn"] if "pod" in line).startswith("agent: pod agent-c")
+    assert not any("agent-d" in line for lines in found.values() for line in lines)

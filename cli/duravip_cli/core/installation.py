@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from duravip_api import VERSION
+from duravip_api import API_VERSION, VERSION
 from duravip_api.manifest import Kind, definition
 from duravip_cli.core.findings import Finding, named
-from duravip_cli.core.lists import Body, name_of, spec_of
+from duravip_cli.core.lists import Body, condition, name_of, spec_of, status_of
 
 LEASE: Final = "duravip-operator"
 """Its holder leads."""
@@ -108,3 +108,57 @@ def _missing(path: str, wanted: Mapping[str, Any], stands: Mapping[str, Any]) ->
             yield f"{path}{name}"
     if "items" in wanted and "items" in stands:
         yield from _missing(path, wanted["items"], stands["items"])
+
+
+def of_pods(pods: tuple[Body, ...]) -> Iterator[Finding]:
+    """Which pods of the chart are not ready; nothing where it was not installed by the chart."""
+    for body in pods:
+        labels = (body.get("metadata") or {}).get("labels") or {}
+        ready = condition(body, "Ready")
+        if (
+            status_of(body).get("phase") in {"Succeeded", "Failed"}
+            or ready.get("status") == "True"
+        ):
+            continue
+        why = ready.get("message") or ready.get("reason") or "it has not started"
+        check = str(labels.get("app.kubernetes.io/component") or "pods")
+        said = f"pod {name_of(body)} is not ready: {why}; its own words are at /readyz"
+        yield Finding("FAIL" if check == "operator" else "warn", check, said)
+
+
+def never_served(nodes: tuple[Body, ...]) -> Body | None:
+    """A DuraVIP that the webhook has to refuse, with a Node's address; None: there is none."""
+    addresses = (
+        str(known.get("address"))
+        for body in nodes
+        for known in status_of(body).get("addresses") or ()
+        if known.get("type") == "InternalIP"
+    )
+    address = next(addresses, None)
+    if address is None:
+        return None
+    metadata = {"name": "duravip-doctor", "namespace": "default"}
+    spec = {"address": address}
+    return {"apiVersion": API_VERSION, "kind": "DuraVIP", "metadata": metadata, "spec": spec}
+
+
+def of_webhook(configuration: Body | None, refusal: Callable[[], str | None]) -> Finding:
+    """Whether what can never be served is refused when it is written.
+
+    `refusal` tries to write such an object; None: there is nothing to try.
+    """
+    check = "webhook"
+    if configuration is None:
+        why = (
+            "there is no ValidatingWebhookConfiguration duravip: what can never be served is let "
+        )
+        return Finding("warn", check, f"{why}in, and found to be Broken later")
+    said = refusal()
+    if said is None:
+        return Finding("warn", check, "not checked: no Node has an address")
+    if not said:
+        why = (
+            "no operator has answered the API server: is its port open, and reachable from there?"
+        )
+        return Finding("FAIL", check, why)
+    return Finding("ok", check, "an address of a node is refused when it is written")

@@ -43,8 +43,10 @@ def _findings(call: Call) -> Iterator[Finding]:
     kinds = list(_kinds(call))
     yield from kinds
     yield from _allowed("operator", lambda: _operator(call))
+    yield from _allowed("pods", lambda: _pods(call))
     if any("no CustomResourceDefinition" in finding.message for finding in kinds):
         return
+    yield from _allowed("webhook", lambda: _webhook(call))
     yield from _objects(call)
     if machine.which(call.api.list("NodePlumbing")):
         yield from _here(call)
@@ -83,6 +85,18 @@ def _operator(call: Call) -> Iterable[Finding]:
         call.sleep(SECOND_LOOK)
         after = call.api.leases(namespace)
     return installation.of_operator(before, after, call.output.seconds_since)
+
+
+def _pods(call: Call) -> Iterable[Finding]:
+    return installation.of_pods(call.api.pods(call.asked.system_namespace))
+
+
+def _webhook(call: Call) -> Iterable[Finding]:
+    def refusal() -> str | None:
+        body = installation.never_served(call.api.list("Node"))
+        return None if body is None else call.api.dry_run(body)
+
+    return [installation.of_webhook(call.api.webhook(), refusal)]
 
 
 def _objects(call: Call) -> Iterator[Finding]:

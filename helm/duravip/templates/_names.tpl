@@ -41,3 +41,19 @@ system:serviceaccount:{{ .root.Release.Namespace }}:duravip-{{ .component }}
 {{- define "duravip.host" -}}
 {{ eq .root.Values.ipFamily "IPv6" | ternary "[$(%s)]" "$(%s)" | replace "%s" .variable }}
 {{- end }}
+
+{{/* Where the agent answers, before a port. */}}
+{{- define "duravip.agentHost" -}}
+{{- if .Values.agent.exposeMetrics -}}
+{{ include "duravip.host" (dict "root" . "variable" "NODE_IP") }}
+{{- else -}}
+{{ eq .Values.ipFamily "IPv6" | ternary "[::1]" "127.0.0.1" }}
+{{- end }}
+{{- end }}
+
+{{/* Where the kubelet finds it: at the node's address unless it is told another one. */}}
+{{- define "duravip.probeHost" -}}
+{{- if not .Values.agent.exposeMetrics -}}
+, host: {{ eq .Values.ipFamily "IPv6" | ternary "\"::1\"" "127.0.0.1" }}
+{{- end }}
+{{- end }}

@@ -13,6 +13,7 @@ from typing import Final
 
 from duravip_operator.core.handover import Heard
 from duravip_operator.core.snapshot import Silence
+from duravip_operator.health import Restarts
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse.child import bound, started
 from duravip_operator.pulse.messages import (
@@ -59,6 +60,7 @@ class Pulse:
         self._on_suspicion = on_suspicion
         self._tally = Tally(metrics)
         self._metrics = metrics
+        self._restarts = Restarts("the pulse's process")
         self._news = News()
         self._view = View()
         self._beats: dict[str, Heard] = {}
@@ -101,6 +103,10 @@ class Pulse:
         """What is known now."""
         return self._view
 
+    def problem(self) -> str:
+        """Why beats are not heard; empty: they are."""
+        return self._restarts.problem()
+
     def suspected(self) -> Mapping[str, Silence]:
         """Those after whom it is asked at this moment, and that are not shown as silent yet."""
         return self._news.suspected(time.monotonic())
@@ -141,6 +147,7 @@ class Pulse:
             started = loop.time()
             await self._run(udp)
             self._metrics.pulse_restarts.inc()
+            self._restarts.ended("see the log")
             log.error("the pulse's process has ended, and is started again")
             pause = FIRST_PAUSE if loop.time() - started > LONGEST_PAUSE else 2 * pause
             await asyncio.sleep(min(pause, LONGEST_PAUSE))

@@ -26,8 +26,9 @@ FOLDERS: Final = ("dev", "etc", "proc", "root", "run", "sys", "tmp", "usr", "var
 MERGED: Final = {name: f"usr/{name}" for name in ("bin", "sbin", "lib", "lib64")}
 """Debian keeps these below /usr, and so do we."""
 FILES: Final = {
-    "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\nnonroot:x:65532:65532::/:/bin/false\n",
-    "etc/group": b"root:x:0:\nnonroot:x:65532:\n",
+    # Nobody but root: programs must run as any uid, with a name or without.
+    "etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n",
+    "etc/group": b"root:x:0:\n",
     "etc/nsswitch.conf": b"hosts: files dns\n",
 }
 UNUSED: Final = re.compile(

@@ -1,0 +1,49 @@
+"""A part that is started again and again is no part that runs."""
+
+import asyncio
+
+from duravip_operator.caches import Caches
+from duravip_operator.health import FIRST_PAUSE_S, LONGEST_PAUSE_S, REMEMBERED_S, Restarts
+from duravip_operator.probes import probes
+
+
+def test_one_end_is_an_accident_and_two_are_a_problem() -> None:
+    now = [100.0]
+    kopf = Restarts("kopf", lambda: now[0])
+    assert kopf.problem() == ""
+    assert kopf.ended("a whim") == FIRST_PAUSE_S
+    assert kopf.problem() == ""
+    now[0] += 20
+    kopf.ended("uid not found: 65532")
+    assert kopf.problem() == "kopf has ended 2 times within 90 s, at last: uid not found: 65532"
+    now[0] += REMEMBERED_S - 10
+    assert kopf.problem() == ""
+
+
+def test_a_part_that_never_stays_up_is_seen_at_every_moment() -> None:
+    now = [0.0]
+    part = Restarts("it", lambda: now[0])
+    pauses = []
+    for _ in range(20):
+        pauses.append(part.ended("again"))
+        now[0] += pauses[-1]
+        assert len(pauses) < 2 or part.problem()
+    assert max(pauses) == LONGEST_PAUSE_S
+
+
+def test_a_replica_with_a_problem_is_not_ready_and_lives_on() -> None:
+    said = [""]
+
+    async def run() -> None:
+        caches = Caches(lambda: None, lambda _: None)
+        loop = asyncio.get_running_loop()
+        pages = probes(loop, caches, (lambda: said[0], lambda: ""))
+        assert pages["/readyz"]() == "not every kind was listed yet"
+        for kind in ("Topology", "Node", "NodePlumbing", "Binding", "DuraVIP"):
+            caches.listed(kind, {}, [])  # type: ignore[arg-type]
+        assert pages["/readyz"]() == ""
+        said[0] = "kopf has ended"
+        assert pages["/readyz"]() == "kopf has ended"
+        assert await asyncio.to_thread(pages["/healthz"]) == ""
+
+    asyncio.run(run())
