@@ -41,10 +41,15 @@ Conditions = Annotated[
 
 
 class Move(Model):
-    """A change of owner."""
+    """A change of owner, or of the interface; or an outage that ended where it began."""
 
     from_: Annotated[
-        NodeName | None, Field(alias="from", description="The node that had it; absent: none.")
+        NodeName | None,
+        Field(
+            alias="from",
+            description="The node that had it; absent: none. The same as `to`: that node serves "
+            "it again, or by another interface.",
+        ),
     ] = None
     to: Annotated[NodeName, Field(description="The node that serves it since.")]
     reason: Annotated[MoveReason, Field(description="Why it moved.")]
@@ -68,6 +73,14 @@ class EntityStatus(Model):
             "can or may hold it (the condition Ready says why). Broken: refused. Unmanaged."
         ),
     ] = None
+    address: Annotated[
+        str | None,
+        Field(
+            max_length=64,
+            description="The address that `since` and `lastMove` speak of: after an edit the one "
+            "before, until the new one is served.",
+        ),
+    ] = None
     owner: Annotated[
         NodeName | None,
         Field(description="The node that serves the address, as its agent reported."),
@@ -80,7 +93,7 @@ class EntityStatus(Model):
         str,
         Field(max_length=64, description="`-`, or some of Broken,Conflict,Unsafe in that order."),
     ] = "-"
-    last_move: Annotated[Move | None, Field(description="The last change of owner.")] = None
+    last_move: Annotated[Move | None, Field(description="The last change.")] = None
     participants: Annotated[
         int | None, Field(ge=0, description="How many nodes may hold the address now.")
     ] = None

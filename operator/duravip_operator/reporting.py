@@ -17,7 +17,7 @@ from duravip_api.requests import stamp
 from duravip_operator.cluster import StatusWriter, Urgency, urgency_of
 from duravip_operator.core import statuses
 from duravip_operator.core.decision import Decision
-from duravip_operator.core.departures import Departures, departures
+from duravip_operator.core.departures import Departures, departures, first_cause
 from duravip_operator.core.failovers import FailOvers, failovers
 from duravip_operator.core.snapshot import Entity, Snapshot
 from duravip_operator.core.tidings import Move
@@ -135,21 +135,22 @@ class Reporting:
         before = said.status if said else entity.status
         departure = self._departures.get(entity.address)
         base = replace(entity, status=before)
-        status = statuses.entity_status(base, verdict, departure, moment)
+        unit = decision.units.get(entity.address)
+        first = first_cause(unit, verdict.owner) if unit else MoveReason.ELECTED
+        status = statuses.entity_status(base, verdict, departure, moment, first)
         self._said[entity.uid] = Said(entity, verdict, status)
         self._write(entity, before, status)
         former = departure.owner if departure else str(before.get("owner") or "")
         if verdict.state in UNOWNED and former and before.get("state") != status["state"]:
-            sentence = f"{entity.address} has left {former}: {verdict.message}"
+            left = status.get("address") or entity.address
+            sentence = f"{left} has left {former}: {verdict.message}"
             self._events.say(entity, verdict.reason, sentence, "Warning")
         last = status.get("lastMove")
-        if last and last != before.get("lastMove"):
-            move = Move(
-                entity.address, last.get("from", ""), last["to"], MoveReason(last["reason"])
-            )
-            self._events.say(entity, move.reason, move.sentence)
-            return move
-        return None
+        if not last or last == before.get("lastMove"):
+            return None
+        move = moved(base, status)
+        self._events.say(entity, move.reason, move.sentence, move.kind)
+        return move if move.former != move.owner else None
 
     def _write(self, entity: Entity, before: Mapping[str, Any], status: statuses.Status) -> None:
         key = (entity.kind, entity.namespace, entity.name)
@@ -189,6 +190,17 @@ class Reporting:
                 since = silences[node].since
                 self._metrics.failover_seconds.labels(phase).observe(now - since)
         self._failovers = after
+
+
+def moved(entity: Entity, status: statuses.Status) -> Move:
+    """What the new status says that has happened; that of the entity is the one before."""
+    last, before = status["lastMove"], entity.status
+    former, owner = str(last.get("from") or ""), str(last["to"])
+    reason = MoveReason(last["reason"])
+    is_same = former == owner and reason is MoveReason.EDITED
+    old = str(before.get("address")) if statuses.is_other_address(entity) else ""
+    interface = str(status.get("interface") or "") if is_same else ""
+    return Move(entity.address, former, owner, reason, old, interface)
 
 
 def _lost(snapshot: Snapshot, name: str) -> tuple[StrEnum, str] | None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from duravip_api.beats import digest_of
+from duravip_api.reasons import MoveReason
 from duravip_api.requests import stamp
 from duravip_operator.core import (
     contradictions,
@@ -20,7 +21,7 @@ from duravip_operator.core import (
     specs,
     statuses,
 )
-from duravip_operator.core.departures import Departures, departures
+from duravip_operator.core.departures import Departures, departures, first_cause
 from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
 from duravip_operator.core.verdicts import Verdict
 from scenarios.fates import Fates
@@ -184,7 +185,9 @@ class World(Fates):
         after = departures(self._departures, self._verdicts, decided, lambda _: moment.now)
         for entity in snapshot.entities:
             verdict, departure = decided.verdict_on(entity), self._departures.get(entity.address)
-            status = statuses.entity_status(entity, verdict, departure, moment)
+            unit = decided.units.get(entity.address)
+            first = first_cause(unit, verdict.owner) if unit else MoveReason.ELECTED
+            status = statuses.entity_status(entity, verdict, departure, moment, first)
             self.objects[entity.kind, entity.namespace, entity.name]["status"] = status
         counts = decided.addresses_in()
         for topology in decided.topologies:

@@ -70,14 +70,18 @@ class ReportedWorld(World):
         asyncio.run(self.reporting.report(snapshot, decided, lambda: bool(next(answers))))
 
     def write(self, after: float = 0.0) -> dict[Key, Status]:
-        """Write all that is due so many seconds later; the last status of each object."""
-        self.writer.now += after
+        """Write all that is due within so many seconds; the last status of each object."""
+        end, pending = self.writer.now + after, self.writer.pending
         written: dict[Key, Status] = {}
         self.writes = 0
-        while item := self.writer.pending.take(self.writer.now):
+        while (due := pending.next_due()) is not None and due <= end:
+            self.writer.now = max(self.writer.now, due)
+            item = pending.take(self.writer.now)
+            assert item
             self.objects[item.key]["status"] = written[item.key] = dict(item.status)
             self.writer.pending.done(item.key)
             self.writes += 1
+        self.writer.now = end
         return written
 
     def count(self, name: str, **labels: str) -> float:

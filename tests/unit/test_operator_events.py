@@ -103,3 +103,12 @@ def test_an_event_of_a_node_is_where_kubectl_looks_for_it() -> None:
     assert body["involvedObject"] == {
         "apiVersion": "v1", "kind": "Node", "name": "n1", "uid": "n1",
     }  # fmt: skip
+
+
+def test_two_objects_of_one_address_are_one_address_in_what_a_node_took() -> None:
+    tidings = Tidings()
+    for _ in range(2):
+        tidings.took(Move("10.1.1.20", "n2", "n1", MoveReason.NODE_LOST), 0.0)
+    told = tidings.take(9.0, may_say_all=True)
+    assert told
+    assert (told.message, told.kind) == ("took 1 address from n2: NodeLost: 10.1.1.20", "Warning")

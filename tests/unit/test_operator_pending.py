@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from duravip_operator.cluster.pending import WAITS, Pending, Urgency
+from duravip_operator.cluster.pending import PAUSE, WAITS, Pending, Urgency
 
 ONE, TWO = ("DuraVIP", "x", "one"), ("DuraVIP", "x", "two")
 MOVED, NEWS, PASSING, FIGURES = Urgency
 NOW, SOON, LATER = 100.0, 100.0 + WAITS[PASSING], 100.0 + WAITS[FIGURES]
+BETWEEN = 100.0 + WAITS[FIGURES] / 2
 
 
 class Queue(Pending):
@@ -56,14 +57,24 @@ def test_what_is_in_passing_is_written_only_if_it_lasts(pending: Queue) -> None:
 
 def test_figures_are_written_once_they_have_settled(pending: Queue) -> None:
     pending.put(ONE, {"n": 1}, FIGURES, NOW)
-    pending.put(ONE, {"n": 2}, FIGURES, SOON)
+    pending.put(ONE, {"n": 2}, FIGURES, BETWEEN)
     assert pending.take_all(LATER) == []
-    assert pending.take_all(SOON + WAITS[FIGURES]) == [(ONE, 2)]
+    assert pending.take_all(BETWEEN + WAITS[FIGURES]) == [(ONE, 2)]
+
+
+def test_figures_of_many_objects_are_written_one_after_the_other(pending: Queue) -> None:
+    for number in range(5):
+        pending.put(("DuraVIP", "x", str(number)), {"n": number}, FIGURES, NOW)
+    assert len(pending.take_all(LATER)) <= 2
+    assert pending.next_due() == pytest.approx(LATER + PAUSE)
+    pending.put(ONE, {"n": 9}, NEWS, LATER)
+    assert pending.take_all(LATER) == [(ONE, 9)], "which holds up nothing else"
+    assert len(pending.take_all(LATER + 1.1 * PAUSE)) == 1
 
 
 def test_figures_that_are_said_again_have_settled(pending: Queue) -> None:
     pending.put(ONE, {"n": 1}, FIGURES, NOW)
-    pending.put(ONE, {"n": 1}, FIGURES, SOON)
+    pending.put(ONE, {"n": 1}, FIGURES, BETWEEN)
     assert pending.take_all(LATER) == [(ONE, 1)]
 
 

@@ -89,6 +89,7 @@ def _unit(entities: list[Entity]) -> Unit:
     body = speaker(entities)
     status, ready = status_of(body), condition(body, "Ready")
     specs = [spec_of(entity) for _, entity in entities]
+    is_of_it = status.get("address") in {None, spec_of(body).get("address")}
     found = {
         flag
         for _, entity in entities
@@ -106,7 +107,8 @@ def _unit(entities: list[Entity]) -> Unit:
         participants=status.get("participants"),
         reason=str(ready.get("reason") or ""),
         message=str(ready.get("message") or ""),
-        last_move=status.get("lastMove") or {},
+        # Until the address that is new in an edited object is served, it tells of the one before.
+        last_move=(status.get("lastMove") or {}) if is_of_it else {},
         entities=tuple(sorted(label_of(kind, entity) for kind, entity in entities)),
     )
 

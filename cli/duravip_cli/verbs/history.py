@@ -65,13 +65,16 @@ def _entry(label: str, event: Body) -> Entry:
 
 
 def _last_move(label: str, body: Body, address: str) -> set[Entry]:
-    move = status_of(body).get("lastMove")
+    move, of = status_of(body).get("lastMove"), status_of(body).get("address") or address
     if not move:
         return set()
-    former = f" from {move['from']}" if move.get("from") else ""
-    gap = move.get("gapMilliseconds")
+    former, owner, gap = move.get("from"), move.get("to"), move.get("gapMilliseconds")
     silent = "" if gap is None else f"; nobody was seen to serve it for {gap} ms"
-    said = f"last move: {address} moved{former} to {move.get('to')}{silent}"
+    said = f"last move: {of} moved from {former} to {owner}{silent}"
+    if not former:
+        said = f"last move: {of} went to {owner}, its first owner"
+    elif former == owner:
+        said = f"last move: {of} stayed on {owner}{silent}"
     return {
         Entry(str(move.get("time") or ""), label, str(move.get("reason") or ""), said, "Status", 1)
     }

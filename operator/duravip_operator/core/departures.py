@@ -11,7 +11,11 @@ from typing import NamedTuple
 from duravip_api.reasons import MoveReason, State
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.decision import Decision
+from duravip_operator.core.election import cause_of_loss
 from duravip_operator.core.verdicts import Verdict
+
+OUTAGES = {MoveReason.NODE_LOST, MoveReason.LINK_DOWN, MoveReason.DRAIN, MoveReason.REPAIR_FAILED}
+"""The reasons for which a node that had an address did not serve it."""
 
 
 class Departure(NamedTuple):
@@ -21,6 +25,18 @@ class Departure(NamedTuple):
     reason: MoveReason
     at: float
     """Since when nobody was seen to serve it: the operator's clock, in seconds."""
+    interface: str = ""
+    """Where that owner served it; empty: not known."""
+    is_out: bool = True
+    """Whether it was seen not to serve it since: else nothing may have happened after all."""
+
+    @property
+    def is_outage(self) -> bool:
+        """Whether nobody has served it for a while, even if the same node serves it next.
+
+        What has no cause may be no more than a report that was late.
+        """
+        return self.is_out and self.reason in OUTAGES
 
 
 Departures = Mapping[str, Departure]
@@ -48,16 +64,35 @@ def departures(
         choice = decision.choices.get(address)
         if known:
             is_open = choice and known.reason is MoveReason.ELECTED
-            found[address] = known._replace(reason=choice.cause) if choice and is_open else known
+            why = cause_of_loss(choice, known.owner) if choice and is_open else known.reason
+            found[address] = known._replace(reason=why, is_out=True)
         else:
-            owner = _owner_before(before.get(address), decision.units[address])
+            owner, interface = _owner_before(before.get(address), decision.units[address])
             if owner and choice:
-                found[address] = Departure(owner, choice.cause, last_heard(owner))
+                why = cause_of_loss(choice, owner)
+                is_out = verdict.owner != owner
+                found[address] = Departure(owner, why, last_heard(owner), interface, is_out)
     return found
 
 
-def _owner_before(verdict: Verdict | None, unit: Unit) -> str:
-    """Who owned it; after a change of leader only the status knows."""
+def first_cause(unit: Unit, owner: str) -> MoveReason:
+    """Why the first owner of an address is the one that it is."""
+    request = unit.request
+    if unit.leader:
+        return MoveReason.FOLLOW
+    if request and not request.releases and request.node == owner:
+        return MoveReason.REQUESTED
+    return MoveReason.PREFERENCE if unit.preference == owner else MoveReason.ELECTED
+
+
+def _owner_before(verdict: Verdict | None, unit: Unit) -> tuple[str, str]:
+    """Who owned it, and where; after a change of leader only the status knows."""
     if verdict:
-        return verdict.owner if verdict.state is State.OWNED else ""
-    return next((str(e.status["owner"]) for e in unit.entities if e.status.get("owner")), "")
+        is_owned = verdict.state is State.OWNED
+        return (verdict.owner, verdict.interface) if is_owned else ("", "")
+    for entity in unit.entities:
+        status = entity.status
+        is_of_it = status.get("address") in {None, unit.address}
+        if is_of_it and status.get("owner"):
+            return str(status["owner"]), str(status.get("interface") or "")
+    return "", ""

@@ -171,6 +171,14 @@ def _cause(leader: Unit, eligible: Eligible, former: str, owner: str) -> MoveRea
     return MoveReason.REQUESTED if is_asked else MoveReason.PREFERENCE
 
 
+def cause_of_loss(choice: Choice, former: str) -> MoveReason:
+    """Why a former owner lost the address, be it that the same one is to have it again."""
+    if choice.owner != former:
+        return choice.cause
+    refusal = choice.eligible.refusals.get(former)
+    return _CAUSES.get(refusal, MoveReason.ELECTED) if refusal else MoveReason.ELECTED
+
+
 class _Made:
     """The choices that are made so far."""
 

@@ -69,7 +69,8 @@ def told_by(entities: Iterable[Entity], wall_clock: float) -> Iterable[tuple[str
     `wall_clock` is in seconds since 1970.
     """
     for entity in entities:
-        move = entity.status.get("lastMove") or {}
+        is_of_it = entity.status.get("address") in {None, entity.address}
+        move = (entity.status.get("lastMove") or {}) if is_of_it else {}
         if move.get("reason") == MoveReason.REPAIR_FAILED and move.get("from"):
             left = (seconds(str(move.get("time"))) or 0.0) + RETRY_AFTER - wall_clock
             if left > 0:

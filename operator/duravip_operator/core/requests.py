@@ -42,6 +42,7 @@ def is_refused(request: Asked, preference: str) -> bool:
 def _is_spent(request: Request, move: Mapping[str, Any] | None, *, releases: bool) -> bool:
     if not move:
         return False
-    has_left = move.get("from") == request.node
+    has_left = move.get("from") == request.node != move.get("to")
     is_later = (seconds(str(move.get("time"))) or 0.0) > request.time
-    return has_left or is_later if releases else has_left and is_later
+    has_moved = is_later and move.get("from") != move.get("to")
+    return has_left or has_moved if releases else has_left and is_later

@@ -16,6 +16,9 @@ from duravip_operator.core.verdicts import Verdict
 
 Status = dict[str, Any]
 
+_PROGRESS = {State.BROKEN: "Stalled", State.MOVING: "Reconciling"}
+"""What tools that wait for any kind of object look at (kstatus): it needs a hand; it goes on."""
+
 
 @dataclass(frozen=True, slots=True)
 class Moment:
@@ -28,11 +31,16 @@ class Moment:
 
 
 def entity_status(
-    entity: Entity, verdict: Verdict, departure: Departure | None, moment: Moment
+    entity: Entity,
+    verdict: Verdict,
+    departure: Departure | None,
+    moment: Moment,
+    first: MoveReason = MoveReason.ELECTED,
 ) -> Status:
     """The whole status of a DuraVIP or Binding under this verdict.
 
-    `entity.status` is what was last said of it, whether or not that is written already.
+    `entity.status` is what was last said of it, whether or not that is written already. `first`
+    says why its first owner is the one that it is.
     """
     old = entity.status
     status: Status = {
@@ -42,20 +50,19 @@ def entity_status(
         "observedGeneration": entity.generation,
         "conditions": _conditions(entity, verdict, moment),
     }
-    owned = verdict.state is State.OWNED
     if verdict.owner:
         status["owner"] = verdict.owner
     if verdict.interface:
         status["interface"] = verdict.interface
-    if owned and old.get("owner") == verdict.owner and old.get("since"):
-        status["since"] = old["since"]
-    elif owned:
-        status["since"] = _whole(moment.time)
-    last = old.get("lastMove")
-    if owned and (old.get("owner") != verdict.owner or not last):
-        last = _move(old, verdict, departure, moment) or last
-    if last:
-        status["lastMove"] = last
+    # What is not served says of which address it speaks: that may be the one before an edit.
+    address, move = old.get("address"), old.get("lastMove")
+    if verdict.state is State.OWNED:
+        address, changed = entity.address, _move(entity, verdict, departure, moment, first)
+        move = changed or move
+        status["since"] = _since(old, verdict.owner, changed, moment)
+    elif address is None and entity.address:
+        address = entity.address
+    status |= {key: value for key, value in (("address", address), ("lastMove", move)) if value}
     return status
 
 
@@ -92,8 +99,10 @@ def topology_status(topology: Topology, addresses: int, snapshot: Snapshot, time
 
 
 def _conditions(entity: Entity, verdict: Verdict, moment: Moment) -> list[Status]:
-    ready = str(verdict.state is State.OWNED)
+    ready = str(verdict.state in {State.OWNED, State.UNMANAGED})
     said = [("Ready", ready, verdict.reason, verdict.message)]
+    if kind := _PROGRESS.get(verdict.state):
+        said.append((kind, "True", verdict.reason, verdict.message))
     said += [(kind, "True", reason, message) for kind, reason, message in verdict.advisories]
     return [_condition(entity.status, (*item, entity.generation), moment.time) for item in said]
 
@@ -121,17 +130,44 @@ def _whole(time: str) -> str:
 
 
 def _move(
-    old: Mapping[str, Any], verdict: Verdict, departure: Departure | None, moment: Moment
+    entity: Entity,
+    verdict: Verdict,
+    departure: Departure | None,
+    moment: Moment,
+    first: MoveReason,
 ) -> Status | None:
-    former = departure.owner if departure else str(old.get("owner") or "")
-    if former == verdict.owner:
+    """What has changed since the owner before: another one, another interface, or an outage."""
+    old, is_edited = entity.status, is_other_address(entity)
+    last = {} if is_edited else old.get("lastMove") or {}
+    known = "" if is_edited else str(old.get("owner") or last.get("to") or "")
+    former = departure.owner if departure else known
+    where = departure.interface if departure else str(old.get("interface") or "")
+    is_elsewhere = bool(former and where) and where != verdict.interface and not is_edited
+    is_back = departure is not None and departure.is_outage
+    if last and former == verdict.owner and not (is_elsewhere or is_back):
         return None
+    reason = departure.reason if departure else MoveReason.ELECTED
+    if is_edited or (is_elsewhere and former == verdict.owner):
+        reason = MoveReason.EDITED
+    elif not former:
+        reason = first
     move: Status = {"from": former} if former else {}
-    move |= {
-        "to": verdict.owner,
-        "reason": str(departure.reason if departure else MoveReason.ELECTED),
-        "time": moment.time,
-    }
+    move |= {"to": verdict.owner, "reason": str(reason), "time": moment.time}
     if departure:
         move["gapMilliseconds"] = max(0, round((moment.now - departure.at) * 1000))
     return move
+
+
+def _since(old: Mapping[str, Any], owner: str, changed: Status | None, moment: Moment) -> str:
+    """Since when the owner serves it: never later than the last move to it, unless that is new."""
+    last = old.get("lastMove") or {}
+    if changed:
+        return _whole(moment.time)
+    if old.get("owner") == owner and old.get("since"):
+        return str(old["since"])
+    return _whole(str(last["time"]) if last.get("to") == owner else moment.time)
+
+
+def is_other_address(entity: Entity) -> bool:
+    """Whether the status speaks of the address that the object had before it was edited."""
+    return entity.status.get("address") not in {None, entity.address}

@@ -6,6 +6,7 @@ oldest are dropped: the Node's Event and `status.lastMove` still tell of them.
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Literal, NamedTuple, Self
@@ -24,6 +25,8 @@ MOST_NAMED: Final = 5
 
 Kind = Literal["Normal", "Warning"]
 
+_FAIL_OVERS = {MoveReason.NODE_LOST, MoveReason.LINK_DOWN, MoveReason.REPAIR_FAILED}
+
 
 class Move(NamedTuple):
     """A change of owner."""
@@ -33,12 +36,33 @@ class Move(NamedTuple):
     """Empty: nobody had it."""
     owner: str
     reason: MoveReason
+    before: str = ""
+    """The address that its object had before it was edited; empty: the same."""
+    interface: str = ""
+    """The one that it is on now, where only that has changed."""
 
     @property
     def sentence(self) -> str:
         """What is said of it to a person."""
-        former = f" from {self.former}" if self.former else ""
-        return f"{self.address} moved{former} to {self.owner}"
+        if self.before:
+            return f"{self.address}, which was {self.before}, is served by {self.owner}"
+        if self.interface:
+            return f"{self.address} is on {self.interface} now, and still on {self.owner}"
+        if self.former == self.owner:
+            return f"{self.address} is served by {self.owner} again"
+        if self.former:
+            return f"{self.address} moved from {self.former} to {self.owner}"
+        return f"{self.address} is served by {self.owner}, its first owner"
+
+    @property
+    def kind(self) -> Kind:
+        """How it is shown: that an owner was lost is worth a look."""
+        return kind_of(self.reason)
+
+
+def kind_of(reason: MoveReason) -> Kind:
+    """How a move for this reason is shown."""
+    return "Warning" if reason in _FAIL_OVERS else "Normal"
 
 
 class Subject(NamedTuple):
@@ -73,7 +97,8 @@ class Told(NamedTuple):
 @dataclass(slots=True)
 class _Taken:
     since: float
-    addresses: list[str] = field(default_factory=list)
+    addresses: dict[str, None] = field(default_factory=dict)
+    """Each once, though two objects may name it."""
 
 
 class Tidings:
@@ -102,7 +127,7 @@ class Tidings:
     def took(self, move: Move, now: float) -> None:
         """Add to what its new owner is said to have taken over."""
         key = (move.owner, move.former, move.reason)
-        self._taken.setdefault(key, _Taken(now)).addresses.append(move.address)
+        self._taken.setdefault(key, _Taken(now)).addresses[move.address] = None
 
     def take(self, now: float, *, may_say_all: bool) -> Told | None:
         """The next one to say: of Nodes first, and of entities only if all may be said."""
@@ -117,10 +142,11 @@ class Tidings:
         return None
 
 
-def _takeover(owner: str, former: str, reason: MoveReason, addresses: list[str]) -> Told:
+def _takeover(owner: str, former: str, reason: MoveReason, addresses: Collection[str]) -> Told:
     names = ranges(addresses)
     more = f" and {len(names) - MOST_NAMED} more ranges" if len(names) > MOST_NAMED else ""
     count = "1 address" if len(addresses) == 1 else f"{len(addresses)} addresses"
     origin = f" from {former}" if former else ""
     listed = ", ".join(names[:MOST_NAMED]) + more
-    return Told(Subject.node(owner), reason, f"took {count}{origin}: {reason}: {listed}")
+    said = f"took {count}{origin}: {reason}: {listed}"
+    return Told(Subject.node(owner), reason, said, kind_of(reason))

@@ -1,0 +1,123 @@
+"""What a status says of when and why its owner serves it, and what other tools read in it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from duravip_api.reasons import MoveReason, Reason, State
+from duravip_operator.core import statuses
+from duravip_operator.core.departures import Departure
+from duravip_operator.core.snapshot import Entity
+from duravip_operator.core.verdicts import Verdict, refused, unmanaged
+from duravip_operator.reporting import moved
+
+OWNED = Verdict(State.OWNED, Reason.SERVED, "", "n1", "eth1")
+MOVING = Verdict(State.MOVING, Reason.ELECTED, "")
+UNASSIGNED = Verdict(State.UNASSIGNED, Reason.NO_PARTICIPANT, "")
+
+
+class Told:
+    """One object, whose statuses follow one another."""
+
+    def __init__(self) -> None:
+        self.entity = Entity("DuraVIP", "x", "a", "u", "2026", address="10.1.1.1")
+        self.second = 0
+        self.says(OWNED, first=MoveReason.PREFERENCE)
+
+    def says(self, verdict: Verdict, departure: Departure | None = None, **more: Any) -> Any:
+        self.second += 10
+        moment = statuses.Moment(float(self.second), f"2026-01-01T00:00:{self.second}.123456Z")
+        status = statuses.entity_status(self.entity, verdict, departure, moment, **more)
+        self.before, self.entity = self.entity, replace(self.entity, status=status)
+        return status
+
+    def edit(self, address: str) -> None:
+        self.entity = replace(self.entity, address=address)
+
+    @property
+    def sentence(self) -> str:
+        return moved(replace(self.entity, status=self.before.status), self.entity.status).sentence
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+def test_a_first_owner_has_a_reason_and_no_predecessor(told: Told) -> None:
+    move = told.entity.status["lastMove"]
+    assert move == {"to": "n1", "reason": "Preference", "time": "2026-01-01T00:00:10.123456Z"}
+    assert told.sentence == "10.1.1.1 is served by n1, its first owner"
+
+
+def test_an_edited_address_begins_anew(told: Told) -> None:
+    told.edit("10.1.1.2")
+    assert told.says(MOVING)["address"] == "10.1.1.1", "of which it still speaks"
+    status = told.says(OWNED, first=MoveReason.PREFERENCE)
+    assert status["lastMove"] == {
+        "to": "n1", "reason": "Edited", "time": "2026-01-01T00:00:30.123456Z"
+    }  # fmt: skip
+    assert (status["since"], status["address"]) == ("2026-01-01T00:00:30Z", "10.1.1.2")
+    assert told.sentence == "10.1.1.2, which was 10.1.1.1, is served by n1"
+    assert told.says(OWNED) == status
+
+
+def test_an_edited_interface_is_a_change_on_the_same_node(told: Told) -> None:
+    status = told.says(OWNED._replace(interface="eth2"))
+    assert (status["lastMove"]["from"], status["lastMove"]["reason"]) == ("n1", "Edited")
+    assert status["since"] == "2026-01-01T00:00:20Z"
+    assert told.sentence == "10.1.1.1 is on eth2 now, and still on n1"
+
+
+def test_an_outage_that_ends_on_the_same_node_is_told_with_its_cause(told: Told) -> None:
+    told.says(UNASSIGNED)
+    lost = Departure("n1", MoveReason.NODE_LOST, 12.0, "eth1")
+    status = told.says(OWNED, lost)
+    move = status["lastMove"]
+    assert (move["from"], move["to"], move["reason"]) == ("n1", "n1", "NodeLost")
+    assert move["gapMilliseconds"] == 18000
+    assert status["since"] == "2026-01-01T00:00:30Z"
+    assert told.sentence == "10.1.1.1 is served by n1 again"
+
+
+@pytest.mark.parametrize(
+    "departure",
+    [
+        None,
+        Departure("n1", MoveReason.ELECTED, 12.0),
+        Departure("n1", MoveReason.DRAIN, 1.0, is_out=False),
+    ],
+)
+def test_what_was_no_outage_for_certain_is_none(told: Told, departure: Departure | None) -> None:
+    first = told.entity.status
+    told.says(MOVING)
+    status = told.says(OWNED, departure)
+    assert status["lastMove"] == first["lastMove"]
+    assert status["since"] == first["since"], "never younger than the last move"
+
+
+def test_after_a_change_of_leader_amid_a_move_the_former_owner_is_known(told: Told) -> None:
+    told.says(MOVING)
+    move = told.says(OWNED._replace(owner="n2"))["lastMove"]
+    assert (move["from"], move["to"]) == ("n1", "n2")
+
+
+def conditions(status: Any) -> dict[str, tuple[str, str]]:
+    return {c["type"]: (c["status"], c["reason"]) for c in status["conditions"]}
+
+
+def test_other_tools_see_what_goes_on_and_what_needs_a_hand(told: Told) -> None:
+    assert conditions(told.says(OWNED)) == {"Ready": ("True", "Served")}
+    assert conditions(told.says(MOVING)) == {
+        "Ready": ("False", "Elected"), "Reconciling": ("True", "Elected")
+    }  # fmt: skip
+    broken = conditions(told.says(refused((Reason.NODE_ADDRESS, "why"))))
+    assert broken["Ready"][0] == "False"
+    assert broken["Stalled"] == broken["Broken"] == ("True", "NodeAddress")
+    assert "Reconciling" not in broken
+
+
+def test_what_asks_for_nothing_is_ready(told: Told) -> None:
+    for reason in (Reason.NOT_ENABLED, Reason.NO_ADDRESS):
+        assert conditions(told.says(unmanaged(reason))) == {"Ready": ("True", str(reason))}
