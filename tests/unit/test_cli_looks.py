@@ -103,7 +103,8 @@ def test_history_is_in_order_and_ends_with_what_the_status_knows(
     ]
     found = _json(memory, capsys, "history", "10.1.1.10")
     assert [e["message"] for e in found] == [
-        "first", "second", "third, told more exactly", "last move: 10.1.1.10 went to n1, its first owner",
+        "first", "second", "third, told more exactly",
+        "last move: 10.1.1.10 went to n1, its first owner",
     ]  # fmt: skip
 
 
