@@ -30,7 +30,7 @@ from duravip_api import MARK
 
 log = logging.getLogger(__name__)
 
-_IFF_UP, _IFF_LOOPBACK = 0x1, 0x8
+_IFF_UP, _IFF_LOOPBACK, _IFF_NOARP = 0x1, 0x8, 0x80
 _EVENTS = 0x1 | 0x10 | 0x100
 """The groups of link, IPv4 address and IPv6 address events."""
 
@@ -165,6 +165,7 @@ class Kernel:
             speed_mbps=self._speed(name),
             kind=detail("IFLA_INFO_KIND"),
             is_loopback=bool(found["flags"] & _IFF_LOOPBACK),
+            has_no_arp=bool(found["flags"] & _IFF_NOARP),
             is_port=detail("IFLA_INFO_SLAVE_KIND") not in {"", _VRF},
         )
 

@@ -166,6 +166,25 @@ def grouped(addresses: Iterable[str]) -> list[str]:
     return list(map(",".join, found))
 
 
+def spans_in(listed: Iterable[str], most: int) -> tuple[tuple[Span, ...], bool]:
+    """`(the spans that a list of items of `grouped` names, whether those are all)`.
+
+    Whatever somebody else has written, no more than `most` spans are read, none is spelled out,
+    and what cannot be read is left out.
+    """
+    found: list[Span] = []
+    is_all = True
+    for item in listed:
+        for first, dash, last in _spelled_out(item):
+            if len(found) == most:
+                return merged(found), False
+            try:
+                found.append(span(f"{first}{dash}{last if dash else ''}"))
+            except ValueError:
+                is_all = False
+    return merged(found), is_all
+
+
 def _head(address: str) -> str:
     """All of an address but its last part."""
     return address[: max(address.rfind("."), address.rfind(":")) + 1]

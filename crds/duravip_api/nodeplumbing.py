@@ -9,6 +9,7 @@ from typing import Annotated
 
 from pydantic import FailFast, Field
 
+from duravip_api.addresses import LONGEST_ITEM
 from duravip_api.conditions import Conditions
 from duravip_api.fields import (
     ATOMIC,
@@ -23,6 +24,12 @@ from duravip_api.listening import MOST_LISTENERS
 
 AddressText = Annotated[str, Field(max_length=45)]
 """An address as the machines write it: not checked again, which 10 240 of them would feel."""
+
+MOST_LISTED = 64
+"""So many addresses of an interface are listed one by one."""
+MOST_OWN_ITEMS = 1024
+MOST_OWN_SPANS = 4096
+"""So many spans of a node's further addresses are told, and read."""
 
 RequestTime = Annotated[str | None, Field(max_length=64)]
 """The time as people wrote it: not checked, for a status must never be refused."""
@@ -43,12 +50,25 @@ class Nic(Model):
     addresses: Annotated[
         list[Annotated[str, Field(max_length=49)]],
         Field(
-            max_length=64,
+            max_length=MOST_LISTED,
             description="Its own addresses with their prefix, without those of DuraVIP; at most "
-            "64 are listed.",
+            "64 are listed, those first that are in different networks.",
             json_schema_extra=ATOMIC,
         ),
     ] = []
+    addresses_omitted: Annotated[
+        int | None,
+        Field(ge=0, description="How many of its addresses are not listed; absent: none."),
+    ] = None
+    networks: Annotated[
+        list[Annotated[str, Field(max_length=49)]] | None,
+        Field(
+            max_length=MOST_LISTED,
+            description="The networks of all its addresses, where these are too many to be "
+            "listed; absent though some are omitted: those are too many as well.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = None
 
 
 class Failure(Model):
@@ -133,6 +153,9 @@ class NodePlumbingStatus(Model):
             json_schema_extra=ATOMIC,
         ),
     ] = []
+    failures_omitted: Annotated[
+        int, Field(ge=0, description="How many further failures are not listed.")
+    ] = 0
     listening: Annotated[
         list[Annotated[str, Field(max_length=101)]],
         Field(
@@ -151,6 +174,26 @@ class NodePlumbingStatus(Model):
             json_schema_extra=ATOMIC,
         ),
     ] = []
+    nics_omitted: Annotated[
+        int, Field(ge=0, description="How many further interfaces are not listed.")
+    ] = 0
+    own: Annotated[
+        list[Annotated[str, Field(max_length=LONGEST_ITEM)]],
+        Field(
+            max_length=MOST_OWN_ITEMS,
+            description="The node's own addresses that are not listed with its interfaces, as "
+            "ranges.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    own_omitted: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="How many of its own addresses are named neither there nor here: as long "
+            "as there are any, an address that goes to another node is asked for first.",
+        ),
+    ] = 0
     nic_names: Annotated[
         str, Field(max_length=4096, description="The names of the interfaces that are up.")
     ] = ""

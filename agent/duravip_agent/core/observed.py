@@ -33,6 +33,7 @@ class Link:
     is_loopback: bool = False
     is_port: bool = False
     """Whether it belongs to a bridge, a bond or the like, which then carries the addresses."""
+    has_no_arp: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,14 @@
 another one: it names the generation that was acted on, and is null before that.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 from duravip_agent.core.claims import Conflict
 from duravip_agent.core.observed import Link, Observed
+from duravip_agent.core.own_addresses import is_own, listing, rest
 from duravip_api.addresses import numbered, parsed
 from duravip_api.conditions import Condition
 from duravip_api.nodeplumbing import (
@@ -23,7 +24,7 @@ from duravip_api.nodeplumbing import (
 )
 from duravip_api.reasons import Reason
 
-MOST_FAILURES, MOST_NICS, MOST_ADDRESSES = 256, 256, 64
+MOST_FAILURES, MOST_NICS = 256, 256
 MOST_NAMED = 5
 """So many addresses are named in a condition's message."""
 LONGEST_MESSAGE = 1024
@@ -103,6 +104,9 @@ def status_of(report: Report) -> dict[str, Any]:
     ready = report.readiness
     served = sorted(report.served, key=numbered)
     shown = nics(report.observed, report.granted_on)
+    listed = (a.partition("/")[0] for nic in shown for a in nic.addresses)
+    left = rest(own_addresses(report.observed), listed)
+    matter = _that_matter(report.observed, report.granted_on)
     status = NodePlumbingStatus(
         observed_generation=report.generation,
         epoch=report.epoch,
@@ -115,7 +119,11 @@ def status_of(report: Report) -> dict[str, Any]:
         strict=list(report.strict),
         failures=_failures(report.failures, report.failing_since),
         listening=list(report.listening),
+        failures_omitted=max(0, len(report.failures) - MOST_FAILURES),
         nics=shown,
+        nics_omitted=len(matter) - len(shown),
+        own=left.ranges,
+        own_omitted=left.omitted,
         nic_names=",".join(nic.name for nic in shown if nic.up),
         neighbours=list(report.neighbours),
         requests=RequestsDone(**report.done) if report.done else None,
@@ -150,18 +158,31 @@ def nics(observed: Observed, granted_on: Iterable[str] = ()) -> list[Nic]:
 
     Left out are loopback, ports of bridges and bonds, and the ends of pods' virtual cables: veth
     devices with no address of their own but single-host ones. They come and go with every pod.
+    Of too many, those on which something is granted and those with addresses are shown.
     """
+    own, wanted = _own(observed), set(granted_on)
+    found = _that_matter(observed, wanted)
+    by_weight = sorted(found, key=lambda li: (li.name not in wanted, li.index not in own))
+    shown = set(by_weight[:MOST_NICS])
+    return [_nic(link, own.get(link.index, [])) for link in found if link in shown]
+
+
+def _that_matter(observed: Observed, wanted: Collection[str]) -> list[Link]:
+    own = _own(observed)
+    return [
+        link
+        for link in observed.links
+        if link.name in wanted or _matters(link, own.get(link.index, []))
+    ]
+
+
+def _own(observed: Observed) -> dict[int, list[str]]:
+    """By the number of the link."""
     own: dict[int, list[str]] = {}
     for alias in observed.aliases:
         if not alias.is_marked and not parsed(alias.address).is_link_local:
             own.setdefault(alias.link, []).append(f"{alias.address}/{alias.mask}")
-    wanted = set(granted_on)
-    shown = [
-        _nic(link, own.get(link.index, []))
-        for link in observed.links
-        if link.name in wanted or _matters(link, own.get(link.index, []))
-    ]
-    return shown[:MOST_NICS]
+    return own
 
 
 def _matters(link: Link, addresses: list[str]) -> bool:
@@ -175,7 +196,19 @@ def _is_single_host(address: str) -> bool:
     return int(mask) == _HOST_MASKS[parsed(host).version]
 
 
+def own_addresses(observed: Observed) -> Iterable[str]:
+    """The node's own addresses, but those of pods' cables."""
+    links = {link.index: link for link in observed.links if is_own(link)}
+    for alias in observed.aliases:
+        link = links.get(alias.link)
+        if link is None or alias.is_marked or parsed(alias.address).is_link_local:
+            continue
+        if link.kind != "veth" or alias.mask != _HOST_MASKS[parsed(alias.address).version]:
+            yield alias.address
+
+
 def _nic(link: Link, addresses: list[str]) -> Nic:
+    told = listing(addresses if is_own(link) else ())
     return Nic(
         name=link.name,
         index=link.index,
@@ -184,5 +217,7 @@ def _nic(link: Link, addresses: list[str]) -> Nic:
         up=link.is_up,
         carrier=link.has_carrier,
         speed_mbps=link.speed_mbps,
-        addresses=sorted(addresses)[:MOST_ADDRESSES],
+        addresses=told.addresses,
+        addresses_omitted=told.omitted,
+        networks=told.networks,
     )

@@ -135,7 +135,7 @@ def plans(
     for key, (where, plumbing, addresses) in shares.items():
         owner = plumbing.node
         stopped, asked = others.in_the_way(owner, where, new[key])
-        asked |= {a for a in new[key] - stopped if units[a].claimants}
+        asked |= others.to_ask(owner, units, new[key] - stopped)
         waiting |= stopped
         if place := addresses - stopped:
             fenced = _fenced(where, plumbing, snapshot, strict)
@@ -157,6 +157,7 @@ class _Others:
         self._snapshot = snapshot
         self._granted: set[str] = set()
         self._serving: dict[str, list[str]] = defaultdict(list)
+        self._untold = {n for n, p in snapshot.plumbings.items() if not p.tells_all_own}
         self._said: set[str] = set()
         """What nodes report as served that can never have been granted to them."""
         self._doubted = {
@@ -171,6 +172,10 @@ class _Others:
                 self._said |= beyond
                 for address in served - beyond:
                     self._serving[address].append(name)
+
+    def to_ask(self, owner: str, units: Mapping[str, Unit], new: set[str]) -> set[str]:
+        """Those that a node other than the owner may have as an address of its own."""
+        return new if self._untold - {owner} else {a for a in new if units[a].claimants}
 
     def in_the_way(
         self, owner: str, where: Placement, new: Iterable[str]

@@ -19,7 +19,7 @@ from duravip_api.binding import BindingSpec
 from duravip_api.duravip import DuraVIPSpec
 from duravip_api.grants import MOST_GRANTED, Allowance, NodePlumbingSpec
 from duravip_api.listening import listening_in, port_named
-from duravip_api.nodeplumbing import NodePlumbingStatus
+from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_SPANS, NodePlumbingStatus
 from duravip_api.reasons import Reason
 from duravip_api.topology import TopologySpec
 from duravip_operator.core import requests
@@ -40,6 +40,9 @@ LISTS_KNOWN = 32
 
 MOST_LABELS, MOST_ADDRESSES = 1024, 1024
 """What is read of a Node."""
+
+MOST_FAILURES = 256
+"""An agent that does not say how many it leaves out lists no more."""
 
 RESERVED_NAMES = frozenset({"default", "#mmove"})
 
@@ -136,12 +139,16 @@ def plumbing(body: Body) -> Plumbing:
     # Not to be read is not to be empty, and the API server does not check this field.
     is_lost = isinstance(said, Mapping) and bool(said.get("served")) and not status.served
     ready = next((c for c in status.conditions if c.type == "Ready"), None)
+    own, is_all = addresses.spans_in(status.own, MOST_OWN_SPANS)
     reported = Plumbing(
         node=str((body.get("metadata") or {}).get("name", "")),
         listening=listening_in(status.listening),
         observed=None if is_lost else status.observed_generation,
         served=frozenset(status.served),
         strict=frozenset(status.strict),
+        own=own,
+        tells_all_own=is_all and not _omits_own(said, status),
+        omits_failures=bool(status.failures_omitted) or len(status.failures) >= MOST_FAILURES,
         failures={failure.address: failure.message for failure in status.failures},
         nics={nic.name: nic for nic in status.nics},
         boot=status.agent.boot if status.agent else "",
@@ -149,6 +156,17 @@ def plumbing(body: Body) -> Plumbing:
         stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,
     )
     return respecified(reported, body)
+
+
+def _omits_own(said: object, status: NodePlumbingStatus) -> bool:
+    """Whether the node may have addresses of its own that its status does not name."""
+    if status.own_omitted:
+        return True
+    written = said if isinstance(said, Mapping) else {}
+    if any(written.get(name) and not getattr(status, name) for name in ("own", "nics")):
+        return True  # it cannot be read
+    # An agent that knows no other way has listed no more of a card's addresses.
+    return any(len(n.addresses) == MOST_LISTED and n.networks is None for n in status.nics)
 
 
 def respecified(known: Plumbing, body: Body) -> Plumbing:

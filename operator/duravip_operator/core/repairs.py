@@ -12,6 +12,7 @@ given up, `lastMove` tells.
 """
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from duravip_api.reasons import MoveReason
@@ -42,7 +43,7 @@ def troubles(
     """What is known after a look at what the agents report."""
     found: dict[tuple[str, str], Trouble] = {}
     for name, plumbing in plumbings.items():
-        for address in plumbing.failures.keys() & plumbing.granted:
+        for address in _failing(plumbing):
             since, _, until = known.get((name, address), Trouble(now, now))
             if now - since >= give_up_after:
                 until = now + RETRY_AFTER
@@ -75,6 +76,13 @@ def told_by(entities: Iterable[Entity], wall_clock: float) -> Iterable[tuple[str
             left = (seconds(str(move.get("time"))) or 0.0) + RETRY_AFTER - wall_clock
             if left > 0:
                 yield str(move["from"]), entity.address, min(left, RETRY_AFTER)
+
+
+def _failing(plumbing: Plumbing) -> AbstractSet[str]:
+    """What the node is granted and fails to hold; what is not listed may be among the others."""
+    granted = plumbing.granted
+    listed = plumbing.failures.keys() & granted
+    return listed | (granted - plumbing.served) if plumbing.omits_failures else listed
 
 
 def _lasts(trouble: Trouble, address: str, plumbing: Plumbing, now: float) -> bool:

@@ -188,6 +188,10 @@ class Plumbing:
     nics: Mapping[str, Nic] = field(default_factory=dict)
     own: tuple[Span, ...] = ()
     """Further addresses of its own, which `nics` has no room for."""
+    tells_all_own: bool = True
+    """Whether those and the ones of `nics` are all that it has."""
+    omits_failures: bool = False
+    """Whether `failures` are not all."""
     boot: str = ""
     leaving: bool = False
     stopped: bool = False

@@ -13,6 +13,7 @@ from ipaddress import ip_interface
 from typing import NamedTuple
 
 from duravip_api.addresses import numbered
+from duravip_api.nodeplumbing import MOST_LISTED, Nic
 from duravip_operator.core.snapshot import Snapshot, Topology
 
 Span = tuple[int, int]
@@ -64,12 +65,21 @@ def _nodes(snapshot: Snapshot, topology: Topology) -> _Nodes:
     partly: dict[tuple[Span, ...], set[str]] = defaultdict(set)
     for name, plumbing in snapshot.plumbings.items():
         nic = plumbing.nics.get(topology.placement.interface)
-        spans = _spans(nic.addresses if nic else (), topology)
+        if nic and not _tells_all(nic):
+            continue  # it may be at home everywhere
+        spans = _spans([*nic.addresses, *(nic.networks or ())] if nic else (), topology)
         if not spans:
             foreign.add(name)
         elif not any(first <= topology.first and topology.last <= last for first, last in spans):
             partly[spans].add(name)
     return _Nodes(frozenset(foreign), tuple((s, frozenset(n)) for s, n in sorted(partly.items())))
+
+
+def _tells_all(nic: Nic) -> bool:
+    """Whether the networks of all its addresses are known: else nothing follows from absence."""
+    if nic.networks is not None:
+        return True
+    return nic.addresses_omitted is None and len(nic.addresses) < MOST_LISTED
 
 
 def _spans(own: Iterable[str], topology: Topology) -> tuple[Span, ...]:

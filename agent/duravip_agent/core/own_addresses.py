@@ -1,0 +1,80 @@
+"""The node's own addresses as the status tells them: whole, or with a word that they are not.
+
+Of each interface some addresses are listed for people, one of each network first. The rest is told
+as ranges, which thousands in a row fill one of. Where even those are too many it is said how many
+are left out, so that nobody concludes from absence.
+"""
+
+from collections.abc import Iterable
+from ipaddress import ip_interface
+from typing import NamedTuple
+
+from duravip_agent.core.observed import Link
+from duravip_api.addresses import Span, grouped, numbered, spans, text
+from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_ITEMS, MOST_OWN_SPANS
+
+_VIRTUAL = frozenset({"kube-ipvs0", "kube-lb0"})
+"""Where proxies of the cluster keep addresses of Services, on every node the same."""
+
+
+class Listing(NamedTuple):
+    """What is said of the addresses of one interface."""
+
+    addresses: list[str]
+    omitted: int | None = None
+    networks: list[str] | None = None
+
+
+class Rest(NamedTuple):
+    """The addresses that are listed with no interface."""
+
+    ranges: list[str]
+    omitted: int = 0
+
+
+def is_own(link: Link) -> bool:
+    """Whether the addresses on a link are the node's own.
+
+    A dummy that is down, or never asks nor answers by ARP, is where proxies and caches of the
+    cluster keep addresses that are everybody's.
+    """
+    is_silent = link.kind == "dummy" and (link.has_no_arp or not link.is_up)
+    return not (link.is_loopback or is_silent or link.name in _VIRTUAL)
+
+
+def listing(addresses: Iterable[str]) -> Listing:
+    """What to list of the addresses, with their prefix, of one interface."""
+    in_order = sorted(addresses, key=_sorted_by)
+    if len(in_order) < MOST_LISTED:
+        return Listing(in_order)
+    first: dict[str, str] = {}
+    for address in in_order:
+        first.setdefault(str(ip_interface(address).network), address)
+    heads = set(first.values())
+    chosen = [*first.values(), *(a for a in in_order if a not in heads)][:MOST_LISTED]
+    omitted = len(in_order) - len(chosen)
+    networks = list(first) if len(first) <= MOST_LISTED else None
+    return Listing(sorted(chosen, key=_sorted_by), omitted, networks)
+
+
+def rest(own: Iterable[str], listed: Iterable[str]) -> Rest:
+    """What to say of the own addresses that no interface lists; both without prefix."""
+    found = spans(set(own) - set(listed))
+    told = found[:MOST_OWN_SPANS]
+    ranges = grouped(_all_of(told))
+    if len(ranges) > MOST_OWN_ITEMS:  # far apart from one another: a span each is short enough
+        told = told[:MOST_OWN_ITEMS]
+        ranges = list(map(str, told))
+    return Rest(ranges, sum(map(_size, found)) - sum(map(_size, told)))
+
+
+def _all_of(told: Iterable[Span]) -> Iterable[str]:
+    return (text(f, number) for f, first, last in told for number in range(first, last + 1))
+
+
+def _size(span: Span) -> int:
+    return span.last - span.first + 1
+
+
+def _sorted_by(address: str) -> tuple[tuple[int, int], str]:
+    return numbered(address.partition("/")[0]), address
