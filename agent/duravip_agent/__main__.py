@@ -11,7 +11,6 @@ import platform
 import signal
 import socket
 import sys
-import uuid
 
 from duravip_agent import logs, metrics, netlink, wire
 from duravip_agent.announcer import Announcer
@@ -114,7 +113,7 @@ def _work(
     cluster: Cluster,
     counted: metrics.Metrics,
 ) -> None:
-    identity = Identity(PROGRAM_VERSION, uuid.uuid4().hex)
+    identity = Identity(PROGRAM_VERSION)
     inbox, specs, scout = Inbox(), Specs(), Scout()
     fence, dead_man = _fence(settings, kernel)
     connections = Connections(counted, lambda: fence.held)
@@ -127,7 +126,7 @@ def _work(
     reader = Reader(cluster, inbox)
     reporter = Reporter(
         cluster,
-        lambda body: inbox.put(Written(body)),
+        lambda body, asked: inbox.put(Written(body, asked)),
         lambda error: inbox.put(Troubled(error)),
     )
     tools = Tools(
@@ -137,7 +136,7 @@ def _work(
         judge=Judge(Sources(specs, lifeline, lambda: heart.contact)),
         plumber=Plumber(kernel, counted, released.add),
         announcer=Announcer(kernel, wire.Wire(), settings.announce_every, counted),
-        inquiry=Inquiry(inbox, scout, reader.read_soon),
+        inquiry=Inquiry(inbox, scout, reader),
         metrics=counted,
         released=released,
     )

@@ -18,6 +18,7 @@ from threading import Thread
 from typing import Any
 
 from duravip_agent import clock
+from duravip_agent.core import contacting
 from duravip_agent.core.contacting import Acked, after, is_news
 from duravip_agent.core.deadman import Contact
 from duravip_agent.keys import KeyFile
@@ -51,6 +52,8 @@ class Pulse:
     """Of the spec that is acted on."""
     newest_read: int = 0
     """The newest generation that was read, acted on or not."""
+    newest_epoch: int = 0
+    """The epoch of that one."""
     digest: str = ""
 
 
@@ -88,6 +91,9 @@ class Heart:
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self._sockets = {family: sock for family in _FAMILIES if (sock := _socket(family))}
         self._acked: Acked | None = None
+        self._differs: contacting.Difference | None = None
+        self.is_stale = False
+        """Whether a leader goes on naming another spec than the one that was read last."""
         self._echoes: tuple[str, ...] = ()
         self.pulse = Pulse()
 
@@ -102,6 +108,10 @@ class Heart:
         self._hooks = hooks
         self._targets.start()
         Thread(target=self._run, name="beat", daemon=True).start()
+
+    def renew(self, boot: str) -> None:
+        """Beat under another boot from now on: no answer to an earlier beat counts any more."""
+        self._boot = self._looks.boot = boot
 
     def hurry(self) -> None:
         """Beat now: there is a new spec to be acknowledged, or less is served."""
@@ -196,10 +206,21 @@ class Heart:
         before = self._acked
         self._acked = after(before, Acked(ack.seq, Contact(sent, ack.epoch, ack.generation)))
         contact = self._acked.contact
-        if contact.generation > self.pulse.newest_read:
+        was_stale = self.is_stale
+        if self._compare(contact) or contact.generation > self.pulse.newest_read:
             self._hooks.on_newer()
-        if is_news(before, self._acked, self._lifeline.limits):
+        if is_news(before, self._acked, self._lifeline.limits) or self.is_stale != was_stale:
             self._hooks.on_contact()
+
+    def _compare(self, contact: Contact) -> bool:
+        """Whether the spec is to be read again, since a leader goes on naming another one."""
+        read, now = (self.pulse.newest_epoch, self.pulse.newest_read), clock.now()
+        self._differs = contacting.difference(self._differs, contact, read, now)
+        self.is_stale = contacting.is_stale(self._differs, now)
+        if not contacting.must_ask(self._differs, now) or self._differs is None:
+            return False
+        self._differs = self._differs._replace(asked=now)
+        return True
 
 
 _FAMILIES = (socket.AF_INET, socket.AF_INET6)

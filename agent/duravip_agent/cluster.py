@@ -134,16 +134,25 @@ class _Watch:
             return self._watched(options) if options.get("watch") else self._listed(options)
 
         informer = _INFORMER(asked, key_func=lambda body: body["metadata"]["name"])
-        informer.add_event_handler(ADDED, self._watcher.seen)
-        informer.add_event_handler(MODIFIED, self._watcher.seen)
-        informer.add_event_handler(DELETED, lambda _: self._watcher.absent())
+        informer.add_event_handler(ADDED, self._seen)
+        informer.add_event_handler(MODIFIED, self._seen)
+        informer.add_event_handler(DELETED, lambda _: self._absent())
         informer.add_event_handler(ERROR, self._failed)
         self._informer = informer
         informer.start()
 
     def stop(self) -> None:
+        """Tell of nothing any more; its threads end in a while."""
         self._stopped.set()
-        self._informer.stop()
+        threading.Thread(target=self._informer.stop, name="watch-end", daemon=True).start()
+
+    def _seen(self, body: Body) -> None:
+        if not self._stopped.is_set():
+            self._watcher.seen(body)
+
+    def _absent(self) -> None:
+        if not self._stopped.is_set():
+            self._watcher.absent()
 
     def _watched(self, options: Body) -> object:
         response = self._api.list_cluster_custom_object(
@@ -175,7 +184,7 @@ class _Watch:
                 self._failed(error)
                 continue
             if not found["items"]:
-                self._watcher.absent()
+                self._absent()
             version = found["metadata"]["resourceVersion"]
             metadata = SimpleNamespace(resource_version=version)
             return SimpleNamespace(items=found["items"], metadata=metadata)
@@ -185,6 +194,8 @@ class _Watch:
         """Wait, which the informer does not do by itself: it would spin."""
         found = _translated(error)
         if found.status == 410:  # noqa: PLR2004 - Gone: it lists again at once
+            return
+        if self._stopped.is_set():
             return
         self._failures += 1
         self._watcher.troubled(found)

@@ -13,6 +13,8 @@ class Seen:
     """The node's object looks like this."""
 
     body: Body
+    asked: float | None = None
+    """When it was asked for, on the agent's clock; None = a watch has told of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,8 @@ class Written:
     """A report was written, and this is the whole object at that moment."""
 
     body: Body
+    asked: float
+    """When that was begun, on the agent's clock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from duravip_agent.core.claims import Claim
 from duravip_agent.core.observed import Link
 from duravip_agent.core.probing import ONE_PROBE, Findings, Question
 from duravip_agent.events import Answered, Claimed, Inbox
+from duravip_agent.reader import Reader
 from duravip_agent.scout import Scout
 from duravip_agent.watch import Held, Watcher
 from duravip_api.addresses import numbered
@@ -27,14 +28,16 @@ answers for one of them, all are asked about."""
 class Inquiry:
     """Asks."""
 
-    def __init__(self, inbox: Inbox, scout: Scout, read_soon: Callable[[], None]) -> None:
+    def __init__(self, inbox: Inbox, scout: Scout, reader: Reader) -> None:
         self._inbox, self._scout = inbox, scout
         self._watcher = Watcher(lambda claims: inbox.put(Claimed(claims)))
         self._held = Held()
         self._checked = float("-inf")
         self._turn = 0
-        self.read_soon = read_soon
+        self.read_soon: Callable[[], None] = reader.read_soon
         """Read the spec at once."""
+        self.watch_again: Callable[[], None] = reader.begin_anew
+        """Watch it anew, from the state that the API server has now."""
 
     def start(self) -> None:
         """Begin to listen."""

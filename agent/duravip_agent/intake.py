@@ -5,6 +5,7 @@ import time
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from duravip_agent import clock
 from duravip_agent.cluster import ApiError, Body
 from duravip_agent.core.grant import Placement
 from duravip_agent.reporter import Reporter
@@ -29,25 +30,34 @@ class Intake:
     """Takes up what the loop is told of the object. Each method says whether there is news."""
 
     def __init__(self, tools: Tools, reporter: Reporter, voice: Voice, errands: Errands) -> None:
-        self._specs, self._judge = tools.specs, tools.judge
+        self._tools, self._specs, self._judge = tools, tools.specs, tools.judge
         self._reporter, self._voice, self._errands = reporter, voice, errands
         self._began = time.monotonic()
         self._denied_since: float | None = None
         self.wanted: Mapping[str, Placement] | None = None
         """None = not known yet: nothing is added, nothing removed."""
 
-    def seen(self, body: Body) -> bool:
-        """The object looks like this."""
-        is_news = self._take_up(body)
+    def seen(self, body: Body, asked: float | None = None) -> bool:
+        """The object looks like this; `asked` is when it was asked for, if it was."""
+        is_news = self._take_up(body, asked)
         self._reporter.notice(body)
         return self._errands.take(body) or is_news
 
-    def written(self, body: Body) -> bool:
+    def written(self, body: Body, asked: float) -> bool:
         """A report was stored, and the object was like this then."""
         self._denied_since = None
-        self._specs.introduced(body)
+        if self._goes_back(body, asked) or not self._is_of_this_boot(body):
+            return False
+        if not self._specs.is_introduced:
+            self._specs.introduced(body, clock.now())
+            self._voice.introduced()
         is_news = self._take_up(body)
         return self._errands.take(body) or is_news
+
+    def contact_changed(self) -> bool:
+        """A leader has acknowledged something else."""
+        self._voice.speak_if_stale()
+        return self._confirm()
 
     def absent(self) -> bool:
         """There is no object: what is served stays, since the new one will grant it as well."""
@@ -75,10 +85,41 @@ class Intake:
         self.wanted = NOTHING
         return True
 
-    def _take_up(self, body: Body) -> bool:
-        """Act on the object from now on, if it may be acted on and says something new."""
-        if not self._specs.take(body):
+    def _is_of_this_boot(self, body: Body) -> bool:
+        """Whether it is the answer to what is said now, where something else was said before."""
+        agent = (body.get("status") or {}).get("agent") or {}
+        return not self._specs.has_gone_back or agent.get("boot") == self._voice.boot
+
+    def _goes_back(self, body: Body, asked: float | None) -> bool:
+        """Begin anew if the object shows that the store has gone back."""
+        if not self._specs.goes_back(body, asked):
             return False
+        log.warning(
+            "the API server's store has gone back to an earlier state: what is held stays until "
+            "a leader acknowledges what is granted there"
+        )
+        self._tools.requests.begin_anew()
+        self._judge.forget_answers()
+        self._tools.inquiry.watch_again()
+        self._voice.begin_anew(self.wanted or NOTHING)
+        return True
+
+    def _take_up(self, body: Body, asked: float | None = None) -> bool:
+        """Act on the object from now on, if it may be acted on and says something new."""
+        if self._goes_back(body, asked):
+            return False
+        is_news = self._specs.take(body, clock.now(), asked)
+        if not is_news and self._specs.has_gone_back:
+            self._voice.beat()
+            return self._confirm()
+        return is_news and self._act()
+
+    def _confirm(self) -> bool:
+        """Act on what is in a store that has gone back, once a leader goes by it."""
+        is_due = self._specs.confirm(self._judge.contact(), self._tools.fence.held)
+        return is_due and self._act()
+
+    def _act(self) -> bool:
         grant = self._specs.grant
         if self._specs.refusal:
             log.warning("the spec is refused, the one before stays: %s", self._specs.refusal)

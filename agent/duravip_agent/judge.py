@@ -77,6 +77,10 @@ class Judge:
         """The MACs that answered when a segment was asked for contested addresses."""
         return {a: told.mac for a, told in self._probed.items() if told.mac not in {"", NOT_ASKED}}
 
+    def forget_answers(self) -> None:
+        """What the segment said was said under another spec, though its number may come again."""
+        self._generation = NO_GENERATION
+
     def facts(self, armed: frozenset[str], links: Iterable[Link]) -> Facts:
         """All that decides now."""
         specs, lifeline = self._sources.specs, self._sources.lifeline
@@ -89,7 +93,7 @@ class Judge:
             now=clock.now(),
             epoch=specs.epoch or 0,
             generation=grant.generation if grant.uid else NO_GENERATION,
-            grants=grant.shares,
+            grants=specs.shares(armed),
             contact=self.contact(),
             armed=armed,
             refreshed=lifeline.refreshed,

@@ -23,7 +23,9 @@ class Looks:
     """Takes looks from the thread that beats, and never lets it wait."""
 
     def __init__(self, scout: Scout, boot: str, metrics: Metrics) -> None:
-        self._scout, self._boot, self._metrics = scout, boot, metrics
+        self._scout, self._metrics = scout, metrics
+        self.boot = boot
+        """That of this agent, as in its beats."""
         self._newest: dict[object, tuple[int, float]] = {}
         """By sender, the number of its newest look and when that came."""
         self._watched: dict[tuple[str, str], tuple[Suspect, float]] = {}
@@ -31,7 +33,7 @@ class Looks:
 
     def take(self, look: Look, sender: object, now: float, reply: Callable[[Sight], None]) -> None:
         """Look, and reply from another thread; nothing where it is not for us, or a replay."""
-        if look.boot != self._boot or not self._is_new(look.number, sender, now):
+        if look.boot != self.boot or not self._is_new(look.number, sender, now):
             return
         try:
             addresses = tuple(str(parsed(a)) for a in look.addresses[:MOST_SCOUTED])

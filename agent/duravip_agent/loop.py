@@ -141,10 +141,10 @@ class Loop:
 
     def _handle(self, event: Event) -> None:
         match event:
-            case Seen(body):
-                self._is_dirty |= self._parts.intake.seen(body)
-            case Written(body):
-                self._is_dirty |= self._parts.intake.written(body)
+            case Seen(body, asked):
+                self._is_dirty |= self._parts.intake.seen(body, asked)
+            case Written(body, asked):
+                self._is_dirty |= self._parts.intake.written(body, asked)
             case Absent():
                 self._is_dirty |= self._parts.intake.absent()
             case Troubled(error):
@@ -155,6 +155,7 @@ class Loop:
             case Answered() | Claimed() | ContactChanged():
                 self._must_judge = True
                 self._note(event)
+                self._is_dirty |= self._parts.intake.contact_changed()
             case Stop():
                 self._parts.farewell.ask()
             case _:

@@ -2,9 +2,11 @@
 
 import logging
 import time
+from collections.abc import Callable
 from threading import Event as Flag
 from threading import Thread
 
+from duravip_agent import clock
 from duravip_agent.cluster import ApiError, Body, Cluster
 from duravip_agent.core.backoff import pause_after
 from duravip_agent.events import Absent, Inbox, Seen, Troubled
@@ -25,14 +27,20 @@ class Reader:
     def __init__(self, cluster: Cluster, inbox: Inbox) -> None:
         self._cluster, self._inbox = cluster, inbox
         self._wanted = Flag()
+        self._end_watch: Callable[[], None] = lambda: None
         self._is_troubled = False
         self._brought = 0
         """How often the watch has brought the object."""
 
     def start(self) -> None:
         """Begin to watch."""
-        self._cluster.watch(self)
+        self._end_watch = self._cluster.watch(self)
         Thread(target=self._run, name="reader", daemon=True).start()
+
+    def begin_anew(self) -> None:
+        """Watch from what the API server has now: it counts its versions from an earlier one."""
+        self._end_watch()
+        self._end_watch = self._cluster.watch(self)
 
     def read_soon(self) -> None:
         """Read the object now: there is a newer one than the watch has brought."""
@@ -66,8 +74,9 @@ class Reader:
             self._wanted.clear()
             if self._brought != brought:
                 continue
+            asked = clock.now()
             try:
-                self._inbox.put(Seen(self._cluster.get()))
+                self._inbox.put(Seen(self._cluster.get(), asked))
                 failures = 0
                 time.sleep(INTERVAL)
             except ApiError as error:

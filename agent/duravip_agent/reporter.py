@@ -13,6 +13,7 @@ from hashlib import blake2b
 from threading import Condition, Thread
 from typing import NamedTuple, Protocol
 
+from duravip_agent import clock
 from duravip_agent.cluster import ApiError, Body
 from duravip_agent.core.backoff import HOPELESS_PAUSE, pause_after
 from duravip_agent.core.grant import version_of
@@ -46,7 +47,7 @@ class Reporter:
     def __init__(
         self,
         store: Store,
-        on_written: Callable[[Body], None],
+        on_written: Callable[[Body, float], None],
         on_trouble: Callable[[ApiError], None],
     ) -> None:
         self._store = store
@@ -109,6 +110,7 @@ class Reporter:
 
     def _write(self, status: Body) -> float:
         """Write once; gives back for how long to wait because it failed."""
+        asked = clock.now()
         try:
             body = self._store.patch_status(status)
         except ApiError as error:
@@ -120,7 +122,7 @@ class Reporter:
             self._stored = _sight(body)
             self._is_pending = self._wanted is not status or self._is_lost()
             self._lock.notify_all()
-        self._on_written(body)
+        self._on_written(body, asked)
         return 0.0
 
     def _failed(self, error: ApiError) -> float:

@@ -1,8 +1,10 @@
 """What the agent says of itself: in its status, in its beats and as metrics."""
 
+import logging
 import time
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from duravip_agent import clock
@@ -17,18 +19,20 @@ from duravip_api.beats import digest_of
 from duravip_api.reasons import Reason
 from duravip_api.timing import CONTACT
 
+log = logging.getLogger(__name__)
+
 GATHERED_FOR, MORE_COMES_WITHIN = 0.15, 0.3
 """So long, in seconds, what beats have said already is not yet in the status; and when something
 that is granted is about to be served, which the status will have to say as well."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Identity:
     """Who speaks."""
 
     version: str
-    boot: str
-    """A new value each time that the agent starts."""
+    boot: str = field(default_factory=lambda: uuid.uuid4().hex)
+    """A new value each time that the agent starts, or begins anew."""
 
 
 @dataclass(frozen=True)
@@ -54,6 +58,7 @@ class Voice:
         self._readiness = Readiness(Reason.AGENT_STARTING, _now())
         self._unfenced = () if tools.fence.is_fenced else (_noted("Fenced", Reason.UNFENCED),)
         self._in_use: Readiness | None = None
+        self._stale: Readiness | None = None
         self._acted: int | None = None
         """The generation that was acted on."""
         self._strict: tuple[str, ...] = ()
@@ -71,6 +76,30 @@ class Voice:
         """The reason of the condition Ready, as it was last said."""
         return self._readiness.reason
 
+    @property
+    def boot(self) -> str:
+        """Under which it speaks."""
+        return self._identity.boot
+
+    def begin_anew(self, wanted: Mapping[str, Placement]) -> None:
+        """Speak under another boot: nothing that was said before is to be believed any more."""
+        self._identity.boot = uuid.uuid4().hex
+        log.info("goes on as %s", self.boot)
+        self.speak(wanted, is_urgent=True)
+
+    def introduced(self) -> None:
+        """The status names this boot: beats may name it as well."""
+        self._channels.heart.renew(self.boot)
+
+    def is_stale(self) -> bool:
+        """Whether the spec that was read is not the one that leaders go by."""
+        return self._channels.heart.is_stale or self._specs.has_gone_back
+
+    def speak_if_stale(self) -> None:
+        """Let the status say whether that is so, if it is news."""
+        if self.is_stale() != (self._stale is not None):
+            self.speak(self._wanted)
+
     def end(self, reason: Reason, wanted: Mapping[str, Placement]) -> None:
         """Say from now on that the agent is about to end, or has ended."""
         self._ending = reason
@@ -84,7 +113,7 @@ class Voice:
         status to know why something was lost.
         """
         specs, served = self._specs, self._handover.served
-        if not specs.grant.uid:
+        if not specs.is_current:
             self._acted = None
         elif served <= wanted.keys():
             self._acted, self._strict = specs.grant.generation, specs.grant.strict
@@ -134,7 +163,7 @@ class Voice:
             served=served,
             contested=self._judge.contested,
             strict=self._strict,
-            notes=(*self._unfenced, *self._conflict()),
+            notes=(*self._unfenced, *self._conflict(), *self._staleness()),
             done=self._requests.done,
             neighbours=self._requests.neighbours(time.monotonic()),
         )
@@ -150,10 +179,10 @@ class Voice:
 
     def beat(self) -> None:
         """Let the beats name the spec that is in force now."""
-        grant = self._specs.grant
-        self._channels.heart.pulse = Pulse(
-            grant.pulse, grant.generation, self._specs.newest_read, self._digest
-        )
+        specs = self._specs
+        generation = 0 if specs.has_gone_back else specs.grant.generation
+        newest = (specs.newest_read, specs.newest_epoch)
+        self._channels.heart.pulse = Pulse(specs.pulse, generation, *newest, self._digest)
 
     def hurry(self) -> None:
         """Let the operator know at once that there is a new spec in force."""
@@ -170,6 +199,14 @@ class Voice:
         known = self._in_use or _noted("AddressInUse", Reason.ADDRESS_IN_USE)
         self._in_use = known.changed_to(Reason.ADDRESS_IN_USE, known.since, said)
         return (self._in_use,)
+
+    def _staleness(self) -> tuple[Readiness, ...]:
+        """The condition that says that leaders go by another spec than the one that was read."""
+        if not self.is_stale():
+            self._stale = None
+            return ()
+        self._stale = self._stale or _noted("SpecStale", Reason.SPEC_STALE)
+        return (self._stale,)
 
     def _reason(self) -> Reason:
         if self._specs.refusal:

@@ -107,6 +107,11 @@ class Reason(StrEnum):
         "the agent keeps to the spec before this one, which a former leader wrote or which is "
         "not understood",
     )
+    SPEC_STALE = (
+        "SpecStale",
+        "the operator goes by another spec than the one that this node has read: a backup was "
+        "restored, or one of them is not told of changes; nothing new is taken until they agree",
+    )
 
     UNFENCED = (
         "Unfenced",

@@ -99,13 +99,21 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     )
     woken.append(loop)
 
+    informers = Informers(settings, caches, stopping, is_leading, metrics)
+
+    def begin_anew() -> None:
+        elector.abandon()
+        informers.begin_anew()
+        wake()
+
+    elector.on_restoration, caches.on_restoration = caches.begin_anew, begin_anew
     kopf = handlers.Kopf(settings, caches, metrics)
     problems = (kopf.problem, pulse.problem)
     served = probes(asyncio.get_running_loop(), caches, problems)
     server = page_server(settings.http_listen, metrics.registry, served)
     pulse.start(lambda: elector.until)
     server.start()
-    Informers(settings, caches, stopping, is_leading, metrics).start()
+    informers.start()
     elector.start()
     members.start()
     statuses.start()

@@ -33,6 +33,13 @@ _TOLD_BY_A_WRITE = (
 )
 
 
+UNKNOWN = ""
+"""The number of a version that is compared with no other one."""
+
+MOST_BELIEVED = 2**30
+"""Of an agent's word: whoever lies may drive the epoch so high, and half of all are left."""
+
+
 class Version(NamedTuple):
     """Which object an entry is of, and which version of it."""
 
@@ -87,6 +94,10 @@ class Caches:
         self._caches = {kind: _Cache(values[kind], {}, set()) for kind in KINDS}
         self._listed: set[Kind] = set()
         self._expected: set[str] = set()
+        self.restorations = 0
+        """How often the store was found to have gone back to an earlier state."""
+        self.on_restoration: Callable[[], None] = lambda: None
+        """Called in the asyncio thread whenever it is."""
 
     @property
     def is_warm(self) -> bool:
@@ -95,10 +106,30 @@ class Caches:
 
     @property
     def highest_epoch(self) -> int | None:
-        """The highest in any NodePlumbing; None while the caches are cold. From any thread."""
+        """The highest in any NodePlumbing; None while the caches are cold. From any thread.
+
+        Where a backup was restored, agents may have seen higher ones than any spec has.
+        """
         if not self.is_warm:
             return None
-        return max((p.epoch for p in list(self.plumbings.values())), default=0)
+        plumbings = list(self.plumbings.values())
+        told = (p.told_epoch for p in plumbings if p.told_epoch is not None)
+        believed = (epoch for epoch in told if epoch <= MOST_BELIEVED)
+        return max((*(p.epoch for p in plumbings), *believed), default=0)
+
+    def begin_anew(self) -> None:
+        """The store has gone back: what it tells from now on is right, whatever its version.
+
+        What is known stays until all kinds were listed again. In the asyncio thread.
+        """
+        self.restorations += 1
+        self._listed.clear()
+        for cache in self._caches.values():
+            cache.gone.clear()
+            for key, version in cache.versions.items():
+                cache.versions[key] = version._replace(number=UNKNOWN)
+        log.warning("the API server's store has gone back to an earlier state: reading all anew")
+        self.on_restoration()
 
     def put(self, kind: Kind, body: Body) -> None:
         """Some watch has seen the object. Called from any thread."""
@@ -137,11 +168,26 @@ class Caches:
     def refresh(self, node: str) -> None:
         """Read a NodePlumbing again. From any thread but asyncio's, which it would block."""
         before = self.plumbings.get(node)
+        known = self._caches["NodePlumbing"].versions.get(node)
         body = self._read_plumbing(node)
         if body is not None:
-            self.put("NodePlumbing", body)
+            self.in_loop(self._answered, body, known)
         elif before is not None:
             self.in_loop(self._forget, "NodePlumbing", node, before.uid)
+
+    def is_expected(self, node: str) -> bool:
+        """Whether we are just writing its NodePlumbing."""
+        return node in self._expected
+
+    def _answered(self, body: Body, before: Version | None) -> None:
+        """It was asked for when `before` was known: if that still is, this is later."""
+        seen = sighting("NodePlumbing", body)
+        if seen is None:
+            return
+        known = self._caches["NodePlumbing"].versions.get(seen.key)
+        if known and known == before and _is_older(seen.version, known):
+            self.begin_anew()
+        self._hear("NodePlumbing", seen)
 
     def known(self, kind: Kind) -> dict[str, Version]:
         """What is known as a list of this kind is begun, to be handed to `listed` with it."""
@@ -153,6 +199,11 @@ class Caches:
         """Take a whole list of this kind; whether it told anything new. In the asyncio thread."""
         cache = self._caches[kind]
         missing = dict(before)
+        found = list(found)
+        if any(self._is_back(cache, seen, before) for seen in found):
+            self.begin_anew()
+            before = {key: version._replace(number=UNKNOWN) for key, version in before.items()}
+            missing = dict(before)
         is_news = False
         for seen in found:
             missing.pop(seen.key, None)
@@ -169,6 +220,13 @@ class Caches:
             self._listed.add(kind)
             self._on_change()
         return is_news
+
+    @staticmethod
+    def _is_back(cache: _Cache, seen: Sighting, before: Mapping[str, Version]) -> bool:
+        """Whether a list that was begun later gives an earlier version."""
+        known = cache.versions.get(seen.key)
+        is_same = known is not None and known == before.get(seen.key)
+        return is_same and known is not None and _is_older(seen.version, known)
 
     def _hear(self, kind: Kind, seen: Sighting) -> None:
         is_ours = kind == "NodePlumbing" and seen.key in self._expected
@@ -203,6 +261,12 @@ class Caches:
             self._defer(call, *args)
 
 
+def _is_older(one: Version, other: Version) -> bool:
+    """Whether it is certainly older; where numbers cannot be compared, the last one told wins."""
+    numbers = (one.number, other.number)
+    return all(number.isdecimal() for number in numbers) and int(one.number) < int(other.number)
+
+
 def sighting(kind: Kind, body: Body) -> Sighting | None:
     """The object that a body describes; None when it has no name, or cannot be read at all."""
     key, version = _identified(kind, body)
@@ -233,12 +297,6 @@ def _identified(kind: Kind, body: Body) -> tuple[str, Version]:
     meta = body.get("metadata") or {}
     version = Version(str(meta.get("uid", "")), str(meta.get("resourceVersion", "")))
     return (version.uid if kind in _BY_UID else str(meta.get("name", ""))), version
-
-
-def _is_older(one: Version, other: Version) -> bool:
-    """Whether it is certainly older; where numbers cannot be compared, the last one told wins."""
-    numbers = (one.number, other.number)
-    return all(number.isdecimal() for number in numbers) and int(one.number) < int(other.number)
 
 
 def _status(value: Value | None) -> object:

@@ -70,23 +70,38 @@ class Informers:
         self._stopping = stopping
         self._metrics = metrics
         self._standby = Standby(is_leading, stopping)
-        self._running: list[Any] = []
+        self._sweep = Sweep(self._lists, into, stopping, self._missed)
+        self._running: list[_Watch] = []
 
     def start(self) -> None:
         """Begin to watch, and to sweep."""
-        sweep = Sweep(self._lists, self._caches, self._stopping, self._missed)
-        for kind in LATE:
-            watch = _Watch(kind, self._lists[kind], self._caches, sweep.hurry, self._stopping)
-            self._running.append(watch.start(self._standby.stand_back))
-        Thread(target=sweep.run, name="sweep", daemon=True).start()
+        self._watch()
+        Thread(target=self._sweep.run, name="sweep", daemon=True).start()
+
+    def begin_anew(self) -> None:
+        """The store has gone back: list everything now, and watch from what is listed."""
+        self._sweep.hurry()
+        before = self._running
+        for watch in before:
+            watch.end()
+        for watch in before:
+            Thread(target=watch.stop, name="watch-end", daemon=True).start()
+        self._watch()
 
     def _missed(self, kind: Kind) -> None:
         self._metrics.missed_changes.labels(kind).inc()
 
     def stop(self) -> None:
         """End the watches; `stopping` must be set. A program that ends may do without."""
-        for informer in self._running:
-            informer.stop()
+        for watch in self._running:
+            watch.stop()
+
+    def _watch(self) -> None:
+        kinds = [(kind, self._lists[kind]) for kind in LATE]
+        ends = (self._sweep.hurry, self._stopping)
+        self._running = [_Watch(*which, self._caches, *ends) for which in kinds]
+        for watch in self._running:
+            watch.start(self._standby.stand_back)
 
 
 class Sweep:
@@ -139,6 +154,7 @@ class Sweep:
     def _sweep(self, kind: Kind) -> bool:
         """List a kind; whether that told anything new."""
         is_first = not self._caches.is_warm
+        restorations = self._caches.restorations
         before = self._in_loop(self._caches.known, kind)
         items, _ = listed(self._lists[kind], _request_timeout=LIST_TIMEOUT)
         found = [
@@ -146,6 +162,8 @@ class Sweep:
             for body in items
             if (seen := caches.unchanged(kind, body, before) or caches.sighting(kind, body))
         ]
+        if self._caches.restorations != restorations:
+            return True  # it may have been read before that
         is_news = bool(self._in_loop(self._caches.listed, kind, before, found))
         if is_news and not is_first:
             self._on_missed(kind)
@@ -194,9 +212,20 @@ class _Watch:
         self._lasts, self._silence = LATE[kind]
         self._pause = 0.0
         self._is_troubled = False
+        self._ended = Event()
+        self._informer: Any = None
 
-    def start(self, on_event: Callable[[], None]) -> Any:
-        """Begin to watch; gives the informer. `on_event` is called before each event is read."""
+    def end(self) -> None:
+        """Tell of nothing any more."""
+        self._ended.set()
+
+    def stop(self) -> None:
+        """The same, and wait for the thread to end."""
+        self.end()
+        self._informer.stop()
+
+    def start(self, on_event: Callable[[], None]) -> None:
+        """Begin to watch. `on_event` is called before each event is read."""
 
         # Without the annotation the library forgets the resourceVersion that it has reached.
         def asked(**options: Any) -> object:
@@ -206,14 +235,19 @@ class _Watch:
 
         def put(body: Mapping[str, Any]) -> None:
             on_event()
-            self._caches.put(self._kind, body)
+            if not self._ended.is_set():
+                self._caches.put(self._kind, body)
+
+        def drop(body: Mapping[str, Any]) -> None:
+            if not self._ended.is_set():
+                self._caches.drop(self._kind, body)
 
         informer.add_event_handler(ADDED, put)
         informer.add_event_handler(MODIFIED, put)
-        informer.add_event_handler(DELETED, partial(self._caches.drop, self._kind))
+        informer.add_event_handler(DELETED, drop)
         informer.add_event_handler(ERROR, self._failed)
+        self._informer = informer
         informer.start()
-        return informer
 
     def _watched(self, options: dict[str, Any]) -> object:
         if self._lasts:
@@ -225,20 +259,22 @@ class _Watch:
 
     def _listed(self, options: dict[str, Any]) -> object:
         """List until it works: the informer itself would pause for 5 s after each failure."""
-        while not self._stopping.is_set():
+        while not (self._stopping.is_set() or self._ended.is_set()):
             try:
                 items, version = listed(self._call, _request_timeout=LIST_TIMEOUT, **options)
             except ApiError as error:
                 self._failed(error)
                 continue
             return SimpleNamespace(items=items, metadata=SimpleNamespace(resource_version=version))
-        raise ApiError("the operator stops")
+        raise ApiError("the watch was ended")
 
     def _failed(self, error: object) -> None:
         """Wait, which the informer does not do by itself."""
         found = translated(error)
         if found.status == GONE:
             return  # it lists again at once
+        if self._ended.is_set():
+            return
         if not self._is_troubled:
             log.warning("cannot watch %s: %s", self._kind, found)
         self._is_troubled = True

@@ -61,6 +61,7 @@ class Loop:
         self._last_plans: dict[str, handover.Plan] = {}
         """What each NodePlumbing granted when it was seen last, by whoever leads."""
         self._epoch: int | None = None
+        self._restorations = 0
         self._must_hurry = False
         """Something was taken from a node that does not serve it: the next pass may grant it."""
         self._decided: decision.Decision | None = None
@@ -168,14 +169,20 @@ class Loop:
             return
         self._epoch = epoch
         self._memory, self._decided = {}, None
+        if epoch is not None:
+            restorations = self._parts.caches.restorations
+            is_restored = restorations != self._restorations
+            self._outlook.restored_in = epoch if is_restored else None
+            self._restorations = restorations
         self._parts.reporting.forget()
         self._parts.metrics.lead(epoch)
         log.info("not leading" if epoch is None else f"leading with epoch {epoch}")
 
     async def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether that took any writing."""
+        is_restored = self._outlook.restored_in is not None
         stamped = [
-            self._replace(plumbing, handover.standing(plumbing), epoch)
+            self._replace(plumbing, handover.stamped(plumbing, is_restored=is_restored), epoch)
             for plumbing in snapshot.plumbings.values()
             if plumbing.epoch != epoch
         ]

@@ -41,6 +41,8 @@ class Outlook:
     pulse: Ears
     vigil: Doubts
     clock: Callable[[], float] = time.monotonic
+    restored_in: int | None = None
+    """Our epoch, if the store has gone back to an earlier state just before it began."""
 
     def __post_init__(self) -> None:
         """Begin to wait."""
@@ -50,7 +52,7 @@ class Outlook:
     def snapshot(self, balance: int | None = None) -> Snapshot:
         """Everything as it is known now; `balance` says how many may move to even out the load."""
         caches, pulse = self.caches, self.pulse.view()
-        return Snapshot(
+        found = Snapshot(
             entities=tuple(caches.entities.values()),
             topologies=tuple(caches.topologies.values()),
             nodes=dict(caches.nodes),
@@ -65,6 +67,9 @@ class Outlook:
             max_aliases=self.settings.max_aliases,
             balance=balance,
         )
+        beats = {n: said for n, said in self.pulse.beats().items() if not caches.is_expected(n)}
+        strangers = handover.estranged(found, beats, self.restored_in)
+        return replace(found, estranged=strangers) if strangers else found
 
     def feared(self, suspected: Mapping[str, Silence]) -> Snapshot:
         """What will be known if these are gone from wherever they are granted anything."""

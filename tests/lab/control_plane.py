@@ -1,5 +1,6 @@
 """The control plane: one machine with etcd and the API server, and what a full one has besides."""
 
+import shutil
 import ssl
 from collections.abc import Sequence
 from contextlib import closing
@@ -64,6 +65,30 @@ class ControlPlane:
         """Start the API server; it takes two or three seconds until it is ready."""
         self.api_server = self._start("kube-apiserver", self._api_server_flags())
 
+    def back_up(self) -> None:
+        """Keep etcd's files as they are at this moment."""
+        self.etcd.stop()
+        shutil.rmtree(self._backup, ignore_errors=True)
+        shutil.copytree(self._data, self._backup)
+        self.etcd.resume()
+
+    def restore(self) -> None:
+        """Go back to the backup, as its manual says: API server and etcd stand still meanwhile."""
+        self.api_server.kill()
+        self.etcd.kill()
+        shutil.rmtree(self._data)
+        shutil.copytree(self._backup, self._data)
+        self.etcd = self._start("etcd", self._etcd_flags())
+        self.start_api_server()
+
+    @property
+    def _data(self) -> Path:
+        return self.machine.folder / "etcd"
+
+    @property
+    def _backup(self) -> Path:
+        return self.machine.folder / "etcd.backup"
+
     def wait_until_ready(self, timeout: float = 60) -> None:
         """Wait until the API server has done all that it does at start."""
         trusted = ssl.create_default_context(cafile=str(self._pki.file("ca.crt")))
@@ -106,7 +131,7 @@ class ControlPlane:
     def _etcd_flags(self) -> list[str]:
         return [
             "--name=cp",
-            f"--data-dir={self.machine.folder / 'etcd'}",
+            f"--data-dir={self._data}",
             f"--listen-client-urls={ETCD}",
             f"--advertise-client-urls={ETCD}",
             f"--listen-peer-urls={ETCD_PEERS}",

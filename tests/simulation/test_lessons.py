@@ -93,3 +93,38 @@ def _one_node_lies(weak: Weak) -> None:
 def _owners(history: Histories) -> dict[str, str]:
     audible = history.cluster.network.audible().items()
     return {address: "and".join(nodes) for (address, *_), nodes in audible}
+
+
+MOVED_SINCE: list[Step] = [
+    (("backup is made",), 0),
+    (("prefers", "a", "n1"), 20),
+    (("is held", "n1", "read"), 0),
+]
+"""Address a was moved after the backup, and its owner will not hear that it was restored."""
+
+
+def hung_after(ticks: int) -> list[Step]:
+    """That owner hangs so long after the backup was restored: it cannot yield then."""
+    return [*MOVED_SINCE, (("backup is restored",), ticks), (("is held", "n1", "turn"), 6)]
+
+
+MOMENTS = range(86, 102)
+"""Ticks after which the address may be taken again by whom the backup grants it to."""
+
+
+@pytest.mark.parametrize("ticks", MOMENTS)
+def test_a_restored_backup_gives_no_address_to_two(ticks: int) -> None:
+    assert replayed(hung_after(ticks)) > 0
+
+
+def test_who_trusts_a_restored_backup_is_found_out() -> None:
+    found = [_fault(hung_after(ticks)) for ticks in MOMENTS]
+    assert any("n0 and n1 answer for 10.1.1.1" in fault for fault in found)
+
+
+def _fault(steps: list[Step]) -> str:
+    try:
+        replayed(steps, weak=frozenset({"restore"}))
+    except AssertionError as error:
+        return str(error)
+    return ""

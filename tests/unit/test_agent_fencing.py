@@ -64,8 +64,11 @@ def test_without_contact_nothing_is_armed_and_what_is_armed_stays(contact: Conta
     assert judged(replace(SERVING, contact=contact)).keep == just(A)
 
 
-def test_a_new_leader_that_has_not_written_yet_counts_as_contact() -> None:
-    assert judged(replace(IN_CONTACT, contact=heard(epoch=4))).arm == just(A)
+def test_a_new_leader_must_have_written_the_spec_before_it_counts_as_contact() -> None:
+    """Its generation may be one of a restored store that another spec has had before."""
+    assert judged(replace(IN_CONTACT, contact=heard(epoch=4))).arm == just()
+    stamped = replace(IN_CONTACT, epoch=4, contact=heard(epoch=4))
+    assert judged(stamped).arm == just(A)
 
 
 def test_arming_is_allowed_only_until_the_acknowledgement_is_too_old() -> None:

@@ -41,7 +41,7 @@ class Server:
 
 def started(server: Server, troubles: list[ApiError] | None = None) -> Reporter:
     seen: list[ApiError] = [] if troubles is None else troubles
-    reporter = Reporter(server, lambda _: None, seen.append)
+    reporter = Reporter(server, lambda *_: None, seen.append)
     reporter.start()
     return reporter
 

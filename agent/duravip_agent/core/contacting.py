@@ -2,11 +2,22 @@
 
 The same beat may be acknowledged again, unasked, when the leader has changed the spec: that says
 what is new, and makes the proof no younger. Acknowledgements may arrive in any order.
+
+A lower epoch is that of a former leader, whose last acknowledgements come late. But epochs, too,
+begin anew where a backup of the store was restored: whoever alone is heard for FORMER leads.
 """
 
 from typing import NamedTuple
 
 from duravip_agent.core.deadman import Contact, Limits
+
+FORMER = 2.0
+"""An acknowledgement of a former leader answers no beat that was sent so much later, in seconds,
+than the newest one that its successor has answered."""
+
+STALE_AFTER = 2.0
+"""An acknowledgement may name another spec than was read for so long, in seconds: either the
+operator or the agent has not yet been told of the latest one. After that somebody is wrong."""
 
 
 class Acked(NamedTuple):
@@ -21,7 +32,8 @@ def after(known: Acked | None, heard: Acked) -> Acked:
     if known is None or heard.contact.epoch > known.contact.epoch:
         return heard
     if heard.contact.epoch < known.contact.epoch:
-        return known  # a former leader
+        is_former = heard.contact.sent - known.contact.sent < FORMER
+        return known if is_former else heard
     if heard.seq > known.seq:
         return heard
     if heard.contact.generation > known.contact.generation:
@@ -37,3 +49,30 @@ def is_news(known: Acked | None, now_known: Acked, limits: Limits) -> bool:
     if (before.epoch, before.generation) != (contact.epoch, contact.generation):
         return True
     return contact.sent - before.sent >= limits.contact
+
+
+class Difference(NamedTuple):
+    """Since when acknowledgements name another spec than was read, or still the same other one."""
+
+    since: float
+    asked: float = float("-inf")
+    """When it was read again because of that."""
+
+
+def difference(
+    before: Difference | None, contact: Contact, read: tuple[int, int], now: float
+) -> Difference | None:
+    """What differs now; `read` is the epoch and the generation that were read last."""
+    if (contact.epoch, contact.generation) == read:
+        return None
+    return before or Difference(now)
+
+
+def is_stale(differs: Difference | None, now: float) -> bool:
+    """Whether that has lasted for too long."""
+    return differs is not None and now - differs.since >= STALE_AFTER
+
+
+def must_ask(differs: Difference | None, now: float) -> bool:
+    """Whether the spec is to be read again because of that: once a second."""
+    return is_stale(differs, now) and differs is not None and now - differs.asked >= 1.0

@@ -2,8 +2,9 @@
 
 An address that may be heard is *armed*; all others are mute, plumbed or not.
 
-A1  Arm only in contact: a leader has just acknowledged a beat, naming the generation that the
-    grant was read from. Whatever revoked it since cannot have led to another owner yet.
+A1  Arm only in contact: a leader has just acknowledged a beat, naming the epoch and the generation
+    that the grant was read from. Whatever revoked it since cannot have led to another owner yet.
+    Where a backup of the store was restored a generation comes again; an epoch does not.
 A2  Where the grant is contested, another node may still hold the address: arm only when the
     segment was asked and nobody answered.
 A3  Armed stays armed while the agent lives. If the dead-man was not refreshed in time, others may
@@ -164,7 +165,7 @@ def is_in_contact(facts: Facts) -> bool:
     contact = facts.contact
     return (
         contact is not None
-        and contact.epoch >= facts.epoch
+        and contact.epoch == facts.epoch
         and contact.generation == facts.generation
         and facts.now < contact_end(facts)
     )

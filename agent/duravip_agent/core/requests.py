@@ -45,6 +45,10 @@ class Requests:
         self._neighbours: list[Neighbour] = []
         self._until = 0.0
 
+    def begin_anew(self) -> None:
+        """The store has gone back: what is asked for there is old."""
+        self._version, self._seen = 0, None
+
     def take(self, body: Mapping[str, Any]) -> list[Request]:
         """The object was seen like this; gives back what is to be done now."""
         if version_of(body) < self._version:

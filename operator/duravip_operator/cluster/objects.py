@@ -87,6 +87,7 @@ class Cluster:
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": known.uid},
             {"op": "test", "path": "/metadata/generation", "value": known.generation},
+            *_of_epoch(known),
             {"op": "replace", "path": "/spec", "value": spec},
             UNTRACKED,
         ]
@@ -172,3 +173,8 @@ class Cluster:
             raise
         self._metrics.writes.labels(kind, "ok").inc()
         return answer
+
+
+def _of_epoch(known: Plumbing) -> list[Body]:
+    """A restored store gives a generation once more, to another spec, but no epoch."""
+    return [{"op": "test", "path": "/spec/epoch", "value": known.epoch}] if known.epoch else []

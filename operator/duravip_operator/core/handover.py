@@ -14,6 +14,11 @@ O5  Silence counts only from a witness. A node without one on a segment is fence
 What was taken out and not yet acted upon is remembered in `Doubts`, one a node. After a spec was
 written by somebody else, by an earlier leader or by hand, everything is doubted until the agent
 has acted on what stands there now.
+
+The store may go back to an earlier state, when somebody restores a backup: then specs grant what
+was moved since, and statuses say what was true before. Such a node is *estranged*: whatever its
+status says it is doubted until its agent has acted on a spec of the present leader, whose epoch
+nobody has had before; and all that its spec grants is contested (`estranged`).
 """
 
 from collections import defaultdict
@@ -95,20 +100,59 @@ def has_let_go(plumbing: Plumbing, heard: Heard) -> bool:
 def remembered(memory: Memory, snapshot: Snapshot) -> Memory:
     """The memory brought up to date with what the agents have reported."""
     known = {
-        name: Doubts(plumbing.uid, plumbing.generation)
-        if name in snapshot.let_go
-        else _doubts(memory.get(name), plumbing, is_heard=snapshot.hearing.get(name) in HEARD)
-        for name, plumbing in snapshot.plumbings.items()
+        name: _known(memory, plumbing, snapshot) for name, plumbing in snapshot.plumbings.items()
     }
     # Of one whose object somebody has deleted: the next object knows nothing of it.
     there = snapshot.nodes.keys() | snapshot.hearing.keys()
     lost = {name: doubts for name, doubts in memory.items() if name in there}
+    lost |= {name: Doubts("", 0, None) for name in snapshot.estranged - known.keys()}
     return {**lost, **known}
+
+
+def estranged(
+    snapshot: Snapshot, heard: Mapping[str, Heard], restored_in: int | None
+) -> frozenset[str]:
+    """The nodes of which the API server may know less than they do.
+
+    `restored_in` is our epoch, if the store has gone back before it began: then nobody is known
+    whose spec has another one. Else a node is found out by a beat that names a later generation
+    than its spec has.
+    """
+    found = {
+        name
+        for name, plumbing in snapshot.plumbings.items()
+        if (said := heard.get(name))
+        and said.boot == plumbing.boot
+        and said.generation > plumbing.generation
+    }
+    if restored_in is not None:
+        names = snapshot.plumbings.keys() | heard.keys()
+        found |= {name for name in names if _is_strange(snapshot, name, restored_in)}
+    return frozenset(found)
+
+
+def _is_strange(snapshot: Snapshot, name: str, epoch: int) -> bool:
+    plumbing = snapshot.plumbings.get(name)
+    is_heard = snapshot.hearing.get(name) in HEARD
+    if plumbing is None:
+        return is_heard
+    return plumbing.epoch != epoch and (is_heard or bool(plumbing.boot))
+
+
+def _known(memory: Memory, plumbing: Plumbing, snapshot: Snapshot) -> Doubts:
+    name = plumbing.node
+    if name in snapshot.estranged:
+        return Doubts(plumbing.uid, plumbing.generation, None)
+    if name in snapshot.let_go:
+        return Doubts(plumbing.uid, plumbing.generation)
+    return _doubts(memory.get(name), plumbing, is_heard=snapshot.hearing.get(name) in HEARD)
 
 
 def after_write(memory: Memory, before: Plumbing, after: Plumbing) -> Memory:
     """The memory once we have replaced one node's spec: what was taken out is doubted."""
-    known = _doubts(memory.get(before.node), before, is_heard=True)
+    known = memory.get(before.node)
+    if known != Doubts(before.uid, before.generation, None):
+        known = _doubts(known, before, is_heard=True)
     taken = before.granted - after.granted
     left = None if known.addresses is None else known.addresses | taken
     doubts = Doubts(after.uid, after.generation, left)
@@ -216,6 +260,13 @@ def may_hold(snapshot: Snapshot, node: str) -> bool:
 def standing(plumbing: Plumbing) -> Plan:
     """What the spec of a node grants as it stands."""
     return Plan(plumbing.grants, plumbing.contested)
+
+
+def stamped(plumbing: Plumbing, *, is_restored: bool) -> Plan:
+    """The same, as a new leader writes it. In a restored store it may be out of date: then it is
+    contested, which changes nothing for what the node holds.
+    """  # noqa: D205
+    return Plan(plumbing.grants, plumbing.granted if is_restored else plumbing.contested)
 
 
 def _has_stopped(snapshot: Snapshot, node: str) -> bool:

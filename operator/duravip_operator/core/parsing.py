@@ -144,6 +144,7 @@ def plumbing(body: Body) -> Plumbing:
         node=str((body.get("metadata") or {}).get("name", "")),
         listening=listening_in(status.listening),
         observed=None if is_lost else status.observed_generation,
+        told_epoch=status.epoch,
         served=frozenset(status.served),
         strict=frozenset(status.strict),
         own=own,

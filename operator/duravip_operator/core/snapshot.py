@@ -177,6 +177,8 @@ class Plumbing:
     strict: frozenset[str] = frozenset()
     """The interfaces that its agent says it mutes by itself when nobody acknowledges its beats."""
     observed: int | None = None
+    told_epoch: int | None = None
+    """The highest epoch that its agent says it has seen; None: it does not say."""
     served: frozenset[str] = frozenset()
     failures: Mapping[str, str] = field(default_factory=dict)
     ports: tuple[str, ...] = ()
@@ -199,8 +201,11 @@ class Plumbing:
 
     @property
     def acted(self) -> bool:
-        """Whether the agent has acted on the spec as it stands."""
-        return self.observed == self.generation
+        """Whether the agent has acted on the spec as it stands.
+
+        Where a backup was restored its generation is one that another spec has had before.
+        """
+        return self.observed == self.generation and self.told_epoch in {None, self.epoch}
 
     def is_strict_on(self, interface: str) -> bool:
         """Whether its agent says that it mutes the interface by itself, and is told nothing else.
@@ -235,6 +240,9 @@ class Snapshot:
     """The nodes whose beats contradict their status."""
     let_go: frozenset[str] = frozenset()
     """The nodes whose beats say that they serve nothing which their spec does not grant."""
+    estranged: frozenset[str] = frozenset()
+    """The nodes of which the API server may know less than they do: it has gone back to an earlier
+    state, and they have acted on specs that it has no more."""
     fencing: Fencing = "Segment"
     """What a Topology has that says nothing of it."""
     max_aliases: int = 10240

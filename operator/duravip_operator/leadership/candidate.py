@@ -25,8 +25,16 @@ class Candidate:
     """One round after another; `clock` is a steady clock, `stamp` a time that is never twice."""
 
     def __init__(
-        self, me: str, store: Store, clock: Callable[[], float], stamp: Callable[[], str]
+        self,
+        me: str,
+        store: Store,
+        clock: Callable[[], float],
+        stamp: Callable[[], str],
+        on_restoration: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_restoration` is called when the store was found to have gone back."""
+        self._on_restoration = on_restoration
+        self._must_abandon = False
         self._me = me
         self._store = store
         self._clock = clock
@@ -41,8 +49,12 @@ class Candidate:
     @property
     def epoch(self) -> int | None:
         """The epoch in which this replica leads now; None: it does not. From any thread."""
-        reign = self._reign
+        reign = None if self._must_abandon else self._reign
         return reign.epoch if reign and self._clock() < reign.until else None
+
+    def abandon(self) -> None:
+        """Lead no more, at once, until the Lease was taken anew. From any thread."""
+        self._must_abandon = True
 
     @property
     def until(self) -> float:
@@ -55,11 +67,17 @@ class Candidate:
 
         `floor` is the highest epoch that is known elsewhere; None: this replica may not take it.
         """
-        if self._mine is not None:
-            if self._write(rule.renewed(self._mine, self._stamp(), floor or 0)):
-                return
-            self._mine = None
+        if self._must_abandon:
+            self._mine, self._reign, self._view = None, None, None
+            self._attempts.clear()
+            self._must_abandon = False
+        newest = self._mine or (self._view.record if self._view else None)
+        if self._mine and self._write(rule.renewed(self._mine, self._stamp(), floor or 0)):
+            return
+        self._mine = None
         found = self._read()
+        if rule.has_gone_back(newest, found):
+            self._on_restoration()
         if found.holder == self._me and found.renewed in self._attempts:
             self._hold(found, self._attempts[found.renewed])
             return

@@ -32,8 +32,12 @@ class Elector:
         replica may not lead yet. `on_change` is called in the asyncio thread.
         """  # noqa: D205
         leases = Leases(settings.kubeconfig, settings.namespace)
-        self._candidate = Candidate(settings.identity, leases, time.monotonic, stamp)
+        self._candidate = Candidate(
+            settings.identity, leases, time.monotonic, stamp, self._found_restored
+        )
         self._on_change = on_change
+        self.on_restoration: Callable[[], None] = lambda: None
+        """Called in the asyncio thread when the Lease shows that the store has gone back."""
         self._floor = floor
         self._loop = asyncio.get_running_loop()
         self._stopping = Event()
@@ -75,6 +79,14 @@ class Elector:
             self._tell()
             self._stopping.wait(max(0.0, started + RETRY - time.monotonic()))
         self._resign()
+
+    def abandon(self) -> None:
+        """Lead no more, at once, until the Lease was taken anew with another epoch."""
+        self._candidate.abandon()
+
+    def _found_restored(self) -> None:
+        with suppress(RuntimeError):  # the loop has ended before this thread did
+            self._loop.call_soon_threadsafe(self.on_restoration)
 
     def _resign(self) -> None:
         try:

@@ -5,11 +5,17 @@ seen no change of it for as long as the Lease says that it lasts: no two machine
 compared. Who holds it leads until RENEW after the *start* of the last request that renewed it:
 the others wait for longer than that, counted from when they saw it, so that no two lead at once.
 
-`leaseTransitions` grows by one whenever the Lease is taken: it is the **epoch**. It is more than
-every epoch that is written in a NodePlumbing, even after somebody has deleted the Lease.
+`leaseTransitions` grows whenever the Lease is taken: it is the **epoch**. It is more than every
+epoch that is written in a NodePlumbing, even after somebody has deleted the Lease.
+
+No two reigns may have the same epoch, not even where a backup of the store was restored: the
+epochs given since the backup was made are forgotten there. A replica that has seen them remembers
+them. One that has just started sees a Lease that was renewed long ago: each second since may have
+had a reign of its own.
 """
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Final, NamedTuple
 
 LASTS: Final = 2.0
@@ -22,7 +28,14 @@ RETRY: Final = 0.4
 """Between the starts of two requests, and the longest that one may take."""
 
 HIGHEST: Final = 2**31 - 1
-"""`leaseTransitions` can hold no more: a higher epoch, written by hand, is not heeded."""
+"""`leaseTransitions` can hold no more: one that comes near, written by hand, is not heeded."""
+
+
+LONG_AGO: Final = 10.0
+"""A Lease that was not renewed for so many seconds, by our clock, may be that of a backup."""
+
+OLDEST: Final = 7 * 86400.0
+"""Of a Lease that is older no more epochs are left out: no backup of then is restored now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +81,35 @@ def is_free(view: View, now: float) -> bool:
     return not record.holder or now - view.since > max(record.lasts, LASTS)
 
 
+def has_gone_back(known: Record | None, found: Record) -> bool:
+    """Whether a Lease that was read after `known` had come is an earlier one: so is the store."""
+    versions = (known.version if known else "", found.version)
+    return all(v.isdecimal() for v in versions) and int(versions[1]) < int(versions[0])
+
+
+def left_out(record: Record, stamp: str) -> int:
+    """So many epochs may have been given since the Lease was as it is, and are forgotten."""
+    try:
+        age = (_time(stamp) - _time(record.renewed)).total_seconds()
+    except ValueError:
+        return 0
+    return int(min(age, OLDEST)) if age > LONG_AGO else 0
+
+
+def _time(stamp: str) -> datetime:
+    return datetime.fromisoformat(stamp.partition("#")[0])
+
+
 def taken(record: Record, me: str, stamp: str, floor: int) -> Record:
     """The Lease as its new holder writes it; `floor` is the highest epoch known elsewhere."""
-    epoch = max(record.epoch, floor if floor < HIGHEST else 0) + 1
+    known = [epoch for epoch in (record.epoch, floor) if epoch < HIGHEST - OLDEST]
+    epoch = max(known, default=0) + left_out(record, stamp) + 1
     return replace(record, holder=me, epoch=epoch, acquired=stamp, renewed=stamp, lasts=LASTS)
 
 
 def renewed(record: Record, stamp: str, floor: int) -> Record:
     """The Lease as its holder writes it; with a new epoch if a higher one was seen elsewhere."""
-    if record.epoch < floor < HIGHEST:
+    if record.epoch < floor < HIGHEST - OLDEST:
         return taken(record, record.holder, stamp, floor)
     return replace(record, renewed=stamp)
 

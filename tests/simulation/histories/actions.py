@@ -68,6 +68,10 @@ KINDS: Mapping[str, Kind] = {
     "operator resumes": Kind(t.resume, _each(REPLICAS), 2),
     "operator restarts": Kind(t.restart, _each(REPLICAS), 1, LOST),
     "answer is lost": Kind(t.lose_answer, _each(REPLICAS)),
+    "backup is made": Kind(t.back_up, ((),), 2),
+    "backup is restored": Kind(
+        t.restore, ((),), 1, frozenset(set(MoveReason) - {MoveReason.REPAIR_FAILED})
+    ),
     "lease is deleted": Kind(t.delete_lease, ((),)),
     "plumbing is deleted": Kind(
         t.delete_plumbing, _each(NODES), 1, frozenset({MoveReason.EDITED})

@@ -15,6 +15,8 @@ from simulation.histories.apiserver import Body, Key, Watch
 from simulation.histories.heart import Heart, Surroundings
 from simulation.histories.network import FOR_EVER, Machine
 
+TELLS_APART = 1e-6
+"""What happens in one tick happens in some order."""
 PARTS = ("beat", "watch", "read", "turn", "report")
 
 
@@ -27,8 +29,10 @@ class Agent(Heart):
         self.wanted: Mapping[str, Placement] | None = None
         self.failures: dict[str, str] = {}
         self.contested: dict[str, str] = {}
-        self._watch = Watch(around.api, frozenset({"NodePlumbing"}), machine.name)
+        self._watch = self._watch_anew()
+        self._next_boot = boot
         self._acted: int | None = None
+        self._renewals = 0
         self._strict: tuple[str, ...] = ()
         self._said: object = None
         self._status: Body | None = None
@@ -38,6 +42,9 @@ class Agent(Heart):
         """What it reports as its own and as served, though that is not so."""
         machine.held, machine.refreshed = set(), FOR_EVER
         self.speak()
+
+    def _watch_anew(self) -> Watch:
+        return Watch(self.around.api, frozenset({"NodePlumbing"}), self.machine.name)
 
     def step(self, part: str) -> None:
         """A part does as little as it can."""
@@ -65,16 +72,42 @@ class Agent(Heart):
         body = self.around.api.read(self.key)
         if self.must_read and self.is_connected and body:
             self.must_read = False
-            self._take_up(body)
+            self._take_up(body, self.now)
 
-    def _take_up(self, body: Body) -> None:
+    def confirm(self) -> None:
+        """Act on what is in a store that has gone back, once a leader goes by it."""
+        if self.specs.confirm(self.contact, frozenset(self.machine.held)):
+            self.wanted = self.specs.grant.wanted
+            self.must_hurry = True
+            self.speak()
+
+    def _goes_back(self, body: Body, asked: float | None) -> bool:
+        """Begin anew if the object shows that the store has gone back."""
+        if asked is not None:
+            asked += TELLS_APART
+        if not self.specs.goes_back(body, asked):
+            return False
+        self._renewals += 1
+        self._next_boot = f"{self.boot}+{self._renewals}"
+        self._watch, self._said = self._watch_anew(), None
+        self.forget_answers()
+        self.speak()
+        return True
+
+    def forget_answers(self) -> None:
+        """What the segment said was said under another spec, though its number may come again."""
+
+    def _take_up(self, body: Body, asked: float | None = None) -> None:
+        if self._goes_back(body, asked):
+            return
         if body["metadata"]["uid"] != self._uid and self._uid:
             self._said = None  # another object: it is told all that the former one was
         if "epoch" in self.around.weak:
             self.specs.epoch = None
-        if self.specs.take(body):
+        if self.specs.take(body, self.now):
             self.wanted = self.specs.grant.wanted
             self.must_hurry = True
+        self.confirm()
 
     @property
     def served(self) -> frozenset[str]:
@@ -84,7 +117,7 @@ class Agent(Heart):
     def speak(self) -> None:
         """Say what is there, if that is something new."""
         specs, served = self.specs, self.served
-        if not specs.grant.uid:
+        if not specs.is_current:
             self._acted = None
         elif self.wanted is not None and served <= self.wanted.keys():
             self._acted, self._strict = specs.grant.generation, specs.grant.strict
@@ -97,7 +130,7 @@ class Agent(Heart):
         reason = Reason.AGENT_STARTING if self._acted is None else Reason.AGENT_READY
         report = Report(
             version="0",
-            boot=self.boot,
+            boot=self._next_boot,
             readiness=Readiness(self.ending or reason, self.around.clock.stamp),
             observed=self.machine.observed(),
             generation=self._acted,
@@ -117,8 +150,13 @@ class Agent(Heart):
             body = self.around.api.put_status(self.key, self._status)
         except ApiError:
             return  # there is no object
-        self._status, self._uid = None, body["metadata"]["uid"]
-        self.specs.introduced(body)
+        self._status = None
+        if self._goes_back(body, self.now):
+            return
+        self._uid = body["metadata"]["uid"]
+        if not self.specs.is_introduced:
+            self.specs.introduced(body, self.now)
+            self.boot = self._next_boot
         self._take_up(body)
 
 

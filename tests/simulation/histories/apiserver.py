@@ -27,6 +27,8 @@ class Change(NamedTuple):
 
     key: Key
     body: Body
+    version: int
+    """The store's."""
     is_deleted: bool = False
 
 
@@ -50,6 +52,9 @@ class ApiServer:
         self._clock = clock
         self._version = 0
         self._stamps = 0
+        self.restorations = 0
+        """How often a backup was restored."""
+        self._backup: tuple[int, Record, dict[Key, Body]] | None = None
         self.objects: dict[Key, Body] = {}
         self.changes: list[Change] = []
         self.lease = Record()
@@ -72,11 +77,13 @@ class ApiServer:
         """The object as it is now."""
         return self.objects.get(key)
 
-    def replace_spec(self, key: Key, spec: Body, exactly: tuple[str, int] | None = None) -> Body:
-        """Another spec; raises ApiError when it has not exactly this uid and generation."""
+    def replace_spec(
+        self, key: Key, spec: Body, exactly: tuple[str, int, int] | None = None
+    ) -> Body:
+        """Another spec; raises ApiError where uid, generation and epoch are not exactly these."""
         body = self._known(key)
         meta = body["metadata"]
-        if exactly and exactly != (meta["uid"], meta["generation"]):
+        if exactly and exactly != (meta["uid"], meta["generation"], body["spec"].get("epoch")):
             raise ApiError("somebody else wrote first", CONFLICT)
         generation = meta["generation"] + (spec != body["spec"])
         return self._store(
@@ -100,7 +107,27 @@ class ApiServer:
         """The object goes, if it is there."""
         body = self.objects.pop(key, None)
         if body:
-            self.changes.append(Change(key, body, is_deleted=True))
+            self._version += 1
+            self.changes.append(Change(key, body, self._version, is_deleted=True))
+
+    def back_up(self) -> None:
+        """Keep everything as it is now."""
+        self._backup = (self._version, self.lease, dict(self.objects))
+
+    def restore(self) -> None:
+        """Everything is as it was when it was kept; versions count on from there.
+
+        Watches go on, and wait for versions later than those that they know.
+        """
+        if self._backup:
+            self._version, self.lease, objects = self._backup
+            self.objects = dict(objects)
+            self.restorations += 1
+
+    @property
+    def version(self) -> int:
+        """The store's: that of the last change."""
+        return self._version
 
     def load(self) -> Record:
         """The Lease of the leader."""
@@ -135,7 +162,7 @@ class ApiServer:
         self._version += 1
         body["metadata"] = {**body["metadata"], "resourceVersion": str(self._version)}
         self.objects[key] = body
-        self.changes.append(Change(key, body))
+        self.changes.append(Change(key, body, self._version))
         return body
 
 
@@ -145,12 +172,16 @@ class Watch:
     def __init__(self, api: ApiServer, kinds: frozenset[Kind], name: str = "") -> None:
         self._api, self._kinds, self._name = api, kinds, name
         self._cursor = len(api.changes)
+        self._known = api.version
 
     def next(self) -> Change | None:
         """The next change that it has not been told yet."""
         while self._cursor < len(self._api.changes):
             change = self._api.changes[self._cursor]
             self._cursor += 1
+            if change.version <= self._known:
+                continue
+            self._known = change.version
             if change.key.kind in self._kinds and self._name in {"", change.key.name}:
                 return change
         return None

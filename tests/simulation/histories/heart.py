@@ -44,6 +44,7 @@ class Heart:
         self.progress = self.now
         self.has_strict = False
         self.acked: contacting.Acked | None = None
+        self._differs: contacting.Difference | None = None
         self.digest = digest_of(frozenset())
         self.must_hurry = self.must_read = False
         self._seq = 0
@@ -100,7 +101,7 @@ class Heart:
     def _send(self) -> None:
         self._seq += 1
         self._sent[self._seq] = self.now
-        generation = self.specs.grant.generation
+        generation = 0 if self.specs.has_gone_back else self.specs.grant.generation
         beat = Beat(self.name, self.boot, self._seq, generation, self.digest)
         network = self.around.network
         if self.name in network.control or self.name in network.beats:
@@ -114,7 +115,14 @@ class Heart:
             return
         heard = contacting.Acked(ack.seq, deadman.Contact(sent, ack.epoch, ack.generation))
         self.acked = contacting.after(self.acked, heard)
-        self.must_read |= self.acked.contact.generation > self.specs.newest_read
+        contact, read = self.acked.contact, (self.specs.newest_epoch, self.specs.newest_read)
+        self._differs = contacting.difference(self._differs, contact, read, self.now)
+        is_stale = contacting.must_ask(self._differs, self.now)
+        self.must_read |= contact.generation > self.specs.newest_read or is_stale
+        self.confirm()
+
+    def confirm(self) -> None:
+        """Act on what is in a store that has gone back, once a leader goes by it."""
 
     def _look(self, look: Look, replica: int) -> None:
         if look.boot != self.boot:

@@ -128,10 +128,12 @@ class Histories(RuleBasedStateMachine):
             raise AssertionError(otherwise)
 
 
-def replayed(steps: Iterable[tuple[tuple[Any, ...], int]], hidden: str = "") -> int:
+def replayed(
+    steps: Iterable[tuple[tuple[Any, ...], int]], hidden: str = "", weak: Weak = frozenset()
+) -> int:
     """One history, whose steps are given; fails as a random one would. Gives back its ticks."""
     history = Histories()
-    history.counts, history.longest = Counter(), {}
+    history.counts, history.longest, history.weak = Counter(), {}, weak
     history.begin(frozenset({hidden} - {""}))
     for what, ticks in steps:
         history.happens(what, ticks)

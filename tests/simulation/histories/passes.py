@@ -56,6 +56,7 @@ class DecidingReplica(Replica):
         self.writes: list[Write] = []
         self._started = self._balanced = self.now
         self._must_hurry = False
+        self._restorations = 0
         self._seen: tuple[object, object, Mapping[str, handover.Heard]] = (None, None, {})
         self._epoch: int | None = None
         self._memory: handover.Memory = {}
@@ -89,6 +90,11 @@ class DecidingReplica(Replica):
         self._seen, self.is_awake = seen, False
         if epoch != self._epoch:
             self._epoch, self._memory, self._decided = epoch, {}, None
+            if epoch is not None:
+                is_restored = self.caches.restorations != self._restorations
+                self._restorations = self.caches.restorations
+                is_noticed = is_restored and "restore" not in self.around.weak
+                self._outlook.restored_in = epoch if is_noticed else None
             self._reporting.forget()
             self.vigil.begin(self.caches.entities.values())
         if epoch is not None:
@@ -114,7 +120,7 @@ class DecidingReplica(Replica):
             if not before.uid:
                 self.around.api.create(key, spec)
                 return
-            exactly = (before.uid, before.generation)
+            exactly = (before.uid, before.generation, before.epoch)
             is_free = "conditional-write" in self.around.weak
             body = self.around.api.replace_spec(key, spec, None if is_free else exactly)
         except ApiError:
@@ -172,7 +178,9 @@ class DecidingReplica(Replica):
         """One NodePlumbing a Node, and our epoch in every one; whether that takes any writing."""
         for plumbing in snapshot.plumbings.values():
             if plumbing.epoch != epoch and "epoch" not in self.around.weak:
-                self._will_write(plumbing, handover.standing(plumbing), epoch)
+                is_restored = self._outlook.restored_in is not None
+                plan = handover.stamped(plumbing, is_restored=is_restored)
+                self._will_write(plumbing, plan, epoch)
         missing = {} if self.writes else specs.missing(snapshot, self.last_plans, self._memory)
         for name, plan in missing.items():
             self._will_write(Plumbing(name), plan, epoch)

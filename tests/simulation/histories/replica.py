@@ -19,7 +19,7 @@ from simulation.histories.ears import Ears, Reach
 from simulation.histories.heart import Surroundings
 from simulation.histories.vigil import Vigil
 
-PARTS = ("watch", "plumbings", "elect", "listen", "look", "decide", "write")
+PARTS = ("sweep", "watch", "plumbings", "elect", "listen", "look", "decide", "write")
 PEOPLE: frozenset[Kind] = frozenset({"DuraVIP", "Binding", "Topology", "Node"})
 MACHINES: frozenset[Kind] = frozenset({"NodePlumbing"})
 
@@ -61,13 +61,14 @@ class Replica:
         self.caches = Caches(
             self._wake, lambda node: around.api.read(Key("NodePlumbing", node)), _at_once
         )
-        self._people = Watch(around.api, PEOPLE)
-        self._machines = Watch(around.api, MACHINES)
-        for kind in KINDS:
-            found = [sighting(kind, body) for body in around.api.of_kind(kind)]
-            self.caches.listed(kind, {}, filter(None, found))
+        self._watch_anew()
+        self._list()
+        self._must_list = False
         store = Store(around, name)
-        self._candidate = Candidate(name, store, lambda: self.now, around.api.unique_stamp)
+        self._candidate = Candidate(
+            name, store, lambda: self.now, around.api.unique_stamp, self.caches.begin_anew
+        )
+        self.caches.on_restoration = self._begin_anew
         self._elected = float("-inf")
         self._entries: dict[str, tuple[Plumbing, Entry]] = {}
 
@@ -85,6 +86,28 @@ class Replica:
     def is_connected(self) -> bool:
         """Whether it reaches the API server."""
         return self.name not in self.around.network.control
+
+    def _watch_anew(self) -> None:
+        self._people = Watch(self.around.api, PEOPLE)
+        self._machines = Watch(self.around.api, MACHINES)
+
+    def _begin_anew(self) -> None:
+        """The store has gone back."""
+        self._candidate.abandon()
+        self._must_list = True
+        self._watch_anew()
+
+    def _list(self) -> None:
+        for kind in KINDS:
+            before = self.caches.known(kind)
+            found = [sighting(kind, body) for body in self.around.api.of_kind(kind)]
+            self.caches.listed(kind, before, filter(None, found))
+
+    def sweep(self) -> None:
+        """List everything, if the store has gone back."""
+        if self._must_list and self.is_connected:
+            self._must_list = False
+            self._list()
 
     def watch(self) -> None:
         """It is told of all that people have changed."""

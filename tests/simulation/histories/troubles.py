@@ -189,6 +189,16 @@ def lose_answer(cluster: Cluster, replica: str) -> None:
     cluster.replicas[replica].loses_answer = True
 
 
+def back_up(cluster: Cluster) -> None:
+    """Somebody makes a backup of the store."""
+    cluster.api.back_up()
+
+
+def restore(cluster: Cluster) -> None:
+    """The last one is restored."""
+    cluster.api.restore()
+
+
 def delete_lease(cluster: Cluster) -> None:
     """Somebody deletes the Lease by hand."""
     cluster.api.lease = Record()

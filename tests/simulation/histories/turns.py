@@ -52,6 +52,10 @@ class TurningAgent(Agent):
         self._carried_out(facts, verdict)
         self.speak()
 
+    def forget_answers(self) -> None:
+        """What the segment said was said under another spec, though its number may come again."""
+        self._generation = NO_GENERATION
+
     def claimed(self, addresses: Iterable[str]) -> None:
         """Another host says that it has these."""
         self._claimed |= self.machine.held & set(addresses)
@@ -81,7 +85,7 @@ class TurningAgent(Agent):
             now=self.now,
             epoch=self.specs.epoch or 0,
             generation=grant.generation if grant.uid else NO_GENERATION,
-            grants=grant.shares,
+            grants=grant.shares if "restore" in weak else self.specs.shares(self._armed),
             contact=self.contact,
             armed=self._armed,
             refreshed=self.refreshed,

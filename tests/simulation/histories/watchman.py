@@ -27,7 +27,7 @@ class Watchman:
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
-        self._watch = Watch(cluster.api, frozenset({"DuraVIP", "Binding"}))
+        self._watch = self._watched()
         self._moves: dict[str, Mapping[str, Any]] = {}
         self._since: dict[Group, float] = {}
         """Since when two answer."""
@@ -36,6 +36,10 @@ class Watchman:
         """When the parts of a segment last became one, or a cable was put in."""
         self.longest = dict.fromkeys(("healed", "healed, held", "lost"), 0.0)
         """For how long two have answered."""
+
+    def _watched(self) -> Watch:
+        self._restorations = self._cluster.api.restorations
+        return Watch(self._cluster.api, frozenset({"DuraVIP", "Binding"}))
 
     def look(self) -> str:
         """What is wrong; empty: nothing."""
@@ -56,6 +60,8 @@ class Watchman:
 
     def moves(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """`(name of an entity, its lastMove)` of every change of owner since the last look."""
+        if self._restorations != self._cluster.api.restorations:
+            self._watch = self._watched()
         while change := self._watch.next():
             move = (change.body.get("status") or {}).get("lastMove")
             uid = change.body["metadata"]["uid"]
