@@ -1,4 +1,7 @@
-"""How long a pass takes after each kind of change: `python -m bench.passes [ENTITIES [NODES]]`.
+"""How long a pass takes after each kind of change.
+
+`python -m bench.passes [ENTITIES [NODES [SELECTORS]]]`: once without any nodeSelector, then with
+so many distinct ones, which match from one node to all of them.
 
 Only what is computed, in one process without a cluster: everything from the caches to the specs
 that are to be written, then the verdicts on all addresses. A third of all addresses is at home on
@@ -15,6 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.addresses import text
+from duravip_api.garbage import Garbage
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import decision, handover, parsing, specs
 from duravip_operator.core.snapshot import Hearing, Node, Placement, Plumbing, Silence, Snapshot
@@ -24,6 +28,8 @@ FIRST: Final = (10 << 24) + (1 << 16) + (64 << 8)
 """10.1.64.0 as a number: where the addresses begin."""
 HEAVY: Final = "node-1"
 """The node that has a third of all addresses."""
+COMMON, OWN = 13, 12
+"""Labels that every node has, and those whose value is one bit of the node's number."""
 ETH1: Final = Placement("eth1", 32, fencing="Segment")
 
 
@@ -79,12 +85,31 @@ def topology(edit: int = 0) -> dict[str, Any]:
     return {"metadata": {"name": "lan", "uid": "lan", "generation": edit + 1}, "spec": spec}
 
 
-def world(entities: int, nodes: int) -> Snapshot:
-    """The cluster before anybody owns anything."""
+def labels(node: int) -> dict[str, str]:
+    """Those of one node."""
+    mixed = node * 2654435761 >> 7  # neighbours shall differ in more than the last bits
+    own = {f"own-{bit}": str(mixed >> bit & 1) for bit in range(OWN)}
+    return {f"common-{bit}": "yes" for bit in range(COMMON)} | own
+
+
+def selector(number: int, nodes: int) -> dict[str, str]:
+    """One of up to 8192 that differ, which matches one of the nodes at least."""
+    mine = labels(number % nodes)
+    kept = {f"common-{bit}" for bit in range(COMMON) if number >> bit & 1}
+    kept |= {f"own-{(number + step) % OWN}" for step in range(number // nodes % 5)}
+    return {key: value for key, value in mine.items() if key in kept}
+
+
+def world(entities: int, nodes: int, selectors: int = 0) -> Snapshot:
+    """The cluster before anybody owns anything; as many DuraVIPs as that have a nodeSelector."""
     names = [f"node-{n + 1}" for n in range(nodes)]
     third = entities // 3
-    bodies = [duravip(i, preference=HEAVY) for i in range(third)]
-    bodies += [duravip(i) for i in range(third, entities)]
+    wishes: list[dict[str, Any]] = [
+        {"preference": HEAVY} if i < third else {} for i in range(entities)
+    ]
+    for i in range(selectors):
+        wishes[-i - 1]["nodeSelector"] = selector(i, nodes)
+    bodies = [duravip(i, **wish) for i, wish in enumerate(wishes)]
     nics = {
         name: Nic(name="eth1", index=2, up=True, carrier=True, addresses=[f"10.1.1.{n}/16"])
         for n, name in enumerate(names)
@@ -92,7 +117,7 @@ def world(entities: int, nodes: int) -> Snapshot:
     return Snapshot(
         entities=tuple(parsing.entity("DuraVIP", body) for body in bodies),
         topologies=(parsing.topology(topology()),),
-        nodes={name: Node(name) for name in names},
+        nodes={name: Node(name, labels(n)) for n, name in enumerate(names)},
         plumbings={
             name: Plumbing(
                 name, uid=name, generation=1, observed=1, nics={"eth1": nics[name]}, boot="b"
@@ -153,15 +178,16 @@ def deleted(snapshot: Snapshot, run: int) -> Snapshot:
 
 def relabelled(snapshot: Snapshot, run: int) -> Snapshot:
     """The big node gets a label that means nothing."""
-    return _with_node(snapshot, Node(HEAVY, {"run": str(run)}))
+    return _with_labels(snapshot, {"run": str(run)})
 
 
 def drained(snapshot: Snapshot, _run: int) -> Snapshot:
     """The big node is drained."""
-    return _with_node(snapshot, Node(HEAVY, {EXCLUDE_LABEL: ""}))
+    return _with_labels(snapshot, {EXCLUDE_LABEL: ""})
 
 
-def _with_node(snapshot: Snapshot, node: Node) -> Snapshot:
+def _with_labels(snapshot: Snapshot, more: dict[str, str]) -> Snapshot:
+    node = Node(HEAVY, {**snapshot.nodes[HEAVY].labels, **more})
     return replace(snapshot, nodes={**snapshot.nodes, node.name: node})
 
 
@@ -192,6 +218,11 @@ def retargeted(snapshot: Snapshot, run: int) -> Snapshot:
     return replace(snapshot, topologies=(parsing.topology(topology(run + 1)),))
 
 
+def balanced(snapshot: Snapshot, _run: int) -> Snapshot:
+    """It is time to even out the load."""
+    return replace(snapshot, balance=0)
+
+
 def unchanged(snapshot: Snapshot, _run: int) -> Snapshot:
     """Nothing has changed, but somebody looks."""
     return replace(snapshot)
@@ -199,6 +230,7 @@ def unchanged(snapshot: Snapshot, _run: int) -> Snapshot:
 
 CHANGES: Final[tuple[Change, ...]] = (
     unchanged,
+    balanced,
     edited,
     moved_elsewhere,
     added,
@@ -212,10 +244,13 @@ CHANGES: Final[tuple[Change, ...]] = (
 )
 
 
-def measured(entities: int, nodes: int, runs: int = RUNS) -> Iterator[tuple[str, Times]]:
+def measured(
+    entities: int, nodes: int, runs: int = RUNS, selectors: int = 0
+) -> Iterator[tuple[str, Times]]:
     """`(what has changed, the times of the pass that follows)`, one by one."""
     operator = Operator()
-    rest = settled(operator, world(entities, nodes))
+    rest = settled(operator, world(entities, nodes, selectors))
+    Garbage().tidy()  # as the operator does when it is quiet
     for change in CHANGES:
         times = [timed(operator, rest, change(rest, run)) for run in range(runs)]
         decided, whole = zip(*times, strict=True)
@@ -233,11 +268,13 @@ def timed(operator: Operator, rest: Snapshot, changed: Snapshot) -> tuple[float,
     return (decided - begun) * 1000, (time.thread_time() - begun) * 1000
 
 
-def main(entities: str = "10240", nodes: str = "100") -> None:
+def main(entities: str = "10240", nodes: str = "100", selectors: str = "5000") -> None:
     """Print a line for each kind of change."""
-    print(f"{'after':16}{'decided':>9}{'whole':>9}{'worst':>9}  ms of CPU")
-    for what, times in measured(int(entities), int(nodes)):
-        print(f"{what:16}" + "".join(f"{ms:9.1f}" for ms in times))
+    for distinct in (0, int(selectors)):
+        print(f"{entities} entities, {nodes} nodes, {distinct} selectors")
+        print(f"{'after':16}{'decided':>9}{'whole':>9}{'worst':>9}  ms of CPU")
+        for what, times in measured(int(entities), int(nodes), selectors=distinct):
+            print(f"{what:16}" + "".join(f"{ms:9.1f}" for ms in times))
 
 
 if __name__ == "__main__":

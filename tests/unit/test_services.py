@@ -6,6 +6,7 @@ from duravip_api import EXCLUDE_LABEL
 from duravip_api.listening import ANY, Listener, listening_in
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
+from duravip_operator.core.selection import Selection
 from duravip_operator.core.services import Services, ports
 from duravip_operator.core.snapshot import Entity, Node, Plumbing, Selector, Service, Snapshot
 
@@ -42,14 +43,14 @@ def seen(**listening: set[Listener]) -> Snapshot:
 
 
 def said(snapshot: Snapshot, found: Unit, among: frozenset[str] = ALL) -> str:
-    advisory = Services(snapshot).unsafe(found, among)
+    advisory = Services(snapshot, Selection(snapshot.nodes)).unsafe(found, among)
     return advisory[2] if advisory else ""
 
 
 def test_services_of_nodes_that_a_selector_admits_differ_from_those_of_others() -> None:
     found = unit(entity(SMTP, selector=MAIL), entity(HTTP))
     snapshot = Snapshot(nodes=NODES)
-    advisory = Services(snapshot).unsafe(found, ALL)
+    advisory = Services(snapshot, Selection(snapshot.nodes)).unsafe(found, ALL)
     assert advisory == (
         "Unsafe",
         Reason.SERVICES_DIFFER,

@@ -21,6 +21,8 @@ from duravip_operator.core.snapshot import Hearing, Snapshot
 Nodes = frozenset[str]
 _ONE_IN = 20
 """This part of what may be moved moves at once, unless something else is said."""
+_MOST_LOOKS = 100_000
+"""A round looks at no more kinds than that for all of its moves."""
 
 
 class Movable(NamedTuple):
@@ -65,6 +67,8 @@ def balanced(
 def moves(movable: Iterable[Movable], load: Mapping[str, int], most: int) -> dict[str, str]:
     """`{address: its next owner}` of one round of at most so many; 0 = one in twenty.
 
+    Fewer, where people have written so many selectors that a round would take too long.
+
     `load` is how many addresses each node has, those that cannot be moved among them.
     """
     kinds: dict[_Kind, list[str]] = defaultdict(list)
@@ -72,32 +76,63 @@ def moves(movable: Iterable[Movable], load: Mapping[str, int], most: int) -> dic
         kinds[_Kind(nodes, owner, weight)].append(address)
     most = most or max(1, sum(map(len, kinds.values())) // _ONE_IN)
     loads = Counter(load)
+    lightest = _Lightest({kind.nodes for kind in kinds}, loads)
     found: dict[str, str] = {}
-    while len(found) < most:
-        best = _best(kinds, loads)
-        if best is None:
+    while len(found) < min(most, max(1, _MOST_LOOKS // max(1, len(kinds)))):
+        kind = _best(kinds, loads, lightest)
+        if kind is None:
             break
-        kind, target = best
+        target = lightest.of[kind.nodes][1]
         found[kinds[kind].pop()] = target
         if not kinds[kind]:
             del kinds[kind]
         loads[kind.owner] -= kind.weight
         loads[target] += kind.weight
+        lightest.update(kind.owner, target)
     return found
 
 
-def _best(kinds: Mapping[_Kind, list[str]], loads: Mapping[str, int]) -> tuple[_Kind, str] | None:
-    """The kind whose move gains most, and where it goes; None when none gains anything."""
-    lightest = {
-        nodes: min((loads.get(node, 0), node) for node in nodes)
-        for nodes in {kind.nodes for kind in kinds}
-    }
+class _Lightest:
+    """Of each set of nodes `(load, name)` of the one with the least load."""
+
+    def __init__(self, sets: Iterable[Nodes], loads: Counter[str]) -> None:
+        self._loads = loads
+        self._with: dict[str, list[Nodes]] = defaultdict(list)
+        for nodes in sets:
+            for node in nodes:
+                self._with[node].append(nodes)
+        order = self._in_order()
+        self.of = {nodes: _first(order, nodes) for nodes in sets}
+
+    def _in_order(self) -> list[tuple[int, str]]:
+        return sorted((self._loads[node], node) for node in self._with)
+
+    def update(self, lighter: str, heavier: str) -> None:
+        """The loads of these two have changed."""
+        loads = self._loads
+        less = (loads[lighter], lighter)
+        for nodes in self._with[lighter]:
+            self.of[nodes] = min(less, self.of[nodes])
+        order = self._in_order()
+        for nodes in self._with[heavier]:
+            if self.of[nodes][1] == heavier:
+                self.of[nodes] = _first(order, nodes)
+
+
+def _first(order: Iterable[tuple[int, str]], nodes: Nodes) -> tuple[int, str]:
+    return next(one for one in order if one[1] in nodes)
+
+
+def _best(
+    kinds: Mapping[_Kind, list[str]], loads: Mapping[str, int], lightest: _Lightest
+) -> _Kind | None:
+    """The kind whose move gains most; None when none gains anything."""
     best, most = None, (0, "")
     for kind, left in kinds.items():
-        gain = loads[kind.owner] - lightest[kind.nodes][0] - kind.weight
-        if gain > 0 and (gain, left[-1]) > most:
+        gain = loads[kind.owner] - lightest.of[kind.nodes][0] - kind.weight
+        if gain > 0 and gain >= most[0] and (gain, left[-1]) > most:
             best, most = kind, (gain, left[-1])
-    return (best, lightest[best.nodes][1]) if best else None
+    return best
 
 
 def _is_calm(choices: Choices, holders: Mapping[str, str], snapshot: Snapshot) -> bool:

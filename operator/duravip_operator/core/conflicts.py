@@ -254,7 +254,7 @@ def _placed(
     )
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=16384)
 def _interned(selectors: frozenset[Selector]) -> frozenset[Selector]:
     """One object for equal sets: they are compared for every unit in every pass."""
     return selectors

@@ -20,6 +20,7 @@ from duravip_operator.core import (
 )
 from duravip_operator.core.eligibility import Eligibility
 from duravip_operator.core.own_addresses import NO_CLAIMS, Claims, claims
+from duravip_operator.core.selection import Selection
 from duravip_operator.core.snapshot import Advisory, Entity, Rejection, Snapshot, Topology
 from duravip_operator.core.verdicts import Verdict
 
@@ -29,7 +30,7 @@ Asked = tuple[tuple[Entity, ...], tuple[Topology, ...], str, Claims]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What people ask for, sorted: no other facts are in it."""
+    """What people ask for, sorted: of other facts only the nodes' labels are in it."""
 
     units: Mapping[str, conflicts.Unit]
     refused: Mapping[str, Rejection]
@@ -38,6 +39,8 @@ class Wanted:
     """The units before it is looked at who follows whom."""
     blocks: topologies.Blocks
     parties: parties.Parties
+    selection: Selection
+    """Whom the selectors match: the parties were made with it."""
     advice: Mapping[str, tuple[Advisory, ...]]
     """What single entities are advised, by uid."""
     ports: tuple[str, ...]
@@ -109,8 +112,12 @@ def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None =
     """
     asked = _asked(snapshot, last)
     is_known = last is not None and _same(last.asked, asked)
-    wanted = last.wanted if last and is_known else _wanted(snapshot, last)
-    eligibility = Eligibility(snapshot)
+    eligibility = Eligibility(snapshot, last.wanted.selection if last else None)
+    selection = eligibility.selection
+    wanted = last.wanted if last and is_known else _wanted(snapshot, last, selection)
+    if wanted.selection is not selection:
+        again = parties.parties(wanted.units, selection)
+        wanted = replace(wanted, parties=again, selection=selection)
     holders = election.holders_of(snapshot)
     before = last.choices if last else election.NONE_YET
     elected = election.elected(wanted.parties, holders, eligibility, before)
@@ -132,10 +139,11 @@ def continued(begun: Decision, snapshot: Snapshot, memory: handover.Memory) -> D
     Whom the plans make wait depends on the snapshot alone: they are safe whatever was chosen.
     """
     plans, waiting = handover.plans(begun.units, begun.choices, snapshot, memory)
-    return replace(begun, plans=plans, waiting=waiting, _eligibility=Eligibility(snapshot))
+    eligibility = Eligibility(snapshot, begun.wanted.selection)
+    return replace(begun, plans=plans, waiting=waiting, _eligibility=eligibility)
 
 
-def _wanted(snapshot: Snapshot, last: Decision | None) -> Wanted:
+def _wanted(snapshot: Snapshot, last: Decision | None, selection: Selection) -> Wanted:
     if last and _same_blocks(last.asked, (*_written(snapshot), NO_CLAIMS)):
         blocks = last.wanted.blocks
     else:
@@ -147,7 +155,8 @@ def _wanted(snapshot: Snapshot, last: Decision | None) -> Wanted:
         refused=judged.refused,
         alone=alone,
         blocks=blocks,
-        parties=parties.parties(judged.units),
+        parties=parties.parties(judged.units, selection),
+        selection=selection,
         advice=advisories.advisories(judged.units, snapshot.entities),
         ports=services.ports(judged.units.values()),
     )

@@ -15,7 +15,7 @@ For each party, a leader with its followers, in the order of addresses:
 The result depends on the facts alone, never on the order in which they arrived.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -72,7 +72,7 @@ def elected(
     what the last decision chose.
     """
     made = _Made(eligibility.snapshot.max_aliases)
-    _keep(made, asked, len(holders), eligibility)
+    _keep(made, asked, holders, eligibility)
     waiting: list[_Open] = []
     for address in sorted(asked.by_leader.keys() - made.choices.keys(), key=numbered):
         party = asked.by_leader[address]
@@ -111,21 +111,28 @@ def holders_of(snapshot: Snapshot) -> dict[str, str]:
     return holders
 
 
-def _keep(made: "_Made", asked: Parties, held: int, eligibility: Eligibility) -> None:
+def _keep(
+    made: "_Made", asked: Parties, holders: Mapping[str, str], eligibility: Eligibility
+) -> None:
     """Most addresses stay where they are, and nothing is to be known of the single one for that.
 
-    Not if any of the `held` ones has two holders: then each is looked at.
+    Not if any of them has two holders: then each is looked at.
     """
     granted = {name: p.granted for name, p in eligibility.snapshot.plumbings.items()}
-    if sum(map(len, granted.values())) != held:
+    if sum(map(len, granted.values())) != len(holders):
         return
     for unit, addresses in asked.alike:
         eligible = eligibility.of_all_like(unit)
         if eligible is None:
             return
-        preferred = {unit.preference} & eligible.may_take
-        for node in sorted(preferred or eligible.may_keep):
-            made.keep(node, eligible, addresses & granted[node])
+        nodes = {unit.preference} & eligible.may_take or eligible.may_keep
+        if len(nodes) <= len(addresses):
+            for node in sorted(nodes):
+                made.keep(node, eligible, addresses & granted[node])
+            continue
+        for address in addresses:
+            if (holder := holders.get(address, "")) in nodes:
+                made.keep(holder, eligible, (address,))
 
 
 class _Open(NamedTuple):
@@ -188,7 +195,7 @@ class _Made:
         self._alike: dict[tuple[str, int, int], Choice] = {}
         """Most addresses of a node share one Choice: by owner, Eligible and cause."""
 
-    def keep(self, owner: str, eligible: Eligible, addresses: frozenset[str]) -> None:
+    def keep(self, owner: str, eligible: Eligible, addresses: Collection[str]) -> None:
         """All of these stay, and nothing goes with them."""
         if addresses:
             self._loads.add(owner, len(addresses))

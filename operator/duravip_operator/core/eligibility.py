@@ -8,16 +8,19 @@ make the shares uneven. A party, a leader with its followers, needs one node tha
 it. A node that has failed to hold an address for too long, or whose word cannot be trusted, is set
 aside as long as another one may have it.
 
-Units with the same selectors and the same placement have the same answer, so it is found once for
-each kind of unit and not for each of ten thousand.
+Units with the same placement whose selectors match the same nodes have the same answer, so it is
+found once for each kind of unit and not for each of ten thousand. All nodes are looked at once for
+each Topology, and what a selector leaves of them is a matter of sets.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import InitVar, dataclass, field, replace
 from types import MappingProxyType
+from typing import NamedTuple
 
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
+from duravip_operator.core.selection import Selection
 from duravip_operator.core.snapshot import (
     Hearing,
     Node,
@@ -35,11 +38,12 @@ _BY_HEARING = {
     Hearing.SILENT: Reason.NODE_SILENT,
 }
 
+_BY_INTERFACE = {Reason.INTERFACE_MISSING, Reason.INTERFACE_DOWN}
 NOBODY: frozenset[str] = frozenset()
 NOTHING: Mapping[str, Reason] = MappingProxyType({})
-EVERY_NODE: frozenset[Selector] = frozenset({()})
-_Kind = tuple[str, frozenset[Selector], frozenset[str], frozenset[str]]
-"""Units of one kind have the same Topology, selectors, foreign nodes and claimants."""
+_Kind = tuple[str, frozenset[str], frozenset[str], frozenset[str]]
+"""Units of one kind have the same Topology, the same nodes match them, and the same ones are foreign
+and claimants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +80,73 @@ class Eligible:
 _NONE = Eligible(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, {})
 
 
+class _Standing(NamedTuple):
+    """How the nodes stand to one Topology, whoever may select them."""
+
+    eligible: Eligible
+    """If all of them match."""
+    unfit: Mapping[str, Reason]
+    """Why nodes cannot hold anything at all."""
+
+    def among(self, matching: frozenset[str], barred: Mapping[str, Reason]) -> Eligible:
+        """What is left if these match, and these are barred from this unit."""
+        found, admitted = self.eligible, matching - barred.keys()
+        return Eligible(
+            could_hold=found.could_hold & admitted,
+            may_take=found.may_take & admitted,
+            may_keep=found.may_keep & admitted,
+            lost=found.lost & admitted,
+            suspected=found.suspected & admitted,
+            refusals=_Refusals(self, matching, barred),
+        )
+
+
+class _Refusals(Mapping[str, Reason]):
+    """Why nodes are refused, found when it is asked for: mostly nobody does."""
+
+    def __init__(
+        self, standing: _Standing, matching: frozenset[str], barred: Mapping[str, Reason]
+    ) -> None:
+        self._standing = standing
+        self._matching = matching
+        self._barred = barred
+
+    def __getitem__(self, node: str) -> Reason:
+        eligible, unfit = self._standing
+        if node in unfit:
+            return unfit[node]
+        known = eligible.refusals.get(node)
+        if known is None and node not in eligible.may_take:
+            raise KeyError(node)
+        if node not in self._matching:
+            return Reason.SELECTOR_MISMATCH
+        if node in self._barred and known not in _BY_INTERFACE:
+            return self._barred[node]
+        if known is None:
+            raise KeyError(node)
+        return known
+
+    def __iter__(self) -> Iterator[str]:
+        eligible, unfit = self._standing
+        aside = eligible.may_take - (self._matching - self._barred.keys())
+        return iter({**unfit, **eligible.refusals, **dict.fromkeys(sorted(aside))})
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
 @dataclass
 class Eligibility:
     """Answers for one snapshot, each kind of unit looked at once."""
 
     snapshot: Snapshot
+    last: InitVar[Selection | None] = None
+    """What was found of selectors before: it holds as long as no label changes."""
+    selection: Selection = field(init=False)
     subnets: Subnets = field(init=False)
     _known: dict[_Kind, Eligible] = field(default_factory=dict)
+    _standing: dict[str, _Standing] = field(default_factory=dict)
+    """By Topology."""
     _joint: dict[tuple[int, int], tuple[Eligible, Eligible, Eligible]] = field(
         default_factory=dict
     )
@@ -92,7 +156,9 @@ class Eligibility:
     )
     """By an Eligible's identity and who is set aside: it, and what is left of it."""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, last: Selection | None) -> None:
+        nodes = self.snapshot.nodes
+        self.selection = last if last and last.holds_for(nodes) else Selection(nodes)
         self.subnets = Subnets(self.snapshot)
         self._are_all_trusted = not (self.snapshot.given_up or self.snapshot.distrusted)
 
@@ -115,11 +181,11 @@ class Eligibility:
 
     def nodes_with(self, topology: Topology) -> int:
         """How many nodes could hold addresses of a block, were all agents well."""
-        return len(_eligible(self.snapshot, topology, EVERY_NODE).could_hold)
+        return len(self._of(topology, self.selection.all).could_hold)
 
     def nodes_unwitnessed(self, topology: Topology) -> list[str]:
         """The nodes that could take addresses of a block, but that no other node hears there."""
-        found = _eligible(self.snapshot, topology, EVERY_NODE)
+        found = self._of(topology, self.selection.all)
         interface, witnessed = topology.placement.interface, self.snapshot.witnessed
         return sorted(n for n in found.may_take if interface not in witnessed.get(n, ()))
 
@@ -146,33 +212,46 @@ class Eligibility:
             return _NONE
         excludes = topology.excludes_foreign
         foreign = self.subnets.foreign(topology, unit.address) if excludes else NOBODY
-        kind = (topology.name, unit.selectors, foreign, unit.claimants)
+        matching = self.selection.of_any(unit.selectors)
+        return self._of(topology, matching, foreign, unit.claimants)
+
+    def _of(
+        self,
+        topology: Topology,
+        matching: frozenset[str],
+        foreign: frozenset[str] = NOBODY,
+        claimants: frozenset[str] = NOBODY,
+    ) -> Eligible:
+        kind = (topology.name, matching, foreign, claimants)
         found = self._known.get(kind)
         if found is None:
+            standing = self._standing.get(topology.name)
+            if standing is None:
+                admitted = self.selection.matching(topology.selector)
+                standing = _standing(self.snapshot, topology, admitted)
+                self._standing[topology.name] = standing
             barred = dict.fromkeys(foreign, Reason.CROSS_SUBNET)
-            barred |= dict.fromkeys(unit.claimants, Reason.NODE_ADDRESS)
-            found = _eligible(self.snapshot, topology, unit.selectors, barred)
-            self._known[kind] = found
+            barred |= dict.fromkeys(claimants, Reason.NODE_ADDRESS)
+            found = self._known[kind] = standing.among(matching, barred)
         return found
 
 
-def _eligible(
-    snapshot: Snapshot,
-    topology: Topology,
-    selectors: frozenset[Selector],
-    barred: Mapping[str, Reason] = NOTHING,
-) -> Eligible:
+def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) -> _Standing:
+    """`admitted` are the nodes that the Topology's selector matches."""
     placement = topology.placement
     take: set[str] = set()
     keep: set[str] = set()
     lost: set[str] = set()
     suspected: set[str] = set()
     refusals: dict[str, Reason] = {}
+    unfit: dict[str, Reason] = {}
     for name, plumbing in snapshot.plumbings.items():
-        node = snapshot.nodes.get(name)
-        reason = _lasting_refusal(node, plumbing, topology, selectors) or barred.get(name)
         hearing = snapshot.hearing.get(name, Hearing.UNHEARD)
-        if reason:
+        if reason := _unfit(snapshot.nodes.get(name), plumbing):
+            unfit[name] = reason
+        elif name not in admitted:
+            unfit[name] = Reason.SELECTOR_MISMATCH
+        elif reason := _without_interface(plumbing, placement.interface):
             refusals[name] = reason
         elif hearing is Hearing.ALIVE:
             take.add(name)
@@ -184,7 +263,7 @@ def _eligible(
         else:
             (lost if snapshot.is_gone(name, placement) else keep).add(name)
             refusals[name] = _BY_HEARING[hearing]
-    return Eligible(
+    found = Eligible(
         could_hold=frozenset(keep | lost),
         may_take=frozenset(take),
         may_keep=frozenset(keep),
@@ -192,6 +271,7 @@ def _eligible(
         suspected=frozenset(suspected),
         refusals=refusals,
     )
+    return _Standing(found, unfit)
 
 
 def _without(found: Eligible, aside: frozenset[str], distrusted: frozenset[str]) -> Eligible:
@@ -220,20 +300,17 @@ def _is_hiccup(snapshot: Snapshot, node: str, placement: Placement) -> bool:
     return not snapshot.is_gone(node, placement)
 
 
-def _lasting_refusal(
-    node: Node | None, plumbing: Plumbing, topology: Topology, selectors: frozenset[Selector]
-) -> Reason | None:
-    """Why the node may not even keep what it has."""
+def _unfit(node: Node | None, plumbing: Plumbing) -> Reason | None:
+    """Why the node may hold nothing, whatever it is."""
     if node is None:
         return Reason.NODE_UNKNOWN
     if node.excluded:
         return Reason.NODE_EXCLUDED
-    if plumbing.leaving or plumbing.stopped:
-        return Reason.NODE_STOPPED
-    admitted = any(is_selected(node, selector) for selector in selectors)
-    if not admitted or not is_selected(node, topology.selector):
-        return Reason.SELECTOR_MISMATCH
-    nic = plumbing.nics.get(topology.placement.interface)
+    return Reason.NODE_STOPPED if plumbing.leaving or plumbing.stopped else None
+
+
+def _without_interface(plumbing: Plumbing, interface: str) -> Reason | None:
+    nic = plumbing.nics.get(interface)
     if nic is None:
         return Reason.INTERFACE_MISSING
     return None if nic.up and nic.carrier else Reason.INTERFACE_DOWN

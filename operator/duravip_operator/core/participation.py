@@ -28,7 +28,7 @@ def advisories(
 ) -> dict[str, list[Advisory]]:
     """`{address: what is said of it}`; most addresses are not named."""
     said: dict[str, list[Advisory]] = defaultdict(list)
-    services = Services(eligibility.snapshot)
+    services = Services(eligibility.snapshot, eligibility.selection)
     kinds: dict[_Kind, tuple[Topology, Eligible, list[str]]] = {}
     for address, (_, eligible, *_) in choices.items():
         unit = units[address]
@@ -54,8 +54,9 @@ def advisories(
                 f"{_listed(eligible.could_hold)} could hold it; most addresses of Topology "
                 f"{topology.name}: {_listed(usual[topology.name])}"
             )
+            disjoint: Advisory = ("Disjoint", Reason.DISJOINT, why)
             for address in addresses:
-                said[address].append(("Disjoint", Reason.DISJOINT, why))
+                said[address].append(disjoint)
     return said
 
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from duravip_api.addresses import numbered
 from duravip_operator.core.conflicts import Unit
-from duravip_operator.core.snapshot import Selector
+from duravip_operator.core.selection import Selection
 
 
 class Party(NamedTuple):
@@ -27,7 +27,7 @@ class Alike(NamedTuple):
 
     example: Unit
     addresses: frozenset[str]
-    """All that have its Topology, its selectors and its preference."""
+    """All that have its Topology and its preference, and whose selectors match the same nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Parties:
     alike: tuple[Alike, ...]
 
 
-def parties(units: Mapping[str, Unit]) -> Parties:
+def parties(units: Mapping[str, Unit], selection: Selection) -> Parties:
     """Put them together."""
     followers: dict[str, list[Unit]] = defaultdict(list)
     for unit in units.values():
@@ -48,7 +48,7 @@ def parties(units: Mapping[str, Unit]) -> Parties:
     for led in followers.values():
         led.sort(key=lambda unit: numbered(unit.address))
     found: dict[str, Party] = {}
-    kinds: dict[tuple[str, frozenset[Selector], str], tuple[Unit, list[str]]] = {}
+    kinds: dict[tuple[str, frozenset[str], str], tuple[Unit, list[str]]] = {}
     for address, unit in units.items():
         if unit.leader or not unit.electable:
             continue
@@ -56,7 +56,10 @@ def parties(units: Mapping[str, Unit]) -> Parties:
         found[address] = Party(unit, tuple(led))
         is_odd = led or unit.request or unit.claimants
         if topology and not (is_odd or topology.excludes_foreign):
-            kind = (topology.name, unit.selectors, unit.preference)
-            kinds.setdefault(kind, (unit, []))[1].append(address)
+            kind = (topology.name, selection.of_any(unit.selectors), unit.preference)
+            known = kinds.get(kind)
+            if known is None:
+                known = kinds[kind] = (unit, [])
+            known[1].append(address)
     alike = tuple(Alike(unit, frozenset(addresses)) for unit, addresses in kinds.values())
     return Parties(found, alike)

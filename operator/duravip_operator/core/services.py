@@ -18,11 +18,9 @@ from duravip_api.addresses import numbered
 from duravip_api.listening import MOST_PORTS
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
-from duravip_operator.core.eligibility import is_selected
 from duravip_operator.core.listeners import Nodes, listeners
+from duravip_operator.core.selection import Offers, Selection
 from duravip_operator.core.snapshot import Advisory, Selector, Service, Snapshot
-
-Offers = frozenset[tuple[Selector, frozenset[Service]]]
 
 MOST_NAMED = 5
 
@@ -37,11 +35,10 @@ def ports(units: Iterable[Unit]) -> tuple[str, ...]:
 class Services:
     """Answers for one snapshot."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
-        self._snapshot = snapshot
+    def __init__(self, snapshot: Snapshot, selection: Selection) -> None:
+        self._selection = selection
         self._listeners = listeners(snapshot.plumbings)
         self._are_any_uneven = any(self._listeners.uneven.values())
-        self._declared_known: dict[tuple[Selector, Offers], str] = {}
 
     def unsafe(self, unit: Unit, participants: Nodes) -> Advisory | None:
         """What differs between the nodes of a unit; None = nothing does.
@@ -60,25 +57,25 @@ class Services:
         if len({selector for selector, _ in offers}) == 1:
             return ""
         base = unit.topology.selector if unit.topology else ()
-        if (base, offers) not in self._declared_known:
-            self._declared_known[base, offers] = self._difference(base, offers)
-        return self._declared_known[base, offers]
+        known = self._selection.differences
+        if (base, offers) not in known:
+            self._selection.bound()
+            known[base, offers] = self._difference(base, offers)
+        return known[base, offers]
 
     def _difference(self, base: Selector, offers: Offers) -> str:
         offered: dict[Service, set[str]] = defaultdict(set)
         admitted: set[str] = set()
-        for node in self._snapshot.nodes.values():
-            if node.excluded or not is_selected(node, base):
-                continue
-            for selector, services in offers:
-                if is_selected(node, selector):
-                    admitted.add(node.name)
-                    for service in services:
-                        offered[service].add(node.name)
+        among = self._selection.included & self._selection.matching(base)
+        for selector, services in offers:
+            nodes = among & self._selection.matching(selector)
+            admitted |= nodes
+            for service in services:
+                offered[service] |= nodes
         return _said(
             f"{_shown(service)} is declared on {_named(nodes)}, not on {_named(admitted - nodes)}"
             for service, nodes in sorted(offered.items())
-            if nodes != admitted
+            if nodes and nodes != admitted
         )
 
     def _observed(self, unit: Unit, participants: Nodes) -> str:

@@ -51,23 +51,28 @@ def verdicts(
     snapshot = eligibility.snapshot
     serving = _servers(snapshot)
     said: dict[str, Verdict] = {}
-    alike: dict[tuple[str, str, int], Verdict] = {}
+    alike: dict[tuple[str, str, int, Reason], Verdict] = {}
     for address, unit in units.items():
         choice, nodes = choices.get(address), _present(unit, serving, snapshot)
         if choice is None or unit.topology is None or (choice.owner,) != nodes:
             said[address] = _verdict(unit, choice, nodes, waiting, snapshot)
             continue
         # Of those that their owner alone serves, unless something is odd, all is said alike.
-        kind = (choice.owner, unit.topology.name, id(choice))
+        kind = (choice.owner, unit.topology.name, choice.participants, choice.reason)
         is_known = not unit.preference or unit.preference in snapshot.nodes
         is_plain = is_known and not unit.disagreement and not unit.claimants
         known = alike.get(kind) if is_plain else None
         said[address] = known or _verdict(unit, choice, nodes, waiting, snapshot)
         if is_plain:
             alike[kind] = said[address]
+    advised: dict[tuple[int, tuple[Advisory, ...]], tuple[Verdict, Verdict]] = {}
+    """By a verdict's identity and what is added: it, and both together."""
     for address, more in participation.advisories(units, choices, eligibility).items():
-        verdict = said[address]
-        said[address] = verdict._replace(advisories=(*verdict.advisories, *more))
+        verdict, key = said[address], (id(said[address]), tuple(more))
+        if key not in advised:
+            both = verdict._replace(advisories=(*verdict.advisories, *more))
+            advised[key] = (verdict, both)
+        said[address] = advised[key][1]
     return said
 
 
