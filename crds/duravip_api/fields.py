@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from duravip_api.addresses import LONGEST_ITEM
@@ -108,9 +108,34 @@ NodeName = Annotated[
 ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
 InterfaceName = Annotated[str, Field(min_length=1, max_length=15)]
 Mask = Annotated[int, Field(ge=0, le=128)]
+LONGEST_LABEL = 317
+"""Characters of a label's key: a prefix of 253, a slash and a name of 63."""
+LONGEST_SELECTOR = 2048
+"""Characters of all labels of a selector together: there may be one for each address."""
+
+
+def _bounded(labels: dict[str, str]) -> dict[str, str]:
+    if sum(len(key) + len(value) for key, value in labels.items()) > LONGEST_SELECTOR:
+        raise ValueError(f"must have at most {LONGEST_SELECTOR} characters in all")
+    return labels
+
+
 Selector = Annotated[
-    dict[str, Annotated[str, Field(max_length=63)]],
-    Field(max_length=32),
+    dict[Annotated[str, Field(max_length=LONGEST_LABEL)], Annotated[str, Field(max_length=63)]],
+    Field(
+        max_length=32,
+        json_schema_extra=rules(
+            (
+                f"self.all(key, size(key) <= {LONGEST_LABEL})",
+                f"the key of a label has at most {LONGEST_LABEL} characters",
+            ),
+            (
+                f"self.map(key, size(key) + size(self[key])).sum() <= {LONGEST_SELECTOR}",
+                f"must have at most {LONGEST_SELECTOR} characters in all",
+            ),
+        ),
+    ),
+    AfterValidator(_bounded),
 ]
 Timestamp = Annotated[str, Field(max_length=32, json_schema_extra={"format": "date-time"})]
 Message = Annotated[str, Field(max_length=1024)]

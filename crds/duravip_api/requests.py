@@ -24,6 +24,9 @@ RESET: Final = f"{GROUP}/reset"
 LIST_NEIGHBOURS: Final = f"{GROUP}/list-neighbours"
 """On a NodePlumbing, `TIME`: write the node's neighbours into its status."""
 
+LONGEST: Final = 320
+"""Characters of a request for a node: a name and a time. An annotation may have many more."""
+
 
 class Request(NamedTuple):
     """A node that people name, and when they did."""
@@ -43,6 +46,8 @@ def written(node: str, now: datetime, last_move: str = "") -> str:
 
 def read(text: str) -> Request | None:
     """The request that a text makes; None when it makes none."""
+    if len(text) > LONGEST:
+        return None
     node, _, when = text.partition("@")
     time = seconds(when)
     return Request(node, time) if node and time is not None else None

@@ -11,6 +11,7 @@ from lab.cluster import Lab
 GOOD: list[tuple[str, dict[str, Any]]] = [
     ("DuraVIP", {"address": "10.1.1.1"}),
     ("DuraVIP", {"address": "fd00:1::5", "preference": "n1", "nodeSelector": {"a": "b"}}),
+    ("DuraVIP", {"address": "10.1.1.1", "nodeSelector": {"k" * 317: "v" * 63, "a": ""}}),
     ("DuraVIP", {"address": "10.1.1.2", "follow": "mail-1", "enableDuravip": False}),
     ("DuraVIP", {"address": "10.1.1.2", "services": [{"name": "smtp", "port": 25}]}),
     ("Binding", {}),
@@ -38,6 +39,16 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         "DuraVIP",
         {"address": "10.1.1.1", "follow": "a", "enableDuravip": True},
         "enableDuravip cannot be true together with follow: leave it out",
+    ),
+    (
+        "DuraVIP",
+        {"address": "10.1.1.1", "nodeSelector": {"k" * 318: "v"}},
+        "the key of a label has at most 317 characters",
+    ),
+    (
+        "Binding",
+        {"address": "10.1.1.1", "nodeSelector": {f"{n:0>300}": "v" for n in range(7)}},
+        "must have at most 2048 characters in all",
     ),
     ("DuraVIP", {"address": "10.1.1.1", "follow": "10.1.1.1"}, "must not be the address itself"),
     ("DuraVIP", {"address": "10.1.1.1", "services": [SERVICE, SERVICE]}, "Duplicate value"),

@@ -33,6 +33,13 @@ def test_what_names_no_node_or_no_time_is_no_request(text: str) -> None:
     assert read(text) is None
 
 
+def test_an_annotation_of_any_length_costs_a_few_characters() -> None:
+    text = f"{'n' * 250_000}@2026-01-01T00:00:00Z"
+    assert read(text) is None
+    (why,) = requests.asked({"metadata": {"annotations": {MOVE_TO: text}}})[1]
+    assert len(why) < 200
+
+
 def test_a_time_of_another_zone_is_the_same_time() -> None:
     there = NOON.astimezone(timezone(timedelta(hours=2)))
     assert seconds(there.isoformat()) == NOON.timestamp()

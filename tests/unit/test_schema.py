@@ -39,8 +39,15 @@ def test_every_field_is_described_and_bounded(path: str) -> None:
     if path in UNCHECKED:
         return
     assert field["type"] != "array" or "maxItems" in field
+    if field["type"] == "array" and "properties" not in field["items"]:
+        assert "maxLength" in field["items"]
     if field["type"] == "string" and "enum" not in field:
         assert "maxLength" in field
+    if "additionalProperties" in field:
+        assert "maxProperties" in field
+        assert "maxLength" in field["additionalProperties"]
+        rules = [rule["rule"] for rule in field["x-kubernetes-validations"]]
+        assert any("size(key) <=" in rule for rule in rules)
 
 
 @pytest.mark.parametrize("kind", [int | str, tuple[int, str], Annotated[int, Field(gt=1)]])

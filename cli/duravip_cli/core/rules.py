@@ -10,6 +10,7 @@ from ipaddress import IPv4Address, ip_network
 from typing import Any, Final
 
 from duravip_api.addresses import block, parsed
+from duravip_api.fields import LONGEST_LABEL, LONGEST_SELECTOR
 
 _NODE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
@@ -65,6 +66,12 @@ RULES: Final[dict[str, Callable[[Any], bool]]] = {
     "isCIDR(self)": _is_cidr,
     "!isCIDR(self) || string(cidr(self).masked()) == self": _is_masked,
     "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')": lambda v: bool(_NODE_NAME.fullmatch(v)),
+    f"self.all(key, size(key) <= {LONGEST_LABEL})": lambda labels: all(
+        len(key) <= LONGEST_LABEL for key in labels
+    ),
+    f"self.map(key, size(key) + size(self[key])).sum() <= {LONGEST_SELECTOR}": lambda labels: (
+        sum(len(key) + len(value) for key, value in labels.items()) <= LONGEST_SELECTOR
+    ),
     "self.metadata.name != 'default'": lambda body: body["metadata"]["name"] != "default",
     "!(has(self.follow) && has(self.preference))": lambda spec: (
         not ("follow" in spec and "preference" in spec)

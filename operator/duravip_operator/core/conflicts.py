@@ -13,7 +13,7 @@ looked at (semantics 3, 6, 8, 28-33, 38, 40, 42, 54):
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -31,6 +31,9 @@ from duravip_operator.core.snapshot import (
     Topology,
 )
 from duravip_operator.core.topologies import Blocks, is_edge
+
+MOST_NAMED = 5
+"""So many are named in a message: every object that it is about carries it."""
 
 
 class Unit(NamedTuple):
@@ -203,14 +206,19 @@ def _mismatched_names(groups: Mapping[str, Iterable[Entity]]) -> dict[str, Rejec
             if entity.kind == "Binding":
                 named[entity.name].add(address)
     return {
-        address: Rejection(
-            Reason.NAME_MISMATCH,
-            f"Binding name {name} stands for several addresses: {', '.join(sorted(addresses))}",
-        )
+        address: why
         for name, addresses in named.items()
         if len(addresses) > 1
+        for why in [_mismatch(name, addresses)]
         for address in addresses
     }
+
+
+def _mismatch(name: str, addresses: Collection[str]) -> Rejection:
+    shown = ", ".join(sorted(addresses)[:MOST_NAMED])
+    more = f" and {len(addresses) - MOST_NAMED} more" if len(addresses) > MOST_NAMED else ""
+    why = f"Binding name {name} stands for several addresses: {shown}{more}"
+    return Rejection(Reason.NAME_MISMATCH, why)
 
 
 def _unit(address: str, entities: tuple[Entity, ...]) -> Unit:
@@ -220,7 +228,8 @@ def _unit(address: str, entities: tuple[Entity, ...]) -> Unit:
     agreed = next(iter(preferred)) if len(preferred) == 1 else ""
     differ = ""
     if len(preferred) > 1:
-        differ = "; ".join(f"{e.label} prefers {node}" for node, e in sorted(preferred.items()))
+        shown = sorted(preferred.items())[:MOST_NAMED]
+        differ = "; ".join(f"{entity.label} prefers {node}" for node, entity in shown)
     asked = [a for e in entities for a in e.asked if not requests.is_refused(a, agreed)]
     return Unit(
         address,

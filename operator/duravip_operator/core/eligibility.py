@@ -15,7 +15,6 @@ each Topology, and what a selector leaves of them is a matter of sets.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field, replace
-from types import MappingProxyType
 from typing import NamedTuple
 
 from duravip_api.reasons import Reason
@@ -40,10 +39,9 @@ _BY_HEARING = {
 
 _BY_INTERFACE = {Reason.INTERFACE_MISSING, Reason.INTERFACE_DOWN}
 NOBODY: frozenset[str] = frozenset()
-NOTHING: Mapping[str, Reason] = MappingProxyType({})
 _Kind = tuple[str, frozenset[str], frozenset[str], frozenset[str]]
-"""Units of one kind have the same Topology, the same nodes match them, and the same ones are foreign
-and claimants."""
+"""Units of one kind have the same Topology; the same nodes match them, and the same are foreign
+or claimants."""
 
 
 @dataclass(frozen=True, slots=True)

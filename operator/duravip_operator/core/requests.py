@@ -14,6 +14,9 @@ from typing import Any
 from duravip_api.requests import MOVE_TO, RELEASE_FROM, Request, read, seconds
 from duravip_operator.core.snapshot import Asked
 
+LONGEST_SHOWN = 64
+"""Characters of an annotation that are shown; it may have a quarter of a million."""
+
 
 def asked(body: Mapping[str, Any]) -> tuple[tuple[Asked, ...], tuple[str, ...]]:
     """`(requests in force, what is wrong with others)` of a DuraVIP or Binding."""
@@ -26,12 +29,17 @@ def asked(body: Mapping[str, Any]) -> tuple[tuple[Asked, ...], tuple[str, ...]]:
             continue
         request = read(str(text))
         if request is None:
-            unread.append(f"metadata.annotations: {annotation}: {text!r} is no NODE@TIME")
+            unread.append(f"metadata.annotations: {annotation}: {shown(text)} is no NODE@TIME")
             continue
         releases = annotation == RELEASE_FROM
         if not _is_spent(request, (body.get("status") or {}).get("lastMove"), releases=releases):
             found.append(Asked(request.time, request.node, releases))
     return tuple(found), tuple(unread)
+
+
+def shown(text: object) -> str:
+    """What somebody wrote, for a message: as much as tells what it is."""
+    return repr(str(text)[:LONGEST_SHOWN])
 
 
 def is_refused(request: Asked, preference: str) -> bool:
