@@ -88,6 +88,7 @@ class Reason(StrEnum):
     REQUEST_UNREADABLE = "RequestUnreadable", "the annotation has not the form NODE@TIME"
     REQUEST_REFUSED = "RequestRefused", "a preference, or what is followed, decides the node"
     REQUEST_VOID = "RequestVoid", "at this moment no node may hold the address as requested"
+    HELD = "Held", "somebody has asked for the address to stay on the node that has it"
     SERVED_TWICE = "ServedTwice", "two nodes report that they serve the address"
     DUPLICATE_CIDR = "DuplicateCidr", "an older Topology has the same block and wins"
 

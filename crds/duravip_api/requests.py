@@ -58,6 +58,11 @@ def stamp(time: datetime) -> str:
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def whole(time: float) -> str:
+    """A time in seconds since 1970 as Kubernetes writes times, without fractions."""
+    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
 def seconds(text: str) -> float | None:
     """The time that an RFC 3339 text gives, in seconds since 1970; None when it is none."""
     found = _parsed(text)

@@ -29,6 +29,7 @@ class Doubts(Protocol):
     """What nodes are not trusted with: the vigil."""
 
     given_up: Mapping[str, frozenset[str]]
+    given_up_until: Mapping[tuple[str, str], str]
     distrusted: frozenset[str]
 
 
@@ -61,6 +62,7 @@ class Outlook:
             silences=dict(pulse.silences),
             witnessed=dict(pulse.witnessed),
             given_up=self.vigil.given_up,
+            given_up_until=self.vigil.given_up_until,
             distrusted=self.vigil.distrusted,
             let_go=frozenset(n for n, p in caches.plumbings.items() if self.has_let_go(p)),
             fencing=self.settings.fencing,

@@ -55,6 +55,8 @@ class Vigil:
         self._digests: dict[str, tuple[Plumbing, str]] = {}
         self.given_up: Mapping[str, frozenset[str]] = {}
         """`{address: nodes that have failed to hold it for too long}`."""
+        self.given_up_until: Mapping[tuple[str, str], str] = {}
+        """By `(address, node)`, when it is tried there again."""
         self.distrusted: frozenset[str] = frozenset()
 
     async def run(self) -> None:
@@ -82,6 +84,9 @@ class Vigil:
         )
         before = self.given_up, self.distrusted
         self.given_up = repairs.given_up(self._troubles)
+        self.given_up_until = repairs.given_up_until(
+            self._troubles, now, time.time(), self.given_up_until
+        )
         self.distrusted = contradictions.distrusted(self._differences)
         if before != (self.given_up, self.distrusted):
             self._tell_of_given_up(before[0])

@@ -32,6 +32,8 @@ Body = dict[str, Any]
 PASSES = 200
 EPOCH = 1
 GIVE_UP_AFTER = 10.0
+EPOCH_START = 1767225600.0
+"""When the clock was 0, in seconds since 1970."""
 
 
 class World(Fates):
@@ -132,6 +134,7 @@ class World(Fates):
         return replace(
             seen,
             given_up=repairs.given_up(self._troubles),
+            given_up_until=repairs.given_up_until(self._troubles, now, EPOCH_START + now, {}),
             distrusted=contradictions.distrusted(self._differences),
         )
 

@@ -103,8 +103,24 @@ def test_a_move_is_written_on_the_oldest_and_its_gap_is_told(
     assert _notes(cluster, "DuraVIP", "web") == {}
 
 
-def test_a_newer_request_takes_the_place_of_an_older_one(cluster: Cluster) -> None:
+def test_what_is_done_with_is_cleaned_up_by_whoever_asked_for_it(cluster: Cluster) -> None:
     assert _run(cluster, "release", "web") == 0
+    assert _notes(cluster, "DuraVIP", "web") == {}
+
+
+def test_what_is_held_shows(cluster: Cluster, capsys: pytest.CaptureFixture[str]) -> None:
+    body = next(b for b in cluster.lists["DuraVIP"] if b["metadata"]["name"] == "web")
+    held = {"type": "Held", "status": "True", "reason": "Held", "message": "by somebody"}
+    body["status"]["conditions"].append(held)
+    assert _run(cluster, "show", "web") == 0
+    assert " Held " in capsys.readouterr().out
+    assert _run(cluster, "show", "web", "-o", "json") == 0
+    (unit,) = json.loads(capsys.readouterr().out)
+    assert (unit["held"], unit["flags"]) == (_owner(cluster, "web"), "-")
+
+
+def test_a_newer_request_takes_the_place_of_an_older_one(cluster: Cluster) -> None:
+    assert _run(cluster, "release", "web", "--no-wait") == 0
     assert set(_notes(cluster, "DuraVIP", "web")) == {RELEASE_FROM}
     assert _run(cluster, "move", "web", _owner(cluster, "web")) == 0
     assert set(_notes(cluster, "DuraVIP", "web")) == {MOVE_TO}

@@ -4,9 +4,12 @@ The operator looks at the same, and would do nothing: whoever asks shall be told
 """
 
 from duravip_api.reasons import Reason
+from duravip_api.requests import MOVE_TO, RELEASE_FROM, read
+from duravip_cli.core.lists import Body
 from duravip_cli.core.live import View
 from duravip_cli.core.standings import Standing, standings
 from duravip_cli.core.units import Unit
+from duravip_operator.core import requests
 from duravip_operator.core.decision import Decision
 
 
@@ -38,6 +41,17 @@ def against_releasing(view: View, made: Decision, shown: Unit) -> str:
     if not any(s.standing != "may not" for name, s in others.items() if name != owner):
         return "no other node may take it"
     return ""
+
+
+def spent(body: Body) -> list[str]:
+    """The annotations by which something was asked that has had its effect, or was overruled."""
+    notes = (body.get("metadata") or {}).get("annotations") or {}
+    in_force = {request.releases for request in requests.asked(body)[0]}
+    return [
+        name
+        for name, releases in ((MOVE_TO, False), (RELEASE_FROM, True))
+        if name in notes and read(str(notes[name])) and releases not in in_force
+    ]
 
 
 def _against_any(made: Decision, shown: Unit) -> str:

@@ -40,6 +40,8 @@ class Unit(NamedTuple):
     message: str
     last_move: Body
     entities: tuple[str, ...]
+    held: str = ""
+    """The node on which somebody has asked for it to stay; empty: none."""
 
     def as_json(self) -> dict[str, Any]:
         """As `-o json` prints it."""
@@ -109,6 +111,7 @@ def _unit(entities: list[Entity]) -> Unit:
         message=str(ready.get("message") or ""),
         # Until the address that is new in an edited object is served, it tells of the one before.
         last_move=(status.get("lastMove") or {}) if is_of_it else {},
+        held=str(status.get("owner") or "") if condition(body, "Held") else "",
         entities=tuple(sorted(label_of(kind, entity) for kind, entity in entities)),
     )
 

@@ -1,12 +1,13 @@
 """`move`: has an address held on a node of one's choice, until it leaves that node."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from duravip_api.requests import MOVE_TO, RELEASE_FROM, written
 from duravip_cli.call import Call
 from duravip_cli.core.lists import Body, EntityKind, Lists, condition, status_of
-from duravip_cli.core.requests import against_moving
+from duravip_cli.core.requests import against_moving, spent
 from duravip_cli.core.standings import decided
 from duravip_cli.core.units import Unit, members, units
 from duravip_cli.errors import Code, CommandError
@@ -53,6 +54,15 @@ def withdraw(call: Call, kind: EntityKind, body: Body) -> bool:
     if there:
         call.api.annotate(kind, body, there)
     return bool(there)
+
+
+def tidy(call: Call, kind: EntityKind, body: Body) -> None:
+    """Remove what was asked of this object and is done with, as far as one may."""
+    meta = body["metadata"]
+    with suppress(CommandError):
+        found = call.api.read(kind, meta["name"], meta.get("namespace", ""))
+        if found and (names := spent(found)):
+            call.api.annotate(kind, found, dict.fromkeys(names))
 
 
 def _cancel(call: Call, lists: Lists, unit: Unit) -> Code:

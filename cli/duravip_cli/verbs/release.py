@@ -10,7 +10,7 @@ from duravip_cli.core.standings import decided
 from duravip_cli.core.units import Unit, order, units, unknown
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.patience import awaited
-from duravip_cli.verbs.move import request
+from duravip_cli.verbs.move import request, tidy
 from duravip_cli.verbs.why import settled
 
 Asked = tuple[Unit, tuple[EntityKind, Body]]
@@ -95,6 +95,9 @@ def _followed(call: Call, pending: list[Asked]) -> list[Released]:
 
     if call.asked.wait:
         awaited(call, look)
+        for unit, first in pending:
+            if unit.address in found:
+                tidy(call, *first)
     late = f"still there after {call.asked.timeout:g} s" if call.asked.wait else ""
     return [
         found.get(unit.address) or Released(unit.address, unit.owner, "", None, late)

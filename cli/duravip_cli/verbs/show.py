@@ -40,7 +40,7 @@ def _rows(found: list[Unit], output: Output) -> Iterator[tuple[object, ...]]:
             unit.address or "-",
             unit.owner,
             unit.state,
-            unit.flags,
+            _flags(unit),
             unit.preference,
             unit.follows,
             output.ago(unit.since),
@@ -49,3 +49,10 @@ def _rows(found: list[Unit], output: Output) -> Iterator[tuple[object, ...]]:
         )
         wide = (unit.interface, unit.participants, unit.reason, unit.message)
         yield (*row, *wide) if output.is_wide else row
+
+
+def _flags(unit: Unit) -> str:
+    """Those of the status; and that it is held, which is no fault."""
+    if not unit.held:
+        return unit.flags
+    return "Held" if unit.flags == "-" else f"{unit.flags},Held"

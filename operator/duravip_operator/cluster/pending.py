@@ -44,11 +44,17 @@ def urgency_of(before: Status, after: Status) -> Urgency:
 def _essence(status: Status) -> Status:
     """All but how many nodes take part, and which ones a warning names."""
     conditions = [
-        condition if condition.get("type") == "Ready" else {**condition, "message": ""}
+        {**condition, **_PASSING_OF.get(str(condition.get("type")), {"message": ""})}
         for condition in status.get("conditions") or ()
     ]
     return {**status, "participants": 0, "conditions": conditions}
 
+
+_PASSING_OF: Final[Mapping[str, Status]] = {
+    "Ready": {},
+    "PreferenceNotMet": {"message": "", "reason": ""},
+}
+"""What does not count of a condition of this type; of others, the message."""
 
 WAITS: Final = {
     Urgency.MOVED: 0.0,

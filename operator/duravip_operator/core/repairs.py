@@ -16,11 +16,13 @@ from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from duravip_api.reasons import MoveReason
-from duravip_api.requests import seconds
+from duravip_api.requests import seconds, whole
 from duravip_operator.core.snapshot import Entity, Plumbing
 
 LASTING: Final = 10.0
 RETRY_AFTER: Final = 300.0
+ABOUT: Final = 15.0
+"""A time that people are told may be wrong by so many seconds."""
 
 
 class Trouble(NamedTuple):
@@ -61,6 +63,25 @@ def given_up(known: Troubles) -> dict[str, frozenset[str]]:
     for (name, address), trouble in known.items():
         if trouble.until is not None:
             found[address] = found.get(address, frozenset()) | {name}
+    return found
+
+
+def given_up_until(
+    known: Troubles, now: float, wall_clock: float, before: Mapping[tuple[str, str], str]
+) -> dict[tuple[str, str], str]:
+    """By `(address, node)`, when an address is tried again on a node that it is given up on.
+
+    `wall_clock` is the time of `now` in seconds since 1970. What was said `before` stays as long
+    as it is about right, so that nothing is written anew for a second.
+    """
+    found: dict[tuple[str, str], str] = {}
+    for (node, address), trouble in known.items():
+        if trouble.until is None:
+            continue
+        time = wall_clock + trouble.until - now
+        text = before.get((address, node), "")
+        is_right = abs((seconds(text) or 0.0) - time) < ABOUT if text else False
+        found[address, node] = text if is_right else whole(time)
     return found
 
 

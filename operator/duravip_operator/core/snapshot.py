@@ -236,6 +236,8 @@ class Snapshot:
     """The interfaces on whose segment another node has lately heard this one answer."""
     given_up: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """`{address: nodes that have failed to hold it for too long}`."""
+    given_up_until: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    """By `(address, node)`, when it is tried there again: a time as the API writes it."""
     distrusted: frozenset[str] = frozenset()
     """The nodes whose beats contradict their status."""
     let_go: frozenset[str] = frozenset()

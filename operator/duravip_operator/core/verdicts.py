@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from duravip_api.reasons import Reason, State
-from duravip_operator.core import participation
+from duravip_operator.core import participation, preferences
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
 from duravip_operator.core.eligibility import Eligibility
@@ -61,6 +61,7 @@ def verdicts(
         kind = (choice.owner, unit.topology.name, choice.participants, choice.reason)
         is_known = not unit.preference or unit.preference in snapshot.nodes
         is_plain = is_known and not unit.disagreement and not unit.claimants
+        is_plain = is_plain and preferences.is_plain(unit, choice.owner)
         known = alike.get(kind) if is_plain else None
         said[address] = known or _verdict(unit, choice, nodes, waiting, snapshot)
         if is_plain:
@@ -125,6 +126,8 @@ def _verdict(
     if not unit.managed:
         return unmanaged(Reason.NOT_ENABLED)
     advisories = _advisories(unit, serving, snapshot)
+    if choice is not None:
+        advisories += tuple(preferences.advisories(unit, choice, snapshot))
     if unit.refusal or choice is None or not choice.owner or choice.reason is Reason.OWNER_LOST:
         why = unit.refusal or _unowned(unit, choice)
         return Verdict(State.UNASSIGNED, *why, advisories=advisories)

@@ -25,6 +25,7 @@ class Vigil:
         self._troubles: repairs.Troubles = {}
         self._differences: contradictions.Differences = {}
         self.given_up: Mapping[str, frozenset[str]] = {}
+        self.given_up_until: Mapping[tuple[str, str], str] = {}
         self.distrusted: frozenset[str] = frozenset()
 
     def begin(self, entities: Iterable[Entity]) -> None:

@@ -1,0 +1,69 @@
+"""What is said of an address that is not where its preference names, and of one that is held."""
+
+from dataclasses import replace
+
+from duravip_api.reasons import Reason
+from duravip_operator.core import preferences, repairs
+from duravip_operator.core.conflicts import Unit
+from duravip_operator.core.election import Choice
+from duravip_operator.core.eligibility import Eligible
+from duravip_operator.core.repairs import Trouble
+from duravip_operator.core.snapshot import Asked, Entity, Node, Snapshot
+
+A = "10.1.1.1"
+ENTITY = Entity("Binding", "mail", "out", "u", "2026", address=A)
+UNIT = Unit(A, (ENTITY,), managed=True, preference="n1")
+SEEN = Snapshot(nodes={"n1": Node("n1"), "n2": Node("n2")})
+
+
+def choice(owner: str, **refusals: Reason) -> Choice:
+    both, none = frozenset({"n1", "n2"}), frozenset[str]()
+    return Choice(owner, Eligible(both, both - refusals.keys(), both, none, none, refusals))
+
+
+def said(unit: Unit, chosen: Choice, seen: Snapshot = SEEN) -> dict[str, tuple[Reason, str]]:
+    found = {k: (r, text) for k, r, text in preferences.advisories(unit, chosen, seen)}
+    assert not (found and preferences.is_plain(unit, chosen.owner))
+    return found
+
+
+def test_a_preferred_node_that_may_not_have_it_is_named_with_the_reason() -> None:
+    reason, text = said(UNIT, choice("n2", n1=Reason.INTERFACE_DOWN))["PreferenceNotMet"]
+    assert reason is Reason.INTERFACE_DOWN
+    assert text.startswith("n1 is preferred and may not have it: InterfaceDown: ")
+
+
+def test_where_it_was_given_up_it_is_said_until_when() -> None:
+    seen = replace(SEEN, given_up_until={(A, "n1"): "2026-01-01T00:05:00Z"})
+    _, text = said(UNIT, choice("n2", n1=Reason.REPAIR_FAILED), seen)["PreferenceNotMet"]
+    assert text.endswith("; it is tried there again at 2026-01-01T00:05:00Z")
+
+
+def test_nothing_is_said_while_the_preference_is_met_or_on_its_way() -> None:
+    assert said(UNIT, choice("n1")) == {}
+    assert said(UNIT, choice("n2")) == {}, "a hiccup, or about to return"
+    assert said(UNIT, choice("", n1=Reason.NODE_SILENT)) == {}, "which Ready says"
+    unknown = UNIT._replace(preference="n9")
+    assert said(unknown, choice("n2")) == {}, "which PreferredNodeUnknown says"
+
+
+def test_what_is_held_says_where_by_whom_and_since_when() -> None:
+    asked = Asked(1767225600.5, "n2", releases=False)
+    by = replace(ENTITY, kind="DuraVIP", name="web", asked=(asked,))
+    unit = UNIT._replace(preference="", request=asked, entities=(ENTITY, by))
+    reason, text = said(unit, choice("n2"))["Held"]
+    assert reason is Reason.HELD
+    assert "held on n2 as DuraVIP mail/web asks since 2026-01-01T00:00:00Z" in text
+    assert said(unit, choice("n1")) == {}
+    assert said(unit._replace(leader="10.1.1.9"), choice("n2")) == {}
+    released = asked._replace(releases=True)
+    assert said(unit._replace(request=released), choice("n2")) == {}
+
+
+def test_the_time_of_the_next_try_is_not_told_anew_for_a_few_seconds() -> None:
+    known = {("n1", A): Trouble(0.0, 10.0, 310.0), ("n2", A): Trouble(0.0, 10.0)}
+    first = repairs.given_up_until(known, 10.0, 1767225600.0, {})
+    assert first == {(A, "n1"): "2026-01-01T00:05:00Z"}
+    assert repairs.given_up_until(known, 11.0, 1767225609.0, first) == first
+    later = repairs.given_up_until(known, 11.0, 1767225700.0, first)
+    assert later == {(A, "n1"): "2026-01-01T00:06:39Z"}
