@@ -28,6 +28,9 @@ class Api(Protocol):
     def leases(self, namespace: str) -> tuple[Body, ...]:
         """The Leases of a namespace."""
 
+    def leader_lease(self) -> Body | None:
+        """The Lease of the operator's leader; None when there is none or it is not for us."""
+
     def definition(self, name: str) -> Body | None:
         """A CustomResourceDefinition; None when there is none."""
 
@@ -58,5 +61,6 @@ def everything(api: Api, namespace: str = "") -> Lists:
         topologies=api.list("Topology"),
         nodes=api.list("Node"),
         plumbings=api.list("NodePlumbing"),
+        lease=api.leader_lease(),
         read_at=api.now().timestamp(),
     )

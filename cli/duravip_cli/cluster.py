@@ -8,8 +8,10 @@ nowhere else.
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -24,7 +26,7 @@ from duravip_cli.connection import (
     configuration_from,
     translated,
 )
-from duravip_cli.core.lists import Body, Kind
+from duravip_cli.core.lists import SYSTEM_NAMESPACE, Body, Kind
 from duravip_cli.errors import Code, CommandError
 
 PAGE: Final = 500
@@ -85,6 +87,24 @@ class Cluster:
         """The Leases of a namespace."""
         path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases"
         return self._pages(f"list leases in the namespace {namespace}", path, {})
+
+    def leader_lease(self) -> Body | None:
+        """The Lease of the operator's leader; None when there is none or it is not for us.
+
+        Looked for where the chart puts it first, and then everywhere.
+        """
+        name, api = "duravip-operator", "/apis/coordination.k8s.io/v1"
+        with suppress(CommandError):
+            path = f"{api}/namespaces/{SYSTEM_NAMESPACE}/leases/{name}"
+            if found := self._found(f"get the Lease {name}", path):
+                return found
+        with suppress(CommandError):
+            query = {"fieldSelector": f"metadata.name={name}"}
+            found_all = self._pages("list leases", f"{api}/leases", query)
+            renewed = [str((b.get("spec") or {}).get("renewTime") or "") for b in found_all]
+            latest = max(zip(renewed, found_all, strict=True), key=itemgetter(0), default=None)
+            return latest[1] if latest else None
+        return None
 
     def definition(self, name: str) -> Body | None:
         """A CustomResourceDefinition; None when there is none."""

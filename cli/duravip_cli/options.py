@@ -1,9 +1,8 @@
 """What each verb takes on the command line."""
 
 import argparse
-from typing import Final
 
-SYSTEM_NAMESPACE: Final = "duravip-system"
+from duravip_cli.core.lists import SYSTEM_NAMESPACE
 
 
 def show(parser: argparse.ArgumentParser) -> None:

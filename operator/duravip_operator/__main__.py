@@ -14,6 +14,7 @@ from duravip_api.environment import ignored
 from duravip_operator import handlers, logs
 from duravip_operator.caches import Caches
 from duravip_operator.cluster import Cluster, StatusWriter, preflight
+from duravip_operator.core import publication
 from duravip_operator.events import Events
 from duravip_operator.http import page_server
 from duravip_operator.informers import Informers
@@ -84,7 +85,12 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
         loop.fear()
 
     pulse = Pulse(settings, wake, hear, fear, metrics)
-    elector = Elector(settings, wake, lambda: caches.highest_epoch)
+    told = publication.settings(settings.published())
+
+    def annotations() -> dict[str, str]:
+        return {publication.SETTINGS: told, publication.QUARANTINE: vigil.quarantine}
+
+    elector = Elector(settings, wake, lambda: caches.highest_epoch, annotations)
 
     def is_leading() -> bool:
         return elector.epoch is not None

@@ -137,6 +137,18 @@ class Settings(BaseSettings):
         Literal["debug", "info", "warning", "error"], Field(description="the least that is logged")
     ] = "info"
 
+    def published(self) -> dict[str, object]:
+        """Those by which is decided: everybody who can read the Lease may know them."""
+        return {
+            "maxAliases": self.max_aliases,
+            "fencing": self.fencing,
+            "mature": self.mature,
+            "suspectAfter": self.suspect_after,
+            "giveUpAfter": self.give_up_after,
+            "balanceInterval": self.balance_interval,
+            "balanceSetSize": self.balance_set_size,
+        }
+
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
         if self.suspect_after < LEAST_SUSPECT_AFTER:

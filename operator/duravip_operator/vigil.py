@@ -16,7 +16,7 @@ from duravip_api.addresses import ranges
 from duravip_api.beats import digest_of
 from duravip_api.reasons import Reason
 from duravip_operator.caches import Caches
-from duravip_operator.core import contradictions, repairs
+from duravip_operator.core import contradictions, publication, repairs
 from duravip_operator.core.handover import HEARD, Heard
 from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.events import Events
@@ -53,11 +53,14 @@ class Vigil:
         self._troubles: repairs.Troubles = {}
         self._differences: contradictions.Differences = {}
         self._digests: dict[str, tuple[Plumbing, str]] = {}
+        self._published: tuple[object, ...] = ()
         self.given_up: Mapping[str, frozenset[str]] = {}
         """`{address: nodes that have failed to hold it for too long}`."""
         self.given_up_until: Mapping[tuple[str, str], str] = {}
         """By `(address, node)`, when it is tried there again."""
         self.distrusted: frozenset[str] = frozenset()
+        self.quarantine = publication.quarantine({}, {}, ())
+        """All of it, as the Lease tells it to others."""
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -88,6 +91,9 @@ class Vigil:
             self._troubles, now, time.time(), self.given_up_until
         )
         self.distrusted = contradictions.distrusted(self._differences)
+        found = self.given_up, self.given_up_until, self.distrusted
+        if found != self._published:
+            self._published, self.quarantine = found, publication.quarantine(*found)
         if before != (self.given_up, self.distrusted):
             self._tell_of_given_up(before[0])
             self._tell_of_distrusted(before[1])

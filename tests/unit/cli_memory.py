@@ -62,6 +62,10 @@ class Memory:
     def leases(self, namespace: str) -> tuple[Body, ...]:
         return tuple(b for b in self.held if b["metadata"]["namespace"] == namespace)
 
+    def leader_lease(self) -> Body | None:
+        named = [b for b in self.held if b["metadata"]["name"] == "duravip-operator"]
+        return named[0] if named else None
+
     def definition(self, name: str) -> Body | None:
         return self.kinds.get(name)
 

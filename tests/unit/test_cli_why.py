@@ -11,9 +11,10 @@ from duravip_api.requests import MOVE_TO, stamp
 from duravip_cli.__main__ import run
 from duravip_cli.core.lists import Lists
 from duravip_cli.core.live import view
+from duravip_operator.core import publication
 from duravip_operator.core.snapshot import Hearing
 from scenarios.world import World
-from unit.cli_memory import memory_of
+from unit.cli_memory import Memory, memory_of
 
 LAN = {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
 NODES: dict[str, dict[str, Any]] = {
@@ -151,3 +152,38 @@ def test_an_owner_that_the_operator_does_not_hear_keeps_its_address(
     standing, reason, sentence = _why(world, capsys)["n1"]
     assert (standing, reason) == ("owner", "OwnerUnreachable")
     assert "gets nothing new: NodeSilent" in sentence
+
+
+def _published(memory: Memory, given_up: Any = None, **settings: Any) -> Memory:
+    told = {"maxAliases": 10240, "fencing": "Segment", **settings}
+    notes = {
+        publication.SETTINGS: publication.settings(told),
+        publication.QUARANTINE: publication.quarantine(given_up or {}, {}, ()),
+    }
+    memory.held = [{"metadata": {"name": "duravip-operator", "annotations": notes}}]
+    return memory
+
+
+def test_the_leaders_settings_and_quarantines_decide(capsys: pytest.CaptureFixture[str]) -> None:
+    world = _world(preference="n1")
+    spec = {"address": "10.1.1.2", "preference": "n2"}
+    world.apply([{"kind": "DuraVIP", "name": "b", "spec": spec}])
+    world.settle()
+    memory = _published(memory_of(world), {"10.1.1.1": frozenset({"n3"})}, maxAliases=1)
+    assert run(["why", "a", "-o", "json"], lambda _: memory) == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = {row["node"]: (row["standing"], row["reason"]) for row in found["nodes"]}
+    assert rows["n1"][0] == "owner"
+    assert rows["n2"] == ("may not", "CapacityExceeded")
+    assert rows["n3"] == ("may not", "RepairFailed")
+    assert "Lease" not in found["hearing"]["note"]
+    assert run(["simulate", "--drain", "n1", "-o", "json"], lambda _: memory) == 0
+    (move,) = json.loads(capsys.readouterr().out)["moves"]
+    assert move["to"] == "n5", "the only one with room that it was not given up on"
+
+
+def test_without_the_lease_it_says_that_defaults_are_taken(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["why", "a"], lambda _: memory_of(_world())) == 0
+    assert "the Lease of the operator's leader cannot be read" in capsys.readouterr().out

@@ -2,13 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from duravip_api.addresses import parsed
 
 Body = Mapping[str, Any]
 EntityKind = Literal["DuraVIP", "Binding"]
 Kind = Literal["DuraVIP", "Binding", "Topology", "NodePlumbing", "Node"]
+SYSTEM_NAMESPACE: Final = "duravip-system"
+"""Where the chart puts the operator."""
 ENTITY_KINDS: tuple[EntityKind, ...] = get_args(EntityKind)
 
 
@@ -21,6 +23,8 @@ class Lists:
     topologies: tuple[Body, ...] = ()
     nodes: tuple[Body, ...] = ()
     plumbings: tuple[Body, ...] = ()
+    lease: Body | None = None
+    """That of the operator's leader; None: there is none, or one may not read it."""
     read_at: float = 0.0
     """When they were read, in seconds since 1970 by the cluster's clock."""
 

@@ -10,22 +10,28 @@ from, in this order:
 4. a Node whose kubelet is not heard is taken as dead;
 5. any other is taken as heard.
 
-That a node has failed to hold an address shows in `lastMove`; a node that contradicts itself does
-not show at all. What the operator was started with (`--fencing`, `--max-aliases`) is not in the
-API either: the defaults are taken.
+What the operator was started with (`--fencing`, `--max-aliases`), what it has given up and which
+nodes contradict themselves, stands in the Lease of its leader. Whoever may not read that decides
+by the defaults, and by what `lastMove` tells of addresses that a node has failed to hold.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from duravip_api.reasons import Reason
 from duravip_cli.core.lists import Body, Lists, condition, name_of, spec_of, status_of
-from duravip_operator.core import parsing, repairs
+from duravip_operator.core import parsing, publication, repairs
 from duravip_operator.core.snapshot import Entity, Hearing, Plumbing, Silence, Snapshot
 
 CAVEAT = (
     "whom the operator hears is not in the API: it is inferred from the NodePlumbings, the Nodes "
     "and the statuses"
+)
+
+
+UNPUBLISHED = (
+    "the Lease of the operator's leader cannot be read: the defaults of its settings are taken, "
+    "and what it has given up is inferred"
 )
 
 
@@ -43,6 +49,13 @@ class View(NamedTuple):
 
     snapshot: Snapshot
     heard: Mapping[str, Heard]
+    is_published: bool = True
+    """Whether the settings of the operator could be read, and what it has set aside."""
+
+    @property
+    def note(self) -> str:
+        """What is to be kept in mind about it."""
+        return CAVEAT if self.is_published else f"{CAVEAT}; {UNPUBLISHED}"
 
 
 def view(lists: Lists) -> View:
@@ -50,6 +63,8 @@ def view(lists: Lists) -> View:
     plumbings = {name_of(body): parsing.plumbing(body) for body in lists.plumbings}
     heard = _heard(lists, plumbings)
     entities = tuple(parsing.entity(kind, body) for kind, body in lists.entities())
+    notes = (lists.lease or {}).get("metadata", {}).get("annotations") or {}
+    published = publication.read(notes)
     snapshot = Snapshot(
         entities=entities,
         topologies=tuple(parsing.topology(body) for body in lists.topologies),
@@ -62,15 +77,34 @@ def view(lists: Lists) -> View:
             if found.hearing is Hearing.SILENT
         },
         witnessed={name: frozenset(plumbing.nics) for name, plumbing in plumbings.items()},
-        given_up=_given_up(entities, lists.read_at),
+        **_published(published, entities, lists.read_at),
     )
-    return View(snapshot, heard)
+    return View(snapshot, heard, published is not None)
 
 
 def silence(plumbing: Plumbing, *, is_gone: bool) -> Silence:
     """What is known of a silent node: that nothing of it answers, or that it may."""
     gone = frozenset(plumbing.nics) if is_gone else frozenset()
     return Silence(gone=gone, is_muted=is_gone, is_lasting=True)
+
+
+def _published(
+    told: publication.Published | None, entities: tuple[Entity, ...], read_at: float
+) -> dict[str, Any]:
+    """What the operator says of itself, as fields of a snapshot; else what statuses tell of it."""
+    if told is None:
+        return {"given_up": _given_up(entities, read_at)}
+    given_up, until = told.given_up({entity.address for entity in entities if entity.address})
+    if not told.is_complete:
+        for address, nodes in _given_up(entities, read_at).items():
+            given_up[address] = given_up.get(address, frozenset()) | nodes
+    return {
+        "given_up": given_up,
+        "given_up_until": until,
+        "distrusted": told.distrusted,
+        "max_aliases": told.max_aliases,
+        "fencing": told.fencing,
+    }
 
 
 def _given_up(entities: Iterable[Entity], read_at: float) -> dict[str, frozenset[str]]:

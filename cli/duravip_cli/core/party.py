@@ -41,6 +41,10 @@ def detail(view: View, party: Party, name: str, reason: Reason) -> str:
     if reason in {Reason.INTERFACE_MISSING, Reason.INTERFACE_DOWN}:
         return ", ".join(sorted({u.topology.placement.interface for u in party.units
                                  if u.topology}))  # fmt: skip
+    if reason is Reason.REPAIR_FAILED:
+        known = view.snapshot.given_up_until
+        until = {known.get((u.address, name), "") for u in party.units} - {""}
+        return f"until {max(until)}" if until else ""
     if reason is Reason.SELECTOR_MISMATCH and node:
         return "; ".join(_mismatches(party, node))
     if reason is Reason.NODE_EXCLUDED and node:

@@ -7,7 +7,7 @@ from duravip_cli.call import Call
 from duravip_cli.core.documents import Document, read
 from duravip_cli.core.forecast import Forecast, drained, failed, forecast
 from duravip_cli.core.lists import Lists
-from duravip_cli.core.live import CAVEAT, view
+from duravip_cli.core.live import view
 from duravip_cli.core.overlay import applied
 from duravip_cli.core.refusals import refusals
 from duravip_cli.errors import Code, CommandError
@@ -22,7 +22,8 @@ def run(call: Call) -> Code:
     if not (asked.fail or asked.drain or asked.apply):
         raise CommandError("say what to simulate: --fail, --drain or --apply", Code.UNUSABLE)
     lists = call.everything()
-    before = settled(call, lists).snapshot
+    seen = settled(call, lists)
+    before = seen.snapshot
     _insist(before, [*asked.fail, *asked.drain])
     documents = _documents(call) if asked.apply else ()
     refused = refusals(documents, lists) if documents else {}
@@ -35,13 +36,13 @@ def run(call: Call) -> Code:
                 "unchanged": found.unchanged,
                 "load": found.load,
                 "refused": {label: why.message for label, why in refused.items()},
-                "note": CAVEAT,
+                "note": seen.note,
             }
         )
     else:
         for why in refused.values():
             call.output.line(f"left out, since it would be refused: {why.message}")
-        _print(call, found)
+        _print(call, found, seen.note)
     return Code.PROBLEM if found.is_loss or refused else Code.FINE
 
 
@@ -66,7 +67,7 @@ def _applied(lists: Lists, documents: Sequence[Document], before: Snapshot) -> S
     return replace(before, entities=after.entities, topologies=after.topologies)
 
 
-def _print(call: Call, found: Forecast) -> None:
+def _print(call: Call, found: Forecast, note: str) -> None:
     if found.changes:
         call.output.table(
             ("ADDRESS", "FROM", "TO", "REASON", "MESSAGE"),
@@ -79,4 +80,4 @@ def _print(call: Call, found: Forecast) -> None:
         f"{len(found.changes)} addresses would have another owner, {found.unchanged} would not; "
         f"then: {load or 'no node'}"
     )
-    call.output.line(f"Nothing was changed. Note: {CAVEAT}.")
+    call.output.line(f"Nothing was changed. Note: {note}.")

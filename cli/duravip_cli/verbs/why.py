@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from duravip_cli.call import Call
 from duravip_cli.core.lists import Lists
-from duravip_cli.core.live import CAVEAT, View, lagging, view
+from duravip_cli.core.live import View, lagging, view
 from duravip_cli.core.standings import Standing, decided, standings
 from duravip_cli.core.units import Unit, units
 from duravip_cli.errors import Code, CommandError
@@ -26,7 +26,7 @@ def run(call: Call) -> Code:
     if call.output.is_json:
         call.output.json(_json(unit, told, stood, seen))
     else:
-        _print(call, unit, told, stood)
+        _print(call, unit, told, (stood, seen.note))
     return Code.FINE
 
 
@@ -49,9 +49,12 @@ def settled(call: Call, lists: Lists) -> View:
 
 
 def _print(
-    call: Call, unit: Unit, told: list[tuple[Entity, Verdict]], stood: list[Standing]
+    call: Call,
+    unit: Unit,
+    told: list[tuple[Entity, Verdict]],
+    computed: tuple[list[Standing], str],
 ) -> None:
-    out = call.output
+    out, (stood, note) = call.output, computed
     owner = f" by {unit.owner}" if unit.owner else ""
     since = f", since {out.ago(unit.since)}" if unit.since else ""
     out.line(f"{unit.address or 'no address'}: {unit.state or 'no status yet'}{owner}{since}")
@@ -75,7 +78,7 @@ def _print(
             [(s.node, s.standing, s.reason or "-", s.sentence) for s in stood],
         )
         out.line()
-        out.line(f"Computed now, by the operator's own election. Note: {CAVEAT}.")
+        out.line(f"Computed now, by the operator's own election. Note: {note}.")
 
 
 def _json(
@@ -101,7 +104,7 @@ def _json(
         ],
         "nodes": [s._asdict() for s in stood],
         "hearing": {
-            "note": CAVEAT,
+            "note": seen.note,
             "nodes": {
                 name: {"taken": found.hearing.value, "because": found.basis}
                 for name, found in seen.heard.items()

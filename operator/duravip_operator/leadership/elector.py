@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Event, Thread
 from typing import Final
@@ -27,11 +27,13 @@ class Elector:
         settings: Settings,
         on_change: Callable[[], None],
         floor: Callable[[], int | None],
+        annotations: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """`floor` gives the highest epoch in any NodePlumbing; None: not known yet, so that this
-        replica may not lead yet. `on_change` is called in the asyncio thread.
+        replica may not lead yet. `on_change` is called in the asyncio thread, `annotations` in
+        another: what it gives stands in the Lease.
         """  # noqa: D205
-        leases = Leases(settings.kubeconfig, settings.namespace)
+        leases = Leases(settings.kubeconfig, settings.namespace, annotations)
         self._candidate = Candidate(
             settings.identity, leases, time.monotonic, stamp, self._found_restored
         )

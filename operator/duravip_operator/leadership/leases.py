@@ -1,5 +1,6 @@
 """Leases as the API server stores them."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,14 @@ def stamp() -> str:
 class Leases:
     """The Leases of one namespace, through a client of their own: nothing may hold them up."""
 
-    def __init__(self, kubeconfig: Path | None, namespace: str) -> None:
+    def __init__(
+        self,
+        kubeconfig: Path | None,
+        namespace: str,
+        annotations: Callable[[], Mapping[str, str]] = dict,
+    ) -> None:
+        """`annotations` gives what the Lease of the leader is to carry whenever it is written."""
+        self._annotations = annotations
         self._api: Any = CoordinationV1Api(client_for(kubeconfig, 1))
         self._namespace = namespace
 
@@ -32,7 +40,9 @@ class Leases:
 
     def save(self, wanted: Record) -> Record:
         """Make it, or replace exactly the version that `wanted` has."""
-        return record(self.write(body_of(wanted, LEASE)))
+        body = body_of(wanted, LEASE)
+        body["metadata"]["annotations"] = dict(self._annotations())
+        return record(self.write(body))
 
     def read(self, name: str) -> Body | None:
         """One Lease; None when there is none."""

@@ -1,0 +1,114 @@
+"""What the leader decides by and nobody else can know: its settings, and whom it has set aside.
+
+It stands in two annotations of the Lease, which is renewed all the time anyway: so it costs no
+write. `kubectl duravip` reads it, in order to decide as the leader does. Its size is bounded: a
+list that had to be cut says so.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
+
+from duravip_api import GROUP
+from duravip_api.addresses import Span, merged, numbered, ranges, span
+from duravip_operator.core.snapshot import Fencing
+
+SETTINGS: Final = f"{GROUP}/settings"
+QUARANTINE: Final = f"{GROUP}/quarantine"
+
+MOST_RANGES, MOST_NODES = 128, 256
+"""So many ranges of addresses, and nodes, are named: about 8 KiB."""
+LONGEST: Final = 65536
+"""A longer annotation was not written by an operator."""
+
+Until = Mapping[tuple[str, str], str]
+"""By `(address, node)`, when an address is tried again on a node."""
+
+
+class Quarantine(NamedTuple):
+    """Addresses that are given up on one node until the same moment."""
+
+    node: str
+    until: str
+    addresses: tuple[Span, ...]
+
+
+class Published(NamedTuple):
+    """What was read."""
+
+    max_aliases: int
+    fencing: Fencing
+    quarantines: tuple[Quarantine, ...]
+    distrusted: frozenset[str]
+    is_complete: bool
+    """Whether no address or node had to be left out."""
+
+    def given_up(self, addresses: Iterable[str]) -> tuple[dict[str, frozenset[str]], Until]:
+        """Of these addresses, the nodes that each is given up on, and until when."""
+        found: dict[str, frozenset[str]] = {}
+        until: dict[tuple[str, str], str] = {}
+        for address in addresses if self.quarantines else ():
+            for node, when, listed in self.quarantines:
+                if _holds(listed, *numbered(address)):
+                    found[address] = found.get(address, frozenset()) | {node}
+                    until[address, node] = when
+        return found, until
+
+
+def settings(values: Mapping[str, Any]) -> str:
+    """The text of SETTINGS."""
+    return json.dumps(dict(values), sort_keys=True)
+
+
+def quarantine(
+    given_up: Mapping[str, frozenset[str]], until: Until, distrusted: Iterable[str]
+) -> str:
+    """The text of QUARANTINE."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for address, nodes in given_up.items():
+        for node in sorted(nodes):
+            groups.setdefault((node, until.get((address, node), "")), []).append(address)
+    left, is_complete = MOST_RANGES, True
+    listed: list[dict[str, Any]] = []
+    for (node, when), addresses in sorted(groups.items()):
+        named = ranges(addresses)
+        is_complete &= len(named) <= left
+        if left:
+            listed.append({"node": node, "until": when, "addresses": named[:left]})
+        left -= min(left, len(named))
+    contradicting = sorted(distrusted)
+    said = {
+        "givenUp": listed,
+        "distrusted": contradicting[:MOST_NODES],
+        "isComplete": is_complete and len(contradicting) <= MOST_NODES,
+    }
+    return json.dumps(said, sort_keys=True)
+
+
+def read(annotations: Mapping[str, Any]) -> Published | None:
+    """What a Lease says; None where it says nothing, or nothing that can be read."""
+    texts = [str(annotations.get(name) or "") for name in (SETTINGS, QUARANTINE)]
+    if not all(texts) or max(map(len, texts)) > LONGEST:
+        return None
+    try:
+        told, aside = map(json.loads, texts)
+        return Published(
+            max_aliases=int(told["maxAliases"]),
+            fencing="Strict" if told["fencing"] == "Strict" else "Segment",
+            quarantines=tuple(_quarantine(item) for item in aside["givenUp"][:MOST_RANGES]),
+            distrusted=frozenset(str(node) for node in aside["distrusted"][:MOST_NODES]),
+            is_complete=aside["isComplete"] is True,
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+
+
+def _quarantine(item: Mapping[str, Any]) -> Quarantine:
+    listed = merged(span(str(text)) for text in item["addresses"][:MOST_RANGES])
+    return Quarantine(str(item["node"]), str(item["until"]), listed)
+
+
+def _holds(listed: tuple[Span, ...], family: int, number: int) -> bool:
+    at = bisect_right(listed, Span(family, number, 1 << 128))
+    return at > 0 and listed[at - 1].family == family and number <= listed[at - 1].last
