@@ -46,7 +46,8 @@ VERBS: Final = {
     "drain": Verb(
         "Take a node out: its addresses move away, and it gets none",
         "Sets the label node.kubernetes.io/exclude-from-external-load-balancers on the Node, "
-        "which other load balancers heed as well.",
+        "which other load balancers heed as well. Names the addresses that no other node may "
+        "hold, before and after, and ends with 1 when there are any.",
         (("drain n1", "and wait until it holds nothing"),
          ("drain n1 --no-wait", "only set the label")),
         _JSON, options.drain,

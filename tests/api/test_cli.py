@@ -54,6 +54,7 @@ def test_why_names_every_node(lab: Lab, fleet: Fleet) -> None:
         "n1": "owner", "n2": "may take it", "n3": "may take it",
     }  # fmt: skip
     assert found["objects"][0]["state"] == found["status"]["state"] == "Owned"
+    assert "Lease" not in found["hearing"]["note"], "what the leader publishes is read"
 
 
 def test_the_cluster_is_well_and_the_doctor_says_so(lab: Lab, fleet: Fleet) -> None:

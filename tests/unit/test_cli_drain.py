@@ -6,8 +6,36 @@ from typing import Any
 import pytest
 
 from duravip_api import EXCLUDE_LABEL
+from duravip_api.requests import MOVE_TO
 from duravip_cli.__main__ import run
-from unit.cli_memory import Memory
+from scenarios.world import World
+from unit.cli_memory import Memory, memory_of
+
+
+class Obedient(Memory):
+    """A world in memory, whose operator does what a label asks for."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        super().__init__(**memory_of(world).lists)
+
+    def label_node(self, name: str, label: str, value: str | None) -> None:
+        super().label_node(name, label, value)
+        self.world.exclude([name])
+        self.world.settle()
+        self.lists = memory_of(self.world).lists
+
+
+def alone() -> Obedient:
+    """Two nodes; n2 has no eth2, so that n1 alone may hold 10.2.1.1."""
+    lan = {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.1.0/24", "interface": "eth1"}}
+    far = {"kind": "Topology", "name": "far", "spec": {"cidr": "10.2.1.0/24", "interface": "eth2"}}
+    vips = [
+        {"kind": "DuraVIP", "name": name, "spec": {"address": address, "preference": "n1"}}
+        for name, address in (("a", "10.1.1.1"), ("b", "10.2.1.1"))
+    ]
+    nodes = {"n1": {"interfaces": ["eth1", "eth2"]}, "n2": {"interfaces": ["eth1"]}}
+    return Obedient(World({"nodes": nodes, "objects": [lan, far, *vips]}))
 
 
 class Cluster(Memory):
@@ -61,6 +89,7 @@ def test_a_drain_that_gets_nowhere_ends_with_1(capsys: pytest.CaptureFixture[str
     found = json.loads(capsys.readouterr().out)
     assert found == {
         "node": "n1", "granted": 2, "served": 2, "label": {EXCLUDE_LABEL: "duravip"},
+        "lost": [],
     }  # fmt: skip
 
 
@@ -86,3 +115,33 @@ def test_a_node_that_is_not_there_is_refused(capsys: pytest.CaptureFixture[str])
     for verb in ("drain", "undrain"):
         assert run([verb, "n9"], lambda _: Cluster()) == 1
     assert capsys.readouterr().err == 2 * "kubectl-duravip: there is no node n9\n"
+
+
+def test_an_address_that_loses_its_only_node_is_named_before_and_after(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert run(["drain", "n1"], lambda _: alone(), lambda _: None) == 1
+    first, why, *_, headline, again = capsys.readouterr().out.splitlines()
+    assert first == "nobody else may hold 1 address, which will have no owner:"
+    assert why.startswith("  10.2.1.1: NoParticipant: no node may hold it: InterfaceMissing on n2")
+    assert headline == "nobody holds 1 address now:"
+    assert again.startswith("  10.2.1.1: NoParticipant: ")
+
+
+@pytest.mark.parametrize("waits", ["--wait", "--no-wait"])
+def test_a_program_is_told_what_is_lost(waits: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["drain", "n1", waits, "-o", "json"], lambda _: alone(), lambda _: None) == 1
+    (lost,) = json.loads(capsys.readouterr().out)["lost"]
+    assert (lost["address"], lost["reason"]) == ("10.2.1.1", "NoParticipant")
+
+
+def test_what_was_held_on_the_node_is_held_there_no_more() -> None:
+    cluster = alone()
+    cluster.world.apply([{"kind": "DuraVIP", "name": "c", "spec": {"address": "10.1.1.3"},
+                          "annotations": {MOVE_TO: "n1@now"}}])  # fmt: skip
+    cluster.world.settle()
+    cluster.lists = memory_of(cluster.world).lists
+    run(["drain", "n1"], lambda _: cluster, lambda _: None)
+    (body,) = [b for b in cluster.lists["DuraVIP"] if b["metadata"]["name"] == "c"]
+    assert body["status"]["owner"] == "n2"
+    assert body["metadata"]["annotations"] == {}

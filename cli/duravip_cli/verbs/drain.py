@@ -1,32 +1,55 @@
-"""`drain`: takes a node out, and waits until it holds nothing."""
+"""`drain`: takes a node out, waits until it holds nothing, and says what nobody holds then."""
 
 import time
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_cli.api import Api
+from duravip_cli.api import Api, everything
 from duravip_cli.call import Call
+from duravip_cli.core.forecast import drained, forecast
+from duravip_cli.core.lists import Lists
 from duravip_cli.core.machines import Machine, exclusion, machines
+from duravip_cli.core.units import members, units
 from duravip_cli.errors import Code, CommandError
+from duravip_cli.verbs.move import tidy
+from duravip_cli.verbs.why import settled
 
 VALUE = "duravip"
 """What the label says when it was set here."""
 LOOK_EVERY = 0.25
+MOST_NAMED = 10
+"""So many addresses are named with their reasons."""
+
+
+class Lost(NamedTuple):
+    """An address that nobody else may hold."""
+
+    address: str
+    reason: str
+    message: str
 
 
 def run(call: Call) -> Code:
     """Set the label; with --wait, tell how many addresses are left until none is."""
     name = call.asked.node
     value = excluded(call.api, name)
+    held, lost = _foreseen(call, name)
+    _name(call, lost, "nobody else may hold {}, which will have no owner:")
     if value is None:
         call.api.label_node(name, EXCLUDE_LABEL, VALUE)
         _say(call, f"{name} is taken out: it gets no address, and those it has move away")
     else:
         _say(call, f"{name} is taken out already ({EXCLUDE_LABEL}={value})")
     left = _wait(call, name) if call.asked.wait else _machine(call.api, name)
+    if call.asked.wait:
+        lost = _unowned(call, held) if held else []
+        _name(call, lost, "nobody holds {} now:")
     if call.output.is_json:
         said = {"node": name, "granted": left.granted, "served": left.served}
-        call.output.json({**said, "label": {EXCLUDE_LABEL: value or VALUE}})
-    return Code.FINE
+        named = [address._asdict() for address in lost]
+        call.output.json({**said, "label": {EXCLUDE_LABEL: value or VALUE}, "lost": named})
+    return Code.PROBLEM if lost else Code.FINE
 
 
 def excluded(api: Api, name: str) -> str | None:
@@ -35,6 +58,52 @@ def excluded(api: Api, name: str) -> str | None:
     if node is None:
         raise CommandError(f"there is no node {name}")
     return exclusion(node)
+
+
+def _foreseen(call: Call, name: str) -> tuple[frozenset[str], list[Lost]]:
+    """The addresses that the node has, and those of them that nobody else may hold."""
+    try:
+        before = settled(call, call.everything()).snapshot
+    except CommandError as error:
+        _say(call, f"cannot tell beforehand which addresses will have no owner: {error}")
+        return frozenset(), []
+    plumbing = before.plumbings.get(name)
+    if plumbing is None or name not in before.nodes:
+        return frozenset(), []
+    found = forecast(before, drained(before, [name])).changes
+    lost = [
+        Lost(one.address, one.reason, one.message)
+        for one in found
+        if one.before == name and not one.after and one.message
+    ]
+    return plumbing.granted, lost
+
+
+def _unowned(call: Call, held: frozenset[str]) -> list[Lost]:
+    """Those of these that have no owner once all that moves has arrived."""
+    until = time.monotonic() + call.asked.timeout
+    while True:
+        lists = everything(call.api)
+        found = [unit for unit in units(lists) if unit.address in held]
+        is_moving = any(unit.state in {"", "Moving"} for unit in found)
+        if not is_moving or time.monotonic() >= until:
+            break
+        call.sleep(LOOK_EVERY)
+    _tidy(call, lists, held)
+    return [
+        Lost(unit.address, unit.reason, unit.message)
+        for unit in found
+        if unit.state in {"Moving", "Unassigned"}
+    ]
+
+
+def _tidy(call: Call, lists: Lists, held: frozenset[str]) -> None:
+    """Remove what had asked for these to be on the node: that has come to its end."""
+    for unit in units(lists):
+        if unit.address in held:
+            for kind, body in members(lists, unit):
+                if (body.get("metadata") or {}).get("annotations"):
+                    tidy(call, kind, body)
 
 
 def _machine(api: Api, name: str) -> Machine:
@@ -62,6 +131,19 @@ def _wait(call: Call, name: str) -> Machine:
                 f"{found.granted} addresses and serves {served}: see `kubectl duravip doctor`"
             )
         call.sleep(LOOK_EVERY)
+
+
+def _name(call: Call, lost: Iterable[Lost], headline: str) -> None:
+    """Name the addresses that nobody holds, each with the reason."""
+    named = list(lost)
+    if not named:
+        return
+    count = "1 address" if len(named) == 1 else f"{len(named)} addresses"
+    _say(call, headline.format(count))
+    for address, reason, message in named[:MOST_NAMED]:
+        _say(call, f"  {address}: {reason}: {message}")
+    if len(named) > MOST_NAMED:
+        _say(call, f"  and {len(named) - MOST_NAMED} more")
 
 
 def _say(call: Call, text: str) -> None:
