@@ -37,6 +37,7 @@ from duravip_agent.loop import Loop, Parts
 from duravip_agent.plumber import Plumber
 from duravip_agent.reader import Reader
 from duravip_agent.released import Released
+from duravip_agent.replicas import Replicas
 from duravip_agent.reporter import Reporter
 from duravip_agent.requests import Errands
 from duravip_agent.scout import Scout
@@ -46,6 +47,7 @@ from duravip_agent.unfenced import Unfenced
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Channels, Identity, Voice
 from duravip_api.environment import ignored
+from duravip_api.secure_channel import KeyPair
 from duravip_api.timing import CONTACT, STRICT_HOLD
 
 log = logging.getLogger(__name__)
@@ -86,7 +88,7 @@ def main() -> None:
 def run(settings: Settings) -> int:
     """Run until asked to stop."""
     try:
-        keys = KeyFile(settings.pulse_key_file)
+        file = KeyFile(settings.pulse_key_file) if settings.pulse_key_file else None
     except (OSError, ValueError) as error:
         raise SettingsError(
             f"--pulse-key-file: cannot use {settings.pulse_key_file}: {error}"
@@ -102,18 +104,20 @@ def run(settings: Settings) -> int:
         kernel = _kernel()
         counted = metrics.Metrics(PROGRAM_VERSION)
         cluster = Cluster(settings.node_name, configuration, counted)
-        _work(settings, keys, kernel, cluster, counted)
+        _work(settings, file, kernel, cluster, counted)
     return 0
 
 
 def _work(
     settings: Settings,
-    keys: KeyFile,
+    file: KeyFile | None,
     kernel: netlink.Kernel,
     cluster: Cluster,
     counted: metrics.Metrics,
 ) -> None:
-    identity = Identity(PROGRAM_VERSION)
+    keys = KeyPair.generate()
+    identity = Identity(PROGRAM_VERSION, keys.public_key)
+    replicas = Replicas(settings.node_name, keys, file)
     inbox, specs, scout = Inbox(), Specs(), Scout()
     fence, dead_man = _fence(settings, kernel)
     connections = Connections(counted, lambda: fence.held)
@@ -122,7 +126,7 @@ def _work(
     limits = Limits(settings.dead_man_after, CONTACT, STRICT_HOLD)
     lifeline = Lifeline(dead_man, limits, counted, lambda: inbox.put(ContactChanged()))
     looks = Looks(scout, identity.boot, counted)
-    heart = Heart((settings.node_name, identity.boot), keys, lifeline, looks, counted)
+    heart = Heart((settings.node_name, identity.boot), replicas, lifeline, looks, counted)
     reader = Reader(cluster, inbox)
     reporter = Reporter(
         cluster,

@@ -9,30 +9,34 @@ import contextlib
 import logging
 import os
 import select
-import socket
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Thread
-from typing import Any
 
 from duravip_agent import clock
 from duravip_agent.core import contacting
 from duravip_agent.core.contacting import Acked, after, is_news
 from duravip_agent.core.deadman import Contact
-from duravip_agent.keys import KeyFile
 from duravip_agent.lifeline import Lifeline
 from duravip_agent.looks import Looks
 from duravip_agent.metrics import Metrics
+from duravip_agent.replicas import Replica, Replicas
 from duravip_agent.targets import Targets
-from duravip_api.beats import MAX_BYTES, Ack, Beat, Look, Sight, opened, sealed
+from duravip_api.beats import Ack, AnyDatagram, Beat, Look, Sight
 from duravip_api.timing import BEAT
 
 log = logging.getLogger(__name__)
 
 MOST_ECHOES = 8
 """The tokens of so many replicas are echoed: more than there are, those that ended included."""
+
+TAKEN_AT_ONCE = 200
+"""So many datagrams of one replica are taken before the clock is looked at again."""
+
+INTRODUCED_EVERY = 0.02
+"""A new token is echoed at once, but not more often than this, in seconds."""
 
 OLDEST_ANSWER = 50
 """An answer to an earlier beat than that many ago is taken for a replay."""
@@ -48,6 +52,10 @@ class Pulse:
 
     targets: tuple[str, ...] = ()
     """HOST:PORT of every replica."""
+    public_keys: Mapping[str, str] = field(default_factory=dict)
+    """Those of the replicas, by target, as far as they are known."""
+    epoch: int = 0
+    """The highest one that a spec was read with."""
     generation: int = 0
     """Of the spec that is acted on."""
     newest_read: int = 0
@@ -73,13 +81,13 @@ class Heart:
     def __init__(
         self,
         who: tuple[str, str],
-        keys: KeyFile,
+        replicas: Replicas,
         lifeline: Lifeline,
         looks: Looks,
         metrics: Metrics,
     ) -> None:
         self._node, self._boot = who
-        self._keys, self._lifeline, self._looks = keys, lifeline, looks
+        self._replicas, self._lifeline, self._looks = replicas, lifeline, looks
         self._metrics = metrics
         self._hooks = Hooks(lambda: None, lambda: None)
         self._targets = Targets()
@@ -89,12 +97,13 @@ class Heart:
         self._hurry: list[float] = []
         """When to beat beside the usual times."""
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self._sockets = {family: sock for family in _FAMILIES if (sock := _socket(family))}
         self._acked: Acked | None = None
         self._differs: contacting.Difference | None = None
         self.is_stale = False
         """Whether a leader goes on naming another spec than the one that was read last."""
         self._echoes: tuple[str, ...] = ()
+        self._introduced = 0.0
+        """When a replica was last answered at once."""
         self.pulse = Pulse()
 
     @property
@@ -134,7 +143,6 @@ class Heart:
         now = clock.now()
         if now >= due:
             due = max(due + BEAT, now)
-            self._keys.refresh(now)
             self._beat()
             self._lifeline.tick(self.contact)
         elif self._hurry and now >= self._hurry[0]:
@@ -158,40 +166,47 @@ class Heart:
         beat = Beat(
             self._node, self._boot, self._seq, pulse.generation, pulse.digest, self._echoes
         )
-        datagram = sealed(beat, self._keys.keys)
-        self._sent[self._seq] = clock.now()
+        now = clock.now()
+        self._sent[self._seq] = now
         self._sent.pop(self._seq - OLDEST_ANSWER, None)
-        for family, where in self._targets.resolved(pulse.targets):
-            sock = self._sockets.get(family)
-            if sock is None:
-                continue
-            with contextlib.suppress(OSError):  # unreachable now: the next beat tries again
-                sock.sendto(datagram, where)
+        self._replicas.update(self._targets.resolved(pulse.targets), pulse.public_keys, now)
+        for replica in self._replicas.all():
+            if replica.send(beat):  # else: unreachable now, the next beat tries again
                 self._metrics.beats.inc()
 
     def _listen(self, seconds: float) -> None:
-        waited_for = [self._bell, *(sock.fileno() for sock in self._sockets.values())]
+        by_number = {r.socket.fileno(): r for r in self._replicas.all() if r.socket}
+        waited_for = [self._bell, *by_number]
         readable, _, _ = select.select(waited_for, [], [], max(0.0, seconds))
         if self._bell in readable:
             os.eventfd_read(self._bell)
             self._beat()
             now = clock.now()
             self._hurry = [now + pause for pause in HURRY]
-        for sock in self._sockets.values():
-            if sock.fileno() in readable:
-                with contextlib.suppress(OSError):  # a port-unreachable, or nothing after all
-                    self._take(sock, *sock.recvfrom(MAX_BYTES))
+        for number, replica in by_number.items():
+            if number in readable:  # or, if it was replaced just now, there is nothing in it
+                self._drain(replica)
 
-    def _take(self, sock: socket.socket, datagram: bytes, sender: Any) -> None:
-        keys = self._keys.keys
-        if ack := opened(Ack, datagram, keys):
-            self._acknowledged(ack)
-        elif look := opened(Look, datagram, keys):
-            self._looks.take(look, sender, clock.now(), partial(self._reply, sock, sender))
+    def _drain(self, replica: Replica) -> None:
+        for _ in range(TAKEN_AT_ONCE):
+            now = clock.now()
+            try:
+                datagram = replica.receive(now)
+            except OSError:  # a port-unreachable, or nothing more
+                return
+            self._take(replica, datagram, now)
 
-    def _reply(self, sock: socket.socket, sender: Any, sight: Sight) -> None:
-        with contextlib.suppress(OSError):  # asked again, if it matters
-            sock.sendto(sealed(sight, self._keys.keys), sender)
+    def _take(self, replica: Replica, datagram: AnyDatagram | None, now: float) -> None:
+        if isinstance(datagram, Ack):
+            self._acknowledged(datagram)
+        elif isinstance(datagram, Look) and datagram.scout == self._node:
+            self._looks.take(datagram, replica.target, now, partial(self._reply, replica))
+        else:
+            reason = "unsigned" if datagram is None else "unexpected"
+            self._metrics.drops.labels(reason).inc()
+
+    def _reply(self, replica: Replica, sight: Sight) -> None:
+        replica.send(sight)  # asked again, if it matters
 
     def _acknowledged(self, ack: Ack) -> None:
         sent = self._sent.get(ack.seq)
@@ -200,14 +215,18 @@ class Heart:
         self._metrics.acks.inc()
         if ack.token and ack.token not in self._echoes:
             self._echoes = (*self._echoes, ack.token)[-MOST_ECHOES:]
-            self._beat()  # before that it is not heard there
+            now = clock.now()
+            if now - self._introduced >= INTRODUCED_EVERY:
+                self._introduced = now
+                self._beat()  # before that it is not heard there
         if not ack.leader:
             return
         before = self._acked
-        self._acked = after(before, Acked(ack.seq, Contact(sent, ack.epoch, ack.generation)))
-        contact = self._acked.contact
+        acked = Acked(ack.seq, Contact(sent, ack.epoch, ack.generation))
+        self._acked = after(before, acked, self.pulse.epoch)
+        is_newer = ack.epoch > self.pulse.epoch or ack.generation > self.pulse.newest_read
         was_stale = self.is_stale
-        if self._compare(contact) or contact.generation > self.pulse.newest_read:
+        if self._compare(self._acked.contact) or is_newer:
             self._hooks.on_newer()
         if is_news(before, self._acked, self._lifeline.limits) or self.is_stale != was_stale:
             self._hooks.on_contact()
@@ -221,15 +240,3 @@ class Heart:
             return False
         self._differs = self._differs._replace(asked=now)
         return True
-
-
-_FAMILIES = (socket.AF_INET, socket.AF_INET6)
-
-
-def _socket(family: socket.AddressFamily) -> socket.socket | None:
-    try:
-        sock = socket.socket(family, socket.SOCK_DGRAM)
-    except OSError:
-        return None  # no IPv6 in this kernel
-    sock.settimeout(0.0)
-    return sock

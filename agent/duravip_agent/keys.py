@@ -1,4 +1,4 @@
-"""The keys that beats are signed with, read again when their file changes."""
+"""The keys that operators of older versions share with agents, read again on a change."""
 
 import logging
 from pathlib import Path

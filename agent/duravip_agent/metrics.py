@@ -42,6 +42,9 @@ class Metrics:
         )
         self.beats = self._counter("beats_sent", "Beats that were sent.")
         self.acks = self._counter("acknowledgements", "Beats that were acknowledged.")
+        self.drops = self._counter(
+            "datagrams_dropped", "Datagrams that were not believed, by the reason.", "reason"
+        )
         self.muted = self._counter("muted", "Addresses that were muted.")
         self.yielded = self._counter("yielded", "Addresses that were left to who claims them.")
         self.defended = self._counter("defended", "Addresses that were defended by announcing.")

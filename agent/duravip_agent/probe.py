@@ -38,6 +38,11 @@ class Prober:
         self._sockets: dict[int, RawSocket] = {}
         self._entries: list[_Entry] = []
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether no question is open."""
+        return not self._entries
+
     def close(self) -> None:
         """Give the sockets back."""
         while self._sockets:

@@ -13,8 +13,9 @@ from duravip_agent.events import Absent, Inbox, Seen, Troubled
 
 log = logging.getLogger(__name__)
 
-INTERVAL = 0.05
-"""Between two reads of our own, in seconds."""
+INTERVAL, LONGEST_INTERVAL = 0.05, 1.0
+"""Between two reads of our own, in seconds: the first doubles up to the second while what is read
+is what was read before. Then whoever asks for it is wrong."""
 
 GRACE = 0.015
 """What we are told to read mostly comes by the watch within this time; if not, the next answer to
@@ -66,19 +67,23 @@ class Reader:
         self._inbox.put(Troubled(error))
 
     def _run(self) -> None:
-        failures = 0
+        failures, interval, last = 0, INTERVAL, ""
         while True:
             self._wanted.wait()
             brought = self._brought
             time.sleep(GRACE)
             self._wanted.clear()
             if self._brought != brought:
+                interval = INTERVAL
                 continue
             asked = clock.now()
             try:
-                self._inbox.put(Seen(self._cluster.get(), asked))
-                failures = 0
-                time.sleep(INTERVAL)
+                body = self._cluster.get()
+                self._inbox.put(Seen(body, asked))
+                failures, version = 0, body["metadata"].get("resourceVersion", "")
+                interval = min(2 * interval, LONGEST_INTERVAL) if version == last else INTERVAL
+                last = version
+                time.sleep(interval)
             except ApiError as error:
                 # Not asked for again: as long as it is needed, the next answer to a beat asks.
                 failures += 1

@@ -21,6 +21,9 @@ log = logging.getLogger(__name__)
 
 OnSighting = Callable[[Sighting], None]
 
+MOST_PROBERS = 256
+"""As many interfaces as a node reports: what the operator names may not exist."""
+
 _PAUSE = 0.1
 """After a failure of our own."""
 
@@ -69,7 +72,18 @@ class Scout:
         os.eventfd_write(self._bell, 1)
 
     def _begin(self, interface: str, question: Question, on_findings: OnFindings) -> None:
-        self._probers.setdefault(interface, Prober(interface)).begin(question, on_findings)
+        prober = self._probers.get(interface)
+        if prober is None:
+            self._make_room()
+            prober = self._probers[interface] = Prober(interface)
+        prober.begin(question, on_findings)
+
+    def _make_room(self) -> None:
+        """Forget the interfaces on which nothing is asked, when there are too many names."""
+        if len(self._probers) < MOST_PROBERS:
+            return
+        for name in [name for name, prober in self._probers.items() if prober.is_idle]:
+            self._probers.pop(name).close()
 
     def _see(self, suspect: Suspect, question: Question, on_sighting: OnSighting) -> None:
         def tell(findings: Findings) -> None:

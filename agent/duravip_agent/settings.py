@@ -42,8 +42,12 @@ class Settings(BaseSettings):
         Field(description="how to reach the API server; default: the pod's own identity"),
     ] = None
     pulse_key_file: Annotated[
-        Path, Field(description="the keys that beats are signed with, one a line")
-    ]
+        Path | None,
+        Field(
+            description="the key that operators of older versions know beats by; needed "
+            "while such operators run, and never else"
+        ),
+    ] = None
     http_listen: Annotated[
         str,
         AfterValidator(_endpoint),

@@ -30,8 +30,8 @@ class Targets:
         """Begin to look names up."""
         Thread(target=self._run, name="targets", daemon=True).start()
 
-    def resolved(self, targets: tuple[str, ...]) -> list[Resolved]:
-        """The socket addresses that are known of these; never waits."""
+    def resolved(self, targets: tuple[str, ...]) -> list[tuple[str, Resolved]]:
+        """These, each with a socket address that is known of it; never waits."""
         if targets != self._asked:
             found = {target: _numeric(target) for target in targets}
             self._asked = targets
@@ -39,7 +39,7 @@ class Targets:
             self._names = tuple(target for target, where in found.items() if where is None)
             self._changed.set()
         known = self._known
-        return [where for target in targets for where in known.get(target, ())]
+        return [(target, where) for target in targets for where in known.get(target, ())]
 
     def _run(self) -> None:
         while True:

@@ -31,6 +31,8 @@ class Identity:
     """Who speaks."""
 
     version: str
+    public_key: str
+    """A new one each time that the agent starts: by it the operator knows its datagrams."""
     boot: str = field(default_factory=lambda: uuid.uuid4().hex)
     """A new value each time that the agent starts, or begins anew."""
 
@@ -152,6 +154,7 @@ class Voice:
         return Report(
             version=self._identity.version,
             boot=self._identity.boot,
+            public_key=self._identity.public_key,
             readiness=self._readiness,
             observed=self._plumber.observed,
             generation=self._acted,
@@ -180,9 +183,15 @@ class Voice:
     def beat(self) -> None:
         """Let the beats name the spec that is in force now."""
         specs = self._specs
-        generation = 0 if specs.has_gone_back else specs.grant.generation
-        newest = (specs.newest_read, specs.newest_epoch)
-        self._channels.heart.pulse = Pulse(specs.pulse, generation, *newest, self._digest)
+        self._channels.heart.pulse = Pulse(
+            targets=specs.pulse,
+            public_keys=specs.pulse_keys,
+            epoch=specs.epoch or 0,
+            generation=0 if specs.has_gone_back else specs.grant.generation,
+            newest_read=specs.newest_read,
+            newest_epoch=specs.newest_epoch,
+            digest=self._digest,
+        )
 
     def hurry(self) -> None:
         """Let the operator know at once that there is a new spec in force."""

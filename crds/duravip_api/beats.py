@@ -1,14 +1,23 @@
 """The datagrams between agents and operators: beats and their acknowledgements, looks and sights.
 
-A datagram is a 16-byte keyed BLAKE2b digest of what follows, then JSON. A key file holds one key
-a line: the first one signs, all of them are accepted, so that a key can be changed without a gap.
+`FORMATS` is the wire format: the tag of each datagram, the type and the range of each field. The
+body is a JSON object. A field that is not known is ignored, and one that has a default may be
+missing, so that a version may add fields; whatever else is wrong makes the whole datagram void.
+
+How a datagram is signed stands in `secure_channel`. Here is how older versions signed it,
+and do while one of their programs runs: a 16-byte BLAKE2b digest of the
+body, keyed with one key that the whole cluster shares. A key file holds one key a line: the first
+one signs, all of them are accepted.
 """
 
 import hmac
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, fields
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
+
+from duravip_api.wire_fields import Boolean, Choice, FieldType, Integer, Number, Text, Texts
 
 DIGEST_BYTES = 16
 MAX_BYTES = 1400
@@ -85,9 +94,81 @@ class Sight:
     """Seconds since this scout last heard the suspect answer there; -1 = not that it remembers."""
 
 
-_compact = json.JSONEncoder(separators=(",", ":")).encode
-
+AnyDatagram = Beat | Ack | Look | Sight
 Datagram = TypeVar("Datagram", Beat, Ack, Look, Sight)
+
+
+class Format(NamedTuple):
+    """How a datagram looks on the wire."""
+
+    tag: int
+    """Names it in the header of `secure_channel`. A tag is never given to another datagram."""
+    name: str
+    """Names it in the body of a datagram that is signed with the key of the whole cluster."""
+    fields: Mapping[str, FieldType]
+
+
+_NODE, _BOOT, _INTERFACE, _ADDRESS = Text(253), Text(64), Text(15), Text(45)
+
+FORMATS: Mapping[type[AnyDatagram], Format] = {
+    Beat: Format(
+        1,
+        "Beat",
+        {
+            "node": _NODE,
+            "boot": _BOOT,
+            "seq": Integer(1),
+            "generation": Integer(),
+            "digest": Text(64, shortest=0),
+            "echoes": Texts(8, Text(64)),
+        },
+    ),
+    Ack: Format(
+        2,
+        "Ack",
+        {
+            "boot": _BOOT,
+            "seq": Integer(1),
+            "leader": Boolean(),
+            "epoch": Integer(),
+            "generation": Integer(),
+            "token": Text(64, shortest=0),
+        },
+    ),
+    Look: Format(
+        3,
+        "Look",
+        {
+            "scout": _NODE,
+            "boot": _BOOT,
+            "number": Integer(),
+            "suspect": _NODE,
+            "interface": _INTERFACE,
+            "addresses": Texts(8, _ADDRESS),
+            "macs": Texts(8, Text(64)),
+        },
+    ),
+    Sight: Format(
+        4,
+        "Sight",
+        {
+            "scout": _NODE,
+            "number": Integer(),
+            "suspect": _NODE,
+            "interface": _INTERFACE,
+            "verdict": Choice({"answering", "silent", "unknown"}),
+            "heard_ago": Number(-1.0, 1e9),
+        },
+    ),
+}
+
+KINDS_BY_TAG: Mapping[int, type[AnyDatagram]] = {f.tag: kind for kind, f in FORMATS.items()}
+_KINDS_BY_NAME = {f.name: kind for kind, f in FORMATS.items()}
+_OPTIONAL = {
+    kind: frozenset(f.name for f in fields(kind) if f.default is not MISSING) for kind in FORMATS
+}
+
+_compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def digest_of(addresses: frozenset[str]) -> str:
@@ -108,30 +189,69 @@ def keys_in(content: str) -> tuple[bytes, ...]:
     return tuple(blake2b(key).digest() for key in keys)
 
 
-def sealed(datagram: Beat | Ack | Look | Sight, keys: tuple[bytes, ...]) -> bytes:
-    """Turn it into bytes, signed with the first key."""
-    kind = type(datagram)
-    said = {name: getattr(datagram, name) for name in kind.__dataclass_fields__}
-    body = _compact({"is": kind.__name__, **said}).encode()
+def body_of(datagram: AnyDatagram) -> bytes:
+    """The body of a datagram."""
+    return _compact({name: getattr(datagram, name) for name in _fields(datagram)}).encode()
+
+
+def read_body(kind: type[Datagram], body: bytes) -> Datagram | None:
+    """Read the body of a datagram; None when it is not a valid one of this kind."""
+    values = _object(body)
+    return None if values is None else _read(kind, values)
+
+
+def sealed(datagram: AnyDatagram, keys: tuple[bytes, ...]) -> bytes:
+    """Turn it into bytes, signed with the first of the keys that the cluster shares."""
+    values = {name: getattr(datagram, name) for name in _fields(datagram)}
+    body = _compact({"is": FORMATS[type(datagram)].name, **values}).encode()
     return _signature(body, keys[0]) + body
 
 
 def opened(kind: type[Datagram], data: bytes, keys: tuple[bytes, ...]) -> Datagram | None:
-    """Read a datagram; None when no key fits or it is not of this kind."""
+    """Read a datagram; None when no key fits or it is not a valid one of this kind."""
+    found = opened_any(data, keys)
+    return found if isinstance(found, kind) else None
+
+
+def opened_any(data: bytes, keys: tuple[bytes, ...]) -> AnyDatagram | None:
+    """The same for a datagram of whatever kind."""
+    if not is_signed(data, keys):
+        return None
+    values = _object(data[DIGEST_BYTES:])
+    name = values.get("is") if values else None
+    kind: Any = _KINDS_BY_NAME.get(name) if isinstance(name, str) else None
+    return None if kind is None or values is None else _read(kind, values)
+
+
+def is_signed(data: bytes, keys: tuple[bytes, ...]) -> bool:
+    """Whether one of the keys that the cluster shares has signed it."""
     signature, body = data[:DIGEST_BYTES], data[DIGEST_BYTES:]
-    if not any(hmac.compare_digest(signature, _signature(body, key)) for key in keys):
-        return None
+    return any(hmac.compare_digest(signature, _signature(body, key)) for key in keys)
+
+
+def _fields(datagram: AnyDatagram) -> Mapping[str, FieldType]:
+    return FORMATS[type(datagram)].fields
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
     try:
-        said = json.loads(body)
-        if said["is"] != kind.__name__:
-            return None
-        fields: Any = {
-            name: tuple(said[name]) if isinstance(said[name], list) else said[name]
-            for name in kind.__dataclass_fields__
-        }
-        return kind(**fields)
-    except (ValueError, KeyError, TypeError):
+        found = json.loads(body.decode())
+    except (ValueError, RecursionError):
         return None
+    return found if isinstance(found, dict) else None
+
+
+def _read(kind: type[Datagram], values: Mapping[str, Any]) -> Datagram | None:
+    read: dict[str, Any] = {}
+    try:
+        for name, field in FORMATS[kind].fields.items():
+            if name in values:
+                read[name] = field.read(values[name])
+            elif name not in _OPTIONAL[kind]:
+                return None
+    except ValueError:
+        return None
+    return kind(**read)
 
 
 def _signature(body: bytes, key: bytes) -> bytes:

@@ -100,6 +100,15 @@ class NodePlumbingSpec(Model):
             json_schema_extra=ATOMIC,
         ),
     ] = []
+    pulse_keys: Annotated[
+        list[Annotated[str, Field(max_length=64)]],
+        Field(
+            max_length=16,
+            description="The X25519 public key of each replica that `pulse` names, in the same "
+            "order; empty: of a version that has none.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
     interfaces: Annotated[
         list[InterfaceGrant],
         Field(max_length=256, description="The grants.", json_schema_extra=ATOMIC),

@@ -88,6 +88,14 @@ class Agent(Model):
     boot: Annotated[
         str, Field(max_length=64, description="A new value each time that the agent starts.")
     ]
+    public_key: Annotated[
+        str,
+        Field(
+            max_length=64,
+            description="The X25519 key by which its datagrams are known: a new one each time "
+            "that the agent starts.",
+        ),
+    ] = ""
 
 
 class Neighbour(Model):

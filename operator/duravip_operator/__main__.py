@@ -95,7 +95,7 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     def is_leading() -> bool:
         return elector.epoch is not None
 
-    members = Members(settings, wake, is_leading)
+    members = Members(settings, wake, is_leading, pulse.public_key)
     statuses = StatusWriter(cluster, metrics)
     events = Events(settings, metrics, stopping, statuses.is_at_rest)
     reporting = Reporting(statuses, events, metrics)

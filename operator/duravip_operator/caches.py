@@ -28,7 +28,7 @@ _BY_UID = {"DuraVIP", "Binding"}
 
 
 _TOLD_BY_A_WRITE = (
-    *("resource_version", "generation", "epoch", "pulse"),
+    *("resource_version", "generation", "epoch", "pulse", "pulse_keys"),
     *("grants", "contested", "counted", "ports"),
 )
 

@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from duravip_api import garbage, timing
 from duravip_operator import cluster, leadership, metrics, rounds
@@ -60,6 +61,8 @@ class Loop:
         self._memory: handover.Memory = {}
         self._last_plans: dict[str, handover.Plan] = {}
         """What each NodePlumbing granted when it was seen last, by whoever leads."""
+        self._keyed: dict[str, tuple[str, ...]] = {}
+        """The keys of replicas that we have written into each NodePlumbing."""
         self._epoch: int | None = None
         self._restorations = 0
         self._must_hurry = False
@@ -205,17 +208,16 @@ class Loop:
         self, snapshot: Snapshot, plans: Mapping[str, handover.Plan], epoch: int
     ) -> None:
         """Write every spec that differs, all at once."""
-        told = (self._parts.members.addresses(), self._ports)
         writes = []
         for name, plumbing in snapshot.plumbings.items():
-            if not plans[name].is_in(plumbing) or (plumbing.pulse, plumbing.ports) != told:
+            if not plans[name].is_in(plumbing) or not self._is_told(plumbing):
                 writes.append(self._replace(plumbing, plans[name], epoch))
         if writes:
             await asyncio.gather(*writes)
             asyncio.get_running_loop().call_later(PATIENCE, self.wake)
 
     async def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
-        spec = specs.spec(plan, epoch, self._parts.members.addresses(), self._ports)
+        spec = self._spec(plan, epoch)
         with self._parts.caches.expecting(plumbing.node):
             after = await self._parts.cluster.hot(self._parts.cluster.write_spec, plumbing, spec)
         if after is None:
@@ -224,6 +226,7 @@ class Loop:
             return
         self._memory = handover.after_write(self._memory, plumbing, after)
         self._parts.caches.adopt(after)
+        self._keyed[after.node] = after.pulse_keys
         self._last_plans[after.node] = handover.standing(after)
         # The agent is told at once.
         self._briefing.acknowledge(self._parts.elector.epoch, self._parts.caches.plumbings)
@@ -233,9 +236,28 @@ class Loop:
 
     def _create(self, name: str, plan: handover.Plan, epoch: int) -> None:
         """A NodePlumbing for a Node; one that was deleted by hand gets its grants back."""
-        spec = specs.spec(plan, epoch, self._parts.members.addresses(), self._ports)
+        spec = self._spec(plan, epoch)
         self._parts.cluster.create_plumbing(name, spec)
         log.info("made NodePlumbing %s with %d addresses", name, spec["grantedCount"])
+
+    def _spec(self, plan: handover.Plan, epoch: int) -> dict[str, Any]:
+        addresses, keys = self._replicas
+        return specs.spec(plan, epoch, addresses, self._ports, keys)
+
+    def _is_told(self, plumbing: Plumbing) -> bool:
+        """Whether an agent knows where to send its beats, by whose keys, and what to look at."""
+        addresses, keys = self._replicas
+        if (plumbing.pulse, plumbing.ports) != (addresses, self._ports):
+            return False
+        # A server whose kind is of an older version drops the keys: writing on would not help.
+        is_dropped = not plumbing.pulse_keys and self._keyed.get(plumbing.node) == keys
+        return plumbing.pulse_keys == keys or is_dropped
+
+    @property
+    def _replicas(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The addresses of all replicas, and their public keys in the same order."""
+        replicas = self._parts.members.replicas()
+        return tuple(r.address for r in replicas), tuple(r.public_key for r in replicas)
 
     @property
     def _ports(self) -> tuple[str, ...]:

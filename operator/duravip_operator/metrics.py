@@ -50,6 +50,9 @@ class Metrics:
             "false_alarms", "Silent nodes that were heard again within a second."
         )
         self.looks = self._counter("looks", "Looks at nodes, by what the scout saw.", "verdict")
+        self.drops = self._counter(
+            "datagrams_dropped", "Datagrams that were not believed, by the reason.", "reason"
+        )
         self.pulse_restarts = self._counter("pulse_restarts", "Restarts of the pulse's process.")
         self.kopf_restarts = self._counter(
             "kopf_restarts", "Restarts of kopf, which watches what people write."

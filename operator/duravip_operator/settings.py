@@ -31,9 +31,10 @@ def _canonical(text: str) -> str:
     return str(endpoints.endpoint(text))
 
 
-def _keyed(path: Path) -> Path:
+def _keyed(path: Path | None) -> Path | None:
     try:
-        keys_in(path.read_text())
+        if path:
+            keys_in(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise ValueError(f"cannot be read: {why}") from error
@@ -81,10 +82,13 @@ class Settings(BaseSettings):
         ),
     ] = ""
     pulse_key_file: Annotated[
-        Path,
+        Path | None,
         AfterValidator(_keyed),
-        Field(description="the keys that beats are signed with, one a line"),
-    ]
+        Field(
+            description="the key that agents of older versions sign their beats with; needed "
+            "while such agents run, and never else"
+        ),
+    ] = None
     http_listen: Annotated[
         Listen, Field(description="HOST:PORT of /healthz, /readyz and /metrics")
     ] = "127.0.0.1:9480"

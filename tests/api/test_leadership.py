@@ -35,7 +35,7 @@ def elector(lab: Lab, folder: Path, name: str) -> Elector:
 def members(lab: Lab, folder: Path, name: str, port: int) -> Members:
     options = [f"--namespace={NAMESPACE}", f"--identity={name}"]
     given = settings(lab, folder, *options, f"--pulse-advertise=127.0.0.1:{port}")
-    return Members(given, lambda: None, lambda: False)
+    return Members(given, lambda: None, lambda: False, f"key of {name}")
 
 
 def test_a_leader_that_stops_hands_over_at_once(lab: Lab, tmp_path: Path) -> None:
@@ -96,13 +96,13 @@ def test_stopping_does_not_wait_for_an_api_server_that_hangs(lab: Lab, tmp_path:
 def test_replicas_learn_of_one_another(lab: Lab, tmp_path: Path) -> None:
     async def play() -> None:
         one, two = members(lab, tmp_path, "one", 7001), members(lab, tmp_path, "two", 7002)
-        assert one.addresses() == ("127.0.0.1:7001",)
+        assert one.replicas() == (("127.0.0.1:7001", "key of one"),)
         one.start()
         two.start()
-        both = ("127.0.0.1:7001", "127.0.0.1:7002")
-        await until(lambda: one.addresses() == two.addresses() == both, "both know both")
+        both = (("127.0.0.1:7001", "key of one"), ("127.0.0.1:7002", "key of two"))
+        await until(lambda: one.replicas() == two.replicas() == both, "both know both")
         await two.stop()
-        await until(lambda: one.addresses() == both[:1], "two is gone")
+        await until(lambda: one.replicas() == both[:1], "two is gone")
         await one.stop()
 
     asyncio.run(play())

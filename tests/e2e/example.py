@@ -65,9 +65,20 @@ class Example:
             "get", "pods", *where, here, "-o=jsonpath={.items[*].metadata.name}"
         )
 
-    def beat_key(self) -> str:
-        """The key as the Secret holds it."""
-        return self._get("secret/duravip-pulse", "{.data.key}")
+    def old_key(self) -> str:
+        """The key that older versions shared, as the Secret holds it; empty: none."""
+        return self._get("secret/duravip-pulse", "{.data.key}", "--ignore-not-found")
+
+    def make_old_key(self) -> None:
+        """Let there be a Secret as such a version's chart has made it."""
+        name, here = "duravip-pulse", f"-n{NAMESPACE}"
+        key = "--from-literal=key=a-key-of-a-version-before-this-one"
+        self._lab.kubectl("create", "secret", "generic", name, here, key)
+        helm = "app.kubernetes.io/managed-by=Helm"
+        self._lab.kubectl("label", "secret", name, here, helm)
+        release = ("name=duravip", f"namespace={NAMESPACE}")
+        owner = [f"meta.helm.sh/release-{what}" for what in release]
+        self._lab.kubectl("annotate", "secret", name, here, *owner)
 
     def aliases(self) -> list[str]:
         """Every IPv4 address of the segment that a node has besides its own."""
@@ -91,8 +102,9 @@ class Example:
         are_ready = bool(since) and all(c["status"] == "True" for c in conditions)
         return are_ready and datetime.now(UTC) - max(since) > KNOWN_AFTER
 
-    def _get(self, what: str, path: str) -> str:
-        return self._lab.kubectl("get", what, f"-n{NAMESPACE}", f"-o=jsonpath={path}")
+    def _get(self, what: str, path: str, *options: str) -> str:
+        here = f"-n{NAMESPACE}"
+        return self._lab.kubectl("get", what, here, f"-o=jsonpath={path}", *options)
 
     def _statuses(self) -> list[tuple[str, dict[str, Any]]]:
         items = json.loads(self._lab.kubectl("get", "vips", "-o=json"))["items"]

@@ -15,7 +15,6 @@ from lab.processes import Process
 NAMESPACE: Final = "duravip-system"
 PULSE_PORT: Final = 7946
 PROGRAMS: Final = Path(sys.executable).parent
-KEY: Final = "a-beat-key-of-a-local-cluster\n"
 NOBODY: Final = (
     "/usr/bin/unshare", "--mount", "/bin/sh", "-c",
     "mount --bind /dev/null /etc/passwd && exec env -u HOME -u USER -u LOGNAME -u LNAME "
@@ -30,8 +29,6 @@ class Fleet:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
         self._api = client.CustomObjectsApi(lab.api())
-        self._key = lab.layout.home / "pulse.key"
-        self._key.write_text(KEY)
         self.operators: dict[str, Process] = {}
         """By identity."""
         self.agents: dict[str, Process] = {}
@@ -59,7 +56,6 @@ class Fleet:
                 f"--identity={machine}",
                 f"--pulse-listen=0.0.0.0:{PULSE_PORT}",
                 f"--pulse-advertise={address}:{PULSE_PORT}",
-                f"--pulse-key-file={self._key}",
                 "--http-listen=127.0.0.1:9480",
                 f"--mature={mature}",
                 "--balance-interval=3600",  # nothing moves but for what a test does
@@ -78,7 +74,6 @@ class Fleet:
                 *program,
                 f"--node-name={node}",
                 f"--kubeconfig={self._lab.inside_kubeconfig}",
-                f"--pulse-key-file={self._key}",
                 "--http-listen=127.0.0.1:9481",
                 *options,
             ]

@@ -11,10 +11,10 @@ from kubernetes import client, watch
 
 from duravip_api import GROUP, MARK, VERSION
 from lab.cluster import Lab
-from lab.fleet import KEY, PROGRAMS
+from lab.fleet import PROGRAMS
 from lab.processes import Process, wait_for
+from netns.peer import KEY, Peer
 from netns.peer import WHERE as PEER
-from netns.peer import Peer
 
 NODE = "n1"
 PATIENCE = 30.0

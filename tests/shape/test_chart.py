@@ -36,6 +36,9 @@ def container(kind: str, name: str, *options: str) -> dict[str, Any]:
     return dict(only)
 
 
+PROGRAMS = (("DaemonSet", "duravip-agent"), ("Deployment", "duravip-operator"))
+
+
 def granted(*roles: tuple[str, str]) -> dict[str, set[str]]:
     """What these roles allow: verbs by `group/resource`."""
     found: dict[str, set[str]] = {}
@@ -154,11 +157,25 @@ def test_an_agent_runs_on_every_node_whatever_its_taints() -> None:
     assert pod["hostNetwork"] is True
 
 
-def test_with_a_secret_of_ones_own_no_key_is_made() -> None:
-    mine = objects("--set", "pulse.existingSecret=mine")
+def test_a_new_installation_has_no_key_in_a_secret() -> None:
+    fresh = objects()
+    assert ("Secret", "duravip-pulse") not in fresh
+    for kind, name in PROGRAMS:
+        pod = fresh[kind, name]["spec"]["template"]["spec"]
+        assert not [v for v in pod["volumes"] if v["name"] == "pulse-key"]
+        mounts = [mount["mountPath"] for mount in container(kind, name)["volumeMounts"]]
+        assert not [path for path in mounts if "pulse" in path]
+        assert not [a for a in container(kind, name)["args"] if "pulse-key-file" in a]
+
+
+def test_the_key_of_an_older_version_is_used_where_it_is_given() -> None:
+    given = "--set", "pulse.existingSecret=mine"
+    mine = objects(*given)
     assert ("Secret", "duravip-pulse") not in mine
-    volumes = mine["DaemonSet", "duravip-agent"]["spec"]["template"]["spec"]["volumes"]
-    assert volumes[0]["secret"]["secretName"] == "mine"
+    for kind, name in PROGRAMS:
+        volumes = mine[kind, name]["spec"]["template"]["spec"]["volumes"]
+        assert volumes[0]["secret"]["secretName"] == "mine"
+        assert "--pulse-key-file=/etc/duravip/pulse/key" in container(kind, name, *given)["args"]
 
 
 def test_its_kinds_are_those_of_the_project() -> None:

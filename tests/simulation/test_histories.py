@@ -22,6 +22,9 @@ WEAK = [
 ]
 """The other weakenings need so many steps in one order that only a walk finds them."""
 
+IMPERSONATED = ExploreJob(120, 5, ("any-key",))
+"""Whoever has one node's key may speak for every node."""
+
 MOST = 5
 """So many of them are found, whatever has changed in what happens at random."""
 
@@ -45,6 +48,15 @@ def test_most_weakened_rules_show_two_owners(jobs: list[ExploreJob], outcome: Ex
     faults = {job.weak[0]: outcome(job).fault.partition("\n")[0] for job in jobs}
     print("", *(f"{name}: {fault or 'not found'}" for name, fault in faults.items()), sep="\n")
     assert sum(" answer for " in fault for fault in faults.values()) >= MOST
+
+
+@pytest.mark.parametrize("job", [IMPERSONATED], ids=_named)
+def test_a_key_that_speaks_for_other_nodes_would_cost_them_addresses(
+    job: ExploreJob, outcome: Explore
+) -> None:
+    fault = outcome(job).fault.partition("\n")[0]
+    print("", fault, sep="\n")
+    assert " answer for " in fault or " moved without a cause" in fault
 
 
 def test_everything_happens_often(outcome: Explore) -> None:

@@ -6,20 +6,43 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from duravip_api.beats import Ack, Beat, Look, Sight, keys_in, opened, sealed
+from duravip_agent.replicas import Signing
+from duravip_api.beats import Ack, AnyDatagram, Beat, Look, Sight, keys_in, opened_any, sealed
+from duravip_api.secure_channel import OPERATOR, KeyPair, Party
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Pulse
+from duravip_operator.pulse.authentication import Agent as Known
 from duravip_operator.settings import parsed
 
 KEY = "0123456789abcdef"
+"""That of older versions."""
 OPTIONS = ["--mature=0.3", "--suspect-after=0.3"]
+
+
+class OldSigning:
+    """As older versions do it."""
+
+    def __init__(self, key: str = KEY) -> None:
+        self.keys = keys_in(key)
+
+    def sealed(self, datagram: AnyDatagram) -> bytes:
+        return sealed(datagram, self.keys)
+
+    def opened(self, data: bytes) -> AnyDatagram | None:
+        return opened_any(data, self.keys)
 
 
 class Agent:
     """Beats when it is told to."""
 
-    def __init__(self, port: int, key: str = KEY, name: str = "n1") -> None:
-        self.keys, self.name = keys_in(key), name
+    sockets: list[socket.socket] = []
+    """Those of all of them."""
+
+    def __init__(self, pulse: Pulse, name: str = "n1", signing: Signing | None = None) -> None:
+        """`signing`: another one than with the key of this start of the agent."""
+        self.keys, self.name = KeyPair.generate(), name
+        operator = Party(OPERATOR, pulse.public_key)
+        self.signing = signing or self.keys.channel(name, operator)
         self.sees = "answering"
         """What it says when it is asked to look."""
         self.asked: list[Look] = []
@@ -28,17 +51,22 @@ class Agent:
         """The token of the last answer."""
         self._answers: list[Ack] = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.connect(("127.0.0.1", port))
+        self.socket.connect(("127.0.0.1", pulse.port))
         self.socket.settimeout(0.0)
+        self.sockets.append(self.socket)
 
     def beat(self) -> None:
         self._listen()
         self.seq += 1
         self.socket.send(self.sealed_beat())
 
-    def sealed_beat(self) -> bytes:
-        beat = Beat(self.name, self.boot, self.seq, 4, "d", self.echoes)
-        return sealed(beat, self.keys)
+    def known(self, *, old: bool = False) -> Known:
+        """What NodePlumbing says of it."""
+        return Known(self.boot, "" if old else self.keys.public_key, old)
+
+    def sealed_beat(self, name: str = "", boot: str = "") -> bytes:
+        beat = Beat(name or self.name, boot or self.boot, self.seq, 4, "d", self.echoes)
+        return self.signing.sealed(beat)
 
     def answers(self) -> list[Ack]:
         """Those that have come since; looks are answered on the way."""
@@ -52,31 +80,35 @@ class Agent:
                 data = self.socket.recv(2000)
             except BlockingIOError:
                 return
-            if ack := opened(Ack, data, self.keys):
-                self._answers.append(ack)
-                self.echoes = (ack.token,)
-            elif look := opened(Look, data, self.keys):
-                self.asked.append(look)
-                self.see(look, self.sees)
+            datagram = self.signing.opened(data)
+            if isinstance(datagram, Ack):
+                self._answers.append(datagram)
+                self.echoes = (datagram.token,)
+            elif isinstance(datagram, Look):
+                self.asked.append(datagram)
+                self.see(datagram, self.sees)
 
     def see(self, look: Look, verdict: str) -> None:
         sight = Sight(look.scout, look.number, look.suspect, look.interface, verdict)
-        self.socket.send(sealed(sight, self.keys))
+        self.socket.send(self.signing.sealed(sight))
 
 
-def played(key: Path, play: Callable[[Pulse, Agent], Awaitable[None]]) -> None:
-    """Run a pulse and an agent while `play` goes on."""
+def played(play: Callable[[Pulse, Agent], Awaitable[None]], key: Path | None = None) -> None:
+    """Run a pulse and the agent of n1, which it knows, while `play` goes on."""
 
     async def run() -> None:
         given = ["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]
-        settings = parsed([*given, f"--pulse-key-file={key}", *OPTIONS])
+        old = [f"--pulse-key-file={key}"] if key else []
+        settings = parsed([*given, *old, *OPTIONS])
         pulse = Pulse(settings, lambda: None, lambda _: None, lambda: None, Metrics("test"))
         pulse.start()
-        agent = Agent(pulse.port)
+        agent = Agent(pulse)
+        pulse.know({"n1": agent.known()})
         try:
             await play(pulse, agent)
         finally:
-            agent.socket.close()
+            while Agent.sockets:
+                Agent.sockets.pop().close()
             await pulse.stop()
 
     asyncio.run(run())

@@ -15,24 +15,42 @@ from duravip_agent.scout import OnSighting
 from duravip_api.beats import Look, Sight
 
 FIRST = Acked(7, Contact(10.0, 2, 5))
+READ = 2
+"""The epoch of the spec that was read."""
+
+
+def known(before: Acked | None, heard: Acked, epoch: int = READ) -> Acked:
+    return after(before, heard, epoch)
 
 
 def test_a_newer_beat_that_was_acknowledged_extends_contact() -> None:
-    assert after(FIRST, Acked(8, Contact(10.1, 2, 5))).contact.sent == 10.1
+    assert known(FIRST, Acked(8, Contact(10.1, 2, 5))).contact.sent == 10.1
 
 
 def test_the_same_beat_acknowledged_again_brings_news_and_no_more_time() -> None:
-    assert after(FIRST, Acked(7, Contact(10.0, 2, 6))).contact == Contact(10.0, 2, 6)
+    assert known(FIRST, Acked(7, Contact(10.0, 2, 6))).contact == Contact(10.0, 2, 6)
 
 
 def test_an_acknowledgement_that_comes_late_takes_nothing_back() -> None:
-    assert after(FIRST, Acked(6, Contact(9.9, 2, 4))) == FIRST
-    assert after(FIRST, Acked(6, Contact(9.9, 2, 6))).contact == Contact(10.0, 2, 6)
+    assert known(FIRST, Acked(6, Contact(9.9, 2, 4))) == FIRST
+    assert known(FIRST, Acked(6, Contact(9.9, 2, 6))).contact == Contact(10.0, 2, 6)
 
 
 def test_a_former_leader_is_not_believed_and_a_new_one_is() -> None:
-    assert after(FIRST, Acked(8, Contact(10.1, 1, 9))) == FIRST
-    assert after(FIRST, Acked(8, Contact(10.1, 3, 1))).contact == Contact(10.1, 3, 1)
+    assert known(FIRST, Acked(8, Contact(10.1, 1, 9))) == FIRST
+    assert known(FIRST, Acked(8, Contact(10.1, 3, 1))).contact == Contact(10.1, 3, 1)
+    assert known(FIRST, Acked(6, Contact(9.9, 3, 1)), epoch=3).contact == Contact(9.9, 3, 1)
+    assert known(FIRST, Acked(7, Contact(10.0, 3, 1))).contact == Contact(10.0, 3, 1)
+
+
+def test_a_forged_epoch_makes_no_true_acknowledgement_void() -> None:
+    forged = known(FIRST, Acked(8, Contact(10.1, 2**31 - 2, 5)))
+    assert known(forged, Acked(9, Contact(10.2, 2, 5))).contact == Contact(10.2, 2, 5)
+
+
+def test_a_forged_generation_lasts_no_longer_than_to_the_next_acknowledgement() -> None:
+    forged = known(FIRST, Acked(7, Contact(10.0, 2, 10**9)))
+    assert known(forged, Acked(8, Contact(10.1, 2, 5))).contact == Contact(10.1, 2, 5)
 
 
 def test_news_is_another_spec_or_contact_after_a_gap() -> None:

@@ -14,6 +14,7 @@ READY = Readiness(Reason.AGENT_READY, NOW)
 REPORT = Report(
     version="1.0",
     boot="b1",
+    public_key="k1",
     readiness=READY,
     observed=Observed(
         (ETH0,),
@@ -30,7 +31,7 @@ def test_the_status_says_what_is_served_in_order_and_what_the_nics_are() -> None
     assert status["served"] == ["10.1.1.9", "10.1.1.10"]
     assert status["servedCount"] == 2
     assert (status["observedGeneration"], status["epoch"]) == (3, 2)
-    assert status["agent"] == {"version": "1.0", "boot": "b1"}
+    assert status["agent"] == {"version": "1.0", "boot": "b1", "publicKey": "k1"}
     assert status["nicNames"] == "eth0"
     assert status["nics"] == [{
         "name": "eth0", "index": 2, "mac": "02:00:00:00:00:01", "mtu": 1500, "up": True,

@@ -149,8 +149,8 @@ def test_a_lower_epoch_in_the_same_store_counts_when_its_leader_alone_is_heard()
 def test_a_former_leader_is_one_only_while_the_present_one_is_heard() -> None:
     known = Acked(7, Contact(10.0, 5, 9))
     early, late = (Acked(8, Contact(10.0 + t, 4, 2)) for t in (FORMER - 0.1, FORMER))
-    assert after(known, early) == known
-    assert after(known, late) == late
+    assert after(known, early, 5) == known
+    assert after(known, late, 5) == late
 
 
 def test_a_leader_that_goes_on_naming_another_spec_has_it_read_again() -> None:

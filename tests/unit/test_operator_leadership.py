@@ -211,9 +211,9 @@ def test_a_replica_is_gone_when_its_announcement_has_not_changed_for_its_time() 
     roster = Roster()
     roster.see([announced("a", "1"), announced("b", "1")], 0)
     roster.see([announced("a", "2"), announced("b", "1")], 100)
-    assert roster.living(180) == {"a:7946", "b:7946"}
+    assert roster.living(180) == {("a:7946", ""), ("b:7946", "")}
     roster.see([announced("a", "2"), announced("b", "1")], 190)
-    assert roster.living(190) == {"a:7946"}
+    assert roster.living(190) == {("a:7946", "")}
     assert [gone.name for gone in roster.expired(190)] == ["b"]
     roster.see([announced("a", "2")], 200)
     assert roster.expired(200) == []
@@ -223,3 +223,11 @@ def test_an_announcement_without_an_address_is_no_target_for_beats() -> None:
     roster = Roster()
     roster.see([Announcement("a", "1", "", 180)], 0)
     assert roster.living(1) == frozenset()
+
+
+def test_of_two_at_one_address_the_one_that_announced_itself_last_is_there() -> None:
+    roster = Roster()
+    before = Announcement("a", "1", "h:1", 180, "old key", "2026-01-01T00:00:00.000000Z")
+    after = Announcement("b", "2", "h:1", 180, "new key", "2026-01-01T00:00:01.000000Z")
+    roster.see([after, before], 0)
+    assert roster.living(1) == {("h:1", "new key")}

@@ -4,7 +4,7 @@ import pytest
 
 from duravip_api.beats import Beat
 from duravip_operator.core.snapshot import Hearing
-from duravip_operator.pulse.detector import FORGIVEN, Detector, Known, Times
+from duravip_operator.pulse.detector import BOOTS_REMEMBERED, FORGIVEN, Detector, Known, Times
 
 MATURE, SUSPECT = 5.0, 0.3
 
@@ -95,8 +95,17 @@ def test_replays_are_not_heard(ears: Ears) -> None:
     assert not ears.beat(0.1, seq=5)
     assert not ears.beat(0.2, seq=4)
     assert ears.beat(0.3, boot="b", seq=1)
-    assert not ears.beat(0.4, boot="a", seq=6)
+    assert not ears.beat(0.4, boot="a", seq=5)
     assert ears.at(0.6) is Hearing.SILENT
+
+
+def test_only_so_many_boots_are_remembered(ears: Ears) -> None:
+    for number in range(3 * BOOTS_REMEMBERED):
+        assert ears.beat(0.0, boot=f"b{number}", seq=1)
+    assert not ears.beat(0.1, boot=f"b{number}", seq=1)
+    assert sum(ears.detector.is_new(Beat("n1", f"b{n}", 1, 1, "")) for n in range(number)) == (
+        2 * BOOTS_REMEMBERED
+    )
 
 
 def test_a_node_of_which_nobody_has_told_us_is_forgotten_when_it_is_silent() -> None:

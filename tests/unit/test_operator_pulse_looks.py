@@ -2,26 +2,16 @@
 
 import os
 import signal
-from pathlib import Path
-
-import pytest
 
 from duravip_operator.core.snapshot import Hearing, Silence
 from duravip_operator.pulse import Pulse
 from duravip_operator.pulse.roster import Presence, Segment
-from unit.pulse_agent import KEY, Agent, beating, pid_of, played
+from unit.pulse_agent import Agent, beating, pid_of, played
 
 ETH1 = Segment("eth1", 4)
 
 
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    path = tmp_path / "key"
-    path.write_text(KEY)
-    return path
-
-
-def test_a_silent_node_without_an_interface_that_works_breaks_nothing(key: Path) -> None:
+def test_a_silent_node_without_an_interface_that_works_breaks_nothing() -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         pulse.expect(frozenset({"n1", "n2"}))
         pulse.tell(7, {"n1": 12}, {"n2": {}})
@@ -32,17 +22,18 @@ def test_a_silent_node_without_an_interface_that_works_breaks_nothing(key: Path)
         await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
         assert pid_of(pulse) == process
 
-    played(key, play)
+    played(play)
 
 
-def test_the_neighbours_of_a_silent_node_are_asked(key: Path) -> None:
+def test_the_neighbours_of_a_silent_node_are_asked() -> None:
     roster = {
         "n1": {ETH1: Presence(("10.1.0.1",), ("10.1.1.1",), ("02:00:00:00:00:01",))},
         "n2": {ETH1: Presence(("10.1.0.2",), (), ("02:00:00:00:00:02",))},
     }
 
     async def play(pulse: Pulse, agent: Agent) -> None:
-        scout = Agent(pulse.port, name="n2")
+        scout = Agent(pulse, name="n2")
+        pulse.know({"n1": agent.known(), "n2": scout.known()})
 
         def beat_both() -> bool:
             agent.beat()
@@ -72,4 +63,4 @@ def test_the_neighbours_of_a_silent_node_are_asked(key: Path) -> None:
         await beating(agent, lambda: not pulse.view().silences.get("n1"))
         scout.socket.close()
 
-    played(key, play)
+    played(play)

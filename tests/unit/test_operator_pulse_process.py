@@ -10,29 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from duravip_api.beats import Ack, keys_in, opened
+from duravip_api.beats import Ack
 from duravip_operator.core.snapshot import Hearing
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Heard, Pulse
 from duravip_operator.pulse.process import SELDOM
 from duravip_operator.settings import SettingsError, parsed
-from unit.pulse_agent import KEY, Agent, beating, pid_of, played, quiet
-
-OLD, NEW = KEY, "fedcba9876543210"
-
-
-@pytest.fixture
-def key(tmp_path: Path) -> Path:
-    path = tmp_path / "key"
-    path.write_text(OLD)
-    return path
+from unit.pulse_agent import Agent, beating, pid_of, played, quiet
 
 
 def said(agent: Agent, generation: int) -> Ack:
     return Ack("a", agent.seq, True, 7, generation, *agent.echoes)  # noqa: FBT003 - as in the class
 
 
-def test_a_node_is_heard_until_it_falls_silent(key: Path) -> None:
+def test_a_node_is_heard_until_it_falls_silent() -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         pulse.expect(frozenset({"n1", "n2"}))
         await beating(agent, lambda: pulse.view().hearing.get("n1") is Hearing.ALIVE)
@@ -42,10 +33,10 @@ def test_a_node_is_heard_until_it_falls_silent(key: Path) -> None:
         assert 0.3 < time.monotonic() - pulse.view().silences["n1"].since < 5
         await quiet(lambda: pulse.view().hearing["n2"] is Hearing.SILENT)
 
-    played(key, play)
+    played(play)
 
 
-def test_a_beat_is_answered_with_what_the_leader_says(key: Path) -> None:
+def test_a_beat_is_answered_with_what_the_leader_says() -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         answers: list[Ack] = []
 
@@ -60,10 +51,10 @@ def test_a_beat_is_answered_with_what_the_leader_says(key: Path) -> None:
         pulse.tell(None, {}, {})
         await beating(agent, lambda: (ack := last()) is not None and not ack.leader)
 
-    played(key, play)
+    played(play)
 
 
-def test_of_those_that_do_not_lead_agents_hear_seldom(key: Path) -> None:
+def test_of_those_that_do_not_lead_agents_hear_seldom() -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         await beating(agent, lambda: "n1" in pulse.beats())
         agent.answers()
@@ -81,10 +72,10 @@ def test_of_those_that_do_not_lead_agents_hear_seldom(key: Path) -> None:
         await quiet(lambda: wanted <= answered())
         assert seqs <= wanted | {first}
 
-    played(key, play)
+    played(play)
 
 
-def test_a_leader_that_stands_still_leads_no_longer(key: Path) -> None:
+def test_a_leader_that_stands_still_leads_no_longer() -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         pulse.tell(7, {}, {})
         await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
@@ -97,10 +88,10 @@ def test_a_leader_that_stands_still_leads_no_longer(key: Path) -> None:
         assert not led
         await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
 
-    played(key, play)
+    played(play)
 
 
-def test_an_agent_is_told_at_once_of_a_new_generation(key: Path) -> None:
+def test_an_agent_is_told_at_once_of_a_new_generation() -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         pulse.tell(7, {"n1": 12}, {})
         await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
@@ -109,32 +100,10 @@ def test_an_agent_is_told_at_once_of_a_new_generation(key: Path) -> None:
         pulse.tell(7, {"n1": 13}, {})
         await quiet(lambda: said(agent, 13) in agent.answers())
 
-    played(key, play)
+    played(play)
 
 
-def test_the_key_can_be_changed_without_a_gap(key: Path) -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
-        await beating(agent, lambda: pulse.view().hearing.get("n1") is Hearing.ALIVE)
-        await asyncio.to_thread(key.write_text, f"{NEW}\n{OLD}\n")
-        agent.keys = keys_in(f"{OLD}\n{NEW}")
-        fresh = keys_in(NEW)
-        received: list[Ack] = []
-
-        def is_signed_anew() -> bool:
-            try:
-                ack = opened(Ack, agent.socket.recv(2000), fresh)
-            except BlockingIOError:
-                return False
-            received.extend([ack] if ack else [])
-            return bool(received)
-
-        await beating(agent, is_signed_anew)
-        assert pulse.view().hearing["n1"] is Hearing.ALIVE
-
-    played(key, play)
-
-
-def test_what_was_recorded_before_and_is_sent_again_is_answered_and_not_heard(key: Path) -> None:
+def test_what_was_recorded_before_and_is_sent_again_is_answered_and_not_heard() -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         pulse.expect(frozenset({"n1"}))
         await beating(agent, lambda: "n1" in pulse.beats())
@@ -149,23 +118,10 @@ def test_what_was_recorded_before_and_is_sent_again_is_answered_and_not_heard(ke
         assert pulse.view().hearing["n1"] is Hearing.SILENT
         await beating(agent, lambda: pulse.view().hearing["n1"] is not Hearing.SILENT)
 
-    played(key, play)
+    played(play)
 
 
-def test_strangers_are_not_heard(key: Path) -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
-        stranger = Agent(pulse.port, key=NEW)
-        stranger.beat()
-        stranger.socket.send(b"x" * 1400)
-        stranger.socket.close()
-        agent.boot = "mine"
-        await beating(agent, lambda: "n1" in pulse.beats())
-        assert pulse.beats()["n1"].boot == "mine"
-
-    played(key, play)
-
-
-def test_a_process_that_dies_is_replaced_and_nobody_grows_young(key: Path) -> None:
+def test_a_process_that_dies_is_replaced_and_nobody_grows_young() -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         seen: set[Hearing] = set()
         pulse.expect(frozenset({"n1"}))
@@ -184,21 +140,21 @@ def test_a_process_that_dies_is_replaced_and_nobody_grows_young(key: Path) -> No
         await beating(agent, lambda: pulse.view().hearing["n1"] is Hearing.ALIVE)
         assert seen <= {Hearing.ALIVE, Hearing.SILENT}
 
-    played(key, play)
+    played(play)
 
 
-def test_the_process_ends_when_we_are_killed(key: Path) -> None:
-    program = f"""
+def test_the_process_ends_when_we_are_killed() -> None:
+    program = """
 import asyncio, os, signal
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Pulse
 from duravip_operator.settings import parsed
 async def run():
-    pulse = Pulse(parsed(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1",
-        "--pulse-key-file={key}"]), lambda: None, lambda _: None, lambda: None, Metrics("test"))
+    pulse = Pulse(parsed(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]),
+        lambda: None, lambda _: None, lambda: None, Metrics("test"))
     pulse.start()
     await asyncio.sleep(0.5)
-    with open(f"/proc/{{os.getpid()}}/task/{{os.getpid()}}/children") as children:
+    with open(f"/proc/{os.getpid()}/task/{os.getpid()}/children") as children:
         print(children.read(), flush=True)
     os.kill(os.getpid(), signal.SIGKILL)
 asyncio.run(run())
@@ -218,11 +174,11 @@ asyncio.run(run())
     asyncio.run(quiet(is_gone))
 
 
-def test_an_address_that_is_taken_is_a_wrong_setting(key: Path) -> None:
+def test_an_address_that_is_taken_is_a_wrong_setting() -> None:
     async def play(pulse: Pulse, _: Agent) -> None:
         listen = f"--pulse-listen=127.0.0.1:{pulse.port}"
-        settings = parsed([listen, "--pulse-advertise=h:1", f"--pulse-key-file={key}"])
+        settings = parsed([listen, "--pulse-advertise=h:1"])
         with pytest.raises(SettingsError, match="--pulse-listen: cannot listen on 127"):
             Pulse(settings, lambda: None, lambda _: None, lambda: None, Metrics("test")).start()
 
-    played(key, play)
+    played(play)

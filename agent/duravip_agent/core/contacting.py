@@ -27,16 +27,24 @@ class Acked(NamedTuple):
     contact: Contact
 
 
-def after(known: Acked | None, heard: Acked) -> Acked:
-    """What is known once one more acknowledgement of a leader was heard."""
-    if known is None or heard.contact.epoch > known.contact.epoch:
+def after(known: Acked | None, heard: Acked, epoch: int) -> Acked:
+    """What is known once one more acknowledgement of a leader was heard.
+
+    `epoch` is the highest one that a spec was read with. An acknowledgement with a higher one is
+    no proof that there is such a leader: it counts as of this one, so that it makes none void.
+    """
+    if known is None:
         return heard
-    if heard.contact.epoch < known.contact.epoch:
+    before, now = min(known.contact.epoch, epoch), min(heard.contact.epoch, epoch)
+    if now < before:
         is_former = heard.contact.sent - known.contact.sent < FORMER
         return known if is_former else heard
-    if heard.seq > known.seq:
+    if now > before or heard.seq > known.seq:
         return heard
-    if heard.contact.generation > known.contact.generation:
+    if heard.contact.epoch > known.contact.epoch and heard.seq == known.seq:
+        return heard
+    is_newer = heard.contact.generation > known.contact.generation
+    if heard.contact.epoch == known.contact.epoch and is_newer:
         return known._replace(contact=known.contact._replace(generation=heard.contact.generation))
     return known
 

@@ -37,6 +37,8 @@ class Grant:
     generation: int = 0
     epoch: int = 0
     pulse: tuple[str, ...] = ()
+    pulse_keys: Mapping[str, str] = field(default_factory=dict)
+    """The public key of each replica that `pulse` names, as far as the spec says."""
     ports: tuple[str, ...] = ()
     """Those that somebody may listen on: the operator wants to know."""
     wanted: Mapping[str, Placement] = field(default_factory=dict)
@@ -73,6 +75,7 @@ def grant_of(body: Mapping[str, Any]) -> Grant:
         generation=metadata.get("generation", 0),
         epoch=spec.epoch,
         pulse=tuple(spec.pulse),
+        pulse_keys={a: key for a, key in zip(spec.pulse, spec.pulse_keys, strict=False) if key},
         ports=tuple(spec.ports),
         wanted=reading.wanted,
         failures=reading.failures,

@@ -73,6 +73,8 @@ class Report:
     version: str
     boot: str
     readiness: Readiness
+    public_key: str = ""
+    """By which the operator knows the datagrams of this boot."""
     observed: Observed = field(default_factory=Observed)
     generation: int | None = None
     """The generation acted on; None = none yet."""
@@ -110,7 +112,7 @@ def status_of(report: Report) -> dict[str, Any]:
     status = NodePlumbingStatus(
         observed_generation=report.generation,
         epoch=report.epoch,
-        agent=Agent(version=report.version, boot=report.boot),
+        agent=Agent(version=report.version, boot=report.boot, public_key=report.public_key),
         served=served,
         served_count=len(served),
         contested=_failures(

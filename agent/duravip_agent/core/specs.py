@@ -70,6 +70,11 @@ class Specs:
         more = self._next.pulse if self._next else ()
         return (*self.grant.pulse, *(where for where in more if where not in self.grant.pulse))
 
+    @property
+    def pulse_keys(self) -> Mapping[str, str]:
+        """The public keys of those, as the latest spec names them."""
+        return {**self.grant.pulse_keys, **(self._next.pulse_keys if self._next else {})}
+
     def introduced(self, body: Body, now: float = 0.0) -> None:
         """The API server has stored a report of this boot; the object was like this then."""
         if not self.is_introduced:

@@ -23,6 +23,14 @@ app.kubernetes.io/component: {{ .component }}
 {{ .Values.pulse.existingSecret | default "duravip-pulse" }}
 {{- end }}
 
+{{/* Not empty where pods of an older version may still sign with one key for all. */}}
+{{- define "duravip.hasOldKey" -}}
+{{- if .Values.pulse.existingSecret }}yes
+{{- else if .Values.pulse.keepOldKey }}
+{{- if lookup "v1" "Secret" .Release.Namespace (include "duravip.pulseSecret" .) }}yes{{ end }}
+{{- end }}
+{{- end }}
+
 {{/* Two names: when one takes the other's place, neither Helm nor cert-manager deletes the new one. */}}
 {{- define "duravip.webhookSecret" -}}
 {{ .Values.webhook.certManager.enabled | ternary "duravip-webhook-issued" "duravip-webhook" }}

@@ -153,6 +153,7 @@ def plumbing(body: Body) -> Plumbing:
         failures={failure.address: failure.message for failure in status.failures},
         nics={nic.name: nic for nic in status.nics},
         boot=status.agent.boot if status.agent else "",
+        public_key=status.agent.public_key if status.agent else "",
         leaving=ready is not None and ready.reason == Reason.AGENT_STOPPING,
         stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,
     )
@@ -191,6 +192,7 @@ def respecified(known: Plumbing, body: Body) -> Plumbing:
         generation=int(meta.get("generation") or 0),
         epoch=spec.epoch,
         pulse=tuple(spec.pulse),
+        pulse_keys=tuple(spec.pulse_keys),
         grants=grants,
         contested=frozenset(contested),
         counted=spec.granted_count,

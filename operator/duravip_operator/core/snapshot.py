@@ -171,6 +171,8 @@ class Plumbing:
     generation: int = 0
     epoch: int = 0
     pulse: tuple[str, ...] = ()
+    pulse_keys: tuple[str, ...] = ()
+    """The public key of each replica that `pulse` names."""
     grants: Mapping[Placement, frozenset[str]] = field(default_factory=dict)
     contested: frozenset[str] = frozenset()
     """Those of the granted addresses that are asked for on the wire before they are taken."""
@@ -195,6 +197,8 @@ class Plumbing:
     omits_failures: bool = False
     """Whether `failures` are not all."""
     boot: str = ""
+    public_key: str = ""
+    """That of this start of its agent; empty: of a version that has none."""
     leaving: bool = False
     stopped: bool = False
     """Its agent is asked to end, and serves until others have taken over; has said goodbye."""

@@ -61,12 +61,17 @@ def _without(plan: Plan, taken: set[str]) -> Plan:
 
 
 def spec(
-    plan: Plan, epoch: int, pulse: tuple[str, ...], ports: tuple[str, ...] = ()
+    plan: Plan,
+    epoch: int,
+    pulse: tuple[str, ...],
+    ports: tuple[str, ...] = (),
+    pulse_keys: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The spec that grants exactly this, said by the leader of this epoch."""
     return {
         "epoch": epoch,
         "pulse": list(pulse),
+        "pulseKeys": list(pulse_keys),
         "interfaces": [
             {
                 "name": where.interface,

@@ -13,6 +13,7 @@ from duravip_operator.leadership.rule import LASTS, RETRY, Record
 LEASE: Final = "duravip-operator"
 MEMBER_LABEL: Final = "duravip.io/member"
 PULSE_ANNOTATION: Final = "duravip.io/pulse"
+PULSE_KEY_ANNOTATION: Final = "duravip.io/pulse-key"
 
 
 def stamp() -> str:

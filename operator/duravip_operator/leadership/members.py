@@ -13,10 +13,11 @@ from duravip_operator.leadership.leases import (
     LEASE,
     MEMBER_LABEL,
     PULSE_ANNOTATION,
+    PULSE_KEY_ANNOTATION,
     Leases,
     stamp,
 )
-from duravip_operator.leadership.roster import Announcement, Roster
+from duravip_operator.leadership.roster import Announcement, Replica, Roster
 from duravip_operator.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -35,10 +36,14 @@ class Members:
         settings: Settings,
         on_change: Callable[[], None],
         is_leading: Callable[[], bool],
+        public_key: str,
     ) -> None:
-        """`on_change` is called in the asyncio thread; only a leader removes what is expired."""
+        """`public_key` is that of this replica; `on_change` is called in the asyncio thread.
+
+        Only a leader removes what is expired.
+        """
         self._me = settings.identity
-        self._own = settings.pulse_advertise
+        self._own = Replica(settings.pulse_advertise, public_key)
         self._name = f"{LEASE}-{settings.identity}"
         self._leases = Leases(settings.kubeconfig, settings.namespace)
         self._on_change = on_change
@@ -47,13 +52,13 @@ class Members:
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="members", daemon=True)
         self._roster = Roster()
-        self._addresses: tuple[str, ...] = (self._own,)
+        self._replicas: tuple[Replica, ...] = (self._own,)
         self._renew_at = 0.0
         self._is_troubled = False
 
-    def addresses(self) -> tuple[str, ...]:
-        """HOST:PORT of every replica that is there, sorted; this one is always among them."""
-        return self._addresses
+    def replicas(self) -> tuple[Replica, ...]:
+        """Every replica that is there, sorted by HOST:PORT; this one is always among them."""
+        return self._replicas
 
     def start(self) -> None:
         """Announce this replica, and begin to look for others."""
@@ -88,7 +93,8 @@ class Members:
         if not any(body["metadata"]["name"] == self._name for body in bodies):
             self._renew_at = now  # somebody has deleted ours
         self._roster.see(map(_announcement, bodies), now)
-        self._publish(tuple(sorted(self._roster.living(now) | {self._own})))
+        others = {r for r in self._roster.living(now) if r.address != self._own.address}
+        self._publish(tuple(sorted(others | {self._own})))
         for gone in self._roster.expired(now) if self._is_leading() else ():
             self._leases.delete(gone.name, gone.version)
             log.info("replica %s is gone: its announcement has expired", gone.name)
@@ -98,7 +104,10 @@ class Members:
         metadata = {
             "name": self._name,
             "labels": {MEMBER_LABEL: LEASE},
-            "annotations": {PULSE_ANNOTATION: self._own},
+            "annotations": {
+                PULSE_ANNOTATION: self._own.address,
+                PULSE_KEY_ANNOTATION: self._own.public_key,
+            },
         }
         if there is not None:
             metadata["resourceVersion"] = there["metadata"]["resourceVersion"]
@@ -109,20 +118,23 @@ class Members:
         }
         self._leases.write({"metadata": metadata, "spec": spec})
 
-    def _publish(self, addresses: tuple[str, ...]) -> None:
-        if addresses == self._addresses:
+    def _publish(self, replicas: tuple[Replica, ...]) -> None:
+        if replicas == self._replicas:
             return
-        self._addresses = addresses
-        log.info("replicas are heard at %s", ", ".join(addresses))
+        self._replicas = replicas
+        log.info("replicas are heard at %s", ", ".join(replica.address for replica in replicas))
         with suppress(RuntimeError):  # the loop has ended before this thread did
             self._loop.call_soon_threadsafe(self._on_change)
 
 
 def _announcement(body: Body) -> Announcement:
-    metadata = body["metadata"]
+    metadata, spec = body["metadata"], body.get("spec") or {}
+    annotations = metadata.get("annotations") or {}
     return Announcement(
         name=metadata["name"],
         version=metadata["resourceVersion"],
-        address=(metadata.get("annotations") or {}).get(PULSE_ANNOTATION, ""),
-        lasts=float((body.get("spec") or {}).get("leaseDurationSeconds") or LASTS),
+        address=annotations.get(PULSE_ANNOTATION, ""),
+        lasts=float(spec.get("leaseDurationSeconds") or LASTS),
+        public_key=annotations.get(PULSE_KEY_ANNOTATION, ""),
+        renewed=str(spec.get("renewTime") or ""),
     )

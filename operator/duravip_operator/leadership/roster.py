@@ -16,6 +16,17 @@ class Announcement(NamedTuple):
     address: str
     """Where agents shall send their beats; empty when it does not say."""
     lasts: float
+    public_key: str = ""
+    """By which agents know it; empty: of an older version."""
+    renewed: str = ""
+    """`renewTime`."""
+
+
+class Replica(NamedTuple):
+    """A replica that is there."""
+
+    address: str
+    public_key: str
 
 
 class Roster:
@@ -32,13 +43,20 @@ class Roster:
             is_same = known is not None and known[0].version == found.version
             self._seen[found.name] = known if known and is_same else (found, now)
 
-    def living(self, now: float) -> frozenset[str]:
-        """The addresses of the replicas that are there."""
-        return frozenset(
-            found.address
+    def living(self, now: float) -> frozenset[Replica]:
+        """The replicas that are there, one at each address.
+
+        One that was started anew at the same address, under another name, has another key: the
+        one that has announced itself last is there, by the clock of the host that both ran on.
+        """
+        there = [
+            found
             for found, since in self._seen.values()
             if found.address and now - since <= found.lasts
-        )
+        ]
+        there.sort(key=lambda found: found.renewed)
+        keys = {found.address: found.public_key for found in there}
+        return frozenset(Replica(address, key) for address, key in keys.items())
 
     def expired(self, now: float) -> list[Announcement]:
         """The announcements of those that are gone."""

@@ -7,6 +7,7 @@ import sys
 from typing import Any, Final
 
 from duravip_operator.endpoints import endpoint
+from duravip_operator.pulse.replies import ask_for_destination
 from duravip_operator.settings import Settings, SettingsError
 
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
@@ -21,6 +22,7 @@ def bound(listen: str) -> socket.socket:
         udp = socket.socket(family, socket.SOCK_DGRAM)
         try:
             udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            ask_for_destination(udp)
             udp.bind(where)
         except OSError:
             udp.close()
@@ -33,10 +35,10 @@ def bound(listen: str) -> socket.socket:
 def started(
     settings: Settings, udp: socket.socket, pipe: socket.socket
 ) -> subprocess.Popen[bytes]:
-    """The process; it is told the rest through the other end of the pipe."""
+    """The process; it is told the rest, and our private key, through the other end of the pipe."""
     how: dict[str, Any] = {
         "socket": udp.fileno(),
-        "key_file": str(settings.pulse_key_file),
+        "key_file": settings.pulse_key_file and str(settings.pulse_key_file),
         "mature": settings.mature,
         "suspect_after": settings.suspect_after,
     }

@@ -7,7 +7,6 @@ SILENT   not heard for `suspect_after`. Only a beat ends this: what the node was
          less than FORGIVEN, else it is YOUNG. So an agent that is restarted in time stays ALIVE
 """
 
-from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from math import inf
@@ -17,7 +16,7 @@ from duravip_api.beats import Beat
 from duravip_operator.core.snapshot import Hearing
 
 BOOTS_REMEMBERED: Final = 16
-"""Of so many earlier starts of an agent a beat is known to be a replay."""
+"""Of so many starts of an agent it is known which of its beats came last: others are replays."""
 
 FORGIVEN: Final = 1.0
 """A node that returns after a shorter silence is as mature as before, in seconds."""
@@ -47,7 +46,8 @@ class _Node:
     hearing: Hearing = Hearing.UNHEARD
     is_mature: bool = False
     beat: Beat | None = None
-    boots: deque[str] = field(default_factory=lambda: deque(maxlen=BOOTS_REMEMBERED))
+    newest: dict[str, int] = field(default_factory=dict)
+    """By boot, the number of the last beat that was heard; the boot heard last comes last."""
 
 
 class Detector:
@@ -71,16 +71,20 @@ class Detector:
             last = since if hearing is Hearing.SILENT else now
             self._nodes[name] = _Node(last, now, hearing, hearing is Hearing.ALIVE)
 
+    def is_new(self, beat: Beat) -> bool:
+        """Whether neither it nor a later one of the same boot was heard."""
+        node = self._nodes.get(beat.node)
+        return node is None or beat.seq > node.newest.get(beat.boot, 0)
+
     def heard(self, beat: Beat, now: float) -> bool:
         """Take a beat; False when it is a replay, or another has overtaken it."""
-        node = self._nodes.setdefault(beat.node, _Node(now, now))
-        if beat.boot in node.boots:
+        if not self.is_new(beat):
             return False
-        if node.beat is not None:
-            if beat.boot != node.beat.boot:
-                node.boots.append(node.beat.boot)
-            elif beat.seq <= node.beat.seq:
-                return False
+        node = self._nodes.setdefault(beat.node, _Node(now, now))
+        node.newest.pop(beat.boot, None)
+        node.newest[beat.boot] = beat.seq
+        while len(node.newest) > BOOTS_REMEMBERED:
+            del node.newest[next(iter(node.newest))]
         self._judge(node, now)
         if now - node.last >= FORGIVEN:
             node.is_mature = False

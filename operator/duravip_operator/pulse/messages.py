@@ -1,9 +1,11 @@
 """What the operator and its pulse tell each other: one JSON object a line.
 
-To the pulse, first of all, what an earlier process knew:
+To the pulse, first of all, the private key of this replica, and what an earlier process knew:
+    {"secret": key}
     {"resume": {"hearing", "silences", "witnessed"}}, as they come from the pulse
 and then, each only when it has changed, and of what has parts only those that have:
     {"expect": [node…]}
+    {"agents": {node: [boot, public key, whether the shared key will do] or null}}
     {"lead": {"leader", "epoch", "since"}}       since: when that began
     {"until": time}                              when it ends unless it is prolonged
     {"generations": {node: n or null}}
@@ -12,7 +14,8 @@ and then, each only when it has changed, and of what has parts only those that h
 From the pulse, the differences to what was said before:
     {"hearing": {node: hearing or null}, "beats": {node: [boot, generation, digest]},
      "silences": {node: [gone, answering, is_muted, is_lasting, since] or null},
-     "witnessed": {node: [interface…] or null}, "sights": {verdict: count}}
+     "witnessed": {node: [interface…] or null}, "sights": {verdict: count},
+     "drops": {reason: count}}
     {"note": sentence}                           for the log
 """
 

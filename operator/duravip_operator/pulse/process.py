@@ -15,15 +15,21 @@ import signal
 import socket
 import sys
 import time
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from duravip_api.beats import MAX_BYTES, Ack, Beat, Look, Sight, opened, sealed
+from duravip_api.beats import Ack, Beat, Look
+from duravip_api.secure_channel import KeyPair
 from duravip_operator.core.snapshot import Hearing
 from duravip_operator.pulse import roster
+from duravip_operator.pulse.authentication import Agent, Authenticator, Drop
 from duravip_operator.pulse.detector import Detector, Known, Times
 from duravip_operator.pulse.keys import Keys
 from duravip_operator.pulse.messages import Message, Outgoing, View, line, lines, view_after
+from duravip_operator.pulse.rate_limit import RateLimit
+from duravip_operator.pulse.replies import Route, received, send
 from duravip_operator.pulse.scouting import Ask, Scouting
 from duravip_operator.pulse.silences import silences
 
@@ -46,16 +52,21 @@ NICE: Final = -15
 class Process:
     """Hears, answers, judges, and tells the operator what has changed."""
 
-    def __init__(self, settings: Message) -> None:
-        self._udp = socket.socket(fileno=settings["socket"])
+    def __init__(self, settings: Message, udp: socket.socket, pipe: socket.socket) -> None:
+        self._udp, self._pipe = udp, pipe
         self._udp.settimeout(0.0)
-        self._pipe = socket.socket(fileno=sys.stdin.fileno())
         self._pipe.settimeout(None)
         self._detector = Detector(Times(settings["mature"], settings["suspect_after"]))
         # Looks are numbered by the time, so that no answer to an earlier process fits one of ours.
         self._scouting = Scouting(time.time_ns())
-        self._keys = Keys(Path(settings["key_file"]))
+        key_file = settings["key_file"]
+        self._keys = Keys(Path(key_file) if key_file else None)
         self._keys.refresh(time.monotonic())
+        self._authenticator: Authenticator | None = None
+        """None: the operator has not told us our private key yet."""
+        self._limit = RateLimit()
+        self._drops = Counter[str]()
+        """How many datagrams were dropped, by the reason."""
         self._token = secrets.token_hex(8)
         self._outgoing = Outgoing(View())
         self._received = bytearray()
@@ -63,13 +74,13 @@ class Process:
         self._led_since: float | None = None
         self._leads_until = 0.0
         self._generations: dict[str, int] = {}
-        self._senders: dict[str, tuple[Any, ...]] = {}
-        """Where the last beat of each node came from."""
+        self._routes: dict[str, Route] = {}
+        """The way back to whoever sent the last beat of each node."""
         self._hearing: dict[str, Hearing] = {}
         self._witnessed: dict[str, frozenset[str]] = {}
         self._seen = self._said = self._reckoned = 0.0
         self._is_news = False
-        self._counted = 0
+        self._counted = (0, 0)
         self._note = ""
 
     def run(self) -> None:
@@ -77,7 +88,9 @@ class Process:
         with selectors.DefaultSelector() as selector:
             selector.register(self._udp, selectors.EVENT_READ)
             selector.register(self._pipe, selectors.EVENT_READ)
-            self._take()  # what was known comes first
+            while self._authenticator is None:  # what was known comes first
+                if not self._take():
+                    return
             while True:
                 now = time.monotonic()
                 due = min(now + TICK, self._detector.next_due(), self._scouting.next_due())
@@ -100,6 +113,11 @@ class Process:
         return bool(data)
 
     def _learn(self, message: Message, now: float) -> None:
+        if "secret" in message:
+            self._authenticator = Authenticator(KeyPair.from_secret(message["secret"]))
+            self._authenticator.shared_keys = self._keys.keys
+        if "agents" in message:
+            self._know(message["agents"])
         if "resume" in message:
             self._resume(view_after(View(), message["resume"]), now)
         if "expect" in message:
@@ -119,6 +137,16 @@ class Process:
             entries = message["roster"].items()
             read = {n: None if e is None else roster.read(e) for n, e in entries}
             self._scouting.enroll(read, now)
+
+    def _know(self, changes: Mapping[str, list[Any] | None]) -> None:
+        """NodePlumbing says something else of these nodes' agents."""
+        agents = {name: None if said is None else Agent(*said) for name, said in changes.items()}
+        if self._authenticator:
+            self._authenticator.learn(agents)
+        for name, agent in agents.items():
+            if agent is None:
+                self._routes.pop(name, None)
+                self._limit.forget(name)
 
     def _resume(self, known: View, now: float) -> None:
         """Go on from what an earlier process knew."""
@@ -141,28 +169,48 @@ class Process:
     def _drain(self) -> None:
         for _ in range(DRAINED_AT_ONCE):
             try:
-                data, sender = self._udp.recvfrom(MAX_BYTES + 1)
+                data, route = received(self._udp)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # an ICMP answer to one of ours: that agent has ended
-            if beat := opened(Beat, data, self._keys.keys):
-                if self._token not in beat.echoes:
-                    self._introduce(beat, sender)
-                    continue
-                known = self._detector.last_beat(beat.node)
-                if self._detector.heard(beat, time.monotonic()):
-                    self._senders[beat.node] = sender
-                    self._answer(beat)
-                    # A move waits to hear that what was revoked is served no more.
-                    self._is_news |= known is None or known.digest != beat.digest
-            elif sight := opened(Sight, data, self._keys.keys):
-                self._is_news |= self._scouting.see(sight, time.monotonic())
+            if drop := self._hear(data, route, time.monotonic()):
+                self._drops[drop.value] += 1
 
-    def _introduce(self, beat: Beat, sender: Any) -> None:
+    def _hear(self, data: bytes, route: Route, now: float) -> Drop | None:
+        """Take a datagram; gives back why it was dropped, if it was. Never raises."""
+        try:
+            opened = self._authenticator.open(data) if self._authenticator else Drop.UNKNOWN
+            if isinstance(opened, Drop):
+                return opened
+            if isinstance(opened.datagram, Beat):
+                return self._hear_beat(opened.datagram, route, now)
+            self._is_news |= self._scouting.see(opened.datagram, now)
+        except Exception as error:  # noqa: BLE001 - one datagram must not end the process
+            self._say(f"a datagram of {len(data)} bytes made us fail: {error!r}"[:300])
+            return Drop.ERROR
+        return None
+
+    def _hear_beat(self, beat: Beat, route: Route, now: float) -> Drop | None:
+        if not self._detector.is_new(beat):
+            return Drop.REPLAY
+        if not self._limit.allows(beat.node, now):
+            return Drop.FLOOD
+        if self._token not in beat.echoes:
+            self._introduce(beat, route)
+            return None
+        known = self._detector.last_beat(beat.node)
+        self._detector.heard(beat, now)
+        self._routes[beat.node] = route
+        self._answer(beat)
+        # A move waits to hear that what was revoked is served no more.
+        self._is_news |= known is None or known.digest != beat.digest
+        return None
+
+    def _introduce(self, beat: Beat, route: Route) -> None:
         """Answer what may have been recorded: whoever is there echoes it from now on."""
         ack = Ack(beat.boot, beat.seq, leader=False, epoch=0, generation=0, token=self._token)
-        self._send(ack, sender)
+        self._send(beat.node, ack, route)
 
     def _answer(self, beat: Beat) -> None:
         generation = self._generations.get(beat.node, 0)
@@ -170,19 +218,22 @@ class Process:
         if not leads and beat.seq % SELDOM:
             return
         ack = Ack(beat.boot, beat.seq, leads, self._epoch, generation, self._token)
-        self._send(ack, self._senders[beat.node])
+        self._send(beat.node, ack, self._routes.get(beat.node))
 
     def _look(self, ask: Ask) -> None:
         scout, suspect, segment = ask.watch
         if beat := self._detector.last_beat(scout):
             what = (suspect, segment.interface, ask.addresses, ask.macs)
-            self._send(Look(scout, beat.boot, ask.number, *what), self._senders[scout])
+            self._send(scout, Look(scout, beat.boot, ask.number, *what), self._routes.get(scout))
 
-    def _send(self, datagram: Ack | Look, where: Any) -> None:
+    def _send(self, node: str, datagram: Ack | Look, route: Route | None) -> None:
+        sealed = self._authenticator.seal(node, datagram) if self._authenticator else None
+        if sealed is None or route is None:
+            return
         try:
-            self._udp.sendto(sealed(datagram, self._keys.keys), where)
+            send(self._udp, sealed, route)
         except OSError as error:
-            self._say(f"cannot reach the agent at {where[0]}: {error.strerror}")
+            self._say(f"cannot reach the agent at {route.where[0]}: {error.strerror}")
 
     def _judge(self) -> None:
         now = time.monotonic()
@@ -199,6 +250,8 @@ class Process:
             self._is_news, self._said = False, now
         if note := self._keys.refresh(now):
             self._say(note)
+        if self._authenticator:
+            self._authenticator.shared_keys = self._keys.keys
 
     def _tell(self, now: float) -> None:
         """Tell the operator what is new."""
@@ -209,10 +262,11 @@ class Process:
         found = silences(silent, self._scouting.outcomes(), heard, self._led_since, now)
         view = View(self._hearing, found, self._witnessed)
         changes = self._outgoing.changes(view, self._detector.beats()) or {}
-        sights = self._scouting.sights
-        if sights.total() != self._counted and now - self._reckoned >= RECKONED_EVERY:
-            self._reckoned, self._counted = now, sights.total()
-            changes["sights"] = dict(sights)
+        sights, drops = self._scouting.sights, self._drops
+        counted = sights.total(), drops.total()
+        if counted != self._counted and now - self._reckoned >= RECKONED_EVERY:
+            self._reckoned, self._counted = now, counted
+            changes["sights"], changes["drops"] = dict(sights), dict(drops)
         if changes:
             self._pipe.sendall(line(changes))
 
@@ -233,7 +287,9 @@ def main() -> None:
     with contextlib.suppress(OSError):  # ahead of what merely calculates, where that is allowed
         os.setpriority(os.PRIO_PROCESS, 0, NICE)
     try:
-        Process(json.loads(sys.argv[1])).run()
+        settings: Message = json.loads(sys.argv[1])
+        udp = socket.socket(fileno=settings["socket"])
+        Process(settings, udp, socket.socket(fileno=sys.stdin.fileno())).run()
     except (BrokenPipeError, ConnectionResetError):
         return
 

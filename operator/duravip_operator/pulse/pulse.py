@@ -11,10 +11,12 @@ from contextlib import suppress
 from math import inf
 from typing import Final
 
+from duravip_api.secure_channel import KeyPair
 from duravip_operator.core.handover import Heard
 from duravip_operator.core.snapshot import Silence
 from duravip_operator.health import Restarts
 from duravip_operator.metrics import Metrics
+from duravip_operator.pulse.authentication import Agent
 from duravip_operator.pulse.child import bound, started
 from duravip_operator.pulse.messages import (
     Message,
@@ -68,6 +70,8 @@ class Pulse:
         self._lead: Message = {"leader": False, "epoch": 0, "since": 0.0}
         self._generations: dict[str, int] = {}
         self._roster: Roster = {}
+        self._agents: dict[str, Agent] = {}
+        self._keys = KeyPair.generate()
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._pipe: asyncio.StreamWriter | None = None
@@ -99,6 +103,11 @@ class Pulse:
         """The UDP port that is listened on."""
         return int(self._socket.getsockname()[1]) if self._socket else 0
 
+    @property
+    def public_key(self) -> str:
+        """By which agents know this replica."""
+        return self._keys.public_key
+
     def view(self) -> View:
         """What is known now."""
         return self._view
@@ -120,6 +129,12 @@ class Pulse:
         if nodes != self._expected:
             self._expected = nodes
             self._send({"expect": sorted(nodes)})
+
+    def know(self, agents: Mapping[str, Agent]) -> None:
+        """NodePlumbing says this of the nodes' agents: nobody else is heard."""
+        if agents != self._agents:
+            self._send({"agents": differences(self._agents, agents)})
+            self._agents = dict(agents)
 
     def tell(self, epoch: int | None, generations: Mapping[str, int], roster: Roster) -> None:
         """What is to be said in answers to beats, and where a silent node is to be looked for.
@@ -167,6 +182,7 @@ class Pulse:
             with theirs:
                 self._process = started(self._settings, udp, theirs)
             reader, self._pipe = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
+            self._send({"secret": self._keys.secret, "agents": self._agents})
             self._send({"resume": view_said(self._news.known)})
             lead = {"lead": self._lead, "until": self._end()}
             self._send({"expect": sorted(self._expected), **lead})
@@ -213,6 +229,8 @@ class Pulse:
             log.info("the agent of %s has started anew", name)
         if "sights" in message:
             self._tally.count(message["sights"])
+        if "drops" in message:
+            self._tally.count_drops(message["drops"])
         self._tally.note(before, after, now)
         self._look(must_tell=bool(restarted))
         for name in beats:

@@ -17,6 +17,7 @@ class Tally:
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
         self._looks = Counter[str]()
+        self._drops = Counter[str]()
         self._suspected: dict[str, float] = {}
 
     def count(self, looks: Mapping[str, int]) -> None:
@@ -26,6 +27,14 @@ class Tally:
         for verdict, number in looks.items():
             self._metrics.looks.labels(verdict).inc(max(0, number - self._looks[verdict]))
         self._looks = Counter(looks)
+
+    def count_drops(self, drops: Mapping[str, int]) -> None:
+        """Take how many datagrams the process has dropped for each reason since it was started."""
+        if sum(drops.values()) < self._drops.total():
+            self._drops.clear()  # it was started anew
+        for reason, number in drops.items():
+            self._metrics.drops.labels(reason).inc(max(0, number - self._drops[reason]))
+        self._drops = Counter(drops)
 
     def note(self, before: View, after: View, now: float) -> None:
         """Take a change of what is known."""

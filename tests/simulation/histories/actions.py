@@ -1,7 +1,7 @@
 """Everything that can happen next in a long history, how often, and what it may cause."""
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import product
+from itertools import permutations, product
 from typing import Any, NamedTuple
 
 from duravip_api.reasons import MoveReason
@@ -13,6 +13,8 @@ from simulation.histories.network import ADDRESSES, NODES, REPLICAS, SEGMENTS
 LOST = frozenset({MoveReason.NODE_LOST})
 DRAIN = frozenset({MoveReason.DRAIN})
 NONE: frozenset[MoveReason] = frozenset()
+FORGED = ("of nothing", "as it is", "of another boot", "of a later spec")
+"""What a beat may say that somebody else has signed."""
 
 
 class Kind(NamedTuple):
@@ -46,6 +48,15 @@ KINDS: Mapping[str, Kind] = {
     "is reconnected": Kind(t.reconnect, _each((*NODES, *REPLICAS)), 3),
     "loses beats": Kind(t.lose_beats, _each(NODES), 1, LOST),
     "loses acknowledgements": Kind(t.lose_acks, _each(NODES)),
+    "is spoken for": Kind(
+        t.forge, tuple((*pair, what) for pair in permutations(NODES, 2) for what in FORGED), 3
+    ),
+    "has its key stolen": Kind(
+        t.forge,
+        tuple((node, node, what) for node in NODES for what in FORGED),
+        1,
+        frozenset({MoveReason.NODE_LOST, MoveReason.REPAIR_FAILED}),
+    ),
     "segment splits": Kind(t.split, _each(SEGMENTS, NODES), 3),
     "segment heals": Kind(t.heal, _each(SEGMENTS), 3),
     "is unplugged": Kind(

@@ -50,6 +50,8 @@ class Cluster:
         self.agents: dict[str, TurningAgent] = {}
         self.replicas: dict[str, DecidingReplica] = {}
         self.ticks = self._boots = 0
+        self.stolen: set[str] = set()
+        """The nodes for which somebody speaks who has their key."""
         self.order = PARTS
         for key, spec in OBJECTS.items():
             self.api.create(key, dict(spec))
@@ -82,8 +84,8 @@ class Cluster:
 
         self.replicas[name] = DecidingReplica(self.around, name, reach)
 
-    def _hear(self, datagram: Beat | Sight, index: int) -> None:
-        self.replicas[REPLICAS[index]].ears.take(datagram)
+    def _hear(self, datagram: Beat | Sight, index: int, signer: str) -> None:
+        self.replicas[REPLICAS[index]].ears.take(datagram, signer)
 
     def hold(self, part: Part, *, held: bool = True) -> None:
         """A part stands still, or goes on."""

@@ -9,6 +9,7 @@ from duravip_api.beats import Ack, Beat, Look, Sight
 from duravip_api.timing import SUSPECT_AFTER
 from duravip_operator.core.handover import Heard
 from duravip_operator.core.snapshot import Hearing
+from duravip_operator.pulse.authentication import Agent, Drop, objection
 from duravip_operator.pulse.detector import Detector, Times
 from duravip_operator.pulse.messages import View
 from duravip_operator.pulse.news import News
@@ -35,7 +36,9 @@ class Ears:
         self._detector = Detector(Times(MATURE, SUSPECT_AFTER))
         self._scouting = Scouting(0)
         self._news = News()
-        self._queue: list[Beat | Sight] = []
+        self._queue: list[tuple[Beat | Sight, str]] = []
+        """Datagrams, each with the node whose key has signed it."""
+        self._agents: Mapping[str, Agent] = {}
         self._hearing: dict[str, Hearing] = {}
         self._lead: tuple[int | None, float, float] = (None, 0.0, 0.0)
         self._generations: dict[str, int] = {}
@@ -51,13 +54,17 @@ class Ears:
         """What the last beat of each node said."""
         return self._heard
 
-    def take(self, datagram: Beat | Sight) -> None:
-        """A datagram comes."""
+    def take(self, datagram: Beat | Sight, signer: str) -> None:
+        """A datagram comes, signed with the key of that node."""
         if self._name in self._around.network.control:
             return
-        self._queue = [*self._queue, datagram][-200:]
+        self._queue = [*self._queue, (datagram, signer)][-200:]
         if not self.is_held:
             self._drain()
+
+    def know(self, agents: Mapping[str, Agent]) -> None:
+        """NodePlumbing says this of the nodes' agents."""
+        self._agents = agents
 
     def tell(
         self,
@@ -115,13 +122,22 @@ class Ears:
     def _drain(self) -> None:
         waiting, self._queue = self._queue, []
         now = self._around.clock.now
-        for datagram in waiting:
+        for datagram, signer in waiting:
+            if not self._is_believed(datagram, signer):
+                continue
             if isinstance(datagram, Sight):
                 self._scouting.see(datagram, now)
             elif self._detector.heard(datagram, now):
                 said = Heard(datagram.boot, datagram.generation, datagram.digest)
                 self._heard[datagram.node] = said
                 self._answer(datagram)
+
+    def _is_believed(self, datagram: Beat | Sight, signer: str) -> bool:
+        agent = self._agents.get(signer)
+        if agent is None:
+            return False
+        wrong = objection(datagram, signer, agent)
+        return wrong is None or (wrong is Drop.SENDER and "any-key" in self._around.weak)
 
     def _answer(self, beat: Beat) -> None:
         epoch, _, until = self._lead

@@ -27,8 +27,8 @@ class Surroundings:
     api: ApiServer
     network: Network
     weak: Weak = frozenset()
-    hear: Callable[[Beat | Sight, int], None] = lambda *_: None
-    """Brings a datagram to a replica, by its number."""
+    hear: Callable[[Beat | Sight, int, str], None] = lambda *_: None
+    """Brings a datagram to a replica, by its number; the last is the node that has signed it."""
 
 
 class Heart:
@@ -107,18 +107,20 @@ class Heart:
         if self.name in network.control or self.name in network.beats:
             return
         for replica in range(len(REPLICAS)):
-            self.around.hear(beat, replica)
+            self.around.hear(beat, replica, self.name)
 
     def _acknowledged(self, ack: Ack) -> None:
         sent = self._sent.get(ack.seq)
         if ack.boot != self.boot or sent is None or not ack.leader:
             return
         heard = contacting.Acked(ack.seq, deadman.Contact(sent, ack.epoch, ack.generation))
-        self.acked = contacting.after(self.acked, heard)
+        epoch = self.specs.epoch or 0
+        self.acked = contacting.after(self.acked, heard, epoch)
         contact, read = self.acked.contact, (self.specs.newest_epoch, self.specs.newest_read)
         self._differs = contacting.difference(self._differs, contact, read, self.now)
         is_stale = contacting.must_ask(self._differs, self.now)
-        self.must_read |= contact.generation > self.specs.newest_read or is_stale
+        is_newer = ack.epoch > epoch or ack.generation > self.specs.newest_read
+        self.must_read |= is_newer or is_stale
         self.confirm()
 
     def confirm(self) -> None:
@@ -140,7 +142,7 @@ class Heart:
             self.name, look.number, look.suspect, look.interface, seen.verdict.value, ago
         )
         if self.name not in self.around.network.control:
-            self.around.hear(sight, replica)
+            self.around.hear(sight, replica, self.name)
 
     def _tick(self) -> None:
         weak = self.around.weak

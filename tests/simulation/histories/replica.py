@@ -13,6 +13,7 @@ from duravip_operator.core import handover
 from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.leadership.candidate import Candidate
 from duravip_operator.leadership.rule import RETRY, Record
+from duravip_operator.pulse.briefing import agent_of
 from duravip_operator.pulse.roster import Entry, entry_of
 from simulation.histories.apiserver import ApiServer, Key, Watch
 from simulation.histories.ears import Ears, Reach
@@ -151,6 +152,7 @@ class Replica:
     def tell_ears(self, epoch: int | None) -> None:
         """Who is to be heard, where they are, and which spec each of them should know of."""
         plumbings = self.caches.plumbings
+        self.ears.know({name: agent_of(plumbing) for name, plumbing in plumbings.items()})
         self.ears.tell(
             epoch,
             self._candidate.until,

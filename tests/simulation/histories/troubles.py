@@ -1,12 +1,13 @@
 """What can happen in the long histories to machines, wires and programs."""
 
+from duravip_api.beats import Beat, digest_of
 from duravip_api.reasons import Reason
 from duravip_operator.leadership.rule import Record
 from simulation.histories import agent as agents
 from simulation.histories import replica as replicas
 from simulation.histories.apiserver import Key
 from simulation.histories.cluster import Cluster
-from simulation.histories.network import ADDRESSES, NODES, SEGMENTS
+from simulation.histories.network import ADDRESSES, NODES, REPLICAS, SEGMENTS
 
 
 def nothing(_: Cluster) -> None:
@@ -96,6 +97,27 @@ def reconnect(cluster: Cluster, name: str) -> None:
 def lose_beats(cluster: Cluster, node: str) -> None:
     """Nobody hears its beats."""
     cluster.network.beats.add(node)
+
+
+def forge(cluster: Cluster, key: str, named: str, content: str) -> None:
+    """Somebody who has one node's key says to all replicas what he likes, of any node.
+
+    He can read NodePlumbing. What he says of the node whose key he has is believed: `stolen`.
+    """
+    plumbing = cluster.api.read(Key("NodePlumbing", named))
+    if plumbing is None:
+        return
+    agent = (plumbing.get("status") or {}).get("agent") or {}
+    generation = plumbing["metadata"]["generation"] + (content == "of a later spec")
+    served = (plumbing.get("status") or {}).get("served") or ()
+    boot = "another" if content == "of another boot" else agent.get("boot") or "unknown"
+    says = frozenset(served) if content == "as it is" else frozenset[str]()
+    seq = 10**6 + cluster.ticks
+    beat = Beat(named, boot, seq, generation, digest_of(says))
+    if key == named and boot != "another":
+        cluster.stolen.add(key)
+    for index in range(len(REPLICAS)):
+        cluster.around.hear(beat, index, key)
 
 
 def lose_acks(cluster: Cluster, node: str) -> None:
@@ -225,5 +247,8 @@ def mend(cluster: Cluster) -> None:
         tell_truth(cluster, node)
         if node in cluster.agents and cluster.agents[node].ending:
             stop(cluster, node)
+        if node in cluster.stolen:
+            kill(cluster, node)  # it starts anew, with other keys
         boot(cluster, node)
     cluster.network.losses.clear()
+    cluster.stolen.clear()

@@ -81,6 +81,8 @@ class Watchman:
             cause, most = ("healed, held", HANGING) if is_held else ("healed", HEALED)
         elif 0 <= since + TICK - lost <= JUST:
             cause, most = "lost", LOST
+        elif not self._cluster.stolen.isdisjoint(nodes):
+            return ""  # whoever has a node's key can lie about that node
         else:
             return f"{' and '.join(nodes)} answer for {address} on {segment}"
         self.longest[cause] = max(self.longest[cause], lasted)

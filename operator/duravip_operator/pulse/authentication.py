@@ -1,0 +1,161 @@
+"""Which datagrams are believed, and of whom.
+
+A datagram counts only for the node whose key it is signed with, only if NodePlumbing names that
+key, and a beat only if it comes from the very start (`boot`) of the agent that NodePlumbing names:
+nobody but the node itself can write that. What nobody we know can have sent is dropped before
+anything is hashed.
+
+The key that agents of older versions shared counts for a node only while its NodePlumbing
+shows that the node cannot sign in any other way: its status names no public key, or its spec,
+which a leader of such a version has written, names none of any replica.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
+
+from duravip_api.beats import Ack, AnyDatagram, Beat, Look, Sight, is_signed, opened_any, sealed
+from duravip_api.secure_channel import (
+    OPERATOR,
+    Channel,
+    KeyPair,
+    Party,
+    content_of,
+    key_id,
+    key_id_of,
+)
+
+
+class Drop(Enum):
+    """Why a datagram was dropped."""
+
+    UNKNOWN = "unknown"
+    """No node that we know can have signed it."""
+    SIGNATURE = "signature"
+    """It names a key of a node, and is not signed with it."""
+    MALFORMED = "malformed"
+    """It is signed, and no valid datagram for us."""
+    SENDER = "sender"
+    """It speaks for another node than the one whose key it is signed with."""
+    BOOT = "boot"
+    """It is of another start of the agent than NodePlumbing names."""
+    FLOOD = "flood"
+    """The node sends more than any agent does."""
+    REPLAY = "replay"
+    """It was heard before, or a later one was."""
+    ERROR = "error"
+    """It has made us fail: a bug."""
+
+
+class Agent(NamedTuple):
+    """What NodePlumbing says of a node's agent."""
+
+    boot: str
+    public_key: str
+    """Empty: an agent of an older version."""
+    is_shared_key_allowed: bool
+    """Whether it can sign with nothing but the key that the cluster shares."""
+
+
+class Opened(NamedTuple):
+    """A datagram that is believed."""
+
+    node: str
+    datagram: Beat | Sight
+
+
+def objection(datagram: AnyDatagram | None, node: str, agent: Agent) -> Drop | None:
+    """Why a datagram is not believed that this node has signed; None: it is."""
+    if not isinstance(datagram, Beat | Sight):
+        return Drop.MALFORMED
+    if (datagram.node if isinstance(datagram, Beat) else datagram.scout) != node:
+        return Drop.SENDER
+    if isinstance(datagram, Beat) and datagram.boot != agent.boot:
+        return Drop.BOOT
+    return None
+
+
+class Authenticator:
+    """Opens what comes from agents, and seals what goes to them."""
+
+    def __init__(self, keys: KeyPair) -> None:
+        self._keys = keys
+        self._us = Party(OPERATOR, keys.public_key)
+        self._agents: dict[str, Agent] = {}
+        self._by_key_id: dict[bytes, str] = {}
+        self._channels: dict[str, Channel | None] = {}
+        """Made when they are first needed; None: the public key is none."""
+        self._old_style: set[str] = set()
+        """The nodes whose last datagram was signed with the key that the cluster shares."""
+        self.shared_keys: tuple[bytes, ...] = ()
+        """Those of the key file."""
+        self._is_shared_key_allowed = False
+
+    def learn(self, agents: Mapping[str, Agent | None]) -> None:
+        """NodePlumbing says this of these nodes now; None: there is no such node any more."""
+        for name, agent in agents.items():
+            self._forget(name)
+            if agent is None:
+                continue
+            self._agents[name] = agent
+            if agent.public_key:
+                self._by_key_id[key_id(Party(name, agent.public_key), self._us)] = name
+        allowed = (agent.is_shared_key_allowed for agent in self._agents.values())
+        self._is_shared_key_allowed = any(allowed)
+
+    def _forget(self, name: str) -> None:
+        before = self._agents.pop(name, None)
+        if before and before.public_key:
+            self._by_key_id.pop(key_id(Party(name, before.public_key), self._us), None)
+        self._channels.pop(name, None)
+        self._old_style.discard(name)
+
+    def open(self, data: bytes) -> Opened | Drop:
+        """Read a datagram, or say why it is dropped."""
+        found = key_id_of(data)
+        node = self._by_key_id.get(found) if found else None
+        if node is None:
+            return self._open_old_style(data)
+        channel = self._channel(node)
+        if channel is None or not channel.is_signed(data):
+            return Drop.SIGNATURE
+        self._old_style.discard(node)
+        return self._believed(content_of(data), node)
+
+    def seal(self, node: str, datagram: Ack | Look) -> bytes | None:
+        """Sign a datagram so that this node takes it; None: we share no key with it."""
+        if node in self._old_style:
+            return sealed(datagram, self.shared_keys) if self.shared_keys else None
+        channel = self._channel(node)
+        return channel.sealed(datagram) if channel else None
+
+    def _open_old_style(self, data: bytes) -> Opened | Drop:
+        if not (self._is_shared_key_allowed and is_signed(data, self.shared_keys)):
+            return Drop.UNKNOWN
+        datagram = opened_any(data, self.shared_keys)
+        if not isinstance(datagram, Beat | Sight):
+            return Drop.MALFORMED
+        node = datagram.node if isinstance(datagram, Beat) else datagram.scout
+        agent = self._agents.get(node)
+        if agent is None or not agent.is_shared_key_allowed:
+            return Drop.SENDER
+        self._old_style.add(node)
+        return self._believed(datagram, node)
+
+    def _believed(self, datagram: AnyDatagram | None, node: str) -> Opened | Drop:
+        wrong = objection(datagram, node, self._agents[node])
+        if wrong or not isinstance(datagram, Beat | Sight):
+            return wrong or Drop.MALFORMED
+        return Opened(node, datagram)
+
+    def _channel(self, node: str) -> Channel | None:
+        if node not in self._channels:
+            agent = self._agents.get(node)
+            self._channels[node] = self._made(node, agent.public_key) if agent else None
+        return self._channels[node]
+
+    def _made(self, node: str, public_key: str) -> Channel | None:
+        try:
+            return self._keys.channel(OPERATOR, Party(node, public_key))
+        except ValueError:
+            return None
