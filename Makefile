@@ -37,7 +37,7 @@ demo-down: $(STAMP) ## End the demo's cluster
 
 .PHONY: test
 test: requirements ## Everything that needs no more than this machine
-	@$(BIN)/python tests/tiers.py lint shape unit scenarios simulation api netns faults e2e
+	@$(BIN)/python tests/tiers.py lint shape unit scenarios fuzz simulation api netns faults e2e
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the import contracts
@@ -66,6 +66,10 @@ bench: requirements ## Measure all beside keepalived in MINUTES=150; QUICK=1 tak
 .PHONY: soak
 soak: requirements ## Random faults for MINUTES=60, seen from outside; SEED=N repeats them
 	@$(LAB) soak --minutes=$(or $(MINUTES),60) $(if $(SEED),--seed=$(SEED))
+
+.PHONY: fuzz
+fuzz: $(STAMP) ## Change what others send at random, for MINUTES=10 a target; SEED=N repeats it
+	@$(LAB) fuzz --minutes=$(or $(MINUTES),10) $(if $(SEED),--seed=$(SEED)) $(TARGET)
 
 .PHONY: manifests
 manifests: $(STAMP) ## Make the CRDs from the models

@@ -20,6 +20,9 @@ _BUFFER, _DATAGRAM = 16 << 20, 1 << 18
 _SOL_NETLINK, _CAP_ACK = 270, 10
 _SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 
+_SIZES = {4, 16}
+"""Bytes of an address."""
+
 
 class Nftables:
     """Reads and changes our tables. For one thread.
@@ -67,7 +70,7 @@ class Nftables:
         """What is in `vips` or `held` of either table; nothing when there is no table."""
         names = (f"{name}4", f"{name}6")
         keys = (key for f in (NETDEV, INET) for n in names for key in self.keys(f, n))
-        return frozenset(map(transactions.address_of, keys))
+        return frozenset(transactions.address_of(key) for key in keys if len(key) in _SIZES)
 
     def keys(self, family: int, name: str, table: str = TABLE) -> list[bytes]:
         """The elements of a set that have not expired; nothing when there is no such set."""

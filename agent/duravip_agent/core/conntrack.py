@@ -33,7 +33,7 @@ def dump_request(family: int, seq: int) -> bytes:
 
 def concerns(body: bytes, addresses: Collection[bytes]) -> bool:
     """Whether an entry has one of these packed addresses at either end, in either direction."""
-    layout = _ADDRESSES.get(body[0])
+    layout = _ADDRESSES.get(body[0]) if body else None
     if layout is None:
         return False
     offset = _HEAD.size

@@ -25,6 +25,9 @@ _REQUEST, _ACK, _INTERRUPTED, _DUMP = 0x1, 0x4, 0x10, 0x300
 _CREATE_NEW = 0x600
 _HEADER = struct.Struct("=IHHII")
 HEADER_BYTES = _HEADER.size
+_ERRNO = struct.Struct("=i")
+NO_ANSWER = 71
+"""EPROTO: an ERROR message that does not say which."""
 _ADDRESS = struct.Struct("=BBBBI")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _ROUTES = {size: struct.Struct(f"=IHHIIBBBBBBBBIHH{size}sHHIHHI") for size in (4, 16)}
@@ -83,7 +86,9 @@ def kind_of(datagram: bytes) -> int:
 
 def errno_of(body: bytes) -> int:
     """What an ERROR message says: 0 = done, else the errno."""
-    number: int = struct.unpack_from("=i", body)[0]
+    if len(body) < _ERRNO.size:
+        return NO_ANSWER
+    number: int = _ERRNO.unpack_from(body)[0]
     return -number
 
 
@@ -151,6 +156,8 @@ def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
 
 def alias_in(body: bytes) -> Alias | None:
     """The address that a NEW_ADDRESS message speaks of."""
+    if len(body) < _ADDRESS.size:
+        return None
     family, mask, _, _, index = _ADDRESS.unpack_from(body)
     found = attributes(body, _ADDRESS.size)
     data = found.get(_LOCAL) or found.get(_LABELLED_ADDRESS, b"")
@@ -162,6 +169,8 @@ def alias_in(body: bytes) -> Alias | None:
 
 def neighbour_in(body: bytes, index: int) -> Neighbour | None:
     """The neighbour that a NEW_NEIGHBOUR message speaks of, if it is a known one on this link."""
+    if len(body) < _NEIGHBOUR.size:
+        return None
     _, link, state, _, _ = _NEIGHBOUR.unpack_from(body)
     if link != index or not state & _KNOWN:
         return None
@@ -181,6 +190,8 @@ class Host(NamedTuple):
 
 def host_in(body: bytes) -> Host | None:
     """The host that a NEW_NEIGHBOUR message speaks of."""
+    if len(body) < _NEIGHBOUR.size:
+        return None
     family, link, state, _, _ = _NEIGHBOUR.unpack_from(body)
     found = attributes(body, _NEIGHBOUR.size)
     data, mac = found.get(_NEIGHBOUR_ADDRESS, b""), found.get(_NEIGHBOUR_MAC, b"")

@@ -65,6 +65,8 @@ def request(question: Question, seq: int) -> bytes:
 
 def listeners_in(question: Question, body: bytes) -> Iterator[Listener]:
     """What the socket of an answer takes: two, where it takes both families."""
+    if len(body) < _ANSWER.size or body[0] not in _FAMILIES:
+        return
     family, _, port, _, source = _ANSWER.unpack_from(body)
     version = _FAMILIES[family]
     name = port_named(question.protocol, int.from_bytes(port, "big"))
@@ -93,7 +95,7 @@ def sources(addresses: Iterable[bytes]) -> frozenset[bytes]:
 
 def has_source(body: bytes, addresses: frozenset[bytes]) -> bool:
     """Whether the socket of an answer has one of these as its own address."""
-    return body[0] in _SOURCE and body[_SOURCE[body[0]]] in addresses
+    return bool(body) and body[0] in _SOURCE and body[_SOURCE[body[0]]] in addresses
 
 
 def destroy_request(protocol: int, body: bytes, seq: int) -> bytes:

@@ -108,22 +108,24 @@ def generation_request(seq: int) -> bytes:
 
 
 def generation_in(body: bytes) -> int:
-    """What the answer says."""
-    return int.from_bytes(dict(_attributes(body, _FAMILY.size))[_GENERATION], "big")
+    """What the answer says; 0, which no transaction has, where it says nothing."""
+    return int.from_bytes(dict(_attributes(body, _FAMILY.size)).get(_GENERATION, b""), "big")
 
 
 def rule_in(family: int, body: bytes) -> Rule:
-    """The rule that an answer speaks of."""
+    """The rule that an answer speaks of; what it does not say is empty, or 0: no rule of ours."""
     found = dict(_attributes(body, _FAMILY.size))
-    chain = found[_RULE_CHAIN].rstrip(b"\0").decode()
-    return Rule(family, chain, int.from_bytes(found[_RULE_HANDLE], "big"))
+    chain = found.get(_RULE_CHAIN, b"").rstrip(b"\0").decode(errors="replace")
+    return Rule(family, chain, int.from_bytes(found.get(_RULE_HANDLE, b""), "big"))
 
 
 def keys_in(body: bytes) -> Iterator[bytes]:
     """The elements that an answer lists."""
     listed = dict(_attributes(body, _FAMILY.size)).get(_ELEMENTS, b"")
     for _, item in _attributes(listed):
-        yield dict(_attributes(dict(_attributes(item))[_KEY]))[_VALUE]
+        key = dict(_attributes(dict(_attributes(item)).get(_KEY, b""))).get(_VALUE)
+        if key is not None:
+            yield key
 
 
 def address_of(key: bytes) -> str:

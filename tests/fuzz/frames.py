@@ -1,0 +1,46 @@
+"""Frames of the segment: ARP and neighbour discovery, as any host there may send them."""
+
+import time
+
+from duravip_agent.core.claims import Claim, Conflicts, Sieve
+from duravip_agent.core.filters import said_in
+from duravip_agent.core.frames import frame_of
+from duravip_agent.core.grant import Placement
+from duravip_agent.core.pacing import Call
+from duravip_agent.core.probing import Asking, Question, probe_of
+from duravip_api.addresses import parsed
+from fuzz.registry import Target, target
+
+MAC = bytes.fromhex("020000000001")
+HELD = ("10.1.1.1", "fd00::1")
+
+
+def _examples() -> tuple[bytes, ...]:
+    where = Placement("eth1", 32)
+    calls = [Call(where, address, is_reply=reply) for address in HELD for reply in (False, True)]
+    return (
+        *(frame_of(call, MAC) for call in calls),
+        *(probe_of(address, MAC) for address in HELD),
+    )
+
+
+@target("frames")
+def frames() -> Target:
+    """What a raw socket hands to the watch and to a question that is open."""
+    sieve, conflicts = Sieve(), Conflicts()
+    asking = Asking(Question(HELD), 0.0)
+
+    def check(data: bytes) -> str:
+        address, mac = said_in(data)
+        is_whole = str(parsed(address)) == address
+        assert is_whole
+        asking.heard(address, mac)
+        asking.findings(0.0)
+        if address not in HELD:
+            return "of another address"
+        claim = Claim(address, "eth1", mac, time.monotonic())
+        if sieve.lets_through(claim):
+            conflicts.claimed([claim], is_in_contact=True)
+        return f"of ours, MAC of {len(mac)}"
+
+    return Target(check, _examples())
