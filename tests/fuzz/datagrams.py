@@ -170,7 +170,7 @@ class Agent:
         keys = {} if is_old else {target: REPLICA.public_key}
         replicas.update([(target, (socket.AF_INET, where))], keys, 0.0)
         self._heart = Heart(("n1", "b1"), replicas, self._lifeline, looks, self._metrics)
-        self._heart.pulse = Pulse((target,), keys, 5, 3, 3, "d")
+        self._heart.pulse = Pulse((target,), keys, 5, 3, 3, 5, "d")
         self._heart._hooks = Hooks(lambda: None, lambda: None)  # noqa: SLF001
         self._heart._sent = dict.fromkeys(range(1, 60), 0.0)  # noqa: SLF001
         [self._replica] = replicas.all()
