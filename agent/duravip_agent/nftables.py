@@ -6,12 +6,13 @@ process has to start, and thousands take a third of the time that a library need
 
 import contextlib
 import errno
+import os
 import socket
 from collections.abc import Iterable, Sequence
 
 from duravip_agent.core import messages, transactions
 from duravip_agent.core.ruleset import TABLE
-from duravip_agent.core.transactions import FENCE, INET, NETDEV, Request, Rule
+from duravip_agent.core.transactions import FENCE, INET, NETDEV, Element, Piece, Request
 
 DUMP_TRIES = 5
 
@@ -33,17 +34,17 @@ class Nftables:
 
     def __init__(self) -> None:
         self._seq = 0
-        self._sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
-        for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
-            with contextlib.suppress(OSError):
-                self._sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-        self._sock.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
-        self._sock.settimeout(0.0)
-        self._sock.bind((0, 0))
+        self._sock = _opened()
 
     def close(self) -> None:
         """End it; the tables stay."""
         self._sock.close()
+
+    def renew(self) -> None:
+        """Begin with an empty socket: what is still in the old one answers nobody."""
+        sock = _opened()
+        self._sock.close()
+        self._sock = sock
 
     def commit(self, requests: Iterable[Request]) -> None:
         """Make all these changes, or none and raise OSError; they are in force on return."""
@@ -77,13 +78,34 @@ class Nftables:
         bodies = self._listed(transactions.GET_ELEMENTS, (family, table), name)
         return [key for body in bodies for key in transactions.keys_in(body)]
 
-    def rules(self, tables: Sequence[tuple[int, str]] = FENCE) -> frozenset[Rule]:
-        """The rules of these tables; nothing when there is no table."""
-        return frozenset(
-            transactions.rule_in(where[0], body)
+    def found(self, family: int, name: str, keys: Iterable[bytes]) -> list[Element] | None:
+        """These elements of a set; None when it does not have all of them, or is not there."""
+        self._seq += 1
+        self._sock.send(transactions.question(family, name, keys, self._seq))
+        elements: list[Element] = []
+        while True:
+            for message in messages.split(self._sock.recv(_DATAGRAM)):
+                if message.seq != self._seq:
+                    continue
+                if message.kind != messages.ERROR:
+                    elements += transactions.elements_in(message.body)
+                elif number := messages.errno_of(message.body):
+                    if number != errno.ENOENT:
+                        raise OSError(number, os.strerror(number))
+                    return None
+                else:
+                    return elements
+
+    def pieces(self, tables: Sequence[tuple[int, str]] = FENCE) -> frozenset[Piece]:
+        """What these tables consist of; nothing when there is no table."""
+        kinds = (transactions.GET_TABLES, transactions.GET_CHAINS, transactions.GET_RULES)
+        found = (
+            transactions.piece_in(kind, where, body)
             for where in tables
-            for body in self._listed(transactions.GET_RULES, where)
+            for kind in kinds
+            for body in self._listed(kind, where)
         )
+        return frozenset(piece for piece in found if piece)
 
     def _check(self, first: int) -> None:
         """Read the answers; raises OSError when the transaction was not made."""
@@ -123,3 +145,14 @@ class Nftables:
                 if message.kind in {messages.DONE, messages.ERROR}:
                     return bodies, is_whole
                 bodies.append(message.body)
+
+
+def _opened() -> socket.socket:
+    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
+    for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
+        with contextlib.suppress(OSError):
+            sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+    sock.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+    sock.settimeout(0.0)
+    sock.bind((0, 0))
+    return sock

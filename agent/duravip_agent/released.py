@@ -12,7 +12,7 @@ from duravip_agent.connections import Connections
 from duravip_agent.core import released as rules
 from duravip_agent.core import transactions
 from duravip_agent.core.ruleset import may_name
-from duravip_agent.core.transactions import INET, Request, Rule
+from duravip_agent.core.transactions import INET, Piece, Request
 from duravip_agent.fence import FenceError, run_nft
 from duravip_agent.nftables import Nftables
 
@@ -39,7 +39,7 @@ class Released:
         self._until: dict[str, float] = {}
         """Of each address when it may be forgotten, by time.monotonic."""
         self._cards: frozenset[str] = frozenset()
-        self._rules: frozenset[Rule] | None = None
+        self._rules: frozenset[Piece] | None = None
         self._generation = 0
         self._problem = ""
         self._look_at = 0.0
@@ -118,7 +118,7 @@ class Released:
         if self._rules is None or generation == self._generation:
             return self._rules is not None
         self._generation = generation
-        return nft.rules(_WHERE) == self._rules and self._until.keys() <= self._listed(nft)
+        return nft.pieces(_WHERE) == self._rules and self._until.keys() <= self._listed(nft)
 
     @staticmethod
     def _listed(nft: Nftables) -> frozenset[str]:
@@ -144,7 +144,7 @@ class Released:
         cards = [name for name in self._cards if may_name(name)]
         try:
             run_nft(rules.table(self._until, cards))
-            self._rules = self._nft.rules(_WHERE)
+            self._rules = self._nft.pieces(_WHERE)
         except (FenceError, OSError) as error:
             self._trouble(str(error))
             return

@@ -1,7 +1,8 @@
 """No fence: for nodes that cannot have one, where the administrator accepts what that means."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 log = logging.getLogger(__name__)
 
@@ -13,7 +14,9 @@ class Unfenced:
     must fall silent has to be deleted.
     """
 
-    is_fenced = False
+    is_fenced = is_fought = False
+    problem = ""
+    unguarded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self) -> None:
         self.vips: frozenset[str] = frozenset()

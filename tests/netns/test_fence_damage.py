@@ -1,13 +1,18 @@
 """The fence when others change its tables, or cards come and go."""
 
+import os
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from netns.fenced import CLIENT, VIP
+from duravip_agent.fence import CHECKED, FenceError
+from netns.fenced import CLIENT, VIP, VIP6
 from netns.fenced_asking import ARP, Ear, connects
 from netns.fenced_node import DEAD_MAN, FencedNode, fenced_node
 
+NFT = shutil.which("nft") or "/usr/sbin/nft"
 FOREIGN = "add table ip others; add chain ip others c { type filter hook input priority 0; }"
 
 
@@ -26,10 +31,24 @@ def node() -> Iterator[FencedNode]:
         "flush table inet duravip",
         "flush chain netdev duravip guarded_eth1",
         "flush chain inet duravip to4",
+        "flush set inet duravip held4",
+        "flush set netdev duravip held4",
+        "flush set inet duravip vips4",
+        "flush set netdev duravip vips4",
+        "flush set inet duravip held6",
+        "flush set netdev duravip vips6",
+        f"delete element inet duravip held4 {{ {VIP} }}",
+        f"delete element netdev duravip held4 {{ {VIP} }}",
+        f"delete element inet duravip vips6 {{ {VIP6} }}",
+        "delete chain netdev duravip guarded_eth1",
+        "add table inet duravip { flags dormant; }",
+        "add table netdev duravip { flags dormant; }",
+        "add chain inet duravip outgoing { policy drop; }",
     ],
 )
 def test_damage_is_noticed_and_mended(node: FencedNode, damage: str) -> None:
     assert not node.fence.mend(), "nothing was damaged"
+    node.fence.take([VIP6])
     node.nft(damage)
     assert not node.fence.is_intact()
     assert node.fence.mend()
@@ -85,4 +104,149 @@ def test_a_card_that_comes_later_is_guarded_from_then_on(node: FencedNode) -> No
     node.fence.guard(["eth1"])
     assert not node.answers()
     node.dead_man.refresh()
+    assert node.answers()
+
+
+def test_an_address_that_somebody_lets_speak_again_is_damage(node: FencedNode) -> None:
+    node.fence.release([VIP])
+    node.fence.mend()
+    for family in ("inet", "netdev"):
+        node.nft(f"add element {family} duravip held4 {{ {VIP} }}")
+        assert node.fence.mend()
+        node.dead_man.refresh()
+        assert not node.answers()
+
+
+def test_one_address_of_thousands_that_is_taken_out_is_missed_after_a_while(
+    node: FencedNode,
+) -> None:
+    many = [f"10.1.{64 + i // 256}.{i % 256}" for i in range(1000)]
+    node.fence.take(many)
+    node.fence.mend()
+    node.nft(f"delete element inet duravip held4 {{ {many[777]} }}")
+    looks = 1 + len(many) // CHECKED
+    assert sum(node.fence.mend() for _ in range(looks + 1)) == 1
+
+
+def test_a_dead_man_that_somebody_has_fixed_is_damage(node: FencedNode) -> None:
+    for family in ("inet", "netdev"):
+        node.nft(f"flush set {family} duravip alive; add element {family} duravip alive {{ 0 }}")
+        node.fence.is_alive()
+        assert node.fence.mend()
+        assert not node.answers()
+        node.dead_man.refresh()
+        assert node.answers()
+
+
+NAMES = [
+    "tap*0",
+    "br*",
+    "*",
+    'a"b',
+    "a\\b",
+    "a;b",
+    "a{b",
+    "#1",
+    "ü",
+    "\x01z",
+    os.fsdecode(b"b\xff"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES, ids=ascii)
+def test_a_card_may_be_called_whatever_the_kernel_allows(node: FencedNode, name: str) -> None:
+    node.world.node.run("ip", "link", "set", "eth1", "down")
+    node.world.node.run("ip", "link", "set", "eth1", "name", name)
+    node.world.node.run("ip", "link", "set", name, "up")
+    node.fence.guard(["eth1", name])
+    assert not node.fence.unguarded
+    assert answers_when_refreshed(node)
+    node.dead_man.mute()
+    assert not node.answers()
+    node.fence.build([name], DEAD_MAN)
+    assert not node.fence.unguarded
+    node.fence.take([VIP])
+    assert not node.answers()
+    assert answers_when_refreshed(node)
+
+
+def answers_when_refreshed(node: FencedNode) -> bool:
+    """Whether it does within a few seconds: a card that was just set up may need a moment."""
+    for _ in range(100):
+        node.dead_man.refresh()
+        if node.answers():
+            return True
+    return False
+
+
+def test_cards_that_change_their_names_are_guarded_under_the_new_ones(node: FencedNode) -> None:
+    node.world.node.ip(
+        "link add eth2 type bridge",
+        "link set eth1 down",
+        "link set eth1 name eth3",
+        "link set eth2 name eth1",
+        "link set eth3 up",
+    )
+    node.fence.guard(["eth1", "eth3"])
+    assert answers_when_refreshed(node)
+    node.dead_man.mute()
+    assert not node.answers()
+
+
+def test_a_chain_that_went_with_its_card_is_no_damage(node: FencedNode) -> None:
+    node.world.node.ip("link add eth2 type bridge")
+    node.fence.guard(["eth1", "eth2"])
+    node.world.node.ip("link del eth2")
+    node.nft("delete chain netdev duravip guarded_eth2")  # as kernels before 6.17 do
+    assert not node.fence.mend()
+    assert node.answers()
+    node.world.node.ip("link add eth2 type bridge")
+    node.fence.guard(["eth2"])
+    assert "guarded_eth2" in node.world.node.run("nft", "list", "table", "netdev", "duravip")
+
+
+def test_a_card_that_nft_does_not_take_costs_itself_only(
+    node: FencedNode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    program = tmp_path / "nft"
+    program.write_text(
+        "#!/bin/sh\ntext=$(cat)\n"
+        "case $text in *eth2*) echo 'Error: no such card' >&2; exit 1;; esac\n"
+        f'echo "$text" | {NFT} -f -\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    node.world.node.ip("link add eth2 type bridge")
+    node.fence.build(["eth1", "eth2"], DEAD_MAN)
+    assert set(node.fence.unguarded) == {"eth2"}
+    node.fence.take([VIP])
+    node.dead_man.refresh()
+    assert node.answers()
+    node.dead_man.mute()
+    assert not node.answers()
+    node.world.node.ip("link del eth2")
+    node.fence.guard([])
+    assert not node.fence.unguarded
+
+
+def test_what_cannot_be_mended_holds_nothing_until_it_can(
+    node: FencedNode, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setenv("PATH", str(tmp_path))
+        node.world.node.run(NFT, "flush", "ruleset")
+        with pytest.raises(FenceError):
+            node.fence.mend()
+        assert not node.fence.is_fenced
+        assert not node.fence.held
+        assert "nft" in node.fence.problem
+        node.fence.release([VIP])
+        with pytest.raises(FenceError):
+            node.fence.take([VIP])
+    while not node.fence.mend():
+        assert node.fence.problem
+    assert node.fence.is_fenced
+    node.dead_man.refresh()
+    assert not node.answers()
+    node.fence.take([VIP])
     assert node.answers()

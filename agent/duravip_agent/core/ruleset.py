@@ -107,10 +107,13 @@ table inet $table {
 
 _CARD = Template("""\
 add chain netdev $table $chain { type filter hook egress device "$device" priority 0; policy accept; }
+""")  # noqa: E501 - the same
+
+_CARD_RULES = Template("""\
 flush chain netdev $table $chain
 add rule netdev $table $chain arp saddr ip @vips4 jump arp_from
 add rule netdev $table $chain icmpv6 type nd-neighbor-advert ip6 saddr @vips6 jump nd_from
-""")  # noqa: E501 - the same
+""")
 
 
 def tables(interfaces: Iterable[str], vips: Collection[str], dead_man: float) -> str:
@@ -132,13 +135,21 @@ def tables(interfaces: Iterable[str], vips: Collection[str], dead_man: float) ->
 def cards(interfaces: Iterable[str]) -> str:
     """Guard what leaves by these interfaces, of which some may be guarded already."""
     return "".join(
-        _CARD.substitute(table=TABLE, chain=chain_of(device), device=device)
+        _CARD.substitute(table=TABLE, chain=chain_of(device), device=device) + card_rules(device)
         for device in sorted(interfaces)
     )
 
 
+def card_rules(interface: str) -> str:
+    """What stands in an interface's chain, which has been made already."""
+    return _CARD_RULES.substitute(table=TABLE, chain=chain_of(interface))
+
+
 def may_name(interface: str) -> bool:
-    """Whether an interface's name can be written down here: some characters mean something."""
+    """Whether an interface's name can be written down here: some characters mean something.
+
+    A chain for any other one is made without nft (`transactions.guard`).
+    """
     return bool(interface) and interface.isprintable() and not set(interface) & set('"*\\')
 
 
@@ -146,6 +157,11 @@ def chain_of(interface: str) -> str:
     """The name of an interface's chain, in which nft allows letters, digits and few others."""
     letters = (c if c.isascii() and c.isalnum() else f"_{ord(c):x}_" for c in interface)
     return _GUARDED + "".join(letters)
+
+
+def is_card(chain: str) -> bool:
+    """Whether this is the name of an interface's chain."""
+    return chain.startswith(_GUARDED)
 
 
 def _elements(addresses: Collection[str], family: int) -> str:

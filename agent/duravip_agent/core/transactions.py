@@ -20,13 +20,17 @@ FENCE = ((NETDEV, TABLE), (INET, TABLE))
 VIPS, HELD, ALIVE = "vips", "held", "alive"
 """The sets; `vips` and `held` are one for IPv4 and one for IPv6, in both tables."""
 
+ALWAYS_THERE = bytes(4)
+"""What is in `alive` while the dead-man is refreshed."""
+
 CHUNK = 900
 """Elements in one message: the length of a nested attribute has 16 bits."""
 
-GET_RULES, GET_ELEMENTS = 0x0A07, 0x0A0D
+GET_TABLES, GET_CHAINS, GET_RULES, GET_ELEMENTS = 0x0A01, 0x0A04, 0x0A07, 0x0A0D
 """What can be listed."""
 
 _NEW_TABLE, _DEL_TABLE = 0x0A00, 0x0A02
+_NEW_CHAIN = 0x0A03
 _NEW_ELEMENTS, _DEL_ELEMENTS = 0x0A0C, 0x0A0E
 _GET_GENERATION = 0x0A10
 _BEGIN, _END, _SUBSYSTEM = 0x10, 0x11, 10
@@ -34,7 +38,11 @@ _REQUEST, _ACK, _DUMP, _CREATE = 0x1, 0x4, 0x300, 0x400
 _NESTED, _KIND_BITS = 0x8000, 0x3FFF
 
 _OF_TABLE, _GENERATION, _RULE_CHAIN, _RULE_HANDLE, _SET, _ELEMENTS = 1, 1, 2, 3, 2, 3
-_ITEM, _KEY, _VALUE = 1, 1, 1
+_ITEM, _KEY, _VALUE, _EXPIRATION = 1, 1, 1, 5
+_TABLE_FLAGS = 2
+_CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_TYPE, _CHAIN_FLAGS = 3, 4, 5, 7, 10
+_HOOK_NUMBER, _HOOK_PRIORITY, _HOOK_DEVICE = 1, 2, 3
+_EGRESS, _ACCEPT = 1, 1
 
 _HEADER = struct.Struct("=IHHII")
 _FAMILY = struct.Struct("!BBH")
@@ -68,6 +76,40 @@ class Rule(NamedTuple):
     handle: int
 
 
+class Chain(NamedTuple):
+    """A chain, and all that decides whether the kernel comes by and what becomes of the rest."""
+
+    family: int
+    chain: str
+    hook: bytes = b""
+    """As the kernel lists it; it names the card."""
+    policy: bytes = b""
+    flags: bytes = b""
+
+
+class Table(NamedTuple):
+    """A table; a flag can put it to sleep."""
+
+    family: int
+    flags: bytes
+
+    @property
+    def chain(self) -> str:
+        """No part of any."""
+        return ""
+
+
+Piece = Table | Chain | Rule
+"""What our tables consist of, but for the elements of sets."""
+
+
+class Element(NamedTuple):
+    """An element of a set."""
+
+    key: bytes
+    expires: bool
+
+
 def additions(name: str, addresses: Iterable[str]) -> Iterator[Request]:
     """Put addresses into `vips` or `held`; those that are in it stay."""
     return element_changes(name, addresses, is_new=True)
@@ -85,6 +127,20 @@ def disposal(tables: Sequence[tuple[int, str]] = FENCE) -> Iterator[Request]:
         yield Request(_DEL_TABLE, 0, _of(family, table))
 
 
+def guard(chain: str, device: bytes) -> Request:
+    """Make a card's chain, for names that nft's language cannot write down."""
+    hook = b"".join(
+        (
+            _attribute(_HOOK_NUMBER, struct.pack("!I", _EGRESS)),
+            _attribute(_HOOK_PRIORITY, struct.pack("!i", 0)),
+            _attribute(_HOOK_DEVICE, device + b"\0"),
+        )
+    )
+    body = _of(NETDEV, TABLE) + _text(_CHAIN_NAME, chain) + _attribute(_CHAIN_HOOK | _NESTED, hook)
+    body += _attribute(_CHAIN_POLICY, struct.pack("!I", _ACCEPT)) + _text(_CHAIN_TYPE, "filter")
+    return Request(_NEW_CHAIN, _CREATE, body)
+
+
 def transaction(requests: Sequence[Request], seq: int) -> bytes:
     """Bind requests together; `seq` is that of the begin, the last request is acknowledged."""
     frame = _FAMILY.pack(0, 0, _SUBSYSTEM)
@@ -97,9 +153,22 @@ def transaction(requests: Sequence[Request], seq: int) -> bytes:
 
 
 def listing(kind: int, where: tuple[int, str], seq: int, name: str = "") -> bytes:
-    """Ask for the rules of one of our tables, or for the elements of its set of this name."""
+    """Ask for the rules of one of our tables, or for the elements of its set of this name.
+
+    Of tables and chains the kernel lists those of the whole family.
+    """
     body = _of(*where) + (_text(_SET, name) if name else b"")
     return _message(Request(kind, _DUMP, body), seq)
+
+
+def question(family: int, name: str, keys: Iterable[bytes], seq: int) -> bytes:
+    """Ask whether all these are in a set: each is shown, or the kernel says ENOENT.
+
+    A listing would walk through the whole table of hashes, which takes a millisecond.
+    """
+    items = b"".join(map(_element, keys))
+    body = _of(family, TABLE) + _text(_SET, name) + _attribute(_ELEMENTS | _NESTED, items)
+    return _message(Request(GET_ELEMENTS, _ACK, body), seq)
 
 
 def generation_request(seq: int) -> bytes:
@@ -112,25 +181,56 @@ def generation_in(body: bytes) -> int:
     return int.from_bytes(dict(_attributes(body, _FAMILY.size)).get(_GENERATION, b""), "big")
 
 
-def rule_in(family: int, body: bytes) -> Rule:
-    """The rule that an answer speaks of; what it does not say is empty, or 0: no rule of ours."""
+def piece_in(kind: int, where: tuple[int, str], body: bytes) -> Piece | None:
+    """What an answer to such a listing speaks of; None: not of this table.
+
+    What it does not say is empty, or 0: no piece of ours is like that.
+    """
+    family, table = where
     found = dict(_attributes(body, _FAMILY.size))
-    chain = found.get(_RULE_CHAIN, b"").rstrip(b"\0").decode(errors="replace")
-    return Rule(family, chain, int.from_bytes(found.get(_RULE_HANDLE, b""), "big"))
+    if found.get(_OF_TABLE, b"").rstrip(b"\0") != table.encode():
+        return None
+    if kind == GET_TABLES:
+        return Table(family, found.get(_TABLE_FLAGS, b""))
+    if kind == GET_CHAINS:
+        name = _name(found.get(_CHAIN_NAME, b""))
+        rest = (found.get(which, b"") for which in (_CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_FLAGS))
+        return Chain(family, name, *rest)
+    handle = int.from_bytes(found.get(_RULE_HANDLE, b""), "big")
+    return Rule(family, _name(found.get(_RULE_CHAIN, b"")), handle)
 
 
-def keys_in(body: bytes) -> Iterator[bytes]:
+def _name(data: bytes) -> str:
+    return data.rstrip(b"\0").decode(errors="replace")
+
+
+def elements_in(body: bytes) -> Iterator[Element]:
     """The elements that an answer lists."""
     listed = dict(_attributes(body, _FAMILY.size)).get(_ELEMENTS, b"")
     for _, item in _attributes(listed):
-        key = dict(_attributes(dict(_attributes(item)).get(_KEY, b""))).get(_VALUE)
+        found = dict(_attributes(item))
+        key = dict(_attributes(found.get(_KEY, b""))).get(_VALUE)
         if key is not None:
-            yield key
+            yield Element(key, _EXPIRATION in found)
+
+
+def keys_in(body: bytes) -> Iterator[bytes]:
+    """Their keys."""
+    return (element.key for element in elements_in(body))
 
 
 def address_of(key: bytes) -> str:
     """The address that an element of `vips` or `held` stands for."""
     return text(_VERSION[len(key)], int.from_bytes(key, "big"))
+
+
+def keys_of(addresses: Iterable[str]) -> Iterator[tuple[int, list[bytes]]]:
+    """Addresses as the keys of elements, by IP version; what there are none of is left out."""
+    keys: dict[int, list[bytes]] = {4: [], 16: []}
+    for address in addresses:
+        key = packed(address)
+        keys[len(key)].append(key)
+    return ((_VERSION[size], found) for size, found in keys.items() if found)
 
 
 def element_changes(
@@ -142,16 +242,16 @@ def element_changes(
 ) -> Iterator[Request]:
     """Put addresses into the sets of this name in each of these tables, or take them out."""
     kind, flags = (_NEW_ELEMENTS, _CREATE) if is_new else (_DEL_ELEMENTS, 0)
-    keys: dict[int, list[bytes]] = {4: [], 16: []}
-    for address in addresses:
-        key = packed(address)
-        keys[len(key)].append(_ELEMENT_HEAD[len(key)] + key)
-    for size, elements in keys.items():
-        version, rest = _VERSION[size], iter(elements)
+    for version, keys in keys_of(addresses):
+        rest = map(_element, keys)
         while chunk := b"".join(islice(rest, CHUNK)):
             tail = _text(_SET, f"{name}{version}") + _attribute(_ELEMENTS | _NESTED, chunk)
             for family, table in tables:
                 yield Request(kind, flags, _of(family, table) + tail)
+
+
+def _element(key: bytes) -> bytes:
+    return _ELEMENT_HEAD[len(key)] + key
 
 
 def _of(family: int, table: str) -> bytes:
