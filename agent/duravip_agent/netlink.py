@@ -13,16 +13,16 @@ import os
 import socket
 import struct
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from duravip_agent.core import messages
-from duravip_agent.core.messages import Change, Host, RouteChange
+from duravip_agent.core import links, messages
+from duravip_agent.core.messages import Broadcast, Change, Host, RouteChange
 from duravip_agent.core.observed import Alias, Link, Observed
 from duravip_agent.core.pacing import Neighbour
 from duravip_agent.packed import Packed, opened
@@ -30,15 +30,18 @@ from duravip_api import MARK
 
 log = logging.getLogger(__name__)
 
-_IFF_UP, _IFF_LOOPBACK, _IFF_NOARP = 0x1, 0x8, 0x80
 _EVENTS = 0x1 | 0x10 | 0x100
 """The groups of link, IPv4 address and IPv6 address events."""
 
+_UNREADABLE = (ValueError, LookupError, TypeError, OverflowError, struct.error)
+"""What reading a message of an unexpected form raises."""
+
 _CONF = Path("/proc/sys/net/ipv4/conf")
+MAKES_NO_BROADCAST = 31
+"""IPv4 masks of so many bits or more have no broadcast address."""
+
 _MAIN_TABLE = 254
 _NTF_USE = 0x01
-_VRF = "vrf"
-"""Its ports keep their addresses; those of bridges, bonds and teams give them up."""
 _GONE = {errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO}
 _SIOCETHTOOL, _ETHTOOL_GSET = 0x8946, 0x1
 _UNKNOWN_SPEEDS = {0, 0xFFFFFFFF, 0xFFFF}
@@ -52,6 +55,8 @@ class Kernel:
         self._ip = IPRoute()
         self._ioctl = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._links: tuple[Link, ...] | None = None
+        self._unread: tuple[str, ...] = ()
+        self._settings: dict[str, int] = {}
         self._with_own: set[int] = set()
         """The links on which the node has an IPv4 address of its own."""
 
@@ -62,15 +67,58 @@ class Kernel:
 
     def observed(self, *, with_links: bool) -> Observed:
         """What is there now; the links are read again only when that is asked for."""
+        aliases, strange = self._aliases()
         if with_links or self._links is None:
-            self._links = tuple(map(self._link, self._ip.get_links()))
-        bodies = self._packed.dump(messages.GET_ADDRESS)
-        found = (messages.alias_in(body) for body in bodies)
-        aliases = tuple(alias for alias in found if alias)
+            self._links, self._unread = self._read_links({alias.link for alias in aliases})
+        if with_links:  # one that was down has got its routes back
+            self._leave_no_broadcast(alias for alias in aliases if alias.is_marked)
         self._with_own = {
             alias.link for alias in aliases if not alias.is_marked and ":" not in alias.address
         }
-        return Observed(self._links, aliases)
+        return Observed(self._links, aliases, (*self._unread, *strange))
+
+    def has_other_settings(self) -> bool:
+        """Whether a card is set otherwise than at the last look: no event tells of that."""
+        return any(_arp_ignore(name) != value for name, value in self._settings.items())
+
+    def _leave_no_broadcast(self, aliases: Iterable[Alias]) -> None:
+        """Delete the routes that the kernel makes of masks that are not the full one."""
+        wide = [a for a in aliases if ":" not in a.address and a.mask < MAKES_NO_BROADCAST]
+        self._packed.change([Broadcast(alias) for alias in wide])
+
+    def _aliases(self) -> tuple[tuple[Alias, ...], tuple[str, ...]]:
+        """All addresses, and what could not be read."""
+        found: list[Alias] = []
+        unread: list[str] = []
+        for body in self._packed.dump(messages.GET_ADDRESS):
+            try:
+                alias = messages.alias_in(body)
+            except _UNREADABLE as error:
+                unread.append(f"an address: {error!r}")
+                continue
+            if alias:
+                found.append(alias)
+        return tuple(found), tuple(unread)
+
+    def _read_links(self, with_addresses: set[int]) -> tuple[tuple[Link, ...], tuple[str, ...]]:
+        """All links, and what could not be read: one that is strange costs itself only."""
+        found: list[tuple[Link, tuple[int, int]]] = []
+        unread: list[str] = []
+        for body in self._packed.dump(links.GET_LINK):
+            link = links.link_in(body)
+            if link is None:
+                unread.append(f"an interface: {body[:16].hex()}")
+                continue
+            link = replace(link, speed_mbps=self._speed(link.name))
+            found.append((link, links.relations_in(body)))
+        read = links.related(found)
+        self._settings = {
+            link.name: _arp_ignore(link.name)
+            for link in read
+            if not link.is_loopback and (link.kind != "veth" or link.index in with_addresses)
+        }
+        found_set = (replace(one, arp_ignore=self._settings.get(one.name, 0)) for one in read)
+        return tuple(found_set), tuple(unread)
 
     def add(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
         """Add addresses; gives back those that were refused, each with what the kernel said."""
@@ -80,10 +128,19 @@ class Kernel:
                 for alias in aliases
             ]
         )
+        self._leave_no_broadcast(alias for alias in aliases if alias not in refused)
         return {
             alias: f"cannot add the address: {os.strerror(number)}"
             for alias, number in refused.items()
         }
+
+    def mark_again(self, aliases: Sequence[Alias]) -> set[Alias]:
+        """Give these, which are there, our mark and flags; gives back those that were refused."""
+        changes = [
+            Change(alias, True, alias.link not in self._with_own, is_again=True)  # noqa: FBT003
+            for alias in aliases
+        ]
+        return set(self._packed.change(changes))
 
     def delete(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
         """Delete addresses; one that is gone already is no refusal.
@@ -109,11 +166,7 @@ class Kernel:
 
     def answers_for_routes(self, interface: str) -> bool:
         """Whether a route is enough for the kernel to answer ARP there."""
-        try:
-            told = [(_CONF / name / "arp_ignore").read_text() for name in ("all", interface)]
-        except OSError:
-            return False
-        return all(int(text) == 0 for text in told)
+        return _arp_ignore(interface) == 0
 
     def delete_all_routes(self) -> None:
         """Undo what an earlier agent has left of it."""
@@ -148,31 +201,10 @@ class Kernel:
         except NetlinkError as error:
             log.debug("cannot look up the neighbour %s: %s", address, error)
 
-    def _link(self, found: Any) -> Link:
-        info = found.get("IFLA_LINKINFO")
-        name = found.get("IFLA_IFNAME")
-
-        def detail(key: str) -> str:
-            return (info.get(key) if info else None) or ""
-
-        return Link(
-            index=found["index"],
-            name=name,
-            mac=found.get("IFLA_ADDRESS") or "",
-            mtu=found.get("IFLA_MTU") or 0,
-            is_up=bool(found["flags"] & _IFF_UP),
-            has_carrier=bool(found.get("IFLA_CARRIER")),
-            speed_mbps=self._speed(name),
-            kind=detail("IFLA_INFO_KIND"),
-            is_loopback=bool(found["flags"] & _IFF_LOOPBACK),
-            has_no_arp=bool(found["flags"] & _IFF_NOARP),
-            is_port=detail("IFLA_INFO_SLAVE_KIND") not in {"", _VRF},
-        )
-
     def _speed(self, name: str) -> int | None:
         """What ethtool says: /sys may show another namespace's devices."""
         command = array.array("B", struct.pack("=II36x", _ETHTOOL_GSET, 0))
-        request = struct.pack("@16sP16x", name.encode(), command.buffer_info()[0])
+        request = struct.pack("@16sP16x", os.fsencode(name), command.buffer_info()[0])
         try:
             fcntl.ioctl(self._ioctl, _SIOCETHTOOL, request)
         except OSError:
@@ -183,6 +215,15 @@ class Kernel:
         )
         speed: int = high << 16 | low
         return None if speed in _UNKNOWN_SPEEDS else speed
+
+
+def _arp_ignore(interface: str) -> int:
+    """The setting that is in force on an interface, as far as it can be read."""
+    found = 0
+    for name in ("all", interface):
+        with contextlib.suppress(OSError, ValueError):
+            found = max(found, int((_CONF / name / "arp_ignore").read_text()))
+    return found
 
 
 GATHERED_FOR = 0.01

@@ -4,8 +4,8 @@ import contextlib
 import socket
 from collections.abc import Sequence
 
-from duravip_agent.core import messages
-from duravip_agent.core.messages import Change, RouteChange
+from duravip_agent.core import links, messages
+from duravip_agent.core.messages import Broadcast, Change, RouteChange
 from duravip_agent.core.observed import Alias
 
 BATCH = 64
@@ -18,6 +18,9 @@ TIMEOUT = 5.0
 """The kernel answers at once; longer means that an answer was lost."""
 
 DUMP_TRIES = 5
+
+AnyChange = Change | RouteChange | Broadcast
+"""What can be changed; all of one call are of one kind."""
 
 _BUFFER = 8 << 20
 _DATAGRAM = 1 << 18
@@ -58,7 +61,7 @@ class Packed:
                 break
         return bodies
 
-    def change(self, changes: Sequence[Change] | Sequence[RouteChange]) -> dict[Alias, int]:
+    def change(self, changes: Sequence[AnyChange]) -> dict[Alias, int]:
         """Make changes; gives back those that were refused, each with its errno."""
         refused: dict[Alias, int] = {}
         batch = ROUTES if changes and isinstance(changes[0], RouteChange) else BATCH
@@ -66,7 +69,7 @@ class Packed:
             refused |= self._change_batch(changes[start : start + batch])
         return refused
 
-    def _change_batch(self, batch: Sequence[Change | RouteChange]) -> dict[Alias, int]:
+    def _change_batch(self, batch: Sequence[AnyChange]) -> dict[Alias, int]:
         first, last = self._seq + 1, self._seq + len(batch)
         self._seq = last
         datagram = b"".join(
@@ -86,7 +89,11 @@ class Packed:
 
     def _dump_once(self, kind: int) -> tuple[list[bytes], bool]:
         self._seq += 1
-        self._send(messages.dump_request(kind, self._seq))
+        self._send(
+            links.request(self._seq)
+            if kind == links.GET_LINK
+            else messages.dump_request(kind, self._seq)
+        )
         bodies: list[bytes] = []
         is_whole = True
         while True:
@@ -120,7 +127,9 @@ class Packed:
         self._sock = self._opened()
 
 
-def _request(change: Change | RouteChange, seq: int, *, wants_ack: bool) -> bytes:
+def _request(change: AnyChange, seq: int, *, wants_ack: bool) -> bytes:
     if isinstance(change, RouteChange):
         return messages.route_request(change, seq, wants_ack=wants_ack)
+    if isinstance(change, Broadcast):
+        return messages.broadcast_removal(change, seq, wants_ack=wants_ack)
     return messages.change_request(change, seq, wants_ack=wants_ack)

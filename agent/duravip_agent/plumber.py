@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from typing import TypeVar
 
+from duravip_agent.core.cards import Cards, usable
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.observed import Alias, Observed, addresses_of
 from duravip_agent.core.plan import Plan, planned
@@ -41,7 +42,10 @@ class Plumber:
         self.stopgaps = Stopgaps(kernel)
         self._expected: frozenset[str] = frozenset()
         """What was there after the last step: what is missing now was removed by others."""
+        self._ours: frozenset[Alias] = frozenset()
+        """What of ours was there after the last step, with its place."""
         self._placed: tuple[Observed, Mapping[str, Placement], frozenset[str]] | None = None
+        self._cards: tuple[Observed, Mapping[str, str], Cards] | None = None
         self._marked: tuple[Observed, frozenset[str]] | None = None
         self._found: dict[str, str] = {}
         """What has failed in this step so far."""
@@ -52,8 +56,40 @@ class Plumber:
         self.failures: dict[str, str] = {}
 
     def look(self, *, with_links: bool) -> None:
-        """Take a new picture of the kernel."""
-        self.observed = self._kernel.observed(with_links=with_links)
+        """Take a new picture of the kernel.
+
+        What was ours a moment ago, and is there without our mark, is ours still: somebody has
+        put it there once more, as `ip address replace` does.
+        """
+        found = self._kernel.observed(with_links=with_links)
+        robbed = [a for a in found.aliases if not a.is_marked and _marked(a) in self._ours]
+        self.observed = self._reclaimed(found, robbed) if robbed else found
+
+    def _reclaimed(self, found: Observed, robbed: Collection[Alias]) -> Observed:
+        """Mark these again, at most as often as what others delete is added again."""
+        now = time.monotonic()
+        held_back = self._retries.held_back(now)
+        due = [_marked(alias) for alias in robbed if alias.address not in held_back]
+        self._retries.tried((alias.address for alias in due), now)
+        refused = self._kernel.mark_again(due) if due else set()
+        if refused:
+            self._kernel.delete(list(refused))  # and added again, as it should be
+        self._metrics.repaired.inc(len(due))
+        self._log("marked again what something had put in its place:", due)
+        aliases = (_marked(alias) if alias in robbed else alias for alias in found.aliases)
+        return replace(found, aliases=tuple(alias for alias in aliases if alias not in refused))
+
+    def cards(self, unguarded: Mapping[str, str]) -> Cards:
+        """What the cards are good for."""
+        known = self._cards
+        if known is None or known[0] is not self.observed or known[1] != unguarded:
+            known = (self.observed, dict(unguarded), usable(self.observed, unguarded))
+            self._cards = known
+        return known[2]
+
+    def has_other_settings(self) -> bool:
+        """Whether a card is set otherwise than at the last look with links."""
+        return self._kernel.has_other_settings()
 
     def placed(self, wanted: Mapping[str, Placement]) -> frozenset[str]:
         """What is plumbed exactly where it is wanted."""
@@ -127,6 +163,7 @@ class Plumber:
         self._log("plumbed behind their routes:", self._behind)
         self._note(self._found)
         self._expected = addresses_of(self.observed.marked)
+        self._ours = frozenset(self.observed.marked)
 
     def withdraw(self, between: Callable[[], None] = lambda: None) -> None:
         """Delete everything of ours, and forget what was refused before.
@@ -190,6 +227,10 @@ def listed(addresses: Iterable[str]) -> str:
     return ", ".join(map(str, found[:SHOWN_RANGES])) + (
         f" and {more} more ranges" if more > 0 else ""
     )
+
+
+def _marked(alias: Alias) -> Alias:
+    return alias._replace(is_marked=True)
 
 
 def _placed(observed: Observed, wanted: Mapping[str, Placement]) -> frozenset[str]:

@@ -47,6 +47,16 @@ class Nic(Model):
     speed_mbps: Annotated[
         int | None, Field(description="Its speed in Mbit/s; absent: not known.")
     ] = None
+    unusable: Annotated[
+        Message | None,
+        Field(
+            description="Why no address can be answered for on it although it is up; absent: all "
+            "can."
+        ),
+    ] = None
+    unusable_ipv4: Annotated[
+        Message | None, Field(description="The same, of IPv4 addresses alone.")
+    ] = None
     addresses: Annotated[
         list[Annotated[str, Field(max_length=49)]],
         Field(

@@ -27,6 +27,12 @@ class TopologySpec(Model):
                 "|| self.cidrmask <= 32",
                 "cidrmask must be at most 32 for an IPv4 block",
             ),
+            (
+                "!has(self.cidrmask) || !isCIDR(self.cidr) "
+                "|| self.cidrmask >= cidr(self.cidr).prefixLength()",
+                "cidrmask must not be below the prefix length of cidr: the aliases would stand "
+                "for addresses outside the block",
+            ),
         )
     )
 

@@ -65,6 +65,16 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("Topology", {"cidr": "10.1.1.0/24", "interface": "e", "cidrmask": 33}, "at most 32"),
     (
         "Topology",
+        {"cidr": "10.1.8.0/24", "interface": "e", "cidrmask": 8},
+        "cidrmask must not be below the prefix length of cidr",
+    ),
+    (
+        "Topology",
+        {"cidr": "fd00:1::/64", "interface": "e", "cidrmask": 48},
+        "cidrmask must not be below the prefix length of cidr",
+    ),
+    (
+        "Topology",
         {"cidr": "10.1.1.0/24", "interface": "e", "fencing": "Soft"},
         "Unsupported value",
     ),

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from duravip_agent.core import conntrack, messages, sockets, transactions
+from duravip_agent.core import conntrack, links, messages, sockets, transactions
 from duravip_agent.core.messages import Change
 from duravip_agent.core.observed import Alias
 from fuzz.registry import Target, target
 
 ADDRESSES = frozenset({b"\x0a\x01\x01\x01", bytes(15) + b"\1"})
+WHERE = transactions.FENCE[0]
+PIECES = (transactions.GET_TABLES, transactions.GET_CHAINS, transactions.GET_RULES)
 PORTS = ("TCP/25", "UDP/53")
 
 
@@ -19,6 +21,7 @@ def _datagrams() -> tuple[bytes, ...]:
     return (
         *(messages.change_request(change, 1, wants_ack=True) for change in changes),
         messages.dump_request(messages.GET_ADDRESS, 1),
+        links.request(1),
         sockets.request(asked, 1) + bytes(72),
         conntrack.dump_request(2, 1) + bytes(64),
         transactions.transaction(list(transactions.additions("vips", ("10.1.1.1", "fd00::1"))), 1),
@@ -39,7 +42,9 @@ def _readers() -> dict[str, Callable[[bytes], Any]]:
         "concerns": lambda body: conntrack.concerns(body, ADDRESSES),
         "delete": lambda body: conntrack.delete_request(body, 1),
         "generation": transactions.generation_in,
-        "rule": lambda body: transactions.rule_in(1, body),
+        "pieces": lambda body: [transactions.piece_in(kind, WHERE, body) for kind in PIECES],
+        "link": links.link_in,
+        "relations": links.relations_in,
         "elements": lambda body: list(transactions.keys_in(body)),
     }
 

@@ -22,7 +22,7 @@ LOCAL_TABLE, ROUTE_METRIC = 255, 1024
 """Of a route that stands in for an alias; the kernel's own routes have the metric 0."""
 
 _REQUEST, _ACK, _INTERRUPTED, _DUMP = 0x1, 0x4, 0x10, 0x300
-_CREATE_NEW = 0x600
+_CREATE_NEW, _REPLACE = 0x600, 0x500
 _HEADER = struct.Struct("=IHHII")
 HEADER_BYTES = _HEADER.size
 _ERRNO = struct.Struct("=i")
@@ -32,6 +32,7 @@ _ADDRESS = struct.Struct("=BBBBI")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _ROUTES = {size: struct.Struct(f"=IHHIIBBBBBBBBIHH{size}sHHIHHI") for size in (4, 16)}
 """By the bytes of an address: the whole message."""
+_ROUTE = struct.Struct("=BBBBBBBBI")
 _ATTRIBUTE = struct.Struct("=HH")
 _AF = {4: 2, 6: 10}
 _VERSION = {family: version for version, family in _AF.items()}
@@ -40,12 +41,12 @@ _FAMILY_OF = {size: family for family, size in _SIZE.items()}
 
 _LOCAL, _LABELLED_ADDRESS, _FLAGS, _CACHE_INFO, _PROTOCOL = 2, 1, 8, 6, 11
 _NO_DAD, _NO_PREFIX_ROUTE = 0x02, 0x200
-_SCOPE_GLOBAL, _SCOPE_HOST = 0, 254
+_SCOPE_GLOBAL, _SCOPE_HOST, _SCOPE_ANY = 0, 254, 255
 _DEPRECATED_FOR_EVER = struct.pack("=IIII", 0, 0xFFFFFFFF, 0, 0)
 """preferred_lft 0: never chosen as the source of the node's own connections."""
 
-_TO, _OUT_BY, _METRIC = 1, 4, 6
-_ROUTE_LOCAL = 2
+_TO, _OUT_BY, _METRIC, _SOURCE = 1, 4, 6, 7
+_ROUTE_LOCAL, _ROUTE_BROADCAST = 2, 3
 
 _NEIGHBOUR_ADDRESS, _NEIGHBOUR_MAC = 1, 2
 _KNOWN = 0x02 | 0x04 | 0x08 | 0x10 | 0x80
@@ -94,7 +95,11 @@ def errno_of(body: bytes) -> int:
 
 def dump_request(kind: int, seq: int) -> bytes:
     """Ask for all addresses or neighbours of both families."""
-    body = bytes(_ADDRESS.size if kind == GET_ADDRESS else _NEIGHBOUR.size)
+    return dump_header(kind, seq, bytes(_ADDRESS.size if kind == GET_ADDRESS else _NEIGHBOUR.size))
+
+
+def dump_header(kind: int, seq: int, body: bytes) -> bytes:
+    """Ask for all objects of a kind, in these words."""
     return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _DUMP, seq, 0) + body
 
 
@@ -107,6 +112,8 @@ class Change(NamedTuple):
     """Scope host: never chosen as the source of the node's own connections, and listed first.
     For IPv4 only, and where the node has no address of its own on the link: there the kernel
     would choose it. Elsewhere the node's own address stays the first and is chosen."""
+    is_again: bool = False
+    """It is there already, and gets back the mark and the flags that it should have."""
 
 
 class RouteChange(NamedTuple):
@@ -133,23 +140,49 @@ def route_request(change: RouteChange, seq: int, *, wants_ack: bool) -> bytes:
     )
 
 
+class Broadcast(NamedTuple):
+    """The route to the broadcast address of an alias' network: the kernel makes it by itself."""
+
+    alias: Alias
+
+
+def broadcast_removal(route: Broadcast, seq: int, *, wants_ack: bool) -> bytes:
+    """Delete that route: under the alias' mask it is somebody else's address.
+
+    It is named with the alias as its source, so that the node's own one is never meant.
+    """
+    data = packed(route.alias.address)
+    host_bits = (1 << (8 * len(data) - route.alias.mask)) - 1
+    last = (int.from_bytes(data, "big") | host_bits).to_bytes(len(data), "big")
+    body = _ROUTE.pack(
+        _AF[4], 8 * len(data), 0, 0, LOCAL_TABLE, 0, _SCOPE_ANY, _ROUTE_BROADCAST, 0
+    )
+    body += _attribute(_TO, last) + _attribute(_OUT_BY, struct.pack("=I", route.alias.link))
+    body += _attribute(_SOURCE, data)
+    flags = _REQUEST | (_ACK if wants_ack else 0)
+    return _HEADER.pack(_HEADER.size + len(body), DEL_ROUTE, flags, seq, 0) + body
+
+
 def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
     """Add or delete an address. Without `wants_ack` only a refusal is answered."""
-    alias, is_new, is_hidden = change
+    alias, is_new, is_hidden, is_again = change
     data = packed(alias.address)
     family = _FAMILY_OF[len(data)]
-    is_host = alias.mask == 8 * len(data)
     is_v4 = family == _AF[4]
     scope = _SCOPE_HOST if is_hidden and is_v4 else _SCOPE_GLOBAL
     body = _ADDRESS.pack(family, alias.mask, 0, scope, alias.link)
     body += _attribute(_LOCAL, data) + _attribute(_LABELLED_ADDRESS, data)
     if is_new:
-        flags = (_NO_PREFIX_ROUTE if is_host else 0) | (0 if is_v4 else _NO_DAD)
+        flags = _NO_PREFIX_ROUTE | (0 if is_v4 else _NO_DAD)
         body += _attribute(_FLAGS, struct.pack("=I", flags))
         body += _attribute(_PROTOCOL, bytes((MARK,)))
         if not is_v4:
             body += _attribute(_CACHE_INFO, _DEPRECATED_FOR_EVER)
-    flags = _REQUEST | (_ACK if wants_ack else 0) | (_CREATE_NEW if is_new else 0)
+    flags = (
+        _REQUEST
+        | (_ACK if wants_ack else 0)
+        | (_REPLACE if is_again else _CREATE_NEW if is_new else 0)
+    )
     kind = NEW_ADDRESS if is_new else DEL_ADDRESS
     return _HEADER.pack(_HEADER.size + len(body), kind, flags, seq, 0) + body
 

@@ -33,7 +33,13 @@ class Link:
     is_loopback: bool = False
     is_port: bool = False
     """Whether it belongs to a bridge, a bond or the like, which then carries the addresses."""
+    master: str = ""
+    """The name of that, if it is known."""
     has_no_arp: bool = False
+    state: int = 0
+    """Its operational state (RFC 2863) as the kernel numbers it; 0: not known."""
+    arp_ignore: int = 0
+    """The setting that is in force: the higher one of its own and the general one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,8 @@ class Observed:
 
     links: tuple[Link, ...] = ()
     aliases: tuple[Alias, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Links and addresses that are left out, since they could not be understood."""
 
     def link_named(self, name: str) -> Link | None:
         """The link of this name."""

@@ -4,11 +4,14 @@ P1  An address with our mark that is not granted exactly there is deleted.
 P2  An address without our mark is never touched. Where it is granted, that is a failure.
 P3  A granted address is added where it is missing, unless its interface is missing or down, or
     the last tries failed and the next one is not due yet.
+P4  Where the interface cannot answer for an address (`core/cards`) it is not added, and that is a
+    failure; one that is there stays there, mute.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from duravip_agent.core.cards import NO_FAULT, faults
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.observed import Alias, Link, Observed
 
@@ -31,10 +34,13 @@ def planned(
     """
     links = {link.name: link for link in observed.links}
     there, delete = _sorted_out(wanted, observed)
-    foreign = _foreign(observed)
+    foreign, faulty = _foreign(observed), faults(observed)
     add: list[Alias] = []
     failures: dict[str, str] = {}
     for address, place in wanted.items():
+        if faulty and (why := faulty.get(place.interface, NO_FAULT).of(address)):
+            failures[address] = f"the interface {place.interface} does not answer for it: {why}"
+            continue
         if address in there:
             continue
         link = links.get(place.interface)

@@ -4,11 +4,13 @@
 another one: it names the generation that was acted on, and is null before that.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
+from duravip_agent.core.cards import NO_FAULT, Fault, by_link, cards, faults
 from duravip_agent.core.claims import Conflict
 from duravip_agent.core.observed import Link, Observed
 from duravip_agent.core.own_addresses import is_own, listing, rest
@@ -91,6 +93,8 @@ class Report:
     """What may be heard."""
     contested: Mapping[str, str] = field(default_factory=dict)
     """Granted addresses that another host answers for, and its MAC."""
+    unguarded: Mapping[str, str] = field(default_factory=dict)
+    """Interfaces that the fence cannot guard, each with the reason."""
     strict: tuple[str, ...] = ()
     """The interfaces that are muted when contact is lost."""
     notes: tuple[Readiness, ...] = ()
@@ -105,10 +109,10 @@ def status_of(report: Report) -> dict[str, Any]:
     """The status as a merge patch: every field but an unknown epoch is in it."""
     ready = report.readiness
     served = sorted(report.served, key=numbered)
-    shown = nics(report.observed, report.granted_on)
+    shown = nics(report.observed, report.granted_on, report.unguarded)
     listed = (a.partition("/")[0] for nic in shown for a in nic.addresses)
     left = rest(own_addresses(report.observed), listed)
-    matter = _that_matter(report.observed, report.granted_on)
+    matter = cards(report.observed, report.granted_on)
     status = NodePlumbingStatus(
         observed_generation=report.generation,
         epoch=report.epoch,
@@ -155,47 +159,41 @@ def _failures(
     ]
 
 
-def nics(observed: Observed, granted_on: Iterable[str] = ()) -> list[Nic]:
-    """The interfaces that can matter to an operator.
+def nics(
+    observed: Observed,
+    granted_on: Iterable[str] = (),
+    unguarded: Mapping[str, str] = MappingProxyType({}),
+) -> list[Nic]:
+    """The interfaces that can matter to an operator; one that cannot be told of is left out.
 
-    Left out are loopback, ports of bridges and bonds, and the ends of pods' virtual cables: veth
-    devices with no address of their own but single-host ones. They come and go with every pod.
     Of too many, those on which something is granted and those with addresses are shown.
     """
-    own, wanted = _own(observed), set(granted_on)
-    found = _that_matter(observed, wanted)
+    own, faulty, wanted = by_link(observed), faults(observed, unguarded), set(granted_on)
+    found = cards(observed, wanted)
     by_weight = sorted(found, key=lambda li: (li.name not in wanted, li.index not in own))
     shown = set(by_weight[:MOST_NICS])
-    return [_nic(link, own.get(link.index, [])) for link in found if link in shown]
+    told: list[Nic] = []
+    for link in found:
+        if link in shown:
+            with suppress(ValueError):
+                fault = faulty.get(link.name, NO_FAULT)
+                told.append(_nic(link, own.get(link.index, []), fault))
+    return told
 
 
-def _that_matter(observed: Observed, wanted: Collection[str]) -> list[Link]:
-    own = _own(observed)
-    return [
-        link
-        for link in observed.links
-        if link.name in wanted or _matters(link, own.get(link.index, []))
+def unread(observed: Observed, granted_on: Iterable[str] = ()) -> str:
+    """What of the kernel's links and addresses is left out, in a sentence; empty: nothing."""
+    strange = [
+        f"the interface {link.name!a}, whose name is no text"
+        for link in cards(observed, granted_on)
+        if not _is_text(link.name)
     ]
+    return "; ".join([*strange, *observed.unread])
 
 
-def _own(observed: Observed) -> dict[int, list[str]]:
-    """By the number of the link."""
-    own: dict[int, list[str]] = {}
-    for alias in observed.aliases:
-        if not alias.is_marked and not parsed(alias.address).is_link_local:
-            own.setdefault(alias.link, []).append(f"{alias.address}/{alias.mask}")
-    return own
-
-
-def _matters(link: Link, addresses: list[str]) -> bool:
-    if link.is_loopback or link.is_port:
-        return False
-    return link.kind != "veth" or any(not _is_single_host(address) for address in addresses)
-
-
-def _is_single_host(address: str) -> bool:
-    host, _, mask = address.partition("/")
-    return int(mask) == _HOST_MASKS[parsed(host).version]
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down: the kernel takes any bytes for one."""
+    return name.isprintable()
 
 
 def own_addresses(observed: Observed) -> Iterable[str]:
@@ -209,7 +207,7 @@ def own_addresses(observed: Observed) -> Iterable[str]:
             yield alias.address
 
 
-def _nic(link: Link, addresses: list[str]) -> Nic:
+def _nic(link: Link, addresses: list[str], fault: Fault) -> Nic:
     told = listing(addresses if is_own(link) else ())
     return Nic(
         name=link.name,
@@ -222,4 +220,6 @@ def _nic(link: Link, addresses: list[str]) -> Nic:
         addresses=told.addresses,
         addresses_omitted=told.omitted,
         networks=told.networks,
+        unusable=fault.everywhere or None,
+        unusable_ipv4=fault.ipv4 or None,
     )

@@ -54,6 +54,11 @@ def _is_masked(value: Any) -> bool:
     return not _is_cidr(value) or (found is not None and str(found) == value)
 
 
+def _mask_is_within(spec: Any) -> bool:
+    found = block(str(spec.get("cidr")))
+    return "cidrmask" not in spec or found is None or spec["cidrmask"] >= found.prefixlen
+
+
 def _mask_fits(spec: Any) -> bool:
     found = block(str(spec.get("cidr")))
     return "cidrmask" not in spec or found is None or spec["cidrmask"] <= found.max_prefixlen
@@ -84,5 +89,7 @@ RULES: Final[dict[str, Callable[[Any], bool]]] = {
     ),
     "!has(self.cidrmask) || !isCIDR(self.cidr) || cidr(self.cidr).ip().family() == 6 "
     "|| self.cidrmask <= 32": _mask_fits,
+    "!has(self.cidrmask) || !isCIDR(self.cidr) "
+    "|| self.cidrmask >= cidr(self.cidr).prefixLength()": _mask_is_within,
 }
 """`{rule: whether it holds of a value that has the right type}`."""
