@@ -5,7 +5,6 @@ thread refreshes the dead-man, and hands the operator's looks on. It beats no lo
 lives: what a hung one holds is mute, and nobody would take it over from a node that is heard.
 """
 
-import contextlib
 import logging
 import os
 import select
@@ -105,6 +104,8 @@ class Heart:
         self._introduced = 0.0
         """When a replica was last answered at once."""
         self.pulse = Pulse()
+        self.refused_priority = ""
+        """Why this thread is no more ahead than others; empty: it is."""
 
     @property
     def contact(self) -> Contact | None:
@@ -127,9 +128,7 @@ class Heart:
         os.eventfd_write(self._bell, 1)
 
     def _run(self) -> None:
-        # Ahead of everything else on a busy node, where that is allowed (CAP_SYS_NICE).
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        self._get_ahead()
         due = clock.now()
         while True:
             try:
@@ -137,6 +136,23 @@ class Heart:
             except Exception:
                 log.exception("a beat failed, and is tried again")
                 time.sleep(BEAT)
+
+    def _get_ahead(self) -> None:
+        """Be ahead of everything else on a busy node, where that is allowed.
+
+        It needs CAP_SYS_NICE, and a kernel with CONFIG_RT_GROUP_SCHED gives a cgroup none of it
+        unless somebody sets cpu.rt_runtime_us there.
+        """
+        try:
+            os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
+        except OSError as error:
+            self.refused_priority = error.strerror or str(error)
+            log.warning(
+                "the kernel refuses the thread that beats a real-time priority (%s): on a busy "
+                "node a late beat may cost it its addresses; allow it, or raise --dead-man-after",
+                self.refused_priority,
+            )
+        self._metrics.realtime.set(not self.refused_priority)
 
     def _turn(self, due: float) -> float:
         """Do what is due; gives back when the next regular beat is."""
