@@ -17,16 +17,17 @@ from duravip_agent.announcer import Announcer
 from duravip_agent.beat import Heart, Hooks
 from duravip_agent.cluster import Cluster, configuration_from
 from duravip_agent.connections import Connections
+from duravip_agent.core.cards import cards
 from duravip_agent.core.deadman import Limits
 from duravip_agent.core.endpoints import endpoint
 from duravip_agent.core.observed import addresses_of
-from duravip_agent.core.report import nics
 from duravip_agent.core.specs import Specs
 from duravip_agent.deadman import DeadMan
 from duravip_agent.events import ContactChanged, Inbox, KernelChanged, Stop, Troubled, Written
 from duravip_agent.farewell import Farewell
 from duravip_agent.fence import Fence, FenceError
 from duravip_agent.handover import Handover
+from duravip_agent.health import Health
 from duravip_agent.inquiry import Inquiry
 from duravip_agent.intake import DeniedError, Intake
 from duravip_agent.judge import Judge, Sources
@@ -118,7 +119,7 @@ def _work(
     keys = KeyPair.generate()
     identity = Identity(PROGRAM_VERSION, keys.public_key)
     replicas = Replicas(settings.node_name, keys, file)
-    inbox, specs, scout = Inbox(), Specs(), Scout()
+    inbox, specs, scout, health = Inbox(), Specs(), Scout(), Health()
     fence, dead_man = _fence(settings, kernel)
     connections = Connections(counted, lambda: fence.held)
     released = Released(connections)
@@ -137,16 +138,17 @@ def _work(
         specs=specs,
         fence=fence,
         lifeline=lifeline,
-        judge=Judge(Sources(specs, lifeline, lambda: heart.contact)),
+        judge=Judge(Sources(specs, lifeline, lambda: heart.contact, health)),
         plumber=Plumber(kernel, counted, released.add),
         announcer=Announcer(kernel, wire.Wire(), settings.announce_every, counted),
         inquiry=Inquiry(inbox, scout, reader),
         metrics=counted,
         released=released,
+        health=health,
     )
     handover = Handover(tools)
     voice = Voice(identity, Channels(reporter, heart, counted), tools, handover)
-    upkeep = Upkeep(fence, released, lifeline, counted)
+    upkeep = Upkeep(tools)
     errands = Errands(
         tools, handover, kernel.hosts, lambda: inbox.put(KernelChanged(with_links=True))
     )
@@ -174,7 +176,7 @@ def _fence(
 ) -> tuple[Fence, DeadMan] | tuple[Unfenced, Unfenced]:
     """The fence, in place of an earlier agent's: from here on everything is mute."""
     observed = kernel.observed(with_links=True)
-    guarded = [nic.name for nic in nics(observed)]
+    guarded = [link.name for link in cards(observed)]
     leftovers = addresses_of(observed.marked)
     try:
         fence, dead_man = Fence(), DeadMan()

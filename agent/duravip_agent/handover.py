@@ -15,8 +15,10 @@ from duravip_agent.core.fencing import NOTHING, Facts, Verdict, judged
 from duravip_agent.core.grant import by_interface, by_placement
 from duravip_agent.core.observed import Alias, addresses_of
 from duravip_agent.core.plan import Plan
+from duravip_agent.health import NOT_HEARD
 from duravip_agent.plumber import chunks, listed
 from duravip_agent.tools import Batch, Occasion, Tools
+from duravip_api.reasons import Reason
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +66,7 @@ class Handover:
     def step(self, occasion: Occasion) -> bool:
         """Make one; False when not all is done and the next one is to follow at once."""
         tools = self._tools
-        facts = tools.judge.facts(self.armed, tools.plumber.observed.links)
+        facts = tools.judge.facts(self.armed, tools.plumber.cards(tools.health.unguarded))
         verdict = judged(facts)
         self.due = verdict.due
         if has_lapsed(facts.refreshed, facts.now, facts.limits):
@@ -216,6 +218,11 @@ class Handover:
             tools.fence.release(tools.fence.held - addresses)  # A1 applies to it anew
             if not tools.lifeline.begin(before):
                 self._mute_again(addresses)
+                return NOTHING
+            if not tools.fence.is_alive():  # nobody hears what is said to be served
+                tools.health.failed(Reason.MUTED, NOT_HEARD, clock.now())
+                tools.lifeline.mute()
+                tools.fence.release(addresses)
                 return NOTHING
         if not batch.aliases:
             return addresses

@@ -2,16 +2,17 @@
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from duravip_agent import clock
+from duravip_agent.core.cards import NO_FAULT, Cards, Fault
 from duravip_agent.core.claims import Claim, Conflicts
 from duravip_agent.core.deadman import Contact
 from duravip_agent.core.fencing import Facts, Granted, Probed, Verdict, judged
-from duravip_agent.core.observed import Link
 from duravip_agent.core.probing import Findings
 from duravip_agent.core.specs import Specs
+from duravip_agent.health import Health
 from duravip_agent.lifeline import Lifeline
 from duravip_agent.plumber import listed
 
@@ -28,6 +29,7 @@ MOST_ASKED = 2048
 
 LONG_AGO = Probed(float("-inf"))
 NOTHING: frozenset[str] = frozenset()
+NO_CARDS = Cards()
 
 
 class Permission(NamedTuple):
@@ -44,6 +46,7 @@ class Sources:
     specs: Specs
     lifeline: Lifeline
     contact: Callable[[], Contact | None]
+    health: Health = field(default_factory=Health)
 
 
 class Judge:
@@ -81,8 +84,8 @@ class Judge:
         """What the segment said was said under another spec, though its number may come again."""
         self._generation = NO_GENERATION
 
-    def facts(self, armed: frozenset[str], links: Iterable[Link]) -> Facts:
-        """All that decides now."""
+    def facts(self, armed: frozenset[str], cards: Cards = NO_CARDS) -> Facts:
+        """All that decides now. A node that is not well has no card to serve anything on."""
         specs, lifeline = self._sources.specs, self._sources.lifeline
         grant = specs.grant
         if grant.generation != self._generation:
@@ -93,11 +96,11 @@ class Judge:
             now=clock.now(),
             epoch=specs.epoch or 0,
             generation=grant.generation if grant.uid else NO_GENERATION,
-            grants=specs.shares(armed),
+            grants=tuple(_answerable(share, cards.faulty) for share in specs.shares(armed)),
             contact=self.contact(),
             armed=armed,
             refreshed=lifeline.refreshed,
-            links=frozenset(link.name for link in links if link.is_up and link.has_carrier),
+            links=NOTHING if self._sources.health.problem else cards.audible,
             probed=self._probed,
             claimed=frozenset(self._claimed),
             defended=self._defended,
@@ -107,7 +110,7 @@ class Judge:
     def permission(self, facts: Facts, addresses: frozenset[str]) -> Permission:
         """What of these may be armed at this very moment."""
         grants = tuple(_narrowed(granted, addresses) for granted in facts.grants)
-        fresh = self.facts(NOTHING, ())
+        fresh = self.facts(NOTHING)
         verdict = judged(replace(fresh, grants=grants, links=facts.links, claimed=NOTHING))
         return Permission(verdict.arm, verdict.arm_before)
 
@@ -162,6 +165,15 @@ def _log(macs: Mapping[str, str]) -> None:
     for mac, addresses in told.items():
         what = {"": "nobody answers", NOT_ASKED: "the segment cannot be asked"}
         log.info("probed %s: %s", listed(addresses), what.get(mac, f"{mac} answers"))
+
+
+def _answerable(granted: Granted, faulty: Mapping[str, Fault]) -> Granted:
+    """What is left of a grant where the card does not answer for all addresses."""
+    fault = faulty.get(granted.interface, NO_FAULT)
+    if not (fault.ipv4 or fault.foreign):
+        return granted
+    everything = granted.free | granted.contested
+    return _narrowed(granted, frozenset(a for a in everything if not fault.of(a)))
 
 
 def _narrowed(granted: Granted, addresses: frozenset[str]) -> Granted:

@@ -79,6 +79,15 @@ class Lifeline:
             self.refreshed = now
             return True
 
+    def try_out(self, is_alive: Callable[[], bool]) -> bool:
+        """Whether a refresh would arrive. For the loop, while nothing is held: all stays mute."""
+        with self._lock:
+            self._dead_man.refresh()
+            try:
+                return is_alive()
+            finally:
+                self._dead_man.mute()
+
     def _mute(self) -> None:
         self._dead_man.mute()
         if self.refreshed is not None:  # whichever thread finds it first

@@ -8,8 +8,10 @@ earlier boot, it wrote into the object before.
 
 import logging
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from queue import Empty
 from typing import assert_never
 
@@ -47,6 +49,12 @@ STUCK_AFTER = 15.0
 WORST_PAUSE = 5.0
 """The longest pause after turns that failed."""
 
+FAILING_AFTER = 2.0
+"""An agent whose turns have failed for so long, in seconds, lets go of everything and says so."""
+
+SETTINGS_EVERY = 1.0
+"""So often, in seconds, the settings of cards are looked at, of which no event tells."""
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -69,7 +77,12 @@ class Loop:
         self._parts, self._tools, self._specs = parts, parts.tools, parts.tools.specs
         self._pending: list[Event] = []
         self._is_dirty = self._must_look = self._with_links = True
-        self._must_judge = False
+        self._must_judge = self._must_say = False
+        self._failing_since: float | None = None
+        self._has_failed, self._failure = False, ""
+        """What went wrong last."""
+        self._settings_at = 0.0
+        """When the cards' settings were looked at last."""
         self._swept = self._retry_at = 0.0
         self._busy_since: float | None = None
         self._garbage = Garbage()
@@ -78,7 +91,7 @@ class Loop:
 
     def run(self) -> None:
         """Work; returns when everything is withdrawn, raises DeniedError when it cannot start."""
-        self._look(time.monotonic())
+        self._does(lambda: self._look(time.monotonic()))
         self._must_look = self._with_links = True  # events come only from about now on
         self._parts.voice.speak(NOTHING)
         self._parts.reporter.start()
@@ -105,26 +118,70 @@ class Loop:
         return "" if reason is Reason.AGENT_READY else reason.sentence
 
     def _turn(self, failures: int) -> int:
-        """Handle what happened; gives back how many turns in a row have failed."""
-        try:
-            self._must_judge |= self._parts.upkeep.tend()
-            while self._pending:
-                self._handle(self._pending.pop(0))
-            self._is_dirty |= self._parts.intake.is_out_of_patience()
-            self._step_if_due(time.monotonic())
-            self._tools.announcer.announce(time.monotonic())
-            self._parts.voice.report_if_due()
-        except DeniedError:
-            raise
-        except Exception as error:
-            if isinstance(error, FenceError):
-                self._tools.lifeline.mute()
-            log.exception("this turn failed and is tried again")
+        """Handle what happened; gives back how many turns in a row have failed.
+
+        Whatever fails costs the rest of the turn nothing: what was revoked must be muted although
+        a card cannot be read, and what is served said although nothing can be announced.
+        """
+        parts = self._parts
+        self._has_failed = False
+        self._does(self._tend)
+        while self._pending:
+            self._does(partial(self._handle, self._pending.pop(0)))
+        self._does(lambda: self._step_if_due(time.monotonic()))
+        self._does(lambda: self._tools.announcer.announce(time.monotonic()))
+        self._does(parts.voice.report_if_due)
+        if self._has_failed or parts.voice.trouble:
             self._is_dirty = self._must_look = self._with_links = True
+            self._does(self._contain)
             self._rest(min(0.1 * 2.0**failures, WORST_PAUSE))
             return min(failures + 1, 10)
+        self._failing_since = None
+        self._tools.health.is_well(Reason.AGENT_FAILING, clock.now())
         self._tools.lifeline.come_round()
         return 0
+
+    def _does(self, part: Callable[[], None]) -> bool:
+        """Do a part of a turn; False when it has failed, but for the want of a fence."""
+        try:
+            part()
+        except DeniedError:
+            raise
+        except FenceError as error:
+            log.error("there is no fence: %s", error)  # noqa: TRY400 - it says what is wrong
+            self._parts.upkeep.has_failed(error)
+            self._is_dirty = self._must_look = self._must_say = True
+        except Exception as error:
+            log.exception("a part of this turn failed and is tried again")
+            self._failure = f"{type(error).__name__}: {error}"
+            self._has_failed = True
+            return False
+        return True
+
+    def _tend(self) -> None:
+        before = self._tools.health.problem
+        if self._parts.upkeep.tend():
+            self._must_judge = True
+        if before != self._tools.health.problem:
+            self._is_dirty = self._must_say = True
+
+    def _contain(self) -> None:
+        """A turn has failed: mute what is not granted, and everything once that lasts."""
+        tools, now = self._tools, clock.now()
+        wanted = self._parts.intake.wanted or NOTHING
+        self._failing_since = self._failing_since or now
+        is_lasting = now - self._failing_since >= FAILING_AFTER
+        if is_lasting:
+            tools.health.failed(Reason.AGENT_FAILING, self._failure, now)
+        try:
+            tools.fence.release(
+                tools.fence.held if is_lasting else tools.fence.held - wanted.keys()
+            )
+        except Exception:
+            tools.lifeline.mute()
+            raise
+        finally:
+            self._parts.voice.speak(wanted, is_urgent=True)
 
     def _tidy_if_quiet(self, now: float) -> None:
         if self._tidy_at is not None and now >= self._tidy_at:
@@ -136,7 +193,8 @@ class Loop:
         end = time.monotonic() + seconds
         is_due = self._parts.farewell.is_due
         while not (self._pending or is_due()) and (left := end - time.monotonic()) > 0:
-            self._tools.lifeline.come_round()
+            if not (self._parts.voice.trouble and self._tools.health.problem):
+                self._tools.lifeline.come_round()  # else others shall find out by our silence
             self._collect(min(left, BEAT))
 
     def _handle(self, event: Event) -> None:
@@ -172,10 +230,11 @@ class Loop:
             self._speak()
 
     def _step_if_due(self, now: float) -> None:
+        self._is_dirty |= self._parts.intake.is_out_of_patience()
         if self._tools.judge.conflicts.expire(now):
             self._speak()
         handover = self._parts.handover
-        self._with_links |= now - self._swept >= SWEEP
+        self._with_links |= now - self._swept >= SWEEP or self._is_set_otherwise(now)
         is_time = now >= self._retry_at or clock.now() >= handover.rest_due
         self._must_look |= self._with_links or is_time
         self._is_dirty |= self._must_look
@@ -187,21 +246,29 @@ class Loop:
     def _step(self, now: float) -> None:
         is_dirty, self._is_dirty, self._must_judge = self._is_dirty, False, False
         self._tidy_at = now + QUIET
-        plumber, wanted = self._tools.plumber, self._parts.intake.wanted or NOTHING
-        must_delete = not self._tools.fence.is_fenced and plumber.has_surplus(wanted)
+        tools, wanted = self._tools, self._parts.intake.wanted or NOTHING
+        plumber, health = tools.plumber, tools.health
+        is_left = plumber.has_surplus(wanted) or (health.problem and plumber.present)
+        must_delete = not tools.fence.is_fenced and bool(is_left)
         may_delete = is_dirty and (self._must_look or must_delete)
         if may_delete:
-            self._look(now)
+            may_delete = self._does(lambda: self._look(now))
         if is_dirty:
             granted_on = frozenset(place.interface for place in wanted.values())
-            self._parts.upkeep.guard(plumber.observed, granted_on)
+            self._does(lambda: self._parts.upkeep.guard(plumber.observed, granted_on))
         if self._parts.intake.wanted is not None:
             occasion = Occasion(now, is_dirty, self._speak, self._must_yield, may_delete)
-            self._is_dirty = not self._parts.handover.step(occasion)
+            self._is_dirty |= not self._parts.handover.step(occasion)
             self._must_look |= self._is_dirty and plumber.has_surplus(wanted)
         if is_dirty:
             self._retry_at = plumber.next_due(now)
             self._speak()
+
+    def _is_set_otherwise(self, now: float) -> bool:
+        if now - self._settings_at < SETTINGS_EVERY:
+            return False
+        self._settings_at = now
+        return self._tools.plumber.has_other_settings()
 
     def _look(self, now: float) -> None:
         self._swept = now if self._with_links else self._swept
@@ -210,7 +277,8 @@ class Loop:
         self._must_look = self._with_links = False
 
     def _speak(self) -> None:
-        self._parts.voice.speak(self._parts.intake.wanted or NOTHING)
+        is_urgent, self._must_say = self._must_say, False
+        self._parts.voice.speak(self._parts.intake.wanted or NOTHING, is_urgent=is_urgent)
 
     def _must_yield(self) -> bool:
         """Whether something came in that must not wait until thousands of addresses are added."""

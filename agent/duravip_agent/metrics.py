@@ -40,6 +40,12 @@ class Metrics:
         self.requests = self._counter(
             "api_requests", "Requests to the API server.", "verb", "code"
         )
+        self.realtime = self._gauge(
+            "realtime", "1: the thread that beats has a real-time priority; 0: it is refused."
+        )
+        self.well = self._gauge(
+            "well", "0: something keeps the node from serving anything (the condition Ready says)."
+        )
         self.beats = self._counter("beats_sent", "Beats that were sent.")
         self.acks = self._counter("acknowledgements", "Beats that were acknowledged.")
         self.drops = self._counter(

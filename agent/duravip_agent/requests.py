@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from duravip_agent.core.cards import cards
 from duravip_agent.core.messages import Host
-from duravip_agent.core.report import nics
 from duravip_agent.core.requests import Request, listed
 from duravip_agent.handover import Handover
 from duravip_agent.plumber import listed as shown
@@ -41,7 +41,7 @@ class Errands:
         elif request.what == ANNOUNCE:
             self._announce(request.addresses)
         else:
-            names = {nic.index: nic.name for nic in nics(self._tools.plumber.observed)}
+            names = {link.index: link.name for link in cards(self._tools.plumber.observed)}
             self._tools.requests.found(listed(self._hosts(), names), time.monotonic())
 
     def _reset(self) -> None:

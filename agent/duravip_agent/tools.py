@@ -9,6 +9,7 @@ from duravip_agent.core.observed import Alias
 from duravip_agent.core.requests import Requests
 from duravip_agent.core.specs import Specs
 from duravip_agent.fence import Fence
+from duravip_agent.health import Health
 from duravip_agent.inquiry import Inquiry
 from duravip_agent.judge import Judge
 from duravip_agent.lifeline import Lifeline
@@ -34,6 +35,7 @@ class Tools:
     requests: Requests = field(default_factory=Requests)
     released: Released = field(default_factory=Released)
     listeners: Listeners = field(default_factory=Listeners)
+    health: Health = field(default_factory=Health)
 
 
 class Batch(NamedTuple):

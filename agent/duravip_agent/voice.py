@@ -3,14 +3,14 @@
 import logging
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from duravip_agent import clock
 from duravip_agent.beat import Heart, Pulse
 from duravip_agent.core.grant import Placement
-from duravip_agent.core.report import Readiness, Report, said_of, status_of
+from duravip_agent.core.report import Readiness, Report, said_of, status_of, unread
 from duravip_agent.handover import Handover
 from duravip_agent.metrics import Metrics
 from duravip_agent.reporter import Reporter
@@ -55,12 +55,16 @@ class Voice:
         self._identity, self._channels = identity, channels
         self._specs, self._plumber, self._judge = tools.specs, tools.plumber, tools.judge
         self._requests, self._listeners = tools.requests, tools.listeners
-        self._handover, self._fence = handover, tools.fence
+        self._handover, self._fence, self._health = handover, tools.fence, tools.health
         self._failing_since: dict[str, str] = {}
         self._readiness = Readiness(Reason.AGENT_STARTING, _now())
         self._unfenced = () if tools.fence.is_fenced else (_noted("Fenced", Reason.UNFENCED),)
         self._in_use: Readiness | None = None
         self._stale: Readiness | None = None
+        self._unread: Readiness | None = None
+        self._behind: Readiness | None = None
+        self.trouble = ""
+        """Why the status does not say all; empty: it does."""
         self._acted: int | None = None
         """The generation that was acted on."""
         self._strict: tuple[str, ...] = ()
@@ -138,12 +142,20 @@ class Voice:
             return
         self.due = float("inf")
         wanted, served = self._wanted, self._handover.served
-        reason = self._ending or self._reason()
-        self._readiness = self._readiness.changed_to(reason, _now(), self._specs.refusal)
+        reason, message = self._reason()
+        self._readiness = self._readiness.changed_to(reason, _now(), message)
         failures = {**self._specs.grant.failures, **self._plumber.failures}
         self._failing_since = {a: self._failing_since.get(a) or _now() for a in failures}
-        self._channels.reporter.submit(status_of(self._report(served, failures)))
+        try:
+            status, self.trouble = status_of(self._report(served, failures)), ""
+        except Exception as error:
+            if not self.trouble:
+                log.exception("cannot say what is there, but for what is served")
+            self.trouble = f"{type(error).__name__}: {error}"
+            status = status_of(self._least_report(served))
+        self._channels.reporter.submit(status)
         metrics = self._channels.metrics
+        metrics.well.set(self._health.problem is None)
         metrics.granted.set(len(wanted))
         metrics.served.set(len(served))
         metrics.held.set(len(self._fence.held))
@@ -165,10 +177,22 @@ class Voice:
             granted_on=frozenset(place.interface for place in self._wanted.values()),
             served=served,
             contested=self._judge.contested,
+            unguarded=self._health.unguarded,
             strict=self._strict,
-            notes=(*self._unfenced, *self._conflict(), *self._staleness()),
+            notes=tuple(self._notes()),
             done=self._requests.done,
             neighbours=self._requests.neighbours(time.monotonic()),
+        )
+
+    def _least_report(self, served: frozenset[str]) -> Report:
+        """What others wait for, where anything else cannot be written down."""
+        return Report(
+            version=self._identity.version,
+            boot=self._identity.boot,
+            readiness=self._readiness,
+            generation=self._acted,
+            epoch=self._specs.epoch,
+            served=served,
         )
 
     def is_heard(self) -> bool:
@@ -217,10 +241,45 @@ class Voice:
         self._stale = self._stale or _noted("SpecStale", Reason.SPEC_STALE)
         return (self._stale,)
 
-    def _reason(self) -> Reason:
+    def _notes(self) -> Iterator[Readiness]:
+        """The conditions beside Ready."""
+        yield from self._unfenced
+        for said in (self._conflict, self._staleness, self._left_out, self._late):
+            yield from said()
+
+    def _late(self) -> tuple[Readiness, ...]:
+        """The condition that says that beats may be late on a busy node."""
+        if not (why := self._channels.heart.refused_priority):
+            return ()
+        message = f"{Reason.NO_REALTIME.sentence} ({why})"
+        self._behind = self._behind or _noted("Realtime", Reason.NO_REALTIME)
+        self._behind = self._behind.changed_to(Reason.NO_REALTIME, self._behind.since, message)
+        return (self._behind,)
+
+    def _left_out(self) -> tuple[Readiness, ...]:
+        """The condition that says which cards are not reported, or not used."""
+        granted_on = frozenset(place.interface for place in self._wanted.values())
+        unguarded = [
+            f"the fence cannot guard the interface {name!a}, so nothing is held there: {why}"
+            for name, why in self._health.unguarded.items()
+        ]
+        strange = "; ".join([unread(self._plumber.observed, granted_on), *unguarded]).strip("; ")
+        if not strange:
+            self._unread = None
+            return ()
+        known = self._unread or _noted("InterfacesRead", Reason.INTERFACE_UNREADABLE)
+        self._unread = known.changed_to(Reason.INTERFACE_UNREADABLE, known.since, strange)
+        return (self._unread,)
+
+    def _reason(self) -> tuple[Reason, str]:
+        """Of the condition Ready, with its message; empty: the reason's own sentence."""
+        if self._ending:
+            return self._ending, ""
+        if problem := self._health.problem:
+            return problem
         if self._specs.refusal:
-            return Reason.SPEC_REFUSED
-        return Reason.AGENT_STARTING if self._acted is None else Reason.AGENT_READY
+            return Reason.SPEC_REFUSED, self._specs.refusal
+        return Reason.AGENT_STARTING if self._acted is None else Reason.AGENT_READY, ""
 
 
 def _noted(kind: str, reason: Reason) -> Readiness:

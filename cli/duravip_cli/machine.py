@@ -40,6 +40,7 @@ def examined(plumbing: Body | None) -> Premises:
         interfaces=interfaces,
         settings=dict(_settings((EVERYWHERE, *interfaces))),
         fence=_fence(),
+        granted=int(spec_of(plumbing or {}).get("grantedCount") or 0),
         own=own if plumbing and name_of(plumbing) else None,
         unheard=tuple(where for where in operators if _is_refused(where)),
         operators=operators,
@@ -74,7 +75,14 @@ def _fence() -> Fence:
         return Fence(version)
     refused = _run([nft, "--check", "--file", "-"], SAMPLE).stderr.strip().splitlines()
     listed = _run([nft, "list", "tables"]).stdout.splitlines()
-    return Fence(version, refused[0] if refused else "", "table inet duravip" in listed)
+    is_there = "table inet duravip" in listed
+    is_open = not is_there or all(_is_open(nft, family) for family in ("inet", "netdev"))
+    return Fence(version, refused[0] if refused else "", is_there, is_open)
+
+
+def _is_open(nft: str, family: str) -> bool:
+    """Whether the agent's refreshes have arrived in its table of this family."""
+    return "elements" in _run([nft, "list", "set", family, "duravip", "alive"]).stdout
 
 
 def _run(command: list[str], given: str = "") -> subprocess.CompletedProcess[str]:

@@ -119,6 +119,24 @@ class Reason(StrEnum):
         "the node has no fence: should its agent hang or die, its addresses go on answering, and "
         "two nodes may answer for one",
     )
+    MUTED = (
+        "Muted",
+        "what keeps the node's fence open does not arrive: nothing of it can be heard, so nothing "
+        "is served",
+    )
+    AGENT_FAILING = (
+        "AgentFailing",
+        "the agent cannot finish its work: nothing is served until it can",
+    )
+    INTERFACE_UNREADABLE = (
+        "InterfaceUnreadable",
+        "what the kernel says of an interface or an address is not understood: it is left out",
+    )
+    NO_REALTIME = (
+        "NoRealtime",
+        "the kernel refuses the agent a real-time priority: on a busy node it may be late, and "
+        "lose its addresses",
+    )
     ADDRESS_IN_USE = "AddressInUse", "another host says that it has an address of this node"
 
     # --- why one node may not hold an address
@@ -131,6 +149,10 @@ class Reason(StrEnum):
     SELECTOR_MISMATCH = "SelectorMismatch", "the Node's labels do not match a nodeSelector"
     INTERFACE_MISSING = "InterfaceMissing", "the node has no interface of the Topology's name"
     INTERFACE_DOWN = "InterfaceDown", "the Topology's interface is down or has no carrier"
+    INTERFACE_UNUSABLE = (
+        "InterfaceUnusable",
+        "something keeps the Topology's interface from answering for the address",
+    )
     REPAIR_FAILED = (
         "RepairFailed",
         "the node could not hold the address for so long that it was given up there for a while",

@@ -6,7 +6,7 @@ They are those of `scenarios.fates`, word for word.
 from collections.abc import Mapping
 from typing import Any
 
-from api.real_nodes import RealNodes, cut, deafen
+from api.real_nodes import RealNodes, bridge, cut, deafen, mute, unbridge, unmute
 from api.real_strangers import Strangers
 from duravip_api import EXCLUDE_LABEL
 from lab.cluster import Lab
@@ -102,6 +102,26 @@ class RealFates:
         """Put it back."""
         for name, interface in cables.items():
             self.lab.machines[name].cable(interface, up=True)
+
+    def bridge(self, cables: Mapping[str, str]) -> None:
+        """Make interfaces ports of a bridge."""
+        for name, interface in cables.items():
+            bridge(self.lab.machines[name], interface)
+
+    def unbridge(self, cables: Mapping[str, str]) -> None:
+        """Take them out of it."""
+        for name in cables:
+            unbridge(self.lab.machines[name])
+
+    def mute(self, nodes: list[str]) -> None:
+        """Drop what keeps the fences of nodes open."""
+        for name in nodes:
+            mute(self.lab.machines[name])
+
+    def unmute(self, nodes: list[str]) -> None:
+        """Do so no more."""
+        for name in nodes:
+            unmute(self.lab.machines[name])
 
     def listen(self, sockets: Mapping[str, list[str]]) -> None:
         """Start programs that listen."""

@@ -20,6 +20,9 @@ LIAR: Final = Path(__file__).with_name("liar.py")
 DEAF: Final = "table ip lab"
 """What keeps a node's agent from reaching the API server."""
 
+QUIET: Final = "table ip quiet"
+BRIDGE: Final = "br0"
+
 Form = Mapping[str, Any]
 """`interfaces` and `labels` of a node, as scenarios have them."""
 
@@ -70,6 +73,8 @@ class RealNodes:
             node.cable(nic.name, up=True)
         self._lab.network.mend(node.name, node.blueprint.nics)
         node.attempt(["nft", "delete", *DEAF.split()])
+        node.attempt(["nft", "delete", *QUIET.split()])
+        node.attempt(["ip", "link", "del", BRIDGE])
 
     def start_agent(self, name: str) -> None:
         """Start the agent of a node, unless it runs."""
@@ -119,6 +124,30 @@ def deafen(node: Machine) -> None:
     """Keep the API server from a node whose agent still beats."""
     rules = f"{DEAF} {{ chain in {{ type filter hook input priority 0; tcp sport 6443 drop; }}; }}"
     node.run(["nft", rules])
+
+
+def bridge(node: Machine, interface: str) -> None:
+    """Make a card a port of a bridge, as in a migration that was never finished."""
+    node.run(["ip", "link", "add", BRIDGE, "type", "bridge"])
+    node.run(["ip", "link", "set", interface, "master", BRIDGE])
+    node.run(["ip", "link", "set", BRIDGE, "up"])
+
+
+def unbridge(node: Machine) -> None:
+    """Undo it."""
+    node.run(["ip", "link", "del", BRIDGE])
+
+
+def mute(node: Machine) -> None:
+    """Keep the agent's refreshes from its fence, by a rule that has nothing to do with us."""
+    rule = "udp dport 9 drop"
+    hook = "type filter hook output priority -500;"
+    node.run(["nft", f"{QUIET} {{ chain out {{ {hook} {rule}; }}; }}"])
+
+
+def unmute(node: Machine) -> None:
+    """Undo it."""
+    node.run(["nft", "delete", *QUIET.split()])
 
 
 def _second_card(number: int) -> Nic:

@@ -89,6 +89,26 @@ class Fates:
         for name, interface in cables.items():
             self.machines[name].interfaces[interface] = True
 
+    def bridge(self, cables: Mapping[str, str]) -> None:
+        """An interface becomes a port of a bridge."""
+        for name, interface in cables.items():
+            self.machines[name].spoilt[interface] = "it is a port of br0"
+
+    def unbridge(self, cables: Mapping[str, str]) -> None:
+        """It is one no longer."""
+        for name, interface in cables.items():
+            del self.machines[name].spoilt[interface]
+
+    def mute(self, nodes: list[str]) -> None:
+        """A rule on lo drops what keeps the node's fence open."""
+        for name in nodes:
+            self.machines[name].is_mute = True
+
+    def unmute(self, nodes: list[str]) -> None:
+        """The rule is gone."""
+        for name in nodes:
+            self.machines[name].is_mute = False
+
     def listen(self, sockets: Mapping[str, list[str]]) -> None:
         """Programs on the node listen, e.g. on `TCP/25` with all addresses, or with one."""
         for name, listed in sockets.items():

@@ -34,6 +34,10 @@ class Machine:
     """Addresses that it reports as its own besides."""
     boasts: set[str] = field(default_factory=set)
     """Addresses that it reports as served, and does not serve."""
+    spoilt: dict[str, str] = field(default_factory=dict)
+    """What keeps interfaces from answering, by name."""
+    is_mute: bool = False
+    """Whether nothing that it has can be heard."""
     lies: bool = False
     """Whether its beats contradict its status."""
     plumbing: Body = field(default_factory=dict)
@@ -43,10 +47,12 @@ class Machine:
         granted = {
             address
             for item in self.plumbing["spec"]["interfaces"]
-            if self.interfaces.get(item["name"])
+            if self.interfaces.get(item["name"]) and item["name"] not in self.spoilt
+            if not self.is_mute
             for address in expanded([*item["granted"], *item["contested"]])
         }
-        self.report(served=sorted(granted - self.failing), reason="AgentReady")
+        reason = "Muted" if self.is_mute else "AgentReady"
+        self.report(served=sorted(granted - self.failing), reason=reason)
         self.plumbing["status"]["failures"] = [
             {"address": address, "message": "no"} for address in sorted(granted & self.failing)
         ]
@@ -77,6 +83,7 @@ class Machine:
                     "index": index,
                     "up": True,
                     "carrier": carrier,
+                    "unusable": self.spoilt.get(name),
                     "addresses": [*self.own.get(name, self._usual(name)), *self.claims],
                 }
                 for index, (name, carrier) in enumerate(self.interfaces.items(), 2)

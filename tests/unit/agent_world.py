@@ -10,6 +10,7 @@ from duravip_agent.core.grant import Placement
 from duravip_agent.core.observed import Alias, Link, Observed
 from duravip_agent.core.specs import Specs
 from duravip_agent.handover import Handover
+from duravip_agent.health import Health
 from duravip_agent.judge import Judge, Sources
 from duravip_agent.lifeline import Lifeline
 from duravip_agent.metrics import Metrics
@@ -25,7 +26,6 @@ class World(Unfenced):
 
     def __init__(self, *plumbed: str, is_fenced: bool = True) -> None:
         super().__init__()
-        self.is_fenced = is_fenced  # type: ignore[misc]
         self.log: list[str] = []
         self.aliases = {alias(address) for address in plumbed}
         self.vips = frozenset(plumbed)
@@ -34,6 +34,23 @@ class World(Unfenced):
         self.takes = 0.0
         """How much of the contact is over once something was plumbed."""
         self.contact: Contact | None = None
+        self.hears = True
+        """Whether the refreshes arrive."""
+        self.is_changed = False
+        """Whether somebody has changed the fence."""
+        self.is_fought = False
+        self._can_fence = is_fenced
+
+    @property
+    def is_fenced(self) -> bool:  # type: ignore[override]
+        return self._can_fence and not self.is_fought
+
+    def is_alive(self) -> bool:
+        return self.hears
+
+    def mend(self) -> bool:
+        was_changed, self.is_changed = self.is_changed, False
+        return was_changed
 
     def take(self, addresses: Any) -> None:
         self._say("take", addresses)
@@ -60,6 +77,14 @@ class World(Unfenced):
 
     def delete(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
         return self._change("delete", aliases, self.aliases.discard)
+
+    def has_other_settings(self) -> bool:
+        return False
+
+    def links_changed(self, links: tuple[Link, ...], now: float) -> None: ...
+
+    def next_due(self, now: float) -> float:
+        return now + 60.0
 
     def serving(self, served: Mapping[Placement, frozenset[str]], now: float) -> None: ...
 
@@ -121,10 +146,12 @@ class Agent:
         self.world, self.specs, metrics = world, Specs(), Metrics("1.0")
         self.limits = Limits(contact=10.0)
         self.lifeline = Lifeline(world, self.limits, metrics, lambda: None)
-        self.judge = Judge(Sources(self.specs, self.lifeline, lambda: world.contact))
+        health = Health()
+        self.judge = Judge(Sources(self.specs, self.lifeline, lambda: world.contact, health))
         self.plumber = Plumber(world, metrics)
         self.tools = Tools(
-            self.specs, world, self.lifeline, self.judge, self.plumber, world, world, metrics
+            *(self.specs, world, self.lifeline, self.judge, self.plumber, world, world, metrics),
+            health=health,
         )
         self.handover = Handover(self.tools)
         self.generation = 0

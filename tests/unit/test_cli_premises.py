@@ -47,7 +47,14 @@ def test_a_node_that_is_well_gets_only_ok() -> None:
         (replace(WELL, fence=Fence("v1")), "nftables", "warn v1; not checked: that needs root"),
         (replace(WELL, fence=Fence("v1", "no egress")), "nftables", "FAIL no fence can be built"),
         (replace(WELL, fence=Fence("v1", "")), "fence", "warn no agent's tables"),
+        (
+            replace(WELL, fence=Fence("v1", "", is_there=True, is_open=False), granted=1),
+            "fence",
+            "FAIL nothing keeps it open",
+        ),
         (_with("all", "arp_ignore", 1), "arp_ignore", "warn eth1: it is 1"),
+        (_with("all", "proxy_arp_pvlan", 1), "proxy_arp_pvlan", "FAIL eth1: it is 1"),
+        (_with("eth1", "proxy_arp", 1), "proxy_arp", "warn eth1: it is 1"),
         (_with("eth1", "arp_ignore", 8), "arp_ignore", "FAIL eth1: it is 8"),
         (_with("all", "arp_announce", 0), "arp_announce", "warn eth1: it is 0"),
         (replace(_with("eth1", "rp_filter", 1), own=frozenset({"eth0"})), "rp_filter", "FAIL"),
@@ -63,6 +70,11 @@ def test_what_is_wrong_is_said(found: Premises, check: str, wanted: str) -> None
 
 def test_strict_filters_matter_only_without_an_address_of_the_nodes() -> None:
     assert "rp_filter" not in _said(_with("eth1", "rp_filter", 1))
+
+
+def test_a_fence_that_nothing_keeps_open_matters_only_where_something_is_granted() -> None:
+    shut = Fence("v1", "", is_there=True, is_open=False)
+    assert _said(replace(WELL, fence=shut))["fence"].startswith("ok")
 
 
 def test_kube_proxy_with_strict_arp_is_fine() -> None:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from duravip_cli.core.findings import Finding, named
-from duravip_cli.core.lists import Lists
+from duravip_cli.core.lists import Body, Lists
 from duravip_cli.core.machines import Machine, machines
 
 
@@ -25,6 +25,13 @@ def of_nodes(lists: Lists) -> Iterator[Finding]:
     elif not any(finding.verdict == "FAIL" for finding in wrong):
         version = ", ".join(versions) or "none"
         yield Finding("ok", "agents", f"ready on all of {len(found)} nodes, version {version}")
+
+
+def of_agent(plumbing: Body) -> Iterator[Finding]:
+    """Whether the agent of one node says that it is ready, as far as its NodePlumbing tells."""
+    (found,) = machines((), (plumbing,))
+    wrong = list(_of_node(found._replace(is_known=True)))
+    yield from wrong or [Finding("ok", "agents", f"{found.name}: ready")]
 
 
 def _of_node(machine: Machine) -> Iterator[Finding]:

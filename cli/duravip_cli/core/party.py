@@ -7,8 +7,8 @@ from duravip_api import EXCLUDE_LABEL
 from duravip_api.reasons import Reason
 from duravip_cli.core.live import View
 from duravip_operator.core.conflicts import Unit
-from duravip_operator.core.eligibility import Eligibility, Eligible, is_selected
-from duravip_operator.core.snapshot import Node, Snapshot
+from duravip_operator.core.eligibility import Eligibility, Eligible, fault_of, is_selected
+from duravip_operator.core.snapshot import Node, Plumbing, Snapshot
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +38,6 @@ def detail(view: View, party: Party, name: str, reason: Reason) -> str:
     node = view.snapshot.nodes.get(name)
     if reason in {Reason.NODE_SILENT, Reason.NODE_YOUNG, Reason.NODE_STOPPED}:
         return view.heard[name].basis
-    if reason in {Reason.INTERFACE_MISSING, Reason.INTERFACE_DOWN}:
-        return ", ".join(sorted({u.topology.placement.interface for u in party.units
-                                 if u.topology}))  # fmt: skip
     if reason is Reason.REPAIR_FAILED:
         known = view.snapshot.given_up_until
         until = {known.get((u.address, name), "") for u in party.units} - {""}
@@ -49,7 +46,24 @@ def detail(view: View, party: Party, name: str, reason: Reason) -> str:
         return "; ".join(_mismatches(party, node))
     if reason is Reason.NODE_EXCLUDED and node:
         return f"{EXCLUDE_LABEL}={node.labels.get(EXCLUDE_LABEL, '')}"
+    return _detail_of_interface(view, party, name, reason)
+
+
+def _detail_of_interface(view: View, party: Party, name: str, reason: Reason) -> str:
+    if reason is Reason.INTERFACE_UNUSABLE:
+        return "; ".join(sorted(_faults(view.snapshot.plumbings[name], party)))
+    if reason in {Reason.INTERFACE_MISSING, Reason.INTERFACE_DOWN}:
+        return ", ".join(sorted({u.topology.placement.interface for u in party.units
+                                 if u.topology}))  # fmt: skip
     return ""
+
+
+def _faults(plumbing: Plumbing, party: Party) -> set[str]:
+    topologies = [unit.topology for unit in party.units if unit.topology]
+    nics = {t.placement.interface: (plumbing.nics.get(t.placement.interface), t.family)
+            for t in topologies}  # fmt: skip
+    return {f"{name}: {fault}" for name, (nic, family) in nics.items()
+            if nic and (fault := fault_of(nic, family))}  # fmt: skip
 
 
 def _mismatches(party: Party, node: Node) -> list[str]:

@@ -11,7 +11,7 @@ OLDEST_KERNEL: Final = (5, 18)
 """The first one that keeps the protocol of an address, which is our mark."""
 EVERYWHERE: Final = "all"
 """The kernel's name for a setting of all interfaces; the larger of the two counts."""
-SETTINGS: Final = ("arp_ignore", "arp_announce", "rp_filter")
+SETTINGS: Final = ("arp_ignore", "arp_announce", "rp_filter", "proxy_arp", "proxy_arp_pvlan")
 OF_IPVS: Final = "kube-ipvs0"
 """The interface on which kube-proxy, in IPVS mode, has every Service's address."""
 _IGNORES_ALL, _NODE_ADDRESS, _STRICT = 8, 2, 1
@@ -46,6 +46,8 @@ class Fence(NamedTuple):
     """What the kernel has against a fence; empty: nothing; None: it was not asked."""
     is_there: bool = False
     """Whether an agent's tables are there."""
+    is_open: bool = True
+    """Whether something keeps them open: without that every address is mute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,8 @@ class Premises:
     settings: Mapping[tuple[str, str], int]
     """By interface and name of the setting; what cannot be read is left out."""
     fence: Fence
+    granted: int = 0
+    """How many addresses the node is granted."""
     own: frozenset[str] | None = None
     """The interfaces with an address of the node's own; None: not known."""
     unheard: tuple[str, ...] = ()
@@ -72,7 +76,7 @@ class Premises:
 def of_machine(found: Premises, watched: tuple[str, ...]) -> Iterator[Finding]:
     """All checks; `watched` are the interfaces on which addresses may be."""
     yield _kernel(found.kernel)
-    yield from _fence(found.fence)
+    yield from _fence(found.fence, found.granted)
     here = [name for name in watched if name in found.interfaces]
     yield from _arp(found, here)
     yield from _kube_proxy(found)
@@ -101,7 +105,7 @@ def _kernel(release: str) -> Finding:
     return Finding("ok", "kernel", release)
 
 
-def _fence(fence: Fence) -> Iterator[Finding]:
+def _fence(fence: Fence, granted: int) -> Iterator[Finding]:
     if not fence.version:
         said = "not checked: there is no program nft here (the agent's image has its own)"
         yield Finding("warn", "nftables", said)
@@ -111,9 +115,20 @@ def _fence(fence: Fence) -> Iterator[Finding]:
         yield Finding("FAIL", "nftables", f"no fence can be built: {fence.refusal}")
     else:
         yield Finding("ok", "nftables", f"{fence.version}; the kernel takes a fence")
-        there = Finding("ok", "fence", "the agent's tables are there")
+        yield _tables(fence, granted)
+
+
+def _tables(fence: Fence, granted: int) -> Finding:
+    if not fence.is_there:
         away = "no agent's tables are there: does one run here, in this network namespace?"
-        yield there if fence.is_there else Finding("warn", "fence", away)
+        return Finding("warn", "fence", away)
+    if granted and not fence.is_open:
+        shut = (
+            "nothing keeps it open, so every address of this node is mute: the agent is dead, or "
+            "some rule drops or changes its refreshes (UDP to 127.0.0.1:9 on lo)"
+        )
+        return Finding("FAIL", "fence", shut)
+    return Finding("ok", "fence", "the agent's tables are there")
 
 
 def _arp(found: Premises, here: list[str]) -> Iterator[Finding]:
@@ -141,6 +156,12 @@ def _of_interface(found: Premises, name: str) -> Iterator[tuple[Verdict, str, st
     if announce != _NODE_ADDRESS:
         said = f"it is {announce}: the kernel may ask in the name of a moving address; set 2"
         yield "warn", "arp_announce", said
+    if found.effective(name, "proxy_arp_pvlan"):
+        said = "it is 1: this node answers there for whatever other nodes hold as well; set 0"
+        yield "FAIL", "proxy_arp_pvlan", said
+    if found.effective(name, "proxy_arp"):
+        said = "it is 1: this node answers there for all that its routes lead elsewhere; set 0"
+        yield "warn", "proxy_arp", said
     filters = found.effective(name, "rp_filter")
     if filters == _STRICT and found.own is not None and name not in found.own:
         said = "it is 1, on an interface without an address of the node's: clients of another "

@@ -62,6 +62,8 @@ def _here(call: Call) -> Iterator[Finding]:
         watched = tuple(sorted({str(spec_of(body).get("interface")) for body in topologies}))
         if call.asked.node_local:
             yield premises.of_clock(call.api.ahead(), TOLERATED)
+            if plumbing:
+                yield from agents.of_agent(plumbing)
     except CommandError as error:
         yield Finding("warn", "cluster", f"not asked: {error}")
     found = machine.examined(plumbing)

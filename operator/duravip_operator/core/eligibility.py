@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import InitVar, dataclass, field, replace
 from typing import NamedTuple
 
+from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.selection import Selection
@@ -37,7 +38,12 @@ _BY_HEARING = {
     Hearing.SILENT: Reason.NODE_SILENT,
 }
 
-_BY_INTERFACE = {Reason.INTERFACE_MISSING, Reason.INTERFACE_DOWN}
+IPV4 = 4
+_BY_INTERFACE = {
+    Reason.INTERFACE_MISSING,
+    Reason.INTERFACE_DOWN,
+    Reason.INTERFACE_UNUSABLE,
+}
 NOBODY: frozenset[str] = frozenset()
 _Kind = tuple[str, frozenset[str], frozenset[str], frozenset[str]]
 """Units of one kind have the same Topology; the same nodes match them, and the same are foreign
@@ -249,7 +255,7 @@ def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) 
             unfit[name] = reason
         elif name not in admitted:
             unfit[name] = Reason.SELECTOR_MISMATCH
-        elif reason := _without_interface(plumbing, placement.interface):
+        elif reason := _without_interface(plumbing, topology):
             refusals[name] = reason
         elif hearing is Hearing.ALIVE:
             take.add(name)
@@ -304,14 +310,23 @@ def _unfit(node: Node | None, plumbing: Plumbing) -> Reason | None:
         return Reason.NODE_UNKNOWN
     if node.excluded:
         return Reason.NODE_EXCLUDED
-    return Reason.NODE_STOPPED if plumbing.leaving or plumbing.stopped else None
+    if plumbing.leaving or plumbing.stopped or plumbing.unfit:
+        return plumbing.unfit or Reason.NODE_STOPPED
+    return None
 
 
-def _without_interface(plumbing: Plumbing, interface: str) -> Reason | None:
-    nic = plumbing.nics.get(interface)
+def _without_interface(plumbing: Plumbing, topology: Topology) -> Reason | None:
+    nic = plumbing.nics.get(topology.placement.interface)
     if nic is None:
         return Reason.INTERFACE_MISSING
-    return None if nic.up and nic.carrier else Reason.INTERFACE_DOWN
+    if not (nic.up and nic.carrier):
+        return Reason.INTERFACE_DOWN
+    return Reason.INTERFACE_UNUSABLE if fault_of(nic, topology.family) else None
+
+
+def fault_of(nic: Nic, family: int) -> str:
+    """Why a card that is up does not answer for addresses of a family; empty: it does."""
+    return nic.unusable or (nic.unusable_ipv4 if family == IPV4 else "") or ""
 
 
 def is_selected(node: Node, selector: Selector) -> bool:

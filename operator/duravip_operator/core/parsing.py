@@ -16,6 +16,7 @@ from pydantic import ValidationError
 
 from duravip_api import EXCLUDE_LABEL, addresses
 from duravip_api.binding import BindingSpec
+from duravip_api.conditions import Condition
 from duravip_api.duravip import DuraVIPSpec
 from duravip_api.grants import MOST_GRANTED, Allowance, NodePlumbingSpec
 from duravip_api.listening import listening_in, port_named
@@ -94,6 +95,9 @@ def topology(body: Body) -> Topology:
     if mask > block.max_prefixlen:
         why = f"{label}: spec.cidrmask: {mask} is more than {block.max_prefixlen}"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
+    if mask < block.prefixlen:
+        why = f"{label}: spec.cidrmask: {mask} is less than the block's own {block.prefixlen}"
+        return Topology(**who, rejection=Rejection(Reason.INVALID, why))
     how = (spec.arp_all_hosts, tuple(spec.arp_targets or ()), spec.fencing or "")
     placement = Placement(spec.interface, mask, *how)
     return Topology(
@@ -154,6 +158,7 @@ def plumbing(body: Body) -> Plumbing:
         nics={nic.name: nic for nic in status.nics},
         boot=status.agent.boot if status.agent else "",
         public_key=status.agent.public_key if status.agent else "",
+        unfit=_unfit(ready),
         leaving=ready is not None and ready.reason == Reason.AGENT_STOPPING,
         stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,
     )
@@ -169,6 +174,16 @@ def _omits_own(said: object, status: NodePlumbingStatus) -> bool:
         return True  # it cannot be read
     # An agent that knows no other way has listed no more of a card's addresses.
     return any(len(n.addresses) == MOST_LISTED and n.networks is None for n in status.nics)
+
+
+_UNFIT = (Reason.UNFENCED, Reason.MUTED, Reason.AGENT_FAILING)
+
+
+def _unfit(ready: Condition | None) -> Reason | None:
+    """Which of those reasons, if one of them, keeps the agent from being ready."""
+    if ready is None or ready.status == "True":
+        return None
+    return next((reason for reason in _UNFIT if reason == ready.reason), None)
 
 
 def respecified(known: Plumbing, body: Body) -> Plumbing:

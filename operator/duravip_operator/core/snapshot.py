@@ -199,6 +199,8 @@ class Plumbing:
     boot: str = ""
     public_key: str = ""
     """That of this start of its agent; empty: of a version that has none."""
+    unfit: Reason | None = None
+    """Why its agent says that the node can serve nothing at this moment."""
     leaving: bool = False
     stopped: bool = False
     """Its agent is asked to end, and serves until others have taken over; has said goodbye."""
