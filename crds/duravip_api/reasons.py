@@ -56,7 +56,7 @@ class Reason(StrEnum):
     ADDRESS_INVALID = "AddressInvalid", "the address is no address that one host can hold"
     NODE_ADDRESS = "NodeAddress", "the address belongs to a node itself"
     BLOCK_EDGE = "BlockEdge", "the address is the network or broadcast address of its block"
-    NAME_MISMATCH = "NameMismatch", "one Binding name stands for two addresses"
+    NAME_MISMATCH = "NameMismatch", "an older Binding of the name has another address"
     NAMESPACE_CONFLICT = (
         "NamespaceConflict",
         "an older object in another namespace has the address",

@@ -72,11 +72,11 @@ def test_refusals_are_counted_by_reason(gate: Gate) -> None:
 @pytest.mark.parametrize(
     ("attempt", "words"),
     [
-        (duravip("a", SMTP), f"{SMTP} belongs to DuraVIP default/smtp"),
-        (duravip("a", MAIL, enableDuravip=False), f"{MAIL} belongs to Binding default/mail-1"),
+        (duravip("a", SMTP), f"{SMTP} belongs to another namespace"),
+        (duravip("a", MAIL, enableDuravip=False), f"{MAIL} belongs to another namespace"),
         (binding("mail-1", "10.1.1.9"), "Binding name mail-1 stands for several addresses"),
         (duravip("a", "10.1.2.1"), "Topology reserved does not admit namespace mallory"),
-        (duravip("a", "10.1.1.9", follow=SMTP), f"'{SMTP}' belongs to DuraVIP default/smtp"),
+        (duravip("a", "10.1.1.9", follow=SMTP), f"'{SMTP}' belongs to another namespace"),
     ],
 )
 def test_a_tenant_neither_takes_nor_breaks_anothers_address(
@@ -131,13 +131,17 @@ def test_the_doctor_tries_the_webhook_and_says_when_nobody_answers(lab: Lab, gat
 
 def test_without_an_operator_everything_is_let_in_and_judged_later(lab: Lab, gate: Gate) -> None:
     broken, namesake = duravip("own", "10.1.0.11"), of(MALLORY, binding("mail-2", "10.1.1.41"))
+
+    def named() -> str:
+        return lab.kubectl("get", "dvb", "-A", "-o=jsonpath={..conditions[*].reason}")
+
     gate.close()
     for body in (broken, namesake, binding("mail-2", "10.1.1.42")):
         assert gate.refusal(body) == ""
     gate.open()
     wait_until(lambda: reason(lab, "duravip", "own") == "NodeAddress", "it is found later", 60)
     gate.until_refused(duravip("probe", "10.1.0.11"), "is an address of node n1")
-    wait_until(lambda: reason(lab, "dvb", "mail-2") == "NameMismatch", "so is the name", 60)
+    wait_until(lambda: "NameMismatch" in named(), "so is the name, of one of them", 60)
 
     labelled: dict[str, Any] = deepcopy(broken)
     labelled["metadata"]["labels"] = {"seen": "yes"}

@@ -32,14 +32,14 @@ def test_what_would_be_refused_is_said_in_the_words_of_the_refusal(
     ) == [
         "Topology twin: spec.cidr: Topology lan has 10.1.0.0/16 already; edit that Topology, or "
         "write another block (DuplicateCidr)",
-        "Binding y/out: spec.address: Binding name out stands for several addresses: 10.1.1.2, "
-        "10.1.1.3; write the address that the name has already, or choose another name "
-        "(NameMismatch)",
+        "Binding y/out: spec.address: Binding name out stands for several addresses: an older "
+        "Binding has another one; write the address that the name has already, or choose another "
+        "name (NameMismatch)",
         "DuraVIP y/own: spec.address: 10.1.0.11 is an address of node n1; choose an address that "
         "no node has as its own (NodeAddress)",
-        "DuraVIP y/taken: spec.address: 10.1.1.2 belongs to Binding x/out; choose an address that "
-        "no other namespace uses, or ask for a Topology whose spec.namespaces lists both "
-        "(NamespaceConflict)",
+        "DuraVIP y/taken: spec.address: 10.1.1.2 belongs to another namespace; choose an "
+        "address that no other namespace uses, or ask for a Topology whose spec.namespaces lists "
+        "both (NamespaceConflict)",
         "DuraVIP y/strange: spec.address: Topology own does not admit namespace y; choose an "
         "address of a block that the namespace may use, or ask for the namespace in the "
         "Topology's spec.namespaces (NoTopology)",
@@ -78,6 +78,6 @@ def test_an_edit_of_an_older_object_takes_nothing_from_a_younger_one(
     live = memory_of(World({"nodes": ["n1"], "objects": objects}))
     edited = body("DuraVIP", "old", {"address": "10.1.1.2"}, "x")
     (line,) = said(tmp_path, capsys, edited, live=live)
-    assert line.startswith("DuraVIP x/old: spec.address: 10.1.1.2 belongs to DuraVIP y/young; ")
+    assert line.startswith("DuraVIP x/old: spec.address: 10.1.1.2 belongs to another namespace; ")
     freed = body("DuraVIP", "young", {"address": "10.1.1.3"}, "y")
     assert said(tmp_path, capsys, freed, edited, live=live) == []  # as kubectl would write them

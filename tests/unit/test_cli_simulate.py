@@ -119,7 +119,7 @@ def test_what_would_be_refused_is_named_and_left_out(
     code, found = _said(world, capsys, "--apply", str(file))
     assert (code, [m["address"] for m in found["moves"]]) == (1, ["10.1.1.2"])
     (why,) = found["refused"].values()
-    assert "DuraVIP other/a: spec.address: 10.1.1.1 belongs to DuraVIP default/a" in why
+    assert "DuraVIP other/a: spec.address: 10.1.1.1 belongs to another namespace" in why
 
 
 def test_what_cannot_be_simulated_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

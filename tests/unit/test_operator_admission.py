@@ -55,7 +55,8 @@ def test_a_name_has_one_address_in_the_whole_cluster(place: str) -> None:
     known = world(binding("a/mail-1", "10.1.1.1"))
     assert refusal(known, binding(f"{place}/mail-1", "10.1.1.2")) == (
         f"Binding {place}/mail-1: spec.address: Binding name mail-1 stands for several addresses: "
-        "10.1.1.1, 10.1.1.2; write the address that the name has already, or choose another name"
+        "an older Binding has another one; write the address that the name has already, or "
+        "choose another name"
         if place == "b"
         else ""  # it is the same object, with another address
     )

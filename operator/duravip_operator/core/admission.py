@@ -99,8 +99,6 @@ def _concerned(newcomer: Entity, entities: Iterable[Entity]) -> list[Entity]:
         if (entity.address in addresses or entity.name in names) and not _is_same(entity, newcomer)
     ]
     namesakes = [entity for entity in near if _is_namesake(entity, newcomer)]
-    if any(entity.address == newcomer.address for entity in namesakes):
-        namesakes = []  # it gives the name no other address than it has
     return [
         entity
         for entity in near

@@ -6,14 +6,16 @@ looked at (semantics 3, 6, 8, 28-33, 38, 40, 42, 54):
 - an entity that could not be read belongs to no unit: it is Broken and harms nobody;
 - entities of one unit live in one namespace, or in namespaces that the Topology lists; of others
   the younger are Broken and the older is served undisturbed;
-- an address that a node says is its own and nobody has served yet (`own_addresses`), the edge of a
-  block, or a Binding name that stands for two addresses makes the whole unit Broken;
+- so it is with a Binding name that stands for two addresses: the older Binding's is served. No
+  refusal names an object of somebody else;
+- an address that a node says is its own and nobody has served yet (`own_addresses`), or the edge
+  of a block, makes the whole unit Broken;
 - an enabled entity makes its unit managed; a unit whose entities only follow goes with its leader;
 - entities that prefer different nodes are in conflict, and then none of them counts.
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
@@ -85,14 +87,15 @@ class Basis(NamedTuple):
     blocks: Blocks
     groups: Mapping[str, Sequence[Entity]]
     """By address, everybody who names it."""
-    faults: Mapping[str, Rejection]
-    """By address, why its name is a fault."""
+    faults: Mapping[str, Mapping[str, Rejection]]
+    """By address and uid, the Bindings whose name stands for another address."""
     claims: Claims = NO_CLAIMS
 
     def differing(self, other: "Basis") -> set[str]:
         """The addresses of which something else is true in itself."""
         own, standing = self.claims
-        changed = {a for a, _ in self.faults.items() ^ other.faults.items()}
+        addresses = self.faults.keys() | other.faults.keys()
+        changed = {a for a in addresses if self.faults.get(a) != other.faults.get(a)}
         changed.update(a for a, _ in own.items() ^ other.claims.nodes.items())
         return changed.union(standing ^ other.claims.standing)
 
@@ -106,7 +109,7 @@ def judged(snapshot: Snapshot, blocks: Blocks, last: Judged | None = None) -> Ju
             refused[entity.uid] = entity.rejection
         elif entity.address:
             groups[entity.address].append(entity)
-    mismatched = _mismatched_names(groups)
+    mismatched = _mismatched_names(groups, blocks)
     basis = Basis(blocks, groups, mismatched, claims(snapshot, groups))
     alike = _alike(last, basis)
     same = _same(alike, last, basis)
@@ -116,12 +119,15 @@ def judged(snapshot: Snapshot, blocks: Blocks, last: Judged | None = None) -> Ju
             units[address] = same[address]
             continue
         topology = blocks.holding(address)
+        if wrong := mismatched.get(address):
+            refused.update(wrong)
+            group = [entity for entity in group if entity.uid not in wrong]  # noqa: PLW2901
         entities = _admitted(group, topology, refused)
         if entities:
             unit = alike.get(address)
             if unit is None or unit.entities != entities:
                 unit = _unit(address, entities)
-            broken = _fault(address, entities, topology, basis) or mismatched.get(address)
+            broken = _fault(address, entities, topology, basis)
             claimants = basis.claims.nodes.get(address, NOBODY)
             units[address] = _placed(unit, topology, broken, claimants)
     return Judged(units, refused, basis)
@@ -166,6 +172,8 @@ def _admitted(
 ) -> tuple[Entity, ...]:
     """Those of the group that may stand on one address together."""
     ranked = sorted(group, key=lambda e: e.seniority) if len(group) > 1 else group
+    if not ranked:
+        return ()
     senior = ranked[0]
     admitted = []
     for entity in ranked:
@@ -178,7 +186,7 @@ def _admitted(
             )
             refused[entity.uid] = Rejection(Reason.NO_TOPOLOGY, why)
         else:
-            why = f"{entity.label}: spec.address: {entity.address} belongs to {senior.label}"
+            why = f"{entity.label}: spec.address: {entity.address} belongs to another namespace"
             refused[entity.uid] = Rejection(Reason.NAMESPACE_CONFLICT, why)
     return tuple(admitted)
 
@@ -198,26 +206,45 @@ def _fault(
     return Rejection(Reason.BLOCK_EDGE, why)
 
 
-def _mismatched_names(groups: Mapping[str, Iterable[Entity]]) -> dict[str, Rejection]:
-    """`{address: why}` of every address that a Binding name shares with another address."""
+def _mismatched_names(
+    groups: Mapping[str, Sequence[Entity]], blocks: Blocks
+) -> dict[str, Mapping[str, Rejection]]:
+    """`{address: {uid: why}}` of every Binding whose name stands for another address already.
+
+    That is the one of the oldest Binding of the name that may stand on its own address.
+    """
     named: dict[str, set[str]] = defaultdict(set)
     for address, group in groups.items():
         for entity in group:
             if entity.kind == "Binding":
                 named[entity.name].add(address)
-    return {
-        address: why
-        for name, addresses in named.items()
-        if len(addresses) > 1
-        for why in [_mismatch(name, addresses)]
-        for address in addresses
-    }
+    found: dict[str, dict[str, Rejection]] = defaultdict(dict)
+    for name, addresses in named.items():
+        if len(addresses) > 1:
+            namesakes = _namesakes(name, [groups[address] for address in addresses], blocks)
+            for younger in namesakes:
+                if younger.address != namesakes[0].address:
+                    found[younger.address][younger.uid] = _mismatch(younger)
+    return dict(found)
 
 
-def _mismatch(name: str, addresses: Collection[str]) -> Rejection:
-    shown = ", ".join(sorted(addresses)[:MOST_NAMED])
-    more = f" and {len(addresses) - MOST_NAMED} more" if len(addresses) > MOST_NAMED else ""
-    why = f"Binding name {name} stands for several addresses: {shown}{more}"
+def _namesakes(name: str, groups: Iterable[Sequence[Entity]], blocks: Blocks) -> list[Entity]:
+    """The Bindings of a name that may stand on their addresses, the oldest first."""
+    found = [
+        entity
+        for group in groups
+        for entity in _admitted(group, blocks.holding(group[0].address), {})
+        if entity.kind == "Binding" and entity.name == name
+    ]
+    return sorted(found, key=lambda entity: entity.seniority)
+
+
+def _mismatch(binding: Entity) -> Rejection:
+    """Said without a word of the other Binding: it may be somebody else's."""
+    why = (
+        f"{binding.label}: spec.address: Binding name {binding.name} stands for several "
+        "addresses: an older Binding has another one"
+    )
     return Rejection(Reason.NAME_MISMATCH, why)
 
 

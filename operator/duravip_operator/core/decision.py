@@ -88,7 +88,7 @@ class Decision:
             return verdicts.refused(self.refused[entity.uid])
         if not entity.address:
             return verdicts.unmanaged(Reason.NO_ADDRESS)
-        verdict = self.verdicts[entity.address]
+        verdict = _told_to(entity, self.units[entity.address], self.verdicts[entity.address])
         advice = self.wanted.advice.get(entity.uid)
         if not advice:
             return verdict
@@ -101,6 +101,21 @@ class Decision:
         return Counter(
             unit.topology.name for unit in self.units.values() if unit.topology and unit.managed
         )
+
+
+def _told_to(entity: Entity, unit: conflicts.Unit, verdict: Verdict) -> Verdict:
+    """The same without the names of objects in other namespaces, which may share the address."""
+    others = [one for one in unit.entities if one.namespace != entity.namespace]
+    if not others:
+        return verdict
+
+    def hidden(text: str) -> str:
+        for other in sorted(others, key=lambda one: one.name, reverse=True):
+            text = text.replace(other.label, f"{other.kind} of another namespace")
+        return text
+
+    advisories = tuple((kind, why, hidden(text)) for kind, why, text in verdict.advisories)
+    return verdict._replace(message=hidden(verdict.message), advisories=advisories)
 
 
 def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None = None) -> Decision:

@@ -62,7 +62,7 @@ def _led(
     elif leader is None:
         wrong = Rejection(Reason.FOLLOW_INVALID, f"{where} is no managed Binding or address")
     elif not may_share(follower.namespace, leader.entities[0], leader.topology):
-        why = f"{where} belongs to {leader.entities[0].label}"
+        why = f"{where} belongs to another namespace"
         return unit._replace(managed=True, broken=Rejection(Reason.NAMESPACE_CONFLICT, why))
     elif not leader.managed:
         why = f"{where} is not enabled, or is itself a follower"
