@@ -3,8 +3,8 @@
 from duravip_api.addresses import expanded
 from netns.plumbed import PlumbedNode
 
-DUMMIES = ("kube-ipvs0", "quiet", "loud")
-"""Where a proxy keeps addresses; one as the kernel makes it, without ARP; one with it."""
+CARDS = ("kube-ipvs0", "dummy7", "loud")
+"""Where a proxy keeps addresses; one without ARP; one with it. Real dummies need a module."""
 
 
 def told(node: PlumbedNode) -> set[str]:
@@ -18,11 +18,11 @@ def test_all_own_addresses_are_told_and_those_of_proxies_are_not(node: PlumbedNo
     batch = "\n".join(f"address add {address}/32 dev eth1" for address in sorted(many))
     try:
         node.machine.run(["ip", "-batch", "-"], batch)
-        for number, name in enumerate(DUMMIES, 1):
-            node.ip("link", "add", name, "type", "dummy")
+        for number, name in enumerate(CARDS, 1):
+            node.ip("link", "add", name, "type", "bridge")
             node.ip("address", "add", f"10.1.9.{number}/32", "dev", name)
-        node.ip("link", "set", "quiet", "up")
-        node.ip("link", "set", "loud", "up", "arp", "on")
+        node.ip("link", "set", "dummy7", "up", "arp", "off")
+        node.ip("link", "set", "loud", "up")
         node.grant("10.1.1.1")
         node.start()
         node.wait_served("10.1.1.1")
@@ -33,5 +33,5 @@ def test_all_own_addresses_are_told_and_those_of_proxies_are_not(node: PlumbedNo
         assert node.status["ownOmitted"] == 0
     finally:
         node.machine.run(["ip", "-batch", "-"], batch.replace("add ", "del "))
-        for name in DUMMIES:
+        for name in CARDS:
             node.machine.attempt(["ip", "link", "del", name])

@@ -13,8 +13,8 @@ from duravip_agent.core.observed import Link
 from duravip_api.addresses import Span, grouped, numbered, spans, text
 from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_ITEMS, MOST_OWN_SPANS
 
-_VIRTUAL = frozenset({"kube-ipvs0", "kube-lb0"})
-"""Where proxies of the cluster keep addresses of Services, on every node the same."""
+_VIRTUAL = frozenset({"kube-ipvs0", "kube-lb0", "nodelocaldns"})
+"""Where proxies and caches of the cluster keep addresses of Services, on every node the same."""
 
 
 class Listing(NamedTuple):
@@ -38,7 +38,8 @@ def is_own(link: Link) -> bool:
     A dummy that is down, or never asks nor answers by ARP, is where proxies and caches of the
     cluster keep addresses that are everybody's.
     """
-    is_silent = link.kind == "dummy" and (link.has_no_arp or not link.is_up)
+    is_dummy = link.kind == "dummy" or link.name.startswith("dummy")
+    is_silent = is_dummy and (link.has_no_arp or not link.is_up)
     return not (link.is_loopback or is_silent or link.name in _VIRTUAL)
 
 
