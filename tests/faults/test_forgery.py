@@ -173,3 +173,31 @@ def test_who_has_a_nodes_key_can_make_that_node_unheard_and_no_other_one(
     assert_others_undisturbed(seen.sight)
     assert seen.sight.owners().keys() == OWNERS.keys()
     assert all(fleet.owners()[address] == OWNERS[address] for address in OTHERS)
+
+
+def test_keys_change_with_every_start_and_nobody_grows_deaf(lab: Lab, fleet: Fleet) -> None:
+    """Each replica in turn starts anew and then leads; at last an agent starts anew."""
+    with lab.observe(ADDRESSES) as seen:
+        for restarted, other in (OPERATORS, OPERATORS[::-1]):
+            known = {key for *_, key in operators(lab)}
+            fleet.operators[restarted].kill()
+            fleet.start_operator(restarted)
+            wait_until(lambda: fleet.leader() == other, "the other one leads")  # noqa: B023
+            wait_until(lambda: has_new_key(lab, known), "the agents know its new key", 15)  # noqa: B023
+            wait_until(lambda: fleet.served() == {n: [a] for a, n in OWNERS.items()}, "all serve")
+    assert_one_owner(seen.sight)
+    assert seen.sight.owners() == OWNERS
+    assert seen.sight.worst_gap() < UNNOTICED
+    before = plumbings(lab)["n3"]["status"]["agent"]
+    fleet.agents["n3"].terminate()
+    fleet.agents["n3"].wait()
+    fleet.start_agent("n3")
+    home(fleet)
+    after = plumbings(lab)["n3"]["status"]["agent"]
+    assert after["boot"] != before["boot"]
+    assert after["publicKey"] != before["publicKey"]
+
+
+def has_new_key(lab: Lab, known: set[str]) -> bool:
+    now = {key for *_, key in operators(lab)}
+    return len(now) == len(OPERATORS) and bool(now - known)
