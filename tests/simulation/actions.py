@@ -2,9 +2,12 @@
 
 from collections.abc import Callable
 
+from duravip_api.beats import Beat, digest_of
+from duravip_operator.pulse.authentication import Agent as Trusted
+from duravip_operator.pulse.authentication import objection
 from simulation import world as w
 from simulation.agents import AGENT_STEPS
-from simulation.changes import Weak, change_operator
+from simulation.changes import Weak, change_operator, put
 from simulation.operators import decide, lead, scout, work, write
 from simulation.world import NAMES, OLD, Agent, World
 
@@ -42,6 +45,18 @@ def _split(world: World, _: Weak) -> World:
     return world._replace(segment=not world.segment, both=0, is_excused=not world.segment and both)
 
 
+def _forge(world: World, weak: Weak) -> World:
+    """Whoever has n1's key says in n0's name that it has let go, whatever it was granted."""
+    boot = Trusted("boot", "", is_shared_key_allowed=False)
+    beat = Beat("n0", boot.boot, 1, world.api[0].generation, digest_of(frozenset()))
+    if objection(beat, "n1", boot) and "any-key" not in weak:
+        return world
+    said = w.Heard(world.api[0].generation, armed=False)
+    for i, operator in enumerate(world.operators):
+        world = change_operator(world, i, heard=put(operator.heard, 0, said))
+    return world
+
+
 def _steps_of_agent(n: int) -> dict[str, Step]:
     def step_of(what: str) -> Step:
         step = AGENT_STEPS[what]
@@ -69,5 +84,6 @@ STEPS: dict[str, Step] = {
     **_steps_of_operator(1),
     "the other node is preferred": lambda world, _: world._replace(preferred=1 - world.preferred),
     "the segment splits or heals": _split,
+    "n1's key speaks for n0": _forge,
 }
 """Everything that can happen next, in the order in which a walk looks at it."""

@@ -18,6 +18,7 @@ CASTS = {
         (*_ALWAYS, "n0 works", *_N0, *_FATE, "operator 0 works")
     ),
     "late reports": frozenset((*_ALWAYS, *_N0, *_OPERATOR)),
+    "a stolen key": frozenset((*_ALWAYS, *_N0, "operator 0 works", "n1's key speaks for n0")),
     "two leaders": frozenset(
         (
             *_ALWAYS,

@@ -58,6 +58,7 @@ FOUND = [
     WalkJob(ENOUGH, "one node's troubles", (), ("release-before-grant",)),
     WalkJob(ENOUGH, "late reports", UNREPORTED, ("doubts",)),
     WalkJob(ENOUGH, "one node's troubles", (), ("let-go",)),
+    WalkJob(ENOUGH, "a stolen key", (), ("any-key",)),
     WalkJob(ENOUGH, "two leaders", A_PAUSED_LEADER, ("conditional-write",)),
     WalkJob(ENOUGH, "two leaders", A_PAUSED_LEADER, ("epoch",)),
     WalkJob(ENOUGH, "one node's troubles", (), ("contact",)),
