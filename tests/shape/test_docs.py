@@ -34,3 +34,11 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert target.exists(), f"{link} leads nowhere"
         if anchor and target.suffix == ".md":
             assert anchor in anchors(target), f"{link}: there is no such heading"
+
+
+def test_every_test_that_the_security_page_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/.]+)(?:::(\w+))?`", (ROOT / "docs/security.md").read_text())
+    assert len(named) > 20
+    for path, name in named:
+        assert (ROOT / path).exists(), f"there is no {path}"
+        assert not name or f"def {name}(" in (ROOT / path).read_text(), f"{path} has no {name}"
