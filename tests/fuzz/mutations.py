@@ -18,8 +18,8 @@ def mutated(example: bytes, others: list[bytes], chance: Random, longest: int) -
     """An input like this one, with parts of others perhaps."""
     data = example
     for _ in range(chance.choice((1, 1, 1, 2, 3, 8))):
-        data = _changed(data, others, chance)
-    return data[:longest]
+        data = _changed(data, others, chance)[:longest]
+    return data
 
 
 def _changed(data: bytes, others: list[bytes], chance: Random) -> bytes:

@@ -128,7 +128,10 @@ class Process:
             self._led_since = told["since"] if self._leader else None
         self._leads_until = message.get("until", self._leads_until)
         for name, generation in message.get("generations", {}).items():
-            self._generations[name] = generation or 0
+            if generation is None:
+                self._generations.pop(name, None)
+            else:
+                self._generations[name] = generation
             beat = self._detector.last_beat(name)
             # An agent that knows of a new spec reads it at once, and arms only once it was told.
             if self._leader and beat and generation:
