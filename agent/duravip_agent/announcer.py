@@ -76,7 +76,11 @@ class Announcer:
         self._send(now)
         self._tell()
         for due in rounds:
-            neighbours = self._neighbours(due.placement)
+            try:
+                neighbours = self._neighbours(due.placement)
+            except Exception:  # everybody has heard the broadcast; a round comes again
+                log.exception("cannot tell the neighbours on %s", due.placement.interface)
+                continue
             if neighbours:
                 self._pacing.tell(due, neighbours, now)
 

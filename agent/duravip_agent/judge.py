@@ -170,7 +170,7 @@ def _log(macs: Mapping[str, str]) -> None:
 def _answerable(granted: Granted, faulty: Mapping[str, Fault]) -> Granted:
     """What is left of a grant where the card does not answer for all addresses."""
     fault = faulty.get(granted.interface, NO_FAULT)
-    if not (fault.ipv4 or fault.foreign):
+    if not (fault.ipv4 or fault.ipv6 or fault.foreign):
         return granted
     everything = granted.free | granted.contested
     return _narrowed(granted, frozenset(a for a in everything if not fault.of(a)))

@@ -36,7 +36,7 @@ _EVENTS = 0x1 | 0x10 | 0x100
 _UNREADABLE = (ValueError, LookupError, TypeError, OverflowError, struct.error)
 """What reading a message of an unexpected form raises."""
 
-_CONF = Path("/proc/sys/net/ipv4/conf")
+_CONF, _CONF6 = Path("/proc/sys/net/ipv4/conf"), Path("/proc/sys/net/ipv6/conf")
 MAKES_NO_BROADCAST = 31
 """IPv4 masks of so many bits or more have no broadcast address."""
 
@@ -56,7 +56,7 @@ class Kernel:
         self._ioctl = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._links: tuple[Link, ...] | None = None
         self._unread: tuple[str, ...] = ()
-        self._settings: dict[str, int] = {}
+        self._known_settings: dict[str, tuple[int, bool]] = {}
         self._with_own: set[int] = set()
         """The links on which the node has an IPv4 address of its own."""
 
@@ -79,7 +79,7 @@ class Kernel:
 
     def has_other_settings(self) -> bool:
         """Whether a card is set otherwise than at the last look: no event tells of that."""
-        return any(_arp_ignore(name) != value for name, value in self._settings.items())
+        return any(_settings(name) != value for name, value in self._known_settings.items())
 
     def _leave_no_broadcast(self, aliases: Iterable[Alias]) -> None:
         """Delete the routes that the kernel makes of masks that are not the full one."""
@@ -112,13 +112,18 @@ class Kernel:
             link = replace(link, speed_mbps=self._speed(link.name))
             found.append((link, links.relations_in(body)))
         read = links.related(found)
-        self._settings = {
-            link.name: _arp_ignore(link.name)
+        self._known_settings = {
+            link.name: _settings(link.name)
             for link in read
             if not link.is_loopback and (link.kind != "veth" or link.index in with_addresses)
         }
-        found_set = (replace(one, arp_ignore=self._settings.get(one.name, 0)) for one in read)
-        return tuple(found_set), tuple(unread)
+        return tuple(map(self._as_set, read)), tuple(unread)
+
+    def _as_set(self, link: Link) -> Link:
+        if link.name not in self._known_settings:
+            return link
+        arp_ignore, has_no_ipv6 = self._known_settings[link.name]
+        return replace(link, arp_ignore=arp_ignore, has_no_ipv6=has_no_ipv6)
 
     def add(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
         """Add addresses; gives back those that were refused, each with what the kernel said."""
@@ -169,8 +174,11 @@ class Kernel:
         return _arp_ignore(interface) == 0
 
     def delete_all_routes(self) -> None:
-        """Undo what an earlier agent has left of it."""
-        self._ip.flush_routes(table=messages.LOCAL_TABLE, proto=MARK)
+        """Undo what an earlier agent has left of it, as far as the routes can be read."""
+        try:
+            self._ip.flush_routes(table=messages.LOCAL_TABLE, proto=MARK)
+        except Exception:
+            log.exception("cannot look for routes that an earlier agent may have left")
 
     def neighbours(self, link: int) -> list[Neighbour]:
         """The hosts on a link whose MAC the kernel knows."""
@@ -217,13 +225,21 @@ class Kernel:
         return None if speed in _UNKNOWN_SPEEDS else speed
 
 
+def _settings(interface: str) -> tuple[int, bool]:
+    """The arp_ignore that is in force on an interface, and whether it is without IPv6."""
+    return _arp_ignore(interface), _number(_CONF6 / interface / "disable_ipv6", 1) != 0
+
+
 def _arp_ignore(interface: str) -> int:
-    """The setting that is in force on an interface, as far as it can be read."""
-    found = 0
-    for name in ("all", interface):
-        with contextlib.suppress(OSError, ValueError):
-            found = max(found, int((_CONF / name / "arp_ignore").read_text()))
-    return found
+    return max(_number(_CONF / name / "arp_ignore", 0) for name in ("all", interface))
+
+
+def _number(path: Path, default: int) -> int:
+    """A setting; of one that is not there, or cannot be read, the default."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return default
 
 
 GATHERED_FOR = 0.01

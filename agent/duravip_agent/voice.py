@@ -62,6 +62,7 @@ class Voice:
         self._in_use: Readiness | None = None
         self._stale: Readiness | None = None
         self._unread: Readiness | None = None
+        self._granted_on: frozenset[str] = frozenset()
         self._behind: Readiness | None = None
         self.trouble = ""
         """Why the status does not say all; empty: it does."""
@@ -174,7 +175,7 @@ class Voice:
             failures=failures,
             failing_since=self._failing_since,
             listening=self._listeners.on(self._specs.grant.ports),
-            granted_on=frozenset(place.interface for place in self._wanted.values()),
+            granted_on=self._cards(),
             served=served,
             contested=self._judge.contested,
             unguarded=self._health.unguarded,
@@ -183,6 +184,11 @@ class Voice:
             done=self._requests.done,
             neighbours=self._requests.neighbours(time.monotonic()),
         )
+
+    def _cards(self) -> frozenset[str]:
+        """The cards that something is, or was, granted on: people ask what became of them."""
+        self._granted_on |= {place.interface for place in self._wanted.values()}
+        return self._granted_on
 
     def _least_report(self, served: frozenset[str]) -> Report:
         """What others wait for, where anything else cannot be written down."""
@@ -258,7 +264,7 @@ class Voice:
 
     def _left_out(self) -> tuple[Readiness, ...]:
         """The condition that says which cards are not reported, or not used."""
-        granted_on = frozenset(place.interface for place in self._wanted.values())
+        granted_on = self._cards()
         unguarded = [
             f"the fence cannot guard the interface {name!a}, so nothing is held there: {why}"
             for name, why in self._health.unguarded.items()

@@ -57,6 +57,9 @@ class Nic(Model):
     unusable_ipv4: Annotated[
         Message | None, Field(description="The same, of IPv4 addresses alone.")
     ] = None
+    unusable_ipv6: Annotated[
+        Message | None, Field(description="The same, of IPv6 addresses alone.")
+    ] = None
     addresses: Annotated[
         list[Annotated[str, Field(max_length=49)]],
         Field(

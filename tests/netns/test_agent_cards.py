@@ -75,6 +75,20 @@ def test_arp_ignore_keeps_a_card_from_serving_ipv4(node: PlumbedNode) -> None:
     node.wait_served(VIP, "10.9.1.1", timeout=SOON)
 
 
+def test_a_card_without_ipv6_goes_on_with_ipv4(node: PlumbedNode) -> None:
+    node.grant(VIP, V6)
+    node.start()
+    node.wait_served(VIP, V6)
+    node.machine.run(["sysctl", "-qw", "net.ipv6.conf.eth1.disable_ipv6=1"])
+    try:
+        node.wait_served(VIP, timeout=SOON)
+        node.wait(lambda: "disable_ipv6" in str(nic(node).get("unusableIpv6")), timeout=SOON)
+    finally:
+        node.machine.run(["sysctl", "-qw", "net.ipv6.conf.eth1.disable_ipv6=0"])
+        node.ip("address", "replace", "fd00:1::11/64", "dev", "eth1", "nodad")
+    node.wait_served(VIP, V6)
+
+
 @pytest.mark.parametrize("replaced", [f"{VIP}/32", f"{V6}/128"])
 def test_what_somebody_replaces_is_marked_again_and_goes_when_it_is_revoked(
     node: PlumbedNode, replaced: str

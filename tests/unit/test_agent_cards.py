@@ -69,6 +69,18 @@ def test_arp_ignore_is_about_ipv4_and_about_the_nodes_own_networks(
     assert plan.failures.keys() == {VIP} & silent
 
 
+@pytest.mark.parametrize("change", [{"has_no_ipv6": True}, {"mtu": 1200}])
+def test_a_card_without_ipv6_answers_for_ipv4_only(change: dict[str, object]) -> None:
+    observed = seen(replace(CARD, **change), OWN)  # type: ignore[arg-type]
+    found = usable(observed, {})
+    assert found.audible == {"eth1"}
+    assert found.faulty["eth1"].of(V6)
+    assert not found.faulty["eth1"].of(VIP)
+    (nic,) = nics(observed)
+    assert nic.unusable_ipv6
+    assert not nic.unusable_ipv4
+
+
 def test_a_card_without_any_fault_is_fine() -> None:
     assert usable(seen(CARD, OWN), {}).audible == {"eth1"}
     assert not usable(seen(replace(CARD, is_up=False)), {}).audible

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from duravip_api.manifest import KINDS, definition
+from duravip_cli import machine
 from duravip_cli.__main__ import run
 from duravip_cli.core import installation
 from duravip_cli.errors import CommandError
@@ -205,3 +206,18 @@ def test_an_operators_pod_that_is_not_ready_fails(capsys: pytest.CaptureFixture[
     )
     assert next(line for line in found["warn"] if "pod" in line).startswith("agent: pod agent-c")
     assert not any("agent-d" in line for lines in found.values() for line in lines)
+
+
+def test_a_node_that_serves_nothing_is_a_failure_on_that_node_too(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = _well()
+    plumbing = memory.lists["NodePlumbing"][0]
+    plumbing["status"]["conditions"] = [
+        {"type": "Ready", "status": "False", "reason": "Muted", "message": "some rule on lo"}
+    ]
+    assert any("n1: Muted: some rule on lo" in line for line in _said(memory, capsys)["FAIL"])
+    monkeypatch.setattr(machine, "which", lambda _: plumbing)
+    run(["doctor", "--node-local", "-o", "json"], lambda _: memory, lambda _: None)
+    found = json.loads(capsys.readouterr().out)
+    assert [f["verdict"] for f in found if "Muted: some rule on lo" in f["message"]] == ["FAIL"]

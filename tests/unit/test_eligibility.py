@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
+import pytest
+
 from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import MoveReason, Reason
 from duravip_operator.core import decision, parsing
 from duravip_operator.core.election import Choice
+from duravip_operator.core.eligibility import fault_of
 from duravip_operator.core.snapshot import (
     Entity,
     Hearing,
@@ -115,3 +118,43 @@ def test_what_an_ending_agent_serves_is_first_taken_out_and_then_goes_elsewhere(
     assert (found.choices[A].owner, found.choices[A].cause) == ("n2", MoveReason.DRAIN)
     assert found.choices[A].eligible.refusals == {"n1": Reason.NODE_STOPPED}
     assert [found.plans[name].addresses for name in ("n1", "n2")] == [frozenset(), frozenset()]
+
+
+def test_a_card_that_cannot_answer_for_a_family_is_none_for_its_addresses() -> None:
+    nic = Nic(name="eth1", index=2, up=True, carrier=True)
+    everywhere, four, six = (
+        nic.model_copy(update={name: "it cannot"})
+        for name in ("unusable", "unusable_ipv4", "unusable_ipv6")
+    )
+    assert [bool(fault_of(each, 4)) for each in (nic, everywhere, four, six)] == [0, 1, 1, 0]
+    assert [bool(fault_of(each, 6)) for each in (nic, everywhere, four, six)] == [0, 1, 0, 1]
+    for bad, refused in ((everywhere, True), (four, True), (six, False)):
+        seen = cluster()
+        plumbings = {**seen.plumbings, "n1": replace(seen.plumbings["n1"], nics={"eth1": bad})}
+        chosen = choice(replace(seen, plumbings=plumbings))
+        assert chosen.owner == ("n2" if refused else "n1")
+        assert (chosen.eligible.refusals.get("n1") is Reason.INTERFACE_UNUSABLE) == refused
+        assert (chosen.cause is MoveReason.LINK_DOWN) == refused
+
+
+@pytest.mark.parametrize("reason", [Reason.MUTED, Reason.UNFENCED, Reason.AGENT_FAILING])
+def test_a_node_that_says_that_it_can_serve_nothing_holds_nothing(reason: Reason) -> None:
+    seen = cluster()
+    plumbings = {**seen.plumbings, "n1": replace(seen.plumbings["n1"], unfit=reason)}
+    chosen = choice(replace(seen, plumbings=plumbings))
+    assert (chosen.owner, chosen.cause) == ("n2", MoveReason.NODE_LOST)
+    assert chosen.eligible.refusals["n1"] is reason
+
+
+@pytest.mark.parametrize(("kind", "status"), [("Ready", "True"), ("Fenced", "False")])
+def test_a_node_that_is_allowed_to_have_no_fence_takes_part(kind: str, status: str) -> None:
+    condition = {
+        "type": kind,
+        "status": status,
+        "reason": "Unfenced",
+        "lastTransitionTime": "2026-01-01T00:00:00Z",
+    }
+    body = {"metadata": {"name": "n1"}, "status": {"conditions": [condition]}}
+    assert parsing.plumbing(body).unfit is None
+    condition.update(type="Ready", status="False")
+    assert parsing.plumbing(body).unfit is Reason.UNFENCED

@@ -11,7 +11,9 @@ C3  arp_ignore 8 answers for no address. 3 leaves out addresses of scope host, a
     where the node has no IPv4 address of its own (`messages.Change`). 2 answers those only who are
     in the network of an address that is on the card. 1 is fine: ours are on the card.
 
-`arp_ignore` is about IPv4 alone.
+C4  A card has no IPv6 where that is switched off (disable_ipv6), or where its MTU is too small.
+
+C3 is about IPv4 alone, C4 about IPv6.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,6 +26,9 @@ from duravip_api.addresses import parsed
 
 IGNORES_OTHER_NETWORKS, IGNORES_HIDDEN, IGNORES_ALL = 2, 3, 8
 """Values of arp_ignore."""
+
+LEAST_IPV6_MTU = 1280
+"""RFC 8200, section 5: with less the kernel has no IPv6 on a link."""
 
 _NOT_READY = {1: "not present", 4: "under test", 5: "dormant"}
 """Of the kernel's operational states those in which a card with a carrier answers nobody."""
@@ -38,6 +43,8 @@ class Fault(NamedTuple):
     """For all of them."""
     ipv4: str = ""
     """For all of IPv4."""
+    ipv6: str = ""
+    """For all of IPv6."""
     foreign: str = ""
     """For those of IPv4 that are in none of `networks`."""
     networks: tuple[str, ...] = ()
@@ -45,7 +52,7 @@ class Fault(NamedTuple):
     def of(self, address: str) -> str:
         """What keeps it from answering for this one."""
         if self.everywhere or ":" in address:
-            return self.everywhere
+            return self.everywhere or self.ipv6
         if self.foreign and not _is_in(address, self.networks):
             return self.foreign
         return self.ipv4
@@ -57,8 +64,8 @@ NO_FAULT = Fault()
 def cards(observed: Observed, wanted: Iterable[str] = ()) -> list[Link]:
     """The links that can matter: those of these names, and all that may lead to a segment.
 
-    Left out are loopback, ports of bridges and bonds, and the ends of pods' virtual cables: veth
-    devices with no address of their own but single-host ones. They come and go with every pod.
+    Left out are loopback, and, where they have no address of their own but single-host ones, ports
+    of bridges and bonds and veth devices: the ends of pods' cables, which come and go with them.
     """
     named, own = set(wanted), by_link(observed)
     return [
@@ -111,10 +118,18 @@ def _fault(link: Link, own: Iterable[str]) -> Fault:
         return Fault("it does without ARP (NOARP)")
     if state := _NOT_READY.get(link.state):
         return Fault(f"it is {state}")
-    return _fault_of_setting(link.arp_ignore, tuple(a for a in own if ":" not in a))
+    ipv4 = _fault_of_ipv4(link.arp_ignore, tuple(a for a in own if ":" not in a))
+    return ipv4._replace(ipv6=_fault_of_ipv6(link))
 
 
-def _fault_of_setting(arp_ignore: int, networks: tuple[str, ...]) -> Fault:
+def _fault_of_ipv6(link: Link) -> str:
+    if link.has_no_ipv6:
+        return "IPv6 is switched off there (disable_ipv6)"
+    is_small = 0 < link.mtu < LEAST_IPV6_MTU
+    return f"its MTU of {link.mtu} is too small for IPv6" if is_small else ""
+
+
+def _fault_of_ipv4(arp_ignore: int, networks: tuple[str, ...]) -> Fault:
     if arp_ignore == IGNORES_ALL:
         return Fault(ipv4="arp_ignore is 8: it answers for no address")
     if arp_ignore == IGNORES_OTHER_NETWORKS:
@@ -132,9 +147,10 @@ _FOREIGN = "arp_ignore is 2, and the node has no address of its own there in the
 
 
 def _matters(link: Link, addresses: list[str]) -> bool:
+    has_network = any(not _is_single_host(address) for address in addresses)
     if link.is_loopback or link.is_port:
-        return False
-    return link.kind != "veth" or any(not _is_single_host(address) for address in addresses)
+        return link.is_port and has_network
+    return link.kind != "veth" or has_network
 
 
 def _is_single_host(address: str) -> bool:

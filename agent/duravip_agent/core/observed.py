@@ -40,6 +40,8 @@ class Link:
     """Its operational state (RFC 2863) as the kernel numbers it; 0: not known."""
     arp_ignore: int = 0
     """The setting that is in force: the higher one of its own and the general one."""
+    has_no_ipv6: bool = False
+    """Whether IPv6 is switched off there, or in the whole kernel."""
 
 
 @dataclass(frozen=True, slots=True)

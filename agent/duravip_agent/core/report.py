@@ -88,7 +88,7 @@ class Report:
     listening: Sequence[str] = ()
     """Who listens on the ports that the spec names."""
     granted_on: frozenset[str] = frozenset()
-    """The interfaces that something is granted on."""
+    """The interfaces that something is, or was, granted on."""
     served: frozenset[str] = frozenset()
     """What may be heard."""
     contested: Mapping[str, str] = field(default_factory=dict)
@@ -222,4 +222,5 @@ def _nic(link: Link, addresses: list[str], fault: Fault) -> Nic:
         networks=told.networks,
         unusable=fault.everywhere or None,
         unusable_ipv4=fault.ipv4 or None,
+        unusable_ipv6=fault.ipv6 or None,
     )

@@ -326,7 +326,7 @@ def _without_interface(plumbing: Plumbing, topology: Topology) -> Reason | None:
 
 def fault_of(nic: Nic, family: int) -> str:
     """Why a card that is up does not answer for addresses of a family; empty: it does."""
-    return nic.unusable or (nic.unusable_ipv4 if family == IPV4 else "") or ""
+    return nic.unusable or (nic.unusable_ipv4 if family == IPV4 else nic.unusable_ipv6) or ""
 
 
 def is_selected(node: Node, selector: Selector) -> bool:
