@@ -159,11 +159,13 @@ class Loop:
         return True
 
     def _tend(self) -> None:
-        before = self._tools.health.problem
+        tools, before = self._tools, self._tools.health.problem
         if self._parts.upkeep.tend():
             self._must_judge = True
-        if before != self._tools.health.problem:
+        if before != tools.health.problem:
             self._is_dirty = self._must_say = True
+        if tools.health.problem and not tools.fence.is_fenced and tools.plumber.present:
+            self._is_dirty = self._must_look = True  # that can be heard, and must be deleted
 
     def _contain(self) -> None:
         """A turn has failed: mute what is not granted, and everything once that lasts."""
@@ -247,9 +249,8 @@ class Loop:
         is_dirty, self._is_dirty, self._must_judge = self._is_dirty, False, False
         self._tidy_at = now + QUIET
         tools, wanted = self._tools, self._parts.intake.wanted or NOTHING
-        plumber, health = tools.plumber, tools.health
-        is_left = plumber.has_surplus(wanted) or (health.problem and plumber.present)
-        must_delete = not tools.fence.is_fenced and bool(is_left)
+        plumber = tools.plumber
+        must_delete = not tools.fence.is_fenced and plumber.has_surplus(wanted)
         may_delete = is_dirty and (self._must_look or must_delete)
         if may_delete:
             may_delete = self._does(lambda: self._look(now))

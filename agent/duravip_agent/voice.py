@@ -195,10 +195,12 @@ class Voice:
         return Report(
             version=self._identity.version,
             boot=self._identity.boot,
+            public_key=self._identity.public_key,
             readiness=self._readiness,
             generation=self._acted,
             epoch=self._specs.epoch,
             served=served,
+            strict=self._strict,
         )
 
     def is_heard(self) -> bool:

@@ -34,16 +34,17 @@ class World(Unfenced):
         self.takes = 0.0
         """How much of the contact is over once something was plumbed."""
         self.contact: Contact | None = None
+        self.link = Link(2, "eth0", is_up=True, has_carrier=True)
         self.hears = True
         """Whether the refreshes arrive."""
         self.is_changed = False
         """Whether somebody has changed the fence."""
         self.is_fought = False
-        self._can_fence = is_fenced
+        self.can_fence = is_fenced
 
     @property
     def is_fenced(self) -> bool:  # type: ignore[override]
-        return self._can_fence and not self.is_fought
+        return self.can_fence and not self.is_fought
 
     def is_alive(self) -> bool:
         return self.hears
@@ -69,8 +70,14 @@ class World(Unfenced):
 
     def observed(self, *, with_links: bool) -> Observed:
         del with_links
-        links = (Link(2, "eth0", is_up=True, has_carrier=True),)
-        return Observed(links, tuple(sorted(self.aliases)))
+        return Observed((self.link,), tuple(sorted(self.aliases)))
+
+    def mark_again(self, aliases: Sequence[Alias]) -> set[Alias]:
+        self._say("mark", aliases)
+        refused = {one for one in aliases if one.address in self.refuses}
+        self.aliases -= {one._replace(is_marked=False) for one in aliases}
+        self.aliases |= {one._replace(is_marked=one not in refused) for one in aliases}
+        return refused
 
     def add(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
         return self._change("add", aliases, self.aliases.add)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from duravip_agent import clock, upkeep
 from duravip_agent import loop as loops
-from duravip_agent import upkeep
 from duravip_agent.core.fencing import NOTHING
 from duravip_agent.events import ContactChanged, Inbox, KernelChanged
 from duravip_agent.fence import FenceError
@@ -40,7 +40,9 @@ class Turns:
         self.left = 0
         monkeypatch.setattr(loops, "WORST_PAUSE", 0.0)
         monkeypatch.setattr(upkeep, "BEAT", 0.0)
-        intake = SimpleNamespace(wanted=agent.specs.grant.wanted, is_out_of_patience=lambda: False)
+        intake = SimpleNamespace(
+            wanted=agent.specs.grant.wanted, is_out_of_patience=bool, contact_changed=bool
+        )
         farewell = SimpleNamespace(is_due=self._is_due, say=lambda: None)
         made: list[Any] = [
             self.inbox, agent.tools, intake, agent.handover, Upkeep(agent.tools),
@@ -138,3 +140,31 @@ def test_without_a_fence_everything_is_deleted(monkeypatch: pytest.MonkeyPatch) 
     assert not agent.world.aliases
     assert agent.tools.health.problem == (Reason.UNFENCED, "no nft")
     assert turns.voice.said[-1] == NOTHING
+
+
+def test_a_step_is_made_though_nothing_new_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    agent = serving(A)
+    turns = Turns(agent, monkeypatch)
+    monkeypatch.setattr(agent.world, "observed", fails)
+    turns.grant(A, B)
+    turns.run(2)
+    assert agent.world.held == {A, B}
+
+
+def test_what_could_not_be_deleted_at_once_is_deleted_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent = serving(A)
+    turns = Turns(agent, monkeypatch)
+    agent.world.can_fence = False
+    agent.tools.health.failed(Reason.UNFENCED, "no nft", clock.now())
+    delete, left = agent.world.delete, [1, 2]
+
+    def refused_at_first(aliases: Any) -> dict[Any, str]:
+        return dict.fromkeys(aliases, "no") if left and left.pop() else delete(aliases)
+
+    monkeypatch.setattr(agent.world, "delete", refused_at_first)
+    turns.run(8)
+    assert {A} in turns.voice.said, "it could be heard"
+    assert turns.voice.said[-1] == NOTHING
+    assert not agent.world.aliases
