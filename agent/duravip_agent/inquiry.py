@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 
 from duravip_agent import clock
-from duravip_agent.core.claims import Claim
+from duravip_agent.core.claims import Claim, Conflict
 from duravip_agent.core.observed import Link
 from duravip_agent.core.probing import ONE_PROBE, Findings, Question
+from duravip_agent.core.sampling import SAMPLE_EVERY, Sampler
 from duravip_agent.events import Answered, Claimed, Inbox
 from duravip_agent.reader import Reader
 from duravip_agent.scout import Scout
@@ -32,8 +33,9 @@ class Inquiry:
         self._inbox, self._scout = inbox, scout
         self._watcher = Watcher(lambda claims: inbox.put(Claimed(claims)))
         self._held = Held()
-        self._checked = float("-inf")
+        self._checked = self._sampled_at = float("-inf")
         self._turn = 0
+        self._sampler = Sampler()
         self.read_soon: Callable[[], None] = reader.read_soon
         """Read the spec at once."""
         self.watch_again: Callable[[], None] = reader.begin_anew
@@ -65,12 +67,26 @@ class Inquiry:
             answer = partial(self._sampled, interface)
             self._scout.ask(interface, Question(asked, ONE_PROBE, is_one_enough=True), answer)
 
+    def sample(self, now: float, claimed: Mapping[str, Conflict]) -> None:
+        """Ask, at leisure, who else has what we hold; `claimed` is what others have as is known.
+
+        In contact the addresses are ours beyond doubt. But a host that has taken one, and does not
+        announce it, is noticed by nobody who does not ask.
+        """
+        if now - self._sampled_at < SAMPLE_EVERY:
+            return
+        self._sampled_at = now
+        for interface, asked in self._sampler.due(now, claimed).items():
+            answer = partial(self._claim, interface)
+            self._scout.ask(interface, Question(asked, ONE_PROBE), answer)
+
     def hold(self, addresses: Mapping[str, frozenset[str]], links: Iterable[Link]) -> None:
         """Listen for claims of exactly these, by interface (rule A4)."""
         held = Held(addresses, frozenset(link.mac for link in links if link.mac))
         if held != self._held:
             self._held = held
             self._watcher.hold(held)
+            self._sampler.hold(addresses)
 
     def _sampled(self, interface: str, findings: Findings) -> None:
         self._claim(interface, findings)
@@ -80,10 +96,12 @@ class Inquiry:
             self._scout.ask(interface, Question(everything, ONE_PROBE), answer)
 
     def _claim(self, interface: str, findings: Findings) -> None:
-        now = time.monotonic()
-        claims = tuple(
-            Claim(address, interface, macs[0], now) for address, macs in findings.answered.items()
-        )
+        now, own = time.monotonic(), self._held.macs
+        others = {
+            address: [mac for mac in macs if mac not in own]
+            for address, macs in findings.answered.items()
+        }
+        claims = tuple(Claim(a, interface, macs[0], now) for a, macs in others.items() if macs)
         if claims:
             self._inbox.put(Claimed(claims))
 

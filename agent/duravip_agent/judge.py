@@ -78,7 +78,7 @@ class Judge:
     @property
     def contested(self) -> Mapping[str, str]:
         """The MACs that answered when a segment was asked for contested addresses."""
-        return {a: told.mac for a, told in self._probed.items() if told.mac not in {"", NOT_ASKED}}
+        return {a: told.mac for a, told in self._probed.items() if _is_answer(told)}
 
     def forget_answers(self) -> None:
         """What the segment said was said under another spec, though its number may come again."""
@@ -90,7 +90,9 @@ class Judge:
         grant = specs.grant
         if grant.generation != self._generation:
             self._generation = grant.generation
-            self._probed.clear()
+            # A silence of before means nothing now; who answered is there until nobody answers.
+            answers = {a: told for a, told in self._probed.items() if _is_answer(told)}
+            self._probed = {a: told for a, told in answers.items() if a in grant.wanted}
             self._asking.clear()
         return Facts(
             now=clock.now(),
@@ -137,13 +139,18 @@ class Judge:
         if generation != self._generation:
             return False  # asked under an earlier spec: a silence of then means nothing now
         before = self.contested
-        told = {address: Probed(at, macs[0]) for address, macs in findings.answered.items()}
+        told = {a: self._answer(a, at, macs[0]) for a, macs in findings.answered.items()}
         told |= {a: Probed(at) for a in findings.silent - told.keys()}
         told |= {a: Probed(at, NOT_ASKED) for a in findings.unasked - told.keys()}
         _log({a: found.mac for a, found in told.items() if self._last_mac(a) != found.mac})
         self._asking -= told.keys()
         self._probed |= told
         return before != self.contested
+
+    def _answer(self, address: str, at: float, mac: str) -> Probed:
+        known = self._probed.get(address)
+        is_same = known is not None and _is_answer(known)
+        return Probed(at, mac, known.since if known and is_same else at)
 
     def _last_mac(self, address: str) -> str | None:
         """What the segment said of it last; None = it was not asked yet."""
@@ -155,6 +162,10 @@ class Judge:
         ours = [claim for claim in claims if claim.address in armed]
         self._claimed |= {claim.address for claim in ours}
         self.conflicts.claimed(ours, is_in_contact=True)
+
+
+def _is_answer(told: Probed) -> bool:
+    return told.mac not in {"", NOT_ASKED}
 
 
 def _log(macs: Mapping[str, str]) -> None:

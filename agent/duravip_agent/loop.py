@@ -235,6 +235,7 @@ class Loop:
         self._is_dirty |= self._parts.intake.is_out_of_patience()
         if self._tools.judge.conflicts.expire(now):
             self._speak()
+        self._tools.inquiry.sample(now, self._tools.judge.conflicts.open)
         handover = self._parts.handover
         self._with_links |= now - self._swept >= SWEEP or self._is_set_otherwise(now)
         is_time = now >= self._retry_at or clock.now() >= handover.rest_due

@@ -179,6 +179,7 @@ class Voice:
             served=served,
             contested=self._judge.contested,
             unguarded=self._health.unguarded,
+            claimed={a: found.mac for a, found in self._judge.conflicts.open.items()},
             strict=self._strict,
             notes=tuple(self._notes()),
             done=self._requests.done,

@@ -94,6 +94,14 @@ class Failure(Model):
     )
 
 
+class Contested(Failure):
+    """A granted address that another host has."""
+
+    mac: Annotated[
+        str, Field(max_length=64, description="The link-layer address of whoever answered.")
+    ] = ""
+
+
 class Agent(Model):
     """The program that reports."""
 
@@ -150,11 +158,11 @@ class NodePlumbingStatus(Model):
     ] = []
     served_count: Annotated[int, Field(ge=0, description="How many it serves.")] = 0
     contested: Annotated[
-        list[Failure],
+        list[Contested],
         Field(
             max_length=256,
-            description="Granted addresses for which another host answers; at most 256 are "
-            "listed.",
+            description="Granted addresses for which another host answers, whether the node "
+            "serves them as well or not; at most 256 are listed.",
             json_schema_extra=ATOMIC,
         ),
     ] = []

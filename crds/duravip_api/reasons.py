@@ -137,7 +137,7 @@ class Reason(StrEnum):
         "the kernel refuses the agent a real-time priority: on a busy node it may be late, and "
         "lose its addresses",
     )
-    ADDRESS_IN_USE = "AddressInUse", "another host says that it has an address of this node"
+    ADDRESS_IN_USE = "AddressInUse", "another host says that it has the address"
 
     # --- why one node may not hold an address
     NODE_UNKNOWN = "NodeUnknown", "there is no such Node"

@@ -104,6 +104,7 @@ class Loop:
                 await self._pass()
                 pause = 0.0
             except Exception as error:
+                self._memory = handover.without_releases(self._memory)
                 pause = min(WORST_PAUSE, 2 * pause + 0.1)
                 is_bug = not isinstance(error, ApiError)
                 level = logging.ERROR if is_bug else logging.WARNING
@@ -141,6 +142,7 @@ class Loop:
             if await self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
                 return
             self._decided = self._foresight.decided(snapshot, self._memory, self._decided)
+            self._memory = handover.wanted(self._memory, self._decided.choices)
         await self._grant(snapshot, self._decided.plans, epoch)
         while self._must_hurry:
             self._must_hurry = False

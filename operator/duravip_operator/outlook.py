@@ -31,6 +31,7 @@ class Doubts(Protocol):
     given_up: Mapping[str, frozenset[str]]
     given_up_until: Mapping[tuple[str, str], str]
     distrusted: frozenset[str]
+    served_twice: Mapping[str, tuple[str, ...]]
 
 
 @dataclass
@@ -64,6 +65,7 @@ class Outlook:
             given_up=self.vigil.given_up,
             given_up_until=self.vigil.given_up_until,
             distrusted=self.vigil.distrusted,
+            served_twice=self.vigil.served_twice,
             let_go=frozenset(n for n, p in caches.plumbings.items() if self.has_let_go(p)),
             fencing=self.settings.fencing,
             max_aliases=self.settings.max_aliases,

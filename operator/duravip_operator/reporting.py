@@ -28,6 +28,9 @@ from duravip_operator.metrics import Metrics
 AT_ONCE = 256
 """So many objects are looked at before others get to run: about 2 ms, if all is new."""
 
+IN_USE = "AddressInUse"
+"""The condition that says that somebody else has the address."""
+
 UNOWNED = frozenset({State.UNASSIGNED, State.BROKEN, State.UNMANAGED})
 
 
@@ -145,12 +148,25 @@ class Reporting:
             left = status.get("address") or entity.address
             sentence = f"{left} has left {former}: {verdict.message}"
             self._events.say(entity, verdict.reason, sentence, "Warning")
+        self._tell_of_claims(entity, verdict, said.verdict if said else None, before)
         last = status.get("lastMove")
         if not last or last == before.get("lastMove"):
             return None
         move = moved(base, status)
         self._events.say(entity, move.reason, move.sentence, move.kind)
         return move if move.former != move.owner else None
+
+    def _tell_of_claims(
+        self, entity: Entity, verdict: Verdict, last: Verdict | None, before: Mapping[str, Any]
+    ) -> None:
+        """That somebody else has the address: once, and again when it is somebody else."""
+        for kind, reason, message in verdict.advisories:
+            if kind != IN_USE or (last and (kind, reason, message) in last.advisories):
+                continue
+            stands = [c for c in before.get("conditions") or () if c.get("type") == kind]
+            if last or not any(c.get("message") == message for c in stands):
+                sentence = f"{entity.address}: {message}"
+                self._events.say(entity, reason, sentence, "Warning")
 
     def _write(self, entity: Entity, before: Mapping[str, Any], status: statuses.Status) -> None:
         key = (entity.kind, entity.namespace, entity.name)

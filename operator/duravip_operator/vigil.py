@@ -1,8 +1,9 @@
 """Looks once a second for what has lasted too long, while this replica leads.
 
-An address that a node does not get to hold (`core.repairs`), and a node whose beats contradict its
-status (`core.contradictions`). The loop's passes come when something changes; what follows from
-nothing having changed for a while is found here. It makes no pass but when its findings differ.
+An address that a node does not get to hold (`core.repairs`), one that two serve as they say
+(`core.duplicates`), and a node whose beats contradict its status (`core.contradictions`). The
+loop's passes come when something changes; what follows from nothing having changed for a while is
+found here. It makes no pass but when its findings differ.
 """
 
 import asyncio
@@ -16,7 +17,7 @@ from duravip_api.addresses import ranges
 from duravip_api.beats import digest_of
 from duravip_api.reasons import Reason
 from duravip_operator.caches import Caches
-from duravip_operator.core import contradictions, publication, repairs
+from duravip_operator.core import contradictions, duplicates, publication, repairs
 from duravip_operator.core.handover import HEARD, Heard
 from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.events import Events
@@ -61,6 +62,9 @@ class Vigil:
         self.distrusted: frozenset[str] = frozenset()
         self.quarantine = publication.quarantine({}, {}, ())
         """All of it, as the Lease tells it to others."""
+        self._duplicates: duplicates.Duplicates = {}
+        self.served_twice: Mapping[str, tuple[str, ...]] = {}
+        """`{address: nodes that have all served it for a while, as they say}`."""
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
@@ -85,23 +89,26 @@ class Vigil:
         self._differences = contradictions.differences(
             self._differences, caches.plumbings, self._heard(), self._digest, now
         )
-        before = self.given_up, self.distrusted
+        before = self.given_up, self.distrusted, self.served_twice
         self.given_up = repairs.given_up(self._troubles)
         self.given_up_until = repairs.given_up_until(
             self._troubles, now, time.time(), self.given_up_until
         )
         self.distrusted = contradictions.distrusted(self._differences)
+        gone = {n for n, s in self._sources.pulse.view().silences.items() if s.gone or s.is_muted}
+        self._duplicates = duplicates.duplicates(self._duplicates, caches.plumbings, gone, now)
+        self.served_twice = duplicates.lasting(self._duplicates, now)
         found = self.given_up, self.given_up_until, self.distrusted
         if found != self._published:
             self._published, self.quarantine = found, publication.quarantine(*found)
-        if before != (self.given_up, self.distrusted):
+        if before != (self.given_up, self.distrusted, self.served_twice):
             self._tell_of_given_up(before[0])
             self._tell_of_distrusted(before[1])
             self._on_change()
 
     def _begin(self, epoch: int, now: float) -> None:
         """What lasted while another one led counts from now; what that one gave up is known."""
-        self._epoch, self._differences = epoch, {}
+        self._epoch, self._differences, self._duplicates = epoch, {}, {}
         told = repairs.told_by(self._sources.caches.entities.values(), time.time())
         self._troubles = {
             (node, address): repairs.Trouble(now, now, now + left) for node, address, left in told

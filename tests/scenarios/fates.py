@@ -13,6 +13,12 @@ class Fates:
     """Each takes what stands behind its name in the scenario."""
 
     machines: dict[str, Machine]
+    strangers: dict[str, str]
+    """The MACs of hosts that are no nodes, by the address that each has."""
+
+    def stranger(self, addresses: list[str]) -> None:
+        """A host that is no node of ours takes exactly these addresses, announcing nothing."""
+        self.strangers = dict.fromkeys(addresses, "02:00:00:00:00:99")
 
     def crash(self, nodes: list[str]) -> None:
         """The node loses power, and the pulse has noticed."""

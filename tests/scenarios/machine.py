@@ -1,6 +1,8 @@
 """A node of the scenarios: its cables, and an agent that does as it is told."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from duravip_api.addresses import expanded
@@ -42,8 +44,17 @@ class Machine:
     """Whether its beats contradict its status."""
     plumbing: Body = field(default_factory=dict)
 
-    def act(self) -> None:
-        """What an agent does: serve what is granted on the interfaces that are there."""
+    def act(self, strangers: Mapping[str, str] = MappingProxyType({})) -> None:
+        """What an agent does: serve what is granted on the interfaces that are there.
+
+        What is contested, and not served, is not taken from strangers: `{address: MAC}`.
+        """
+        before = set((self.plumbing["status"] or {}).get("served", ()))
+        contested = {
+            address
+            for item in self.plumbing["spec"]["interfaces"]
+            for address in expanded(item["contested"])
+        }
         granted = {
             address
             for item in self.plumbing["spec"]["interfaces"]
@@ -51,8 +62,13 @@ class Machine:
             if not self.is_mute
             for address in expanded([*item["granted"], *item["contested"]])
         }
+        answered = strangers.keys() & contested - before
         reason = "Muted" if self.is_mute else "AgentReady"
-        self.report(served=sorted(granted - self.failing), reason=reason)
+        self.report(served=sorted(granted - self.failing - answered), reason=reason)
+        self.plumbing["status"]["contested"] = [
+            {"address": address, "mac": strangers[address], "message": "another host has it"}
+            for address in sorted(strangers.keys() & granted)
+        ]
         self.plumbing["status"]["failures"] = [
             {"address": address, "message": "no"} for address in sorted(granted & self.failing)
         ]

@@ -15,6 +15,7 @@ from duravip_api.requests import stamp
 from duravip_operator.core import (
     contradictions,
     decision,
+    duplicates,
     handover,
     parsing,
     repairs,
@@ -42,6 +43,7 @@ class World(Fates):
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.objects: dict[tuple[str, str, str], Body] = {}
         self.machines: dict[str, Machine] = {}
+        self.strangers: dict[str, str] = {}
         self.max_aliases = int(given.get("maxAliases", 10240))
         self.balance: int | None = given.get("balance")
         self.clock = 0
@@ -53,6 +55,7 @@ class World(Fates):
         self._departures: Departures = {}
         self._troubles: repairs.Troubles = {}
         self._differences: contradictions.Differences = {}
+        self._duplicates: duplicates.Duplicates = {}
         self._last_plans: dict[str, handover.Plan] = {}
         for number, (name, form) in enumerate(forms(given.get("nodes", {})).items(), 11):
             interfaces = form.get("interfaces", ["eth0", "eth1"])
@@ -111,6 +114,7 @@ class World(Fates):
         snapshot = self._kept_watch(replace(self.snapshot(), balance=balance))
         self._memory = handover.remembered(self._memory, snapshot)
         decided = decision.decided(snapshot, self._memory, self._decided)
+        self._memory = handover.wanted(self._memory, decided.choices)
         self._decided = decided
         self._report(snapshot, decided)
         for name, plumbing in snapshot.plumbings.items():
@@ -119,7 +123,7 @@ class World(Fates):
                 self._write(name, decided, plumbing)
         for machine in self.machines.values():
             if machine.agent and machine.plumbing:
-                machine.act()
+                machine.act(self.strangers)
         if self.is_sound:
             self._never_two()
         return repr((self.objects, self.machines)) != before
@@ -134,8 +138,11 @@ class World(Fates):
         self._differences = contradictions.differences(
             self._differences, seen.plumbings, beats, lambda p: digest_of(p.served), now
         )
+        gone = {name for name, silence in seen.silences.items() if silence.is_muted}
+        self._duplicates = duplicates.duplicates(self._duplicates, seen.plumbings, gone, now)
         return replace(
             seen,
+            served_twice=duplicates.lasting(self._duplicates, now),
             given_up=repairs.given_up(self._troubles),
             given_up_until=repairs.given_up_until(self._troubles, now, EPOCH_START + now, {}),
             distrusted=contradictions.distrusted(self._differences),

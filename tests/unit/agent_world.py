@@ -130,6 +130,8 @@ class World(Unfenced):
 
     def check(self, now: float) -> None: ...
 
+    def sample(self, now: float, claimed: object) -> None: ...
+
     def read_soon(self) -> None:
         self.log.append("read")
 

@@ -135,6 +135,8 @@ def test_a_node_is_feared_to_be_gone_from_wherever_it_is_granted_anything() -> N
     caches.entities.update({one.uid: one for one in REST.entities})
     view = View(REST.hearing, {}, REST.witnessed)
     ears = SimpleNamespace(view=lambda: view, beats=dict)
-    vigil = SimpleNamespace(given_up={}, given_up_until={}, distrusted=frozenset())
+    vigil = SimpleNamespace(
+        given_up={}, given_up_until={}, distrusted=frozenset(), served_twice={}
+    )
     outlook = Outlook(Settings.model_construct(), caches, ears, vigil, lambda: 0.0)
     assert outlook.feared({"n1": SILENCE, "unknown": SILENCE}) == CRASHED

@@ -7,6 +7,7 @@ import pytest
 from duravip_api.beats import digest_of
 from duravip_operator.core import decision, handover
 from duravip_operator.core.handover import Doubts, Heard
+from duravip_operator.core.releases import Releases
 from duravip_operator.core.snapshot import Placement, Snapshot
 from unit.test_election import cluster, entity
 
@@ -31,7 +32,7 @@ def revoked() -> Snapshot:
 
 
 def granted_to_n2(snapshot: Snapshot) -> frozenset[str]:
-    known = {"n1": Doubts("", 2, frozenset({MOVED.address}))}
+    known = {"n1": Doubts("", 2, frozenset({MOVED.address}), Releases("b", BOTH))}
     memory = handover.remembered(known, snapshot)
     plan = decision.decided(snapshot, memory).plans["n2"]
     assert not plan.contested

@@ -38,6 +38,10 @@ from duravip_agent.core.deadman import (
 PROBE_EVERY = 0.05
 """A contested address that was answered for is asked about again after this long."""
 
+PROBE_LASTING_AFTER, PROBE_LASTING_EVERY = 2.0, 1.0
+"""Whoever has answered for longer than that is no node that is about to fall silent: he is asked
+less often, since every probe costs all hosts of the segment."""
+
 SILENCE_COUNTS = 0.25
 """What nobody answered must be armed within this time, or be asked about again. Less than CONTACT,
 and enough for thousands of addresses on a node that has other things to do."""
@@ -58,6 +62,8 @@ class Probed(NamedTuple):
     at: float
     mac: str = ""
     """Of whoever answered; empty = nobody did."""
+    since: float = ALWAYS
+    """Since when somebody has answered whenever it was asked; of meaning with a MAC only."""
 
 
 class Granted(NamedTuple):
@@ -122,7 +128,7 @@ def judged(facts: Facts) -> Verdict:
     keep = NOTHING.union(*(share.keep for share in shares))
     arm = NOTHING.union(*(share.arm for share in shares)) - keep
     strict = any(s.keep or s.arm for s, g in zip(shares, facts.grants, strict=True) if g.is_strict)
-    dues = [facts.now + PROBE_EVERY] if any(share.is_waiting for share in shares) else []
+    dues = [facts.now + share.pause for share in shares]
     dues += [strict_end(facts)] if strict else []
     return Verdict(
         keep=keep,
@@ -143,21 +149,23 @@ class _Share(NamedTuple):
     keep: frozenset[str] = NOTHING
     arm: frozenset[str] = NOTHING
     probe: frozenset[str] = NOTHING
-    is_waiting: bool = False
+    pause: float = ALWAYS
+    """When to judge again although nothing has happened, in seconds from now."""
 
 
 def _share(granted: Granted, still: frozenset[str], facts: Facts) -> _Share:
     everything = granted.free | granted.contested
     if not is_linked(granted, facts) or not is_within_hold(granted, facts):
-        return _Share(is_waiting=bool(everything))
+        return _Share(pause=PROBE_EVERY if everything else ALWAYS)
     keep = still & everything
     contested = granted.contested - keep
     silent = {address for address in contested if is_silent(address, facts)}
     probe = frozenset(a for a in contested - silent if may_probe(a, facts))
     if is_in_contact(facts):
-        return _Share(keep, (granted.free - keep).union(silent), probe, silent != contested)
+        waits = [probe_pause(facts.probed.get(a)) for a in contested - silent]
+        return _Share(keep, (granted.free - keep).union(silent), probe, min(waits, default=ALWAYS))
     early = probe if is_to_come(facts) else NOTHING
-    return _Share(keep, probe=early, is_waiting=keep != everything)
+    return _Share(keep, probe=early, pause=PROBE_EVERY if keep != everything else ALWAYS)
 
 
 def is_in_contact(facts: Facts) -> bool:
@@ -195,7 +203,14 @@ def is_silent(address: str, facts: Facts) -> bool:
 def may_probe(address: str, facts: Facts) -> bool:
     """A2: whether the segment may be asked again."""
     probed = facts.probed.get(address)
-    return probed is None or facts.now - probed.at >= PROBE_EVERY
+    return probed is None or facts.now - probed.at >= probe_pause(probed)
+
+
+def probe_pause(probed: Probed | None) -> float:
+    """A2: how long after one probe the next one may follow."""
+    if probed is None or not probed.mac or probed.at - probed.since < PROBE_LASTING_AFTER:
+        return PROBE_EVERY
+    return PROBE_LASTING_EVERY
 
 
 def claims_to_yield_to(facts: Facts) -> frozenset[str]:

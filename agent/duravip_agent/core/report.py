@@ -18,6 +18,7 @@ from duravip_api.addresses import numbered, parsed
 from duravip_api.conditions import Condition
 from duravip_api.nodeplumbing import (
     Agent,
+    Contested,
     Failure,
     Neighbour,
     Nic,
@@ -92,7 +93,9 @@ class Report:
     served: frozenset[str] = frozenset()
     """What may be heard."""
     contested: Mapping[str, str] = field(default_factory=dict)
-    """Granted addresses that another host answers for, and its MAC."""
+    """Granted addresses that another host answers for, and its MAC: they are not taken."""
+    claimed: Mapping[str, str] = field(default_factory=dict)
+    """Addresses that another host has although they are served here, and its MAC."""
     unguarded: Mapping[str, str] = field(default_factory=dict)
     """Interfaces that the fence cannot guard, each with the reason."""
     strict: tuple[str, ...] = ()
@@ -119,9 +122,7 @@ def status_of(report: Report) -> dict[str, Any]:
         agent=Agent(version=report.version, boot=report.boot, public_key=report.public_key),
         served=served,
         served_count=len(served),
-        contested=_failures(
-            {a: f"{mac} answers for the address" for a, mac in report.contested.items()}
-        ),
+        contested=_contested(report),
         strict=list(report.strict),
         failures=_failures(report.failures, report.failing_since),
         listening=list(report.listening),
@@ -148,6 +149,20 @@ def said_of(conflicts: Mapping[str, Conflict]) -> str:
     ]
     more = len(in_order) - MOST_NAMED
     return "; ".join([*named, *([f"and {more} more"] if more > 0 else [])])
+
+
+def _contested(report: Report) -> list[Contested]:
+    """Those first that are not served because of it."""
+    kept_out = [
+        Contested(address=a, mac=mac, message=f"{mac} answers for the address: it is not taken")
+        for a, mac in sorted(report.contested.items())
+    ]
+    shared = [
+        Contested(address=a, mac=mac, message=f"{mac} has the address, which is served here")
+        for a, mac in sorted(report.claimed.items())
+        if a not in report.contested
+    ]
+    return [*kept_out, *shared][:MOST_FAILURES]
 
 
 def _failures(

@@ -10,6 +10,8 @@ O3  Contested grant: when all that may hold it are gone, because a witness on th
     nothing or because they must have muted themselves, the taker asks the wire before it speaks.
 O4  A silent node that still answers is not gone, and keeps what it has.
 O5  Silence counts only from a witness. A node without one on a segment is fenced strictly there.
+O6  First grant: what no node of ours has let go while this leader leads, on its way to this very
+    owner, may be a stranger's: it is contested as well (`releases`).
 
 What was taken out and not yet acted upon is remembered in `Doubts`, one a node. After a spec was
 written by somebody else, by an earlier leader or by hand, everything is doubted until the agent
@@ -23,13 +25,14 @@ nobody has had before; and all that its spec grants is contested (`estranged`).
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from duravip_api.addresses import joined
 from duravip_api.beats import digest_of
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
+from duravip_operator.core.releases import NO_RELEASES, Releases
 from duravip_operator.core.shares import shares_of
 from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Snapshot
 
@@ -65,6 +68,11 @@ class Doubts:
     """Those of the NodePlumbing of which this is known."""
     addresses: frozenset[str] | None = frozenset()
     """None = anything."""
+    releases: Releases = NO_RELEASES
+
+    def is_of(self, plumbing: Plumbing) -> bool:
+        """Whether it is known of this very spec."""
+        return (self.uid, self.generation) == (plumbing.uid, plumbing.generation)
 
     @property
     def are_none(self) -> bool:
@@ -106,7 +114,18 @@ def remembered(memory: Memory, snapshot: Snapshot) -> Memory:
     there = snapshot.nodes.keys() | snapshot.hearing.keys()
     lost = {name: doubts for name, doubts in memory.items() if name in there}
     lost |= {name: Doubts("", 0, None) for name in snapshot.estranged - known.keys()}
-    return {**lost, **known}
+    return _granted_once({**lost, **known}, snapshot)
+
+
+def wanted(memory: Memory, choices: Mapping[str, Choice]) -> Memory:
+    """The memory once this was chosen: of what nobody is to have no release counts later (O6)."""
+    owned = {address for address, choice in choices.items() if choice.owner}
+    return {n: _replaced(d, d.releases.wanted(owned)) for n, d in memory.items()}
+
+
+def without_releases(memory: Memory) -> Memory:
+    """The memory once a pass has failed: nobody knows how long the next one takes (O6)."""
+    return {n: _replaced(d, NO_RELEASES) for n, d in memory.items()}
 
 
 def estranged(
@@ -143,20 +162,24 @@ def _known(memory: Memory, plumbing: Plumbing, snapshot: Snapshot) -> Doubts:
     name = plumbing.node
     if name in snapshot.estranged:
         return Doubts(plumbing.uid, plumbing.generation, None)
-    if name in snapshot.let_go:
-        return Doubts(plumbing.uid, plumbing.generation)
-    return _doubts(memory.get(name), plumbing, is_heard=snapshot.hearing.get(name) in HEARD)
+    before, is_heard = memory.get(name), snapshot.hearing.get(name) in HEARD
+    doubts = Doubts(plumbing.uid, plumbing.generation)
+    if name not in snapshot.let_go:
+        doubts = _doubts(before, plumbing, is_heard=is_heard)
+    return _with_releases(doubts, before, plumbing, is_heard=is_heard)
 
 
 def after_write(memory: Memory, before: Plumbing, after: Plumbing) -> Memory:
     """The memory once we have replaced one node's spec: what was taken out is doubted."""
     known = memory.get(before.node)
-    if known != Doubts(before.uid, before.generation, None):
+    is_unsure = known is not None and known.addresses is None
+    if known is None or not (is_unsure and known.is_of(before)):
         known = _doubts(known, before, is_heard=True)
     taken = before.granted - after.granted
     left = None if known.addresses is None else known.addresses | taken
-    doubts = Doubts(after.uid, after.generation, left)
-    return {**memory, before.node: _doubts(doubts, after, is_heard=True)}
+    doubts = _doubts(Doubts(after.uid, after.generation, left), after, is_heard=True)
+    found = _with_releases(doubts, memory.get(before.node), after, is_heard=True)
+    return {**memory, before.node: found}
 
 
 def plans(
@@ -204,6 +227,7 @@ class _Others:
         self._untold = {n for n, p in snapshot.plumbings.items() if not p.tells_all_own}
         self._said: set[str] = set()
         """What nodes report as served that can never have been granted to them."""
+        self._released = frozenset().union(*(d.releases.released for d in memory.values()))
         self._doubted = {
             n: d for n, d in memory.items() if not (d.are_none or _has_stopped(snapshot, n))
         }
@@ -233,7 +257,7 @@ class _Others:
             is_gone = all(self._snapshot.is_gone(node, where) for node in others)
             if address in self._granted or not is_gone:
                 stopped.add(address)
-            elif others or address in self._said:
+            elif others or address in self._said or address not in self._released:
                 asked.add(address)
         return stopped, asked
 
@@ -309,11 +333,32 @@ def _fenced(
     return where._replace(fencing="Strict" if is_strict else "Segment")
 
 
+def _with_releases(
+    doubts: Doubts, before: Doubts | None, plumbing: Plumbing, *, is_heard: bool
+) -> Doubts:
+    known = before.releases if before else NO_RELEASES
+    if not is_heard:
+        return _replaced(doubts, known.unheard())
+    return _replaced(doubts, known.after(plumbing.boot, plumbing.granted, plumbing.served))
+
+
+def _granted_once(memory: Memory, snapshot: Snapshot) -> Memory:
+    """A release that was followed by a grant, to whomever, is spent (O6)."""
+    if not any(doubts.releases.released for doubts in memory.values()):
+        return memory
+    granted = joined([plumbing.granted for plumbing in snapshot.plumbings.values()])
+    return {n: _replaced(d, d.releases.without(granted)) for n, d in memory.items()}
+
+
+def _replaced(doubts: Doubts, releases: Releases) -> Doubts:
+    return doubts if doubts.releases == releases else replace(doubts, releases=releases)
+
+
 def _doubts(known: Doubts | None, plumbing: Plumbing, *, is_heard: bool) -> Doubts:
     clean = Doubts(plumbing.uid, plumbing.generation)
     if plumbing.acted:
         return clean
-    if known and (known.uid, known.generation) == (plumbing.uid, plumbing.generation):
+    if known and known.is_of(plumbing):
         return known
     if known is None and not plumbing.boot and not is_heard:
         return clean  # no agent has ever read it: each says so before it does

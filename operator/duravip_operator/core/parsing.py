@@ -155,6 +155,7 @@ def plumbing(body: Body) -> Plumbing:
         tells_all_own=is_all and not _omits_own(said, status),
         omits_failures=bool(status.failures_omitted) or len(status.failures) >= MOST_FAILURES,
         failures={failure.address: failure.message for failure in status.failures},
+        claims={found.address: found.mac for found in status.contested if found.mac},
         nics={nic.name: nic for nic in status.nics},
         boot=status.agent.boot if status.agent else "",
         public_key=status.agent.public_key if status.agent else "",

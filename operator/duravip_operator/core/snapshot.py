@@ -183,6 +183,8 @@ class Plumbing:
     """The highest epoch that its agent says it has seen; None: it does not say."""
     served: frozenset[str] = frozenset()
     failures: Mapping[str, str] = field(default_factory=dict)
+    claims: Mapping[str, str] = field(default_factory=dict)
+    """The MACs of other hosts that have what it is granted, whether it serves that or not."""
     ports: tuple[str, ...] = ()
     """Those that its agent is asked to look at."""
     listening: Listening = ()
@@ -246,6 +248,8 @@ class Snapshot:
     """By `(address, node)`, when it is tried there again: a time as the API writes it."""
     distrusted: frozenset[str] = frozenset()
     """The nodes whose beats contradict their status."""
+    served_twice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """`{address: nodes that all have reported for a while that they serve it}`."""
     let_go: frozenset[str] = frozenset()
     """The nodes whose beats say that they serve nothing which their spec does not grant."""
     estranged: frozenset[str] = frozenset()

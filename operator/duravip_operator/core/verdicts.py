@@ -49,13 +49,16 @@ def verdicts(
 ) -> dict[str, Verdict]:
     """`{address: Verdict}` for every unit."""
     snapshot = eligibility.snapshot
-    serving = _servers(snapshot)
+    serving, claims = _servers(snapshot), _Claims(snapshot)
     said: dict[str, Verdict] = {}
     alike: dict[tuple[str, str, int, Reason], Verdict] = {}
     for address, unit in units.items():
         choice, nodes = choices.get(address), _present(unit, serving, snapshot)
-        if choice is None or unit.topology is None or (choice.owner,) != nodes:
-            said[address] = _verdict(unit, choice, nodes, waiting, snapshot)
+        claim = claims.of(unit, choice.owner) if choice else ""
+        is_odd = bool(claim) or address in snapshot.served_twice
+        if choice is None or unit.topology is None or (choice.owner,) != nodes or is_odd:
+            facts = _Facts(choice, nodes, claim)
+            said[address] = _verdict(unit, facts, waiting, snapshot)
             continue
         # Of those that their owner alone serves, unless something is odd, all is said alike.
         kind = (choice.owner, unit.topology.name, choice.participants, choice.reason)
@@ -63,7 +66,7 @@ def verdicts(
         is_plain = is_known and not unit.disagreement and not unit.claimants
         is_plain = is_plain and preferences.is_plain(unit, choice.owner)
         known = alike.get(kind) if is_plain else None
-        said[address] = known or _verdict(unit, choice, nodes, waiting, snapshot)
+        said[address] = known or _verdict(unit, _Facts(choice, nodes), waiting, snapshot)
         if is_plain:
             alike[kind] = said[address]
     advised: dict[tuple[int, tuple[Advisory, ...]], tuple[Verdict, Verdict]] = {}
@@ -103,6 +106,28 @@ def _servers(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
     return serving
 
 
+class _Claims:
+    """Hosts that are none of our nodes and have what was granted to one of them.
+
+    A node that is on its way out answers for a moment longer: that is no stranger. But one that
+    says that the address is its own is like any other host.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        plumbings = snapshot.plumbings
+        self._claims = {name: p.claims for name, p in plumbings.items() if p.claims}
+        self._nodes = {
+            nic.mac: name
+            for name, plumbing in plumbings.items()
+            for nic in (plumbing.nics.values() if self._claims else ())
+        }
+
+    def of(self, unit: Unit, owner: str) -> str:
+        """The MAC of one that its owner hears; empty: there is none."""
+        mac = self._claims[owner].get(unit.address, "") if owner in self._claims else ""
+        return mac if self._nodes.get(mac) in {None, *unit.claimants} else ""
+
+
 def _present(
     unit: Unit, serving: Mapping[str, tuple[str, ...]], snapshot: Snapshot
 ) -> tuple[str, ...]:
@@ -114,31 +139,38 @@ def _present(
     return tuple(node for node in nodes if not snapshot.is_gone(node, where))
 
 
-def _verdict(
-    unit: Unit,
-    choice: Choice | None,
-    serving: tuple[str, ...],
-    waiting: frozenset[str],
-    snapshot: Snapshot,
-) -> Verdict:
+class _Facts(NamedTuple):
+    """What is known of one address beside what people want."""
+
+    choice: Choice | None
+    serving: tuple[str, ...]
+    claim: str = ""
+    """The MAC of a stranger who has it, as its owner says."""
+
+
+def _verdict(unit: Unit, facts: _Facts, waiting: frozenset[str], snapshot: Snapshot) -> Verdict:
+    choice, serving, claim = facts
     if unit.broken:
         return refused(unit.broken)
     if not unit.managed:
         return unmanaged(Reason.NOT_ENABLED)
-    advisories = _advisories(unit, serving, snapshot)
+    advisories = _advisories(unit, facts, snapshot)
     if choice is not None:
         advisories += tuple(preferences.advisories(unit, choice, snapshot))
     if unit.refusal or choice is None or not choice.owner or choice.reason is Reason.OWNER_LOST:
         why = unit.refusal or _unowned(unit, choice)
         return Verdict(State.UNASSIGNED, *why, advisories=advisories)
-    facts = (choice.participants, advisories)
+    said = (choice.participants, advisories)
     if choice.owner in serving:
         interface = unit.topology.placement.interface if unit.topology else ""
         message, reason = f"served by {choice.owner} on {interface}", Reason.SERVED
         silence = snapshot.silences.get(choice.owner)
         if silence and silence.is_lasting:
             message, reason = f"{message}, whose agent is not heard", Reason.OWNER_UNREACHABLE
-        return Verdict(State.OWNED, reason, message, choice.owner, interface, *facts)
+        return Verdict(State.OWNED, reason, message, choice.owner, interface, *said)
+    if claim:
+        message = _claimed(claim, choice.owner, is_served=False)
+        return Verdict(State.UNASSIGNED, Reason.ADDRESS_IN_USE, message, "", "", *said)
     present = next((n for n in serving if _may_be_true(snapshot.plumbings[n], unit.address)), "")
     if unit.address in waiting:
         message = f"goes to {choice.owner} once its former holder has confirmed its release"
@@ -147,7 +179,7 @@ def _verdict(
         failure = snapshot.plumbings[choice.owner].failures.get(unit.address)
         message = f"{choice.owner} {failure or 'is about to serve it'}"
         reason = Reason.PLUMBING_FAILED if failure else Reason.ELECTED
-    return Verdict(State.MOVING, reason, message, present, "", *facts)
+    return Verdict(State.MOVING, reason, message, present, "", *said)
 
 
 def _may_be_true(plumbing: Plumbing, address: str) -> bool:
@@ -178,7 +210,13 @@ def _listed(refusals: Mapping[str, Reason]) -> str:
     return "; ".join(parts) or "no node runs an agent"
 
 
-def _advisories(unit: Unit, serving: tuple[str, ...], snapshot: Snapshot) -> tuple[Advisory, ...]:
+def _claimed(mac: str, owner: str, *, is_served: bool) -> str:
+    if is_served:
+        return f"another host, {mac}, has it as well: {owner} serves it nevertheless"
+    return f"another host, {mac}, answers for it: {owner} takes it when that has ended"
+
+
+def _advisories(unit: Unit, facts: _Facts, snapshot: Snapshot) -> tuple[Advisory, ...]:
     found: list[Advisory] = []
     if unit.disagreement:
         found.append(("Conflict", Reason.PREFERENCES_DIFFER, unit.disagreement))
@@ -192,8 +230,13 @@ def _advisories(unit: Unit, serving: tuple[str, ...], snapshot: Snapshot) -> tup
     if unit.topology and _mask_warns(unit.topology):
         why = f"Topology {unit.topology.name} has cidrmask {unit.topology.placement.mask}"
         found.append(("CidrMask", Reason.MASK_NOT_HOST, why))
-    if len(serving) > 1:
-        why = f"{', '.join(serving)} all report that they serve it"
+    twice = [n for n in snapshot.served_twice.get(unit.address, ()) if n in facts.serving]
+    if facts.claim and facts.choice:
+        owner = facts.choice.owner
+        why = _claimed(facts.claim, owner, is_served=owner in facts.serving)
+        found.append(("AddressInUse", Reason.ADDRESS_IN_USE, why))
+    elif len(twice) > 1:
+        why = f"{', '.join(twice)} all report that they serve it"
         found.append(("AddressInUse", Reason.SERVED_TWICE, why))
     return tuple(found)
 

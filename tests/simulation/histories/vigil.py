@@ -27,6 +27,7 @@ class Vigil:
         self.given_up: Mapping[str, frozenset[str]] = {}
         self.given_up_until: Mapping[tuple[str, str], str] = {}
         self.distrusted: frozenset[str] = frozenset()
+        self.served_twice: Mapping[str, tuple[str, ...]] = {}
 
     def begin(self, entities: Iterable[Entity]) -> None:
         """What lasted while another one led counts from now; what that one gave up is known."""

@@ -1,0 +1,69 @@
+"""Which of the addresses that a node holds it asks its segments about next, while all is well.
+
+A host that takes an address of ours and announces nothing is noticed only by those who ask. Every
+probe costs all hosts of the segment a look at a frame, so it is done slowly: each address is asked
+about once in `ROUND` seconds, as long as that is no more than `MOST` in `SAMPLE_EVERY` seconds on
+an interface. With `n` addresses beyond that a round takes `n * SAMPLE_EVERY / MOST` seconds: 3.5
+minutes for 3413. What another host is known to have is asked about in between, so that a
+conflict does not seem to be over only because nobody has asked.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Final
+
+from duravip_agent.core.claims import OVER_AFTER, Conflict
+from duravip_api.addresses import numbered
+
+SAMPLE_EVERY: Final = 2.0
+ROUND: Final = 20.0
+MOST: Final = 32
+"""Addresses of an interface that are asked about at a time."""
+
+CLAIMED_AFTER: Final = OVER_AFTER / 3
+"""What was claimed is asked about again when nobody has claimed it for so long, in seconds."""
+
+
+class Sampler:
+    """Goes round. Times are of one clock."""
+
+    def __init__(self) -> None:
+        self._held: Mapping[str, frozenset[str]] = {}
+        self._order: dict[str, Sequence[str]] = {}
+        """The addresses of each interface in order, once somebody needs them."""
+        self._next: dict[str, float] = {}
+        """How far each interface has come in its order: it may be between two of them."""
+
+    def hold(self, addresses: Mapping[str, frozenset[str]]) -> None:
+        """From now on exactly these are held, by interface."""
+        changed = {i for i in {*addresses, *self._held} if addresses.get(i) != self._held.get(i)}
+        for interface in changed:
+            self._order.pop(interface, None)
+        self._held = addresses
+        self._next = {i: at for i, at in self._next.items() if i in addresses}
+
+    def due(self, now: float, claimed: Mapping[str, Conflict]) -> dict[str, tuple[str, ...]]:
+        """What to ask each interface about; to be called every `SAMPLE_EVERY` seconds."""
+        found: dict[str, tuple[str, ...]] = {}
+        for interface, addresses in self._held.items():
+            again = [
+                address
+                for address, conflict in claimed.items()
+                if address in addresses and now - conflict.last >= CLAIMED_AFTER
+            ]
+            asked = dict.fromkeys((*self._take(interface, addresses), *again[:MOST]))
+            if asked:
+                found[interface] = tuple(asked)
+        return found
+
+    def _take(self, interface: str, addresses: frozenset[str]) -> Sequence[str]:
+        """The next few of an interface."""
+        if not addresses:
+            return ()
+        if interface not in self._order:
+            self._order[interface] = sorted(addresses, key=numbered)
+        order, size = self._order[interface], len(addresses)
+        first = self._next.get(interface, 0.0) % size
+        last = first + min(MOST, size, size * SAMPLE_EVERY / ROUND)
+        self._next[interface] = last
+        return [order[number % size] for number in range(ceil(first), ceil(last))]

@@ -1,0 +1,142 @@
+"""What a node of ours has just let go is granted without a probe; all else is probed for first."""
+
+from dataclasses import replace
+
+from duravip_operator.core import decision, handover
+from duravip_operator.core.releases import Releases
+from duravip_operator.core.snapshot import Hearing, Placement, Snapshot
+from unit.test_election import cluster, entity
+
+ETH1 = Placement("eth1", 32)
+VIP = entity(1, preference="n2")
+ONE = frozenset({VIP.address})
+
+
+class Leader:
+    """A leader that sees one snapshot after another, and remembers as the loop does."""
+
+    def __init__(self) -> None:
+        self.memory: handover.Memory = {}
+
+    def contested(self, snapshot: Snapshot, node: str = "n2") -> bool | None:
+        """Whether a node is granted the address as contested; None: it is granted nothing."""
+        self.memory = handover.remembered(self.memory, snapshot)
+        decided = decision.decided(snapshot, self.memory)
+        self.memory = handover.wanted(self.memory, decided.choices)
+        plan = decided.plans[node]
+        return bool(plan.contested) if plan.addresses else None
+
+
+def world(granted: str = "", served: str = "", *entities: object) -> Snapshot:
+    """Two nodes; one is granted the address, one says that it serves it, and both have acted."""
+    snapshot = cluster(entities or (VIP,), ("n1", "n2"))  # type: ignore[arg-type]
+    plumbings = {
+        name: replace(
+            plumbing,
+            boot="b",
+            grants={ETH1: ONE} if name == granted else {},
+            served=ONE if name == served else frozenset(),
+        )
+        for name, plumbing in snapshot.plumbings.items()
+    }
+    return replace(snapshot, plumbings=plumbings)
+
+
+def changed(snapshot: Snapshot, node: str, **fields: object) -> Snapshot:
+    plumbing = replace(snapshot.plumbings[node], **fields)  # type: ignore[arg-type]
+    return replace(snapshot, plumbings={**snapshot.plumbings, node: plumbing})
+
+
+def test_the_first_grant_is_contested() -> None:
+    assert Leader().contested(world()) is True
+
+
+def test_a_move_between_living_nodes_is_free() -> None:
+    leader = Leader()
+    assert leader.contested(world("n1", "n1")) is None
+    assert leader.contested(world()) is False
+
+
+def test_a_new_leader_takes_over_what_is_served_and_moves_it_freely() -> None:
+    for leader in (Leader(), Leader()):
+        leader.contested(world("n1", "n1"))
+        assert leader.contested(world()) is False
+
+
+def test_a_new_leader_that_finds_it_granted_to_nobody_contests_it() -> None:
+    Leader().contested(world("n1", "n1"))
+    assert Leader().contested(world()) is True
+
+
+def test_what_its_node_never_got_to_serve_is_contested_at_the_next() -> None:
+    leader = Leader()
+    leader.contested(world("n1"))
+    assert leader.contested(world()) is True
+
+
+def test_what_was_served_until_the_cable_came_out_moves_freely() -> None:
+    leader = Leader()
+    leader.contested(world("n1", "n1"))
+    leader.contested(world("n1"))
+    assert leader.contested(world()) is False
+
+
+def test_one_release_is_good_for_one_grant() -> None:
+    leader = Leader()
+    leader.contested(world("n1", "n1"))
+    leader.contested(world())
+    leader.contested(world("n2"))
+    assert leader.contested(world()) is True
+
+
+def test_what_was_deleted_and_is_made_anew_is_contested() -> None:
+    leader = Leader()
+    leader.contested(world("n1", "n1"))
+    leader.contested(world("n1", "n1", entity(2)))
+    leader.contested(world("", "", entity(2)))
+    assert leader.contested(world()) is True
+
+
+def test_the_new_address_of_an_edited_object_is_contested() -> None:
+    leader = Leader()
+    leader.contested(world("n1", "n1", entity(2)))
+    assert leader.contested(world()) is True
+
+
+def test_what_no_node_might_hold_for_a_while_is_contested_afterwards() -> None:
+    leader, gone = Leader(), world("n1", "n1")
+    leader.contested(gone)
+    leader.contested(replace(gone, nodes={}))
+    assert leader.contested(world()) is True
+
+
+def test_what_an_agent_served_before_it_started_anew_is_contested() -> None:
+    leader, before = Leader(), world("n1", "n1")
+    leader.contested(before)
+    leader.contested(changed(world("n1"), "n1", boot="c"))
+    assert leader.contested(changed(world(), "n1", boot="c")) is True
+
+
+def test_what_a_node_let_go_that_was_not_heard_is_contested() -> None:
+    leader, before = Leader(), world("n1", "n1")
+    leader.contested(before)
+    silent = {**before.hearing, "n1": Hearing.UNHEARD}
+    leader.contested(replace(before, hearing=silent))
+    assert leader.contested(replace(world(), hearing=silent)) is True
+
+
+def test_after_a_pass_that_failed_nothing_counts_as_released() -> None:
+    leader = Leader()
+    leader.contested(world("n1", "n1"))
+    leader.memory = handover.remembered(leader.memory, world())
+    leader.memory = handover.without_releases(leader.memory)
+    assert leader.contested(world()) is True
+
+
+def test_what_is_granted_already_stays_as_it_is_granted() -> None:
+    assert Leader().contested(world("n2", "n2")) is False
+
+
+def test_releases_are_told_apart_by_the_start_of_the_agent() -> None:
+    known = Releases().after("b", ONE, ONE).after("c", frozenset(), frozenset())
+    assert known == Releases("c")
