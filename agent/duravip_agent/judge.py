@@ -59,6 +59,8 @@ class Judge:
         """Of a beat sent earlier no acknowledgement counts."""
         self._probed: dict[str, Probed] = {}
         self._asking: set[str] = set()
+        self._stale: frozenset[str] | None = None
+        """None: no spec was acted on since the start."""
         self._claimed: set[str] = set()
         self._defended: dict[str, float] = {}
         self.conflicts = Conflicts()
@@ -94,6 +96,9 @@ class Judge:
             answers = {a: told for a, told in self._probed.items() if _is_answer(told)}
             self._probed = {a: told for a, told in answers.items() if a in grant.wanted}
             self._asking.clear()
+            if self._stale is None and grant.uid:
+                self._stale = frozenset(grant.wanted)
+            self._stale = self._stale and self._stale & grant.wanted.keys()
         return Facts(
             now=clock.now(),
             epoch=specs.epoch or 0,
@@ -103,6 +108,7 @@ class Judge:
             armed=armed,
             refreshed=lifeline.refreshed,
             links=NOTHING if self._sources.health.problem else cards.audible,
+            stale=self._stale or NOTHING,
             probed=self._probed,
             claimed=frozenset(self._claimed),
             defended=self._defended,
@@ -119,6 +125,9 @@ class Judge:
     def carried_out(self, facts: Facts, verdict: Verdict) -> None:
         """A verdict has been acted upon."""
         self._claimed -= facts.claimed
+        if self._stale is not None and (self._stale or verdict.mute):
+            wanted = self._sources.specs.grant.wanted.keys()
+            self._stale = (self._stale | (verdict.mute & wanted)) - verdict.keep
         self._defended = {a: at for a, at in self._defended.items() if a in verdict.keep}
         self._defended |= dict.fromkeys(verdict.defend, facts.now)
         for address in self._probed.keys() & verdict.keep:

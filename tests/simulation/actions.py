@@ -57,6 +57,27 @@ def _forge(world: World, weak: Weak) -> World:
     return world
 
 
+def _stranger(world: World, _: Weak) -> World:
+    """A host that is no node takes the address, which nobody has or is about to have; or goes.
+
+    A node that is dead may have been granted it. Who takes it while it is on its way from one node
+    to another is heard by nobody: that is excused.
+    """
+    if world.stranger:
+        return world._replace(stranger=False)
+    sides = list(zip(world.api, world.agents, strict=True))
+    is_dead = any(api.grant and not (agent.running or api.stopped) for api, agent in sides)
+    is_held = any(
+        (agent.running or api.stopped)
+        and (api.grant or agent.armed or api.observed != api.generation)
+        for api, agent in sides
+    )
+    is_on_its_way = any(write.grant for operator in world.operators for write in operator.writes)
+    if is_held or is_on_its_way or (world.is_wanted and not is_dead):
+        return world
+    return world._replace(stranger=True)
+
+
 def _steps_of_agent(n: int) -> dict[str, Step]:
     def step_of(what: str) -> Step:
         step = AGENT_STEPS[what]
@@ -85,5 +106,7 @@ STEPS: dict[str, Step] = {
     "the other node is preferred": lambda world, _: world._replace(preferred=1 - world.preferred),
     "the segment splits or heals": _split,
     "n1's key speaks for n0": _forge,
+    "the object comes or goes": lambda world, _: world._replace(is_wanted=not world.is_wanted),
+    "a stranger comes or goes": _stranger,
 }
 """Everything that can happen next, in the order in which a walk looks at it."""

@@ -47,9 +47,9 @@ def _read(world: World, n: int, weak: Weak) -> World:
     api, agent = world.api[n], world.agents[n]
     if not agent.control or (api.epoch < agent.seen_epoch and "epoch" not in weak):
         return world
-    return change_agent(
-        world, n, seen=api.grant, seen_generation=api.generation, seen_epoch=api.epoch
-    )
+    is_stale = (agent.stale or not agent.seen_generation) and bool(api.grant)
+    seen = {"seen_generation": api.generation, "seen_epoch": api.epoch, "stale": is_stale}
+    return change_agent(world, n, seen=api.grant, **seen)
 
 
 def _ask(world: World, n: int, _: Weak) -> World:
@@ -65,6 +65,8 @@ def _turn(world: World, n: int, weak: Weak) -> World:
     facts = agent._replace(claimed=agent.claimed or w.answers_there(world, n))
     if "probe" in weak and agent.seen:
         facts = facts._replace(seen="free")
+    if "stale" in weak:
+        facts = facts._replace(stale=False)
     if "contact" in weak:
         facts = facts._replace(
             acked=0, acked_epoch=agent.seen_epoch, acked_generation=agent.seen_generation
@@ -77,7 +79,11 @@ def _turn(world: World, n: int, weak: Weak) -> World:
     told = {"refreshed": 0, "may_refresh": True} if anew else {}
     if not armed:
         told = {"may_refresh": False, "refreshed": OLD}
+    is_stale = bool(agent.seen) and (agent.stale or agent.armed) and not (armed and not anew)
+    told |= {"stale": is_stale}
     world = change_agent(world, n, armed=armed, claimed=False, turned=0, **told)
+    if anew and world.stranger:
+        world = world._replace(is_invaded=True)
     if anew and world.segment and not world.isolated:
         world = change_agent(world, 1 - n, claimed=True)
     return world
@@ -113,7 +119,9 @@ def _boot(world: World, n: int, _: Weak) -> World:
     world = world._replace(agents=put(world.agents, n, fresh))
     for i, operator in enumerate(world.operators):  # an earlier start's word counts no more
         world = change_operator(world, i, heard=put(operator.heard, n, None))
-    return change_status(world, n, observed=0, served=False, stopped=False, boot=True)
+    return change_status(
+        world, n, observed=0, served=False, stopped=False, boot=world.api[n].boot + 1
+    )
 
 
 def _freeze(world: World, n: int, _: Weak) -> World:

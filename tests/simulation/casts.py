@@ -5,6 +5,7 @@ _N0 = tuple(f"n0 {what}" for what in ("beats", "refreshes", "reads", "asks", "tu
 _FATE = tuple(f"n0 {what}" for what in ("freezes or thaws", "loses or regains control"))
 _POWER = ("n0 crashes", "n0 boots", "n0 stops")
 _OPERATOR = tuple(f"operator 0 {what}" for what in ("reads", "scouts", "decides", "writes"))
+_STRANGER = ("the object comes or goes", "a stranger comes or goes")
 _SPLIT = "the segment splits or heals"
 
 CASTS = {
@@ -27,9 +28,15 @@ CASTS = {
             *("operator 1 takes the lead", "operator 1 works"),
         )
     ),
+    "a stranger": frozenset(
+        (
+            *(*_ALWAYS, *_STRANGER, *_N0, *_POWER),
+            *("n0 works", "operator 0 works", "operator 1 takes the lead", "operator 1 works"),
+        )
+    ),
     "everything": frozenset(
         (
-            *(*_ALWAYS, *_N0, *_FATE, *_POWER, *_OPERATOR, _SPLIT),
+            *(*_ALWAYS, *_N0, *_FATE, *_POWER, *_OPERATOR, _SPLIT, *_STRANGER),
             *("operator 1 takes the lead", "operator 1 works", "n1 crashes", "n1 boots"),
         )
     ),

@@ -1,6 +1,7 @@
 """What the project's own cores say of a small world: all that decides is asked here."""
 
 from functools import lru_cache
+from typing import NamedTuple
 
 from duravip_agent.core import deadman, fencing
 from duravip_api.beats import digest_of
@@ -18,18 +19,25 @@ from duravip_operator.core.snapshot import (
 from simulation.world import ADDRESS, LIMITS, NAMES, NICS, NONE, ONE, Agent, Api, Heard
 
 
+class How(NamedTuple):
+    """What people want, and what the segment is like."""
+
+    preferred: int | None
+    """None: there is no object."""
+    fencing: str
+    is_isolated: bool
+    """Whether there are no witnesses."""
+
+
 @lru_cache(maxsize=1 << 18)
 def decided(
     cache: tuple[Api, ...],
     memory: tuple[handover.Doubts | None, ...],
     silences: tuple[Silence | None, ...],
     heard: tuple[Heard | None, ...],
-    how: tuple[int, str, bool],
+    how: How,
 ) -> tuple[tuple[str, ...], tuple[handover.Doubts, ...]]:
-    """What the operator's core grants to each node, and what it remembers.
-
-    `how` is the preferred node, the fencing of the Topology, and whether there are no witnesses.
-    """
+    """What the operator's core grants to each node, and what it remembers."""
     preferred, fencing_mode, is_isolated = how
     is_strict = is_isolated or fencing_mode == "Strict"
     where = Placement("eth1", 32, fencing="Strict" if is_strict else "Segment")
@@ -50,12 +58,13 @@ def decided(
     )
     known = {n: doubts for n, doubts in zip(NAMES, memory, strict=True) if doubts}
     after = handover.remembered(known, snapshot)
-    plans = decision.decided(snapshot, after).plans
-    return tuple(_grant(plans[n]) for n in NAMES), tuple(after[n] for n in NAMES)
+    made = decision.decided(snapshot, after)
+    after = handover.wanted(after, made.choices)
+    return tuple(_grant(made.plans[n]) for n in NAMES), tuple(after[n] for n in NAMES)
 
 
 def _has_let_go(known: Plumbing, heard: Heard) -> bool:
-    said = handover.Heard("boot", heard.generation, digest_of(ONE if heard.armed else NONE))
+    said = handover.Heard(known.boot, heard.generation, digest_of(ONE if heard.armed else NONE))
     return not known.acted and handover.has_let_go(known, said)
 
 
@@ -72,7 +81,7 @@ def plumbing(name: str, api: Api, where: Placement) -> Plumbing:
         served=ONE if api.served else NONE,
         strict=frozenset({"eth1"}) if where.fencing == "Strict" else NONE,
         nics=NICS,
-        boot="boot" if api.boot else "",
+        boot=f"boot-{api.boot}" if api.boot else "",
         stopped=api.stopped,
     )
 
@@ -97,6 +106,7 @@ def judged(agent: Agent, fencing_mode: str) -> tuple[bool, bool]:
             armed=ONE if agent.armed else NONE,
             refreshed=-agent.refreshed if agent.may_refresh else None,
             links=frozenset({"eth1"}),
+            stale=ONE if agent.stale else NONE,
             probed=probed if agent.asked < 1 else {},
             claimed=ONE if agent.claimed else NONE,
             limits=LIMITS,
@@ -119,7 +129,9 @@ def _grant(plan: handover.Plan) -> str:
 
 
 @lru_cache
-def _entities(preferred: int) -> tuple[Entity, ...]:
+def _entities(preferred: int | None) -> tuple[Entity, ...]:
+    if preferred is None:
+        return ()
     name = NAMES[preferred]
     return (Entity("DuraVIP", "default", "v", "u", "", address=ADDRESS, preference=name),)
 

@@ -51,14 +51,16 @@ def _side(n: int, epochs: tuple[int, ...], api: Api, agent: Agent, *beliefs: Bel
     """The number of all that concerns one node."""
     order = {epoch: rank for rank, epoch in enumerate(epochs)}
     ranks = _generations(api, agent, beliefs)
+    starts = _starts(api, beliefs)
     parts = (
         n,
-        _api(api, ranks, order),
+        _api(api, ranks, order, starts),
         _agent(agent, ranks, order),
         *(
             (
-                cache and _api(cache, ranks, order),
-                doubts and (ranks[doubts.generation], doubts.addresses),
+                cache and _api(cache, ranks, order, starts),
+                doubts
+                and (ranks[doubts.generation], doubts.addresses, *_releases(doubts, starts)),
                 heard and (ranks[heard.generation], heard.armed),
                 tuple(ranks[generation] for generation in writes),
             )
@@ -68,9 +70,26 @@ def _side(n: int, epochs: tuple[int, ...], api: Api, agent: Agent, *beliefs: Bel
     return _numbers.setdefault(parts, len(_numbers))
 
 
-def _api(api: Api, ranks: Ranks, epochs: Ranks) -> Parts:
+def _api(api: Api, ranks: Ranks, epochs: Ranks, starts: dict[str, int]) -> Parts:
     generations = ranks[api.generation], ranks[api.observed]
-    return api.grant, *generations, epochs[api.epoch], api.served, api.stopped, api.boot
+    boot = api.boot and starts[f"boot-{api.boot}"]
+    return api.grant, *generations, epochs[api.epoch], api.served, api.stopped, boot
+
+
+def _releases(doubts: Doubts, starts: dict[str, int]) -> Parts:
+    known = doubts.releases
+    return starts.get(known.boot, 0), known.served, known.released
+
+
+def _starts(api: Api, beliefs: tuple[Beliefs, ...]) -> dict[str, int]:
+    """The starts of an agent that anything is known of, in order, from 1 on."""
+    boots = {api.boot, *(cache.boot for cache, *_ in beliefs if cache)}
+    boots |= {
+        int(doubts.releases.boot.removeprefix("boot-"))
+        for _, doubts, *_ in beliefs
+        if doubts and doubts.releases.boot
+    }
+    return {f"boot-{boot}": rank for rank, boot in enumerate(sorted(boots - {0}), 1)}
 
 
 def _agent(agent: Agent, ranks: Ranks, epochs: Ranks) -> Agent:

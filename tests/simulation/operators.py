@@ -1,5 +1,7 @@
 """What an operator does in the small world, one step at a time."""
 
+from dataclasses import replace
+
 from duravip_operator.core import handover
 from duravip_operator.core.snapshot import Placement, Silence
 from simulation import cores
@@ -24,7 +26,7 @@ def scout(world: World, i: int, weak: Weak) -> World:
             # One that never hears the suspect is no witness; one that lately did, and now is cut
             # off from it, does not know.
             is_witness = not world.isolated or "witness" in weak
-            gone[n] = is_witness and not w.answers_there(world, 1 - n)
+            gone[n] = is_witness and not w.hears_other(world, 1 - n)
     return change_operator(world, i, gone=tuple(gone))
 
 
@@ -54,7 +56,8 @@ def decide(world: World, i: int, weak: Weak) -> World:
     if not operator.epoch or operator.writes or not operator.cache:
         return world
     silences = _silences(world, operator)
-    how = (world.preferred, "Strict" if "strict" in weak else "Segment", world.isolated)
+    mode = "Strict" if "strict" in weak else "Segment"
+    how = cores.How(world.preferred if world.is_wanted else None, mode, world.isolated)
     if any(api.epoch != operator.epoch for api in operator.cache) and "epoch" not in weak:
         _, known = cores.decided(operator.cache, operator.memory, silences, operator.heard, how)
         stamps = tuple(
@@ -68,6 +71,8 @@ def decide(world: World, i: int, weak: Weak) -> World:
         facts = tuple(api._replace(served=False, observed=api.generation) for api in facts)
     if "doubts" in weak:
         memory = tuple(handover.Doubts(n, a.generation) for n, a in zip(NAMES, facts, strict=True))
+    if "first-grant" in weak:
+        memory = tuple(_released(n, memory[i], facts[i]) for i, n in enumerate(NAMES))
     if "let-go" in weak:
         heard = (_obedient(heard[0], facts[0]), _obedient(heard[1], facts[1]))
     grants, after = cores.decided(facts, memory, silences, heard, how)
@@ -80,6 +85,12 @@ def decide(world: World, i: int, weak: Weak) -> World:
     ]
     writes.sort(key=lambda write: not write.grant)  # the worst order that a network can make
     return change_operator(world, i, writes=tuple(writes), memory=after)
+
+
+def _released(name: str, known: handover.Doubts | None, api: w.Api) -> handover.Doubts:
+    """As if the node had just let the address go."""
+    doubts = known or handover.Doubts(name, api.generation)
+    return replace(doubts, releases=doubts.releases._replace(released=w.ONE))
 
 
 def _obedient(heard: w.Heard | None, api: w.Api) -> w.Heard | None:

@@ -17,7 +17,7 @@ WEAK = [
     ExploreJob(120, 5, (weakening,))
     for weakening in (
         *("revoke-first", "release-before-grant", "doubts", "witness", "let-go"),
-        *("contact", "dead-man", "hold", "probe", "yield"),
+        *("contact", "dead-man", "hold", "probe", "yield", "first-grant"),
     )
 ]
 """The other weakenings need so many steps in one order that only a walk finds them."""

@@ -43,6 +43,16 @@ A_PAUSED_LEADER = (
 )
 """Just before it grants the address to n1, the leader freezes, and another one takes over."""
 
+RETURNED = (
+    *("the other node is preferred", "operator 0 works", "n0 works", "operator 0 works"),
+    *("n1 works", "operator 0 works", "the other node is preferred", "operator 0 works"),
+    *("n1 works", "operator 0 works", "n0 works", "operator 0 works"),
+)
+"""The address was moved to n1 and back: n0 was granted it freely."""
+
+UNWANTED = ("the object comes or goes", *("operator 0 works", "n0 works") * 2)
+"""Nobody names the address any more, and no node has it."""
+
 SAFE = [WalkJob(STATES, cast) for cast in CASTS] + [
     WalkJob(STATES, "one node's troubles", PASSED_OVER),
     WalkJob(STATES, "a segment that is cut", CUT),
@@ -51,6 +61,8 @@ SAFE = [WalkJob(STATES, cast) for cast in CASTS] + [
     WalkJob(STATES, "nodes that do not hear each other", LONG_ALONE),
     WalkJob(STATES, "late reports", UNREPORTED),
     WalkJob(STATES, "two leaders", A_PAUSED_LEADER),
+    WalkJob(STATES, "a stranger", RETURNED),
+    WalkJob(STATES, "a stranger", UNWANTED),
 ]
 SAFE += [job._replace(weak=("strict",)) for job in SAFE]
 FOUND = [
@@ -68,6 +80,8 @@ FOUND = [
     WalkJob(ENOUGH, "a segment that is cut", FROZEN, ("dead-man",)),
     WalkJob(ENOUGH, "nodes that do not hear each other", (), ("witness",)),
     WalkJob(ENOUGH, "nodes that do not hear each other", LONG_ALONE, ("hold",)),
+    WalkJob(ENOUGH, "a stranger", UNWANTED, ("first-grant",)),
+    WalkJob(ENOUGH, "a stranger", RETURNED, ("stale",)),
 ]
 
 

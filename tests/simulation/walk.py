@@ -3,7 +3,7 @@
     PYTHONPATH=tests python -m simulation.walk [--states N] [--cast CAST] [WEAKENING...]
 
 Prints the shortest history in which two nodes answer on one segment for longer than a healed
-segment excuses, or that there is none.
+segment excuses, or one takes the address while a stranger has it; or that there is none.
 """
 
 import argparse
@@ -20,6 +20,8 @@ from simulation.world import NAMES, Agent, Api, Operator, World, is_audible
 
 HEALED = 4
 """Ticks: the dead-man's, and those after which a loop that hangs is no longer kept alive."""
+
+_ROUND = ("reads", "beats", "asks", "turns", "reports")
 
 Past = tuple[str, "Past | None"]
 
@@ -58,7 +60,7 @@ def walked(most: int, cast: str, weak: Weak = frozenset(), first: Sequence[str] 
             if mark in known:
                 continue
             known.add(mark)
-            if after.both > (HEALED if after.is_excused else 0):
+            if after.is_invaded or after.both > (HEALED if after.is_excused else 0):
                 return Walk(len(known), depth + 1, (*reversed([*_names((what, past))]),))
             queue.append((after, (what, past), depth + 1))
     ends = tuple(world for world, *_ in list(queue)[:: max(1, len(queue) // 200)])
@@ -72,7 +74,7 @@ def settled(weak: Weak = frozenset(), *, isolated: bool = False) -> World:
     world = World((fresh, fresh), agents, (Operator(epoch=1), Operator()), isolated=isolated)
     rounds = (
         *("operator 0 reads", "operator 0 decides", "operator 0 writes", "operator 0 writes"),
-        *(f"{name} {what}" for name in NAMES for what in ("reads", "beats", "turns", "reports")),
+        *(f"{name} {what}" for name in NAMES for what in _ROUND),
         "operator 0 reads",
     )
     world = world_after(world, rounds * 4, weak & {"strict"})
@@ -90,7 +92,7 @@ def world_after(world: World, names: Sequence[str], weak: Weak = frozenset()) ->
 def left_alone(world: World, weak: Weak = frozenset()) -> World:
     """The world some time after all that was broken is mended and nothing else happens."""
     first, second = (agent._replace(frozen=False, control=True) for agent in world.agents)
-    world = world._replace(agents=(first, second), segment=True)
+    world = world._replace(agents=(first, second), segment=True, is_wanted=True, stranger=False)
     leader = max((0, 1), key=lambda i: world.operators[i].epoch)
     boots = [f"{name} boots" for name, a in zip(NAMES, world.agents, strict=True) if not a.running]
     everybody = ("a tick passes", *(f"{n} works" for n in NAMES), f"operator {leader} works")

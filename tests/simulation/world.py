@@ -41,8 +41,8 @@ class Api(NamedTuple):
     observed: int = 0
     served: bool = False
     stopped: bool = False
-    boot: bool = True
-    """Whether an agent has ever introduced itself."""
+    boot: int = 1
+    """How many starts of an agent have introduced themselves."""
 
 
 class Agent(NamedTuple):
@@ -70,6 +70,8 @@ class Agent(NamedTuple):
     asked: int = OLD
     """Since the segment was asked, and what it said."""
     answered: bool = False
+    stale: bool = False
+    """What it is granted freely was granted before it started, or was muted since."""
     claimed: bool = False
     """Another host has claimed the address since the last turn."""
     turned: int = 0
@@ -117,6 +119,12 @@ class World(NamedTuple):
     isolated: bool = False
     """Nodes do not hear each other on the segment, though clients hear both."""
     preferred: int = 0
+    is_wanted: bool = True
+    """Whether there is an object that names the address."""
+    stranger: bool = False
+    """Whether a host that is no node answers for it: it came when nobody else had it."""
+    is_invaded: bool = False
+    """Whether a node has taken it from the stranger."""
     both: int = 0
     """For how many ticks, until now, two have answered on one segment."""
     is_excused: bool = False
@@ -128,6 +136,11 @@ def is_audible(agent: Agent) -> bool:
     return agent.running and agent.armed and agent.refreshed < DEAD_MAN
 
 
-def answers_there(world: World, n: int) -> bool:
-    """Whether node n hears somebody else answer for the address."""
+def hears_other(world: World, n: int) -> bool:
+    """Whether node n hears the other node answer for the address."""
     return world.segment and not world.isolated and is_audible(world.agents[1 - n])
+
+
+def answers_there(world: World, n: int) -> bool:
+    """Whether node n hears anybody else answer for the address."""
+    return hears_other(world, n) or (world.stranger and not world.isolated)

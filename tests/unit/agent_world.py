@@ -151,7 +151,8 @@ class World(Unfenced):
 class Agent:
     """All of the agent that makes a step."""
 
-    def __init__(self, world: Any) -> None:
+    def __init__(self, world: Any, *, is_new: bool = False) -> None:
+        """Make one that has been running for a while, with nothing granted; or one that starts."""
         self.world, self.specs, metrics = world, Specs(), Metrics("1.0")
         self.limits = Limits(contact=10.0)
         self.lifeline = Lifeline(world, self.limits, metrics, lambda: None)
@@ -164,6 +165,9 @@ class Agent:
         )
         self.handover = Handover(self.tools)
         self.generation = 0
+        if not is_new:
+            self.grant()
+            self.judge.facts(frozenset(), ())  # it has acted on it
 
     def grant(self, *free: str, contested: tuple[str, ...] = (), is_known: bool = True) -> None:
         self.generation += 1

@@ -96,6 +96,27 @@ def test_a_contested_grant_is_armed_after_silence_only(
     assert arms or verdict.due <= NOW + 0.05
 
 
+def test_who_has_answered_for_long_is_asked_less_often() -> None:
+    def probes(since: float, age: float) -> bool:
+        probed = {A: Probed(NOW - age, MAC, NOW - age - since)}
+        return judged(replace(IN_CONTACT, grants=(CONTESTED,), probed=probed)).probe == just(A)
+
+    assert probes(PROBE_LASTING_AFTER - 0.1, 2 * PROBE_EVERY)
+    assert not probes(PROBE_LASTING_AFTER, 2 * PROBE_EVERY)
+    assert probes(PROBE_LASTING_AFTER, PROBE_LASTING_EVERY)
+    lasting = {A: Probed(NOW, MAC, NOW - 60)}
+    verdict = judged(replace(IN_CONTACT, grants=(CONTESTED,), probed=lasting))
+    assert verdict.due == NOW + PROBE_LASTING_EVERY
+
+
+def test_a_free_grant_that_may_be_a_strangers_by_now_is_contested() -> None:
+    facts = replace(IN_CONTACT, grants=(Granted("eth1", free=just(A)),), stale=just(A))
+    assert (judged(facts).arm, judged(facts).probe) == (just(), just(A))
+    assert judged(replace(facts, probed={A: Probed(NOW)})).arm == just(A)
+    kept = replace(facts, armed=just(A), refreshed=NOW)
+    assert (judged(kept).keep, judged(kept).probe) == (just(A), just())
+
+
 def test_a_contested_grant_is_neither_probed_nor_armed_without_contact() -> None:
     facts = replace(IN_CONTACT, grants=(CONTESTED,), contact=None, probed={A: Probed(NOW)})
     assert (judged(facts).probe, judged(facts).arm) == (just(), just())

@@ -105,10 +105,10 @@ def test_a_contested_address_is_asked_about_first_and_taken_when_nobody_answers(
     agent = Agent(World())
     agent.grant(contested=(A,))
     assert agent.step() == ["mute", "ask 1"]
-    agent.judge.answered(1, Findings({A: ("02:00:00:00:00:09",)}), clock.now())
+    agent.judge.answered(agent.generation, Findings({A: ("02:00:00:00:00:09",)}), clock.now())
     assert agent.judge.contested == {A: "02:00:00:00:00:09"}
     assert agent.step() == ["mute"]
-    agent.judge.answered(1, Findings(silent=frozenset({A})), clock.now())
+    agent.judge.answered(agent.generation, Findings(silent=frozenset({A})), clock.now())
     assert "add 1" in agent.step()
     agent.step()
     assert agent.judge.contested == {}
@@ -118,9 +118,47 @@ def test_where_the_segment_could_not_be_asked_nothing_is_taken() -> None:
     agent = Agent(World())
     agent.grant(contested=(A,))
     agent.step()
-    agent.judge.answered(1, Findings(unasked=frozenset({A})), clock.now())
+    agent.judge.answered(agent.generation, Findings(unasked=frozenset({A})), clock.now())
     assert agent.step() == ["mute"]
     assert agent.judge.contested == {}
+
+
+def test_who_has_answered_is_still_named_under_the_next_spec() -> None:
+    agent, mac = Agent(World()), "02:00:00:00:00:09"
+    agent.grant(contested=(A,))
+    agent.step()
+    agent.judge.answered(agent.generation, Findings({A: (mac,)}), clock.now())
+    agent.grant(B, contested=(A,))
+    assert "add 1" in agent.step()
+    assert agent.judge.contested == {A: mac}
+    agent.grant(B)
+    agent.step()
+    assert agent.judge.contested == {}
+
+
+def test_what_was_granted_before_the_agent_started_is_asked_about_first() -> None:
+    agent = Agent(World(), is_new=True)
+    agent.grant(A)
+    assert agent.step() == ["mute", "ask 1"]
+    agent.judge.answered(agent.generation, Findings(silent=frozenset({A})), clock.now())
+    assert "add 1" in agent.step()
+    agent.grant(A, B)
+    assert "add 1" in agent.step()
+    assert agent.handover.served == {A, B}
+
+
+def test_what_was_muted_under_its_grant_is_asked_about_before_it_is_heard_again() -> None:
+    agent = serving(A)
+    agent.world.contact = None
+    agent.judge.claimed((Claim(A, "eth0", "02:00:00:00:00:09", 0.0),), frozenset({A}))
+    agent.step()
+    assert not agent.handover.served
+    agent.world.contact = Contact(clock.now(), 0, agent.generation)
+    assert "ask 1" in agent.step()
+    assert not agent.handover.served
+    agent.judge.answered(agent.generation, Findings(silent=frozenset({A})), clock.now())
+    agent.step()
+    assert agent.handover.served == {A}
 
 
 def test_silence_under_an_earlier_spec_counts_for_nothing() -> None:
@@ -129,7 +167,7 @@ def test_silence_under_an_earlier_spec_counts_for_nothing() -> None:
     agent.step()
     agent.grant(contested=(A,))
     agent.step()
-    agent.judge.answered(1, Findings(silent=frozenset({A})), clock.now())
+    agent.judge.answered(agent.generation - 1, Findings(silent=frozenset({A})), clock.now())
     assert agent.step() == ["mute"]
 
 

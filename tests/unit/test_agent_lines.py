@@ -79,11 +79,11 @@ def test_a_segment_that_is_asked_again_and_again_is_told_of_once(
     agent.step()
     told.clear()
     for _ in range(3):
-        agent.judge.answered(1, Findings(silent=frozenset({A, B})), 1.0)
+        agent.judge.answered(agent.generation, Findings(silent=frozenset({A, B})), 1.0)
     assert told.messages == [NOBODY]
     answers = Findings(answered={A: ("02::9",)}, silent=frozenset({B}))
     for _ in range(3):
-        agent.judge.answered(1, answers, 2.0)
+        agent.judge.answered(agent.generation, answers, 2.0)
     assert told.messages == [NOBODY, f"probed {A}: 02::9 answers"]
 
 

@@ -7,6 +7,7 @@ import random
 
 from duravip_agent.core.deadman import DEFAULTS
 from duravip_api.beats import Ack, Beat, Look, Sight
+from duravip_operator.core import parsing
 from simulation.changes import Weak
 from simulation.histories import agent as agents
 from simulation.histories import replica as replicas
@@ -52,6 +53,8 @@ class Cluster:
         self.ticks = self._boots = 0
         self.stolen: set[str] = set()
         """The nodes for which somebody speaks who has their key."""
+        self.coming: set[str] = set()
+        """The addresses that other hosts take as soon as nobody has them, or is about to."""
         self.order = PARTS
         for key, spec in OBJECTS.items():
             self.api.create(key, dict(spec))
@@ -106,6 +109,28 @@ class Cluster:
             program = self.agents.get(name) or self.replicas.get(name)
             if program and what not in program.held:
                 getattr(program, what)()
+
+        for address in [a for a in self.coming if self._is_nobodys(a)]:
+            self.coming.discard(address)
+            self.network.strangers[address] = "eth2" if address.startswith("10.2.") else "eth1"
+
+    def _is_nobodys(self, address: str) -> bool:
+        """Whether no node has it, or is about to, and every leader knows that nobody names it.
+
+        Whoever takes an address that is on its way from one node to another is not noticed.
+        """
+        specs = [body["spec"] for key in ENTITIES if (body := self.api.read(key))]
+        if any(spec["address"] == address for spec in specs):
+            return False
+        plumbings = map(parsing.plumbing, self.api.of_kind("NodePlumbing"))
+        granted = [plumbing.granted for plumbing in plumbings]
+        for replica in self.replicas.values():
+            granted += [plan.addresses for plan in replica.last_plans.values()]
+        if any(address in addresses for addresses in granted):
+            return False
+        if any(address in m.aliases for m in self.network.machines.values()):
+            return False
+        return all(replica.has_forgotten(address) for replica in self.replicas.values())
 
     def step(self, part: Part) -> None:
         """A part runs for as little as it can, held or not."""

@@ -16,6 +16,7 @@ NODES = ("n0", "n1", "n2")
 SEGMENTS = ("eth1", "eth2")
 REPLICAS = ("o0", "o1")
 ADDRESSES = ("10.1.1.1", "10.1.1.2", "10.2.1.3", "fd00:1::64:4")
+STRANGER = "02:00:00:00:ff:ff"
 FOR_EVER = float("-inf")
 
 
@@ -85,6 +86,8 @@ class Network:
     """Nodes that hear no acknowledgement."""
     losses: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How many of the next questions of a node on a segment nobody hears."""
+    strangers: dict[str, str] = field(default_factory=dict)
+    """`{address: the segment on which a host that is no node answers for it}`."""
     lost: dict[str, float] = field(default_factory=dict)
     """By address, when a taker last missed an answer because its probe was lost."""
 
@@ -135,11 +138,20 @@ class Network:
             for address in asked:
                 if address in own or self._answers(name, segment, address):
                     answered[address] = (*answered.get(address, ()), mac)
+        if self.hears_strangers(node, segment):
+            for address in asked:
+                if self.strangers.get(address) == segment:
+                    answered[address] = (*answered.get(address, ()), STRANGER)
         if self.losses[node, segment]:
             self.losses[node, segment] -= 1
             self.lost |= dict.fromkeys(answered if is_probe else (), self.clock.now)
             return Findings(silent=asked)
         return Findings(answered, asked - answered.keys())
+
+    def hears_strangers(self, node: str, segment: str) -> bool:
+        """Whether a node hears what hosts say there that are no nodes."""
+        is_near = segment not in self.hidden and self.away.get(segment) != node
+        return is_near and self.machines[node].up[segment]
 
     def _answers(self, node: str, segment: str, address: str) -> bool:
         alias = self.machines[node].aliases.get(address)

@@ -78,6 +78,12 @@ class DecidingReplica(Replica):
         else:
             getattr(self, part)()
 
+    def has_forgotten(self, address: str) -> bool:
+        """Whether it knows that nobody names an address, and has decided since it learnt that."""
+        names = (entity.address for entity in self.caches.entities.values())
+        is_over = not (self.writes or self.is_awake or self._must_hurry)
+        return address not in names and (is_over or self.epoch is None)
+
     def decide(self) -> None:
         """Make a pass, if anything is new and all that the last one wanted is written."""
         epoch = self.epoch
@@ -154,6 +160,7 @@ class DecidingReplica(Replica):
             decided = decision.continued(self._decided, facts, memory)
         else:
             decided = decision.decided(facts, memory, self._decided)
+            self._memory = handover.wanted(self._memory, decided.choices)
         self._decided, self._must_hurry = decided, False
         self.is_awake |= is_next
         plans = weaker_plans(decided, snapshot, weak)

@@ -6,7 +6,7 @@ from duravip_operator.leadership.rule import Record
 from simulation.histories import agent as agents
 from simulation.histories import replica as replicas
 from simulation.histories.apiserver import Key
-from simulation.histories.cluster import Cluster
+from simulation.histories.cluster import OBJECTS, Cluster
 from simulation.histories.network import ADDRESSES, NODES, REPLICAS, SEGMENTS
 
 
@@ -164,6 +164,21 @@ def take(cluster: Cluster, node: str) -> None:
     cluster.network.machines[node].refused.clear()
 
 
+def stranger(cluster: Cluster, name: str) -> None:
+    """An object is deleted, and as soon as nobody has its address another host takes it."""
+    key = next(key for key in OBJECTS if key.name == name)
+    body = cluster.api.read(key)
+    if body:
+        cluster.api.delete(key)
+        cluster.coming.add(body["spec"]["address"])
+
+
+def stranger_goes(cluster: Cluster) -> None:
+    """No other host has any of our addresses any more."""
+    cluster.coming.clear()
+    cluster.network.strangers.clear()
+
+
 def hold(cluster: Cluster, name: str, part: str) -> None:
     """A part of a program stands still."""
     cluster.hold((name, part))
@@ -252,3 +267,4 @@ def mend(cluster: Cluster) -> None:
         boot(cluster, node)
     cluster.network.losses.clear()
     cluster.stolen.clear()
+    stranger_goes(cluster)

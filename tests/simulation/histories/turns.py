@@ -28,6 +28,7 @@ class TurningAgent(Agent):
         self._probed: dict[str, Probed] = {}
         self._claimed: set[str] = set()
         self._defended: dict[str, float] = {}
+        self._stale: frozenset[str] | None = None
         self._checked = float("-inf")
         self._retries = Retries()
         super().__init__(around, machine, boot)
@@ -80,6 +81,9 @@ class TurningAgent(Agent):
         if grant.generation != self._generation:
             self._generation = grant.generation
             self._probed.clear()
+            if self._stale is None and grant.uid:
+                self._stale = frozenset(grant.wanted)
+            self._stale = self._stale and self._stale & grant.wanted.keys()
         links = frozenset(name for name, is_up in self.machine.up.items() if is_up)
         facts = Facts(
             now=self.now,
@@ -90,6 +94,7 @@ class TurningAgent(Agent):
             armed=self._armed,
             refreshed=self.refreshed,
             links=links,
+            stale=self._stale or frozenset(),
             probed=self._probed,
             claimed=frozenset(self._claimed),
             defended=self._defended,
@@ -156,6 +161,9 @@ class TurningAgent(Agent):
 
     def _carried_out(self, facts: Facts, verdict: Verdict) -> None:
         self._claimed -= facts.claimed
+        if self._stale is not None:
+            muted = verdict.mute & self.specs.grant.wanted.keys()
+            self._stale = (self._stale | muted) - verdict.keep
         self._defended = {a: at for a, at in self._defended.items() if a in verdict.keep}
         self._defended |= dict.fromkeys(verdict.defend, self.now)
         for address in self._probed.keys() & verdict.keep:
@@ -178,6 +186,8 @@ def _weakened(facts: Facts, weak: frozenset[str]) -> Facts:
     """The facts without what a weakened rule overlooks."""
     if "probe" in weak:
         facts = replace(facts, grants=tuple(map(_freed, facts.grants)))
+    if "stale" in weak:
+        facts = replace(facts, stale=frozenset())
     if "contact" in weak:
         facts = replace(facts, contact=Contact(facts.now, facts.epoch, facts.generation))
     if "yield" in weak:

@@ -31,6 +31,8 @@ class Watchman:
         self._moves: dict[str, Mapping[str, Any]] = {}
         self._since: dict[Group, float] = {}
         """Since when two answer."""
+        self._invaded: set[tuple[str, str]] = set()
+        """`(node, address)`: who answers beside a stranger."""
         self._parted: dict[str, object] = {}
         self._joined: dict[str, float] = {}
         """When the parts of a segment last became one, or a cable was put in."""
@@ -56,7 +58,23 @@ class Watchman:
                 twice[address, segment] = nodes
         self._since = {group: self._since.get(group, now - TICK) for group in twice}
         wrong = [self._judge(group, twice[group]) for group in twice]
+        wrong += self._invaders()
         return "; ".join(filter(None, wrong))
+
+    def _invaders(self) -> list[str]:
+        """Nodes that have just taken what a stranger has, though they could have heard him."""
+        network, now = self._cluster.network, self._cluster.clock.now
+        before, self._invaded, wrong = self._invaded, set(), []
+        for address, segment in network.strangers.items():
+            for node in network.machines:
+                if not network.is_audible(node, address):
+                    continue
+                self._invaded.add((node, address))
+                is_lost = now - network.lost.get(address, float("-inf")) <= JUST
+                is_heard = network.hears_strangers(node, segment) and not is_lost
+                if is_heard and (node, address) not in before:
+                    wrong.append(f"a stranger and {node} answer for {address} on {segment}")
+        return wrong
 
     def moves(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """`(name of an entity, its lastMove)` of every change of owner since the last look."""

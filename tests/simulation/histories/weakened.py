@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.handover import Doubts, Memory, Plan
+from duravip_operator.core.releases import Releases
 from duravip_operator.core.snapshot import Snapshot
 from simulation.changes import Weak
 
@@ -37,7 +38,10 @@ def _believing(snapshot: Snapshot) -> Snapshot:
 
 
 def weaker_memory(memory: Memory, snapshot: Snapshot, weak: Weak) -> Memory:
-    """Without doubts about what was taken out and not yet acted upon."""
+    """Without doubts about what was taken out and not yet acted upon, or about strangers."""
+    if "first-grant" in weak:
+        named = frozenset(entity.address for entity in snapshot.entities)
+        return {n: replace(d, releases=Releases(released=named)) for n, d in memory.items()}
     if not weak & {"doubts", "release-before-grant"}:
         return memory
     return {n: Doubts(p.uid, p.generation) for n, p in snapshot.plumbings.items()}
