@@ -5,10 +5,11 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from api.objects import apply, duravip
+from api.objects import apply, duravip, status, topology
 from faults.expected import ADDRESSES, OTHERS, VICTIM, assert_others_undisturbed, home
 from faults.fleets import plumbings
 from lab.cluster import Lab
@@ -19,12 +20,22 @@ from lab.observer.results import Sight
 
 TESTS = Path(__file__).parents[1]
 NEW = "10.1.1.9"
+NEW6 = "fd00:1::64:9"
+WITHIN = 60.0
+"""Seconds within which a host is reported that has taken an address of ours."""
 STRANGER = "stranger"
+
+
+@pytest.fixture(scope="session")
+def both(lab: Lab, running: Fleet) -> Fleet:
+    """With a block of each family."""
+    apply(lab, [topology("lan6", "fd00:1::64:0/112")])
+    return running
 
 
 @pytest.fixture
 def stranger(lab: Lab) -> Iterator[Machine]:
-    nic = Nic("eth1", SEGMENT, ("10.1.0.200/16",))
+    nic = Nic("eth1", SEGMENT, ("10.1.0.200/16", "fd00:1::c8/64"))
     machine = Machine(Blueprint(STRANGER, (nic,)), lab.layout, lab.network)
     machine.power_on()
     lab.machines[STRANGER] = machine  # so that the observer knows its name
@@ -34,7 +45,9 @@ def stranger(lab: Lab) -> Iterator[Machine]:
 
 
 def add(stranger: Machine, address: str) -> None:
-    stranger.run(["ip", "address", "add", f"{address}/32", "dev", "eth1"])
+    """Take an address and announce nothing: an IPv6 one is not even asked for by the kernel."""
+    length, options = ("128", ("nodad",)) if ":" in address else ("32", ())
+    stranger.run(["ip", "address", "add", f"{address}/{length}", "dev", "eth1", *options])
 
 
 def claim(stranger: Machine, address: str) -> None:
@@ -43,7 +56,8 @@ def claim(stranger: Machine, address: str) -> None:
 
 
 def delete(stranger: Machine, address: str) -> None:
-    stranger.run(["ip", "address", "del", f"{address}/32", "dev", "eth1"])
+    length = "128" if ":" in address else "32"
+    stranger.run(["ip", "address", "del", f"{address}/{length}", "dev", "eth1"])
 
 
 def is_reported(lab: Lab, node: str, address: str) -> bool:
@@ -53,10 +67,82 @@ def is_reported(lab: Lab, node: str, address: str) -> bool:
     return any(f"{address} is claimed by {mac(STRANGER, 'eth1')}" in said for said in found)
 
 
+def in_use(lab: Lab, name: str) -> str:
+    """What the condition AddressInUse of a DuraVIP says; empty: there is none."""
+    conditions = status(lab, "duravip", name).get("conditions", [])
+    told = (c for c in conditions if c["type"] == "AddressInUse" and c["status"] == "True")
+    return next((f"{c['reason']}: {c['message']}" for c in told), "")
+
+
+def is_refused(lab: Lab, name: str) -> bool:
+    """Whether a DuraVIP says that nobody takes what the stranger has."""
+    found: dict[str, Any] = status(lab, "duravip", name)
+    ready = [c for c in found.get("conditions", []) if c["type"] == "Ready"]
+    return (
+        found.get("state") == "Unassigned"
+        and [c["reason"] for c in ready] == ["AddressInUse"]
+        and mac(STRANGER, "eth1") in ready[0]["message"]
+        and mac(STRANGER, "eth1") in in_use(lab, name)
+    )
+
+
+def has_event(lab: Lab, name: str) -> bool:
+    """Whether an Event of a DuraVIP says so."""
+    selector = f"--field-selector=involvedObject.name={name},reason=AddressInUse,type=Warning"
+    return mac(STRANGER, "eth1") in lab.kubectl("get", "events", selector, "-o=json")
+
+
 def assert_one_of_ours(sight: Sight) -> None:
     """The stranger may answer as well: that is what it means; two of our nodes never do."""
     assert all(STRANGER in double.machines for double in sight.doubles), sight.doubles[:5]
     assert sight.dropped == 0
+
+
+@pytest.mark.usefixtures("both")
+@pytest.mark.parametrize("address", [NEW, NEW6])
+def test_an_address_that_a_stranger_has_already_is_not_taken_until_he_is_gone(
+    lab: Lab, fleet: Fleet, stranger: Machine, address: str
+) -> None:
+    add(stranger, address)
+    with lab.observe([*OTHERS, address]) as seen:
+        apply(lab, [duravip("vip-9", address, preference="n2")])
+        wait_until(lambda: is_refused(lab, "vip-9"), "it is said who has it")
+        wait_until(lambda: has_event(lab, "vip-9"), "an Event says so")
+        time.sleep(3)
+    assert not seen.sight.doubles
+    assert {held.machine for held in seen.sight.holdings[address]} == {STRANGER}
+    assert_others_undisturbed(seen.sight)
+    delete(stranger, address)
+    wait_until(lambda: fleet.owners().get(address) == "n2", "it is taken", 10)
+    assert lab.who_answers([address]) == {address: "n2"}
+    wait_until(lambda: not in_use(lab, "vip-9"), "nothing is said any more")
+    lab.kubectl("delete", "duravip", "vip-9")
+    wait_until(lambda: lab.who_answers([address]) == {}, "it is released")
+    home(fleet)
+
+
+@pytest.mark.usefixtures("both")
+@pytest.mark.parametrize("announces", [True, False], ids=["announcing", "silently"])
+@pytest.mark.parametrize("address", [NEW, NEW6])
+def test_whoever_takes_an_address_that_is_served_is_reported_and_it_stays(
+    lab: Lab, fleet: Fleet, stranger: Machine, address: str, *, announces: bool
+) -> None:
+    apply(lab, [duravip("vip-9", address, preference="n2")])
+    wait_until(lambda: fleet.owners().get(address) == "n2", "it is served")
+    add(stranger, address)
+    if announces:
+        claim(stranger, address)
+    wait_until(lambda: is_reported(lab, "n2", address), "its node says so", WITHIN)
+    wait_until(lambda: mac(STRANGER, "eth1") in in_use(lab, "vip-9"), "the DuraVIP says so", 5)
+    wait_until(lambda: has_event(lab, "vip-9"), "an Event says so")
+    assert fleet.owners()[address] == "n2"
+    assert f"another host: {address}" in fleet.agents["n2"].output()
+    delete(stranger, address)
+    wait_until(lambda: not in_use(lab, "vip-9"), "it is over", WITHIN)
+    assert lab.who_answers([address]) == {address: "n2"}
+    lab.kubectl("delete", "duravip", "vip-9")
+    wait_until(lambda: lab.who_answers([address]) == {}, "it is released")
+    home(fleet)
 
 
 def test_an_address_that_a_stranger_adds_is_defended(
@@ -73,24 +159,6 @@ def test_an_address_that_a_stranger_adds_is_defended(
     assert seen.sight.owners()[VICTIM] == "n3"
     assert lab.who_answers([VICTIM]) == {VICTIM: "n3"}
     assert_others_undisturbed(seen.sight)
-    home(fleet)
-
-
-def test_an_address_that_a_stranger_has_already_is_reported(
-    lab: Lab, fleet: Fleet, stranger: Machine
-) -> None:
-    add(stranger, NEW)
-    with lab.observe([*OTHERS, NEW]) as seen:
-        apply(lab, [duravip("vip-9", NEW, preference="n2")])
-        wait_until(lambda: fleet.owners().get(NEW) == "n2", "it is served")
-        claim(stranger, NEW)
-        wait_until(lambda: is_reported(lab, "n2", NEW), "the stranger is reported")
-        delete(stranger, NEW)
-        time.sleep(1)
-    assert_one_of_ours(seen.sight)
-    assert lab.who_answers([NEW]) == {NEW: "n2"}
-    lab.kubectl("delete", "duravip", "vip-9")
-    wait_until(lambda: lab.who_answers([NEW]) == {}, "it is released")
     home(fleet)
 
 

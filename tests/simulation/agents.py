@@ -49,6 +49,8 @@ def _read(world: World, n: int, weak: Weak) -> World:
         return world
     is_stale = (agent.stale or not agent.seen_generation) and bool(api.grant)
     seen = {"seen_generation": api.generation, "seen_epoch": api.epoch, "stale": is_stale}
+    if api.generation != agent.seen_generation:
+        seen["asked"] = OLD  # a silence under an earlier spec counts for nothing
     return change_agent(world, n, seen=api.grant, **seen)
 
 

@@ -7,7 +7,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duravip_agent.core.deadman import NEVER, Contact, Leash, Limits, is_late, may_refresh
-from duravip_agent.core.fencing import ALWAYS, Facts, Granted, Probed, Verdict, judged
+from duravip_agent.core.fencing import (
+    ALWAYS,
+    PROBE_EVERY,
+    PROBE_LASTING_AFTER,
+    PROBE_LASTING_EVERY,
+    Facts,
+    Granted,
+    Probed,
+    Verdict,
+    judged,
+)
 
 A, B, C = "10.1.1.1", "10.1.1.2", "fd00:1::64:1"
 MAC = "02:00:00:00:00:01"

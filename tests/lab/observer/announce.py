@@ -1,4 +1,4 @@
-"""Announce IPv4 addresses by hand: `python -m lab.observer.announce NIC ADDRESS…`."""
+"""Announce addresses by hand: `python -m lab.observer.announce NIC ADDRESS…`."""
 
 import socket
 import sys
@@ -7,7 +7,7 @@ from lab.observer.frames import announcement
 
 
 def main() -> None:
-    """Send one gratuitous ARP for each of them, from the card that has them."""
+    """Send one gratuitous ARP, or unsolicited NA, for each, from the card that has them."""
     nic, *addresses = sys.argv[1:]
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as card:
         card.bind((nic, 0))

@@ -46,10 +46,23 @@ def ask(asker: Asker, target: str) -> bytes:
 
 
 def announcement(mac: bytes, address: str) -> bytes:
-    """Say that an IPv4 address is at this MAC: a gratuitous ARP request."""
-    claimed = IPv4Address(address).packed
+    """Say that an address is at this MAC: a gratuitous ARP request, or an unsolicited NA."""
+    wanted = ip_address(address)
+    if isinstance(wanted, IPv6Address):
+        return _unsolicited(mac, wanted)
+    claimed = wanted.packed
     body = ARP_BODY.pack(1, IPV4, 6, 4, 1, mac, claimed, bytes(6), claimed)
     return _ethernet(BROADCAST, mac, ARP) + body
+
+
+def _unsolicited(mac: bytes, address: IPv6Address) -> bytes:
+    everybody = IPv6Address("ff02::1")
+    payload = struct.pack("!BBHI", NA, 0, 0, NA_OVERRIDE << 24) + address.packed
+    payload += b"\x02\x01" + mac
+    checksum = _checksum(_pseudo(address, everybody, len(payload)) + payload)
+    payload = payload[:2] + struct.pack("!H", checksum) + payload[4:]
+    head = _ethernet(b"\x33\x33" + everybody.packed[-4:], mac, IPV6)
+    return head + _ipv6(address, everybody, len(payload)) + payload
 
 
 def ping_head(asker: Asker, target: str) -> bytes:

@@ -71,7 +71,7 @@ KINDS: Mapping[str, Kind] = {
         t.refuse, _each(NODES, ADDRESSES), 1, frozenset({MoveReason.REPAIR_FAILED})
     ),
     "kernel takes": Kind(t.take, _each(NODES)),
-    "is deleted and a stranger comes": Kind(t.stranger, _each("abd"), 2),
+    "is made anew behind a stranger": Kind(t.stranger, _each("abd"), 2),
     "strangers go": Kind(t.stranger_goes, ((),)),
     "is held": Kind(t.hold, PARTS, 3, LOST),
     "goes on": Kind(t.release, PARTS, 2),
@@ -93,7 +93,7 @@ KINDS: Mapping[str, Kind] = {
     "follows": Kind(w.follow, _each(("b", "10.1.1.1", "")), 1, frozenset({MoveReason.EDITED})),
     "gets another address": Kind(w.readdress, _each("d", ("fd00:1::64:4", "fd00:1::64:5"))),
     "is deleted": Kind(w.delete, _each("abcd")),
-    "is made": Kind(w.create, _each("abcd"), 4),
+    "is made": Kind(w.create, _each("abcd"), 2),
     "fencing changes": Kind(w.fence, _each(("lan", "lan6", "wan"), ("Segment", "Strict"))),
     "is excluded": Kind(w.exclude, _each(NODES), 1, DRAIN),
     "is included": Kind(w.include, _each(NODES), 2),

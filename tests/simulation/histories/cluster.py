@@ -11,7 +11,7 @@ from duravip_operator.core import parsing
 from simulation.changes import Weak
 from simulation.histories import agent as agents
 from simulation.histories import replica as replicas
-from simulation.histories.apiserver import ApiServer, Clock, Key
+from simulation.histories.apiserver import ApiServer, Body, Clock, Key
 from simulation.histories.heart import Surroundings
 from simulation.histories.network import FOR_EVER, NODES, REPLICAS, Network
 from simulation.histories.passes import DecidingReplica
@@ -53,8 +53,9 @@ class Cluster:
         self.ticks = self._boots = 0
         self.stolen: set[str] = set()
         """The nodes for which somebody speaks who has their key."""
-        self.coming: set[str] = set()
-        """The addresses that other hosts take as soon as nobody has them, or is about to."""
+        self.coming: dict[str, tuple[Key, Body]] = {}
+        """The addresses that other hosts take as soon as nobody has them, or is about to; and the
+        object that names each of them from then on."""
         self.order = PARTS
         for key, spec in OBJECTS.items():
             self.api.create(key, dict(spec))
@@ -111,7 +112,9 @@ class Cluster:
                 getattr(program, what)()
 
         for address in [a for a in self.coming if self._is_nobodys(a)]:
-            self.coming.discard(address)
+            key, spec = self.coming.pop(address)
+            if self.api.read(key) is None:
+                self.api.create(key, spec)
             self.network.strangers[address] = "eth2" if address.startswith("10.2.") else "eth1"
 
     def _is_nobodys(self, address: str) -> bool:

@@ -165,12 +165,12 @@ def take(cluster: Cluster, node: str) -> None:
 
 
 def stranger(cluster: Cluster, name: str) -> None:
-    """An object is deleted, and as soon as nobody has its address another host takes it."""
+    """An object is deleted, and made anew once another host has taken its address."""
     key = next(key for key in OBJECTS if key.name == name)
     body = cluster.api.read(key)
     if body:
         cluster.api.delete(key)
-        cluster.coming.add(body["spec"]["address"])
+        cluster.coming[body["spec"]["address"]] = (key, body["spec"])
 
 
 def stranger_goes(cluster: Cluster) -> None:
