@@ -13,6 +13,7 @@ from duravip_agent.core.grant import Placement
 from duravip_agent.core.report import Readiness, Report, said_of, status_of, unread
 from duravip_agent.handover import Handover
 from duravip_agent.metrics import Metrics
+from duravip_agent.next_hops import NextHops
 from duravip_agent.reporter import Reporter
 from duravip_agent.tools import Tools
 from duravip_api.beats import digest_of
@@ -57,6 +58,7 @@ class Voice:
         self._requests, self._listeners = tools.requests, tools.listeners
         self._handover, self._fence, self._health = handover, tools.fence, tools.health
         self._failing_since: dict[str, str] = {}
+        self._next_hops = NextHops()
         self._readiness = Readiness(Reason.AGENT_STARTING, _now())
         self._unfenced = () if tools.fence.is_fenced else (_noted("Fenced", Reason.UNFENCED),)
         self._in_use: Readiness | None = None
@@ -174,6 +176,7 @@ class Voice:
             epoch=self._specs.epoch,
             failures=failures,
             failing_since=self._failing_since,
+            next_hops=self._next_hops.found(time.monotonic()),
             listening=self._listeners.on(self._specs.grant.ports),
             granted_on=self._cards(),
             served=served,

@@ -75,6 +75,21 @@ VirtualAddress = Annotated[
 AddressRange = Annotated[str, Field(min_length=2, max_length=LONGEST_ITEM)]
 """One address, `first-last`, or several of those as `addresses.grouped` writes them."""
 
+ReservedAddresses = Annotated[
+    str,
+    Field(
+        min_length=2,
+        max_length=91,
+        json_schema_extra=rules(
+            (
+                "self.split('-').size() <= 2 && self.split('-').all(part, isIP(part))",
+                "must be an address or a range of two, e.g. 10.1.1.1 or 10.1.1.1-10.1.1.9",
+            ),
+        ),
+    ),
+]
+"""One address, or all from one to another."""
+
 Cidr = Annotated[
     str,
     Field(

@@ -223,6 +223,15 @@ class NodePlumbingStatus(Model):
             "as there are any, an address that goes to another node is asked for first.",
         ),
     ] = 0
+    next_hops: Annotated[
+        list[AddressText],
+        Field(
+            max_length=64,
+            description="The next hops of the node's routes; at most 64 are listed, those of the "
+            "most general routes.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
     nic_names: Annotated[
         str, Field(max_length=4096, description="The names of the interfaces that are up.")
     ] = ""

@@ -56,6 +56,9 @@ class Reason(StrEnum):
     ADDRESS_INVALID = "AddressInvalid", "the address is no address that one host can hold"
     NODE_ADDRESS = "NodeAddress", "the address belongs to a node itself"
     BLOCK_EDGE = "BlockEdge", "the address is the network or broadcast address of its block"
+    RESERVED = "Reserved", "a Topology reserves the address: it is given to nobody"
+    API_SERVER = "ApiServer", "the API server is reached at the address"
+    NEXT_HOP = "NextHop", "a node's route leads over the address: a router has it"
     NAME_MISMATCH = "NameMismatch", "an older Binding of the name has another address"
     NAMESPACE_CONFLICT = (
         "NamespaceConflict",

@@ -12,6 +12,7 @@ from duravip_api.fields import (
     InterfaceName,
     Mask,
     Model,
+    ReservedAddresses,
     Selector,
     rules,
 )
@@ -43,6 +44,15 @@ class TopologySpec(Model):
         InterfaceName,
         Field(description="The interface, on every node, that carries the block's addresses."),
     ]
+    reserved: Annotated[
+        list[ReservedAddresses] | None,
+        Field(
+            max_length=256,
+            description="Addresses that are given to nobody: gateways and other hosts of the "
+            "segment. Each is an address, or a range as in 10.1.1.1-10.1.1.9.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = None
     cidrmask: Annotated[
         Mask | None,
         Field(

@@ -12,6 +12,7 @@ import threading
 
 from duravip_api.environment import ignored
 from duravip_operator import handlers, logs
+from duravip_operator.api_hosts import ApiHosts
 from duravip_operator.caches import Caches
 from duravip_operator.cluster import Cluster, StatusWriter, preflight
 from duravip_operator.core import publication
@@ -120,6 +121,7 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     pulse.start(lambda: elector.until)
     server.start()
     informers.start()
+    ApiHosts(settings, caches, stopping).start()
     elector.start()
     members.start()
     statuses.start()

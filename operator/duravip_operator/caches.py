@@ -84,6 +84,8 @@ class Caches:
         self.topologies: dict[str, Topology] = {}
         self.nodes: dict[str, Node] = {}
         self.plumbings: dict[str, Plumbing] = {}
+        self.api_hosts: frozenset[str] = frozenset()
+        """The addresses at which the API server is reached."""
         values: dict[Kind, dict[str, Any]] = {
             "DuraVIP": self.entities,
             "Binding": self.entities,
@@ -130,6 +132,12 @@ class Caches:
                 cache.versions[key] = version._replace(number=UNKNOWN)
         log.warning("the API server's store has gone back to an earlier state: reading all anew")
         self.on_restoration()
+
+    def set_api_hosts(self, hosts: frozenset[str]) -> None:
+        """The API server is reached at exactly these. In the asyncio thread."""
+        if hosts != self.api_hosts:
+            self.api_hosts = hosts
+            self._on_change()
 
     def put(self, kind: Kind, body: Body) -> None:
         """Some watch has seen the object. Called from any thread."""

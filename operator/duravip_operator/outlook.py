@@ -59,6 +59,7 @@ class Outlook:
             topologies=tuple(caches.topologies.values()),
             nodes=dict(caches.nodes),
             plumbings=dict(caches.plumbings),
+            api_hosts=caches.api_hosts,
             hearing=dict(pulse.hearing),
             silences=dict(pulse.silences),
             witnessed=dict(pulse.witnessed),

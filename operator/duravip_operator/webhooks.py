@@ -232,5 +232,6 @@ def _known(caches: Caches, settings: Settings) -> Snapshot:
         topologies=tuple(caches.topologies.copy().values()),
         nodes=caches.nodes.copy(),
         plumbings=caches.plumbings.copy(),
+        api_hosts=caches.api_hosts,
         fencing=settings.fencing,
     )

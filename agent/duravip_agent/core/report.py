@@ -86,6 +86,8 @@ class Report:
     failures: Mapping[str, str] = field(default_factory=dict)
     failing_since: Mapping[str, str] = field(default_factory=dict)
     """The time of each of them, as the API writes it."""
+    next_hops: Sequence[str] = ()
+    """Of the node's routes."""
     listening: Sequence[str] = ()
     """Who listens on the ports that the spec names."""
     granted_on: frozenset[str] = frozenset()
@@ -131,6 +133,7 @@ def status_of(report: Report) -> dict[str, Any]:
         nics_omitted=len(matter) - len(shown),
         own=left.ranges,
         own_omitted=left.omitted,
+        next_hops=list(report.next_hops),
         nic_names=",".join(nic.name for nic in shown if nic.up),
         neighbours=list(report.neighbours),
         requests=RequestsDone(**report.done) if report.done else None,

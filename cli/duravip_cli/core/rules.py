@@ -23,6 +23,11 @@ def _is_ip(value: Any) -> bool:
     return True
 
 
+def _is_address_range(value: Any) -> bool:
+    parts = value.split("-")
+    return len(parts) <= 2 and all(map(_is_ip, parts))  # noqa: PLR2004 - first and last
+
+
 def _is_cidr(value: Any) -> bool:
     try:
         ip_network(value, strict=False)
@@ -68,6 +73,7 @@ RULES: Final[dict[str, Callable[[Any], bool]]] = {
     "isIP(self)": _is_ip,
     "!isIP(self) || ip.isCanonical(self)": _is_canonical,
     "!isIP(self) || ip(self).isGlobalUnicast()": _is_global_unicast,
+    "self.split('-').size() <= 2 && self.split('-').all(part, isIP(part))": _is_address_range,
     "isCIDR(self)": _is_cidr,
     "!isCIDR(self) || string(cidr(self).masked()) == self": _is_masked,
     "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')": lambda v: bool(_NODE_NAME.fullmatch(v)),

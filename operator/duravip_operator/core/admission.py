@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import Final
 
 from duravip_api.reasons import Reason
-from duravip_operator.core import conflicts, follows, topologies
+from duravip_operator.core import conflicts, follows, reserved, topologies
 from duravip_operator.core.snapshot import Entity, Rejection, Snapshot, Topology
 
 NEWCOMER: Final = ""
@@ -27,6 +27,9 @@ LAST: Final = "~"
 
 ADVICE: Final[Mapping[Reason, str]] = {
     Reason.NODE_ADDRESS: "choose an address that no node has as its own",
+    Reason.RESERVED: "choose an address that is not reserved",
+    Reason.API_SERVER: "choose an address that no other host has",
+    Reason.NEXT_HOP: "choose an address that no other host has",
     Reason.BLOCK_EDGE: "choose an address between the first and the last one of the block",
     Reason.NAME_MISMATCH: "write the address that the name has already, or choose another name",
     Reason.NAMESPACE_CONFLICT: "choose an address that no other namespace uses, or ask for a "
@@ -80,7 +83,9 @@ def _entity_fault(snapshot: Snapshot, entity: Entity) -> Rejection | None:
     newcomer = replace(entity, uid=NEWCOMER, created=LAST)
     world = replace(snapshot, entities=(*_concerned(newcomer, snapshot.entities), newcomer))
     blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
-    found = follows.joined(conflicts.judged(world, blocks))
+    judged = conflicts.judged(world, blocks)
+    hosts = reserved.hosts(world)
+    found = follows.joined(reserved.refused(judged, blocks.judged, hosts))
     if NEWCOMER in found.refused:
         return found.refused[NEWCOMER]
     unit = found.units[newcomer.address]

@@ -14,6 +14,7 @@ from duravip_operator.core import (
     follows,
     handover,
     parties,
+    reserved,
     services,
     topologies,
     verdicts,
@@ -24,8 +25,8 @@ from duravip_operator.core.selection import Selection
 from duravip_operator.core.snapshot import Advisory, Entity, Rejection, Snapshot, Topology
 from duravip_operator.core.verdicts import Verdict
 
-Asked = tuple[tuple[Entity, ...], tuple[Topology, ...], str, Claims]
-"""All entities and Topologies, the default fencing, and which addresses nodes claim."""
+Asked = tuple[tuple[Entity, ...], tuple[Topology, ...], str, Claims, reserved.Hosts]
+"""All entities and Topologies, the default fencing, and who else has, or claims, addresses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +160,16 @@ def continued(begun: Decision, snapshot: Snapshot, memory: handover.Memory) -> D
 
 
 def _wanted(snapshot: Snapshot, last: Decision | None, selection: Selection) -> Wanted:
-    if last and _same_blocks(last.asked, (*_written(snapshot), NO_CLAIMS)):
+    if last and _same_blocks(last.asked, (*_written(snapshot), NO_CLAIMS, {})):
         blocks = last.wanted.blocks
     else:
         blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
     alone = conflicts.judged(snapshot, blocks, last.wanted.alone if last else None)
-    judged = follows.joined(alone)
+    hosts = reserved.hosts(snapshot)
+    judged = follows.joined(reserved.refused(alone, blocks.judged, hosts))
+    advice = advisories.advisories(judged.units, snapshot.entities)
+    for uid, said in reserved.advice(judged.units, hosts).items():
+        advice[uid] = (*advice.get(uid, ()), said)
     return Wanted(
         units=judged.units,
         refused=judged.refused,
@@ -172,7 +177,7 @@ def _wanted(snapshot: Snapshot, last: Decision | None, selection: Selection) -> 
         blocks=blocks,
         parties=parties.parties(judged.units, selection),
         selection=selection,
-        advice=advisories.advisories(judged.units, snapshot.entities),
+        advice=advice,
         ports=services.ports(judged.units.values()),
     )
 
@@ -180,7 +185,7 @@ def _wanted(snapshot: Snapshot, last: Decision | None, selection: Selection) -> 
 def _asked(snapshot: Snapshot, last: Decision | None) -> Asked:
     basis = last.wanted.alone.basis if last and last.asked[0] == snapshot.entities else None
     named = basis.groups if basis else {entity.address for entity in snapshot.entities}
-    return (*_written(snapshot), claims(snapshot, named))
+    return (*_written(snapshot), claims(snapshot, named), reserved.hosts(snapshot))
 
 
 def _written(snapshot: Snapshot) -> tuple[tuple[Entity, ...], tuple[Topology, ...], str]:
@@ -189,7 +194,7 @@ def _written(snapshot: Snapshot) -> tuple[tuple[Entity, ...], tuple[Topology, ..
 
 def _same(one: Asked, other: Asked) -> bool:
     """Whether people ask for the same; what differs in a status is not theirs."""
-    return _same_blocks(one, other) and one[3] == other[3] and one[0] == other[0]
+    return _same_blocks(one, other) and one[3:] == other[3:] and one[0] == other[0]
 
 
 def _same_blocks(one: Asked, other: Asked) -> bool:

@@ -98,6 +98,11 @@ def topology(body: Body) -> Topology:
     if mask < block.prefixlen:
         why = f"{label}: spec.cidrmask: {mask} is less than the block's own {block.prefixlen}"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
+    try:
+        reserved = addresses.merged(map(addresses.span, spec.reserved or ()))
+    except ValueError as error:
+        why = f"{label}: spec.reserved: no address, and no range as in 10.1.1.1-10.1.1.9: {error}"
+        return Topology(**who, rejection=Rejection(Reason.INVALID, why))
     how = (spec.arp_all_hosts, tuple(spec.arp_targets or ()), spec.fencing or "")
     placement = Placement(spec.interface, mask, *how)
     return Topology(
@@ -110,6 +115,7 @@ def topology(body: Body) -> Topology:
         placement=placement,
         selector=_selector(spec.node_selector),
         namespaces=None if spec.namespaces is None else frozenset(spec.namespaces),
+        reserved=reserved,
         excludes_foreign=spec.cross_subnet == "Exclude",
     )
 
@@ -156,6 +162,7 @@ def plumbing(body: Body) -> Plumbing:
         omits_failures=bool(status.failures_omitted) or len(status.failures) >= MOST_FAILURES,
         failures={failure.address: failure.message for failure in status.failures},
         claims={found.address: found.mac for found in status.contested if found.mac},
+        next_hops=frozenset(status.next_hops),
         nics={nic.name: nic for nic in status.nics},
         boot=status.agent.boot if status.agent else "",
         public_key=status.agent.public_key if status.agent else "",

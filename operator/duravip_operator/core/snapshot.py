@@ -141,6 +141,8 @@ class Topology:
     placement: Placement = NOWHERE
     selector: Selector = ()
     namespaces: frozenset[str] | None = None
+    reserved: tuple[Span, ...] = ()
+    """What nobody is given, in order."""
     excludes_foreign: bool = False
     """Whether nodes without an address in the network of one of ours may not hold it."""
     rejection: Rejection | None = None
@@ -191,6 +193,8 @@ class Plumbing:
     """Who listens on those that it has looked at."""
     counted: int | None = None
     """How many addresses the spec says that it grants; None = it was made here."""
+    next_hops: frozenset[str] = frozenset()
+    """Those of its routes."""
     nics: Mapping[str, Nic] = field(default_factory=dict)
     own: tuple[Span, ...] = ()
     """Further addresses of its own, which `nics` has no room for."""
@@ -237,6 +241,8 @@ class Snapshot:
     topologies: tuple[Topology, ...] = ()
     nodes: Mapping[str, Node] = field(default_factory=dict)
     plumbings: Mapping[str, Plumbing] = field(default_factory=dict)
+    api_hosts: frozenset[str] = frozenset()
+    """The addresses at which the API server is reached."""
     hearing: Mapping[str, Hearing] = field(default_factory=dict)
     silences: Mapping[str, Silence] = field(default_factory=dict)
     """Of every node that is SILENT."""

@@ -1,0 +1,70 @@
+"""The addresses at which the API server is reached: nobody may be given them.
+
+Those are the endpoints of the Service `kubernetes`, and the host that this program itself speaks
+to. They change seldom, and are read once a minute.
+"""
+
+import logging
+from collections.abc import Iterator
+from threading import Event, Thread
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from kubernetes.client import DiscoveryV1Api
+
+from duravip_api.addresses import parsed
+from duravip_operator.caches import Caches
+from duravip_operator.cluster.requests import ApiError, client_for, credentials_from, listed
+from duravip_operator.settings import Settings
+
+log = logging.getLogger(__name__)
+
+EVERY: Final = 60.0
+AGAIN_AFTER: Final = 2.0
+_SELECTOR: Final = "kubernetes.io/service-name=kubernetes"
+_TIMEOUT: Final = (3.0, 10.0)
+
+
+class ApiHosts:
+    """Reads them in a thread of its own."""
+
+    def __init__(self, settings: Settings, into: Caches, stopping: Event) -> None:
+        client = client_for(settings.kubeconfig)
+        self._own = credentials_from(settings.kubeconfig).server
+        self._list = DiscoveryV1Api(client).list_namespaced_endpoint_slice
+        self._caches, self._stopping = into, stopping
+        self._is_troubled = False
+
+    def start(self) -> None:
+        """Begin to read."""
+        Thread(target=self._run, name="api-hosts", daemon=True).start()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            try:
+                slices, _ = listed(
+                    self._list, "default", label_selector=_SELECTOR, _request_timeout=_TIMEOUT
+                )
+                self._is_troubled, pause = False, EVERY
+            except ApiError as error:
+                if not self._is_troubled:
+                    log.warning("cannot read the endpoints of the API server: %s", error)
+                self._is_troubled, slices = True, None
+                pause = EVERY if error.is_forbidden else AGAIN_AFTER
+            if slices is not None or not self._caches.api_hosts:
+                hosts = frozenset(addresses_in(slices or [], self._own))
+                self._caches.in_loop(self._caches.set_api_hosts, hosts)
+
+
+def addresses_in(slices: list[dict[str, Any]], server: str) -> Iterator[str]:
+    """The addresses of EndpointSlices, and of the URL of a server that is named by one."""
+    named = [urlsplit(server).hostname or ""]
+    for one in slices:
+        for endpoint in one.get("endpoints") or ():
+            named += endpoint.get("addresses") or ()
+    for address in named:
+        try:
+            yield str(parsed(address))
+        except ValueError:
+            continue  # a name

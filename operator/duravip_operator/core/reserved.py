@@ -1,0 +1,113 @@
+"""Addresses that are somebody else's for sure: nobody is given them.
+
+- What an administrator has reserved (`Topology.spec.reserved`: gateways and the like) is refused,
+  whoever has it.
+- The API server's own addresses, and the next hops of the nodes' routes, are refused where nobody
+  has served them yet. What one of our nodes serves already stays, and is said: the address that
+  clients reach the API server by may be one of ours, and so may a gateway; and the word of one
+  node takes nothing from another (O7).
+
+This comes after the units are sorted and before it is looked at who follows whom.
+"""
+
+from bisect import bisect_right
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from duravip_api.addresses import Span, numbered
+from duravip_api.reasons import Reason, State
+from duravip_operator.core.conflicts import Judged, Unit
+from duravip_operator.core.snapshot import Advisory, Entity, Rejection, Snapshot, Topology
+
+_STANDING_STATES = frozenset({State.OWNED, State.MOVING, State.UNASSIGNED})
+
+
+class Host(NamedTuple):
+    """Another host that has an address, as the API server or the nodes say."""
+
+    reason: Reason
+    why: str
+    is_served: bool
+    """Whether one of our nodes serves the address all the same, or has served it."""
+
+
+Hosts = Mapping[str, Host]
+"""By address: of those that people name."""
+
+
+def hosts(snapshot: Snapshot) -> Hosts:
+    """The addresses that people name, and that the API server or a router has."""
+    known: dict[str, tuple[Reason, str]] = {}
+    for name in sorted(snapshot.plumbings, reverse=True):
+        why = f"is a next hop of node {name}: a router has it"
+        routers = snapshot.plumbings[name].next_hops
+        known.update(dict.fromkeys(routers, (Reason.NEXT_HOP, why)))
+    api = (Reason.API_SERVER, "is an address of the API server")
+    known.update(dict.fromkeys(snapshot.api_hosts, api))
+    if not known:
+        return {}
+    named = {e.address for e in snapshot.entities if e.address in known}
+    served = _served(snapshot, named) if named else frozenset()
+    return {address: Host(*known[address], address in served) for address in sorted(named)}
+
+
+def refused(judged: Judged, topologies: Iterable[Topology], found: Hosts) -> Judged:
+    """The same units, those broken whose address is somebody else's."""
+    lists = [_InOrder(topology) for topology in topologies if topology.reserved]
+    changed: dict[str, Unit] = {}
+    for address, host in found.items():
+        unit = judged.units.get(address)
+        if unit and not (unit.broken or host.is_served):
+            changed[address] = unit._replace(broken=_rejection(unit, host.reason, host.why))
+    for address, unit in judged.units.items() if lists else ():
+        where = next((one.name for one in lists if address in one), None)
+        if where and not unit.broken:
+            why = f"is reserved by spec.reserved of Topology {where}"
+            changed[address] = unit._replace(broken=_rejection(unit, Reason.RESERVED, why))
+    return replace(judged, units={**judged.units, **changed}) if changed else judged
+
+
+def advice(units: Mapping[str, Unit], found: Hosts) -> dict[str, Advisory]:
+    """`{uid: what is said}` of every entity whose address stays although a router has it."""
+    return {
+        entity.uid: ("Reserved", host.reason, f"{address} {host.why}")
+        for address, host in found.items()
+        if host.is_served and address in units and not units[address].broken
+        for entity in units[address].entities
+    }
+
+
+class _InOrder:
+    """What a Topology has reserved."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.name = topology.name
+        self._spans: tuple[Span, ...] = topology.reserved
+
+    def __contains__(self, address: str) -> bool:
+        family, number = numbered(address)
+        at = bisect_right(self._spans, (family, number + 1)) - 1
+        if at < 0:
+            return False
+        span = self._spans[at]
+        return span.family == family and span.first <= number <= span.last
+
+
+def _rejection(unit: Unit, reason: Reason, why: str) -> Rejection:
+    return Rejection(reason, f"{unit.entities[0].label}: spec.address: {unit.address} {why}")
+
+
+def _served(snapshot: Snapshot, named: Collection[str]) -> frozenset[str]:
+    """Those of them that one of our nodes serves, or has served for the object that names them."""
+    found = {e.address for e in snapshot.entities if e.address in named and _was_served(e)}
+    for plumbing in snapshot.plumbings.values():
+        found |= plumbing.granted & plumbing.served.intersection(named)
+    return frozenset(found)
+
+
+def _was_served(entity: Entity) -> bool:
+    """Whether its status says so, of the address that it has now."""
+    status = entity.status
+    is_current = status.get("observedGeneration") == entity.generation
+    return bool(is_current and status.get("state") in _STANDING_STATES and status.get("lastMove"))
