@@ -56,7 +56,7 @@ def claims(snapshot: Snapshot, named: Collection[str]) -> Claims:
     for name, plumbing in snapshot.plumbings.items():
         for address in _own(plumbing, named, in_order):
             found[address] |= {name}
-    return Claims(found, _standing(snapshot, found.keys())) if found else NO_CLAIMS
+    return Claims(found, standing(snapshot, found.keys())) if found else NO_CLAIMS
 
 
 def _own(plumbing: Plumbing, named: Collection[str], in_order: "_InOrder") -> Iterator[str]:
@@ -92,7 +92,7 @@ class _InOrder:
             at += 1
 
 
-def _standing(snapshot: Snapshot, claimed: AbstractSet[str]) -> frozenset[str]:
+def standing(snapshot: Snapshot, claimed: AbstractSet[str]) -> frozenset[str]:
     """Those of the addresses that are served, or were before somebody claimed them."""
     found = {e.address for e in snapshot.entities if e.address in claimed and _was_served(e)}
     for plumbing in snapshot.plumbings.values():

@@ -11,16 +11,15 @@ This comes after the units are sorted and before it is looked at who follows who
 """
 
 from bisect import bisect_right
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from duravip_api.addresses import Span, numbered
-from duravip_api.reasons import Reason, State
+from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Judged, Unit
-from duravip_operator.core.snapshot import Advisory, Entity, Rejection, Snapshot, Topology
-
-_STANDING_STATES = frozenset({State.OWNED, State.MOVING, State.UNASSIGNED})
+from duravip_operator.core.own_addresses import standing
+from duravip_operator.core.snapshot import Advisory, Rejection, Snapshot, Topology
 
 
 class Host(NamedTuple):
@@ -48,7 +47,7 @@ def hosts(snapshot: Snapshot) -> Hosts:
     if not known:
         return {}
     named = {e.address for e in snapshot.entities if e.address in known}
-    served = _served(snapshot, named) if named else frozenset()
+    served = standing(snapshot, named) if named else frozenset()
     return {address: Host(*known[address], address in served) for address in sorted(named)}
 
 
@@ -96,18 +95,3 @@ class _InOrder:
 
 def _rejection(unit: Unit, reason: Reason, why: str) -> Rejection:
     return Rejection(reason, f"{unit.entities[0].label}: spec.address: {unit.address} {why}")
-
-
-def _served(snapshot: Snapshot, named: Collection[str]) -> frozenset[str]:
-    """Those of them that one of our nodes serves, or has served for the object that names them."""
-    found = {e.address for e in snapshot.entities if e.address in named and _was_served(e)}
-    for plumbing in snapshot.plumbings.values():
-        found |= plumbing.granted & plumbing.served.intersection(named)
-    return frozenset(found)
-
-
-def _was_served(entity: Entity) -> bool:
-    """Whether its status says so, of the address that it has now."""
-    status = entity.status
-    is_current = status.get("observedGeneration") == entity.generation
-    return bool(is_current and status.get("state") in _STANDING_STATES and status.get("lastMove"))
