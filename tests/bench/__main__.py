@@ -58,8 +58,9 @@ def conclude(campaign: Campaign, output: Path, drawing: Path, where: str) -> Non
     rows = campaign.rows
     if rows:
         print(f"\n{table.table(rows)}\n")
-        if told := table.phases(rows):
-            print(f"{told}\n")
+        for told in (table.phases(rows), table.doubles(rows)):
+            if told:
+                print(f"{told}\n")
         for row in rows:
             _print_figures(row)
     for note in campaign.notes:

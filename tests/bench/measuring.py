@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from math import isfinite
 
+from bench import doubles
 from bench.phases import phases_ms
 from bench.plans import AWAY, Cell
 from bench.results import LATE, Run, worst
@@ -24,6 +25,8 @@ BEFORE = 0.3
 """The observer has learnt who owns what, and the client's neighbour cache is stale, by then."""
 AFTER_THE_END = 1.0
 LONGEST_LOOK = 30.0
+MOST_TOLD = 5
+"""Of so many doubles of a run all is said."""
 LOST_FRAMES = "the observer lost frames"
 
 Say = Callable[[str], None]
@@ -68,7 +71,7 @@ class Measuring:
     def _run(self, cell: Cell) -> Run | None:
         """None: the observer lost frames, so what it saw is not to be trusted."""
         case, addresses = cell.case, observed(cell.case, cell.addresses)
-        with self._lab.observe(addresses) as seen:
+        with self._lab.observe(addresses, is_recorded=True) as seen:
             time.sleep(BEFORE)
             to_wall = time.time() - time.monotonic()
             event = self._system.acts[case]()
@@ -86,7 +89,20 @@ class Measuring:
                 log = list(self._system.log())
                 wall = event + to_wall
                 phases = phases_ms(log, wall, wall + seconds) if log else {}
-        return Run(seconds, sight.double_owners, phases, sight.late)
+        kinds = self._explained(sight, to_wall)
+        return Run(seconds, sight.double_owners, phases, sight.late, kinds)
+
+    def _explained(self, sight: Sight, to_wall: float) -> dict[str, int]:
+        """How many doubles of each kind there are; of the first ones all is said."""
+        if not sight.doubles:
+            return {}
+        released: dict[str, list[float]] = {}
+        with suppress(OSError):
+            released = doubles.releases(self._system.log(), to_wall)
+        kinds = [doubles.kind_of(double, released) for double in sight.doubles]
+        for double, kind in list(zip(sight.doubles, kinds, strict=True))[:MOST_TOLD]:
+            self._say(doubles.told(double, kind))
+        return doubles.counted(kinds)
 
 
 def observed(case: str, count: int) -> list[str]:
@@ -107,6 +123,7 @@ def outage(case: str, sight: Sight, event: float) -> float:
 
 
 def _told(cell: Cell, done: int, run: Run) -> str:
-    doubles = f", {run.doubles} double answers" if run.doubles else ""
+    kinds = ", ".join(f"{count} {kind}" for kind, count in run.kinds.items())
+    twice = f", {run.doubles} double answers ({kinds})" if run.doubles else ""
     late = f", the observer was late by {run.late * 1000:.0f} ms" if run.late > LATE else ""
-    return f"{cell.label}: run {done} of {cell.runs}: {run.seconds:.3f} s{doubles}{late}"
+    return f"{cell.label}: run {done} of {cell.runs}: {run.seconds:.3f} s{twice}{late}"

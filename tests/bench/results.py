@@ -5,6 +5,7 @@ an end while somebody looked is `null` there, and `never` in print.
 """
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from math import ceil, inf, isinf
@@ -27,6 +28,8 @@ class Run:
     phases_ms: dict[str, float] = field(default_factory=dict)
     late: float = 0.0
     """By how much the observer itself was behind, at worst."""
+    kinds: dict[str, int] = field(default_factory=dict)
+    """How many of the doubles came about how (`doubles.Kind`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,8 @@ class Row:
     phases_ms: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] | None = None
     """What else was measured; only the row `at-rest` has it."""
+    double_kinds: dict[str, int] = field(default_factory=dict)
+    """How many of the double answers came about how."""
     late_runs: int = 0
     """In so many of the runs the observer itself was late: their times are partly its own."""
 
@@ -64,6 +69,7 @@ class Row:
             p99_s=_finite(percentile(times, 99)),
             double_owner_samples=sum(run.doubles for run in runs),
             phases_ms=medians([run.phases_ms for run in runs]),
+            double_kinds=_summed(run.kinds for run in runs),
             late_runs=sum(run.late > LATE for run in runs),
         )
 
@@ -72,6 +78,8 @@ class Row:
         fact = asdict(self)
         if self.figures is None:
             del fact["figures"]
+        if not self.double_kinds:
+            del fact["double_kinds"]
         return fact
 
 
@@ -89,6 +97,13 @@ def medians(runs: Sequence[dict[str, float]]) -> dict[str, float]:
             found.setdefault(phase, []).append(value)
     told = {phase: values for phase, values in found.items() if 2 * len(values) > len(runs)}
     return {p: round(median(v), 1) for p, v in sorted(told.items(), key=lambda i: median(i[1]))}
+
+
+def _summed(counts: Iterable[dict[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for one in counts:
+        total.update(one)
+    return dict(sorted(total.items()))
 
 
 def write(file: Path, rows: Iterable[Row]) -> None:

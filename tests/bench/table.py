@@ -24,6 +24,16 @@ def phases(rows: Iterable[Row]) -> str:
     return _aligned([("ms after the event", *HEAD[1:3], *names), *lines]) if lines else ""
 
 
+def doubles(rows: Iterable[Row]) -> str:
+    """Why two machines answered one question, a line each; empty when none did."""
+    return "\n".join(
+        f"{row.case}, {row.system}, {row.addresses} addresses: two answered one question: "
+        + plain(row.double_kinds)
+        for row in rows
+        if row.double_kinds
+    )
+
+
 def seconds(value: float | None) -> str:
     """A time for people."""
     if value is None:

@@ -145,10 +145,16 @@ class Lab:
         for name in machines:
             self.machines[name].mend(SEGMENT)
 
-    def observe(self, addresses: Sequence[str], pace: Pace | None = None) -> Observation:
-        """Watch addresses from the client: who answers, and what a client sees of it."""
+    def observe(
+        self, addresses: Sequence[str], pace: Pace | None = None, *, is_recorded: bool = False
+    ) -> Observation:
+        """Watch addresses from the client: who answers, and what a client sees of it.
+
+        With `is_recorded` every node notes when it is asked and answers, to explain doubles.
+        """
         pace = pace or Pace.for_count(len(addresses))
-        return Observation(self.client, list(self.machines), addresses, pace)
+        recorded = [node for node in self.nodes if node.is_on] if is_recorded else []
+        return Observation(self.client, list(self.machines), addresses, pace, recorded)
 
     def who_answers(self, addresses: Sequence[str]) -> dict[str, str]:
         """Give the machine that answers for each address now; silent ones are not in it."""

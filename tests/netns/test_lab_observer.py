@@ -63,6 +63,27 @@ def observe(
     return Observation(machines[CLIENT], list(machines), addresses, pace)
 
 
+def test_of_a_double_it_is_recorded_when_each_was_asked_and_answered(
+    clean: dict[str, Machine],
+) -> None:
+    nodes = [clean["n1"], clean["n2"]]
+    for node in nodes:
+        change(node, "add", ADDRESS, V6)
+    pace = Pace.for_count(2)
+    with Observation(clean[CLIENT], list(clean), [ADDRESS, V6], pace, nodes) as seen:
+        time.sleep(0.3)
+    doubles = seen.sight.doubles
+    assert {double.address for double in doubles} == {ADDRESS, V6}
+    for double in doubles:
+        assert double.machines == {"n1", "n2"}
+        for answer in double.answers:
+            assert answer.delivered is not None
+            assert answer.sent is not None
+            assert double.asked - 0.001 < answer.delivered < answer.sent + 0.001
+            assert answer.sent < answer.heard + 0.001
+            assert bytes.fromhex(answer.frame)[12:14] in {b"\x08\x06", b"\x86\xdd"}
+
+
 def change(machine: Machine, verb: str, *addresses: str) -> None:
     lines = [
         f"addr {verb} {address}/{128 if ':' in address else 32} dev {NIC}"

@@ -1,5 +1,6 @@
 """The observer's pure parts: its frames, its accounts, its timetable, its results."""
 
+import json
 import struct
 from ipaddress import IPv4Address, IPv6Address
 from math import inf
@@ -10,7 +11,8 @@ from lab.observer import frames
 from lab.observer.frames import Asker
 from lab.observer.results import Sight
 from lab.observer.rounds import Rounds
-from lab.observer.tallies import MOST_HELD, TIMELY, Answers, Claims, as_facts
+from lab.observer.tallies import MOST_HELD, TIMELY, Answer, Answers, Claims, as_facts
+from lab.observer.traces import ANSWERED, DELIVERED, Passing, Recording, Wish, wishes
 
 MAC = bytes.fromhex("02aabbccddee")
 ASKER = Asker(MAC, IPv4Address("10.1.0.100"), IPv6Address("fd00:1::100"))
@@ -54,24 +56,24 @@ def test_a_ping_goes_nowhere_before_a_mac_is_known() -> None:
 def test_two_macs_for_one_question_are_one_double_however_often_they_answer() -> None:
     claims = Claims(1)
     for mac in (N1, N2, N1, N2):
-        claims.heard(0, 5, 1.0, mac)
+        claims.heard(0, 5, Answer(mac, 1.0, mac), 0.9)
     assert claims.double_samples == 1
-    assert claims.doubles == [(0, 5, 1.0, N1, N2)]
+    assert claims.doubles == [(0, 5, 0.9, 1.0, Answer(N1, 1.0, N1), Answer(N2, 1.0, N2))]
     assert claims.answered == [1]
 
 
 def test_a_late_answer_to_the_question_before_makes_no_double() -> None:
     claims = Claims(1)
-    claims.heard(0, 4, 1.0, N1)
-    claims.heard(0, 5, 1.02, N2)
-    claims.heard(0, 4, 1.03, N1)
+    claims.heard(0, 4, Answer(N1, 1.0))
+    claims.heard(0, 5, Answer(N2, 1.02))
+    claims.heard(0, 4, Answer(N1, 1.03))
     assert claims.double_samples == 0
 
 
 def test_holdings_follow_each_other() -> None:
     claims = Claims(1)
     for sample, mac in enumerate((N1, N1, N2)):
-        claims.heard(0, sample, float(sample), mac)
+        claims.heard(0, sample, Answer(mac, float(sample)))
     assert claims.holdings == [[(N1, 0.0, 1.0), (N2, 2.0, 2.0)]]
 
 
@@ -131,8 +133,8 @@ def test_a_pace_of_zero_is_never_due() -> None:
 
 def test_a_sight_names_the_machines_and_measures_from_the_event() -> None:
     claims, answers = Claims(2), Answers(2)
-    claims.heard(0, 0, 1.0, N1)
-    claims.heard(0, 1, 2.0, N2)
+    claims.heard(0, 0, Answer(N1, 1.0))
+    claims.heard(0, 1, Answer(N2, 2.0))
     answers.heard(0, 0, sent=1.0, time=1.0)
     answers.heard(0, 9, sent=2.0, time=2.0)
     answers.end(10)
@@ -147,9 +149,34 @@ def test_a_sight_names_the_machines_and_measures_from_the_event() -> None:
     assert sight.worst_gap() == inf
 
 
+def test_a_double_has_its_frames_and_what_the_machines_have_recorded_of_it() -> None:
+    claims = Claims(1)
+    claims.heard(0, 4, Answer(N1, 1.002, "aa"), 1.0)
+    claims.heard(0, 4, Answer(N2, 1.003, "bb"), 1.0)
+    facts = {"samples": 5, "late": 0.0, "dropped": 0, "started": 0.0, "ended": 3.0}
+    written = json.loads(json.dumps(as_facts(claims, Answers(1)) | facts))
+    assert wishes(written["doubles"]) == [Wish(0, 0, 1.0, 1.003)]
+    sight = Sight.read(["a"], written, {N1: "n1", N2: "n2"})
+    (double,) = sight.with_traces({"n1": [[1.0005, 1.001]]}).doubles
+    first, second = double.answers
+    assert (double.asked, double.machines) == (1.0, {"n1", "n2"})
+    assert (first.frame, first.delivered, first.sent) == ("aa", 1.0005, 1.001)
+    assert (second.frame, second.heard, second.sent) == ("bb", 1.003, None)
+
+
+def test_a_recording_knows_the_question_and_the_answer_that_are_wished_for() -> None:
+    recording = Recording()
+    for time in (1.0, 1.04, 1.08):
+        recording.note(Passing(time, DELIVERED, 3, 1))
+        recording.note(Passing(time + 0.001, ANSWERED, 3, 1))
+    recording.note(Passing(1.041, DELIVERED, 4, 1))
+    wished = [Wish(3, 1, 1.04, 1.045), Wish(4, 1, 1.04, 1.045), Wish(3, 0, 1.04, 1.045)]
+    assert recording.found(wished) == [[1.04, 1.041], [1.041, None], [None, None]]
+
+
 def test_the_last_holding_is_kept_however_often_an_address_moves() -> None:
     claims = Claims(1)
     for sample in range(2 * MOST_HELD + 1):
-        claims.heard(0, sample, float(sample), (N1, N2)[sample % 2])
+        claims.heard(0, sample, Answer((N1, N2)[sample % 2], float(sample)))
     assert len(claims.holdings[0]) == MOST_HELD
     assert claims.holdings[0][-1] == (N1, 2 * MOST_HELD, 2 * MOST_HELD)

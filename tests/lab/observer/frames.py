@@ -123,6 +123,23 @@ def wanted_frames() -> list[tuple[int, int, int, int]]:
     ]
 
 
+def questions_and_answers() -> list[tuple[int, int, int, int]]:
+    """The same for ARP, neighbour solicitations and advertisements."""
+    load_half, load_byte, equal, give = 0x28, 0x30, 0x15, 0x06
+    return [
+        (load_half, 0, 0, 12),
+        (equal, 7, 0, ARP),
+        (equal, 0, 5, IPV6),
+        (load_byte, 0, 0, 20),
+        (equal, 0, 3, 58),
+        (load_byte, 0, 0, 54),
+        (equal, 2, 0, NS),
+        (equal, 1, 0, NA),
+        (give, 0, 0, 0),
+        (give, 0, 0, 0xFFFF),
+    ]
+
+
 def _ethernet(destination: bytes, source: bytes, kind: int) -> bytes:
     return destination + source + struct.pack("!H", kind)
 

@@ -12,6 +12,7 @@ from lab.errors import LabError
 from lab.layout import CLIENT, CLIENT_NICS, mac
 from lab.machines import Machine
 from lab.observer.results import Sight
+from lab.observer.traces import Wish, wishes
 from lab.processes import Process, wait_for
 
 TESTS: Final = Path(__file__).parents[2]
@@ -40,8 +41,14 @@ class Observation:
     """`with` it, something happens to the addresses; after it, `sight` tells what was seen."""
 
     def __init__(
-        self, client: Machine, machines: Sequence[str], addresses: Sequence[str], pace: Pace
+        self,
+        client: Machine,
+        machines: Sequence[str],
+        addresses: Sequence[str],
+        pace: Pace,
+        recorded: Sequence[Machine] = (),
     ) -> None:
+        """Those that are `recorded` note on their own cards what passes there."""
         if not addresses:
             raise LabError("there is no address to observe")
         if pace.ask <= 0:
@@ -52,8 +59,11 @@ class Observation:
         self._names = {mac(machine, NIC): machine for machine in machines}
         self._pace = pace
         self._process: Process | None = None
+        self._recorders = [_Recorder(machine, self.addresses) for machine in recorded]
 
     def __enter__(self) -> Self:
+        for recorder in self._recorders:
+            recorder.start()
         number = len(list(self._client.folder.glob("observation-*.log")))
         log = self._client.folder / f"observation-{number}.log"
         self._result = log.with_suffix(".json")
@@ -86,17 +96,62 @@ class Observation:
         process.terminate()
         code = process.wait(timeout=30)
         if kind is not None:
+            for recorder in self._recorders:
+                recorder.stop([])
             return
         if code != 0 or not self._result.exists():
             raise LabError(f"the observer failed: {_last_line(process)}")
         facts = json.loads(self._result.read_text())
-        self.sight = Sight.read(self.addresses, facts, self._names)
+        wished = wishes(facts["doubles"])
+        traces = {r.name: r.stop(wished) for r in self._recorders}
+        sight = Sight.read(self.addresses, facts, self._names)
+        self.sight = sight.with_traces({n: t for n, t in traces.items() if t})
 
     def _has_started(self) -> bool:
         process = self._process
         if process and not process.is_running and "started" not in process.output():
             raise LabError(f"the observer failed: {_last_line(process)}")
         return bool(process and "started" in process.output())
+
+
+class _Recorder:
+    """A recorder in one machine."""
+
+    def __init__(self, machine: Machine, addresses: Sequence[str]) -> None:
+        self.name, self._machine, self._addresses = machine.name, machine, addresses
+        self._process: Process | None = None
+
+    def start(self) -> None:
+        """Begin to record."""
+        number = len(list(self._machine.folder.glob("recorder-*.log")))
+        log = self._machine.folder / f"recorder-{number}.log"
+        self._wishes, self._result = log.with_suffix(".wishes"), log.with_suffix(".json")
+        plan = {
+            "addresses": list(self._addresses),
+            "nic": NIC,
+            "askers": ASKERS,
+            "wishes": str(self._wishes),
+            "result": str(self._result),
+        }
+        file = log.with_suffix(".plan")
+        file.write_text(json.dumps(plan))
+        argv = [sys.executable, "-m", "lab.observer.recorder", str(file)]
+        process = self._machine.spawn(argv, log, {"PYTHONPATH": str(TESTS)})
+        wait_for(lambda: "started" in process.output(), "a recorder starts", timeout=30)
+        self._process = process
+
+    def stop(self, wished: Sequence[Wish]) -> list[list[float | None]]:
+        """End; what it knows of these, empty when it has died with its machine."""
+        if self._process is None or not self._process.is_running:
+            return []
+        if wished:
+            self._wishes.write_text(json.dumps(wished))
+        self._process.terminate()
+        self._process.wait(timeout=30)
+        if not wished or not self._result.exists():
+            return []
+        found: list[list[float | None]] = json.loads(self._result.read_text())
+        return found
 
 
 def _last_line(process: Process) -> str:

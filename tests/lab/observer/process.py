@@ -29,7 +29,7 @@ from lab.observer.frames import (
 )
 from lab.observer.rounds import Rounds
 from lab.observer.sockets import Incoming, Outgoing, buffer, dropped, opened
-from lab.observer.tallies import TIMELY, Answers, Claims, as_facts
+from lab.observer.tallies import TIMELY, Answer, Answers, Claims, as_facts
 
 BATCH: Final = 64
 """The kernel queues a thousand frames per processor; a question comes out of four ports."""
@@ -72,7 +72,6 @@ class Watch:
         self._pings = [self._pinging(plan, batch, parsed) for batch in batches]
         self._claims, self._answers = Claims(len(parsed)), Answers(len(parsed))
         self._learnt = bytearray(len(parsed))
-        self._names: dict[bytes, str] = {}
         self._samples = [-1] * len(batches)
         self._asked = [[0.0, 0.0] for _ in batches]
         """When each batch was last asked for by either asker."""
@@ -165,7 +164,7 @@ class Watch:
         if sender == target:
             self._learn(index, mac)
         elif operation == 2 and target in self._parity:
-            self._on_claim(index, target, moment, mac)
+            self._on_claim(index, target, Answer(mac.hex(":"), moment, _hex(data, at, 42)))
 
     def _on_advertisement(self, moment: float, data: bytearray, at: int) -> None:
         index = self._index.get(bytes(data[at + 62 : at + 78]))
@@ -174,25 +173,29 @@ class Watch:
         flags, to = data[at + 58], bytes(data[at + 38 : at + 54])
         mac = bytes(data[at + 80 : at + 86])
         if flags & NA_SOLICITED and to in self._parity:
-            self._on_claim(index, to, moment, mac)
+            self._on_claim(index, to, Answer(mac.hex(":"), moment, _hex(data, at, 86)))
         elif flags & NA_OVERRIDE and not flags & NA_SOLICITED:
             self._learn(index, mac)
 
-    def _on_claim(self, index: int, asker: bytes, moment: float, mac: bytes) -> None:
+    def _on_claim(self, index: int, asker: bytes, answer: Answer) -> None:
         batch, parity = index // BATCH, self._parity[asker]
-        if moment - self._asked[batch][parity] > TIMELY:
+        asked = self._asked[batch][parity]
+        if answer.time - asked > TIMELY:
             return  # no answer: an owner that announces itself writes to known neighbours as well
         latest = self._samples[batch]
         sample = latest if latest % 2 == parity else latest - 1
-        name = self._names.setdefault(mac, mac.hex(":"))
-        self._claims.heard(index, sample, moment, name)
+        self._claims.heard(index, sample, answer, asked)
         if not self._learnt[index]:
-            self._learn(index, mac)
+            self._learn(index, bytes.fromhex(answer.mac.replace(":", "")))
 
     def _learn(self, index: int, mac: bytes) -> None:
         """From now on its pings go there. Answers to our questions teach only what was unknown."""
         self._learnt[index] = 1
         ctypes.memmove(self._heads[index], mac, len(mac))
+
+
+def _hex(data: bytearray, at: int, length: int) -> str:
+    return data[at : at + length].hex()
 
 
 def main() -> None:

@@ -4,7 +4,7 @@ Times are those of `time.monotonic()`, machines go by their names.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Any, Self
 
@@ -30,12 +30,34 @@ class Outage:
 
 
 @dataclass(frozen=True, slots=True)
+class Answer:
+    """What one machine said to a question."""
+
+    machine: str
+    heard: float
+    """When the observer heard it."""
+    frame: str
+    """As it came, in hexadecimal digits."""
+    delivered: float | None = None
+    """When the question passed the machine's card; None: nobody has recorded that."""
+    sent: float | None = None
+    """When the answer did."""
+
+
+@dataclass(frozen=True, slots=True)
 class Double:
     """Two machines have answered one and the same question."""
 
     address: str
     time: float
-    machines: frozenset[str]
+    asked: float = 0.0
+    answers: tuple[Answer, ...] = ()
+    """The first and the second."""
+
+    @property
+    def machines(self) -> frozenset[str]:
+        """Who has answered."""
+        return frozenset(answer.machine for answer in self.answers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +103,13 @@ class Sight:
             for address, held in zip(addresses, facts["holdings"], strict=True)
         }
         doubles = [
-            Double(addresses[index], when, frozenset(names.get(mac, mac) for mac in macs))
-            for index, _, when, *macs in facts["doubles"]
+            Double(
+                addresses[index],
+                when,
+                asked,
+                tuple(Answer(names.get(mac, mac), heard, frame) for mac, heard, frame in answers),
+            )
+            for index, _, asked, when, *answers in facts["doubles"]
         ]
         return cls(
             addresses=tuple(addresses),
@@ -94,6 +121,26 @@ class Sight:
             answered_samples=dict(zip(addresses, facts["answered"], strict=True)),
             **{name: facts[name] for name in ("samples", "late", "dropped", "started", "ended")},
         )
+
+    def with_traces(self, traces: Mapping[str, Sequence[Sequence[float | None]]]) -> Self:
+        """The same with what the machines' recorders say of each double, in the same order."""
+        doubles = [
+            replace(
+                double,
+                answers=tuple(
+                    replace(
+                        answer,
+                        delivered=traces[answer.machine][number][0],
+                        sent=traces[answer.machine][number][1],
+                    )
+                    if answer.machine in traces
+                    else answer
+                    for answer in double.answers
+                ),
+            )
+            for number, double in enumerate(self.doubles)
+        ]
+        return replace(self, doubles=doubles)
 
     def owners(self) -> dict[str, str]:
         """Who answered last for each address; addresses that nobody answered for are not there."""

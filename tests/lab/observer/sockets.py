@@ -46,7 +46,9 @@ def buffer(content: bytes) -> Buffer:
     return (ctypes.c_char * len(content)).from_buffer_copy(content)
 
 
-def opened(nic: str, program: Sequence[tuple[int, int, int, int]]) -> socket.socket:
+def opened(
+    nic: str, program: Sequence[tuple[int, int, int, int]], *, is_outgoing_heard: bool = False
+) -> socket.socket:
     """Open a socket on a card that gets, with their times, just the frames the program lets in."""
     made = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: nothing comes before `bind`
     code = b"".join(struct.pack("HBBI", *line) for line in program)
@@ -56,7 +58,7 @@ def opened(nic: str, program: Sequence[tuple[int, int, int, int]]) -> socket.soc
     made.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, BUFFER)
     made.setsockopt(socket.SOL_SOCKET, SO_SNDBUFFORCE, BUFFER)
     made.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-    made.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    made.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, int(not is_outgoing_heard))
     made.bind((nic, ETH_P_ALL))
     return made
 

@@ -4,7 +4,7 @@ Addresses are numbered in the order in which they were given.
 """
 
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 MOST_LISTED: Final = 10_000
 """So many outages and doubles are listed."""
@@ -12,6 +12,28 @@ MOST_HELD: Final = 1000
 """So many holdings of each address are listed; the last one always is."""
 TIMELY: Final = 0.01
 """Seconds within which a question, or a ping, must be answered."""
+
+
+class Answer(NamedTuple):
+    """Somebody says that an address is his."""
+
+    mac: str
+    time: float
+    frame: str = ""
+    """As it came, in hexadecimal digits."""
+
+
+class DoubleFact(NamedTuple):
+    """Two answers to one question, as they are written down."""
+
+    number: int
+    """The address's."""
+    sample: int
+    asked: float
+    time: float
+    """When the second answer came."""
+    first: Answer
+    second: Answer
 
 
 @dataclass(slots=True)
@@ -23,32 +45,33 @@ class Claims:
     """
 
     count: int
-    doubles: list[tuple[int, int, float, str, str]] = field(default_factory=list)
-    """(address, sample, time, first MAC, second MAC): both answered one and the same question."""
+    doubles: list[DoubleFact] = field(default_factory=list)
+    """Two have answered one and the same question."""
     double_samples: int = 0
     holdings: list[list[tuple[str, float, float]]] = field(default_factory=list)
     """Of each address: (MAC, first answer, last answer), in the order of time."""
     answered: list[int] = field(default_factory=list)
     """Of each address: in how many samples somebody answered."""
-    _latest: list[list[tuple[int, str, bool]]] = field(default_factory=list)
+    _latest: list[list[tuple[int, Answer | None, bool]]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.holdings = [[] for _ in range(self.count)]
         self.answered = [0] * self.count
-        self._latest = [[(-1, "", False)] * 2 for _ in range(self.count)]
+        self._latest = [[(-1, None, False)] * 2 for _ in range(self.count)]
 
-    def heard(self, index: int, sample: int, time: float, mac: str) -> None:
-        """Note that this MAC answered for the address when it was asked in this sample."""
-        last, first_mac, is_double = self._latest[index][sample % 2]
-        if last != sample:
-            self._latest[index][sample % 2] = (sample, mac, False)
+    def heard(self, index: int, sample: int, answer: Answer, asked: float = 0.0) -> None:
+        """Note that somebody answered for the address when it was asked in this sample."""
+        last, first, is_double = self._latest[index][sample % 2]
+        if last != sample or first is None:
+            self._latest[index][sample % 2] = (sample, answer, False)
             self.answered[index] += 1
-        elif mac != first_mac and not is_double:
-            self._latest[index][sample % 2] = (sample, first_mac, True)
+        elif answer.mac != first.mac and not is_double:
+            self._latest[index][sample % 2] = (sample, first, True)
             self.double_samples += 1
             if len(self.doubles) < MOST_LISTED:
-                self.doubles.append((index, sample, time, first_mac, mac))
-        self._hold(self.holdings[index], mac, time)
+                told = DoubleFact(index, sample, asked, answer.time, first, answer)
+                self.doubles.append(told)
+        self._hold(self.holdings[index], answer.mac, answer.time)
 
     @staticmethod
     def _hold(held: list[tuple[str, float, float]], mac: str, time: float) -> None:
