@@ -56,7 +56,8 @@ class Operator:
         memory = handover.remembered(self.memory or {}, snapshot)
         specs.missing(snapshot, {}, memory)
         specs.spent(snapshot, memory)
-        self.last, self.memory = decision.decided(snapshot, memory, self.last), memory
+        self.last = decision.decided(snapshot, memory, self.last)
+        self.memory = handover.wanted(memory, self.last.choices)
         plans = self.last.plans
         return [name for name, p in snapshot.plumbings.items() if not plans[name].is_in(p)]
 

@@ -49,13 +49,13 @@ def verdicts(
 ) -> dict[str, Verdict]:
     """`{address: Verdict}` for every unit."""
     snapshot = eligibility.snapshot
-    serving, claims = _servers(snapshot), _Claims(snapshot)
+    serving, claims, twice = _servers(snapshot), _Claims(snapshot), snapshot.served_twice
     said: dict[str, Verdict] = {}
     alike: dict[tuple[str, str, int, Reason], Verdict] = {}
     for address, unit in units.items():
         choice, nodes = choices.get(address), _present(unit, serving, snapshot)
-        claim = claims.of(unit, choice.owner) if choice else ""
-        is_odd = bool(claim) or address in snapshot.served_twice
+        claim = claims.of(unit, choice.owner) if claims and choice else ""
+        is_odd = bool(claim) or address in twice
         if choice is None or unit.topology is None or (choice.owner,) != nodes or is_odd:
             facts = _Facts(choice, nodes, claim)
             said[address] = _verdict(unit, facts, waiting, snapshot)
@@ -121,6 +121,9 @@ class _Claims:
             for name, plumbing in plumbings.items()
             for nic in (plumbing.nics.values() if self._claims else ())
         }
+
+    def __bool__(self) -> bool:
+        return bool(self._claims)
 
     def of(self, unit: Unit, owner: str) -> str:
         """The MAC of one that its owner hears; empty: there is none."""
