@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from duravip_operator.core import decision, handover, own_addresses, parsing, repairs
+from duravip_operator.core.releases import Releases
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.core.subnets import Subnets
 from unit.admission_world import topology
@@ -68,7 +69,10 @@ def test_where_a_node_may_have_more_addresses_others_ask_first(status: dict[str,
             "n1": replace(snapshot.plumbings["n1"], tells_all_own=tells_all),
         }
         seen = replace(snapshot, plumbings=plumbings)
-        plan = decision.decided(seen, handover.remembered({}, seen)).plans["n2"]
+        memory = handover.remembered({}, seen)
+        released = Releases(released=frozenset({entity(1).address}))
+        memory["n1"] = replace(memory["n1"], releases=released)
+        plan = decision.decided(seen, memory).plans["n2"]
         assert bool(plan.contested) is not tells_all
 
 
