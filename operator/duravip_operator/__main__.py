@@ -120,12 +120,9 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     server = page_server(settings.http_listen, metrics.registry, served)
     pulse.start(lambda: elector.until)
     server.start()
-    informers.start()
-    ApiHosts(settings, caches, stopping).start()
-    elector.start()
-    members.start()
-    statuses.start()
-    events.start()
+    api_hosts = ApiHosts(settings, caches, stopping)
+    for part in (informers, api_hosts, elector, members, statuses, events):
+        part.start()
     watching = asyncio.create_task(kopf.run(stop), name="kopf")
     keeping = asyncio.create_task(vigil.run(), name="vigil")
     try:
