@@ -10,6 +10,8 @@ from duravip_agent.core.cards import NO_FAULT, Cards, Fault
 from duravip_agent.core.claims import Claim, Conflicts
 from duravip_agent.core.deadman import Contact
 from duravip_agent.core.fencing import Facts, Granted, Probed, Verdict, judged
+from duravip_agent.core.grant import by_interface
+from duravip_agent.core.probe_needs import ProbeNeeds
 from duravip_agent.core.probing import Findings
 from duravip_agent.core.specs import Specs
 from duravip_agent.health import Health
@@ -59,8 +61,7 @@ class Judge:
         """Of a beat sent earlier no acknowledgement counts."""
         self._probed: dict[str, Probed] = {}
         self._asking: set[str] = set()
-        self._stale: frozenset[str] | None = None
-        """None: no spec was acted on since the start."""
+        self._needs = ProbeNeeds()
         self._claimed: set[str] = set()
         self._defended: dict[str, float] = {}
         self.conflicts = Conflicts()
@@ -96,11 +97,11 @@ class Judge:
             answers = {a: told for a, told in self._probed.items() if _is_answer(told)}
             self._probed = {a: told for a, told in answers.items() if a in grant.wanted}
             self._asking.clear()
-            if self._stale is None and grant.uid:
-                self._stale = frozenset(grant.wanted)
-            self._stale = self._stale and self._stale & grant.wanted.keys()
+            if grant.uid:
+                self._needs.granted(by_interface(grant.wanted, grant.wanted))
+        now = clock.now()
         return Facts(
-            now=clock.now(),
+            now=now,
             epoch=specs.epoch or 0,
             generation=grant.generation if grant.uid else NO_GENERATION,
             grants=tuple(_answerable(share, cards.faulty) for share in specs.shares(armed)),
@@ -108,7 +109,7 @@ class Judge:
             armed=armed,
             refreshed=lifeline.refreshed,
             links=NOTHING if self._sources.health.problem else cards.audible,
-            stale=self._stale or NOTHING,
+            stale=self._needs.stale(now),
             probed=self._probed,
             claimed=frozenset(self._claimed),
             defended=self._defended,
@@ -125,9 +126,7 @@ class Judge:
     def carried_out(self, facts: Facts, verdict: Verdict) -> None:
         """A verdict has been acted upon."""
         self._claimed -= facts.claimed
-        if self._stale is not None and (self._stale or verdict.mute):
-            wanted = self._sources.specs.grant.wanted.keys()
-            self._stale = (self._stale | (verdict.mute & wanted)) - verdict.keep
+        self._needs.carried_out(facts, verdict, self._sources.lifeline.audible_until)
         self._defended = {a: at for a, at in self._defended.items() if a in verdict.keep}
         self._defended |= dict.fromkeys(verdict.defend, facts.now)
         for address in self._probed.keys() & verdict.keep:

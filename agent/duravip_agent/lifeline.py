@@ -32,6 +32,8 @@ class Lifeline:
         self._progress = clock.now()
         self.refreshed: float | None = None
         """None = everything is mute until the loop begins anew."""
+        self.audible_until = clock.now()
+        """When the kernel has muted everything, or will unless it is refreshed again."""
         self.has_strict = False
         """Whether anything armed is strictly fenced; set before it is armed."""
 
@@ -57,7 +59,7 @@ class Lifeline:
                 self._mute()
             elif is_refreshed:
                 self._metrics.refresh_gap.observe(before - self.refreshed)
-                self.refreshed = before
+                self._note_refresh(before)
         if is_over:
             self._on_lapse()
 
@@ -76,8 +78,11 @@ class Lifeline:
             if clock.now() >= before:
                 self._mute()
                 return False
-            self.refreshed = now
+            self._note_refresh(now)
             return True
+
+    def _note_refresh(self, time: float) -> None:
+        self.refreshed, self.audible_until = time, time + self.limits.dead_man
 
     def try_out(self, is_alive: Callable[[], bool]) -> bool:
         """Whether a refresh would arrive. For the loop, while nothing is held: all stays mute."""

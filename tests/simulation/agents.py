@@ -47,7 +47,7 @@ def _read(world: World, n: int, weak: Weak) -> World:
     api, agent = world.api[n], world.agents[n]
     if not agent.control or (api.epoch < agent.seen_epoch and "epoch" not in weak):
         return world
-    is_stale = (agent.stale or not agent.seen_generation) and bool(api.grant)
+    is_stale = bool(api.grant) and (agent.stale or not agent.seen_generation)
     seen = {"seen_generation": api.generation, "seen_epoch": api.epoch, "stale": is_stale}
     if api.generation != agent.seen_generation:
         seen["asked"] = OLD  # a silence under an earlier spec counts for nothing
@@ -81,8 +81,9 @@ def _turn(world: World, n: int, weak: Weak) -> World:
     told = {"refreshed": 0, "may_refresh": True} if anew else {}
     if not armed:
         told = {"may_refresh": False, "refreshed": OLD}
-    is_stale = bool(agent.seen) and (agent.stale or agent.armed) and not (armed and not anew)
-    told |= {"stale": is_stale}
+    is_kept = armed and not anew
+    has_yielded = agent.armed and not armed and facts.claimed
+    told |= {"stale": bool(agent.seen) and not is_kept and (agent.stale or has_yielded)}
     world = change_agent(world, n, armed=armed, claimed=False, turned=0, **told)
     if anew and world.stranger:
         world = world._replace(is_invaded=True)

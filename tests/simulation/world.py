@@ -71,7 +71,7 @@ class Agent(NamedTuple):
     """Since the segment was asked, and what it said."""
     answered: bool = False
     stale: bool = False
-    """What it is granted freely was granted before it started, or was muted since."""
+    """What it is granted freely was granted before it started, or was yielded since."""
     claimed: bool = False
     """Another host has claimed the address since the last turn."""
     turned: int = 0

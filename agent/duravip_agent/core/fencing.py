@@ -6,9 +6,8 @@ A1  Arm only in contact: a leader has just acknowledged a beat, naming the epoch
     that the grant was read from. Whatever revoked it since cannot have led to another owner yet.
     Where a backup of the store was restored a generation comes again; an epoch does not.
 A2  Where the grant is contested, another node may still hold the address: arm only when the
-    segment was asked and nobody answered. A free grant is one that follows upon the release of
-    another node: it is worth that only once, and at once. What is granted as the agent starts,
-    and what was muted under its grant, may be a stranger's by now and is contested as well.
+    segment was asked and nobody answered. So it is with what is granted freely, where a stranger
+    may have taken it since (`probe_needs`).
 A3  Armed stays armed while the agent lives. If the dead-man was not refreshed in time, others may
     have heard the silence and acted on it: nothing is armed then, and A1 applies to all anew
     (`core/deadman.py`).
@@ -167,7 +166,7 @@ def _share(granted: Granted, still: frozenset[str], facts: Facts) -> _Share:
     probe = frozenset(a for a in contested - silent if may_probe(a, facts))
     if is_in_contact(facts):
         waits = [probe_pause(facts.probed.get(a)) for a in contested - silent]
-        arm = (granted.free - keep - contested).union(silent)
+        arm = (everything - keep - contested).union(silent)
         return _Share(keep, arm, probe, min(waits, default=ALWAYS))
     early = probe if is_to_come(facts) else NOTHING
     return _Share(keep, probe=early, pause=PROBE_EVERY if keep != everything else ALWAYS)

@@ -5,12 +5,14 @@ from dataclasses import replace
 
 from duravip_agent.core.deadman import Contact, has_lapsed
 from duravip_agent.core.fencing import Facts, Granted, Probed, Verdict, judged
+from duravip_agent.core.grant import by_interface
 from duravip_agent.core.observed import Alias, addresses_of
 from duravip_agent.core.plan import Plan, planned
+from duravip_agent.core.probe_needs import ProbeNeeds
 from duravip_agent.core.retrying import Retries
 from simulation.histories.agent import Agent
 from simulation.histories.heart import LIMITS, Surroundings
-from simulation.histories.network import SEGMENTS, Machine
+from simulation.histories.network import FOR_EVER, SEGMENTS, Machine
 
 ALONE_AFTER = 0.5
 CHECK_EVERY = 0.09
@@ -28,7 +30,8 @@ class TurningAgent(Agent):
         self._probed: dict[str, Probed] = {}
         self._claimed: set[str] = set()
         self._defended: dict[str, float] = {}
-        self._stale: frozenset[str] | None = None
+        self._needs = ProbeNeeds()
+        self._audible_until = FOR_EVER
         self._checked = float("-inf")
         self._retries = Retries()
         super().__init__(around, machine, boot)
@@ -81,9 +84,10 @@ class TurningAgent(Agent):
         if grant.generation != self._generation:
             self._generation = grant.generation
             self._probed.clear()
-            if self._stale is None and grant.uid:
-                self._stale = frozenset(grant.wanted)
-            self._stale = self._stale and self._stale & grant.wanted.keys()
+            if grant.uid:
+                self._needs.granted(by_interface(grant.wanted, grant.wanted))
+        if self.refreshed is not None:
+            self._audible_until = self.refreshed + LIMITS.dead_man
         links = frozenset(name for name, is_up in self.machine.up.items() if is_up)
         facts = Facts(
             now=self.now,
@@ -94,7 +98,7 @@ class TurningAgent(Agent):
             armed=self._armed,
             refreshed=self.refreshed,
             links=links,
-            stale=self._stale or frozenset(),
+            stale=self._needs.stale(self.now),
             probed=self._probed,
             claimed=frozenset(self._claimed),
             defended=self._defended,
@@ -161,9 +165,7 @@ class TurningAgent(Agent):
 
     def _carried_out(self, facts: Facts, verdict: Verdict) -> None:
         self._claimed -= facts.claimed
-        if self._stale is not None:
-            muted = verdict.mute & self.specs.grant.wanted.keys()
-            self._stale = (self._stale | muted) - verdict.keep
+        self._needs.carried_out(facts, verdict, self._audible_until)
         self._defended = {a: at for a, at in self._defended.items() if a in verdict.keep}
         self._defended |= dict.fromkeys(verdict.defend, self.now)
         for address in self._probed.keys() & verdict.keep:

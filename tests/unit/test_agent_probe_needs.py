@@ -1,0 +1,65 @@
+"""When a free grant is no longer worth that: a stranger may have the address by now."""
+
+from duravip_agent.core.fencing import Facts, Verdict
+from duravip_agent.core.probe_needs import MUTE_PROVES, ProbeNeeds
+
+A, B = frozenset({"10.1.1.1"}), frozenset({"10.1.1.2"})
+NONE: frozenset[str] = frozenset()
+NOW = 100.0
+AUDIBLE = NOW + 0.5
+
+
+def running() -> ProbeNeeds:
+    """An agent's that has acted on an empty spec, was granted one address since and serves it."""
+    needs = ProbeNeeds()
+    needs.granted({})
+    needs.granted({"eth1": A})
+    needs.carried_out(Facts(NOW), Verdict(keep=A), AUDIBLE)
+    assert needs.stale(NOW) == NONE
+    return needs
+
+
+def test_what_was_granted_before_the_agent_started_is_stale_until_it_is_served() -> None:
+    needs = ProbeNeeds()
+    needs.granted({"eth1": A})
+    needs.granted({"eth1": A | B})
+    assert needs.stale(NOW) == A
+    needs.carried_out(Facts(NOW), Verdict(keep=A), AUDIBLE)
+    assert needs.stale(NOW) == NONE
+
+
+def test_what_comes_to_another_interface_is_stale_there() -> None:
+    needs = running()
+    needs.granted({"eth2": A, "eth1": B})
+    assert needs.stale(NOW) == A
+    needs.granted({"eth1": B})
+    assert needs.stale(NOW) == NONE
+
+
+def test_what_was_yielded_to_somebody_is_stale() -> None:
+    needs = running()
+    needs.carried_out(Facts(NOW, claimed=A), Verdict(mute=A), AUDIBLE)
+    assert needs.stale(NOW) == A
+
+
+def test_what_was_mute_for_a_moment_is_not_stale_and_for_long_it_is() -> None:
+    needs = running()
+    needs.carried_out(Facts(NOW), Verdict(mute=A), AUDIBLE)
+    assert needs.stale(NOW + MUTE_PROVES - 0.1) == NONE
+    assert needs.stale(NOW + MUTE_PROVES) == A
+    needs.carried_out(Facts(NOW + 1), Verdict(keep=A), AUDIBLE)
+    assert needs.stale(NOW + MUTE_PROVES) == NONE
+
+
+def test_a_process_that_stood_still_was_mute_since_its_dead_man_struck() -> None:
+    needs = running()
+    needs.carried_out(Facts(NOW + 3600), Verdict(mute=A), AUDIBLE)
+    assert needs.stale(NOW + 3600) == A
+
+
+def test_what_is_granted_anew_is_not_stale() -> None:
+    needs = running()
+    needs.carried_out(Facts(NOW), Verdict(mute=A), AUDIBLE)
+    needs.granted({})
+    needs.granted({"eth1": A})
+    assert needs.stale(NOW + 3600) == NONE
