@@ -167,7 +167,7 @@ class Agent:
         self.generation = 0
         if not is_new:
             self.grant()
-            self.judge.facts(frozenset(), ())  # it has acted on it
+            self.judge.facts(frozenset())  # it has acted on it
 
     def grant(self, *free: str, contested: tuple[str, ...] = (), is_known: bool = True) -> None:
         self.generation += 1

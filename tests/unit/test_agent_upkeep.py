@@ -3,6 +3,7 @@
 import pytest
 
 from duravip_agent import clock
+from duravip_agent.core.probing import Findings
 from duravip_agent.upkeep import FOUGHT, MISSED, Upkeep
 from duravip_api.reasons import Reason
 from duravip_api.timing import BEAT
@@ -84,4 +85,7 @@ def test_a_fence_that_somebody_changes_again_and_again_is_none(time: Clock) -> N
     assert not agent.world.aliases, "what cannot be muted is deleted"
     tended(agent, upkeep, time, 150)
     assert agent.tools.health.problem is None
+    assert not agent.handover.served, "after so long the segment is asked first"
+    agent.judge.answered(agent.generation, Findings(silent=frozenset({A})), clock.now())
+    agent.step()
     assert agent.handover.served == {A}
