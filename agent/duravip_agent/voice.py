@@ -2,9 +2,8 @@
 
 import logging
 import time
-import uuid
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from duravip_agent import clock
@@ -16,7 +15,7 @@ from duravip_agent.metrics import Metrics
 from duravip_agent.next_hops import NextHops
 from duravip_agent.reporter import Reporter
 from duravip_agent.tools import Tools
-from duravip_api.beats import digest_of
+from duravip_api.beats import digest_of, new_boot
 from duravip_api.reasons import Reason
 from duravip_api.timing import CONTACT
 
@@ -34,8 +33,16 @@ class Identity:
     version: str
     public_key: str
     """A new one each time that the agent starts: by it the operator knows its datagrams."""
-    boot: str = field(default_factory=lambda: uuid.uuid4().hex)
+    boot: str = ""
     """A new value each time that the agent starts, or begins anew."""
+
+    def __post_init__(self) -> None:
+        """Start."""
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Speak under another boot, with the same key."""
+        self.boot = new_boot(self.public_key)
 
 
 @dataclass(frozen=True)
@@ -92,7 +99,7 @@ class Voice:
 
     def begin_anew(self, wanted: Mapping[str, Placement]) -> None:
         """Speak under another boot: nothing that was said before is to be believed any more."""
-        self._identity.boot = uuid.uuid4().hex
+        self._identity.begin_anew()
         log.info("goes on as %s", self.boot)
         self.speak(wanted, is_urgent=True)
 

@@ -12,6 +12,7 @@ one signs, all of them are accepted.
 
 import hmac
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
 from hashlib import blake2b
@@ -174,6 +175,23 @@ _compact = json.JSONEncoder(separators=(",", ":")).encode
 def digest_of(addresses: frozenset[str]) -> str:
     """A short name for a set of addresses: equal sets, and in practice only those, share it."""
     return blake2b("\n".join(sorted(addresses)).encode(), digest_size=8).hexdigest()
+
+
+def new_boot(public_key: str) -> str:
+    """A name for a start of the agent that has this public key; no two are alike."""
+    return _mark(public_key) + secrets.token_hex(8)
+
+
+def is_boot_of(boot: str, public_key: str) -> bool:
+    """Whether a start of an agent is of one that has this public key.
+
+    Agents of older versions leave the public key of a newer one in the status that they write.
+    """
+    return boot.startswith(_mark(public_key))
+
+
+def _mark(public_key: str) -> str:
+    return blake2b(public_key.encode(), digest_size=8, person=b"duravip boot").hexdigest()
 
 
 def keys_in(content: str) -> tuple[bytes, ...]:

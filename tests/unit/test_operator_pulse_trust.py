@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from duravip_api.beats import Sight
+from duravip_api.beats import Sight, new_boot
 from duravip_api.secure_channel import OPERATOR, KeyPair, Party
+from duravip_operator.core import parsing
 from duravip_operator.core.snapshot import Hearing, Plumbing
 from duravip_operator.pulse import Heard, Pulse
 from duravip_operator.pulse.authentication import Agent as Known
@@ -242,3 +243,17 @@ def test_the_old_key_counts_only_for_who_can_sign_with_nothing_else(
 ) -> None:
     plumbing = Plumbing("n1", boot="a", public_key=public_key, pulse_keys=pulse_keys)
     assert agent_of(plumbing) == Known("a", public_key, allowed)
+
+
+def status(boot: str, public_key: str) -> Plumbing:
+    agent = {"version": "1", "boot": boot, "publicKey": public_key}
+    return parsing.plumbing({"metadata": {"name": "n1"}, "status": {"agent": agent}})
+
+
+def test_a_key_that_an_older_agent_has_left_in_the_status_is_not_its_own() -> None:
+    """It writes its own boot, and what it does not know of stays as it was."""
+    boot = new_boot("key of a newer one")
+    assert status(boot, "key of a newer one").public_key == "key of a newer one"
+    assert status(boot, "another key").public_key == ""
+    assert status("0123456789abcdef0123456789abcdef", "key of a newer one").public_key == ""
+    assert new_boot("key of a newer one") != boot

@@ -15,12 +15,13 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from duravip_api import EXCLUDE_LABEL, addresses
+from duravip_api.beats import is_boot_of
 from duravip_api.binding import BindingSpec
 from duravip_api.conditions import Condition
 from duravip_api.duravip import DuraVIPSpec
 from duravip_api.grants import MOST_GRANTED, Allowance, NodePlumbingSpec
 from duravip_api.listening import listening_in, port_named
-from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_SPANS, NodePlumbingStatus
+from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_SPANS, Agent, NodePlumbingStatus
 from duravip_api.reasons import Reason
 from duravip_api.topology import TopologySpec
 from duravip_operator.core import requests
@@ -165,7 +166,7 @@ def plumbing(body: Body) -> Plumbing:
         next_hops=frozenset(status.next_hops),
         nics={nic.name: nic for nic in status.nics},
         boot=status.agent.boot if status.agent else "",
-        public_key=status.agent.public_key if status.agent else "",
+        public_key=_public_key(status.agent),
         unfit=_unfit(ready),
         leaving=ready is not None and ready.reason == Reason.AGENT_STOPPING,
         stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,
@@ -192,6 +193,12 @@ def _unfit(ready: Condition | None) -> Reason | None:
     if ready is None or ready.status == "True":
         return None
     return next((reason for reason in _UNFIT if reason == ready.reason), None)
+
+
+def _public_key(agent: Agent | None) -> str:
+    """That of the agent that runs; empty: it is of an older version, and has none."""
+    is_its = agent is not None and is_boot_of(agent.boot, agent.public_key)
+    return agent.public_key if agent and is_its else ""
 
 
 def respecified(known: Plumbing, body: Body) -> Plumbing:
