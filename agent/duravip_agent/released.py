@@ -6,17 +6,19 @@ is no moment in which neither the fence nor they apply; connections are ended af
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from duravip_agent.connections import Connections
 from duravip_agent.core import released as rules
 from duravip_agent.core import transactions
-from duravip_agent.core.ruleset import may_name
 from duravip_agent.core.transactions import INET, Piece, Request
 from duravip_agent.fence import FenceError, run_nft
 from duravip_agent.nftables import Nftables
 
 log = logging.getLogger(__name__)
+
+KNOWN_S = rules.KEPT_S - 10.0
+"""So long an address counts as one that is in the set: until shortly before it expires there."""
 
 LOOK_EVERY_S = 1.0
 """So often, at most, the whole of it is compared, where others change rules all the time."""
@@ -33,17 +35,21 @@ class Released:
     The table outlives the agent as long as something is in it.
     """
 
-    def __init__(self, connections: Connections | None = None) -> None:
-        self._connections = connections
+    def __init__(
+        self,
+        connections: Connections | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connections, self._clock = connections, clock
         self._nft: Nftables | None = None
         self._until: dict[str, float] = {}
-        """Of each address when it may be forgotten, by time.monotonic."""
+        """Of each address when it may be forgotten, by the clock."""
         self._cards: frozenset[str] = frozenset()
         self._rules: frozenset[Piece] | None = None
         self._generation = 0
         self._problem = ""
         self._look_at = 0.0
-        """When to look at the table again, by time.monotonic."""
+        """When to look at the table again, by the same."""
 
     @property
     def addresses(self) -> frozenset[str]:
@@ -59,24 +65,19 @@ class Released:
         except OSError as error:
             self._trouble(error.strerror or str(error))
             return
-        now = time.monotonic()
-        self._until = dict.fromkeys(listed, now + rules.KEPT_S)
-        self._cards = frozenset(name.rstrip(b"\0").decode(errors="replace") for name in names)
+        self._until = dict.fromkeys(listed, self._clock() + KNOWN_S)
+        self._cards = frozenset(map(rules.card_named, names))
         self._load()
 
     def add(self, addresses: Collection[str], cards: Collection[str]) -> None:
         """These are about to be deleted from these cards: to be called before it is done."""
         if not addresses:
             return
-        now = time.monotonic()
-        self._until = {a: until for a, until in self._until.items() if until > now}
-        self._until |= dict.fromkeys(addresses, now + rules.KEPT_S)
-        is_known = self._cards.issuperset(cards)
-        self._cards = self._cards.union(cards)
-        if is_known:
-            self._commit([*rules.additions(addresses)])
-        else:
-            self._load()
+        self._drop_expired()
+        self._until |= dict.fromkeys(addresses, self._clock() + KNOWN_S)
+        new = frozenset(cards) - self._cards
+        self._cards |= new
+        self._commit([*rules.card_additions(new), *rules.additions(addresses)])
         if self._connections:
             self._connections.end(addresses)
 
@@ -90,9 +91,11 @@ class Released:
 
     def mend(self) -> None:
         """Build the table again where somebody has changed it: to be called with every beat."""
-        if self._nft is None or not self._until or time.monotonic() < self._look_at:
+        now = self._clock()
+        if self._nft is None or not self._until or now < self._look_at:
             return
-        self._look_at = time.monotonic() + LOOK_EVERY_S
+        self._look_at = now + LOOK_EVERY_S
+        self._drop_expired()
         try:
             if self._is_whole(self._nft):
                 return
@@ -120,6 +123,11 @@ class Released:
         self._generation = generation
         return nft.pieces(_WHERE) == self._rules and self._until.keys() <= self._listed(nft)
 
+    def _drop_expired(self) -> None:
+        now = self._clock()
+        if min(self._until.values(), default=now) <= now:
+            self._until = {a: until for a, until in self._until.items() if until > now}
+
     @staticmethod
     def _listed(nft: Nftables) -> frozenset[str]:
         """What is in the set of the kernel."""
@@ -141,9 +149,9 @@ class Released:
         if self._nft is None:
             return
         self._rules = None
-        cards = [name for name in self._cards if may_name(name)]
         try:
-            run_nft(rules.table(self._until, cards))
+            run_nft(rules.table(self._until))
+            self._nft.commit(rules.card_additions(self._cards))
             self._rules = self._nft.pieces(_WHERE)
         except (FenceError, OSError) as error:
             self._trouble(str(error))
@@ -152,7 +160,7 @@ class Released:
 
     def _trouble(self, problem: str) -> None:
         """Say it once."""
-        self._look_at = time.monotonic() + RETRY_S
+        self._look_at = self._clock() + RETRY_S
         if problem != self._problem:
             log.warning("cannot keep released addresses from being translated to: %s", problem)
         self._problem = problem

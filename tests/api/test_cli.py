@@ -83,14 +83,17 @@ def test_history_tells_the_moves_in_order(lab: Lab, fleet: Fleet) -> None:
     assert fleet.leader()
     lab.kubectl("patch", "vipbinding", "out", "--type=merge", "-p", '{"spec":{"preference":"n2"}}')
     wait_until(lambda: told(lab, "show", "out")[0]["owner"] == "n2", "it has moved")
-    wait_until(lambda: _reasons(lab).count("Preference") == 2, "an event, and the last move")
-    reasons = _reasons(lab)
-    assert reasons.index("Elected") < reasons.index("Preference")
+    wait_until(lambda: len(_messages(lab)) == 3, "two events, and the last move")
+    first, second, last = _messages(lab)
+    assert first == "10.1.1.20 is served by n1, its first owner"
+    assert second == "10.1.1.20 moved from n1 to n2"
+    assert last.startswith("last move: 10.1.1.20 moved from n1 to n2")
 
 
-def _reasons(lab: Lab) -> list[str]:
-    """Of all that has happened to 10.1.1.20."""
-    return [entry["reason"] for entry in told(lab, "history", "10.1.1.20")]
+def _messages(lab: Lab) -> list[str]:
+    """What is said of all that has happened to 10.1.1.20 for its preference."""
+    entries = told(lab, "history", "10.1.1.20")
+    return [entry["message"] for entry in entries if entry["reason"] == "Preference"]
 
 
 WRONG = [

@@ -216,6 +216,7 @@ def test_a_table_that_somebody_changes_is_built_again(node: FormerOwner, command
     node.released.mend()
     after = node.world.node.run("nft", "list", "table", "inet", released.TABLE)
     assert after.count(" drop") == before.count(" drop") == 4
+    assert '"eth1"' in after
     assert VIP in after
     assert VIP6 in after
 
@@ -229,3 +230,18 @@ def test_thousands_at_once_hold_nobody_up(node: FormerOwner) -> None:
     assert node.connections.wait(10)
     node.released.remove(frozenset(many))
     assert node.released.addresses == {"10.1.9.9"}
+
+
+def test_an_hour_later_it_is_forgotten_and_not_put_back(node: FormerOwner) -> None:
+    passed = 0.0
+    kept = Released(clock=lambda: time.monotonic() + passed)
+    kept.build()
+    kept.add([VIP], {"eth1"})
+    kept.mend()
+    assert kept.addresses == {VIP}
+    passed = released.KEPT_S
+    node.world.node.run("nft", "flush", "set", "inet", released.TABLE, "released4")
+    kept.mend()
+    assert kept.addresses == frozenset()
+    assert VIP not in node.world.node.run("nft", "list", "table", "inet", released.TABLE)
+    kept.close(0)

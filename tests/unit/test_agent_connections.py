@@ -67,11 +67,14 @@ def test_a_socket_may_have_an_ipv4_address_in_either_family() -> None:
 
 
 def test_the_rules_name_what_is_released_and_the_cards() -> None:
-    text = released.table(["10.1.1.1", "fd00::1"], ["eth1", "eth0.100"])
+    text = released.table(["10.1.1.1", "fd00::1"])
     assert "elements = { 10.1.1.1 };" in text
     assert "elements = { fd00::1 };" in text
-    assert 'elements = { "eth0.100", "eth1" };' in text
-    assert "elements" not in released.table([], [])
+    assert "elements" not in released.table([])
+    (request,) = released.card_additions(["eth1", 'a"*b'])
+    assert b"eth1" + bytes(12) in request.body
+    assert b'a"*b' + bytes(12) in request.body
+    assert not list(released.card_additions([]))
 
 
 def test_an_element_is_made_anew_whether_it_is_there_or_not() -> None:

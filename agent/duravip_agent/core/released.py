@@ -21,7 +21,7 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from string import Template
 
-from duravip_agent.core.transactions import INET, Request, disposal, element_changes
+from duravip_agent.core.transactions import INET, Request, disposal, element_changes, key_additions
 from duravip_api.addresses import numbered
 
 TABLE = "duravip_released"
@@ -38,13 +38,16 @@ KEPT_S = 3600
 MOST = 32768
 """So many addresses fit into a set."""
 
+_NAME_BYTES = 16
+"""An interface's name, with the zeros that fill it up, in a set of names."""
+
 _TEXT = Template("""\
 add table inet $table
 delete table inet $table
 table inet $table {
   set released4 { type ipv4_addr; size $most; flags timeout; timeout ${kept}s; $released4 }
   set released6 { type ipv6_addr; size $most; flags timeout; timeout ${kept}s; $released6 }
-  set cards { type ifname; size 4096; $cards }
+  set cards { type ifname; size 4096; }
   chain sent {
     type filter hook output priority 310; policy accept;
     ip saddr @released4 oifname @cards fib saddr type != local counter drop
@@ -63,16 +66,27 @@ table inet $table {
 """)
 
 
-def table(addresses: Collection[str], cards: Iterable[str]) -> str:
-    """The table anew, in place of one that is there, in nft's own language."""
+def table(addresses: Collection[str]) -> str:
+    """The table anew, without any card, in place of one that is there; in nft's own language."""
     return _TEXT.substitute(
         table=TABLE,
         most=MOST,
         kept=KEPT_S,
         released4=_elements(a for a in addresses if numbered(a)[0] == 4),  # noqa: PLR2004
         released6=_elements(a for a in addresses if numbered(a)[0] == 6),  # noqa: PLR2004
-        cards=_elements(f'"{card}"' for card in cards),
     )
+
+
+def card_additions(cards: Iterable[str]) -> Iterator[Request]:
+    """Put the names of network cards into their set: any name that the kernel allows."""
+    names = (card.encode(errors="surrogateescape") for card in sorted(cards))
+    keys = (name.ljust(_NAME_BYTES, b"\0") for name in names)
+    return key_additions(CARDS, keys, (INET, TABLE))
+
+
+def card_named(key: bytes) -> str:
+    """The name that an element of the set of cards stands for."""
+    return key.rstrip(b"\0").decode(errors="surrogateescape")
 
 
 def additions(addresses: Collection[str]) -> Iterator[Request]:

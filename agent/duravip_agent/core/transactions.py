@@ -120,6 +120,17 @@ def removals(name: str, addresses: Iterable[str]) -> Iterator[Request]:
     return element_changes(name, addresses, is_new=False)
 
 
+def key_additions(name: str, keys: Iterable[bytes], where: tuple[int, str]) -> Iterator[Request]:
+    """Put a few keys of any type into a set of this name; those that are in it stay."""
+    items = b"".join(
+        _attribute(_ITEM | _NESTED, _attribute(_KEY | _NESTED, _attribute(_VALUE, key)))
+        for key in keys
+    )
+    if items:
+        tail = _text(_SET, name) + _attribute(_ELEMENTS | _NESTED, items)
+        yield Request(_NEW_ELEMENTS, _CREATE, _of(*where) + tail)
+
+
 def disposal(tables: Sequence[tuple[int, str]] = FENCE) -> Iterator[Request]:
     """Delete tables, whether they are there or not."""
     for family, table in tables:
