@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from duravip_agent.settings import Settings as AgentSettings
 from duravip_api.manifest import KINDS
@@ -94,12 +96,19 @@ def kinds() -> Iterator[str]:
             yield table(("field", "type", "default", "what"), rows)
 
 
+def default_of(field: FieldInfo) -> str:
+    """What an option has when nobody says anything; empty when that is found at the start."""
+    if field.is_required():
+        return "required"
+    return "" if field.default is PydanticUndefined else str(field.default or "")
+
+
 def options(settings: Any) -> str:
     """The table of a program's options."""
     rows = (
         (
             f"`--{name.replace('_', '-')}`",
-            "required" if field.is_required() else str(field.default or ""),
+            default_of(field),
             field.description or "",
         )
         for name, field in settings.model_fields.items()

@@ -19,7 +19,6 @@ from duravip_agent.cluster import Cluster, configuration_from
 from duravip_agent.connections import Connections
 from duravip_agent.core.cards import cards
 from duravip_agent.core.deadman import Limits
-from duravip_agent.core.endpoints import endpoint
 from duravip_agent.core.observed import addresses_of
 from duravip_agent.core.specs import Specs
 from duravip_agent.deadman import DeadMan
@@ -47,6 +46,7 @@ from duravip_agent.tools import Tools
 from duravip_agent.unfenced import Unfenced
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Channels, Identity, Voice
+from duravip_api.endpoints import endpoint
 from duravip_api.environment import ignored
 from duravip_api.secure_channel import KeyPair
 from duravip_api.timing import CONTACT, STRICT_HOLD
@@ -155,6 +155,8 @@ def _work(
     intake = Intake(tools, reporter, voice, errands)
     farewell = Farewell(tools, handover, intake, voice, reporter)
     loop = Loop(Parts(inbox, tools, intake, handover, upkeep, reporter, voice, farewell))
+    tools.inquiry.count(counted)
+    counted.refused_refreshes.set_function(lambda: dead_man.refused)
     _serve(settings, counted, loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.put(Stop()))

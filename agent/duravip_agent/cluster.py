@@ -19,6 +19,7 @@ from kubernetes.informer import ADDED, DELETED, ERROR, MODIFIED, SharedInformer
 
 from duravip_agent.core.backoff import pause_after
 from duravip_agent.metrics import Metrics
+from duravip_agent.settings import PROGRAM_VERSION
 from duravip_api import GROUP, VERSION
 from duravip_api.timing import REQUEST_TIMEOUT
 
@@ -27,6 +28,8 @@ log = logging.getLogger(__name__)
 Body = dict[str, Any]
 
 PLURAL = "nodeplumbings"
+USER_AGENT = f"duravip-agent/{PROGRAM_VERSION}"
+"""What the API server takes for the manager of the fields that are written."""
 WATCH_SECONDS = 5
 """One watch lasts this long; a connection that froze is noticed soon after."""
 
@@ -80,7 +83,9 @@ class Cluster:
         self._node = node
         self._metrics = metrics
         configuration.retries = False
-        self._api = CustomObjectsApi(ApiClient(configuration))
+        client = ApiClient(configuration)
+        client.user_agent = USER_AGENT  # type: ignore[attr-defined]
+        self._api = CustomObjectsApi(client)
 
     def get(self) -> Body:
         """Read the object as it is now."""

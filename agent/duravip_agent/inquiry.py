@@ -13,6 +13,7 @@ from duravip_agent.core.observed import Link
 from duravip_agent.core.probing import ONE_PROBE, Findings, Question
 from duravip_agent.core.sampling import SAMPLE_EVERY, Sampler
 from duravip_agent.events import Answered, Claimed, Inbox
+from duravip_agent.metrics import Metrics
 from duravip_agent.reader import Reader
 from duravip_agent.scout import Scout
 from duravip_agent.watch import Held, Watcher
@@ -40,6 +41,13 @@ class Inquiry:
         """Read the spec at once."""
         self.watch_again: Callable[[], None] = reader.begin_anew
         """Watch it anew, from the state that the API server has now."""
+
+    def count(self, metrics: Metrics) -> None:
+        """Let these show what the ears have counted."""
+        watcher = self._watcher
+        metrics.heard_frames.set_function(lambda: watcher.counts.frames)
+        metrics.lost_frames.set_function(lambda: watcher.counts.lost)
+        metrics.held_back.set_function(lambda: watcher.sieve.held_back)
 
     def start(self) -> None:
         """Begin to listen."""

@@ -169,7 +169,7 @@ class Judge:
         """Others say that they have addresses; of interest are those that we hold."""
         ours = [claim for claim in claims if claim.address in armed]
         self._claimed |= {claim.address for claim in ours}
-        self.conflicts.claimed(ours, is_in_contact=True)
+        self.conflicts.claimed(ours)
 
 
 def _is_answer(told: Probed) -> bool:

@@ -46,6 +46,18 @@ class Metrics:
         self.well = self._gauge(
             "well", "0: something keeps the node from serving anything (the condition Ready says)."
         )
+        self.refused_refreshes = self._gauge(
+            "refused_refreshes", "Refreshes of the dead-man that the kernel refused so far."
+        )
+        self.heard_frames = self._gauge(
+            "heard_frames", "Frames about addresses near ours that were listened to so far."
+        )
+        self.lost_frames = self._gauge(
+            "lost_frames", "Frames for which there was no room in the kernel so far."
+        )
+        self.held_back = self._gauge(
+            "held_back_claims", "Claims that came too fast for the loop to hear of so far."
+        )
         self.beats = self._counter("beats_sent", "Beats that were sent.")
         self.acks = self._counter("acknowledgements", "Beats that were acknowledged.")
         self.drops = self._counter(

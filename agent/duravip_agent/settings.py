@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from duravip_agent.core.endpoints import endpoint
+from duravip_api.endpoints import endpoint
 from duravip_api.environment import PREFIX
 from duravip_api.timing import ANNOUNCE_EVERY, DEAD_MAN
 

@@ -5,7 +5,7 @@ import socket
 from threading import Event, Thread
 from typing import Any
 
-from duravip_agent.core.endpoints import endpoint, is_numeric
+from duravip_api.endpoints import Endpoint, endpoint
 
 log = logging.getLogger(__name__)
 
@@ -54,24 +54,25 @@ class Targets:
 def _numeric(target: str) -> tuple[Resolved, ...] | None:
     """Without a look-up; None when there has to be one, empty when it is no target at all."""
     try:
-        host, port = endpoint(target)
+        where = endpoint(target)
     except ValueError as error:
         log.warning("cannot beat to %r: %s", target, error)
         return ()
-    if not is_numeric(host):
-        return None
-    return _addresses(host, port, socket.AI_NUMERICHOST)
+    if not where.port:
+        log.warning("cannot beat to %r: nobody can send to port 0", target)
+        return ()
+    return _addresses(where, socket.AI_NUMERICHOST) if where.is_numeric else None
 
 
 def _looked_up(target: str) -> tuple[Resolved, ...]:
-    host, port = endpoint(target)
+    where = endpoint(target)
     try:
-        return _addresses(host, port)
+        return _addresses(where)
     except OSError as error:
-        log.warning("cannot look up %s, where beats shall go: %s", host, error)
+        log.warning("cannot look up %s, where beats shall go: %s", where.host, error)
         return ()
 
 
-def _addresses(host: str, port: int, flags: int = 0) -> tuple[Resolved, ...]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=flags)
+def _addresses(where: Endpoint, flags: int = 0) -> tuple[Resolved, ...]:
+    found = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM, flags=flags)
     return tuple((family, where) for family, _, _, _, where in found)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from importlib.metadata import version
 from operator import itemgetter
 from typing import Any, Final
 from urllib.parse import quote
@@ -54,6 +55,7 @@ class Cluster:
         settings.retries = False  # an API server that is away shall be told of at once
         self._url = str(settings.host)
         self._connection: Any = ApiClient(settings)
+        self._connection.user_agent = f"kubectl-duravip/{version('duravip')}"  # type: ignore[attr-defined]
         self._ahead: float | None = None
 
     def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:

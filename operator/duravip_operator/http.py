@@ -5,8 +5,8 @@ from functools import partial
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
+from duravip_api.endpoints import endpoint
 from duravip_api.http_pages import Pages, PageServer, Probe
-from duravip_operator.endpoints import endpoint
 from duravip_operator.settings import SettingsError
 
 

@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from duravip_api import timing
 from duravip_api.beats import keys_in
+from duravip_api.endpoints import endpoint
 from duravip_api.environment import PREFIX
 from duravip_operator import endpoints
 
@@ -28,7 +29,7 @@ class SettingsError(Exception):
 
 
 def _canonical(text: str) -> str:
-    return str(endpoints.endpoint(text))
+    return str(endpoint(text))
 
 
 def _keyed(path: Path | None) -> Path | None:
@@ -169,13 +170,13 @@ class Settings(BaseSettings):
 
 
 def _advertised(given: str, listen: str) -> str:
-    if not given and endpoints.endpoint(listen).is_wildcard:
+    if not given and endpoint(listen).is_wildcard:
         raise ValueError(
             f"--pulse-advertise is required: agents cannot send beats to {listen!r}, which "
             "--pulse-listen names"
         )
     try:
-        found = endpoints.endpoint(given or listen)
+        found = endpoint(given or listen)
     except ValueError as error:
         raise ValueError(f"--pulse-advertise: {error}, not {given!r}") from error
     if found.is_wildcard or not found.port:

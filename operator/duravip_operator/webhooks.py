@@ -19,12 +19,12 @@ from typing import Any, Final
 import kopf
 
 from duravip_api import GROUP, VERSION
+from duravip_api.endpoints import endpoint
 from duravip_api.http_server import Limits, Listener, Request, Response, listening_socket
 from duravip_operator.caches import Body, Caches
 from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.core import admission, parsing
 from duravip_operator.core.snapshot import Entity, Snapshot, Topology
-from duravip_operator.endpoints import endpoint
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 

@@ -56,6 +56,14 @@ def test_every_address_is_served_by_its_owner_alone(lab: Lab, trio: list[str]) -
     assert (shown["interface"], shown["flags"]) == ("eth1", "-")
 
 
+def test_what_is_written_names_who_wrote_it(lab: Lab, trio: list[str]) -> None:
+    assert trio
+    shown = lab.kubectl("get", "duravip", "trio-1", "-o=json", "--show-managed-fields")
+    managers = {item["manager"] for item in json.loads(shown)["metadata"]["managedFields"]}
+    assert "duravip-operator" in managers
+    assert "OpenAPI-Generator" not in managers
+
+
 def test_nothing_is_written_while_nothing_changes(lab: Lab, trio: list[str]) -> None:
     def versions() -> str:
         path = "-o=jsonpath={.items[*].metadata.resourceVersion}"

@@ -40,7 +40,7 @@ def frames() -> Target:
             return "of another address"
         claim = Claim(address, "eth1", mac, time.monotonic())
         if sieve.lets_through(claim):
-            conflicts.claimed([claim], is_in_contact=True)
+            conflicts.claimed([claim])
         return f"of ours, MAC of {len(mac)}"
 
     return Target(check, _examples())

@@ -47,7 +47,7 @@ def test_an_agent_is_allowed_to_run_without_a_fence_only_when_told_so(
         ("--announce-every=0", "--announce-every: "),
         ("--node-name=N1", "--node-name: "),
         ("--clean-slate=maybe", "--clean-slate: "),
-        ("--http-listen=here", "--http-listen: 'here' is not HOST:PORT"),
+        ("--http-listen=here", "--http-listen: must be HOST:PORT, not 'here'"),
         ("--dead-man-after=99", "--dead-man-after: "),
         ("--log-level=loud", "--log-level: "),
         ("--colour=blue", "--colour=blue"),

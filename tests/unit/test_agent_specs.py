@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from duravip_agent.core.backoff import LONGEST_PAUSE, pause_after
-from duravip_agent.core.endpoints import endpoint, is_numeric
 from duravip_agent.core.fencing import Granted
 from duravip_agent.core.grant import Placement, grant_of
 from duravip_agent.core.specs import Specs
@@ -140,30 +139,6 @@ def test_a_new_object_is_taken_up_even_if_its_predecessor_is_reported_gone_later
     assert specs.take(new)
     assert specs.lose()
     assert specs.take(new)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("127.0.0.1:80", ("127.0.0.1", 80)),
-        ("[::1]:80", ("::1", 80)),
-        ("operator.svc:7946", ("operator.svc", 7946)),
-    ],
-)
-def test_endpoints(text: str, found: tuple[str, int]) -> None:
-    assert endpoint(text) == found
-
-
-@pytest.mark.parametrize("text", ["", "host", ":80", "::1:80", "host:0", "host:65536", "host:x"])
-def test_what_is_no_endpoint_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"HOST:PORT|no port"):
-        endpoint(text)
-
-
-def test_only_names_need_a_look_up() -> None:
-    assert [is_numeric(host) for host in ("10.0.0.1", "fd00::1", "operator")] == [
-        True, True, False,
-    ]  # fmt: skip
 
 
 def test_pauses_between_requests_grow_to_a_limit_and_heed_the_server() -> None:

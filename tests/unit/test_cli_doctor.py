@@ -180,6 +180,13 @@ def test_a_webhook_that_nobody_answers_fails(capsys: pytest.CaptureFixture[str])
     assert any("no operator has answered" in line for line in _said(memory, capsys)["FAIL"])
     memory.gate = None
     assert any("there is no Validating" in line for line in _said(memory, capsys)["warn"])
+    port = {"name": "webhook", "containerPort": 9443}
+    pod = {"metadata": {"name": "o", "namespace": "duravip-system",
+                        "labels": {"app.kubernetes.io/component": "operator"}},
+           "spec": {"containers": [{"ports": [port]}]},
+           "status": {"conditions": [{"type": "Ready", "status": "True"}]}}  # fmt: skip
+    memory.started = (pod,)
+    assert any("somebody has deleted" in line for line in _said(memory, capsys)["FAIL"])
     memory.gate = {}
     memory.lists["Node"] = []
     assert any("no Node has an address" in line for line in _said(memory, capsys)["warn"])

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from duravip_operator import endpoints
 from duravip_operator.logs import Json, Text
 from duravip_operator.settings import SettingsError, parsed
 
@@ -107,11 +106,6 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     said = capsys.readouterr().out
     assert "--balance-interval SECONDS" in said
     assert "--fencing Segment|Strict" in said
-
-
-@pytest.mark.parametrize("text", ["10.0.0.1:7946", "[fd00::1]:7946", "op-0.example:0"])
-def test_an_endpoint_is_written_as_it_was_read(text: str) -> None:
-    assert str(endpoints.endpoint(text)) == text
 
 
 @pytest.mark.parametrize("form", [Json(), Text()])

@@ -1,17 +1,12 @@
-"""What to do when another host says that it has an address of ours (rule A4).
+"""Which other hosts say that they have addresses of ours, for the report.
 
-In contact with the operator the address is ours beyond doubt: it is defended by an announcement,
-at most one in ten seconds, and the conflict is reported. Out of contact it may have been given to
-the other one: it is muted at once, until the operator has confirmed it. A conflict is over when
-nobody has claimed the address for half a minute.
+What is done about a claim is rule A4 (`core/fencing.py`). A conflict is over when nobody has
+claimed the address for half a minute.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
-
-DEFEND_EVERY: Final = 10.0
-"""An address is defended at most so often, in seconds: else two hosts would shout for ever."""
 
 OVER_AFTER: Final = 30.0
 """So long after the last claim a conflict is over, in seconds."""
@@ -37,19 +32,6 @@ class Conflict:
     mac: str
     since: float
     last: float
-    defended: float
-    """When we last answered by an announcement; before all time if we never did."""
-
-
-class Response(NamedTuple):
-    """What to do now."""
-
-    defend: frozenset[str]
-    """Announce these."""
-    mute: frozenset[str]
-    """Yield these, until rule A1 holds for them."""
-    is_news: bool
-    """Whether the report has to say something else than before."""
 
 
 @dataclass(slots=True)
@@ -63,28 +45,12 @@ class Conflicts:
         """The conflicts by address."""
         return self._open
 
-    def claimed(self, claims: Iterable[Claim], *, is_in_contact: bool) -> Response:
+    def claimed(self, claims: Iterable[Claim]) -> None:
         """Take claims of addresses that we hold at this moment."""
-        defend: set[str] = set()
-        mute: set[str] = set()
-        is_news = False
         for claim in claims:
             known = self._open.get(claim.address)
-            is_news |= known is None or (known.mac, known.interface) != (
-                claim.mac,
-                claim.interface,
-            )
-            defended = known.defended if known else float("-inf")
-            if not is_in_contact:
-                mute.add(claim.address)
-            elif claim.time - defended >= DEFEND_EVERY:
-                defend.add(claim.address)
-                defended = claim.time
             since = known.since if known else claim.time
-            self._open[claim.address] = Conflict(
-                claim.interface, claim.mac, since, claim.time, defended
-            )
-        return Response(frozenset(defend), frozenset(mute), is_news)
+            self._open[claim.address] = Conflict(claim.interface, claim.mac, since, claim.time)
 
     def expire(self, now: float) -> bool:
         """Forget what is over; whether the report has to change."""
@@ -107,7 +73,6 @@ class Conflicts:
 class Sieve:
     """Keeps a flood of claims from the loop: of each address one at a time."""
 
-    passed: int = 0
     held_back: int = 0
     _last: dict[str, float] = field(default_factory=dict)
 
@@ -117,7 +82,6 @@ class Sieve:
             self.held_back += 1
             return False
         self._last[claim.address] = claim.time
-        self.passed += 1
         return True
 
     def keep_only(self, addresses: frozenset[str]) -> None:

@@ -8,6 +8,8 @@ stopped between its look at the clock and its refresh: only the clock after it t
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from duravip_api.timing import CONTACT, DEAD_MAN, STRICT_HOLD
+
 NEVER: Final = float("-inf")
 
 EARLY: Final = 0.03
@@ -17,10 +19,10 @@ EARLY: Final = 0.03
 class Limits(NamedTuple):
     """What can be set, and what follows from what the operator counts on. In seconds."""
 
-    dead_man: float = 0.5
-    contact: float = 0.3
+    dead_man: float = DEAD_MAN
+    contact: float = CONTACT
     """An older acknowledgement is no contact."""
-    strict_hold: float = 3.0
+    strict_hold: float = STRICT_HOLD
     """The operator gives a silent node's strictly fenced addresses away after this long."""
     progress: float = 0.4
     """A loop that has not come round for this long hangs, and must not be kept alive."""

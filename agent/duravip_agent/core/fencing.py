@@ -44,8 +44,9 @@ PROBE_LASTING_AFTER, PROBE_LASTING_EVERY = 2.0, 1.0
 less often, since every probe costs all hosts of the segment."""
 
 SILENCE_COUNTS = 0.25
-"""What nobody answered must be armed within this time, or be asked about again. Less than CONTACT,
-and enough for thousands of addresses on a node that has other things to do."""
+"""What nobody answered must be armed within this time, or be asked about again: enough for
+thousands of addresses on a node that has other things to do. Whether this node may still arm it
+at all is not for this to say, but for contact, which ends sooner."""
 
 DEFEND_EVERY = 10.0
 """More often would be a quarrel that neither side can win."""

@@ -1,6 +1,6 @@
 """What `doctor` makes of the kinds and of the operator's replicas."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from duravip_api import API_VERSION, VERSION
@@ -142,12 +142,26 @@ def never_served(nodes: tuple[Body, ...]) -> Body | None:
     return {"apiVersion": API_VERSION, "kind": "DuraVIP", "metadata": metadata, "spec": spec}
 
 
-def of_webhook(configuration: Body | None, refusal: Callable[[], str | None]) -> Finding:
+def serves_webhooks(pods: Iterable[Body]) -> bool:
+    """Whether an operator's pod waits to be asked by the API server."""
+    containers = (c for body in pods for c in spec_of(body).get("containers") or ())
+    return any(p.get("name") == "webhook" for c in containers for p in c.get("ports") or ())
+
+
+def of_webhook(
+    configuration: Body | None, refusal: Callable[[], str | None], *, is_served: bool
+) -> Finding:
     """Whether what can never be served is refused when it is written.
 
     `refusal` tries to write such an object; None: there is nothing to try.
     """
     check = "webhook"
+    if configuration is None and is_served:
+        why = (
+            "the operator waits for it, but somebody has deleted the "
+            "ValidatingWebhookConfiguration duravip: upgrade the chart's release to make it again"
+        )
+        return Finding("FAIL", check, why)
     if configuration is None:
         why = (
             "there is no ValidatingWebhookConfiguration duravip: what can never be served is let "

@@ -108,7 +108,8 @@ def _passed_over(race: _Race, name: str) -> Standing:
         why = (
             f"{race.owner} has fewer addresses ({theirs}, here {mine})"
             if theirs < mine
-            else f"{race.owner} has as many addresses; the hash of address and name decides"
+            else f"{race.owner} has as many addresses; the order of names decides, which "
+            "begins elsewhere for each address"
         )
     return Standing(name, "may take it", "", why)
 

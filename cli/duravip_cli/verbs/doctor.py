@@ -98,7 +98,16 @@ def _webhook(call: Call) -> Iterable[Finding]:
         body = installation.never_served(call.api.list("Node"))
         return None if body is None else call.api.dry_run(body)
 
-    return [installation.of_webhook(call.api.webhook(), refusal)]
+    configuration = call.api.webhook()
+    is_served = configuration is None and _are_webhooks_served(call)
+    return [installation.of_webhook(configuration, refusal, is_served=is_served)]
+
+
+def _are_webhooks_served(call: Call) -> bool:
+    try:
+        return installation.serves_webhooks(call.api.pods(call.asked.system_namespace))
+    except CommandError:  # who may not list pods is told that it is missing, all the same
+        return False
 
 
 def _objects(call: Call) -> Iterator[Finding]:

@@ -17,9 +17,12 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException, OpenApiException
 
 from duravip_api.timing import REQUEST_RETRIES, REQUEST_TIMEOUT
-from duravip_operator.settings import SettingsError
+from duravip_operator.settings import PROGRAM_VERSION, SettingsError
 
 Body = dict[str, Any]
+
+USER_AGENT: Final = f"duravip-operator/{PROGRAM_VERSION}"
+"""What the API server takes for the manager of the fields that are written."""
 
 JSON_PATCH: Final = "application/json-patch+json"
 PAGE: Final = 500
@@ -114,7 +117,9 @@ def client_for(kubeconfig: Path | None, connections: int = 4) -> ApiClient:
     configuration = configuration_from(kubeconfig)
     configuration.retries = False  # urllib3 would hide how long a request really takes
     configuration.connection_pool_maxsize = connections  # type: ignore[attr-defined]
-    return ApiClient(configuration)
+    client = ApiClient(configuration)
+    client.user_agent = USER_AGENT  # type: ignore[attr-defined]
+    return client
 
 
 def asked(call: Callable[..., object], *args: object, **options: Any) -> Body:

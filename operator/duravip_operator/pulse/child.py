@@ -6,7 +6,7 @@ import subprocess
 import sys
 from typing import Any, Final
 
-from duravip_operator.endpoints import endpoint
+from duravip_api.endpoints import endpoint
 from duravip_operator.pulse.replies import ask_for_destination
 from duravip_operator.settings import Settings, SettingsError
 
