@@ -22,12 +22,12 @@ gives other keys. A replica of the operator has no name: it is known by its publ
 """
 
 import hmac
+import os
 from base64 import b64decode, b64encode
 from hashlib import blake2b
 from typing import NamedTuple, Self, cast
 
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-
+from duravip_api import x25519
 from duravip_api.beats import (
     DIGEST_BYTES,
     FORMATS,
@@ -93,29 +93,29 @@ class Channel(NamedTuple):
 class KeyPair:
     """The keys of one start of a program. The private one never leaves its memory."""
 
-    def __init__(self, private: X25519PrivateKey) -> None:
-        self._private = private
-        self.public_key = b64encode(private.public_key().public_bytes_raw()).decode()
+    def __init__(self, private: bytes) -> None:
+        self._x25519, self._private = x25519.available(), private
+        self.public_key = b64encode(self._x25519.public_key(private)).decode()
 
     @classmethod
     def generate(cls) -> Self:
         """New keys."""
-        return cls(X25519PrivateKey.generate())
+        return cls(os.urandom(x25519.BYTES))
 
     @classmethod
     def from_secret(cls, secret: str) -> Self:
         """Those that another process of the same program has."""
-        return cls(X25519PrivateKey.from_private_bytes(b64decode(secret)))
+        return cls(b64decode(secret))
 
     @property
     def secret(self) -> str:
         """The private key, for another process of the same program: through a pipe only."""
-        return b64encode(self._private.private_bytes_raw()).decode()
+        return b64encode(self._private).decode()
 
     def channel(self, own_name: str, peer: Party) -> Channel:
         """What we share with somebody; raises ValueError when the public key is none."""
-        raw = b64decode(peer.public_key, validate=True)
-        shared = self._private.exchange(X25519PublicKey.from_public_bytes(raw))
+        public = b64decode(peer.public_key, validate=True)
+        shared = self._x25519.exchange(self._private, public)
         us = Party(own_name, self.public_key)
         return Channel(_direction(us, peer, shared), _direction(peer, us, shared))
 

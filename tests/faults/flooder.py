@@ -15,7 +15,7 @@ _UDP_SEGMENT = 103
 def kinds() -> list[bytes]:
     """What somebody may try who has no key."""
     beat = sealed(Beat("n1", "b", 1, 1, "d"), keys_in("whatever key that may be"))
-    return [b"x", b"DV\1\1" + os.urandom(200), os.urandom(1400), beat, b"DV\1\2" + bytes(60)]
+    return [b"x", b"DV\1\1" + os.urandom(200), os.urandom(1200), beat, b"DV\1\2" + bytes(60)]
 
 
 def main() -> None:
