@@ -34,6 +34,7 @@ from duravip_agent.keys import KeyFile
 from duravip_agent.lifeline import Lifeline
 from duravip_agent.looks import Looks
 from duravip_agent.loop import Loop, Parts
+from duravip_agent.namesakes import NamesakeError, Namesakes
 from duravip_agent.plumber import Plumber
 from duravip_agent.reader import Reader
 from duravip_agent.released import Released
@@ -75,7 +76,7 @@ def main() -> None:
         if strange := ignored(os.environ, Settings.model_fields):
             log.warning(strange)
         code = run(settings)
-    except (SettingsError, DeniedError, FenceError) as error:
+    except (SettingsError, DeniedError, NamesakeError, FenceError) as error:
         sys.stderr.write(f"duravip-agent: {error}\n")
         code = 2
     except Exception:
@@ -129,8 +130,9 @@ def _work(
     looks = Looks(scout, identity.boot, counted)
     heart = Heart((settings.node_name, identity.boot), replicas, lifeline, looks, counted)
     reader = Reader(cluster, inbox)
+    namesakes = Namesakes(cluster)
     reporter = Reporter(
-        cluster,
+        namesakes,
         lambda body, asked: inbox.put(Written(body, asked)),
         lambda error: inbox.put(Troubled(error)),
     )
@@ -147,14 +149,16 @@ def _work(
         health=health,
     )
     handover = Handover(tools)
-    voice = Voice(identity, Channels(reporter, heart, counted), tools, handover)
+    voice = Voice(identity, Channels(reporter, heart, counted, namesakes.said), tools, handover)
     upkeep = Upkeep(tools)
     errands = Errands(
         tools, handover, kernel.hosts, lambda: inbox.put(KernelChanged(with_links=True))
     )
     intake = Intake(tools, reporter, voice, errands)
     farewell = Farewell(tools, handover, intake, voice, reporter)
-    loop = Loop(Parts(inbox, tools, intake, handover, upkeep, reporter, voice, farewell))
+    loop = Loop(
+        Parts(inbox, tools, intake, handover, upkeep, reporter, voice, farewell, namesakes)
+    )
     tools.inquiry.count(counted)
     counted.refused_refreshes.set_function(lambda: dead_man.refused)
     _serve(settings, counted, loop)

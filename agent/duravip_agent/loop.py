@@ -33,6 +33,7 @@ from duravip_agent.farewell import Farewell
 from duravip_agent.fence import FenceError
 from duravip_agent.handover import Handover
 from duravip_agent.intake import NOTHING, DeniedError, Intake
+from duravip_agent.namesakes import NamesakeError, Namesakes
 from duravip_agent.reporter import Reporter
 from duravip_agent.tools import Occasion, Tools
 from duravip_agent.upkeep import Upkeep
@@ -68,6 +69,7 @@ class Parts:
     reporter: Reporter
     voice: Voice
     farewell: Farewell
+    namesakes: Namesakes
 
 
 class Loop:
@@ -90,7 +92,10 @@ class Loop:
         """When to tidy up, unless something happens before."""
 
     def run(self) -> None:
-        """Work; returns when everything is withdrawn, raises DeniedError when it cannot start."""
+        """Work; returns when everything is withdrawn, raises DeniedError when it cannot start.
+
+        Raises NamesakeError when another machine has this node's name.
+        """
         self._does(lambda: self._look(time.monotonic()))
         self._must_look = self._with_links = True  # events come only from about now on
         self._parts.voice.speak(NOTHING)
@@ -126,6 +131,7 @@ class Loop:
         parts = self._parts
         self._has_failed = False
         self._does(self._tend)
+        self._pending[:0] = parts.namesakes.released()
         while self._pending:
             self._does(partial(self._handle, self._pending.pop(0)))
         self._does(lambda: self._step_if_due(time.monotonic()))
@@ -145,7 +151,7 @@ class Loop:
         """Do a part of a turn; False when it has failed, but for the want of a fence."""
         try:
             part()
-        except DeniedError:
+        except (DeniedError, NamesakeError):
             raise
         except FenceError as error:
             log.error("there is no fence: %s", error)  # noqa: TRY400 - it says what is wrong
@@ -201,6 +207,8 @@ class Loop:
 
     def _handle(self, event: Event) -> None:
         match event:
+            case Seen() | Written() if self._parts.namesakes.holds(event):
+                self._parts.reporter.notice(event.body)  # which waits for an object to be there
             case Seen(body, asked):
                 self._is_dirty |= self._parts.intake.seen(body, asked)
             case Written(body, asked):
@@ -233,7 +241,7 @@ class Loop:
 
     def _step_if_due(self, now: float) -> None:
         self._is_dirty |= self._parts.intake.is_out_of_patience()
-        if self._tools.judge.conflicts.expire(now):
+        if self._tools.judge.conflicts.expire(now) or self._parts.namesakes.has_news():
             self._speak()
         self._tools.inquiry.sample(now, self._tools.judge.conflicts.open)
         handover = self._parts.handover

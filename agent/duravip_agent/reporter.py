@@ -21,6 +21,7 @@ from duravip_agent.core.grant import version_of
 log = logging.getLogger(__name__)
 
 MOST_PER_SECOND = 10
+PUT_BACK_EVERY = 1.0
 
 
 class Store(Protocol):
@@ -49,6 +50,7 @@ class Reporter:
         store: Store,
         on_written: Callable[[Body, float], None],
         on_trouble: Callable[[ApiError], None],
+        put_back_every: float = PUT_BACK_EVERY,
     ) -> None:
         self._store = store
         self._on_written, self._on_trouble = on_written, on_trouble
@@ -60,6 +62,9 @@ class Reporter:
         """The object as the API server gave it back for our last write."""
         self._noticed = self._stored
         """The object as the watch saw it last."""
+        self._written: Body | None = None
+        """The status that was stored last."""
+        self._put_back_every, self._put_back_at = put_back_every, float("-inf")
         self._failures = 0
         self._recent: deque[float] = deque(maxlen=MOST_PER_SECOND)
 
@@ -100,6 +105,8 @@ class Reporter:
             with self._lock:
                 self._lock.wait_for(lambda: self._is_pending and not self._is_absent)
                 status = self._wanted
+                self._spare(status)
+                status = self._wanted
             pause = self._write(status or {})
             with self._lock:
                 # A new report is worth a try of its own, however long the server made us wait.
@@ -107,6 +114,14 @@ class Reporter:
             self._recent.append(time.monotonic())
             if len(self._recent) == MOST_PER_SECOND:
                 time.sleep(max(0.0, self._recent[0] + 1.0 - time.monotonic()))
+
+    def _spare(self, status: Body | None) -> None:
+        """Put a status back that somebody overwrites at once, then once a second at most."""
+        if status is not self._written:
+            return
+        left = self._put_back_at + self._put_back_every - time.monotonic()
+        self._lock.wait_for(lambda: self._wanted is not status, max(0.0, left))
+        self._put_back_at = time.monotonic()
 
     def _write(self, status: Body) -> float:
         """Write once; gives back for how long to wait because it failed."""
@@ -119,7 +134,7 @@ class Reporter:
             log.info("the status can be written again")
         with self._lock:
             self._failures = 0
-            self._stored = _sight(body)
+            self._stored, self._written = _sight(body), status
             self._is_pending = self._wanted is not status or self._is_lost()
             self._lock.notify_all()
         self._on_written(body, asked)

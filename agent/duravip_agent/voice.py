@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -52,6 +52,8 @@ class Channels:
     reporter: Reporter
     heart: Heart
     metrics: Metrics
+    namesakes: Callable[[], str] = str
+    """What is to be said of other machines under this node's name."""
 
 
 class Voice:
@@ -69,6 +71,7 @@ class Voice:
         self._readiness = Readiness(Reason.AGENT_STARTING, _now())
         self._unfenced = () if tools.fence.is_fenced else (_noted("Fenced", Reason.UNFENCED),)
         self._in_use: Readiness | None = None
+        self._namesake: Readiness | None = None
         self._stale: Readiness | None = None
         self._unread: Readiness | None = None
         self._granted_on: frozenset[str] = frozenset()
@@ -263,7 +266,7 @@ class Voice:
     def _notes(self) -> Iterator[Readiness]:
         """The conditions beside Ready."""
         yield from self._unfenced
-        for said in (self._conflict, self._staleness, self._left_out, self._late):
+        for said in (self._conflict, self._staleness, self._left_out, self._late, self._shared):
             yield from said()
 
     def _late(self) -> tuple[Readiness, ...]:
@@ -289,6 +292,16 @@ class Voice:
         known = self._unread or _noted("InterfacesRead", Reason.INTERFACE_UNREADABLE)
         self._unread = known.changed_to(Reason.INTERFACE_UNREADABLE, known.since, strange)
         return (self._unread,)
+
+    def _shared(self) -> tuple[Readiness, ...]:
+        """The condition that says that another machine has this node's name."""
+        said = self._channels.namesakes()
+        if not said:
+            self._namesake = None
+            return ()
+        known = self._namesake or _noted("NameShared", Reason.NAME_SHARED)
+        self._namesake = known.changed_to(Reason.NAME_SHARED, known.since, said)
+        return (self._namesake,)
 
     def _reason(self) -> tuple[Reason, str]:
         """Of the condition Ready, with its message; empty: the reason's own sentence."""

@@ -117,6 +117,13 @@ class Agent(Model):
             "that the agent starts.",
         ),
     ] = ""
+    machine: Annotated[
+        str | None,
+        Field(
+            max_length=64,
+            description="What the machine on which it runs is called until that starts anew.",
+        ),
+    ] = None
 
 
 class Neighbour(Model):

@@ -140,6 +140,10 @@ class Reason(StrEnum):
         "the kernel refuses the agent a real-time priority: on a busy node it may be late, and "
         "lose its addresses",
     )
+    NAME_SHARED = (
+        "NameShared",
+        "another machine runs an agent under this node's name; the one that came later ends",
+    )
     ADDRESS_IN_USE = "AddressInUse", "another host says that it has the address"
 
     # --- why one node may not hold an address

@@ -62,6 +62,8 @@ class Reporting:
         self._failovers: FailOvers = {}
         self._noted: list[tuple[Snapshot, Decision, float]] = []
         self._lost: Mapping[str, StrEnum] = {}
+        self._shared: frozenset[str] = frozenset()
+        """The nodes of which another machine has the name."""
         """The nodes that are said to be lost, or silent."""
 
     def note(self, snapshot: Snapshot, decision: Decision) -> None:
@@ -193,6 +195,10 @@ class Reporting:
                 self._events.say_of_node(name, *why, "Warning")
         for name in self._lost.keys() - lost.keys() & snapshot.nodes.keys():
             self._events.say_of_node(name, Reason.NODE_BACK, Reason.NODE_BACK.sentence)
+        shared = {n: p.shares_name for n, p in snapshot.plumbings.items() if p.shares_name}
+        for name in sorted(shared.keys() - self._shared):
+            self._events.say_of_node(name, Reason.NAME_SHARED, shared[name], "Warning")
+        self._shared = frozenset(shared)
         # An agent that starts anew reports before it is heard, and is lost until then.
         known = {name: reason for name, reason in self._lost.items() if name in lost}
         self._lost = known | {name: why[0] for name, why in lost.items() if why}

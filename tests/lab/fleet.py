@@ -69,7 +69,18 @@ class Fleet:
         self, node: str, *options: str, program: Sequence[str] = (str(PROGRAMS / "duravip-agent"),)
     ) -> Process:
         """Start the agent of a node, or a program that does as if it were it."""
-        self.agents[node] = self._lab.machines[node].spawn(
+        self.agents[node] = self.start_agent_on(node, node, *options, program=program)
+        return self.agents[node]
+
+    def start_agent_on(
+        self,
+        machine: str,
+        node: str,
+        *options: str,
+        program: Sequence[str] = (str(PROGRAMS / "duravip-agent"),),
+    ) -> Process:
+        """Start an agent of this node's name on a machine, which may be another one."""
+        return self._lab.machines[machine].spawn(
             [
                 *program,
                 f"--node-name={node}",
@@ -78,7 +89,6 @@ class Fleet:
                 *options,
             ]
         )
-        return self.agents[node]
 
     def leader(self) -> str:
         """The identity of the operator that leads; empty when nobody does."""

@@ -40,6 +40,8 @@ class Machine:
     """What keeps interfaces from answering, by name."""
     is_mute: bool = False
     """Whether nothing that it has can be heard."""
+    notes: list[Body] = field(default_factory=list)
+    """Conditions that it reports beside Ready."""
     lies: bool = False
     """Whether its beats contradict its status."""
     plumbing: Body = field(default_factory=dict)
@@ -110,7 +112,8 @@ class Machine:
                     "status": str(reason == "AgentReady"),
                     "reason": reason,
                     "lastTransitionTime": "2026-01-01T00:00:00Z",
-                }
+                },
+                *self.notes,
             ],
         }
 

@@ -105,3 +105,18 @@ def test_a_status_that_somebody_spoilt_is_written_again() -> None:
     reporter.notice(server.body({"served": []}))
     server.wait(lambda: len(server.writes) == 2)
     assert server.writes[0] == server.writes[1]
+
+
+def test_a_status_that_somebody_overwrites_is_put_back_and_not_too_often() -> None:
+    server = Server()
+    reporter = Reporter(server, lambda *_: None, lambda _: None, put_back_every=0.2)
+    reporter.start()
+    reporter.submit({"served": ["10.1.1.1"]})
+    assert reporter.wait_until_written(soon())
+    begin = time.monotonic()
+    for number in range(2, 5):
+        server.version += 1
+        reporter.notice(server.body({"served": []}))
+        server.wait(lambda: len(server.writes) >= number)  # noqa: B023
+        assert reporter.wait_until_written(soon())
+    assert time.monotonic() - begin >= 0.4

@@ -44,9 +44,10 @@ class Turns:
             wanted=agent.specs.grant.wanted, is_out_of_patience=bool, contact_changed=bool
         )
         farewell = SimpleNamespace(is_due=self._is_due, say=lambda: None)
+        alone = SimpleNamespace(released=lambda: (), has_news=lambda: False)
         made: list[Any] = [
             self.inbox, agent.tools, intake, agent.handover, Upkeep(agent.tools),
-            SimpleNamespace(start=lambda: None), self.voice, farewell,
+            SimpleNamespace(start=lambda: None), self.voice, farewell, alone,
         ]  # fmt: skip
         self.loop = Loop(Parts(*made))
         self._intake = intake

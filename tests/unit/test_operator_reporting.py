@@ -124,6 +124,18 @@ def test_a_node_is_said_to_be_lost_and_back_once() -> None:
     assert made.heard.of_nodes == [("n3", "Warning NodeLost"), ("n3", "Normal NodeBack")]
 
 
+def test_a_node_of_which_another_machine_has_the_name_is_named_once() -> None:
+    made = world(3)
+    made.heard.forget()
+    condition = {"type": "NameShared", "status": "True", "reason": "NameShared"}
+    made.machines["n3"].notes = [
+        {**condition, "message": "two of them", "lastTransitionTime": "2026-01-01T00:00:00Z"}
+    ]
+    made.settle()
+    made.settle()
+    assert made.heard.of_nodes == [("n3", "Warning NameShared")]
+
+
 def test_a_node_is_lost_until_it_is_heard_although_its_agent_has_reported() -> None:
     made = crashed(world(3))
     made.machines["n3"].report(served=[], reason="AgentStarting")

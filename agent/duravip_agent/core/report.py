@@ -32,7 +32,7 @@ MOST_NAMED = 5
 """So many addresses are named in a condition's message."""
 LONGEST_MESSAGE = 1024
 _HOST_MASKS = {4: 32, 6: 128}
-_TRUE = {Reason.AGENT_READY, Reason.ADDRESS_IN_USE, Reason.SPEC_STALE}
+_TRUE = {Reason.AGENT_READY, Reason.ADDRESS_IN_USE, Reason.SPEC_STALE, Reason.NAME_SHARED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,6 +150,7 @@ def plumbing(body: Body) -> Plumbing:
     # Not to be read is not to be empty, and the API server does not check this field.
     is_lost = isinstance(said, Mapping) and bool(said.get("served")) and not status.served
     ready = next((c for c in status.conditions if c.type == "Ready"), None)
+    shared = next((c for c in status.conditions if c.reason == Reason.NAME_SHARED), None)
     own, is_all = addresses.spans_in(status.own, MOST_OWN_SPANS)
     reported = Plumbing(
         node=str((body.get("metadata") or {}).get("name", "")),
@@ -168,6 +169,7 @@ def plumbing(body: Body) -> Plumbing:
         boot=status.agent.boot if status.agent else "",
         public_key=_public_key(status.agent),
         unfit=_unfit(ready),
+        shares_name=shared.message if shared else "",
         leaving=ready is not None and ready.reason == Reason.AGENT_STOPPING,
         stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,
     )

@@ -207,6 +207,8 @@ class Plumbing:
     """That of this start of its agent; empty: of a version that has none."""
     unfit: Reason | None = None
     """Why its agent says that the node can serve nothing at this moment."""
+    shares_name: str = ""
+    """What its agent says of another machine under the same name."""
     leaving: bool = False
     stopped: bool = False
     """Its agent is asked to end, and serves until others have taken over; has said goodbye."""

@@ -1,0 +1,112 @@
+"""Two machines under one name: which of them may serve.
+
+A clone, or a machine that was replaced and is still on, runs an agent with the name of another
+node. Both are granted the same, both would answer. Each tells in its status which machine it runs
+on, and each sees when the other has written there. The one that came later yields:
+
+N1  Before its first report an agent reads who has reported last. If that was another machine,
+    which has not said goodbye, it reports, acts on nothing, and looks for `SETTLE_AFTER` seconds
+    whether that one writes again: a living agent puts its status back at once.
+N2  If it does, now or whenever later, the machine was there before: this agent ends.
+N3  Whoever else writes came later and will find that out by itself: this agent stays, and says so.
+    If it does not, because neither has seen the other begin, the lower name stays.
+
+Where the earlier one cannot reach the API server it does not learn of the other, whose addresses
+it yields when those are announced (A4 of the hand-over rule).
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from duravip_api.reasons import Reason
+
+SETTLE_AFTER = 2.0
+"""More than the pause between two writes of an agent whose status is overwritten."""
+OFTEN, OFTEN_WITHIN = 5, 30.0
+"""Who writes so often, within so many seconds, does not find out that it came later."""
+REMEMBERED_FOR = 600.0
+"""For so long it is said that there was another machine."""
+
+Body = Mapping[str, Any]
+
+
+class Reporter(NamedTuple):
+    """Who has written a status."""
+
+    boot: str
+    machine: str
+    """An agent that does not tell is taken for a machine of its own."""
+
+
+def reporter_of(status: Body) -> Reporter | None:
+    """Who has written a status; None = nobody who says so."""
+    agent = status.get("agent") or {}
+    boot = str(agent.get("boot") or "")
+    return Reporter(boot, str(agent.get("machine") or boot)) if boot else None
+
+
+class Namesakes:
+    """What is known of other machines under this node's name. Times are of one steady clock."""
+
+    def __init__(self, machine: str) -> None:
+        self._machine = machine
+        self._before: Reporter | None = None
+        """Who has reported last before this agent did, and may still run elsewhere."""
+        self._introduced: float | None = None
+        self._version = 0
+        self._others: dict[str, list[float]] = {}
+        """By machine, when it wrote lately."""
+        self.ends = ""
+        """Why this agent has to end; empty: it need not."""
+
+    def found(self, status: Body) -> None:
+        """The status was like this before the first report."""
+        before = reporter_of(status)
+        reasons = {c.get("type"): c.get("reason") for c in status.get("conditions") or ()}
+        has_ended = reasons.get("Ready") == Reason.AGENT_STOPPED
+        is_other = before is not None and before.machine != self._machine
+        self._before = before if is_other and not has_ended else None
+
+    def introduced(self, version: int, now: float) -> None:
+        """The first report was stored, in this version of the object."""
+        if self._introduced is None:
+            self._introduced, self._version = now, version
+
+    def is_settled(self, now: float) -> bool:
+        """Whether the agent may act (N1)."""
+        if self._introduced is None:
+            return False
+        return self._before is None or now - self._introduced >= SETTLE_AFTER
+
+    def seen(self, status: Body, version: int, now: float) -> bool:
+        """The status is like this; whether there is something new to say."""
+        other = reporter_of(status)
+        if self._introduced is None or version <= self._version:
+            return False
+        if other is None or other.machine == self._machine:
+            return False
+        times = [t for t in self._others.get(other.machine, ()) if now - t < OFTEN_WITHIN]
+        is_news = other.machine not in self._others
+        self._others[other.machine] = [*times, now]
+        is_stubborn = len(times) + 1 >= OFTEN and other.machine < self._machine
+        if other == self._before or is_stubborn:
+            self.ends = (
+                f"another machine reports as this node already (boot {other.boot}): two machines "
+                "have one name, and this one, which came later, ends"
+            )
+        return is_news
+
+    def said(self, now: float) -> str:
+        """What is to be said of others; empty: there are none."""
+        lately = {
+            machine: times[-1]
+            for machine, times in self._others.items()
+            if now - times[-1] < REMEMBERED_FOR
+        }
+        self._others = {m: times for m, times in self._others.items() if m in lately}
+        if not lately:
+            return ""
+        return (
+            "another machine has reported under this node's name: "
+            f"{max(lately, key=lambda m: lately[m])}; this one is {self._machine}"
+        )
