@@ -20,6 +20,8 @@ from duravip_agent.core.grant import version_of
 
 log = logging.getLogger(__name__)
 
+HEARD = "Heard"
+"""The one condition that is not the agent's but the operator's."""
 MOST_PER_SECOND = 10
 PUT_BACK_EVERY = 1.0
 
@@ -38,8 +40,17 @@ class _Sight(NamedTuple):
 
 
 def _sight(body: Body) -> _Sight:
-    text = json.dumps(body.get("status"), sort_keys=True)
+    status = body.get("status")
+    if isinstance(status, dict):
+        conditions = [c for c in status.get("conditions") or () if c.get("type") != HEARD]
+        status = {**status, "conditions": conditions}
+    text = json.dumps(status, sort_keys=True)
     return _Sight(version_of(body), blake2b(text.encode(), digest_size=16).digest())
+
+
+def _heard_in(body: Body) -> list[Body]:
+    conditions = (body.get("status") or {}).get("conditions") or ()
+    return [condition for condition in conditions if condition.get("type") == HEARD]
 
 
 class Reporter:
@@ -62,6 +73,8 @@ class Reporter:
         """The object as the API server gave it back for our last write."""
         self._noticed = self._stored
         """The object as the watch saw it last."""
+        self._heard: list[Body] = []
+        """The operator's condition as it was seen last."""
         self._written: Body | None = None
         """The status that was stored last."""
         self._put_back_every, self._put_back_at = put_back_every, float("-inf")
@@ -82,7 +95,7 @@ class Reporter:
     def notice(self, body: Body) -> None:
         """Compare with the object as it was just seen."""
         with self._lock:
-            self._noticed = _sight(body)
+            self._noticed, self._heard = _sight(body), _heard_in(body)
             if self._is_absent or self._is_lost():
                 self._is_absent, self._is_pending = False, self._wanted is not None
                 self._lock.notify_all()
@@ -127,7 +140,7 @@ class Reporter:
         """Write once; gives back for how long to wait because it failed."""
         asked = clock.now()
         try:
-            body = self._store.patch_status(status)
+            body = self._store.patch_status(self._with_heard(status))
         except ApiError as error:
             return self._failed(error)
         if self._failures:
@@ -139,6 +152,14 @@ class Reporter:
             self._lock.notify_all()
         self._on_written(body, asked)
         return 0.0
+
+    def _with_heard(self, status: Body) -> Body:
+        """The status with the operator's condition: a list is only ever replaced whole."""
+        with self._lock:
+            heard = list(self._heard)
+        if not heard:
+            return status
+        return {**status, "conditions": [*(status.get("conditions") or ()), *heard]}
 
     def _failed(self, error: ApiError) -> float:
         if error.is_absent:

@@ -113,7 +113,8 @@ KINDS = (
         "dvn",
         (
             Column("Node", ".metadata.name"),
-            Column("Ready", f"{READY}.status"),
+            # The operator's word: a dead agent cannot say that it is dead.
+            Column("Ready", '.status.conditions[?(@.type=="Heard")].status'),
             Column("Granted", ".spec.grantedCount", "integer"),
             Column("Served", ".status.servedCount", "integer"),
             Column("Nics", ".status.nicNames"),

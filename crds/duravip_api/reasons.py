@@ -150,6 +150,11 @@ class Reason(StrEnum):
     NODE_UNKNOWN = "NodeUnknown", "there is no such Node"
     NODE_EXCLUDED = "NodeExcluded", "the Node is excluded from external load balancers"
     NODE_SILENT = "NodeSilent", "the agent is not heard"
+    NODE_GONE = (
+        "NodeGone",
+        "the agent is not heard, and nothing of the node answers, or it must have muted itself",
+    )
+    AGENT_HEARD = "AgentHeard", "the operator hears the agent"
     NODE_BACK = "NodeBack", "the agent is heard again"
     NODE_YOUNG = "NodeYoung", "the agent has not been heard for long enough without a gap"
     NODE_STOPPED = "NodeStopped", "the agent is ending or has said goodbye"

@@ -15,7 +15,7 @@ from typing import Any
 from duravip_api.reasons import MoveReason, Reason, State
 from duravip_api.requests import stamp
 from duravip_operator.cluster import StatusWriter, Urgency, urgency_of
-from duravip_operator.core import statuses
+from duravip_operator.core import hearings, statuses
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.departures import Departures, departures, first_cause
 from duravip_operator.core.failovers import FailOvers, failovers
@@ -62,6 +62,8 @@ class Reporting:
         self._failovers: FailOvers = {}
         self._noted: list[tuple[Snapshot, Decision, float]] = []
         self._lost: Mapping[str, StrEnum] = {}
+        self._hearings: dict[str, statuses.Status] = {}
+        """What is said of nodes, and not there yet."""
         self._shared: frozenset[str] = frozenset()
         """The nodes of which another machine has the name."""
         """The nodes that are said to be lost, or silent."""
@@ -74,6 +76,7 @@ class Reporting:
         alike = [kept for _, kept, _ in self._noted[-2:] if kept.choices is decision.choices]
         del self._noted[len(self._noted) - (len(alike) > 1) :]
         self._noted.append((snapshot, decision, time.monotonic()))
+        self._report_hearings(snapshot, stamp(datetime.now(UTC)))
 
     async def report(
         self,
@@ -104,6 +107,7 @@ class Reporting:
                 self._noted.append((snapshot, decision, now))
                 self._tell_nodes(snapshot, list(moves.values()))
                 return
+        self._report_hearings(snapshot, moment.time)
         self._report_topologies(snapshot, decision, moment.time)
         self._departures = after
         self._verdicts = dict(decision.verdicts)
@@ -177,12 +181,31 @@ class Reporting:
         elif status != before and not self._writer.withdraw(key):
             self._writer.put(key, status, Urgency.NEWS)
 
+    def _report_hearings(self, snapshot: Snapshot, time: str) -> None:
+        """The condition of each NodePlumbing that is ours."""
+        for name, plumbing in snapshot.plumbings.items():
+            said, key = hearings.said_of(snapshot, name), ("NodePlumbing", "", name)
+            before = self._hearings.get(name)
+            if said is None or plumbing.heard == said[:2]:
+                if before and self._hearings.pop(name):
+                    self._writer.withdraw(key)
+                continue
+            if before is None or before["reason"] != said.reason:
+                self._hearings[name] = statuses.node_condition(said, plumbing, time)
+            # Again each time that it is not there: the agent may have written at the same moment.
+            self._writer.put(key, self._hearings[name], Urgency.NODE)
+        for name in self._hearings.keys() - snapshot.plumbings.keys():
+            del self._hearings[name]
+
     def _report_topologies(self, snapshot: Snapshot, decision: Decision, time: str) -> None:
         addresses = decision.addresses_in()
         for topology in decision.topologies:
             status = statuses.topology_status(topology, addresses[topology.name], snapshot, time)
+            key = ("Topology", "", topology.name)
             if status != topology.status:
-                self._writer.put(("Topology", "", topology.name), status, Urgency.NEWS)
+                self._writer.put(key, status, Urgency.NEWS)
+            else:
+                self._writer.withdraw(key)
 
     def _tell_nodes(self, snapshot: Snapshot, moves: Sequence[Move]) -> None:
         """What concerns nodes: what they took over, and that they are lost or back."""

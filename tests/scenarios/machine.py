@@ -40,6 +40,8 @@ class Machine:
     """What keeps interfaces from answering, by name."""
     is_mute: bool = False
     """Whether nothing that it has can be heard."""
+    heard: list[Body] = field(default_factory=list)
+    """The operator's condition."""
     notes: list[Body] = field(default_factory=list)
     """Conditions that it reports beside Ready."""
     lies: bool = False
@@ -114,6 +116,7 @@ class Machine:
                     "lastTransitionTime": "2026-01-01T00:00:00Z",
                 },
                 *self.notes,
+                *self.heard,
             ],
         }
 

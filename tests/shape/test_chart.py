@@ -109,6 +109,7 @@ def test_the_operator_may_do_what_it_does_and_no_more() -> None:
         "duravip.io/duravips/status": {"patch"},
         "duravip.io/vipbindings/status": {"patch"},
         "duravip.io/topologies/status": {"patch"},
+        "duravip.io/nodeplumbings/status": {"patch"},
         "duravip.io/nodeplumbings": READ | {"create", "patch", "delete"},
         "/nodes": READ,
         "/events": {"create"},

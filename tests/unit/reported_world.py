@@ -70,7 +70,7 @@ class ReportedWorld(World):
         asyncio.run(self.reporting.report(snapshot, decided, lambda: bool(next(answers))))
 
     def write(self, after: float = 0.0) -> dict[Key, Status]:
-        """Write all that is due within so many seconds; the last status of each object."""
+        """Write all that is due within so many seconds; the last status of each entity."""
         end, pending = self.writer.now + after, self.writer.pending
         written: dict[Key, Status] = {}
         self.writes = 0
@@ -78,11 +78,24 @@ class ReportedWorld(World):
             self.writer.now = max(self.writer.now, due)
             item = pending.take(self.writer.now)
             assert item
-            self.objects[item.key]["status"] = written[item.key] = dict(item.status)
             self.writer.pending.done(item.key)
+            if item.key[0] == "NodePlumbing":
+                self._take_condition(item.key[2], dict(item.status))
+                continue
+            self.objects[item.key]["status"] = dict(item.status)
+            if item.key[0] == "Topology":
+                continue
+            written[item.key] = dict(item.status)
             self.writes += 1
         self.writer.now = end
         return written
+
+    def _take_condition(self, node: str, condition: Status) -> None:
+        machine = self.machines[node]
+        machine.heard = [dict(condition)]
+        status = machine.plumbing["status"]
+        others = [c for c in status.get("conditions", ()) if c["type"] != condition["type"]]
+        status["conditions"] = [*others, condition]
 
     def count(self, name: str, **labels: str) -> float:
         """A metric's value."""

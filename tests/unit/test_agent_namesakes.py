@@ -1,7 +1,11 @@
 """Two machines under one name: the later one finds out that it is, and ends."""
 
+import time
 from typing import Any
 
+import pytest
+
+from duravip_agent.cluster import ApiError
 from duravip_agent.core.namesakes import (
     OFTEN,
     REMEMBERED_FOR,
@@ -9,6 +13,10 @@ from duravip_agent.core.namesakes import (
     Namesakes,
     reporter_of,
 )
+from duravip_agent.events import Seen, Written
+from duravip_agent.namesakes import NamesakeError
+from duravip_agent.namesakes import Namesakes as Gate
+from duravip_agent.reporter import Reporter
 
 Status = dict[str, Any]
 
@@ -86,3 +94,64 @@ def test_of_two_that_both_think_that_they_were_first_one_stays() -> None:
 def test_a_status_without_an_agent_is_nobodys() -> None:
     assert reporter_of({}) is None
     assert reporter_of({"agent": {}}) is None
+
+
+class Server:
+    """An API server with one object, or none yet."""
+
+    def __init__(self, body: Status | None) -> None:
+        self.body = body
+        self.version = 10
+
+    def get(self) -> Status:
+        if self.body is None:
+            raise ApiError("there is none", 404)
+        return self.body
+
+    def patch_status(self, said: Status) -> Status:
+        return self.put({**self.get()["status"], **said})
+
+    def put(self, said: Status) -> Status:
+        self.version += 1
+        self.body = {"metadata": {"resourceVersion": str(self.version)}, "status": said}
+        return self.body
+
+
+def reporting(server: Server) -> tuple[Gate, Reporter, list[Written]]:
+    gate = Gate(server, "mine")  # type: ignore[arg-type]
+    written: list[Written] = []
+    reporter = Reporter(gate, lambda body, at: written.append(Written(body, at)), lambda _: None)
+    reporter.start()
+    reporter.submit(status("b2"))
+    return gate, reporter, written
+
+
+def until_written(written: list[Written]) -> None:
+    end = time.monotonic() + 10
+    while not written:
+        assert time.monotonic() < end
+        time.sleep(0.005)
+
+
+def test_an_object_that_comes_later_is_reported_to_and_acted_on() -> None:
+    server = Server(None)
+    gate, reporter, written = reporting(server)
+    seen = Seen(server.put({}))
+    assert gate.holds(seen)
+    reporter.notice(seen.body)
+    until_written(written)
+    assert gate.holds(written[0])
+    assert gate.released() == [seen, written[0]]
+    assert not gate.holds(Seen(server.get()))
+    assert server.get()["status"]["agent"] == {"version": "1", "boot": "b2", "machine": "mine"}
+
+
+def test_nothing_is_acted_on_while_the_machine_before_may_live_and_never_if_it_does() -> None:
+    server = Server(None)
+    server.put(status("b1", "other"))
+    gate, _, written = reporting(server)
+    until_written(written)
+    assert gate.holds(written[0])
+    assert not gate.released()
+    with pytest.raises(NamesakeError, match="came later"):
+        gate.holds(Seen(server.put(status("b1", "other"))))

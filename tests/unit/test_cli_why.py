@@ -119,7 +119,7 @@ def test_a_broken_address_is_refused_everywhere_with_its_reason(
     assert run(["why", "own"], lambda _: memory_of(world)) == 0
     shown = capsys.readouterr().out
     assert shown.count(f"may not    NodeAddress   {Reason.NODE_ADDRESS.sentence}") == 5
-    assert "Note: whom the operator hears is not in the API" in shown
+    assert "Note: not of every node the operator says whether it hears it" in shown
 
 
 def test_hearing_is_inferred_from_what_the_api_tells() -> None:

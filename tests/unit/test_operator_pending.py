@@ -7,7 +7,7 @@ import pytest
 from duravip_operator.cluster.pending import PAUSE, WAITS, Pending, Urgency
 
 ONE, TWO = ("DuraVIP", "x", "one"), ("DuraVIP", "x", "two")
-MOVED, NEWS, PASSING, FIGURES = Urgency
+_, MOVED, NEWS, PASSING, FIGURES = Urgency
 NOW, SOON, LATER = 100.0, 100.0 + WAITS[PASSING], 100.0 + WAITS[FIGURES]
 BETWEEN = 100.0 + WAITS[FIGURES] / 2
 

@@ -1,9 +1,10 @@
 """The operator's snapshot, rebuilt from what the API server tells.
 
-One thing is not in the API: whom the operator hears. It is inferred, with what it is inferred
-from, in this order:
+Whom the operator hears it says in the condition `Heard` of each NodePlumbing. Where that is not
+there it is inferred, with what it is inferred from, in this order:
 
-1. an agent that said goodbye, or never reported, or is starting, says so itself;
+1. an agent that said goodbye, or never reported, or is starting, says so itself, and is believed
+   before the condition;
 2. the operator says of an owner that it is not heard, or lost, or that it serves;
 3. an agent that has not acted on its spec as it stands is taken as dead: a living one needs
    milliseconds;
@@ -24,8 +25,8 @@ from duravip_operator.core import parsing, publication, repairs
 from duravip_operator.core.snapshot import Entity, Hearing, Plumbing, Silence, Snapshot
 
 CAVEAT = (
-    "whom the operator hears is not in the API: it is inferred from the NodePlumbings, the Nodes "
-    "and the statuses"
+    "not of every node the operator says whether it hears it: that is inferred from the "
+    "NodePlumbings, the Nodes and the statuses"
 )
 
 
@@ -49,13 +50,16 @@ class View(NamedTuple):
 
     snapshot: Snapshot
     heard: Mapping[str, Heard]
+    is_told: bool = False
+    """Whether the operator says of every node whether it hears it."""
     is_published: bool = True
     """Whether the settings of the operator could be read, and what it has set aside."""
 
     @property
     def note(self) -> str:
         """What is to be kept in mind about it."""
-        return CAVEAT if self.is_published else f"{CAVEAT}; {UNPUBLISHED}"
+        notes = ["" if self.is_told else CAVEAT, "" if self.is_published else UNPUBLISHED]
+        return "; ".join(filter(None, notes))
 
 
 def view(lists: Lists) -> View:
@@ -79,7 +83,8 @@ def view(lists: Lists) -> View:
         witnessed={name: frozenset(plumbing.nics) for name, plumbing in plumbings.items()},
         **_published(published, entities, lists.read_at),
     )
-    return View(snapshot, heard, published is not None)
+    is_told = all(condition(body, "Heard") for body in lists.plumbings)
+    return View(snapshot, heard, is_told, published is not None)
 
 
 def silence(plumbing: Plumbing, *, is_gone: bool) -> Silence:
@@ -124,7 +129,7 @@ def _heard(lists: Lists, plumbings: Mapping[str, Plumbing]) -> dict[str, Heard]:
     nodes = {name_of(body): body for body in lists.nodes}
     said = _said_by_operator(lists, plumbings)
     return {
-        name: _reported(body) or said.get(name) or _alive(body, nodes.get(name, {}))
+        name: _reported(body) or _told(body) or said.get(name) or _alive(body, nodes.get(name, {}))
         for body in lists.plumbings
         for name in [name_of(body)]
     }
@@ -141,6 +146,18 @@ def _reported(body: Body) -> Heard | None:
         return Heard(Hearing.ALIVE, "its agent is ending")
     if reason == Reason.AGENT_STARTING:
         return Heard(Hearing.YOUNG, "its agent says that it is starting")
+    return None
+
+
+def _told(body: Body) -> Heard | None:
+    """What the operator says of it, in so many words."""
+    told = condition(body, "Heard")
+    reason = told.get("reason")
+    if told.get("status") == "True":
+        return Heard(Hearing.ALIVE, "the operator hears it")
+    if reason in {Reason.NODE_SILENT, Reason.NODE_GONE}:
+        basis = f"the operator says {reason}"
+        return Heard(Hearing.SILENT, basis, is_gone=reason == Reason.NODE_GONE)
     return None
 
 

@@ -5,6 +5,9 @@ from typing import Any, NamedTuple
 from duravip_api import EXCLUDE_LABEL
 from duravip_cli.core.lists import Body, condition, name_of, spec_of, status_of
 
+_SHOWN = frozenset({"Ready", "Heard"})
+"""The conditions that are shown as the node's readiness."""
+
 
 class Machine(NamedTuple):
     """A node."""
@@ -62,9 +65,15 @@ def exclusion(node: Body) -> str | None:
     return str(labels[EXCLUDE_LABEL]) if EXCLUDE_LABEL in labels else None
 
 
+def _readiness(body: Body) -> Body:
+    """What the operator says of the agent, where that is worse than what it says itself."""
+    heard, own = condition(body, "Heard"), condition(body, "Ready")
+    return heard if heard.get("status") == "False" and own.get("status") != "False" else own
+
+
 def _machine(name: str, nodes: dict[str, Body], plumbings: dict[str, Body]) -> Machine:
     node, body = nodes.get(name, {}), plumbings.get(name, {})
-    spec, status, ready = spec_of(body), status_of(body), condition(body, "Ready")
+    spec, status, ready = spec_of(body), status_of(body), _readiness(body)
     excluded = exclusion(node)
     generation = (body.get("metadata") or {}).get("generation")
     return Machine(
@@ -79,7 +88,7 @@ def _machine(name: str, nodes: dict[str, Body], plumbings: dict[str, Body]) -> M
         version=str((status.get("agent") or {}).get("version") or ""),
         failures=tuple(status.get("failures") or ()),
         contested=tuple(status.get("contested") or ()),
-        notes=tuple(c for c in status.get("conditions") or () if c.get("type") != "Ready"),
+        notes=tuple(c for c in status.get("conditions") or () if c.get("type") not in _SHOWN),
         nics=tuple(status.get("nics") or ()),
         is_known=bool(node),
         has_plumbing=bool(body),

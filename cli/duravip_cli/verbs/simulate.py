@@ -80,4 +80,4 @@ def _print(call: Call, found: Forecast, note: str) -> None:
         f"{len(found.changes)} addresses would have another owner, {found.unchanged} would not; "
         f"then: {load or 'no node'}"
     )
-    call.output.line(f"Nothing was changed. Note: {note}.")
+    call.output.line("Nothing was changed." + (f" Note: {note}." if note else ""))

@@ -78,7 +78,8 @@ def _print(
             [(s.node, s.standing, s.reason or "-", s.sentence) for s in stood],
         )
         out.line()
-        out.line(f"Computed now, by the operator's own election. Note: {note}.")
+        more = f" Note: {note}." if note else ""
+        out.line(f"Computed now, by the operator's own election.{more}")
 
 
 def _json(

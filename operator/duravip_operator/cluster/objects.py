@@ -41,6 +41,8 @@ METADATA_ONLY: Final = (
 UNTRACKED: Final = {"op": "add", "path": "/metadata/managedFields", "value": [{}]}
 """Nobody asks who wrote which field. To know it costs the API server a third of its time for a
 write where thousands of addresses are served: it looks at each of them."""
+FIELD_MANAGER: Final = "duravip-operator-heard"
+"""Of the one condition in a status that is otherwise the agent's."""
 HOT_THREADS: Final = 4
 STATUS_THREADS: Final = 8
 """More do not write faster, they only make hot writes wait behind them in the API server."""
@@ -141,7 +143,13 @@ class Cluster:
     def write_status(
         self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
     ) -> None:
-        """Replace the status of a DuraVIP, Binding or Topology, once: the caller tries again."""
+        """Replace the status of a DuraVIP, Binding or Topology, once: the caller tries again.
+
+        Of a NodePlumbing, whose status is its agent's, `status` is the one condition that is ours.
+        """
+        if kind == "NodePlumbing":
+            self._counted(kind, lambda: self._write_condition(name, status))
+            return
         patch = [{"op": "add", "path": "/status", "value": status}]
         plural = PLURALS[kind]
         where = (GROUP, VERSION, namespace, plural) if namespace else (GROUP, VERSION, plural)
@@ -152,6 +160,32 @@ class Cluster:
         )
         self._counted(
             kind, lambda: asked(call, *where, name, body=patch, _content_type=JSON_PATCH)
+        )
+
+    def _write_condition(self, node: str, condition: Mapping[str, Any]) -> Body:
+        """Put one condition into what the agent says, as it stands at this very moment."""
+        where = (GROUP, VERSION, PLURALS["NodePlumbing"], node)
+        found = asked(self._status_api.get_cluster_custom_object, *where)
+        status = found.get("status") or {}
+        types = [one.get("type") for one in status.get("conditions") or ()]
+        if not types:
+            with_it = {**status, "conditions": [condition]}
+            change = {"op": "add", "path": "/status", "value": with_it}
+        elif condition["type"] in types:
+            place = f"/status/conditions/{types.index(condition['type'])}"
+            change = {"op": "replace", "path": place, "value": condition}
+        else:
+            change = {"op": "add", "path": "/status/conditions/-", "value": condition}
+        version = found["metadata"]["resourceVersion"]
+        return asked(
+            self._status_api.patch_cluster_custom_object_status,
+            *where,
+            body=[
+                {"op": "test", "path": "/metadata/resourceVersion", "value": version},
+                change,
+            ],
+            field_manager=FIELD_MANAGER,
+            _content_type=JSON_PATCH,
         )
 
     def close(self) -> None:

@@ -22,6 +22,8 @@ Status = Mapping[str, Any]
 class Urgency(IntEnum):
     """What a status tells; the lower ones are written first."""
 
+    NODE = -1
+    """Whether a node's agent is heard: one for a node, and nothing says it as plainly."""
     MOVED = 0
     """Another owner."""
     NEWS = 1
@@ -57,6 +59,7 @@ _PASSING_OF: Final[Mapping[str, Status]] = {
 """What does not count of a condition of this type; of others, the message."""
 
 WAITS: Final = {
+    Urgency.NODE: 0.3,
     Urgency.MOVED: 0.0,
     Urgency.NEWS: 0.0,
     Urgency.PASSING: 0.5,

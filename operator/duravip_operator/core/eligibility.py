@@ -184,8 +184,10 @@ class Eligibility:
         return self._alone(unit) if self._are_all_trusted else None
 
     def nodes_with(self, topology: Topology) -> int:
-        """How many nodes could hold addresses of a block, were all agents well."""
-        return len(self._of(topology, self.selection.all).could_hold)
+        """How many nodes can hold addresses of a block: those of which the agent is heard."""
+        found = self._of(topology, self.selection.all)
+        unheard = {name for name, why in found.refusals.items() if why is Reason.NODE_SILENT}
+        return len(found.could_hold - unheard)
 
     def nodes_unwitnessed(self, topology: Topology) -> list[str]:
         """The nodes that could take addresses of a block, but that no other node hears there."""

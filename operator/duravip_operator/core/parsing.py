@@ -46,6 +46,9 @@ MOST_LABELS, MOST_ADDRESSES = 1024, 1024
 MOST_FAILURES = 256
 """An agent that does not say how many it leaves out lists no more."""
 
+GRAVE = frozenset({"Ready", "Fenced"})
+"""The conditions of an agent without which nobody counts on it."""
+
 RESERVED_NAMES = frozenset({"default", "#mmove"})
 
 
@@ -150,6 +153,9 @@ def plumbing(body: Body) -> Plumbing:
     # Not to be read is not to be empty, and the API server does not check this field.
     is_lost = isinstance(said, Mapping) and bool(said.get("served")) and not status.served
     ready = next((c for c in status.conditions if c.type == "Ready"), None)
+    failing = (c for c in status.conditions if c.status == "False" and c.type in GRAVE)
+    bad = next(failing, None)
+    heard = next((c for c in status.conditions if c.type == "Heard"), None)
     shared = next((c for c in status.conditions if c.reason == Reason.NAME_SHARED), None)
     own, is_all = addresses.spans_in(status.own, MOST_OWN_SPANS)
     reported = Plumbing(
@@ -169,6 +175,8 @@ def plumbing(body: Body) -> Plumbing:
         boot=status.agent.boot if status.agent else "",
         public_key=_public_key(status.agent),
         unfit=_unfit(ready),
+        unready=(bad.reason, bad.message) if bad else None,
+        heard=(heard.status == "True", heard.reason) if heard else None,
         shares_name=shared.message if shared else "",
         leaving=ready is not None and ready.reason == Reason.AGENT_STOPPING,
         stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,

@@ -207,6 +207,10 @@ class Plumbing:
     """That of this start of its agent; empty: of a version that has none."""
     unfit: Reason | None = None
     """Why its agent says that the node can serve nothing at this moment."""
+    unready: tuple[str, str] | None = None
+    """`(reason, message)` of what its agent says that is wrong with it."""
+    heard: tuple[bool, str] | None = None
+    """`(whether it is heard, reason)` as it says there, written by an operator."""
     shares_name: str = ""
     """What its agent says of another machine under the same name."""
     leaving: bool = False

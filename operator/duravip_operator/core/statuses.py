@@ -11,7 +11,8 @@ from typing import Any
 from duravip_api.reasons import MoveReason, Reason, State
 from duravip_operator.core.departures import Departure
 from duravip_operator.core.eligibility import Eligibility
-from duravip_operator.core.snapshot import Entity, Snapshot, Topology
+from duravip_operator.core.hearings import HEARD, Said
+from duravip_operator.core.snapshot import Entity, Plumbing, Snapshot, Topology
 from duravip_operator.core.verdicts import Verdict
 
 Status = dict[str, Any]
@@ -96,6 +97,18 @@ def topology_status(topology: Topology, addresses: int, snapshot: Snapshot, time
         _condition(topology.status, (*item, topology.generation), time) for item in said
     ]
     return status
+
+
+def node_condition(said: Said, plumbing: Plumbing, time: str) -> Status:
+    """The operator's own condition of a NodePlumbing."""
+    return {
+        "type": HEARD,
+        "status": str(said.is_heard),
+        "reason": str(said.reason),
+        "message": said.message[:1024],
+        "lastTransitionTime": _whole(time),
+        "observedGeneration": plumbing.generation,
+    }
 
 
 def _conditions(entity: Entity, verdict: Verdict, moment: Moment) -> list[Status]:
