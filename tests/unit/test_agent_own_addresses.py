@@ -105,3 +105,10 @@ def test_pods_cables_are_not_told() -> None:
     pod = Link(7, "cali1", kind="veth")
     assert rest(["10.0.0.1"], ["10.0.0.1"]) == ([], 0)
     assert told(status(Alias(7, "169.254.1.1", 32, is_marked=False), links=(pod,))) == set()
+
+
+def test_all_addresses_of_a_cable_that_is_the_nodes_own_card_are_told() -> None:
+    card = replace(ETH1, kind="veth")
+    singles = [replaced._replace(mask=32) for replaced in many(200)[1:]]
+    said = status(*many(1), *singles, links=(card,))
+    assert told(said) == {alias.address for alias in many(200)}

@@ -116,7 +116,7 @@ def status_of(report: Report) -> dict[str, Any]:
     served = sorted(report.served, key=numbered)
     shown = nics(report.observed, report.granted_on, report.unguarded)
     listed = (a.partition("/")[0] for nic in shown for a in nic.addresses)
-    left = rest(own_addresses(report.observed), listed)
+    left = rest(own_addresses(report.observed, report.granted_on), listed)
     matter = cards(report.observed, report.granted_on)
     status = NodePlumbingStatus(
         observed_generation=report.generation,
@@ -214,14 +214,16 @@ def _is_text(name: str) -> bool:
     return name.isprintable()
 
 
-def own_addresses(observed: Observed) -> Iterable[str]:
-    """The node's own addresses, but those of pods' cables."""
+def own_addresses(observed: Observed, granted_on: Iterable[str] = ()) -> Iterable[str]:
+    """The node's own addresses, but single-host ones of pods' cables."""
     links = {link.index: link for link in observed.links if is_own(link)}
+    shown = {link.index for link in cards(observed, granted_on)}
     for alias in observed.aliases:
         link = links.get(alias.link)
         if link is None or alias.is_marked or parsed(alias.address).is_link_local:
             continue
-        if link.kind != "veth" or alias.mask != _HOST_MASKS[parsed(alias.address).version]:
+        is_single = alias.mask == _HOST_MASKS[parsed(alias.address).version]
+        if link.index in shown or link.kind != "veth" or not is_single:
             yield alias.address
 
 
