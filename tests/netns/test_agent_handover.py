@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from duravip_agent.core.released import TABLE
 from lab.layout import mac
 from lab.machines import Machine
 from netns.plumbed import PlumbedNode
@@ -138,7 +139,8 @@ def test_asked_to_stop_it_is_silent_before_it_deletes_anything(node: PlumbedNode
     node.wait(lambda: node.reason == "AgentStopped")
     assert node.status["servedCount"] == 0
     assert agent.wait() == 0
-    assert node.machine.run(["nft", "list", "tables"]) == ""
+    left = node.machine.run(["nft", "list", "tables"]).split()
+    assert left == ["table", "inet", TABLE], "of the fence nothing is left"
 
 
 def test_a_node_without_a_fence_must_be_allowed(node: PlumbedNode) -> None:
