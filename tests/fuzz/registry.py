@@ -24,7 +24,7 @@ class Target:
     longest: int = 1500
     """Bytes of an input."""
     within_s: float = 0.05
-    """What one input may take."""
+    """What one input may take of a processor: the machine may have other things to do."""
     within_mib: float = 16.0
     """By how much one input may let memory grow."""
     all_within_mib: float = 64.0
