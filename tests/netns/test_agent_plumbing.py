@@ -113,7 +113,7 @@ def test_what_is_revoked_is_silent_before_it_is_acknowledged_and_then_removed(
 
 
 def test_another_mask_is_honoured(node: PlumbedNode) -> None:
-    node.write({"interfaces": [{"name": "eth1", "mask": 24, "granted": [VIP]}]})
+    node.write({"epoch": 1, "interfaces": [{"name": "eth1", "mask": 24, "granted": [VIP]}]})
     agent = node.start()
     node.wait_served(VIP)
     assert f"{VIP}/24" in node.ip("address", "show", "dev", "eth1")

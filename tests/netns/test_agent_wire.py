@@ -92,7 +92,7 @@ def test_without_all_hosts_there_is_one_broadcast_and_targets_are_told_directly(
         "name": "eth1", "mask": 32, "granted": [VIP],
         "arpAllHosts": False, "arpTargets": ["10.1.0.100"],
     }  # fmt: skip
-    node.write({"interfaces": [entry]})
+    node.write({"epoch": 1, "interfaces": [entry]})
     node.start()
     node.wait(lambda: len(lines(capture, f"Reply {VIP} is-at", "ethertype")) >= 3)
     broadcast = [line for line in lines(capture, VIP, EVERYBODY) if "tell 10.1.0.11" not in line]
