@@ -4,6 +4,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from duravip_cli.core.yaml_reader import MOST_BYTES
 from duravip_cli.errors import Code, CommandError
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
@@ -13,7 +14,8 @@ def texts(given: Iterable[str]) -> Iterator[tuple[str, str]]:
     """`(name, content)` of every file named, of every manifest in the folders, and of `-`."""
     for name in given:
         if name == "-":
-            yield "(standard input)", sys.stdin.read()
+            where = "(standard input)"
+            yield where, _decoded(where, sys.stdin.buffer.read(MOST_BYTES + 1))
         elif Path(name).is_dir():
             for path in sorted(Path(name).rglob("*")):
                 if path.suffix in _SUFFIXES and path.is_file():
@@ -24,7 +26,19 @@ def texts(given: Iterable[str]) -> Iterator[tuple[str, str]]:
 
 def _content(path: Path) -> str:
     try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise CommandError(f"cannot read {path}: {why}", Code.UNUSABLE) from error
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror}", Code.UNUSABLE) from error
+    return _decoded(str(path), data)
+
+
+def _decoded(where: str, data: bytes) -> str:
+    """As UTF-8, as kubectl reads it, whatever the locale says."""
+    if len(data) > MOST_BYTES:
+        why = f"cannot read {where}: it is larger than {MOST_BYTES // 1024**2} MiB"
+        raise CommandError(why, Code.UNUSABLE)
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CommandError(f"cannot read {where}: it is no text", Code.UNUSABLE) from error

@@ -7,9 +7,9 @@ from pydantic import ConfigDict, Field
 from duravip_api.binding import NODE_SELECTOR, PREFERENCE
 from duravip_api.conditions import EntityStatus
 from duravip_api.fields import (
+    Leader,
     Model,
     NodeName,
-    ObjectName,
     Selector,
     VirtualAddress,
     listed_by,
@@ -64,7 +64,7 @@ class DuraVIPSpec(Model):
         NodeName | None, Field(description=PREFERENCE + " Not together with `follow`.")
     ] = None
     follow: Annotated[
-        ObjectName | None,
+        Leader | None,
         Field(
             description="The name of a Binding in the same namespace, or an address: this address "
             "goes to the node that holds that one."

@@ -106,6 +106,11 @@ Cidr = Annotated[
 ]
 """A network block without host bits."""
 
+_LABEL = "[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+"""RFC 1123, section 2.1, as Kubernetes reads it."""
+_SUBDOMAIN = rf"{_LABEL}(\\.{_LABEL})*"
+_QUALIFIED = "[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?"
+
 NodeName = Annotated[
     str,
     Field(
@@ -113,15 +118,68 @@ NodeName = Annotated[
         max_length=253,
         json_schema_extra=rules(
             (
-                "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')",
-                "must be the name of a Node: lower-case letters, digits, '-' and '.'",
+                f"self.matches('^{_SUBDOMAIN}$')",
+                "must be the name of a Node: lower-case letters, digits and '-', in parts that "
+                "'.' divides, each with a letter or digit at its ends",
             ),
         ),
     ),
 ]
 
-ObjectName = Annotated[str, Field(min_length=1, max_length=253)]
+Leader = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=253,
+        json_schema_extra=rules(
+            (
+                f"isIP(self) || self.matches('^{_SUBDOMAIN}$')",
+                "must be the name of a Binding, or an address, e.g. mail-1 or 10.1.1.1",
+            ),
+            _CANONICAL,
+            ("self != 'default'", "no Binding can have the name 'default'"),
+        ),
+    ),
+]
+"""What an address follows: a Binding's name, or an address."""
+
+NamespaceName = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=63,
+        json_schema_extra=rules(
+            (
+                f"self.matches('^{_LABEL}$')",
+                "must be the name of a namespace: lower-case letters, digits and '-'",
+            ),
+        ),
+    ),
+]
+
 InterfaceName = Annotated[str, Field(min_length=1, max_length=15)]
+
+SegmentInterface = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=15,
+        json_schema_extra=rules(
+            (
+                r"!self.matches('[\\s/:%\\x00-\\x1f\\x7f]') && size(bytes(self)) <= 15",
+                "must be a name that an interface can have: at most 15 bytes, without spaces, "
+                "'/', ':' and '%'",
+            ),
+            (
+                "!(self in ['.', '..', 'all', 'default', 'lo'])",
+                "must be an interface on a segment: no card can be called '.', '..', 'all' or "
+                "'default', and 'lo' reaches nobody",
+            ),
+        ),
+    ),
+]
+"""The name of a card that virtual addresses can be on; see dev_valid_name() in Linux."""
+
 Mask = Annotated[int, Field(ge=0, le=128)]
 LONGEST_LABEL = 317
 """Characters of a label's key: a prefix of 253, a slash and a name of 63."""
@@ -134,6 +192,14 @@ def _bounded(labels: dict[str, str]) -> dict[str, str]:
         raise ValueError(f"must have at most {LONGEST_SELECTOR} characters in all")
     return labels
 
+
+_A_KEY = rf"^({_SUBDOMAIN}/)?{_QUALIFIED}$"
+_A_LABEL = (
+    f"self.all(key, size(key) > {LONGEST_LABEL} || key.matches('{_A_KEY}') && "
+    f"key.indexOf('/') <= 253 && self[key].matches('^({_QUALIFIED})?$'))",
+    "must be labels that a Node can have: a key is letters, digits, '-', '_' and '.', maybe after "
+    "a domain and '/', e.g. example.org/rack; so is a value, without a domain, or empty",
+)
 
 Selector = Annotated[
     dict[Annotated[str, Field(max_length=LONGEST_LABEL)], Annotated[str, Field(max_length=63)]],
@@ -148,6 +214,7 @@ Selector = Annotated[
                 f"self.map(key, size(key) + size(self[key])).sum() <= {LONGEST_SELECTOR}",
                 f"must have at most {LONGEST_SELECTOR} characters in all",
             ),
+            _A_LABEL,
         ),
     ),
     AfterValidator(_bounded),

@@ -9,10 +9,11 @@ from duravip_api.fields import (
     ATOMIC,
     Address,
     Cidr,
-    InterfaceName,
     Mask,
     Model,
+    NamespaceName,
     ReservedAddresses,
+    SegmentInterface,
     Selector,
     rules,
 )
@@ -34,6 +35,12 @@ class TopologySpec(Model):
                 "cidrmask must not be below the prefix length of cidr: the aliases would stand "
                 "for addresses outside the block",
             ),
+            (
+                "!isCIDR(self.cidr) || cidr(self.cidr).ip().isGlobalUnicast() || "
+                "cidr(self.cidr).ip().isUnspecified()",
+                "cidr must be a block of addresses that one host can hold: not multicast, "
+                "loopback or link-local",
+            ),
         )
     )
 
@@ -41,7 +48,7 @@ class TopologySpec(Model):
         Cidr, Field(description="The block. The longest block that holds an address wins.")
     ]
     interface: Annotated[
-        InterfaceName,
+        SegmentInterface,
         Field(description="The interface, on every node, that carries the block's addresses."),
     ]
     reserved: Annotated[
@@ -65,7 +72,7 @@ class TopologySpec(Model):
         Field(description="Labels of the Nodes that may hold the block. Absent: every Node."),
     ] = None
     namespaces: Annotated[
-        list[Annotated[str, Field(min_length=1, max_length=63)]] | None,
+        list[NamespaceName] | None,
         Field(
             max_length=256,
             description="The namespaces whose objects may use the block. Absent: all.",

@@ -1,10 +1,10 @@
 """Manifests in files, and what `validate` says of them."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from duravip_cli.__main__ import run
 from unit.cli_memory import Memory
@@ -24,7 +24,8 @@ def said(
 ) -> list[str]:
     """The problems, one line each, without the file's name."""
     file = folder / "f.yaml"
-    file.write_text(yaml.safe_dump_all(bodies))
+    # JSON: PyYAML leaves a `y` without quotes, which kubectl takes for true.
+    file.write_text("\n---\n".join(map(json.dumps, bodies)))
     options = ["--live"] if live else []
     code = run(["validate", str(file), *options], lambda _: live or Memory())
     *lines, last = capsys.readouterr().out.splitlines()

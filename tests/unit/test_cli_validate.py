@@ -53,8 +53,22 @@ def test_every_rule_of_the_schema_can_be_asked() -> None:
          "spec.nodeSelector.a: must be of type string, not True"),
         ("DuraVIP", {"address": "10.1.1.1", "nodeSelector": {"k" * 318: ""}},
          "spec.nodeSelector: the key of a label has at most 317 characters"),
-        ("Binding", {"nodeSelector": {f"{n:0>300}": "" for n in range(7)}},
+        ("Binding", {"nodeSelector": {f"{n:0>240}/{n:0>59}": "" for n in range(7)}},
          "spec.nodeSelector: must have at most 2048 characters in all"),
+        ("DuraVIP", {"address": "10.1.1.1", "nodeSelector": {"a b": "c"}},
+         "spec.nodeSelector: must be labels that a Node can have"),
+        ("DuraVIP", {"address": "10.1.1.1", "nodeSelector": {"a": "-"}},
+         "spec.nodeSelector: must be labels that a Node can have"),
+        ("DuraVIP", {"address": "10.1.1.1", "preference": "a..b"},
+         "spec.preference: must be the name of a Node"),
+        ("DuraVIP", {"address": "10.1.1.1", "follow": "A"},
+         "spec.follow: must be the name of a Binding, or an address"),
+        ("DuraVIP", {"address": "10.1.1.1", "follow": "default"}, "spec.follow: no Binding can"),
+        ("Topology", {**LAN, "cidr": "224.0.0.0/4"}, "spec: cidr must be a block of addresses"),
+        ("Topology", {**LAN, "interface": "lo"}, "spec.interface: must be an interface on"),
+        ("Topology", {**LAN, "interface": "eth 1"}, "spec.interface: must be a name that an"),
+        ("Topology", {**LAN, "interface": "é" * 8}, "spec.interface: must be a name that an"),
+        ("Topology", {**LAN, "namespaces": ["a.b"]}, "spec.namespaces[0]: must be the name of a"),
         ("Binding", {"enableDuravip": "yes"}, "spec.enableDuravip: must be of type boolean"),
         ("Binding", {"group": ""}, "spec.group: must be at least 1 characters"),
         ("Topology", {**LAN, "cidr": "10.1.1.7/24"}, "spec.cidr: must have no bits set"),
@@ -183,3 +197,30 @@ def test_problems_can_be_read_by_programs(
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["severity"], found["object"]) == ("problem", "DuraVIP default/a")
     assert (found["file"], found["field"]) == (str(file), "spec.address")
+
+
+@pytest.mark.parametrize(
+    ("metadata", "wanted"),
+    [
+        ("{name: 123}", "metadata.name: must be of type string, not 123: put it in quotes"),
+        ("{name: y}", "metadata.name: must be of type string, not True: put it in quotes"),
+        ("{name: a, namespace: 1e3}", "metadata.namespace: must be of type string, not 1000"),
+        ("{name: a, namespace: A}", "metadata.namespace: must be lower-case letters"),
+        ("{name: a.}", "metadata.name: must be lower-case letters"),
+        ("{name: a, labels: {b: 1}}", "metadata.labels.b: must be of type string, not 1"),
+        ("{name: a, labels: {b c: d}}", "metadata.labels: b c=d is no label"),
+        ("{name: a, annotations: {b c: d}}", "metadata.annotations: 'b c' is no key"),
+        ("{name: a, strange: 1}", "metadata.strange: no such field"),
+        ("[]", "metadata: must be of type object, not []"),
+        ("{}", "metadata.name: is required"),
+    ],
+)
+def test_metadata_is_checked_as_the_server_does(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], metadata: str, wanted: str
+) -> None:
+    file = tmp_path / "f.yaml"
+    file.write_text(
+        f"{{apiVersion: duravip.io/v1alpha1, kind: Binding, metadata: {metadata}, spec: {{}}}}"
+    )
+    assert run(["validate", str(file)]) == 1
+    assert wanted in capsys.readouterr().out.splitlines()[0]

@@ -1,19 +1,15 @@
 """Manifests: text into documents, and documents laid over what is in the cluster."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-import yaml
-
 from duravip_api import API_VERSION, GROUP
+from duravip_cli.core import metadata, yaml_reader
 from duravip_cli.core.lists import Body, Kind, name_of, namespace_of
 from duravip_cli.core.schema import faults
 
 WRITABLE: Final = ("DuraVIP", "Binding", "Topology")
-_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
-_LONGEST_NAME: Final = 253
 
 
 class Problem(NamedTuple):
@@ -78,18 +74,24 @@ def read(texts: Iterable[tuple[str, str]], namespace: str) -> Reading:
     others = 0
     for file, text in texts:
         try:
-            bodies = list(_flattened(yaml.safe_load_all(text)))
-        except yaml.YAMLError as error:
-            found.problems.append(Problem(file, "", "", _said(error)))
+            bodies = list(_flattened(yaml_reader.documents(text)))
+        except yaml_reader.UnreadableError as error:
+            found.problems.append(Problem(file, "", "", str(error)))
             continue
         for body in bodies:
-            if not isinstance(body, dict) or "kind" not in body or "apiVersion" not in body:
+            if not _is_object(body):
                 found.problems.append(Problem(file, "", "", "a document is no Kubernetes object"))
-            elif not str(body["apiVersion"]).startswith(f"{GROUP}/"):
+            elif not body["apiVersion"].startswith(f"{GROUP}/"):
                 others += 1
             else:
                 _take(found, file, _placed(body, namespace), first)
     return found._replace(others=others)
+
+
+def _is_object(body: Any) -> bool:
+    return isinstance(body, dict) and all(
+        isinstance(body.get(part), str) and body[part] for part in ("kind", "apiVersion")
+    )
 
 
 def _flattened(bodies: Iterable[Any]) -> Iterator[Any]:
@@ -103,13 +105,14 @@ def _flattened(bodies: Iterable[Any]) -> Iterator[Any]:
 def _placed(body: dict[str, Any], namespace: str) -> dict[str, Any]:
     """A namespaced object is somewhere, a Topology is not, whatever it says."""
     given = body.get("metadata")
-    metadata = dict(given) if isinstance(given, Mapping) else {}
+    if given is not None and not isinstance(given, Mapping):
+        return body
+    placed = {**(given or {})}
     if body["kind"] == "Topology":
-        metadata.pop("namespace", None)
+        placed.pop("namespace", None)
     else:
-        metadata["namespace"] = str(metadata.get("namespace") or namespace)
-    metadata["name"] = str(metadata.get("name") or "")
-    return {**body, "metadata": metadata}
+        placed["namespace"] = placed.get("namespace") or namespace
+    return {**body, "metadata": placed}
 
 
 def _take(
@@ -126,22 +129,14 @@ def _take(
 
 
 def _wrong(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    kind, name = body["kind"], body["metadata"]["name"]
+    kind = body["kind"]
     if body["apiVersion"] != API_VERSION:
         yield "apiVersion", f"must be {API_VERSION}, not {body['apiVersion']}"
     elif kind == "NodePlumbing":
         yield "kind", "a NodePlumbing is written by the operator and the agent, not by hand"
     elif kind not in WRITABLE:
         yield "kind", f"there is no kind {kind!r} in {GROUP}: {', '.join(WRITABLE)}"
-    elif not name:
-        yield "metadata.name", "is required"
-    elif not _NAME.fullmatch(name) or len(name) > _LONGEST_NAME:
-        yield "metadata.name", "must be lower-case letters, digits, '-' and '.'"
+    elif wrong := list(metadata.faults(body["metadata"])):
+        yield from wrong
     else:
         yield from faults(kind, body)
-
-
-def _said(error: yaml.YAMLError) -> str:
-    mark = getattr(error, "problem_mark", None)
-    where = f"line {mark.line + 1}: " if mark else ""
-    return f"{where}{getattr(error, 'problem', None) or 'cannot be read as YAML'}"

@@ -6,21 +6,38 @@ here. A test fails when a rule of the schema is missing.
 
 import re
 from collections.abc import Callable
-from ipaddress import IPv4Address, ip_network
-from typing import Any, Final
+from ipaddress import IPv4Address, IPv6Address, ip_network
+from typing import Any, Final, get_args
+
+from pydantic.fields import FieldInfo
 
 from duravip_api.addresses import block, parsed
-from duravip_api.fields import LONGEST_LABEL, LONGEST_SELECTOR
+from duravip_api.fields import (
+    LONGEST_LABEL,
+    LONGEST_SELECTOR,
+    Leader,
+    NamespaceName,
+    NodeName,
+    SegmentInterface,
+    Selector,
+)
 
-_NODE_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+_DNS_LABEL: Final = re.compile(_LABEL)
+_SUBDOMAIN: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
+_NOT_IN_A_CARD: Final = re.compile(r"[\t\n\f\r /:%\x00-\x1f\x7f]")
+_LONGEST_CARD: Final = 15
+_LONGEST_DOMAIN: Final = 253
 
 
 def _is_ip(value: Any) -> bool:
+    """As Go's netip reads it, but for zones and for IPv4 addresses in the guise of IPv6."""
     try:
-        parsed(value)
+        found = parsed(value)
     except ValueError:
         return False
-    return True
+    return "%" not in value and not (isinstance(found, IPv6Address) and found.ipv4_mapped)
 
 
 def _is_address_range(value: Any) -> bool:
@@ -29,11 +46,40 @@ def _is_address_range(value: Any) -> bool:
 
 
 def _is_cidr(value: Any) -> bool:
-    try:
-        ip_network(value, strict=False)
-    except ValueError:
+    address, slash, prefix = value.partition("/")
+    if not slash or not _is_ip(address) or not (prefix.isascii() and prefix.isdigit()):
         return False
-    return "/" in value
+    is_plain = prefix == "0" or not prefix.startswith("0")
+    return is_plain and int(prefix) <= parsed(address).max_prefixlen
+
+
+def is_subdomain(value: Any) -> bool:
+    """Whether it is a name as most objects have them (RFC 1123)."""
+    return bool(_SUBDOMAIN.fullmatch(value)) and len(value) <= _LONGEST_DOMAIN
+
+
+def is_dns_label(value: Any) -> bool:
+    """Whether it is a namespace's name."""
+    return bool(_DNS_LABEL.fullmatch(value))
+
+
+def is_label(key: str, value: str) -> bool:
+    """Whether a Node can have this label."""
+    prefix, slash, name = key.rpartition("/")
+    is_key = bool(_QUALIFIED.fullmatch(name)) and (not slash or is_subdomain(prefix))
+    return is_key and (not value or bool(_QUALIFIED.fullmatch(value)))
+
+
+def _can_be_a_card(value: Any) -> bool:
+    return not _NOT_IN_A_CARD.search(value) and len(value.encode()) <= _LONGEST_CARD
+
+
+def _is_of_hosts(spec: Any) -> bool:
+    cidr = spec.get("cidr", "")
+    if not _is_cidr(cidr):
+        return True
+    first = cidr.partition("/")[0]
+    return parsed(first).is_unspecified or _is_global_unicast(first)
 
 
 def _is_canonical(value: Any) -> bool:
@@ -55,8 +101,7 @@ def _is_global_unicast(value: Any) -> bool:
 
 
 def _is_masked(value: Any) -> bool:
-    found = block(value)
-    return not _is_cidr(value) or (found is not None and str(found) == value)
+    return not _is_cidr(value) or str(ip_network(value, strict=False)) == value
 
 
 def _mask_is_within(spec: Any) -> bool:
@@ -69,6 +114,15 @@ def _mask_fits(spec: Any) -> bool:
     return "cidrmask" not in spec or found is None or spec["cidrmask"] <= found.max_prefixlen
 
 
+def rule_of(field: Any, number: int) -> str:
+    """The text of a field's rule: those with long patterns are not written twice."""
+    (info,) = [part for part in get_args(field)[1:] if isinstance(part, FieldInfo)]
+    extra = info.json_schema_extra
+    assert isinstance(extra, dict)  # noqa: S101 - for mypy
+    validations: Any = extra["x-kubernetes-validations"]
+    return str(validations[number]["rule"])
+
+
 RULES: Final[dict[str, Callable[[Any], bool]]] = {
     "isIP(self)": _is_ip,
     "!isIP(self) || ip.isCanonical(self)": _is_canonical,
@@ -76,13 +130,23 @@ RULES: Final[dict[str, Callable[[Any], bool]]] = {
     "self.split('-').size() <= 2 && self.split('-').all(part, isIP(part))": _is_address_range,
     "isCIDR(self)": _is_cidr,
     "!isCIDR(self) || string(cidr(self).masked()) == self": _is_masked,
-    "self.matches('^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$')": lambda v: bool(_NODE_NAME.fullmatch(v)),
     f"self.all(key, size(key) <= {LONGEST_LABEL})": lambda labels: all(
         len(key) <= LONGEST_LABEL for key in labels
     ),
     f"self.map(key, size(key) + size(self[key])).sum() <= {LONGEST_SELECTOR}": lambda labels: (
         sum(len(key) + len(value) for key, value in labels.items()) <= LONGEST_SELECTOR
     ),
+    rule_of(NodeName, 0): is_subdomain,
+    rule_of(Leader, 0): lambda v: _is_ip(v) or is_subdomain(v),
+    rule_of(Leader, 2): lambda v: v != "default",
+    rule_of(NamespaceName, 0): is_dns_label,
+    rule_of(SegmentInterface, 0): _can_be_a_card,
+    rule_of(SegmentInterface, 1): lambda v: v not in {".", "..", "all", "default", "lo"},
+    rule_of(Selector, 2): lambda labels: all(
+        len(key) > LONGEST_LABEL or is_label(key, value) for key, value in labels.items()
+    ),
+    "!isCIDR(self.cidr) || cidr(self.cidr).ip().isGlobalUnicast() || "
+    "cidr(self.cidr).ip().isUnspecified()": _is_of_hosts,
     "self.metadata.name != 'default'": lambda body: body["metadata"]["name"] != "default",
     "!(has(self.follow) && has(self.preference))": lambda spec: (
         not ("follow" in spec and "preference" in spec)

@@ -40,15 +40,22 @@ def schema_of(kind: str) -> Schema:
 def faults(kind: str, body: Mapping[str, Any]) -> list[Fault]:
     """What is wrong with the object in itself, in the order of its fields."""
     whole = schema_of(kind)
-    if "spec" not in body:
+    if body.get("spec") is None:
         return [("spec", "is required")]
     known = {"apiVersion", "kind", "metadata", "status", "spec"}
     strange = [(str(key), "no such field") for key in body if key not in known]
     return [
         *strange,
-        *_faults("spec", body["spec"], whole["properties"]["spec"]),
+        *_faults("spec", _without_nulls(body["spec"]), whole["properties"]["spec"]),
         *_broken_rules("metadata.name", body, whole),
     ]
+
+
+def _without_nulls(value: Any) -> Any:
+    """Without what is null: the server takes it away before it looks at the rest."""
+    if isinstance(value, Mapping):
+        return {name: _without_nulls(part) for name, part in value.items() if part is not None}
+    return [_without_nulls(part) for part in value] if isinstance(value, list) else value
 
 
 def _faults(path: str, value: Any, schema: Schema) -> Iterator[Fault]:
@@ -57,14 +64,13 @@ def _faults(path: str, value: Any, schema: Schema) -> Iterator[Fault]:
     if not is_right:
         yield path, f"must be of type {kind}, not {value!r}"
         return
+    before_rules = list(_out_of_bounds(path, value, schema))
     if "enum" in schema and value not in schema["enum"]:
-        yield path, f"must be one of {', '.join(schema['enum'])}, not {value!r}"
-    yield from _out_of_bounds(path, value, schema)
-    before_rules = []
+        before_rules.append((path, f"must be one of {', '.join(schema['enum'])}, not {value!r}"))
     if kind == "object":
-        before_rules = list(_faults_of_fields(path, value, schema))
+        before_rules += _faults_of_fields(path, value, schema)
     elif kind == "array":
-        before_rules = list(_faults_of_items(path, value, schema))
+        before_rules += _faults_of_items(path, value, schema)
     yield from before_rules
     if not before_rules:  # as the server: rules are asked of what has the right form
         yield from _broken_rules(path, value, schema)

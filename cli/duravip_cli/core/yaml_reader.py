@@ -1,0 +1,218 @@
+"""YAML as kubectl reads it: into what JSON can say, with limits.
+
+kubectl reads YAML by go-yaml v2 and hands the API server JSON, and Python's usual loader differs:
+for kubectl `y` is true, `1e3` a number, `10:20` and a date are text, a key is always text, and
+25.0 is a whole number. What is made of events here has kubectl's types (resolve.go), so that
+what is checked is what the server would see.
+
+Nothing is built recursively, and an alias counts for all that it stands for: whoever sends a file
+decides neither how deep we call nor how much we hold.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import yaml
+
+MOST_BYTES: Final = 32 * 1024**2
+MOST_DOCUMENTS: Final = 50_000
+MOST_VALUES: Final = 2_000_000
+"""In one file, those behind aliases counted each time."""
+DEEPEST: Final = 64
+"""No kind of ours, and no List of them, is deeper than ten."""
+
+_LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_TRUE: Final = frozenset(["y", "Y", "yes", "Yes", "YES", "true", "True", "TRUE", "on", "On", "ON"])
+_FALSE: Final = frozenset(
+    ["n", "N", "no", "No", "NO", "false", "False", "FALSE", "off", "Off", "OFF"]
+)
+_NULL: Final = frozenset(("", "~", "null", "Null", "NULL"))
+_SPECIAL: Final = re.compile(r"[-+]?\.inf|[-+]?\.Inf|[-+]?\.INF|\.nan|\.NaN|\.NAN")
+_DATE: Final = re.compile(r"\d{4}-\d{1,2}-\d{1,2}([Tt ].*)?")
+_INTEGER: Final = re.compile(
+    r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)", re.ASCII
+)
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_LARGEST: Final = 2**64
+_WHOLE: Final = 1e18
+_TAG: Final = "tag:yaml.org,2002:"
+_MERGE: Final = "<<"
+
+
+class UnreadableError(Exception):
+    """The text is no YAML that kubectl would take, or too much of it; the message is a line."""
+
+
+@dataclass(slots=True)
+class _Open:
+    """A list or a mapping that is being read."""
+
+    value: Any
+    anchor: str | None
+    size: int = 1
+    key: Any = None
+    has_key: bool = False
+    merged: list[Any] = field(default_factory=list)
+
+
+class _Document:
+    """Builds the value of one document from its events."""
+
+    def __init__(self) -> None:
+        self._stack: list[_Open] = []
+        self._anchors: dict[str, tuple[Any, int]] = {}
+        self.value: Any = None
+        self.size = 0
+
+    def take(self, event: Any) -> None:
+        """The next event."""
+        if isinstance(event, yaml.ScalarEvent):
+            self._put(_scalar(event), 1, event.anchor)
+        elif isinstance(event, yaml.AliasEvent):
+            self._put(*self._known(event), None)
+        elif isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
+            if len(self._stack) >= DEEPEST:
+                raise UnreadableError(f"{_line(event)}deeper than {DEEPEST} levels")
+            self._anchors.pop(str(event.anchor), None)  # it may not contain itself
+            value: Any = [] if isinstance(event, yaml.SequenceStartEvent) else {}
+            self._stack.append(_Open(value, event.anchor))
+        elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
+            done = self._stack.pop()
+            for more in done.merged:
+                done.value = {**more, **done.value}
+            self._put(done.value, done.size, done.anchor)
+
+    def _known(self, event: Any) -> tuple[Any, int]:
+        if event.anchor not in self._anchors:
+            raise UnreadableError(f"{_line(event)}the anchor {event.anchor!r} stands for nothing")
+        return self._anchors[event.anchor]
+
+    def _put(self, value: Any, size: int, anchor: str | None) -> None:
+        if anchor:
+            self._anchors[anchor] = value, size
+        if not self._stack:
+            self.value, self.size = value, size
+            return
+        top = self._stack[-1]
+        top.size += size
+        if top.size > MOST_VALUES:
+            raise UnreadableError(f"it stands for more than {MOST_VALUES} values")
+        if isinstance(top.value, list):
+            top.value.append(value)
+        elif not top.has_key:
+            top.key, top.has_key = value, True
+        else:
+            top.has_key = False
+            self._set(top, value)
+
+    @staticmethod
+    def _set(top: _Open, value: Any) -> None:
+        if top.key is _MERGE:
+            several = value if isinstance(value, list) else [value]
+            if not all(isinstance(one, dict) for one in several):
+                raise UnreadableError("what is merged by << must be a mapping")
+            top.merged += several
+        else:
+            top.value[_key(top.key)] = value
+
+
+def documents(text: str) -> Iterator[Any]:
+    """Each document of a text; raises UnreadableError."""
+    if len(text) > MOST_BYTES:
+        raise UnreadableError(f"larger than {MOST_BYTES // 1024**2} MiB")
+    count = size = 0
+    document = _Document()
+    try:
+        for event in yaml.parse(text, Loader=_LOADER):
+            if isinstance(event, yaml.DocumentEndEvent):
+                count, size = count + 1, size + document.size
+                if count > MOST_DOCUMENTS:
+                    raise UnreadableError(f"more than {MOST_DOCUMENTS} documents")
+                if size > MOST_VALUES:
+                    raise UnreadableError(f"it stands for more than {MOST_VALUES} values")
+                yield document.value
+                document = _Document()
+            else:
+                document.take(event)
+    except yaml.YAMLError as error:
+        raise UnreadableError(_said(error)) from error
+
+
+def _scalar(event: Any) -> Any:
+    text = str(event.value)
+    is_plain, _ = event.implicit
+    if is_plain and event.tag is None:
+        return _plain(text, event)
+    if event.tag in {None, "!", f"{_TAG}str"}:
+        return text
+    return _tagged(str(event.tag), text, event)
+
+
+def _plain(text: str, event: Any) -> Any:
+    """An unquoted word, without a tag."""
+    if text in _NULL:
+        return None
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    if text == _MERGE:
+        return _MERGE  # the constant itself: quoted, it is an ordinary key
+    if _SPECIAL.fullmatch(text):
+        raise UnreadableError(f"{_line(event)}JSON has no number {text}")
+    if text[0] in "0123456789+-." and not _DATE.fullmatch(text):
+        return _number(text.replace("_", "") if text[0] != "." else text, text)
+    return text
+
+
+def _number(plain: str, text: str) -> Any:
+    if _INTEGER.fullmatch(plain):
+        sign = -1 if plain.startswith("-") else 1
+        digits = plain.lstrip("+-")
+        is_octal = len(digits) > 1 and digits[0] == "0" and digits.isdigit()
+        number = sign * int(digits, 8 if is_octal else 0)
+        if -_LARGEST // 2 <= number < _LARGEST:
+            return number
+    if _FLOAT.fullmatch(plain):
+        return _shortest(float(plain))
+    return text
+
+
+def _shortest(number: float) -> Any:
+    """A number without a fraction is written without one in JSON, and so it is a whole one."""
+    return int(number) if number.is_integer() and abs(number) < _WHOLE else number
+
+
+def _tagged(tag: str, text: str, event: Any) -> Any:
+    kind = tag.removeprefix(_TAG)
+    value = _plain(text, event)
+    if (
+        (kind == "int" and isinstance(value, int) and not isinstance(value, bool))
+        or (kind == "float" and isinstance(value, (int, float)) and not isinstance(value, bool))
+        or (kind == "bool" and isinstance(value, bool))
+        or (kind == "null" and value is None)
+    ):
+        return value
+    if kind in {"int", "float", "bool", "null", "binary"}:
+        raise UnreadableError(f"{_line(event)}cannot be read as !!{kind}: {text[:40]!r}")
+    return text
+
+
+def _key(key: Any) -> str:
+    if isinstance(key, bool):
+        return "true" if key else "false"
+    if key is None or isinstance(key, (list, dict)):
+        raise UnreadableError("a key must be text")
+    return str(key)
+
+
+def _line(event: Any) -> str:
+    return f"line {event.start_mark.line + 1}: "
+
+
+def _said(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}: " if mark else ""
+    return f"{where}{getattr(error, 'problem', None) or 'cannot be read as YAML'}"
