@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 
-from duravip_agent import logs, metrics, netlink, wire
+from duravip_agent import instance_lock, logs, metrics, netlink, wire
 from duravip_agent.announcer import Announcer
 from duravip_agent.beat import Heart, Hooks
 from duravip_agent.cluster import Cluster, configuration_from
@@ -63,9 +63,6 @@ hold up the beat that others wait for as long as everything else that a hand-ove
 
 OLDEST_KERNEL = (5, 18)
 """The first one that keeps the protocol of an address, which is our mark."""
-
-LOCK = "\0duravip-agent"
-"""An abstract Unix socket: one for each network namespace, and gone with the process."""
 
 
 def main() -> None:
@@ -201,12 +198,10 @@ def _fence(
 
 def _only_one() -> socket.socket:
     """Hold the lock for as long as the socket lives."""
-    lock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        lock.bind(LOCK)
-    except OSError as error:
+        return instance_lock.lock()
+    except instance_lock.HeldError as error:
         raise SettingsError("another duravip-agent runs in this network namespace") from error
-    return lock
 
 
 def _kernel() -> netlink.Kernel:

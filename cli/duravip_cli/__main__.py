@@ -8,7 +8,9 @@ from argparse import Namespace
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
+from io import TextIOWrapper
 
+from duravip_api.printable import printable
 from duravip_cli.api import Api
 from duravip_cli.arguments import parsed
 from duravip_cli.call import Call
@@ -19,6 +21,9 @@ from duravip_cli.output import Output
 
 def main() -> None:
     """Run the program, and end with its exit code."""
+    for stream in (sys.stdout, sys.stderr):  # whatever the locale can show
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     gc.disable()  # a quarter of the time for ten thousand objects, none of which is garbage
     try:
         code = run(sys.argv[1:])
@@ -46,7 +51,7 @@ def run(
         code: Code = verb.run(Call(asked, partial(connect, asked), output, sleep, typed or _typed))
     except CommandError as error:
         sys.stdout.flush()
-        sys.stderr.write(f"kubectl-duravip: {error}\n")
+        sys.stderr.write(f"kubectl-duravip: {printable(str(error))}\n")
         return error.code
     return code
 
@@ -55,7 +60,7 @@ def _typed(question: str) -> str | None:
     """What somebody at the terminal answers; None when there is none, or nothing comes."""
     if not sys.stdin.isatty():
         return None
-    sys.stderr.write(question)
+    sys.stderr.write(printable(question))
     sys.stderr.flush()
     return sys.stdin.readline()
 

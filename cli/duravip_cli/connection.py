@@ -37,8 +37,9 @@ def configuration_from(kubeconfig: str | None, context: str | None) -> Any:
 
 
 def _is_in_pod() -> bool:
-    usual = Path(config.KUBE_CONFIG_DEFAULT_LOCATION).expanduser()
-    own = os.environ.get("KUBECONFIG") or usual.exists()
+    # Not Path.expanduser(): it fails where the user has neither a HOME nor an entry in passwd.
+    usual = os.path.expanduser(config.KUBE_CONFIG_DEFAULT_LOCATION)  # noqa: PTH111
+    own = os.environ.get("KUBECONFIG") or Path(usual).exists()
     return "KUBERNETES_SERVICE_HOST" in os.environ and not own
 
 

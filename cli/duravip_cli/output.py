@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
+from duravip_api.printable import printable, printable_json
+
 _STEPS: Final = ((86400 * 2, 86400, "d"), (3600 * 3, 3600, "h"), (60 * 3, 60, "m"), (0, 1, "s"))
 
 
@@ -29,12 +31,12 @@ class Output:
 
     def json(self, what: object) -> None:
         """Print it for a program."""
-        self.line(json.dumps(what, indent=2, ensure_ascii=False, default=str))
+        text = json.dumps(what, indent=2, ensure_ascii=False, default=str)
+        self._write(printable_json(text))
 
     def line(self, text: str = "") -> None:
         """Print one line, at once: somebody may be waiting for it."""
-        self._stream.write(text.rstrip() + "\n")
-        self._stream.flush()
+        self._write(printable(text.rstrip()))
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
         """Print rows in columns, as kubectl does; what is empty shows as nothing."""
@@ -44,7 +46,12 @@ class Output:
             "   ".join(text.ljust(width) for text, width in zip(row, widths, strict=True)).rstrip()
             for row in cells
         )
-        self.line("\n".join(lines))
+        self._write("\n".join(lines))
+
+    def _write(self, text: str) -> None:
+        """The only place where anything is printed: nothing in it may move a terminal."""
+        self._stream.write(text + "\n")
+        self._stream.flush()
 
     def ago(self, time: str) -> str:
         """How long ago that was, as kubectl counts it; empty when it is no time."""
@@ -74,4 +81,4 @@ class Output:
 
 
 def _cell(value: object) -> str:
-    return "" if value is None else " ".join(str(value).split())
+    return "" if value is None else printable(" ".join(str(value).split()))

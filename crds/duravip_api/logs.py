@@ -4,6 +4,8 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from duravip_api.printable import printable
+
 
 def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
@@ -13,9 +15,13 @@ class Text(logging.Formatter):
     """Time, level, message."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, and a traceback where there is one."""
-        line = f"{_time(record)} {record.levelname.lower():7} {record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        """One line, whatever is in it, and behind it a traceback, indented, where there is one."""
+        said = printable(record.getMessage())
+        line = f"{_time(record)} {record.levelname.lower():7} {said}"
+        if not record.exc_info:
+            return line
+        behind = self.formatException(record.exc_info).splitlines()
+        return "\n".join([line, *(f"  {printable(part)}" for part in behind)])
 
 
 class Json(logging.Formatter):

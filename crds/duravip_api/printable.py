@@ -1,0 +1,33 @@
+r"""Text that others have written, made fit for a terminal and for a line of a log.
+
+A name, a group or a message may hold escape sequences, which a terminal carries out, line breaks,
+which forge lines of a log, and marks that turn the direction of what follows (CVE-2021-42574).
+All of them are shown as `\\x1b` and the like; everything else stays as it is.
+"""
+
+import re
+from typing import Final
+
+_UNPRINTABLE: Final = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_IN_JSON: Final = re.compile(
+    "[\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_USUAL: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
+_ONE_BYTE: Final = 0x100
+
+
+def printable(text: str) -> str:
+    """The text in one line, without anything that a terminal acts on."""
+    return _UNPRINTABLE.sub(_shown, text)
+
+
+def printable_json(text: str) -> str:
+    """JSON that says the same; its own line breaks stay."""
+    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def _shown(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return _USUAL.get(found[0]) or (f"\\x{code:02x}" if code < _ONE_BYTE else f"\\u{code:04x}")
