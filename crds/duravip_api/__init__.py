@@ -12,5 +12,8 @@ API_VERSION: Final = f"{GROUP}/{VERSION}"
 EXCLUDE_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 """A Node that carries this label (with any value) holds no address."""
 
+DRAINED: Final = "duravip"
+"""The value that `kubectl duravip drain` gives it: that one counts whoever else sets it."""
+
 MARK: Final = 86
 """IFA_PROTO of every address that an agent plumbs: nothing without it is ever changed."""

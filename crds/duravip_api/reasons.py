@@ -77,7 +77,7 @@ class Reason(StrEnum):
     MASK_NOT_HOST = "MaskNotHost", "a mask other than /32 or /128 usually breaks a moving address"
     NO_LOCAL_BINDING = (
         "NoLocalBinding",
-        "no Binding has the address of this listener: mail that leaves may have to change nodes",
+        "no Binding has this address: what goes out from a Binding's may leave by another node",
     )
     PREFERENCE_ADVISED = (
         "PreferenceAdvised",

@@ -77,7 +77,9 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
         for loop in woken:
             loop.wake()
 
-    caches = Caches(wake, cluster.read_plumbing)
+    caches = Caches(
+        wake, cluster.read_plumbing, ignore_exclude_label=settings.ignore_exclude_label
+    )
 
     def hear(node: str) -> None:
         loop.hear(node)

@@ -73,9 +73,11 @@ class Caches:
         on_change: Callable[[], None],
         read_plumbing: Callable[[str], Body | None],
         defer: Callable[..., object] | None = None,
+        *,
+        ignore_exclude_label: bool = False,
     ) -> None:
         """`on_change` is called in the asyncio thread when a parsed value differs; `defer` runs
-        something there.
+        something there; see the option for `ignore_exclude_label`.
         """  # noqa: D205
         self._on_change = on_change
         self._read_plumbing = read_plumbing
@@ -96,6 +98,7 @@ class Caches:
         self._caches = {kind: _Cache(values[kind], {}, set()) for kind in KINDS}
         self._listed: set[Kind] = set()
         self._expected: set[str] = set()
+        self._ignores_exclude_label = ignore_exclude_label
         self.restorations = 0
         """How often the store was found to have gone back to an earlier state."""
         self.on_restoration: Callable[[], None] = lambda: None
@@ -243,6 +246,8 @@ class Caches:
 
     def _take(self, kind: Kind, seen: Sighting) -> bool:
         """Take what was seen, unless it is older than what is known; whether it is news."""
+        if self._ignores_exclude_label and isinstance(seen.value, Node):
+            seen = seen._replace(value=parsing.included(seen.value))
         cache = self._caches[kind]
         known = cache.versions.get(seen.key)
         if seen.version.uid in cache.gone or (known and _is_older(seen.version, known)):

@@ -132,6 +132,14 @@ class Settings(BaseSettings):
         Literal["Segment", "Strict"],
         Field(description="how a silent node is dealt with where its Topology does not say"),
     ] = "Segment"
+    ignore_exclude_label: Annotated[
+        bool,
+        Field(
+            description="let Nodes hold addresses that carry the label node.kubernetes.io/"
+            "exclude-from-external-load-balancers, as kubeadm's control-plane nodes do; "
+            "`kubectl duravip drain`, which sets it to `duravip`, still counts"
+        ),
+    ] = False
     max_aliases: Annotated[
         int, Field(ge=1, le=16384, description="how many addresses one node may hold")
     ] = 10240
@@ -146,6 +154,7 @@ class Settings(BaseSettings):
         """Those by which is decided: everybody who can read the Lease may know them."""
         return {
             "maxAliases": self.max_aliases,
+            "ignoreExcludeLabel": self.ignore_exclude_label,
             "fencing": self.fencing,
             "mature": self.mature,
             "suspectAfter": self.suspect_after,
@@ -209,6 +218,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=PROGRAM_VERSION)
     for name, field in Settings.model_fields.items():
+        if field.annotation is bool:
+            parser.add_argument(_option(name), action="store_true", help=field.description)
+            continue
         default = "required" if field.is_required() else f"default: {field.default}"
         said = field.is_required() or (
             not field.default_factory and field.default not in {None, ""}

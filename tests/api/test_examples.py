@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from api.objects import topology
 from api.real_world import RealWorld
 from lab.cluster import Lab
 from lab.fleet import PROGRAMS
@@ -29,7 +30,7 @@ def play(world: RealWorld, name: str, act: Callable[[], None]) -> None:
 
 
 def test_every_example_is_tried() -> None:
-    tried = {"seed", "preference", "follow", "same-address", "groups", "unsafe"}
+    tried = {"first", "seed", "preference", "follow", "same-address", "groups", "unsafe"}
     assert {file.stem for file in EXAMPLES.glob("*.yaml")} == tried
 
 
@@ -66,14 +67,19 @@ def test_two_listeners_and_two_bindings_have_one_owner_each(world: RealWorld) ->
     play(world, "seed", act)
 
 
+def preferred(owner: str) -> dict[str, dict[str, str]]:
+    """What the example of a preference shows while this node has the address."""
+    return {"DuraVIP smtp-preferred": {"owner": owner}, "Binding preferred": {"owner": owner}}
+
+
 @pytest.mark.timeout(900)
 def test_the_preferred_node_has_it_whenever_it_can(world: RealWorld) -> None:
     def act() -> None:
-        world.expect({"DuraVIP smtp": {"owner": "n1"}, "Binding foo": {"owner": "n1"}})
+        world.expect(preferred("n1"))
         world.exclude(["n1"])
-        world.expect({"DuraVIP smtp": {"owner": "n2"}, "Binding foo": {"owner": "n2"}})
+        world.expect(preferred("n2"))
         world.include(["n1"])
-        world.expect({"DuraVIP smtp": {"owner": "n1"}, "Binding foo": {"owner": "n1"}})
+        world.expect(preferred("n1"))
 
     play(world, "preference", act)
 
@@ -81,16 +87,15 @@ def test_the_preferred_node_has_it_whenever_it_can(world: RealWorld) -> None:
 @pytest.mark.timeout(900)
 def test_the_listener_follows_the_binding_to_another_node(world: RealWorld) -> None:
     def act() -> None:
-        world.expect(
-            {"Binding bindingname": {"state": "Owned"}, "DuraVIP smtp": {"state": "Owned"}}
-        )
-        had = world.look("Binding bindingname")["owner"]
-        assert world.look("DuraVIP smtp")["owner"] == had
+        owned = {"state": "Owned"}
+        world.expect({"Binding followed": owned, "DuraVIP smtp-following": owned})
+        had = world.look("Binding followed")["owner"]
+        assert world.look("DuraVIP smtp-following")["owner"] == had
         world.crash([had])
         other = "n2" if had == "n1" else "n1"
-        leader = {"owner": other, "interface": "eth2", "moved": "NodeLost"}
-        follower = {"owner": other, "interface": "eth1", "moved": "Follow"}
-        world.expect({"Binding bindingname": leader, "DuraVIP smtp": follower})
+        leader = {"owner": other, "moved": "NodeLost"}
+        follower = {"owner": other, "moved": "Follow"}
+        world.expect({"Binding followed": leader, "DuraVIP smtp-following": follower})
 
     play(world, "follow", act)
 
@@ -120,6 +125,31 @@ def test_each_node_has_a_binding_of_the_group(lab: Lab, world: RealWorld) -> Non
 def test_an_address_that_only_one_node_listens_on_is_unsafe_and_served(world: RealWorld) -> None:
     def act() -> None:
         marked = {"state": "Owned", "flags": "Unsafe"}
-        world.expect({"DuraVIP smtp": marked, "Binding example": marked})
+        world.expect({"DuraVIP smtp-unsafe": marked, "Binding unsafe": marked})
 
     play(world, "unsafe", act)
+
+
+@pytest.mark.timeout(900)
+def test_the_first_address_needs_what_the_chart_makes_and_no_more(world: RealWorld) -> None:
+    def act() -> None:
+        said = {"state": "Unassigned", "reason": "NoTopology"}
+        world.expect({"DuraVIP first": said})
+        world.lab.kubectl("apply", "-f", "-", input=json.dumps(topology("segment", "10.1.1.0/24")))
+        world.expect({"DuraVIP first": {"state": "Owned", "flags": "-"}})
+
+    play(world, "first", act)
+
+
+@pytest.mark.timeout(900)
+def test_all_examples_go_beside_one_another(world: RealWorld) -> None:
+    def act() -> None:
+        for name in ("first", "preference", "follow", "groups", "unsafe"):
+            world.lab.kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"))
+        owned = [
+            *("DuraVIP first", "DuraVIP smtp-1", "Binding duravip-2", "DuraVIP smtp-preferred"),
+            *("DuraVIP smtp-following", "Binding bulk-1", "Binding bulk-2", "DuraVIP smtp-unsafe"),
+        ]
+        world.expect({what: {"state": "Owned"} for what in owned})
+
+    play(world, "seed", act)

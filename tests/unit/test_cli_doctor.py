@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_api.manifest import KINDS, definition
 from duravip_cli import machine
 from duravip_cli.__main__ import run
 from duravip_cli.core import installation
 from duravip_cli.errors import CommandError
+from duravip_operator.core import publication
 from duravip_operator.leadership import leases
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of
@@ -228,3 +230,28 @@ def test_a_node_that_serves_nothing_is_a_failure_on_that_node_too(
     run(["doctor", "--node-local", "-o", "json"], lambda _: memory, lambda _: None)
     found = json.loads(capsys.readouterr().out)
     assert [f["verdict"] for f in found if "Muted: some rule on lo" in f["message"]] == ["FAIL"]
+
+
+def test_nodes_that_a_label_takes_out_are_named_with_the_label_and_what_helps(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    memory = _well()
+    first, second = memory.lists["Node"]
+    first["metadata"]["labels"][EXCLUDE_LABEL] = ""
+    (said,) = [line for line in _said(memory, capsys)["warn"] if "label" in line]
+    assert said == (
+        f"agents: n1: no address is put there, because of the label {EXCLUDE_LABEL}; take the "
+        "label off, or start the operator with --ignore-exclude-label"
+    )
+    second["metadata"]["labels"][EXCLUDE_LABEL] = "yes"
+    assert any("n1, n2: no address" in line for line in _said(memory, capsys)["FAIL"])
+    second["metadata"]["labels"][EXCLUDE_LABEL] = DRAINED
+    found = _said(memory, capsys)
+    assert any("n2: drained by" in line for line in found["warn"])
+    assert any("n1: no address" in line for line in found["FAIL"])
+    settings = {"maxAliases": 1, "fencing": "Segment", "ignoreExcludeLabel": True}
+    memory.held[0]["metadata"]["annotations"] = {
+        publication.SETTINGS: publication.settings(settings),
+        publication.QUARANTINE: publication.quarantine({}, {}, ()),
+    }
+    assert not any("no address is put" in line for line in _said(memory, capsys)["FAIL"])

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_operator import caches
 from duravip_operator.caches import Caches, Kind
 from duravip_operator.core.snapshot import Plumbing
@@ -188,3 +189,19 @@ def test_a_body_of_any_form_costs_nobody_anything(told: Told, kind: Kind, spec: 
     metadata = {"name": "a", "uid": "u", "resourceVersion": "1"}
     told.caches.put(kind, {"metadata": metadata, "spec": spec})
     assert told.changes == 1
+
+
+def test_the_label_that_takes_a_node_out_can_be_ignored_but_for_a_drain() -> None:
+    def node(version: int, value: str) -> Body:
+        labels = {EXCLUDE_LABEL: value, "rack": "a"}
+        return {"metadata": {"name": "n1", "resourceVersion": str(version), "labels": labels}}
+
+    def excluded(*, ignore: bool, value: str) -> bool:
+        found = Caches(lambda: None, lambda _: None, direct, ignore_exclude_label=ignore)
+        found.put("Node", node(1, value))
+        assert found.nodes["n1"].labels["rack"] == "a"
+        return found.nodes["n1"].excluded
+
+    assert excluded(ignore=False, value="")
+    assert not excluded(ignore=True, value="")
+    assert excluded(ignore=True, value=DRAINED)

@@ -116,3 +116,10 @@ def test_the_log_has_one_line_a_record(form: logging.Formatter) -> None:
     assert "\n" not in line
     if isinstance(form, Json):
         assert json.loads(line)["level"] == "info"
+
+
+def test_a_switch_takes_no_value(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not parsed(given).ignore_exclude_label
+    assert parsed([*given, "--ignore-exclude-label"]).ignore_exclude_label
+    monkeypatch.setenv("DURAVIP_IGNORE_EXCLUDE_LABEL", "true")
+    assert parsed(given).ignore_exclude_label

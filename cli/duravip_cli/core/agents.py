@@ -3,9 +3,11 @@
 from collections import defaultdict
 from collections.abc import Iterator
 
+from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_cli.core.findings import Finding, named
 from duravip_cli.core.lists import Body, Lists
 from duravip_cli.core.machines import Machine, machines
+from duravip_operator.core import publication
 
 
 def of_nodes(lists: Lists) -> Iterator[Finding]:
@@ -13,6 +15,7 @@ def of_nodes(lists: Lists) -> Iterator[Finding]:
     found = machines(lists.nodes, lists.plumbings)
     wrong = [finding for machine in found for finding in _of_node(machine)]
     yield from wrong
+    yield from _of_excluded(found, lists)
     versions: dict[str, list[str]] = defaultdict(list)
     for machine in found:
         if machine.version:
@@ -34,6 +37,22 @@ def of_agent(plumbing: Body) -> Iterator[Finding]:
     yield from wrong or [Finding("ok", "agents", f"{found.name}: ready")]
 
 
+def _of_excluded(found: list[Machine], lists: Lists) -> Iterator[Finding]:
+    """Nodes that hold nothing because of a label; kubeadm sets it on control-plane nodes."""
+    drained = [m.name for m in found if m.excluded == DRAINED]
+    if drained:
+        yield Finding("warn", "agents", f"{named(drained)}: drained by `kubectl duravip drain`")
+    notes = ((lists.lease or {}).get("metadata") or {}).get("annotations") or {}
+    published = publication.read(notes)
+    others = [m.name for m in found if m.excluded and m.excluded != DRAINED]
+    if not others or (published and published.ignores_exclude_label):
+        return
+    is_all = all(machine.excluded for machine in found if machine.is_known)
+    advice = "take the label off, or start the operator with --ignore-exclude-label"
+    why = f"no address is put there, because of the label {EXCLUDE_LABEL}; {advice}"
+    yield Finding("FAIL" if is_all else "warn", "agents", f"{named(others)}: {why}")
+
+
 def _of_node(machine: Machine) -> Iterator[Finding]:
     name = machine.name
     if not machine.is_known:
@@ -50,8 +69,6 @@ def _of_node(machine: Machine) -> Iterator[Finding]:
     elif machine.is_behind:
         said = f"{name}: the agent has not acted on its NodePlumbing as it stands: is it alive?"
         yield Finding("FAIL", "agents", said)
-    if machine.excluded:
-        yield Finding("warn", "agents", f"{name}: taken out by its label ({machine.excluded})")
     for note in machine.notes:
         said = f"{name}: {note.get('reason')}: {note.get('message')}"
         yield Finding("warn", "agents", said)

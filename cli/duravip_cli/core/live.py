@@ -69,10 +69,13 @@ def view(lists: Lists) -> View:
     entities = tuple(parsing.entity(kind, body) for kind, body in lists.entities())
     notes = (lists.lease or {}).get("metadata", {}).get("annotations") or {}
     published = publication.read(notes)
+    nodes = {name_of(body): parsing.node(body) for body in lists.nodes}
+    if published and published.ignores_exclude_label:
+        nodes = {name: parsing.included(node) for name, node in nodes.items()}
     snapshot = Snapshot(
         entities=entities,
         topologies=tuple(parsing.topology(body) for body in lists.topologies),
-        nodes={name_of(body): parsing.node(body) for body in lists.nodes},
+        nodes=nodes,
         plumbings=plumbings,
         hearing={name: found.hearing for name, found in heard.items()},
         silences={

@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from duravip_api import EXCLUDE_LABEL
+from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_cli.api import Api, everything
 from duravip_cli.call import Call
 from duravip_cli.core.forecast import drained, forecast
@@ -15,7 +15,7 @@ from duravip_cli.errors import Code, CommandError
 from duravip_cli.verbs.move import tidy
 from duravip_cli.verbs.why import settled
 
-VALUE = "duravip"
+VALUE = DRAINED
 """What the label says when it was set here."""
 LOOK_EVERY = 0.25
 MOST_NAMED = 10

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 
 from pydantic import ValidationError
 
-from duravip_api import EXCLUDE_LABEL, addresses
+from duravip_api import DRAINED, EXCLUDE_LABEL, addresses
 from duravip_api.beats import is_boot_of
 from duravip_api.binding import BindingSpec
 from duravip_api.conditions import Condition
@@ -238,6 +238,14 @@ def respecified(known: Plumbing, body: Body) -> Plumbing:
         counted=spec.granted_count,
         ports=tuple(spec.ports),
     )
+
+
+def included(found: Node) -> Node:
+    """The Node as if nobody but `drain` set the label that takes it out; kubeadm does so."""
+    if found.labels.get(EXCLUDE_LABEL, DRAINED) == DRAINED:
+        return found
+    labels = {name: value for name, value in found.labels.items() if name != EXCLUDE_LABEL}
+    return replace(found, labels=labels)
 
 
 def _rejected(found: Entity) -> Rejection | None:

@@ -41,6 +41,7 @@ class Published(NamedTuple):
     fencing: Fencing
     quarantines: tuple[Quarantine, ...]
     distrusted: frozenset[str]
+    ignores_exclude_label: bool
     is_complete: bool
     """Whether no address or node had to be left out."""
 
@@ -98,6 +99,7 @@ def read(annotations: Mapping[str, Any]) -> Published | None:
             fencing="Strict" if told["fencing"] == "Strict" else "Segment",
             quarantines=tuple(_quarantine(item) for item in aside["givenUp"][:MOST_RANGES]),
             distrusted=frozenset(str(node) for node in aside["distrusted"][:MOST_NODES]),
+            ignores_exclude_label=told.get("ignoreExcludeLabel") is True,
             is_complete=aside["isComplete"] is True,
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
