@@ -86,3 +86,24 @@ docs: $(STAMP) ## Make docs/reference.md from the models, the reasons and the se
 .PHONY: images
 images: requirements ## Make the container images as OCI archives, without docker
 	@$(LAB) lab.images
+
+# Kept apart: these tools change what is locked, and must not be part of it.
+TOOLS := $(VENV)-tools
+UV := $(TOOLS)/bin/uv pip compile --quiet --generate-hashes --universal --python-version 3.11 \
+	--no-annotate --custom-compile-command "make lock"
+
+$(TOOLS): pyproject.toml
+	@$(PYTHON) -m venv $@
+	@$@/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9,<1' 'cyclonedx-bom>=7,<8'
+	@touch $@
+
+.PHONY: lock
+lock: $(TOOLS) ## Take the newest versions, with hashes, into requirements/, which the images install
+	@$(UV) --upgrade requirements/build.in -o requirements/build.txt
+	@for program in operator agent; do \
+		$(UV) --upgrade pyproject.toml --extra $$program -o requirements/$$program.txt; done
+
+.PHONY: sbom
+sbom: $(TOOLS) ## List what is in each image as CycloneDX: sbom-operator.json, sbom-agent.json
+	@for program in operator agent; do $(TOOLS)/bin/cyclonedx-py requirements \
+		--pyproject pyproject.toml requirements/$$program.txt -o sbom-$$program.json; done

@@ -242,3 +242,47 @@ def test_the_certificate_of_the_api_server_is_asked_for_where_it_is_known() -> N
     mounted = {m["name"]: m["mountPath"] for m in asked["volumeMounts"]}
     assert mounted["clients"] == "/etc/duravip/clients"
     assert not any("client-ca" in a for a in container("Deployment", "duravip-operator")["args"])
+
+
+@pytest.mark.parametrize("program", ["operator", "agent"])
+def test_an_image_can_be_pinned_by_its_digest(program: str) -> None:
+    kind = {"operator": "Deployment", "agent": "DaemonSet"}[program]
+    digest = f"sha256:{'0a' * 32}"
+    made = container(kind, f"duravip-{program}", f"--set=image.{program}.digest={digest}")
+    assert made["image"] == f"duravip-{program}:0.1.0@{digest}"
+    with pytest.raises(LabError, match="does not match pattern"):
+        charts.rendered(f"--set=image.{program}.digest=latest")
+
+
+def test_tenants_may_do_with_their_addresses_what_they_may_do_with_their_namespace() -> None:
+    def granted_by(name: str) -> set[tuple[str, str]]:
+        rules = objects()["ClusterRole", name]["rules"]
+        return {(r, verb) for rule in rules for r in rule["resources"] for verb in rule["verbs"]}
+
+    def aggregated(name: str) -> set[str]:
+        labels = objects()["ClusterRole", name]["metadata"]["labels"]
+        return {label.rpartition("-to-")[2] for label in labels if "aggregate-to" in label}
+
+    assert aggregated("duravip-view") == {"view"}
+    assert aggregated("duravip-edit") == {"edit", "admin"}
+    assert aggregated("duravip-cluster-view") == set()
+    assert {verb for _, verb in granted_by("duravip-view")} == READ
+    everything = granted_by("duravip-view") | granted_by("duravip-edit")
+    assert {resource for resource, _ in everything} == {"duravips", "vipbindings"}
+    assert ("ClusterRole", "duravip-view") not in objects("--set=tenantRoles=false")
+
+
+def test_operators_do_not_wait_behind_agents() -> None:
+    made = {name: o["spec"] for (kind, name), o in objects().items() if kind == "FlowSchema"}
+    assert set(made) == {"duravip-operator", "duravip-agent"}
+    first, then = made["duravip-operator"], made["duravip-agent"]
+    assert first["matchingPrecedence"] < then["matchingPrecedence"]
+    named = [r["subjects"][0]["serviceAccount"]["name"] for s in (first, then) for r in s["rules"]]
+    assert named == ["duravip-operator", "duravip-agent"]
+
+
+def test_the_label_of_kubeadm_is_ignored_where_that_is_asked_for() -> None:
+    asked = ("--set=operator.ignoreExcludeLabel=true",)
+    option = "--ignore-exclude-label"
+    assert option in container("Deployment", "duravip-operator", *asked)["args"]
+    assert option not in container("Deployment", "duravip-operator")["args"]

@@ -15,7 +15,7 @@ app.kubernetes.io/component: {{ .component }}
 
 {{- define "duravip.image" -}}
 {{- with index .root.Values.image .component -}}
-{{ .repository }}:{{ .tag | default $.root.Chart.AppVersion }}
+{{ .repository }}:{{ .tag | default $.root.Chart.AppVersion }}{{ with .digest }}@{{ . }}{{ end }}
 {{- end }}
 {{- end }}
 
