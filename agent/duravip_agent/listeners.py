@@ -1,14 +1,14 @@
 """Who listens on the ports that services are declared on: looked at every few seconds.
 
+The loop never waits for a look: it feeds the dead-man, and an answer of the kernel may be lost.
 A look takes a fraction of a millisecond, needs no privilege, and says something only when it
 finds something else than the last one.
 """
 
 import logging
 import socket
-import time
 from collections.abc import Callable
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Final
 
 from duravip_agent.core import messages, sockets
@@ -32,23 +32,33 @@ class Listeners:
         self._ports: tuple[str, ...] = ()
         self._found: list[str] = []
         self._is_troubled = False
+        self._is_started = False
+        self._wanted = Event()
 
     def start(self, on_change: Callable[[], None]) -> None:
         """Begin to look; `on_change` is called when others listen than before."""
+        self._is_started = True
         Thread(target=self._run, args=(on_change,), name="listeners", daemon=True).start()
 
     def on(self, ports: tuple[str, ...]) -> list[str]:
-        """Who listens on these ports, as the status says it; of others nothing is known."""
+        """Who listens on these ports, as the status says it; of others nothing is known.
+
+        Of ports that were not asked for before nothing is known until they were looked at.
+        """
+        found = [] if self._is_started else self._looked(ports)
         with self._lock:
             if ports != self._ports:
-                self._ports, self._found = ports, self._looked(ports)
+                kept = [line for line in self._found if line.partition(" ")[0] in ports]
+                self._ports, self._found = ports, found or kept
+                self._wanted.set()
             return self._found
 
     def _run(self, on_change: Callable[[], None]) -> None:
         while True:
-            time.sleep(EVERY)
+            self._wanted.wait(EVERY)
+            self._wanted.clear()
             ports = self._ports
-            found = self._looked(ports)  # without the lock: the loop never waits for it
+            found = self._looked(ports)  # without the lock
             with self._lock:
                 is_news = ports == self._ports and found != self._found
                 if is_news:

@@ -30,8 +30,8 @@ class Reader:
         self._wanted = Flag()
         self._end_watch: Callable[[], None] = lambda: None
         self._is_troubled = False
-        self._brought = 0
-        """How often the watch has brought the object."""
+        self._brought: tuple[object, ...] = ()
+        """Which spec the watch has brought last: what agents report comes by it as well."""
 
     def start(self) -> None:
         """Begin to watch."""
@@ -49,7 +49,8 @@ class Reader:
 
     def seen(self, body: Body) -> None:
         """The watch has brought the object."""
-        self._brought += 1
+        metadata, spec = body["metadata"], body.get("spec") or {}
+        self._brought = (metadata.get("uid"), metadata.get("generation"), spec.get("epoch"))
         if self._is_troubled:
             self._is_troubled = False
             log.info("the NodePlumbing is watched again")

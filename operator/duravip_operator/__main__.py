@@ -98,9 +98,11 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     def is_leading() -> bool:
         return elector.epoch is not None
 
+    cluster.is_reign = lambda epoch: epoch == elector.epoch
     members = Members(settings, wake, is_leading, pulse.public_key)
     statuses = StatusWriter(cluster, metrics)
     events = Events(settings, metrics, stopping, statuses.is_at_rest)
+    events.is_reign = cluster.is_reign
     reporting = Reporting(statuses, events, metrics)
     vigil = Vigil(Sources(caches, pulse, elector, events, metrics), settings.give_up_after, wake)
     loop = Loop(

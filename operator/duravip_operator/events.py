@@ -61,11 +61,20 @@ class Events:
         self._stopping = stopping
         self._may_say_all = may_say_all
         self._tidings = Tidings()
+        self._epoch: int | None = None
+        self.is_reign: Callable[[int | None], bool] = lambda _: True
+        """Whether we lead in this epoch at this moment. From any thread."""
         self._changed = Condition()
 
     def start(self) -> None:
         """Begin to write."""
         Thread(target=self._run, name="events", daemon=True).start()
+
+    def begin(self, epoch: int | None) -> None:
+        """Another reign: what an earlier one wanted to say is not said any more."""
+        with self._changed:
+            if epoch != self._epoch:
+                self._epoch, self._tidings = epoch, Tidings()
 
     def say(self, entity: Entity, reason: StrEnum, message: str, kind: Kind = "Normal") -> None:
         """Say this of a DuraVIP or Binding, soon."""
@@ -96,12 +105,15 @@ class Events:
                 if not self._tidings:
                     self._changed.wait()
                 told = self._tidings.take(time.monotonic(), may_say_all=self._may_say_all())
+                epoch = self._epoch
             if told is None:
                 self._stopping.wait(LOOK_AGAIN)
             elif not self._stopping.wait(bucket.wait(time.monotonic())):
-                self._write(event(told, self._identity))
+                self._write(event(told, self._identity), epoch)
 
-    def _write(self, body: Body) -> None:
+    def _write(self, body: Body, epoch: int | None) -> None:
+        if epoch is not None and not self.is_reign(epoch):
+            return
         call: Any = self._api.create_namespaced_event
         try:
             asked(call, body["metadata"]["namespace"], body)

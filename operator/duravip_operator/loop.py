@@ -8,10 +8,11 @@ import asyncio
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from duravip_api import garbage, timing
-from duravip_operator import cluster, leadership, metrics, rounds
+from duravip_operator import cluster, leadership, metrics, rounds, writes
 from duravip_operator.caches import Caches
 from duravip_operator.cluster.requests import ApiError
 from duravip_operator.core import decision, handover, specs
@@ -72,6 +73,7 @@ class Loop:
         self._hold_back = HoldBack(parts.caches, parts.pulse, self.wake)
         self._rounds = rounds.Rounds(parts.settings)
         self._outlook = Outlook(parts.settings, parts.caches, parts.pulse, parts.vigil)
+        self._writes = writes.Writes(self.wake)
         self._briefing = Briefing(parts.pulse, parts.settings.pulse_advertise)
         self._garbage = garbage.Garbage()
 
@@ -166,6 +168,8 @@ class Loop:
 
     def _look(self, balance: int | None = None) -> Snapshot:
         snapshot = self._outlook.snapshot(balance)
+        if pending := self._writes.pending(snapshot.plumbings):
+            snapshot = replace(snapshot, pending=pending)
         self._memory = handover.remembered(self._memory, snapshot)
         return snapshot
 
@@ -179,49 +183,54 @@ class Loop:
             is_restored = restorations != self._restorations
             self._outlook.restored_in = epoch if is_restored else None
             self._restorations = restorations
-        self._parts.reporting.forget()
+        self._parts.reporting.forget(epoch)
         self._parts.metrics.lead(epoch)
         log.info("not leading" if epoch is None else f"leading with epoch {epoch}")
 
     async def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
-        """One NodePlumbing a Node, and our epoch in every one; whether that took any writing."""
+        """One NodePlumbing a Node, and our epoch in every one; whether the rest must wait.
+
+        A former leader may still write what is not stamped; and what somebody has deleted by hand
+        gets its grants back before others get them.
+        """
         is_restored = self._outlook.restored_in is not None
-        stamped = [
+        stamped = [p for p in snapshot.plumbings.values() if p.epoch != epoch]
+        for plumbing in stamped:
             self._replace(plumbing, handover.stamped(plumbing, is_restored=is_restored), epoch)
-            for plumbing in snapshot.plumbings.values()
-            if plumbing.epoch != epoch
-        ]
         # Before that a former leader may still grant elsewhere what is missing here.
         missing = {} if stamped else specs.missing(snapshot, self._last_plans, self._memory)
-        made = [
-            self._parts.cluster.hot(self._create, name, plan, epoch)
-            for name, plan in missing.items()
-        ]
-        dropped = [
-            self._parts.cluster.hot(self._parts.cluster.delete_plumbing, plumbing)
-            for plumbing in specs.spent(snapshot, self._memory)
-        ]
-        await asyncio.gather(*made, *stamped, *dropped)
-        if made or stamped:
+        cluster = self._parts.cluster
+        for name, plan in missing.items():
+            make = partial(cluster.hot, self._create, name, plan, epoch)
+            self._writes.start(Plumbing(name), plan.addresses, make)
+        for plumbing in specs.spent(snapshot, self._memory):
+            drop = partial(cluster.hot, cluster.delete_plumbing, plumbing, epoch)
+            self._writes.start(plumbing, plumbing.granted, drop)
+        is_done = await self._writes.settle()
+        if (missing or stamped) and is_done:
             self.wake()
-        return bool(made or stamped)
+        return bool(stamped) or any(plan.addresses for plan in missing.values())
 
     async def _grant(
         self, snapshot: Snapshot, plans: Mapping[str, handover.Plan], epoch: int
     ) -> None:
         """Write every spec that differs, all at once."""
-        writes = []
+        is_any = False
         for name, plumbing in snapshot.plumbings.items():
             if not plans[name].is_in(plumbing) or not self._is_told(plumbing):
-                writes.append(self._replace(plumbing, plans[name], epoch))
-        if writes:
-            await asyncio.gather(*writes)
+                is_any |= self._replace(plumbing, plans[name], epoch)
+        if is_any:
+            await self._writes.settle()
             asyncio.get_running_loop().call_later(PATIENCE, self.wake)
 
-    async def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
+    def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> bool:
+        """Begin to write a spec, unless an earlier one of the node is still under way."""
         spec = self._spec(plan, epoch)
-        with self._parts.caches.expecting(plumbing.node):
-            after = await self._parts.cluster.hot(self._parts.cluster.write_spec, plumbing, spec)
+        return self._writes.start(plumbing, plan.addresses, partial(self._write, plumbing, spec))
+
+    async def _write(self, plumbing: Plumbing, spec: dict[str, Any]) -> None:
+        during = partial(self._parts.caches.expecting, plumbing.node)
+        after = await self._parts.cluster.replace_spec(plumbing, spec, during)
         if after is None:
             log.info("NodePlumbing %s was written by somebody else: looking again", plumbing.node)
             await asyncio.to_thread(self._parts.caches.refresh, plumbing.node)

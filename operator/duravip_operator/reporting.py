@@ -53,9 +53,13 @@ class Reporting:
         self._metrics = metrics
         self.forget()
 
-    def forget(self) -> None:
-        """Leadership changed hands: what the statuses say now is all that is known."""
-        self._writer.clear()
+    def forget(self, epoch: int | None = None) -> None:
+        """Leadership changed hands: what the statuses say now is all that is known.
+
+        What is said from now on is dropped when this epoch of ours is over.
+        """
+        self._writer.clear(epoch)
+        self._events.begin(epoch)
         self._said: dict[str, Said] = {}
         self._verdicts: dict[str, Verdict] = {}
         self._departures: Departures = {}

@@ -29,15 +29,20 @@ class Statuses:
     def withdraw(self, key: Key) -> bool:
         return self.pending.withdraw(key)
 
-    def clear(self) -> None:
+    def clear(self, epoch: int | None = None) -> None:
         self.pending.clear()
+        self.pending.epoch = epoch
 
 
 class Heard:
     """Events, as they are said."""
 
     def __init__(self) -> None:
+        self.epoch: int | None = None
         self.forget()
+
+    def begin(self, epoch: int | None) -> None:
+        self.epoch = epoch
 
     def forget(self) -> None:
         self.of_entities: list[tuple[str, str, str]] = []

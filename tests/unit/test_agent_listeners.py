@@ -2,6 +2,7 @@
 
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from threading import Event
@@ -112,3 +113,23 @@ def test_a_failure_says_since_when() -> None:
     assert status_of(report)["failures"] == [
         {"address": "10.1.1.1", "message": "no", "since": time}
     ]
+
+
+def test_the_loop_never_waits_for_the_kernel(stack: ExitStack) -> None:
+    """It feeds the dead-man; what it asks for is looked at by another thread."""
+    port = bound(stack, socket.SOCK_STREAM, ANY[4])
+    told, may_answer = Event(), Event()
+
+    class Slow(Listeners):
+        def _looked(self, ports: tuple[str, ...]) -> list[str]:
+            assert threading.current_thread() is not threading.main_thread()
+            may_answer.wait(5)
+            return super()._looked(ports)
+
+    listeners = Slow()
+    listeners.start(told.set)
+    assert listeners.on((f"TCP/{port}",)) == []
+    may_answer.set()
+    assert told.wait(5)
+    assert listeners.on((f"TCP/{port}",)) == [f"TCP/{port} 0.0.0.0"]
+    assert listeners.on((f"TCP/{port}", "TCP/1"))[:1] == [f"TCP/{port} 0.0.0.0"]

@@ -7,6 +7,7 @@ the operator's alone, so they are replaced whatever stands there.
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from functools import partial
 from threading import Event
 from typing import Any, Final, TypeVar
@@ -14,10 +15,13 @@ from typing import Any, Final, TypeVar
 from kubernetes.client import CustomObjectsApi
 
 from duravip_api import API_VERSION, GROUP, VERSION
+from duravip_api.timing import REQUEST_RETRIES
 from duravip_operator.cluster.requests import (
     JSON_PATCH,
+    LONGEST_PAUSE,
     ApiError,
     Body,
+    ReignOverError,
     asked,
     client_for,
     tried,
@@ -43,7 +47,8 @@ UNTRACKED: Final = {"op": "add", "path": "/metadata/managedFields", "value": [{}
 write where thousands of addresses are served: it looks at each of them."""
 FIELD_MANAGER: Final = "duravip-operator-heard"
 """Of the one condition in a status that is otherwise the agent's."""
-HOT_THREADS: Final = 4
+HOT_THREADS: Final = 8
+"""More than the API server does at a time: some may wait for an answer that is late."""
 STATUS_THREADS: Final = 8
 """More do not write faster, they only make hot writes wait behind them in the API server."""
 
@@ -62,6 +67,8 @@ class Cluster:
         self._status_api: Any = CustomObjectsApi(client_for(settings.kubeconfig, STATUS_THREADS))
         self._pool = ThreadPoolExecutor(HOT_THREADS, thread_name_prefix="hot")
         self._outstanding = 0
+        self.is_reign: Callable[[int | None], bool] = lambda _: True
+        """Whether we lead in this epoch at this moment. From any thread."""
         self.stopping = Event()
         self.calm = Event()
         """Set while no hot write is outstanding: statuses are written only then."""
@@ -84,7 +91,24 @@ class Cluster:
             if not self._outstanding:
                 self.calm.set()
 
-    def write_spec(self, known: Plumbing, spec: Body) -> Plumbing | None:
+    async def replace_spec(
+        self, known: Plumbing, spec: Body, during: Callable[[], AbstractContextManager[None]]
+    ) -> Plumbing | None:
+        """The same as a hot write, tried again where that may help: no thread waits for that."""
+        for pause in REQUEST_RETRIES:
+            try:
+                with during():
+                    return await self.hot(self.write_spec, known, spec, is_tried_once=True)
+            except ApiError as error:
+                if not error.is_transient or self.stopping.is_set():
+                    raise
+                await asyncio.sleep(max(pause, min(error.retry_after, LONGEST_PAUSE)))
+        with during():
+            return await self.hot(self.write_spec, known, spec, is_tried_once=True)
+
+    def write_spec(
+        self, known: Plumbing, spec: Body, *, is_tried_once: bool = False
+    ) -> Plumbing | None:
         """Replace the spec; None when it has changed meanwhile. The status is what was known."""
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": known.uid},
@@ -96,8 +120,12 @@ class Cluster:
         call = partial(
             self._spec_api.patch_cluster_custom_object, body=patch, _content_type=JSON_PATCH
         )
+        epoch = spec.get("epoch")
         try:
-            written = self._written("NodePlumbing", call, known.node)
+            if is_tried_once:
+                written = self._tried_once("NodePlumbing", call, known.node, epoch)
+            else:
+                written = self._written("NodePlumbing", call, known.node, epoch=epoch)
             return parsing.respecified(known, {"metadata": written["metadata"], "spec": spec})
         except ApiError as error:
             if error.is_conflict or error.is_absent:
@@ -114,18 +142,19 @@ class Cluster:
         }
         call = partial(self._hot_api.create_cluster_custom_object, body=body)
         try:
-            return parsing.plumbing(self._written("NodePlumbing", call))
+            epoch = spec.get("epoch")
+            return parsing.plumbing(self._written("NodePlumbing", call, epoch=epoch))
         except ApiError as error:
             if error.is_conflict:
                 return None
             raise
 
-    def delete_plumbing(self, known: Plumbing) -> None:
+    def delete_plumbing(self, known: Plumbing, epoch: int | None = None) -> None:
         """Delete this very NodePlumbing, not one that was made in its place."""
         options = {"preconditions": {"uid": known.uid}}
         call = partial(self._hot_api.delete_cluster_custom_object, body=options)
         try:
-            self._written("NodePlumbing", call, known.node)
+            self._written("NodePlumbing", call, known.node, epoch=epoch)
         except ApiError as error:
             if not (error.is_conflict or error.is_absent):
                 raise
@@ -141,12 +170,18 @@ class Cluster:
             raise
 
     def write_status(
-        self, kind: str, namespace: str, name: str, status: Mapping[str, Any]
+        self,
+        kind: str,
+        namespace: str,
+        name: str,
+        status: Mapping[str, Any],
+        epoch: int | None = None,
     ) -> None:
         """Replace the status of a DuraVIP, Binding or Topology, once: the caller tries again.
 
         Of a NodePlumbing, whose status is its agent's, `status` is the one condition that is ours.
         """
+        self._must_lead(epoch)
         if kind == "NodePlumbing":
             self._counted(kind, lambda: self._write_condition(name, status))
             return
@@ -194,9 +229,27 @@ class Cluster:
         self.calm.set()
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _written(self, kind: str, call: Callable[..., object], *name: str) -> Body:
+    def _written(
+        self, kind: str, call: Callable[..., object], *name: str, epoch: int | None = None
+    ) -> Body:
         where = (GROUP, VERSION, PLURALS[kind], *name)
-        return self._counted(kind, lambda: tried(self.stopping, call, *where))
+
+        def guarded(*args: object, **options: Any) -> object:
+            self._must_lead(epoch)
+            return call(*args, **options)
+
+        return self._counted(kind, lambda: tried(self.stopping, guarded, *where))
+
+    def _tried_once(
+        self, kind: str, call: Callable[..., object], name: str, epoch: int | None
+    ) -> Body:
+        self._must_lead(epoch)
+        return self._counted(kind, lambda: asked(call, GROUP, VERSION, PLURALS[kind], name))
+
+    def _must_lead(self, epoch: int | None) -> None:
+        """Right before each request: raises ReignOverError when that reign is over."""
+        if epoch is not None and not self.is_reign(epoch):
+            raise ReignOverError
 
     def _counted(self, kind: str, write: Callable[[], Body]) -> Body:
         try:

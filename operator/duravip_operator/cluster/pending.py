@@ -80,6 +80,8 @@ class Item(NamedTuple):
     urgency: Urgency
     due: float = 0.0
     """Not before then."""
+    epoch: int | None = None
+    """The reign in which it was decided: later it is not to be written."""
 
 
 class Pending:
@@ -89,6 +91,8 @@ class Pending:
         self._waiting: dict[Urgency, OrderedDict[Key, Item]] = {u: OrderedDict() for u in Urgency}
         """In each of them the ones that are due first come first."""
         self._busy: dict[Key, Status] = {}
+        self.epoch: int | None = None
+        """The reign of what is added from now on."""
         self._figures_due = float("-inf")
         """When the next status may be taken that tells nothing but figures."""
 
@@ -101,15 +105,15 @@ class Pending:
         if known is None and self._busy.get(key) == status:
             return  # that very one is being written
         if known is None:
-            self._add(Item(key, status, urgency, now + WAITS[urgency]))
+            self._add(Item(key, status, urgency, now + WAITS[urgency], self.epoch))
         elif urgency < known.urgency:
             del self._waiting[known.urgency][key]
-            self._add(Item(key, status, urgency, now + WAITS[urgency]))
+            self._add(Item(key, status, urgency, now + WAITS[urgency], self.epoch))
         elif known.urgency is Urgency.FIGURES and status != known.status:
             del self._waiting[known.urgency][key]  # it has not settled
-            self._add(Item(key, status, urgency, now + WAITS[urgency]))
+            self._add(Item(key, status, urgency, now + WAITS[urgency], self.epoch))
         else:
-            self._waiting[known.urgency][key] = known._replace(status=status)
+            self._waiting[known.urgency][key] = known._replace(status=status, epoch=self.epoch)
 
     def withdraw(self, key: Key) -> bool:
         """Drop what waits, for it is no longer true; False when it may have been written."""

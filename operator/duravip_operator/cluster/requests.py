@@ -67,6 +67,18 @@ class ApiError(Exception):
         return self.status in _TRANSIENT and _TOO_LARGE not in str(self)
 
 
+class ReignOverError(ApiError):
+    """A write was not made: whoever decided it does not lead any more, or leads anew."""
+
+    def __init__(self) -> None:
+        super().__init__("the reign in which it was decided is over")
+
+    @property
+    def is_transient(self) -> bool:
+        """It will not be made later, either."""
+        return False
+
+
 ERRORS: Final = (OpenApiException, urllib3.exceptions.HTTPError, OSError)
 """What a request of the client may raise."""
 

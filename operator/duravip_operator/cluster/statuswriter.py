@@ -10,7 +10,7 @@ from threading import Condition, Thread
 
 from duravip_operator.cluster.objects import STATUS_THREADS, Cluster
 from duravip_operator.cluster.pending import Item, Key, Pending, Status, Urgency
-from duravip_operator.cluster.requests import LONGEST_PAUSE, ApiError
+from duravip_operator.cluster.requests import LONGEST_PAUSE, ApiError, ReignOverError
 from duravip_operator.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -53,10 +53,11 @@ class StatusWriter:
             due = self._pending.next_due()
         return self._cluster.calm.is_set() and (due is None or due > time.monotonic())
 
-    def clear(self) -> None:
-        """Forget what still waits: somebody else leads now."""
+    def clear(self, epoch: int | None = None) -> None:
+        """Forget what still waits: somebody else leads now, or we in this epoch."""
         with self._changed:
             self._pending.clear()
+            self._pending.epoch = epoch
 
     def stop(self) -> None:
         """Write nothing more; to be called after the cluster was closed."""
@@ -67,9 +68,11 @@ class StatusWriter:
         pause = 0.0
         while (item := self._taken()) is not None:
             try:
-                self._cluster.write_status(*item.key, item.status)
+                self._cluster.write_status(*item.key, item.status, item.epoch)
                 self._done(item)
                 pause = 0.0
+            except ReignOverError:
+                self._done(item)
             except ApiError as error:
                 pause = self._failed(item, error, pause)
                 self._cluster.stopping.wait(pause)

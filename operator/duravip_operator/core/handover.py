@@ -223,6 +223,7 @@ class _Others:
     def __init__(self, snapshot: Snapshot, memory: Memory, new: frozenset[str]) -> None:
         self._snapshot = snapshot
         self._granted: set[str] = set()
+        self._pending = {n: found & new for n, found in snapshot.pending.items() if found & new}
         self._serving: dict[str, list[str]] = defaultdict(list)
         self._untold = {n for n, p in snapshot.plumbings.items() if not p.tells_all_own}
         self._said: set[str] = set()
@@ -255,7 +256,8 @@ class _Others:
             others = [node for node in self._serving.get(address, ()) if node != owner]
             others += [n for n, d in self._doubted.items() if n != owner and d.about(address)]
             is_gone = all(self._snapshot.is_gone(node, where) for node in others)
-            if address in self._granted or not is_gone:
+            is_taken = any(address in a for n, a in self._pending.items() if n != owner)
+            if is_taken or address in self._granted or not is_gone:
                 stopped.add(address)
             elif others or address in self._said or address not in self._released:
                 asked.add(address)

@@ -264,6 +264,8 @@ class Snapshot:
     """`{address: nodes that all have reported for a while that they serve it}`."""
     let_go: frozenset[str] = frozenset()
     """The nodes whose beats say that they serve nothing which their spec does not grant."""
+    pending: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """What a node may be granted besides what is known: writes that are not answered yet."""
     estranged: frozenset[str] = frozenset()
     """The nodes of which the API server may know less than they do: it has gone back to an earlier
     state, and they have acted on specs that it has no more."""

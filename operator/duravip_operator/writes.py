@@ -1,0 +1,126 @@
+"""Writes of NodePlumbings that are under way: one a node, and none waits for another node's.
+
+A pass waits only for those that are quick. What a write may grant that is not answered yet, or was
+not answered at all, nobody else gets: the API server may carry it out at any time.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final, NamedTuple
+
+from duravip_operator.cluster.requests import ApiError, ReignOverError
+from duravip_operator.core.snapshot import Plumbing
+
+log = logging.getLogger(__name__)
+
+QUICK: Final = 0.3
+"""A pass waits for its writes no longer, in seconds; the next one comes when they are done."""
+
+FIRST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 5.0
+"""Before a node whose write has failed is written to again."""
+
+UNDECIDED_FOR: Final = 60.0
+"""After so many seconds the API server has given up a request that it did not answer."""
+
+
+class Attempt(NamedTuple):
+    """What a node may be granted besides what is known."""
+
+    uid: str
+    generation: int
+    """Those of the object that the write is conditional on: once it has others, all is known."""
+    addresses: frozenset[str]
+    until: float
+
+
+class Writes:
+    """In the asyncio thread."""
+
+    def __init__(
+        self, on_end: Callable[[], None], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`on_end` is called when a pass is to look at what came of a write."""
+        self._on_end, self._clock = on_end, clock
+        self._is_awaited = False
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._attempts: dict[str, Attempt] = {}
+        self._pauses: dict[str, tuple[float, float]] = {}
+        """Of the nodes whose last write failed: how long to wait, and until when."""
+
+    def may_start(self, node: str) -> bool:
+        """Whether no write of this node is under way, or has just failed."""
+        _, until = self._pauses.get(node, (0.0, 0.0))
+        return node not in self._tasks and self._clock() >= until
+
+    def start(
+        self, known: Plumbing, granted: frozenset[str], write: Callable[[], Awaitable[None]]
+    ) -> bool:
+        """Begin to write what shall grant these; whether that may be done now."""
+        node = known.node
+        if not self.may_start(node):
+            return False
+        before = self._attempts.get(node)
+        new = granted - known.granted
+        if before and (before.uid, before.generation) == (known.uid, known.generation):
+            new |= before.addresses
+        until = self._clock() + UNDECIDED_FOR
+        self._attempts[node] = Attempt(known.uid, known.generation, new, until)
+        self._tasks[node] = asyncio.create_task(self._run(node, write), name=f"write {node}")
+        return True
+
+    async def settle(self) -> bool:
+        """Wait for all that are under way, but not for those that take long; whether all are done.
+
+        If not, `on_end` is called when another one is.
+        """
+        self._is_awaited = True
+        try:
+            if self._tasks:
+                await asyncio.wait(list(self._tasks.values()), timeout=QUICK)
+        finally:
+            self._is_awaited = False
+        now = self._clock()
+        return not self._tasks and all(now >= until for _, until in self._pauses.values())
+
+    def pending(self, plumbings: Mapping[str, Plumbing]) -> Mapping[str, frozenset[str]]:
+        """What each node may be granted besides what is known of it."""
+        now = self._clock()
+        for node, attempt in list(self._attempts.items()):
+            found = plumbings.get(node)
+            is_known = found and (found.uid, found.generation) != attempt[:2]
+            if is_known or now >= attempt.until:
+                del self._attempts[node]
+        return {n: attempt.addresses for n, attempt in self._attempts.items() if attempt.addresses}
+
+    async def _run(self, node: str, write: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await write()
+            self._pauses.pop(node, None)
+            self._attempts.pop(node, None)
+        except ReignOverError:
+            log.info("the NodePlumbing of %s is not written: this reign is over", node)
+        except ApiError as error:
+            self._failed(node, error)
+        except Exception:
+            log.exception("the NodePlumbing of %s was not written", node)
+            self._wait(node)
+        finally:
+            del self._tasks[node]
+            if not self._is_awaited:
+                self._on_end()
+
+    def _failed(self, node: str, error: ApiError) -> None:
+        if not error.is_transient:
+            self._attempts.pop(node, None)  # it was refused
+        pause = self._wait(node)
+        log.warning("cannot write the NodePlumbing of %s, again in %.1f s: %s", node, pause, error)
+
+    def _wait(self, node: str) -> float:
+        before, _ = self._pauses.get(node, (0.0, 0.0))
+        pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * before))
+        self._pauses[node] = (pause, self._clock() + pause)
+        asyncio.get_running_loop().call_later(pause, self._on_end)
+        return pause

@@ -1,0 +1,176 @@
+"""Writes of specs: each for itself, and what they may grant nobody else gets meanwhile."""
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import pytest
+
+from duravip_operator.cluster import StatusWriter, Urgency
+from duravip_operator.cluster.requests import ApiError, ReignOverError
+from duravip_operator.core import decision, handover
+from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.metrics import Metrics
+from duravip_operator.writes import UNDECIDED_FOR, Writes
+from lab.processes import wait_for
+from unit.test_election import cluster, entity
+
+ONE, TWO = frozenset({"10.1.1.1"}), frozenset({"10.1.1.2"})
+N1, N2 = Plumbing("n1", uid="u1", generation=4), Plumbing("n2", uid="u2", generation=4)
+
+
+class World:
+    """Writes, and how often they said that one has ended."""
+
+    def __init__(self) -> None:
+        self.now, self.ends = 100.0, 0
+        self.writes = Writes(self._ended, lambda: self.now)
+
+    def _ended(self) -> None:
+        self.ends += 1
+
+
+def played(story: Callable[[World], Awaitable[None]]) -> None:
+    async def play() -> None:
+        await story(World())
+
+    asyncio.run(play())
+
+
+async def well() -> None:
+    pass
+
+
+def failing(error: ApiError) -> Callable[[], Awaitable[None]]:
+    async def fail() -> None:
+        raise error
+
+    return fail
+
+
+def test_a_slow_write_holds_up_no_other_node() -> None:
+    async def story(world: World) -> None:
+        answer = asyncio.Event()
+
+        async def slow() -> None:
+            await answer.wait()
+
+        assert world.writes.start(N1, ONE, slow)
+        assert not await world.writes.settle()
+        assert not world.writes.may_start("n1")
+        assert not world.writes.start(N1, TWO, well)
+        assert world.writes.start(N2, TWO, well)
+        assert not await world.writes.settle()
+        assert world.writes.pending({"n1": N1, "n2": N2}) == {"n1": ONE}
+        answer.set()
+        assert await world.writes.settle()
+        assert world.writes.may_start("n1")
+        assert world.writes.pending({"n1": N1, "n2": N2}) == {}
+
+    played(story)
+
+
+def test_a_write_that_was_not_answered_may_have_been_carried_out() -> None:
+    async def story(world: World) -> None:
+        world.writes.start(N1, ONE, failing(ApiError("no answer")))
+        await world.writes.settle()
+        assert not world.writes.may_start("n1")  # not at once
+        assert world.writes.pending({"n1": N1}) == {"n1": ONE}
+        later = replace(N1, generation=5)
+        assert world.writes.pending({"n1": later}) == {}
+
+    played(story)
+
+
+def test_what_was_not_answered_for_a_minute_never_will_be() -> None:
+    async def story(world: World) -> None:
+        world.writes.start(N1, ONE, failing(ApiError("no answer")))
+        await world.writes.settle()
+        world.now += UNDECIDED_FOR
+        assert world.writes.pending({"n1": N1}) == {}
+
+    played(story)
+
+
+@pytest.mark.parametrize("error", [ApiError("422: no", 422), ReignOverError()])
+def test_what_was_refused_grants_nothing_after_a_while(error: ApiError) -> None:
+    async def story(world: World) -> None:
+        world.writes.start(N1, ONE, failing(error))
+        await world.writes.settle()
+        world.now += UNDECIDED_FOR
+        assert world.writes.may_start("n1")
+        assert world.writes.pending({"n1": N1}) == {}
+
+    played(story)
+
+
+def test_a_write_that_ends_when_no_pass_waits_for_it_wakes_the_next_one() -> None:
+    async def story(world: World) -> None:
+        answer = asyncio.Event()
+
+        async def slow() -> None:
+            await answer.wait()
+
+        world.writes.start(N1, ONE, slow)
+        await world.writes.settle()
+        answer.set()
+        await asyncio.wait_for(asyncio.gather(*asyncio.all_tasks() - {_me()}), 5)
+        assert world.ends == 1
+
+    played(story)
+
+
+def _me() -> asyncio.Task[object]:
+    task = asyncio.current_task()
+    assert task
+    return task
+
+
+class Server:
+    """Where statuses go; it leads in the epoch that is set, and may lose it amid a report."""
+
+    def __init__(self) -> None:
+        self.calm, self.stopping = threading.Event(), threading.Event()
+        self.reign: int | None = 4
+        self.written: list[str] = []
+
+    def write_status(
+        self, _kind: str, _where: str, name: str, _status: object, epoch: int | None
+    ) -> None:
+        if epoch != self.reign:
+            raise ReignOverError
+        self.written.append(name)
+
+
+def test_statuses_of_a_reign_that_is_over_are_not_written() -> None:
+    server = Server()
+    writer = StatusWriter(server, Metrics("test"))  # type: ignore[arg-type]
+    writer.start()
+    writer.clear(4)
+    writer.put(("DuraVIP", "x", "before"), {"state": "Owned"}, Urgency.NEWS)
+    server.reign = None  # lost amid a report, which goes on
+    writer.put(("DuraVIP", "x", "after"), {"state": "Owned"}, Urgency.NEWS)
+    server.calm.set()
+    wait_for(writer.is_at_rest, "all are taken")
+    assert server.written == []
+    server.reign = 5
+    writer.clear(5)
+    writer.put(("DuraVIP", "x", "anew"), {"state": "Owned"}, Urgency.NEWS)
+    wait_for(lambda: server.written == ["anew"], "the new leader's is written")
+    server.stopping.set()
+    writer.stop()
+
+
+def test_what_a_node_may_be_granted_nobody_else_gets() -> None:
+    moved = entity(1, preference="n2")
+    snapshot = cluster((moved,), ("n1", "n2"))
+
+    def granted(node: str, address: str) -> frozenset[str]:
+        known = replace(snapshot, pending={node: frozenset({address})})
+        plans = decision.decided(known, handover.remembered({}, known)).plans
+        return plans["n2"].addresses
+
+    assert granted("n1", moved.address) == frozenset()
+    assert granted("n1", "10.1.1.99") == {moved.address}
+    assert granted("n2", moved.address) == {moved.address}
