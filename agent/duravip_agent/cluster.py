@@ -6,6 +6,7 @@ Whatever the server answers, or does not, becomes an ApiError here and nowhere e
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +22,8 @@ from duravip_agent.core.backoff import pause_after
 from duravip_agent.metrics import Metrics
 from duravip_agent.settings import PROGRAM_VERSION
 from duravip_api import GROUP, VERSION
-from duravip_api.timing import REQUEST_TIMEOUT
+from duravip_api.patience import Patience
+from duravip_api.timing import LONGEST_REQUEST, REQUEST_TIMEOUT
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +84,7 @@ class Cluster:
     def __init__(self, node: str, configuration: Configuration, metrics: Metrics) -> None:
         self._node = node
         self._metrics = metrics
+        self._patience = Patience(REQUEST_TIMEOUT, LONGEST_REQUEST)
         configuration.retries = False
         client = ApiClient(configuration)
         client.user_agent = USER_AGENT  # type: ignore[attr-defined]
@@ -107,13 +110,17 @@ class Cluster:
         return watch.stop
 
     def _asked(self, verb: str, call: Callable[..., object], **options: object) -> Body:
-        options.setdefault("_request_timeout", REQUEST_TIMEOUT)
+        options.setdefault("_request_timeout", self._patience.timeout)
+        started = time.monotonic()
         try:
             answer = call(GROUP, VERSION, PLURAL, self._node, **options)
         except (OpenApiException, urllib3.exceptions.HTTPError, OSError, ValueError) as error:
             found = _translated(error)
+            took = time.monotonic() - started
+            (self._patience.answered if found.status else self._patience.unanswered)(took)
             self._metrics.requests.labels(verb, str(found.status or "none")).inc()
             raise found from error
+        self._patience.answered(time.monotonic() - started)
         self._metrics.requests.labels(verb, "200").inc()
         if not isinstance(answer, dict):
             raise ApiError(f"the API server answered with {type(answer).__name__}")

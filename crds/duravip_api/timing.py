@@ -42,7 +42,10 @@ SWEEP: Final = 30.0
 """Both programs look at the whole of their world this often, whatever events told them."""
 
 REQUEST_TIMEOUT: Final = 1.0
-"""One request to the API server may take this long."""
+"""One request to the API server may take this long, or longer where that is slow."""
+
+LONGEST_REQUEST: Final = 10.0
+"""No request takes longer: its connection may be dead."""
 
 REQUEST_RETRIES: Final = (0.05, 0.1, 0.2, 0.4)
 """Pauses before the next try after a refused connection, 429 or 503."""

@@ -19,6 +19,7 @@ from duravip_operator.settings import Settings, SettingsError
 log = logging.getLogger(__name__)
 
 AGAIN_AFTER = 0.5
+SAY_EVERY = 60.0
 FORBIDDEN_FOR = 3.0
 """A refusal must last this long: an API server that has just started refuses what it allows."""
 
@@ -38,7 +39,7 @@ def preflight(settings: Settings, stopping: Event) -> None:
 
 def _insist(call: Callable[..., object], permission: str, kind: str, stopping: Event) -> None:
     """Make one request until it is answered."""
-    said, refused_since = "", None
+    said, say_at, refused_since = False, 0.0, None
     while not stopping.is_set():
         try:
             asked(call)
@@ -54,15 +55,12 @@ def _insist(call: Callable[..., object], permission: str, kind: str, stopping: E
                 raise SettingsError(f"the operator may not {permission}: {error}") from error
             if not (error.is_forbidden or error.is_transient):
                 raise SettingsError(f"cannot {permission}: {error}") from error
-            said = _say_once(said, error)
+            if time.monotonic() >= say_at:
+                say_at = time.monotonic() + SAY_EVERY
+                log.warning("the API server does not answer yet: %s", error)
+            said = True
             stopping.wait(AGAIN_AFTER)
         else:
             if said:
                 log.info("the API server answers")
             return
-
-
-def _say_once(said: str, error: ApiError) -> str:
-    if not said:
-        log.warning("the API server does not answer yet: %s", error)
-    return str(error)

@@ -1,11 +1,13 @@
 """How to reach the API server, and what its answers mean.
 
 Whatever it answers, or does not, becomes an ApiError here and nowhere else. Times: a request
-lasts one second at most, and is tried again after a pause where that may help.
+lasts one second at most, longer where the server is slow, and is tried again after a pause where
+that may help.
 """
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Event
@@ -16,7 +18,8 @@ from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException, OpenApiException
 
-from duravip_api.timing import REQUEST_RETRIES, REQUEST_TIMEOUT
+from duravip_api.patience import Patience
+from duravip_api.timing import LONGEST_REQUEST, REQUEST_RETRIES, REQUEST_TIMEOUT
 from duravip_operator.settings import PROGRAM_VERSION, SettingsError
 
 Body = dict[str, Any]
@@ -30,6 +33,9 @@ PAGE: Final = 500
 
 LONGEST_PAUSE: Final = 5.0
 """What an API server asks for in Retry-After is heeded up to this."""
+
+PATIENCE: Final = Patience(REQUEST_TIMEOUT, LONGEST_REQUEST)
+"""One for all that is not said otherwise: it is one server that is slow."""
 
 _TOO_LARGE: Final = "request is too large"
 _TRANSIENT: Final = frozenset({0, 429, 500, 502, 503, 504})
@@ -136,15 +142,43 @@ def client_for(kubeconfig: Path | None, connections: int = 4) -> ApiClient:
 
 def asked(call: Callable[..., object], *args: object, **options: Any) -> Body:
     """What the API server answers to one request; raises ApiError."""
-    options.setdefault("_request_timeout", REQUEST_TIMEOUT)
+    is_usual = "_request_timeout" not in options
+    options.setdefault("_request_timeout", PATIENCE.timeout)
+    started = time.monotonic()
     try:
         answer = call(*args, _preload_content=False, **options)
         found = json.loads(answer.data)  # type: ignore[attr-defined]
     except (*ERRORS, ValueError) as error:
-        raise translated(error) from error
+        found_error = translated(error)
+        if is_usual:
+            _note(PATIENCE, found_error, time.monotonic() - started)
+        raise found_error from error
+    if is_usual:
+        PATIENCE.answered(time.monotonic() - started)
     if not isinstance(found, dict):
         raise ApiError(f"the API server answered with {type(found).__name__}")
     return found
+
+
+def patiently(
+    patience: Patience, call: Callable[..., object], *args: object, **options: Any
+) -> Body:
+    """The same, with a patience of its own."""
+    started = time.monotonic()
+    try:
+        found = asked(call, *args, _request_timeout=patience.timeout, **options)
+    except ApiError as error:
+        _note(patience, error, time.monotonic() - started)
+        raise
+    patience.answered(time.monotonic() - started)
+    return found
+
+
+def _note(patience: Patience, error: ApiError, took: float) -> None:
+    if error.status:
+        patience.answered(took)
+    else:
+        patience.unanswered(took)
 
 
 def tried(stopping: Event, call: Callable[..., object], *args: object, **options: Any) -> Body:

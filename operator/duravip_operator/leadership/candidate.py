@@ -7,6 +7,7 @@ carries the time of one of our own writes is ours, held since that write *began*
 from collections.abc import Callable
 from typing import Protocol
 
+from duravip_api.patience import FORGETS
 from duravip_operator.cluster.requests import ApiError
 from duravip_operator.leadership import rule
 
@@ -45,6 +46,8 @@ class Candidate:
         self._attempts: dict[str, float] = {}
         """`{renewTime: when it began}` of our writes since the last that was answered."""
         self._highest = 0
+        self._took = 0.0
+        """What a slow request has taken lately, in seconds."""
 
     @property
     def epoch(self) -> int | None:
@@ -55,6 +58,17 @@ class Candidate:
     def abandon(self) -> None:
         """Lead no more, at once, until the Lease was taken anew. From any thread."""
         self._must_abandon = True
+
+    @property
+    def is_led(self) -> bool:
+        """Whether another one leads, as far as is known. From any thread."""
+        view = self._view
+        return view is not None and not rule.is_free(view, self._clock())
+
+    @property
+    def took(self) -> float:
+        """What a slow request has taken lately, in seconds."""
+        return self._took
 
     @property
     def until(self) -> float:
@@ -72,7 +86,7 @@ class Candidate:
             self._attempts.clear()
             self._must_abandon = False
         newest = self._mine or (self._view.record if self._view else None)
-        if self._mine and self._write(rule.renewed(self._mine, self._stamp(), floor or 0)):
+        if self._mine and self._write(self._renewed(self._mine, floor)):
             return
         self._mine = None
         found = self._read()
@@ -86,7 +100,8 @@ class Candidate:
         self._highest = max(self._highest, found.epoch)
         if floor is not None and rule.is_free(self._view, self._clock()):
             highest = max(floor, self._highest)
-            self._write(rule.taken(found, self._me, self._stamp(), highest))
+            lasts = rule.lasting(self._took)
+            self._write(rule.taken(found, self._me, self._stamp(), highest, lasts))
 
     def resign(self) -> bool:
         """Give the Lease back if it is ours; raises ApiError. No round may follow."""
@@ -96,12 +111,21 @@ class Candidate:
         self._store.save(rule.released(self._mine, self._stamp()))
         return True
 
+    def _renewed(self, mine: rule.Record, floor: int | None) -> rule.Record:
+        return rule.renewed(mine, self._stamp(), floor or 0, rule.lasting(self._took))
+
     def _read(self) -> rule.Record:
+        started = self._clock()
         try:
             return self._store.load()
         except ApiError:
             self._reign = None  # somebody has written, and we cannot see whether it was us
             raise
+        finally:
+            self._note(started)
+
+    def _note(self, started: float) -> None:
+        self._took = max(self._clock() - started, FORGETS * self._took)
 
     def _write(self, wanted: rule.Record) -> bool:
         """Write the Lease; False when somebody else wrote first."""
@@ -112,6 +136,8 @@ class Candidate:
             if error.is_conflict or error.is_absent:
                 return False
             raise
+        finally:
+            self._note(started)
         self._hold(written, started)
         return True
 

@@ -17,6 +17,8 @@ from duravip_operator.settings import Settings
 log = logging.getLogger(__name__)
 
 STOP_WITHIN: Final = 1.2
+SAY_EVERY: Final = 60.0
+"""What goes on is said again so often, in seconds."""
 
 
 class Elector:
@@ -46,6 +48,8 @@ class Elector:
         self._thread = Thread(target=self._run, name="elector", daemon=True)
         self._told: int | None = None
         self._is_troubled = False
+        self._say_again = 0.0
+        self._led = time.monotonic()
 
     @property
     def epoch(self) -> int | None:
@@ -79,6 +83,7 @@ class Elector:
             except Exception:
                 log.exception("a round of the election failed")
             self._tell()
+            self._say_who_leads()
             self._stopping.wait(max(0.0, started + RETRY - time.monotonic()))
         self._resign()
 
@@ -105,9 +110,23 @@ class Elector:
                 self._loop.call_soon_threadsafe(self._on_change)
 
     def _troubled(self, error: ApiError) -> None:
-        if not self._is_troubled:
+        now = time.monotonic()
+        if not self._is_troubled or now >= self._say_again:
+            self._say_again = now + SAY_EVERY
             log.warning("cannot read or write the Lease: %s", error)
         self._is_troubled = True
+
+    def _say_who_leads(self) -> None:
+        """A line a minute, as long as we know of no leader."""
+        now = time.monotonic()
+        if self.epoch is not None or self._candidate.is_led:
+            self._led = now
+        elif now - self._led >= SAY_EVERY:
+            self._led = now
+            is_cold = self._floor() is None
+            why = "not all kinds were listed yet" if is_cold else "the Lease was not to be had"
+            took = self._candidate.took
+            log.warning("nobody leads: %s; requests lately took up to %.1f s", why, took)
 
     def _recovered(self) -> None:
         if self._is_troubled:

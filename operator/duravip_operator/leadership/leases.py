@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from kubernetes.client import CoordinationV1Api
 
-from duravip_operator.cluster.requests import ApiError, Body, asked, client_for
+from duravip_api.patience import Patience
+from duravip_api.timing import LONGEST_REQUEST
+from duravip_operator.cluster.requests import ApiError, Body, client_for, patiently
 from duravip_operator.leadership.rule import LASTS, RETRY, Record
 
 LEASE: Final = "duravip-operator"
@@ -34,6 +36,7 @@ class Leases:
         self._annotations = annotations
         self._api: Any = CoordinationV1Api(client_for(kubeconfig, 1))
         self._namespace = namespace
+        self._patience = Patience(RETRY, LONGEST_REQUEST / 2)
 
     def load(self) -> Record:
         """The Lease that stands for leadership."""
@@ -48,9 +51,7 @@ class Leases:
     def read(self, name: str) -> Body | None:
         """One Lease; None when there is none."""
         try:
-            return asked(
-                self._api.read_namespaced_lease, name, self._namespace, _request_timeout=RETRY
-            )
+            return self._asked(self._api.read_namespaced_lease, name, self._namespace)
         except ApiError as error:
             if error.is_absent:
                 return None
@@ -62,15 +63,15 @@ class Leases:
         whole = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **body}
         if not metadata.get("resourceVersion"):
             call = self._api.create_namespaced_lease
-            return asked(call, self._namespace, whole, _request_timeout=RETRY)
+            return self._asked(call, self._namespace, whole)
         call = self._api.replace_namespaced_lease
-        return asked(call, metadata["name"], self._namespace, whole, _request_timeout=RETRY)
+        return self._asked(call, metadata["name"], self._namespace, whole)
 
     def members(self) -> list[Body]:
         """Those by which replicas announce themselves."""
         selector = f"{MEMBER_LABEL}={LEASE}"
         call = self._api.list_namespaced_lease
-        found = asked(call, self._namespace, label_selector=selector, _request_timeout=RETRY)
+        found = self._asked(call, self._namespace, label_selector=selector)
         return found.get("items") or []
 
     def delete(self, name: str, version: str | None = None) -> None:
@@ -78,10 +79,13 @@ class Leases:
         options = {"preconditions": {"resourceVersion": version}} if version else None
         call = self._api.delete_namespaced_lease
         try:
-            asked(call, name, self._namespace, body=options, _request_timeout=RETRY)
+            self._asked(call, name, self._namespace, body=options)
         except ApiError as error:
             if not (error.is_absent or error.is_conflict):
                 raise
+
+    def _asked(self, call: Callable[..., object], *args: object, **options: Any) -> Body:
+        return patiently(self._patience, call, *args, **options)
 
 
 def record(body: Body | None) -> Record:

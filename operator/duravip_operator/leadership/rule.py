@@ -16,16 +16,24 @@ had a reign of its own.
 
 from dataclasses import dataclass, replace
 from datetime import datetime
+from math import ceil
 from typing import Final, NamedTuple
 
 LASTS: Final = 2.0
 """The Lease is free when it has not changed for so many seconds. The API wants whole ones."""
 
 RENEW: Final = 1.3
-"""A leader that has not renewed for so long leads no more."""
+"""A leader that has not renewed for so long leads no more; longer if the Lease lasts longer."""
 
 RETRY: Final = 0.4
-"""Between the starts of two requests, and the longest that one may take."""
+"""Between the starts of two requests, and the longest that one may take of a server that is well.
+"""
+
+SLOW: Final = 0.25
+"""A request that has taken longer makes the Lease last longer: it can be renewed in time then."""
+
+LONGEST: Final = 30.0
+"""It lasts no longer, in seconds, however slow the API server is."""
 
 HIGHEST: Final = 2**31 - 1
 """`leaseTransitions` can hold no more: one that comes near, written by hand, is not heeded."""
@@ -68,6 +76,11 @@ class Reign(NamedTuple):
     until: float
 
 
+def lasting(took: float) -> float:
+    """For how long a Lease is to last where requests take so long: whole seconds."""
+    return LASTS if took < SLOW else min(LONGEST, float(ceil(LASTS + 5 * took)))
+
+
 def viewed(view: View | None, record: Record, now: float) -> View:
     """The view after the Lease was read once more."""
     if view is not None and view.record.version == record.version:
@@ -100,18 +113,18 @@ def _time(stamp: str) -> datetime:
     return datetime.fromisoformat(stamp.partition("#")[0])
 
 
-def taken(record: Record, me: str, stamp: str, floor: int) -> Record:
+def taken(record: Record, me: str, stamp: str, floor: int, lasts: float = LASTS) -> Record:
     """The Lease as its new holder writes it; `floor` is the highest epoch known elsewhere."""
     known = [epoch for epoch in (record.epoch, floor) if epoch < HIGHEST - OLDEST]
     epoch = max(known, default=0) + left_out(record, stamp) + 1
-    return replace(record, holder=me, epoch=epoch, acquired=stamp, renewed=stamp, lasts=LASTS)
+    return replace(record, holder=me, epoch=epoch, acquired=stamp, renewed=stamp, lasts=lasts)
 
 
-def renewed(record: Record, stamp: str, floor: int) -> Record:
+def renewed(record: Record, stamp: str, floor: int, lasts: float = LASTS) -> Record:
     """The Lease as its holder writes it; with a new epoch if a higher one was seen elsewhere."""
     if record.epoch < floor < HIGHEST - OLDEST:
-        return taken(record, record.holder, stamp, floor)
-    return replace(record, renewed=stamp)
+        return taken(record, record.holder, stamp, floor, lasts)
+    return replace(record, renewed=stamp, lasts=lasts)
 
 
 def released(record: Record, stamp: str) -> Record:
@@ -121,4 +134,4 @@ def released(record: Record, stamp: str) -> Record:
 
 def reign(written: Record, started: float) -> Reign:
     """The leadership that a write which began then has given."""
-    return Reign(written.epoch, started + RENEW)
+    return Reign(written.epoch, started + RENEW * written.lasts / LASTS)
