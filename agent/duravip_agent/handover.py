@@ -151,7 +151,7 @@ class Handover:
         ready = verdict.arm & tools.plumber.placed(wanted)
         to_add = verdict.arm - ready - blocked
         missing = [alias for alias in plan.add if alias.address in to_add]
-        for few in chunks(sorted(ready)):
+        for few in chunks([address for address in wanted if address in ready] if ready else []):
             self._arm(facts, Batch(frozenset(few)))
         for piece in gaps.pieces(missing, tools.plumber.observed):
             self._arm(facts, Batch(addresses_of(piece), piece, by_route=True))

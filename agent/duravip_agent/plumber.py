@@ -52,6 +52,9 @@ class Plumber:
         self._behind: list[Alias] = []
         """Aliases of this step that took the place of routes, which was told of already."""
         self._gone: list[Alias] = []
+        self._ordered: Mapping[str, Placement] | None = None
+        self._ranks: Mapping[str, int] = {}
+        """Which address comes after which, as the specs have it, or had it."""
         self.observed = Observed()
         self.failures: dict[str, str] = {}
 
@@ -114,9 +117,16 @@ class Plumber:
     def plan(self, wanted: Mapping[str, Placement], now: float) -> Plan:
         """Begin a step: what has to be done."""
         self._retries.forget(wanted, now)
+        if wanted is not self._ordered:
+            self._ordered, self._ranks = wanted, ranked(wanted, self._ranks, self.present)
         plan = planned(wanted, self.observed, self._retries.held_back(now))
+        plan = replace(plan, delete=self._last_first(plan.delete))
         self._found, self._behind, self._gone = dict(plan.failures), [], []
         return plan
+
+    def _last_first(self, aliases: Iterable[Alias]) -> tuple[Alias, ...]:
+        """What follows another address was added after it, and goes before it."""
+        return tuple(sorted(aliases, key=lambda a: self._ranks.get(a.address, -1), reverse=True))
 
     def delete(self, aliases: Sequence[Alias]) -> frozenset[str]:
         """Delete; gives back the addresses that are gone."""
@@ -213,6 +223,14 @@ class Plumber:
             by_link.setdefault(names.get(alias.link, "?"), []).append(alias.address)
         for name, addresses in sorted(by_link.items()):
             log.info("%s %s on %s", verb, listed(addresses), name)
+
+
+def ranked(
+    wanted: Iterable[str], before: Mapping[str, int], present: frozenset[str]
+) -> dict[str, int]:
+    """The order of what is wanted; what is still there and was wanted before keeps its place."""
+    kept = {address: before[address] for address in before.keys() & present}
+    return kept | {address: rank for rank, address in enumerate(wanted)}
 
 
 def chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

@@ -66,6 +66,8 @@ class Loop:
         """The keys of replicas that we have written into each NodePlumbing."""
         self._epoch: int | None = None
         self._restorations = 0
+        self._followers: frozenset[str] = frozenset()
+        """The addresses that go where another one is."""
         self._must_hurry = False
         """Something was taken from a node that does not serve it: the next pass may grant it."""
         self._decided: decision.Decision | None = None
@@ -168,6 +170,7 @@ class Loop:
 
     def _look(self, balance: int | None = None) -> Snapshot:
         snapshot = self._outlook.snapshot(balance)
+        self._followers = frozenset(e.address for e in snapshot.entities if e.follow)
         if pending := self._writes.pending(snapshot.plumbings):
             snapshot = replace(snapshot, pending=pending)
         self._memory = handover.remembered(self._memory, snapshot)
@@ -253,7 +256,7 @@ class Loop:
 
     def _spec(self, plan: handover.Plan, epoch: int) -> dict[str, Any]:
         addresses, keys = self._replicas
-        return specs.spec(plan, epoch, addresses, self._ports, keys)
+        return specs.spec(plan, epoch, addresses, self._ports, keys, self._followers)
 
     def _is_told(self, plumbing: Plumbing) -> bool:
         """Whether an agent knows where to send its beats, by whose keys, and what to look at."""
