@@ -22,7 +22,15 @@ from duravip_agent.core.deadman import Limits
 from duravip_agent.core.observed import addresses_of
 from duravip_agent.core.specs import Specs
 from duravip_agent.deadman import DeadMan
-from duravip_agent.events import ContactChanged, Inbox, KernelChanged, Stop, Troubled, Written
+from duravip_agent.events import (
+    ContactChanged,
+    Denied,
+    Inbox,
+    KernelChanged,
+    Stop,
+    Troubled,
+    Written,
+)
 from duravip_agent.farewell import Farewell
 from duravip_agent.fence import Fence, FenceError
 from duravip_agent.handover import Handover
@@ -47,6 +55,7 @@ from duravip_agent.tools import Tools
 from duravip_agent.unfenced import Unfenced
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Channels, Identity, Voice
+from duravip_api.credentials import REFUSALS
 from duravip_api.endpoints import endpoint
 from duravip_api.environment import ignored
 from duravip_api.secure_channel import KeyPair
@@ -102,7 +111,7 @@ def run(settings: Settings) -> int:
     with _only_one():
         kernel = _kernel()
         counted = metrics.Metrics(PROGRAM_VERSION)
-        cluster = Cluster(settings.node_name, configuration, counted)
+        cluster = Cluster(settings.node_name, configuration, counted, settings.kubeconfig)
         _work(settings, file, kernel, cluster, counted)
     return 0
 
@@ -162,6 +171,7 @@ def _work(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.put(Stop()))
     log.info("%s starts on node %s as %s", PROGRAM_VERSION, settings.node_name, identity.boot)
+    REFUSALS.on_lasting = lambda sentence: inbox.put(Denied(sentence))
     netlink.watch(lambda with_links: inbox.put(KernelChanged(with_links)))
     tools.listeners.start(lambda: inbox.put(KernelChanged(with_links=False)))
     connections.start()

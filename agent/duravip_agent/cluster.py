@@ -8,6 +8,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Protocol
@@ -22,6 +23,7 @@ from duravip_agent.core.backoff import pause_after
 from duravip_agent.metrics import Metrics
 from duravip_agent.settings import PROGRAM_VERSION
 from duravip_api import GROUP, VERSION
+from duravip_api.credentials import Renewing, kubeconfigs_of
 from duravip_api.patience import Patience
 from duravip_api.timing import LONGEST_REQUEST, REQUEST_TIMEOUT
 
@@ -78,16 +80,24 @@ class Watcher(Protocol):
         """It cannot be watched at this moment."""
 
 
+class Client(Renewing, ApiClient):
+    """A client that follows its credentials."""
+
+
 class Cluster:
     """One node's NodePlumbing on one API server. For any thread."""
 
-    def __init__(self, node: str, configuration: Configuration, metrics: Metrics) -> None:
+    def __init__(
+        self, node: str, configuration: Configuration, metrics: Metrics,
+        kubeconfig: Path | None = None,
+    ) -> None:  # fmt: skip
         self._node = node
         self._metrics = metrics
         self._patience = Patience(REQUEST_TIMEOUT, LONGEST_REQUEST)
         configuration.retries = False
-        client = ApiClient(configuration)
+        client = Client(configuration)
         client.user_agent = USER_AGENT  # type: ignore[attr-defined]
+        client.follow(partial(_loaded, kubeconfig), kubeconfigs_of(kubeconfig))
         self._api = CustomObjectsApi(client)
 
     def get(self) -> Body:
@@ -228,6 +238,12 @@ def configuration_from(kubeconfig: Path | None) -> Configuration:
         where = kubeconfig or "no kubeconfig was given and this is no pod"
         line = " ".join(str(error).split())
         raise ValueError(f"cannot read how to reach the API server ({where}): {line}") from error
+    return configuration
+
+
+def _loaded(kubeconfig: Path | None) -> Configuration:
+    configuration = configuration_from(kubeconfig)
+    configuration.retries = False
     return configuration
 
 

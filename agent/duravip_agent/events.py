@@ -69,11 +69,27 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class Denied:
+    """The API server has not known us for so long that it never will again."""
+
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """The agent is asked to end."""
 
 
 Event = (
-    Seen | Written | Absent | Troubled | KernelChanged | ContactChanged | Answered | Claimed | Stop
+    Seen
+    | Written
+    | Absent
+    | Troubled
+    | Denied
+    | KernelChanged
+    | ContactChanged
+    | Answered
+    | Claimed
+    | Stop
 )
 Inbox = SimpleQueue[Event]

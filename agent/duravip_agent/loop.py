@@ -21,6 +21,7 @@ from duravip_agent.events import (
     Answered,
     Claimed,
     ContactChanged,
+    Denied,
     Event,
     Inbox,
     KernelChanged,
@@ -224,6 +225,8 @@ class Loop:
                 self._must_judge = True
                 self._note(event)
                 self._is_dirty |= self._parts.intake.contact_changed()
+            case Denied(sentence):
+                raise DeniedError(sentence)
             case Stop():
                 self._parts.farewell.ask()
             case _:

@@ -18,6 +18,7 @@ from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException, OpenApiException
 
+from duravip_api.credentials import Renewing, kubeconfigs_of
 from duravip_api.patience import Patience
 from duravip_api.timing import LONGEST_REQUEST, REQUEST_RETRIES, REQUEST_TIMEOUT
 from duravip_operator.settings import PROGRAM_VERSION, SettingsError
@@ -130,13 +131,22 @@ def credentials_from(kubeconfig: Path | None) -> Credentials:
     )
 
 
+class Client(Renewing, ApiClient):
+    """A client that follows its credentials."""
+
+
 def client_for(kubeconfig: Path | None, connections: int = 4) -> ApiClient:
     """A client of its own connections; it tries nothing again by itself."""
-    configuration = configuration_from(kubeconfig)
-    configuration.retries = False  # urllib3 would hide how long a request really takes
-    configuration.connection_pool_maxsize = connections  # type: ignore[attr-defined]
-    client = ApiClient(configuration)
+
+    def load() -> Configuration:
+        configuration = configuration_from(kubeconfig)
+        configuration.retries = False  # urllib3 would hide how long a request really takes
+        configuration.connection_pool_maxsize = connections  # type: ignore[attr-defined]
+        return configuration
+
+    client = Client(load())
     client.user_agent = USER_AGENT  # type: ignore[attr-defined]
+    client.follow(load, kubeconfigs_of(kubeconfig))
     return client
 
 
