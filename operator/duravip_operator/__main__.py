@@ -9,7 +9,9 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 
+from duravip_api.credentials import REFUSALS
 from duravip_api.environment import ignored
 from duravip_operator import handlers, logs
 from duravip_operator.api_hosts import ApiHosts
@@ -19,7 +21,7 @@ from duravip_operator.core import publication
 from duravip_operator.events import Events
 from duravip_operator.http import page_server
 from duravip_operator.informers import Informers
-from duravip_operator.leadership import Elector, Members
+from duravip_operator.leadership import Elector, Members, Rivals
 from duravip_operator.loop import Loop, Parts
 from duravip_operator.metrics import Metrics
 from duravip_operator.probes import probes
@@ -52,23 +54,61 @@ def main() -> None:
 
 
 async def _run(settings: Settings) -> None:
-    stop, stopping = asyncio.Event(), threading.Event()
+    end = _End()
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, _ask_to_stop, stop, stopping)
-    await asyncio.to_thread(preflight, settings, stopping)
-    if stop.is_set():
+        asyncio.get_running_loop().add_signal_handler(number, end.ask)
+    await asyncio.to_thread(preflight, settings, end.stopping)
+    rivals = Rivals(settings.kubeconfig, settings.namespace)
+    if rival := await asyncio.to_thread(rivals.watch, end.stopping):
+        raise SettingsError(rival)
+    if end.stop.is_set():
         return
     log.info("%s starts as %s", PROGRAM_VERSION, settings.identity)
-    await _work(settings, stop, stopping)
+    await _work(settings, end)
+    if end.why:
+        raise SettingsError(end.why)
     log.info("ended")
 
 
-def _ask_to_stop(stop: asyncio.Event, stopping: threading.Event) -> None:
-    stop.set()
-    stopping.set()
+class _End:
+    """How the program ends: it is asked to, or finds that it must."""
+
+    def __init__(self) -> None:
+        self.stop, self.stopping = asyncio.Event(), threading.Event()
+        self.why = ""
+        """A sentence, where a person has to mend something."""
+        loop = asyncio.get_running_loop()
+
+        def refused(sentence: str) -> None:
+            loop.call_soon_threadsafe(self.give_up, sentence)
+
+        REFUSALS.on_lasting = refused
+
+    def ask(self) -> None:
+        """It is asked to."""
+        self.stop.set()
+        self.stopping.set()
+
+    def give_up(self, sentence: str) -> None:
+        """It must."""
+        self.why = self.why or sentence
+        self.ask()
 
 
-async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Event) -> None:
+def _follow_restorations(
+    elector: Elector, caches: Caches, informers: Informers, wake: Callable[[], None]
+) -> None:
+    """Begin anew, whoever finds that the store has gone back."""
+
+    def begin_anew() -> None:
+        elector.abandon()
+        informers.begin_anew()
+        wake()
+
+    elector.on_restoration, caches.on_restoration = caches.begin_anew, begin_anew
+
+
+async def _work(settings: Settings, end: _End) -> None:
     metrics = Metrics(PROGRAM_VERSION)
     cluster = Cluster(settings, metrics)
     woken: list[Loop] = []
@@ -99,9 +139,9 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
         return elector.epoch is not None
 
     cluster.is_reign = lambda epoch: epoch == elector.epoch
-    members = Members(settings, wake, is_leading, pulse.public_key)
+    members = Members(settings, wake, is_leading, pulse.public_key, end.give_up)
     statuses = StatusWriter(cluster, metrics)
-    events = Events(settings, metrics, stopping, statuses.is_at_rest)
+    events = Events(settings, metrics, end.stopping, statuses.is_at_rest)
     events.is_reign = cluster.is_reign
     reporting = Reporting(statuses, events, metrics)
     vigil = Vigil(Sources(caches, pulse, elector, events, metrics), settings.give_up_after, wake)
@@ -110,27 +150,21 @@ async def _work(settings: Settings, stop: asyncio.Event, stopping: threading.Eve
     )
     woken.append(loop)
 
-    informers = Informers(settings, caches, stopping, is_leading, metrics)
-
-    def begin_anew() -> None:
-        elector.abandon()
-        informers.begin_anew()
-        wake()
-
-    elector.on_restoration, caches.on_restoration = caches.begin_anew, begin_anew
+    informers = Informers(settings, caches, end.stopping, is_leading, metrics)
+    _follow_restorations(elector, caches, informers, wake)
     kopf = handlers.Kopf(settings, caches, metrics)
     problems = (kopf.problem, pulse.problem)
     served = probes(asyncio.get_running_loop(), caches, problems)
     server = page_server(settings.http_listen, metrics.registry, served)
     pulse.start(lambda: elector.until)
     server.start()
-    api_hosts = ApiHosts(settings, caches, stopping)
+    api_hosts = ApiHosts(settings, caches, end.stopping)
     for part in (informers, api_hosts, elector, members, statuses, events):
         part.start()
-    watching = asyncio.create_task(kopf.run(stop), name="kopf")
+    watching = asyncio.create_task(kopf.run(end.stop), name="kopf")
     keeping = asyncio.create_task(vigil.run(), name="vigil")
     try:
-        await loop.run(stop)
+        await loop.run(end.stop)
     finally:
         keeping.cancel()
         # The Lease goes back first: another replica can take over while we tidy up.

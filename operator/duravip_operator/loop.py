@@ -203,16 +203,18 @@ class Loop:
         # Before that a former leader may still grant elsewhere what is missing here.
         missing = {} if stamped else specs.missing(snapshot, self._last_plans, self._memory)
         cluster = self._parts.cluster
+        must_wait = bool(stamped)
         for name, plan in missing.items():
             make = partial(cluster.hot, self._create, name, plan, epoch)
-            self._writes.start(Plumbing(name), plan.addresses, make)
+            is_begun = self._writes.start(Plumbing(name), plan.addresses, make)
+            must_wait |= is_begun or bool(plan.addresses)
         for plumbing in specs.spent(snapshot, self._memory):
             drop = partial(cluster.hot, cluster.delete_plumbing, plumbing, epoch)
             self._writes.start(plumbing, plumbing.granted, drop)
         is_done = await self._writes.settle()
         if (missing or stamped) and is_done:
             self.wake()
-        return bool(stamped) or any(plan.addresses for plan in missing.values())
+        return must_wait
 
     async def _grant(
         self, snapshot: Snapshot, plans: Mapping[str, handover.Plan], epoch: int

@@ -114,6 +114,7 @@ def test_the_operator_may_do_what_it_does_and_no_more() -> None:
         "/nodes": READ,
         "/events": {"create"},
         "discovery.k8s.io/endpointslices": {"list"},
+        "coordination.k8s.io/leases": {"list"},
     }
     assert granted(("Role", "duravip-operator")) == {
         "coordination.k8s.io/leases": {"get", "list", "create", "update", "delete"}

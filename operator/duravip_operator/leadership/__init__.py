@@ -2,5 +2,6 @@
 
 from duravip_operator.leadership.elector import Elector
 from duravip_operator.leadership.members import Members
+from duravip_operator.leadership.rivals import Rivals
 
-__all__ = ["Elector", "Members"]
+__all__ = ["Elector", "Members", "Rivals"]

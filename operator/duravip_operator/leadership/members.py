@@ -17,6 +17,7 @@ from duravip_operator.leadership.leases import (
     Leases,
     stamp,
 )
+from duravip_operator.leadership.rivals import Rivals
 from duravip_operator.leadership.roster import Announcement, Replica, Roster
 from duravip_operator.settings import Settings
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 LASTS: Final = 180
 RENEW_EVERY: Final = 60.0
 LOOK_EVERY: Final = 2.0
+RIVALS_EVERY: Final = 30.0
 STOP_WITHIN: Final = 1.0
 
 
@@ -37,11 +39,17 @@ class Members:
         on_change: Callable[[], None],
         is_leading: Callable[[], bool],
         public_key: str,
+        on_rival: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`public_key` is that of this replica; `on_change` is called in the asyncio thread.
 
-        Only a leader removes what is expired.
+        Only a leader removes what is expired. `on_rival` is called there with a sentence when
+        another installation leads.
         """
+        self._rivals = Rivals(settings.kubeconfig, settings.namespace)
+        self._on_rival = on_rival
+        self._started = time.monotonic()
+        self._looked = 0.0
         self._me = settings.identity
         self._own = Replica(settings.pulse_advertise, public_key)
         self._name = f"{LEASE}-{settings.identity}"
@@ -89,6 +97,7 @@ class Members:
         if now >= self._renew_at:
             self._announce()
             self._renew_at = now + RENEW_EVERY
+        self._look_for_rivals(now)
         bodies = self._leases.members()
         if not any(body["metadata"]["name"] == self._name for body in bodies):
             self._renew_at = now  # somebody has deleted ours
@@ -98,6 +107,15 @@ class Members:
         for gone in self._roster.expired(now) if self._is_leading() else ():
             self._leases.delete(gone.name, gone.version)
             log.info("replica %s is gone: its announcement has expired", gone.name)
+
+    def _look_for_rivals(self, now: float) -> None:
+        """Often at first: two may have been started at the same time."""
+        is_new = now - self._started < RIVALS_EVERY
+        if is_new or now - self._looked >= RIVALS_EVERY:
+            self._looked = now
+            if sentence := self._rivals.look():
+                with suppress(RuntimeError):  # the loop has ended before this thread did
+                    self._loop.call_soon_threadsafe(self._on_rival, sentence)
 
     def _announce(self) -> None:
         there = self._leases.read(self._name)
