@@ -258,7 +258,8 @@ class Loop:
 
     def _spec(self, plan: handover.Plan, epoch: int) -> dict[str, Any]:
         addresses, keys = self._replicas
-        return specs.spec(plan, epoch, addresses, self._ports, keys, self._followers)
+        plan = replace(plan, followers=self._followers)
+        return specs.spec(plan, epoch, addresses, self._ports, keys)
 
     def _is_told(self, plumbing: Plumbing) -> bool:
         """Whether an agent knows where to send its beats, by whose keys, and what to look at."""

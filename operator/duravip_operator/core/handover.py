@@ -46,6 +46,8 @@ class Plan:
 
     grants: Grants = field(default_factory=dict)
     contested: frozenset[str] = frozenset()
+    followers: frozenset[str] = field(default=frozenset(), compare=False)
+    """The addresses that are plumbed after all others, since they go where another one is."""
 
     @property
     def addresses(self) -> frozenset[str]:

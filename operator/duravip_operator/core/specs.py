@@ -9,7 +9,6 @@ from duravip_api.addresses import grouped
 from duravip_operator.core.handover import Memory, Plan, may_hold
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 
-NOTHING: frozenset[str] = frozenset()
 LISTS_KNOWN = 32
 """Most of what a spec grants was in the one before."""
 
@@ -67,15 +66,15 @@ def spec(
     pulse: tuple[str, ...],
     ports: tuple[str, ...] = (),
     pulse_keys: tuple[str, ...] = (),
-    followers: frozenset[str] = NOTHING,
 ) -> dict[str, Any]:
     """The spec that grants exactly this, said by the leader of this epoch.
 
     Agents add addresses in the order of the entries, and remove them in the opposite one: what
     follows another address comes after all that do not.
     """
-    entries = [(where, addresses - followers) for where, addresses in plan.grants.items()]
-    entries += [(where, addresses & followers) for where, addresses in plan.grants.items()]
+    last = plan.followers
+    entries = [(where, addresses - last) for where, addresses in plan.grants.items()]
+    entries += [(where, addresses & last) for where, addresses in plan.grants.items()]
     return {
         "epoch": epoch,
         "pulse": list(pulse),
