@@ -101,6 +101,8 @@ class Heart:
         self.is_stale = False
         """Whether a leader goes on naming another spec than the one that was read last."""
         self._echoes: tuple[str, ...] = ()
+        self._began = self._read = clock.now()
+        """When it began to beat; when the spec was last read again for want of a leader."""
         self._introduced = 0.0
         """When a replica was last answered at once."""
         self.pulse = Pulse()
@@ -161,6 +163,9 @@ class Heart:
             due = max(due + BEAT, now)
             self._beat()
             self._lifeline.tick(self.contact)
+            if contacting.must_read(self.contact, self._began, self._read, now):
+                self._read = now
+                self._hooks.on_newer()
         elif self._hurry and now >= self._hurry[0]:
             self._beat_in_a_hurry(now)
         self._listen(min([due, *self._hurry[:1]]) - clock.now())

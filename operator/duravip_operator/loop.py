@@ -220,12 +220,15 @@ class Loop:
         self, snapshot: Snapshot, plans: Mapping[str, handover.Plan], epoch: int
     ) -> None:
         """Write every spec that differs, all at once."""
-        is_any = False
+        is_any = is_late = False
         for name, plumbing in snapshot.plumbings.items():
             if not plans[name].is_in(plumbing) or not self._is_told(plumbing):
-                is_any |= self._replace(plumbing, plans[name], epoch)
+                is_begun = self._replace(plumbing, plans[name], epoch)
+                is_any, is_late = is_any or is_begun, is_late or not is_begun
         if is_any:
-            await self._writes.settle()
+            is_done = await self._writes.settle()
+            if is_late and is_done:
+                self.wake()  # what was still under way is not any more
             asyncio.get_running_loop().call_later(PATIENCE, self.wake)
 
     def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> bool:

@@ -44,7 +44,8 @@ class Writes:
     ) -> None:
         """`on_end` is called when a pass is to look at what came of a write."""
         self._on_end, self._clock = on_end, clock
-        self._is_awaited = False
+        self._begun: set[str] = set()
+        """The nodes of those that a pass waits for."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._attempts: dict[str, Attempt] = {}
         self._pauses: dict[str, tuple[float, float]] = {}
@@ -68,20 +69,21 @@ class Writes:
             new |= before.addresses
         until = self._clock() + UNDECIDED_FOR
         self._attempts[node] = Attempt(known.uid, known.generation, new, until)
+        self._begun.add(node)
         self._tasks[node] = asyncio.create_task(self._run(node, write), name=f"write {node}")
         return True
 
     async def settle(self) -> bool:
-        """Wait for all that are under way, but not for those that take long; whether all are done.
+        """Wait for what was begun since the last time, but not for long; whether all is done.
 
         If not, `on_end` is called when another one is.
         """
-        self._is_awaited = True
+        begun = [self._tasks[node] for node in self._begun if node in self._tasks]
         try:
-            if self._tasks:
-                await asyncio.wait(list(self._tasks.values()), timeout=QUICK)
+            if begun:
+                await asyncio.wait(begun, timeout=QUICK)
         finally:
-            self._is_awaited = False
+            self._begun.clear()
         now = self._clock()
         return not self._tasks and all(now >= until for _, until in self._pauses.values())
 
@@ -109,7 +111,7 @@ class Writes:
             self._wait(node)
         finally:
             del self._tasks[node]
-            if not self._is_awaited:
+            if node not in self._begun:
                 self._on_end()
 
     def _failed(self, node: str, error: ApiError) -> None:

@@ -13,6 +13,7 @@ from duravip_agent.core.contacting import (
     difference,
     is_stale,
     must_ask,
+    must_read,
 )
 from duravip_agent.core.deadman import Contact
 from duravip_agent.core.fencing import Granted
@@ -164,3 +165,12 @@ def test_a_leader_that_goes_on_naming_another_spec_has_it_read_again() -> None:
     assert is_stale(differs, now)
     assert must_ask(differs, now)
     assert not must_ask(Difference(10.0, asked=now), now + 0.9)
+
+
+def test_who_hears_no_leader_reads_the_spec_again_now_and_then() -> None:
+    """It may name others, or other keys of them, and no watch tells of it."""
+    assert not must_read(None, 10.0, 10.0, 12.9)
+    assert must_read(None, 10.0, 10.0, 13.0)
+    assert not must_read(None, 10.0, 13.0, 15.9)
+    assert not must_read(Contact(15.0, 1, 1), 10.0, 10.0, 16.9)
+    assert must_read(Contact(15.0, 1, 1), 10.0, 10.0, 17.0)

@@ -19,6 +19,13 @@ STALE_AFTER = 2.0
 """An acknowledgement may name another spec than was read for so long, in seconds: either the
 operator or the agent has not yet been told of the latest one. After that somebody is wrong."""
 
+UNHEARD_AFTER = 2.0
+"""Without any acknowledgement for so long, in seconds, it may be that those who could give one are
+named in a spec that no watch has told of: a restored store has earlier versions."""
+
+READ_EVERY = 3.0
+"""Then the spec is read again so often."""
+
 
 class Acked(NamedTuple):
     """The newest acknowledgement, and which beat it answered."""
@@ -84,3 +91,12 @@ def is_stale(differs: Difference | None, now: float) -> bool:
 def must_ask(differs: Difference | None, now: float) -> bool:
     """Whether the spec is to be read again because of that: once a second."""
     return is_stale(differs, now) and differs is not None and now - differs.asked >= 1.0
+
+
+def must_read(contact: Contact | None, since: float, read: float, now: float) -> bool:
+    """Whether to read the spec again since no leader is heard.
+
+    `since` is when the agent began to beat, `read` when that was done last.
+    """
+    heard = max(since, contact.sent if contact else since)
+    return now - heard >= UNHEARD_AFTER and now - read >= READ_EVERY

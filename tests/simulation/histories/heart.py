@@ -49,7 +49,7 @@ class Heart:
         self.must_hurry = self.must_read = False
         self._seq = 0
         self._sent: dict[int, float] = {}
-        self._due = self.now
+        self._due = self._began = self._read = self.now
         self._inbox: list[tuple[Ack | Look, int]] = []
         self._book = WitnessBook()
         self._watched: dict[tuple[str, str], Suspect] = {}
@@ -84,6 +84,8 @@ class Heart:
             self._due = self.now + BEAT
             self._send()
         self.must_hurry &= not is_known
+        if contacting.must_read(self.contact, self._began, self._read, self.now):
+            self._read, self.must_read = self.now, True
         for suspect, question in self._book.due(self.now):
             asked = self.around.network.ask(self.name, suspect.interface, question.addresses)
             self._book.note(suspect, asked, self.now)
