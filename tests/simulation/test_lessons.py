@@ -108,7 +108,7 @@ def hung_after(ticks: int) -> list[Step]:
     return [*MOVED_SINCE, (("backup is restored",), ticks), (("is held", "n1", "turn"), 6)]
 
 
-MOMENTS = range(86, 102)
+MOMENTS = range(46, 60)
 """Ticks after which the address may be taken again by whom the backup grants it to."""
 
 
@@ -118,8 +118,8 @@ def test_a_restored_backup_gives_no_address_to_two(ticks: int) -> None:
 
 
 def test_who_trusts_a_restored_backup_is_found_out() -> None:
-    found = [_fault(hung_after(ticks)) for ticks in MOMENTS]
-    assert any("n0 and n1 answer for 10.1.1.1" in fault for fault in found)
+    faults = (_fault(hung_after(ticks)) for ticks in range(MOMENTS.start - 6, 110))
+    assert any("n0 and n1 answer for 10.1.1.1" in fault for fault in faults)
 
 
 def _fault(steps: list[Step]) -> str:
