@@ -93,6 +93,7 @@ def test_a_name_that_is_no_text_leaves_out_that_card_only_and_is_said() -> None:
     assert {link.name for link in cards(observed)} == {"eth1", "b\udcff"}
     assert [nic.name for nic in nics(observed)] == ["eth1"]
     assert "'b\\udcff'" in unread(observed)
+    assert not unread(Observed((replace(CARD, name="\x01z"),))), "odd, but a text"
     assert not unread(seen())
 
 

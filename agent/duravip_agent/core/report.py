@@ -211,7 +211,7 @@ def unread(observed: Observed, granted_on: Iterable[str] = ()) -> str:
 
 def _is_text(name: str) -> bool:
     """Whether a name can be written down: the kernel takes any bytes for one."""
-    return name.isprintable()
+    return name.isprintable() or name == name.encode(errors="ignore").decode()
 
 
 def own_addresses(observed: Observed, granted_on: Iterable[str] = ()) -> Iterable[str]:
