@@ -55,6 +55,10 @@ fmt: $(STAMP) ## Format the code and mend what can be mended
 unit: $(STAMP) ## The fast tiers: shape, unit, scenarios
 	@$(PYTEST) -q tests/shape tests/unit tests/scenarios
 
+.PHONY: mutation
+mutation: $(STAMP) ## Cut the rules that decide about safety, one by one; ALL=1 tries every cut
+	@$(LAB) mutation $(if $(ALL),--all)
+
 .PHONY: e2e
 e2e: requirements ## The tests on real kubelets
 	@$(PYTEST) tests/e2e

@@ -1,0 +1,37 @@
+"""What decides about safety, and the tests that have to notice when it is cut."""
+
+from typing import Final, NamedTuple
+
+TIMEOUT: Final = 300.0
+"""A mutant that makes a test hang is found as well, after so many seconds."""
+HISTORIES: Final = "tests/mutation/histories.py"
+
+
+class Target(NamedTuple):
+    """A module whose rules are cut, one at a time."""
+
+    file: str
+    tests: tuple[str, ...]
+    """The quickest first: a mutant is dead with the first that fails."""
+    only: tuple[str, ...] = ()
+    """The functions that are looked at; empty: all."""
+
+    @property
+    def module(self) -> str:
+        """Its name as it is imported."""
+        return self.file.partition("/")[2].removesuffix(".py").replace("/", ".")
+
+
+def _unit(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/unit/test_{name}.py" for name in names)
+
+
+TARGETS: Final = (
+    Target("agent/duravip_agent/core/deadman.py",
+           (*_unit("agent_limits", "agent_fencing", "agent_handover"), HISTORIES)),
+    Target("agent/duravip_agent/core/fencing.py",
+           (*_unit("agent_limits", "agent_fencing", "agent_handover"), HISTORIES)),
+    Target("operator/duravip_operator/core/snapshot.py", _unit("handover_fencing"),
+           ("Snapshot.is_gone", "Plumbing.is_strict_on", "Plumbing.acted", "Plumbing.granted")),
+    Target("operator/duravip_operator/core/handover.py", _unit("handover_fencing"), ("_fenced",)),
+)  # fmt: skip

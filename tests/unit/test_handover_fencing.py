@@ -1,0 +1,77 @@
+"""Which fencing is in force on a node, and when what is silent there is gone."""
+
+from dataclasses import replace
+
+import pytest
+
+from duravip_operator.core.handover import _fenced
+from duravip_operator.core.snapshot import Fencing, Placement, Plumbing, Silence, Snapshot
+
+ETH1 = Placement("eth1", 32)
+LOOSE, STRICT = ETH1._replace(fencing="Segment"), ETH1._replace(fencing="Strict")
+OTHER = Placement("eth2", 32, fencing="Segment")
+A, B = frozenset({"10.1.1.1"}), frozenset({"10.1.1.2"})
+IDLE = Plumbing("n1", generation=3, observed=3)
+WITNESSED = Snapshot(witnessed={"n1": frozenset({"eth1"})})
+NONE: frozenset[str] = frozenset()
+
+
+def fencing(plumbing: Plumbing, snapshot: Snapshot, strict: frozenset[str] = NONE) -> Fencing:
+    return _fenced(ETH1, plumbing, snapshot, strict).fencing
+
+
+def test_an_interface_is_strict_if_its_topology_is_or_nobody_hears_it_there() -> None:
+    assert fencing(IDLE, WITNESSED) == "Segment"
+    assert fencing(IDLE, WITNESSED, frozenset({"eth1"})) == "Strict"
+    assert fencing(IDLE, WITNESSED, frozenset({"eth2"})) == "Segment"
+    assert fencing(IDLE, Snapshot()) == "Strict"
+    assert fencing(IDLE, Snapshot(witnessed={"n1": frozenset({"eth2"})})) == "Strict"
+
+
+@pytest.mark.parametrize(("stands", "wanted"), [(LOOSE, "Segment"), (STRICT, "Strict")])
+def test_it_changes_only_once_the_agent_has_acted_on_the_spec_as_it_stands(
+    stands: Placement, wanted: Fencing
+) -> None:
+    late = replace(IDLE, observed=2, grants={stands: A})
+    other = WITNESSED if wanted == "Strict" else Snapshot()
+    assert fencing(late, other) == wanted
+    assert fencing(replace(late, observed=3), other) != wanted
+    both = replace(late, grants={LOOSE: A, STRICT: B})
+    assert fencing(both, Snapshot()) == "Segment"
+
+
+def test_where_nothing_is_granted_yet_there_is_nothing_to_wait_for() -> None:
+    late = replace(IDLE, observed=2, grants={OTHER: A})
+    assert fencing(late, WITNESSED) == "Segment"
+    assert fencing(late, Snapshot()) == "Strict"
+
+
+def test_a_node_is_gone_where_a_witness_heard_nothing_unless_it_is_strictly_fenced() -> None:
+    seen = Snapshot(silences={"n1": Silence(gone=frozenset({"eth1"}))})
+    assert seen.is_gone("n1", LOOSE)
+    assert seen.is_gone("n1", ETH1)
+    assert not seen.is_gone("n1", STRICT)
+    assert not seen.is_gone("n1", OTHER)
+    assert not seen.is_gone("n2", LOOSE)
+
+
+def test_a_strictly_fenced_node_is_gone_when_it_must_have_muted_itself() -> None:
+    mute = Silence(is_muted=True)
+    strict = replace(IDLE, grants={STRICT: A}, strict=frozenset({"eth1"}))
+
+    def is_gone(plumbing: Plumbing, silence: Silence = mute) -> bool:
+        return Snapshot(plumbings={"n1": plumbing}, silences={"n1": silence}).is_gone("n1", STRICT)
+
+    assert is_gone(strict)
+    assert not is_gone(strict, Silence())
+    assert not is_gone(replace(strict, strict=NONE))
+    assert not is_gone(replace(strict, grants={STRICT: A, LOOSE: B}))
+    assert is_gone(replace(strict, grants={STRICT: A, OTHER: B}))
+    assert is_gone(replace(strict, grants={}))
+    assert not Snapshot(silences={"n1": mute}).is_gone("n1", STRICT)
+
+
+def test_a_spec_is_acted_on_when_the_agent_names_its_generation() -> None:
+    assert IDLE.acted
+    assert not replace(IDLE, observed=2).acted
+    assert replace(IDLE, grants={LOOSE: A, OTHER: B}).granted == A | B
