@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
-MODULES: Final = ("datagrams", "frames", "netlink")
+MODULES: Final = ("datagrams", "frames", "netlink", "objects")
 """Where they are."""
 
 Check = Callable[[bytes], str]

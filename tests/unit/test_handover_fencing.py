@@ -74,4 +74,6 @@ def test_a_strictly_fenced_node_is_gone_when_it_must_have_muted_itself() -> None
 def test_a_spec_is_acted_on_when_the_agent_names_its_generation() -> None:
     assert IDLE.acted
     assert not replace(IDLE, observed=2).acted
+    assert not replace(IDLE, epoch=2, told_epoch=1).acted
+    assert replace(IDLE, epoch=2, told_epoch=2).acted
     assert replace(IDLE, grants={LOOSE: A, OTHER: B}).granted == A | B
