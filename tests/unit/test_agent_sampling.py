@@ -55,6 +55,6 @@ def test_what_somebody_claims_is_asked_about_again_before_that_seems_over() -> N
     everything = addresses(1000)
     sampler.hold({"eth1": everything})
     late = max(everything)
-    conflict = Conflict("eth1", "02:00:00:00:00:09", last, last, last)
+    conflict = Conflict("eth1", "02:00:00:00:00:09", last, last)
     assert late not in sampler.due(last + CLAIMED_AFTER - 1, {late: conflict})["eth1"]
     assert late in sampler.due(last + CLAIMED_AFTER, {late: conflict})["eth1"]
