@@ -185,7 +185,7 @@ def test_a_deleted_object_changes_nothing_until_a_new_one_comes(node: PlumbedNod
 def test_the_spec_of_a_former_leader_is_refused_and_the_next_one_taken(node: PlumbedNode) -> None:
     node.grant(VIP, epoch=5)
     node.start()
-    node.wait_acted()
+    node.wait_served(VIP)  # the segment is asked first: to have acted is not yet to serve
     node.grant(OTHER, epoch=4)
     node.wait(lambda: node.reason == "SpecRefused")
     assert not node.is_acted()
