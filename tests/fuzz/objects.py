@@ -118,4 +118,4 @@ def files() -> Target:
         found = [*reading.problems, *problems(reading.documents, None)]
         return f"{min(len(reading.documents), 3)} documents, {min(len(found), 5)} problems"
 
-    return Target(check, tuple(text.encode() for text in texts), longest=LONGEST, within_s=0.5)
+    return Target(check, tuple(text.encode() for text in texts), longest=LONGEST, within_s=5.0)
