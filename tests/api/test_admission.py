@@ -25,7 +25,8 @@ def gate(lab: Lab) -> Gate:
     blocks = [topology(), topology("reserved", "10.1.2.0/24", namespaces=[VICTIM])]
     mine = [binding("mail-1", MAIL), duravip("smtp", SMTP), duravip("tail", TAIL, follow="mail-1")]
     apply(lab, [*blocks, *mine])
-    theirs = {TAIL: "to DuraVIP default/tail", MAIL: "to Binding", "10.1.2.1": "does not admit"}
+    taken = "belongs to another namespace"
+    theirs = {TAIL: taken, MAIL: taken, "10.1.2.1": "does not admit"}
     for address, words in theirs.items():  # of each kind: they are watched independently
         gate.until_refused(of(MALLORY, duravip("probe", address)), words)
     gate.until_refused(duravip("probe", "10.1.0.11"), "is an address of node n1")
