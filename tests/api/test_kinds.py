@@ -8,10 +8,11 @@ from kubernetes import client
 
 from lab.cluster import Lab
 
+LONGEST_KEY = f"{'k' * 63}.{'k' * 63}.{'k' * 63}.{'k' * 61}/{'k' * 63}"
 GOOD: list[tuple[str, dict[str, Any]]] = [
     ("DuraVIP", {"address": "10.1.1.1"}),
     ("DuraVIP", {"address": "fd00:1::5", "preference": "n1", "nodeSelector": {"a": "b"}}),
-    ("DuraVIP", {"address": "10.1.1.1", "nodeSelector": {"k" * 317: "v" * 63, "a": ""}}),
+    ("DuraVIP", {"address": "10.1.1.1", "nodeSelector": {LONGEST_KEY: "v" * 63, "a": ""}}),
     ("DuraVIP", {"address": "10.1.1.2", "follow": "mail-1", "enableDuravip": False}),
     ("DuraVIP", {"address": "10.1.1.2", "services": [{"name": "smtp", "port": 25}]}),
     ("Binding", {}),

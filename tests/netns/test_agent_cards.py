@@ -122,6 +122,7 @@ def test_no_mask_makes_a_route(node: PlumbedNode) -> None:
     assert all(line.startswith("local fd00:9::1 ") for line in added[1])
     node.machine.run(["ip", "link", "set", "eth1", "down"])
     node.machine.run(["ip", "link", "set", "eth1", "up"])
+    node.ip("address", "replace", "fd00:1::11/64", "dev", "eth1", "nodad")
     node.wait_served("10.9.1.1", "fd00:9::1")
     node.wait(lambda: "10.9.1.255" not in str(routes(node, *tables[0])), timeout=SOON)
 

@@ -50,7 +50,9 @@ def listing(addresses: Iterable[str]) -> Listing:
         return Listing(in_order)
     first: dict[str, str] = {}
     for address in in_order:
-        first.setdefault(str(ip_interface(address).network), address)
+        network = ip_interface(address).network
+        if network.prefixlen < network.max_prefixlen:  # a single address is nobody's subnet
+            first.setdefault(str(network), address)
     heads = set(first.values())
     chosen = [*first.values(), *(a for a in in_order if a not in heads)][:MOST_LISTED]
     omitted = len(in_order) - len(chosen)
