@@ -51,7 +51,7 @@ class Reasons:
             return bool(self._happened) and self._may_prefer(name)
         return any(
             reason in KINDS[what].reasons
-            and (reason not in _OF_NODES or self._concerns(move["to"], which))
+            and (reason not in _OF_NODES or self._concerns(move, which))
             for what, which in self._happened
             if what in KINDS
         )
@@ -62,11 +62,12 @@ class Reasons:
         return changed or bool(body and body["spec"].get("preference"))
 
     @staticmethod
-    def _concerns(owner: str, which: Sequence[Any]) -> bool:
+    def _concerns(move: Mapping[str, Any], which: Sequence[Any]) -> bool:
         """Whether it may have made the address leave a node that is not its owner now.
 
         That need not be the last one that has served it: another one may have been chosen since,
-        and have fallen out before it served anything.
+        and have fallen out before it served anything. Where the last one has it again, it is that
+        node which the address has left.
         """
         named = [part for part in which if part in NODES]
-        return not named or named != [owner]
+        return not named or named != [move["to"]] or move["from"] == move["to"]

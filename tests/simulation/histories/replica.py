@@ -23,6 +23,8 @@ from simulation.histories.vigil import Vigil
 PARTS = ("sweep", "watch", "plumbings", "elect", "listen", "look", "decide", "write")
 PEOPLE: frozenset[Kind] = frozenset({"DuraVIP", "Binding", "Topology", "Node"})
 MACHINES: frozenset[Kind] = frozenset({"NodePlumbing"})
+SWEEP_EVERY = 10.0
+"""Seconds: less than usual, so that histories are shorter."""
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Replica:
         )
         self._watch_anew()
         self._list()
-        self._must_list = False
+        self._must_list, self._listed = False, self.now
         store = Store(around, name)
         self._candidate = Candidate(
             name, store, lambda: self.now, around.api.unique_stamp, self.caches.begin_anew
@@ -105,9 +107,13 @@ class Replica:
             self.caches.listed(kind, before, filter(None, found))
 
     def sweep(self) -> None:
-        """List everything, if the store has gone back."""
-        if self._must_list and self.is_connected:
-            self._must_list = False
+        """List everything, now and then, and at once if the store has gone back.
+
+        A watch may tell of what was undone since: a deletion just before a backup was restored.
+        """
+        is_time = self._must_list or self.now - self._listed >= SWEEP_EVERY
+        if is_time and self.is_connected:
+            self._must_list, self._listed = False, self.now
             self._list()
 
     def watch(self) -> None:

@@ -15,8 +15,8 @@ HANGING = DEFAULTS.dead_man + DEFAULTS.progress
 """The same, where an agent does not run as it should."""
 LOST = DEFAULTS.dead_man
 """And where a probe was lost."""
-JUST = 0.15
-"""A lost probe leads to a second owner so soon, or never."""
+JUST = 0.16
+"""A lost probe leads to a second owner so soon, or never: within three ticks."""
 
 Group = tuple[str, str]
 """An address, and a segment."""
@@ -33,6 +33,8 @@ class Watchman:
         """Since when two answer."""
         self._invaded: set[tuple[str, str]] = set()
         """`(node, address)`: who answers beside a stranger."""
+        self._unnoticed: set[str] = set()
+        """What a node has taken from a stranger whom it could not hear."""
         self._parted: dict[str, object] = {}
         self._joined: dict[str, float] = {}
         """When the parts of a segment last became one, or a cable was put in."""
@@ -62,19 +64,37 @@ class Watchman:
         return "; ".join(filter(None, wrong))
 
     def _invaders(self) -> list[str]:
-        """Nodes that have just taken what a stranger has, though they could have heard him."""
-        network, now = self._cluster.network, self._cluster.clock.now
+        """Nodes that have just taken what a stranger has, though they could have heard him.
+
+        What one node has taken unnoticed it may pass on to another one, which is granted it freely
+        and asks nobody.
+        """
+        network = self._cluster.network
         before, self._invaded, wrong = self._invaded, set(), []
+        self._unnoticed &= network.strangers.keys()
         for address, segment in network.strangers.items():
             for node in network.machines:
                 if not network.is_audible(node, address):
                     continue
                 self._invaded.add((node, address))
-                is_lost = now - network.lost.get(address, float("-inf")) <= JUST
-                is_heard = network.hears_strangers(node, segment) and not is_lost
-                if is_heard and (node, address) not in before:
+                if (node, address) in before or self._is_passed_on(node, address):
+                    continue
+                if self._is_heard(node, address, segment):
                     wrong.append(f"a stranger and {node} answer for {address} on {segment}")
+                self._unnoticed.add(address)
         return wrong
+
+    def _is_passed_on(self, node: str, address: str) -> bool:
+        agent = self._cluster.agents.get(node)
+        if agent is None or address not in self._unnoticed:
+            return False
+        return any(address in share.free for share in agent.specs.grant.shares)
+
+    def _is_heard(self, node: str, address: str, segment: str) -> bool:
+        """Whether a node that has just taken an address could hear a stranger say that it is his."""
+        network = self._cluster.network
+        lost = network.lost.get(address, float("-inf"))
+        return network.hears_strangers(node, segment) and self._cluster.clock.now - lost > JUST
 
     def moves(self) -> Iterator[tuple[str, Mapping[str, Any]]]:
         """`(name of an entity, its lastMove)` of every change of owner since the last look."""
