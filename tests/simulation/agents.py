@@ -73,6 +73,8 @@ def _turn(world: World, n: int, weak: Weak) -> World:
         facts = facts._replace(
             acked=0, acked_epoch=agent.seen_epoch, acked_generation=agent.seen_generation
         )
+    if "epoch" in weak:
+        facts = facts._replace(acked_epoch=agent.seen_epoch)
     if "yield" in weak:
         facts = facts._replace(claimed=False)
     if "hold" in weak or "late-refresh" in weak:

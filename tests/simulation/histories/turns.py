@@ -192,6 +192,8 @@ def _weakened(facts: Facts, weak: frozenset[str]) -> Facts:
         facts = replace(facts, stale=frozenset())
     if "contact" in weak:
         facts = replace(facts, contact=Contact(facts.now, facts.epoch, facts.generation))
+    if "epoch" in weak and facts.contact:
+        facts = replace(facts, contact=facts.contact._replace(epoch=facts.epoch))
     if "yield" in weak:
         facts = replace(facts, claimed=frozenset())
     if "hold" in weak:
