@@ -46,7 +46,7 @@ MOVES = {
     MoveReason.DRAIN: "the owner was drained, or its agent was stopped",
     MoveReason.REQUESTED: "`kubectl duravip move` or `release`",
     MoveReason.FOLLOW: "what it follows has moved",
-    MoveReason.EDITED: "an object, a Topology or a label was edited",
+    MoveReason.EDITED: "an object, a Topology, a label or a node's own addresses were edited",
     MoveReason.REPAIR_FAILED: "the owner could not keep it plumbed",
 }
 

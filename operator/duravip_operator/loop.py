@@ -6,6 +6,7 @@ was away or somebody else wrote first, the next one finds and does.
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -189,6 +190,8 @@ class Loop:
         self._parts.reporting.forget(epoch)
         self._parts.metrics.lead(epoch)
         log.info("not leading" if epoch is None else f"leading with epoch {epoch}")
+        if epoch is not None:  # what the former leader has given up is not given back
+            self._parts.vigil.look(time.monotonic())
 
     async def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether the rest must wait.

@@ -58,11 +58,9 @@ def _ask(world: World, n: int, _: Weak) -> World:
     return change_agent(world, n, asked=0, answered=w.answers_there(world, n))
 
 
-def _turn(world: World, n: int, weak: Weak) -> World:
-    """One round of the agent's loop: judge, mute, arm."""
+def _facts(world: World, n: int, weak: Weak) -> Agent:
+    """What its core decides from: without what a weakened rule overlooks."""
     agent = world.agents[n]
-    if not agent.seen_generation:
-        return world
     # Without contact it asks whether somebody else answers for what it has.
     facts = agent._replace(claimed=agent.claimed or w.answers_there(world, n))
     if "probe" in weak and agent.seen:
@@ -79,6 +77,15 @@ def _turn(world: World, n: int, weak: Weak) -> World:
         facts = facts._replace(claimed=False)
     if "hold" in weak or "late-refresh" in weak:
         facts = facts._replace(refreshed=0, may_refresh=agent.armed)
+    return facts
+
+
+def _turn(world: World, n: int, weak: Weak) -> World:
+    """One round of the agent's loop: judge, mute, arm."""
+    agent = world.agents[n]
+    if not agent.seen_generation:
+        return world
+    facts = _facts(world, n, weak)
     armed, anew = cores.judged(facts, "Segment" if "hold" in weak else mode(world, weak))
     told = {"refreshed": 0, "may_refresh": True} if anew else {}
     if not armed:

@@ -50,6 +50,15 @@ LESSONS: dict[str, list[Step]] = {
         (("node is deleted", "n0"), 0),
         (("plumbing is deleted", "n0"), 2),
     ],
+    "what a node has called its own for a moment is not given up there by the next leader": [
+        (("lies", "n0"), 5),
+        (("operator restarts", "o0"), 0),
+    ],
+    "a watch tells of a deletion that a restored backup has undone": [
+        (("backup is made",), 0),
+        (("is deleted", "a"), 0),
+        (("backup is restored",), 0),
+    ],
 }
 
 

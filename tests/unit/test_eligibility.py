@@ -69,6 +69,14 @@ def test_what_failed_goes_to_another_node_and_says_why() -> None:
     assert found.eligible.could_hold == {"n1", "n2"}
 
 
+def test_an_address_that_a_node_calls_its_own_has_not_failed_there() -> None:
+    snapshot = cluster()
+    nodes = {**snapshot.nodes, "n1": Node("n1", addresses=frozenset({A}))}
+    found = choice(replace(snapshot, nodes=nodes))
+    assert (found.owner, found.cause) == ("n2", MoveReason.EDITED)
+    assert found.eligible.refusals == {"n1": Reason.NODE_ADDRESS}
+
+
 def test_a_preference_does_not_bring_it_back() -> None:
     assert choice(failing(cluster(holder="n2", preference="n1"), "n1")).owner == "n2"
 

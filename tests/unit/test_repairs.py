@@ -68,7 +68,8 @@ def test_statuses_tell_what_an_earlier_leader_has_given_up() -> None:
     move = {"from": "n1", "to": "n2", "reason": "RepairFailed", "time": "1970-01-01T00:01:40Z"}
     moved = Entity("DuraVIP", "d", "a", "u", "", address=A, status={"lastMove": move})
     other = replace(moved, status={"lastMove": {**move, "reason": "Preference"}})
-    assert [*repairs.told_by([moved, other], 150.0)] == [("n1", A, RETRY_AFTER - 50)]
+    back = replace(moved, status={"lastMove": {**move, "to": "n1"}})  # which n1 holds again
+    assert [*repairs.told_by([moved, other, back], 150.0)] == [("n1", A, RETRY_AFTER - 50)]
     assert not [*repairs.told_by([moved], 100.0 + RETRY_AFTER)]
     ahead = [*repairs.told_by([moved], 50.0)]  # of a clock that is ahead of ours
     assert ahead == [("n1", A, RETRY_AFTER)]

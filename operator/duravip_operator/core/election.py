@@ -37,7 +37,7 @@ _CAUSES = {
     Reason.UNFENCED: MoveReason.NODE_LOST,
     Reason.AGENT_FAILING: MoveReason.NODE_LOST,
     Reason.REPAIR_FAILED: MoveReason.REPAIR_FAILED,
-    Reason.NODE_ADDRESS: MoveReason.REPAIR_FAILED,
+    Reason.NODE_ADDRESS: MoveReason.EDITED,
     Reason.NODE_CONTRADICTS: MoveReason.NODE_LOST,
 }
 

@@ -93,7 +93,8 @@ def told_by(entities: Iterable[Entity], wall_clock: float) -> Iterable[tuple[str
     for entity in entities:
         is_of_it = entity.status.get("address") in {None, entity.address}
         move = (entity.status.get("lastMove") or {}) if is_of_it else {}
-        if move.get("reason") == MoveReason.REPAIR_FAILED and move.get("from"):
+        has_left = move.get("from") and move["from"] != move.get("to")  # else it holds it again
+        if move.get("reason") == MoveReason.REPAIR_FAILED and has_left:
             left = (seconds(str(move.get("time"))) or 0.0) + RETRY_AFTER - wall_clock
             if left > 0:
                 yield str(move["from"]), entity.address, min(left, RETRY_AFTER)

@@ -42,7 +42,7 @@ KINDS: Mapping[str, Kind] = {
     "freezes": Kind(t.freeze, _each(NODES), 3, LOST),
     "thaws": Kind(t.thaw, _each(NODES), 3),
     "loop hangs": Kind(t.hang, _each(NODES), 1),
-    "lies": Kind(t.lie, _each(NODES), 2, LOST | {MoveReason.REPAIR_FAILED}),
+    "lies": Kind(t.lie, _each(NODES), 2, LOST | {MoveReason.EDITED}),
     "tells the truth": Kind(t.tell_truth, _each(NODES)),
     "is cut off": Kind(t.cut_off, _each((*NODES, *REPLICAS)), 4, LOST),
     "is reconnected": Kind(t.reconnect, _each((*NODES, *REPLICAS)), 3),

@@ -103,6 +103,7 @@ class DecidingReplica(Replica):
                 self._outlook.restored_in = epoch if is_noticed else None
             self._reporting.forget()
             self.vigil.begin(self.caches.entities.values())
+            self.vigil.look(self.caches, self.ears)
         if epoch is not None:
             self._pass(epoch, is_time=is_time)
 

@@ -37,6 +37,7 @@ class Vigil:
             (node, address): repairs.Trouble(now, now, now + left) for node, address, left in told
         }
         self._differences = {}
+        self._looked = float("-inf")
 
     def look(self, caches: Caches, ears: Ears) -> bool:
         """Look, if it is time; whether something else was found than before."""

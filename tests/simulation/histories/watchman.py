@@ -91,7 +91,7 @@ class Watchman:
         return any(address in share.free for share in agent.specs.grant.shares)
 
     def _is_heard(self, node: str, address: str, segment: str) -> bool:
-        """Whether a node that has just taken an address could hear a stranger say that it is his."""
+        """Whether a node that has just taken an address could hear that it is a stranger's."""
         network = self._cluster.network
         lost = network.lost.get(address, float("-inf"))
         return network.hears_strangers(node, segment) and self._cluster.clock.now - lost > JUST

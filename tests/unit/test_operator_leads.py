@@ -1,0 +1,38 @@
+"""What the loop does first when its replica begins to lead."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any
+
+from duravip_operator.loop import Loop, Parts
+from duravip_operator.settings import Settings
+
+
+def test_what_the_former_leader_has_given_up_is_known_before_anything_is_decided() -> None:
+    assert asyncio.run(first_pass(leads=True)) == ["forgot", "looked"]
+    assert asyncio.run(first_pass(leads=False)) == []
+
+
+def ignore(_: object) -> None:
+    """Nobody asks for this."""
+
+
+async def first_pass(*, leads: bool) -> list[str]:
+    """What one pass of a replica does that has not listed anything yet."""
+    done: list[str] = []
+    stop = asyncio.Event()
+    made: dict[str, Any] = {
+        "caches": SimpleNamespace(plumbings={}, restorations=0, is_warm=False),
+        "pulse": SimpleNamespace(know=ignore, expect=ignore, tell=lambda *_: stop.set()),
+        "elector": SimpleNamespace(epoch=2 if leads else None),
+        "members": None,
+        "cluster": None,
+        "reporting": SimpleNamespace(forget=lambda _: done.append("forgot")),
+        "metrics": SimpleNamespace(lead=ignore),
+        "vigil": SimpleNamespace(look=lambda _: done.append("looked")),
+    }
+    settings = Settings.model_construct(pulse_advertise="10.0.0.1:9481")
+    loop = Loop(Parts(settings, **made))
+    loop.wake()
+    await loop.run(stop)
+    return done
