@@ -9,7 +9,7 @@ from urllib3.exceptions import HTTPError
 
 from bench.spread import NODES, addresses, at_home, homes
 from duravip_api import GROUP, VERSION
-from duravip_api.addresses import grouped
+from duravip_api.addresses import expanded
 from lab.cluster import Lab
 from lab.errors import LabError
 
@@ -18,6 +18,10 @@ THREADS: Final = 4
 TOPOLOGY: Final = {"cidr": "10.1.0.0/16", "interface": "eth1"}
 
 Body = dict[str, Any]
+
+
+HOW = ("granted", "contested")
+"""A first grant is contested, and stays so; a move is not."""
 
 
 class Objects:
@@ -63,8 +67,8 @@ class Objects:
             return f"{node} has no NodePlumbing"
         spec, status = plumbing.get("spec", {}), plumbing.get("status", {})
         grants = spec.get("interfaces", [])
-        wanted = grouped(at_home(node, count))
-        if sorted(r for grant in grants for r in grant.get("granted", [])) != sorted(wanted):
+        listed = [r for grant in grants for how in HOW for r in grant.get(how, [])]
+        if set(expanded(listed)) != set(at_home(node, count)):
             return f"{node} is granted {spec.get('grantedCount')} addresses"
         if set(status.get("served", [])) != set(at_home(node, count)):
             return f"{node} serves {status.get('servedCount')} addresses"
