@@ -27,7 +27,7 @@ from lab.fleet import Fleet, wait_until
 LYING_AGENT = Path(__file__).with_name("lying_agent.py")
 NEW = "10.1.1.9"
 NIC = {"name": "eth1", "index": 2, "up": True, "carrier": True, "mtu": 1500}
-SINCE = "2026-01-01T00:00:00Z"
+SINCE, MAC = "2026-01-01T00:00:00Z", "02:00:00:00:00:01"
 
 Report = Callable[[dict[str, Any]], None]
 
@@ -103,7 +103,7 @@ def test_claimed_addresses_move_when_their_owner_is_lost(
         {"served": [*ADDRESSES, NEW], "servedCount": 4},
         {"epoch": 2147483647},
         {"failures": [{"address": a, "message": "no", "since": SINCE} for a in (*OTHERS, NEW)]},
-        {"contested": [{"address": a, "message": "no", "since": SINCE} for a in (*OTHERS, NEW)]},
+        {"contested": [{"address": a, "mac": MAC, "message": "no"} for a in (*OTHERS, NEW)]},
         {"strict": ["eth0", "eth1"], "listening": ["TCP/25 10.1.1.1", "TCP/25 0.0.0.0"]},
         {"nics": []},
     ],
