@@ -23,7 +23,11 @@ WEAK = [
 """The other weakenings need so many steps in one order that only a walk finds them."""
 
 IMPERSONATED = ExploreJob(120, 5, ("any-key",))
-"""Whoever has one node's key may speak for every node."""
+"""Whoever has one node's key may speak for every node.
+
+Two answer then, or an address is taken from a healthy node; or a beat with a higher number than
+the node's own has made that one unheard for good, so that what prefers it never comes back.
+"""
 
 MOST = 5
 """So many of them are found, whatever has changed in what happens at random."""
@@ -56,7 +60,8 @@ def test_a_key_that_speaks_for_other_nodes_would_cost_them_addresses(
 ) -> None:
     fault = outcome(job).fault.partition("\n")[0]
     print("", fault, sep="\n")
-    assert " answer for " in fault or " moved without a cause" in fault
+    harms = (" answer for ", " moved without a cause", "does not come to rest")
+    assert any(harm in fault for harm in harms)
 
 
 def test_everything_happens_often(outcome: Explore) -> None:
