@@ -57,6 +57,15 @@ def test_a_move_between_living_nodes_is_free() -> None:
     assert leader.contested(world()) is False
 
 
+def test_a_report_of_an_earlier_grant_does_not_say_that_a_contested_one_was_taken() -> None:
+    leader = Leader()
+    again = world("n1", "n1")
+    stale = replace(again.plumbings["n1"], generation=2, observed=1)
+    leader.contested(changed(again, "n1", generation=stale.generation, observed=stale.observed))
+    leader.contested(changed(world("n1"), "n1", generation=2, observed=2))
+    assert leader.contested(changed(world(), "n1", generation=3, observed=3)) is True
+
+
 def test_a_new_leader_takes_over_what_is_served_and_moves_it_freely() -> None:
     for leader in (Leader(), Leader()):
         leader.contested(world("n1", "n1"))

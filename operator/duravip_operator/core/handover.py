@@ -343,7 +343,9 @@ def _with_releases(
     known = before.releases if before else NO_RELEASES
     if not is_heard:
         return _replaced(doubts, known.unheard())
-    return _replaced(doubts, known.after(plumbing.boot, plumbing.granted, plumbing.served))
+    # A report of before it acted on this spec tells of what it was granted earlier.
+    served = plumbing.served if plumbing.acted else frozenset[str]()
+    return _replaced(doubts, known.after(plumbing.boot, plumbing.granted, served))
 
 
 def _granted_once(memory: Memory, snapshot: Snapshot) -> Memory:
