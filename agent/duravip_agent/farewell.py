@@ -19,6 +19,10 @@ log = logging.getLogger(__name__)
 LEAVE_WITHIN = 0.8
 """Others have so long, in seconds, to take over what is served here."""
 
+LEADER_WITHIN = 3.0
+"""After a leader was heard another one may follow within so many seconds: both may be replaced at
+once, as an upgrade does."""
+
 CONNECTIONS_WITHIN = 0.3
 """So long, in seconds, the end waits for the connections of released addresses to be ended."""
 
@@ -51,7 +55,8 @@ class Farewell:
         if self._asked is None:
             return False
         is_late = time.monotonic() - self._asked >= self._patience
-        return is_late or not self._tools.plumber.present or not self._voice.is_heard()
+        is_alone = not self._voice.is_heard(LEADER_WITHIN)
+        return is_late or not self._tools.plumber.present or is_alone
 
     def say(self) -> None:
         """Fall silent, say so, and remove everything: in this order where there is a fence."""

@@ -217,10 +217,10 @@ class Voice:
             strict=self._strict,
         )
 
-    def is_heard(self) -> bool:
-        """Whether a leader has just heard a beat, and will hear the next one."""
+    def is_heard(self, within: float = CONTACT) -> bool:
+        """Whether a leader has heard a beat of the last so many seconds."""
         contact = self._judge.contact()
-        return contact is not None and clock.now() - contact.sent < CONTACT
+        return contact is not None and clock.now() - contact.sent < within
 
     def _take_stock(self, served: frozenset[str]) -> None:
         if served != self._served:

@@ -18,7 +18,9 @@ from duravip_operator.api_hosts import ApiHosts
 from duravip_operator.caches import Caches
 from duravip_operator.cluster import Cluster, StatusWriter, preflight
 from duravip_operator.core import publication
+from duravip_operator.core.snapshot import Hearing
 from duravip_operator.events import Events
+from duravip_operator.health import ACQUAINTED_WITHIN_S, Acquaintance
 from duravip_operator.http import page_server
 from duravip_operator.informers import Informers
 from duravip_operator.leadership import Elector, Members, Rivals
@@ -108,6 +110,20 @@ def _follow_restorations(
     elector.on_restoration, caches.on_restoration = caches.begin_anew, begin_anew
 
 
+def _acquaintance(settings: Settings, caches: Caches, pulse: Pulse) -> Acquaintance:
+    """Ready is who could lead: agents know it, and it knows them."""
+
+    def agents() -> list[str]:
+        found = list(caches.plumbings.values())
+        return [plumbing.node for plumbing in found if plumbing.boot and not plumbing.stopped]
+
+    def alive() -> list[str]:
+        found = list(pulse.view().hearing.items())
+        return [name for name, hearing in found if hearing is Hearing.ALIVE]
+
+    return Acquaintance(agents, alive, 2 * settings.mature + ACQUAINTED_WITHIN_S)
+
+
 async def _work(settings: Settings, end: _End) -> None:
     metrics = Metrics(PROGRAM_VERSION)
     cluster = Cluster(settings, metrics)
@@ -153,7 +169,8 @@ async def _work(settings: Settings, end: _End) -> None:
     informers = Informers(settings, caches, end.stopping, is_leading, metrics)
     _follow_restorations(elector, caches, informers, wake)
     kopf = handlers.Kopf(settings, caches, metrics)
-    problems = (kopf.problem, pulse.problem)
+    acquaintance = _acquaintance(settings, caches, pulse)
+    problems = (kopf.problem, pulse.problem, acquaintance.problem)
     served = probes(asyncio.get_running_loop(), caches, problems)
     server = page_server(settings.http_listen, metrics.registry, served)
     pulse.start(lambda: elector.until)

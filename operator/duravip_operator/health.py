@@ -1,18 +1,20 @@
-"""Whether a part of the program that is started again when it ends stays up.
+"""What readiness asks: whether parts that are started again when they end stay up, and more.
 
 A part that ends once a second for ever looks well from outside: something runs at every moment.
-So readiness asks here.
 """
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 REMEMBERED_S: Final = 90.0
 """So long an end counts."""
 TOLERATED: Final = 1
 """So many ends within that time are an accident."""
+ACQUAINTED_WITHIN_S: Final = 10.0
+"""A replica that does not hear the agents is not ready for so long, and twice what makes an agent
+mature."""
 FIRST_PAUSE_S: Final = 1.0
 LONGEST_PAUSE_S: Final = 30.0
 
@@ -43,3 +45,34 @@ class Restarts:
     def _recent(self) -> list[str]:
         since = self._clock() - REMEMBERED_S
         return [why for when, why in list(self._ends) if when > since]
+
+
+class Acquaintance:
+    """Whether this replica hears the agents, and has done so for long enough to lead.
+
+    An upgrade replaces one replica after the other, as each new one is ready: one that leads before
+    agents know its key, or counts them as young, could grant nothing to anybody. From any thread.
+    """
+
+    def __init__(
+        self,
+        agents: Callable[[], Collection[str]],
+        alive: Callable[[], Collection[str]],
+        patience: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`agents` are the nodes whose agents have reported, `alive` those heard for long enough;
+        after `patience` seconds it is ready all the same: the agents may be what fails.
+        """  # noqa: D205
+        self._agents, self._alive = agents, alive
+        self._until = clock() + patience
+        self._clock = clock
+        self._is_made = False
+
+    def problem(self) -> str:
+        """What is wrong; empty: it hears more than half of them, or once did."""
+        agents = set(self._agents())
+        heard = len(agents.intersection(self._alive()))
+        is_enough = not agents or 2 * heard > len(agents)
+        self._is_made |= is_enough or self._clock() >= self._until
+        return "" if self._is_made else f"{heard} of {len(agents)} agents are heard, and mature"

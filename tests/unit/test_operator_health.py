@@ -3,7 +3,13 @@
 import asyncio
 
 from duravip_operator.caches import Caches
-from duravip_operator.health import FIRST_PAUSE_S, LONGEST_PAUSE_S, REMEMBERED_S, Restarts
+from duravip_operator.health import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    REMEMBERED_S,
+    Acquaintance,
+    Restarts,
+)
 from duravip_operator.probes import probes
 
 
@@ -47,3 +53,25 @@ def test_a_replica_with_a_problem_is_not_ready_and_lives_on() -> None:
         assert await asyncio.to_thread(pages["/healthz"]) == ""
 
     asyncio.run(run())
+
+
+def test_a_replica_is_ready_once_it_could_lead() -> None:
+    """An upgrade ends the last replica that agents know as soon as a new one is ready."""
+    now, alive = [0.0], set[str]()
+    known = Acquaintance(lambda: ["n1", "n2", "n3"], lambda: alive, 20.0, lambda: now[0])
+    assert known.problem() == "0 of 3 agents are heard, and mature"
+    alive |= {"n1", "gone"}
+    assert known.problem() == "1 of 3 agents are heard, and mature"
+    alive.add("n3")
+    assert known.problem() == ""
+    alive.clear()
+    assert known.problem() == ""  # what falls silent later is the agents' trouble
+
+
+def test_agents_that_are_never_heard_do_not_keep_a_replica_from_being_ready() -> None:
+    now = [0.0]
+    known = Acquaintance(lambda: ["n1"], list, 20.0, lambda: now[0])
+    assert known.problem()
+    now[0] = 20.0
+    assert known.problem() == ""
+    assert Acquaintance(list, list, 20.0).problem() == ""  # the first replica comes before agents
