@@ -50,8 +50,9 @@ class Restarts:
 class Acquaintance:
     """Whether this replica hears the agents, and has done so for long enough to lead.
 
-    An upgrade replaces one replica after the other, as each new one is ready: one that leads before
-    agents know its key, or counts them as young, could grant nothing to anybody. From any thread.
+    An upgrade replaces one replica after the other, as each new one is ready: one that leads
+    before agents know its key, or counts them as young, could grant nothing to anybody. From any
+    thread.
     """
 
     def __init__(
