@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from duravip_agent.farewell import LEAVE_WITHIN
+from duravip_agent.farewell import LEADER_WITHIN, LEAVE_WITHIN
 from duravip_api.timing import CONTACT
 from lab.processes import Process
 from netns.plumbed import PATIENCE, PlumbedNode
@@ -58,13 +58,27 @@ def test_asked_twice_or_heard_by_nobody_it_ends_at_once(node: PlumbedNode) -> No
         node.wait_served(VIP)
         if not knows:
             node.peer.is_quiet = True
-            time.sleep(2 * CONTACT)
+            time.sleep(LEADER_WITHIN + CONTACT)
         began = time.monotonic()
         for _ in range(times):
             agent.terminate()
             time.sleep(0.02)  # two signals of a kind that come together are one
         assert agent.wait() == 0
         assert time.monotonic() - began < LEAVE_WITHIN
+
+
+def test_when_leadership_may_be_changing_hands_it_serves_on_for_a_while(node: PlumbedNode) -> None:
+    node.grant(VIP)
+    agent = node.start()
+    node.wait_served(VIP)
+    node.peer.is_quiet = True
+    time.sleep(2 * CONTACT)
+    began = time.monotonic()
+    agent.terminate()
+    node.wait(lambda: node.reason == "AgentStopping")
+    assert VIP in node.addresses()
+    assert agent.wait() == 0
+    assert time.monotonic() - began >= LEAVE_WITHIN
 
 
 def test_it_ends_in_time_when_the_api_server_hangs(node: PlumbedNode) -> None:
