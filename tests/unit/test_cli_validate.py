@@ -212,6 +212,7 @@ def test_problems_can_be_read_by_programs(
         ("{name: a, annotations: {b c: d}}", "metadata.annotations: 'b c' is no key"),
         ("{name: a, strange: 1}", "metadata.strange: no such field"),
         ("[]", "metadata: must be of type object, not []"),
+        ("d", "metadata: must be of type object, not 'd'"),
         ("{}", "metadata.name: is required"),
     ],
 )

@@ -36,14 +36,20 @@ class Lists:
             yield "Binding", body
 
 
+def metadata_of(body: Body) -> Body:
+    """Who it is; a mapping whatever stands there."""
+    found = body.get("metadata")
+    return found if isinstance(found, dict) else {}
+
+
 def name_of(body: Body) -> str:
     """The object's name."""
-    return str((body.get("metadata") or {}).get("name") or "")
+    return str(metadata_of(body).get("name") or "")
 
 
 def namespace_of(body: Body) -> str:
     """Its namespace; empty when it has none."""
-    return str((body.get("metadata") or {}).get("namespace") or "")
+    return str(metadata_of(body).get("namespace") or "")
 
 
 def spec_of(body: Body) -> Body:
