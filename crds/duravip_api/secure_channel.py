@@ -45,8 +45,6 @@ MAGIC = b"DV"
 VERSION = 1
 KEY_ID_BYTES = 8
 HEADER_BYTES = 4 + KEY_ID_BYTES + DIGEST_BYTES
-PUBLIC_KEY_CHARACTERS = 44
-"""32 bytes in base64."""
 
 
 class Party(NamedTuple):

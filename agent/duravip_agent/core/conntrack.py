@@ -5,7 +5,7 @@ kernel puts them; the rest is looked at for those only that concern one of the a
 """
 
 import struct
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 
 from duravip_agent.core.messages import attributes
 
@@ -58,11 +58,6 @@ def delete_request(body: bytes, seq: int) -> bytes:
         if kind in found
     )
     return _message(DELETE, _REQUEST | _ACK, seq, body[: _HEAD.size] + named)
-
-
-def deletions(bodies: Collection[bytes], first: int) -> Iterator[bytes]:
-    """The requests for all of these, numbered from `first`."""
-    return (delete_request(body, seq) for seq, body in enumerate(bodies, first))
 
 
 def _message(kind: int, flags: int, seq: int, body: bytes) -> bytes:
