@@ -76,9 +76,11 @@ class Events:
             if epoch != self._epoch:
                 self._epoch, self._tidings = epoch, Tidings()
 
-    def say(self, entity: Entity, reason: StrEnum, message: str, kind: Kind = "Normal") -> None:
-        """Say this of a DuraVIP or Binding, soon."""
-        self._put(Told(Subject.of(entity), reason, message, kind))
+    def say(
+        self, entity: Entity, reason: StrEnum, message: str, kind: Kind = "Normal", time: str = ""
+    ) -> None:
+        """Say this of a DuraVIP or Binding, soon; its status may know the time."""
+        self._put(Told(Subject.of(entity), reason, message, kind, time))
 
     def say_of_node(self, node: str, reason: StrEnum, message: str, kind: Kind = "Normal") -> None:
         """Say this of a Node, soon."""
@@ -125,8 +127,9 @@ class Events:
 
 def event(told: Told, identity: str) -> Body:
     """The Event as the API server takes it."""
-    about, reason, message, kind = told
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    about, reason, message, kind, happened = told
+    written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    time = f"{happened[:19]}Z" if happened else written  # Events know whole seconds
     named = {"apiVersion": about.api_version, "kind": about.kind, "name": about.name}
     where = {"namespace": about.namespace} if about.namespace else {}
     return {
@@ -141,7 +144,7 @@ def event(told: Told, identity: str) -> Body:
         "source": {"component": COMPONENT, "host": identity},
         "reportingComponent": COMPONENT,
         "reportingInstance": identity,
-        "firstTimestamp": now,
-        "lastTimestamp": now,
+        "firstTimestamp": time,
+        "lastTimestamp": time,
         "count": 1,
     }

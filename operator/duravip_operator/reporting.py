@@ -163,7 +163,7 @@ class Reporting:
         if not last or last == before.get("lastMove"):
             return None
         move = moved(base, status)
-        self._events.say(entity, move.reason, move.sentence, move.kind)
+        self._events.say(entity, move.reason, move.sentence, move.kind, str(last["time"]))
         return move if move.former != move.owner else None
 
     def _tell_of_claims(

@@ -3,6 +3,7 @@
 import json
 import time
 
+from faults.expected import home
 from faults.fleets import plumbings
 from lab.cluster import Lab
 from lab.fleet import Fleet, wait_until
@@ -40,9 +41,13 @@ def test_agent_and_operator_keep_what_the_other_has_written(lab: Lab, fleet: Fle
         fleet.agents["n3"].wait()
         fleet.start_agent("n3")
         wait_until(lambda: ready(lab)["n3"] == "True", "it is heard", 20)
-    time.sleep(1)
+    home(fleet)
     status = plumbings(lab)["n3"]["status"]
     assert {"Ready", "Heard"} <= {condition["type"] for condition in status["conditions"]}
+    wait_until(lambda: is_quiet(lab), "nothing is written at rest")
+
+
+def is_quiet(lab: Lab) -> bool:
     before = plumbings(lab)
     time.sleep(3)
-    assert plumbings(lab) == before, "nothing is written at rest"
+    return plumbings(lab) == before

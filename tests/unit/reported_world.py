@@ -48,9 +48,13 @@ class Heard:
         self.of_entities: list[tuple[str, str, str]] = []
         self.of_nodes: list[tuple[str, str]] = []
         self.moves: list[Move] = []
+        self.times: list[str] = []
 
-    def say(self, entity: Entity, reason: str, message: str, kind: str = "Normal") -> None:
+    def say(
+        self, entity: Entity, reason: str, message: str, kind: str = "Normal", time: str = ""
+    ) -> None:
         self.of_entities.append((entity.name, f"{kind} {reason}", message))
+        self.times += [time] if time else []
 
     def say_of_node(self, node: str, reason: str, message: str, kind: str = "Normal") -> None:
         assert message

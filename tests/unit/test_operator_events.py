@@ -97,6 +97,12 @@ def test_an_event_names_its_object_and_fits() -> None:
     assert len(body["metadata"]["generateName"]) < 240
 
 
+def test_an_event_happened_when_the_status_says_so_and_not_when_its_turn_came() -> None:
+    told = said()._replace(time="2026-11-29T14:57:16.803112Z")
+    body = event(told, "me")
+    assert body["firstTimestamp"] == body["lastTimestamp"] == "2026-11-29T14:57:16Z"
+
+
 def test_an_event_of_a_node_is_where_kubectl_looks_for_it() -> None:
     body = event(Told(Subject.node("n1"), Reason.NODE_BACK, "heard again"), "me")
     assert body["metadata"]["namespace"] == "default"

@@ -21,6 +21,7 @@ def test_a_fail_over_writes_one_status_for_each_address_that_moves() -> None:
     written = made.write()
     assert made.writes == len(written) == 100
     assert {status["lastMove"]["from"] for status in written.values()} == {"n3"}
+    assert {status["lastMove"]["time"] for status in written.values()} == set(made.heard.times)
     assert made.write(SETTLED / 2) == {}
 
 

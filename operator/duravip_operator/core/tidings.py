@@ -92,6 +92,8 @@ class Told(NamedTuple):
     reason: StrEnum
     message: str
     kind: Kind = "Normal"
+    time: str = ""
+    """When it happened, as the API writes it; empty: when it is written."""
 
 
 @dataclass(slots=True)
