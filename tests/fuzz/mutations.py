@@ -1,7 +1,7 @@
 """Inputs made from others at random; the same for the same source of chance."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any, Final
 
@@ -12,6 +12,21 @@ _VALUES: Final[tuple[Any, ...]] = (
     *(0.0, -1.5, 1e300, float("nan"), float("inf"), "", "x", "\x00", "\x1b[2J", "\ud800", "é"),
     *("n2", "another", "10.1.1.1", "fe80::1%eth0", "../..", "x" * 300, [], [[]], {}, [0] * 20),
 )
+_PIECES: Final = (
+    "-",
+    ",",
+    "/",
+    "0",
+    "255",
+    "::",
+    ".",
+    ":",
+    " ",
+    "\n",
+    "\x7f",
+    "10.1.1.1-10.1.255.255",
+)
+"""What texts that we read are put together from."""
 
 
 def mutated(example: bytes, others: list[bytes], chance: Random, longest: int) -> bytes:
@@ -88,15 +103,52 @@ def _as_object(data: bytes) -> tuple[int, dict[str, Any]] | None:
 
 
 def _with_other_values(data: bytes, at: int, values: dict[str, Any], chance: Random) -> bytes:
-    name = chance.choice([*values, "new"])
+    inside = chance.choice(list(_containers(values)))
+    if isinstance(inside, list):
+        _change_list(inside, chance)
+    else:
+        name = chance.choice([*inside, "new"])
+        match chance.randrange(4):
+            case 0:
+                inside.pop(name, None)
+            case 1:
+                inside[name] = [inside.get(name)] * chance.choice((1, 8, 9))
+            case 2 if inside is values:
+                depth = chance.choice((1, 50, 600))
+                return data[:at] + json.dumps(values).encode()[:-1] + b',"deep":' + b"[" * depth
+            case _:
+                inside[name] = _other_value(inside.get(name), [*inside.values()], chance)
+    return data[:at] + json.dumps(values, separators=(",", ":")).encode()
+
+
+def _containers(value: Any) -> Iterator[dict[str, Any] | list[Any]]:
+    """An object and all objects and lists in it; an empty list has nothing to be changed."""
+    if isinstance(value, dict):
+        yield value
+    if isinstance(value, list) and value:
+        yield value
+    if isinstance(value, dict | list):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _containers(inner)
+
+
+def _change_list(values: list[Any], chance: Random) -> None:
+    place = chance.randrange(len(values))
     match chance.randrange(4):
         case 0:
-            values.pop(name, None)
+            del values[place]
         case 1:
-            values[name] = [values.get(name)] * chance.choice((1, 8, 9))
+            values[:] = values * chance.choice((2, 9))
         case 2:
-            depth = chance.choice((1, 50, 600))
-            return data[:at] + json.dumps(values).encode()[:-1] + b',"deep":' + b"[" * depth
+            values.append(_other_value(values[place], values, chance))
         case _:
-            values[name] = chance.choice((*_VALUES, *values.values()))
-    return data[:at] + json.dumps(values, separators=(",", ":")).encode()
+            values[place] = _other_value(values[place], values, chance)
+
+
+def _other_value(value: Any, others: list[Any], chance: Random) -> Any:
+    """Anything, or for a text often one that is much like it."""
+    if isinstance(value, str) and value and chance.random() < 0.6:
+        at = chance.randrange(len(value))
+        piece = chance.choice(("", *_PIECES, chr(chance.randrange(32, 127))))
+        return value[:at] + piece + value[at + chance.choice((0, 1, 2)) :]
+    return chance.choice((*_VALUES, *others))

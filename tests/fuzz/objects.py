@@ -10,7 +10,7 @@ from duravip_cli.core.together import problems
 from duravip_operator.core import admission, handover, parsing, services
 from duravip_operator.core.decision import decided
 from duravip_operator.core.snapshot import Entity, Node, Snapshot, Topology
-from fuzz.registry import Target, target
+from fuzz.registry import IGNORED, Target, target
 
 METADATA: Final = {"name": "n1", "namespace": "d", "uid": "u", "generation": 1}
 LAN: Final = {"cidr": "10.1.0.0/16", "interface": "eth1"}
@@ -47,7 +47,7 @@ def nodeplumbing() -> Target:
     def check(data: bytes) -> str:
         body = _loaded(data)
         if body is None:
-            return "no object"
+            return IGNORED
         plumbing = parsing.plumbing(body)
         assert sum(map(len, plumbing.grants.values())) <= MOST_GRANTED
         world = Snapshot(
@@ -85,7 +85,7 @@ def reviews() -> Target:
     def check(data: bytes) -> str:
         body = _loaded(data)
         if body is None:
-            return "no object"
+            return IGNORED
         notes = body.get("annotations")
         body["metadata"] = {**METADATA, "annotations": notes if isinstance(notes, dict) else {}}
         new: Entity | Topology

@@ -8,6 +8,9 @@ from typing import Final
 MODULES: Final = ("datagrams", "frames", "netlink", "objects")
 """Where they are."""
 
+IGNORED: Final = "no object"
+"""Says that nothing at all was read: what is made from such an input is none either."""
+
 Check = Callable[[bytes], str]
 """Takes an input; raises where something is wrong, else says in a word what came of it."""
 

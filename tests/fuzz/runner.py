@@ -10,7 +10,7 @@ from pathlib import Path
 from random import Random
 
 from fuzz.mutations import mutated
-from fuzz.registry import Target
+from fuzz.registry import IGNORED, Target
 
 MOST_ESCAPES = 5
 """After so many the run ends."""
@@ -62,8 +62,8 @@ def _run(target: Target, seconds: float, seed: int) -> Report:
     while time.monotonic() - began < seconds and len(report.escapes) < MOST_ESCAPES:
         data = mutated(chance.choice(kept), kept, chance, target.longest)
         known = len(report.outcomes)
-        _give(target, data, report)
-        if len(report.outcomes) > known or chance.random() < 0.0005:
+        outcome = _give(target, data, report)
+        if len(report.outcomes) > known or (outcome != IGNORED and chance.random() < 0.0005):
             kept.append(data)
             if len(kept) > MOST_KEPT:
                 del kept[chance.randrange(len(target.examples), len(kept))]
@@ -75,14 +75,16 @@ def _run(target: Target, seconds: float, seed: int) -> Report:
     return report
 
 
-def _give(target: Target, data: bytes, report: Report) -> None:
+def _give(target: Target, data: bytes, report: Report) -> str:
+    """What came of it; IGNORED if it is not to be changed further."""
     report.inputs += 1
     peak, began = _peak_mib(), time.thread_time()
     try:
-        report.outcomes[target.check(data)] += 1
+        outcome = target.check(data)
+        report.outcomes[outcome] += 1
     except Exception:  # noqa: BLE001 - that is what is looked for
         report.escapes.append(f"{data!r}\n{traceback.format_exc()}")
-        return
+        return IGNORED
     took = time.thread_time() - began
     if took > target.within_s:
         took = min(took, *(_time_of(target, data) for _ in range(TRIES - 1)))
@@ -91,6 +93,7 @@ def _give(target: Target, data: bytes, report: Report) -> None:
     report.slowest_s = max(report.slowest_s, took)
     if _peak_mib() - peak > target.within_mib:
         report.escapes.append(f"{data!r} took {_peak_mib() - peak:.0f} MiB")
+    return outcome
 
 
 def _time_of(target: Target, data: bytes) -> float:
