@@ -1,5 +1,7 @@
 """Cards that are up and answer nobody."""
 
+import sys
+
 import pytest
 
 from netns.plumbed import PlumbedNode
@@ -21,6 +23,15 @@ DORMANT = (
     ["ip link set eth1 mode dormant", "ip link set eth1 state dormant"],
     ["ip link set eth1 mode default", "ip link set eth1 state up"],
 )
+
+TUNNEL = """
+import fcntl, os, signal, struct
+fd = os.open("/dev/net/tun", os.O_RDWR)
+fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", b"tun7", 0x1001))
+print("made", flush=True)
+signal.pause()
+"""
+"""It is there, and has a carrier, for as long as this runs."""
 
 
 def nic(node: PlumbedNode) -> dict[str, object]:
@@ -50,6 +61,33 @@ def test_a_card_that_answers_nobody_serves_nothing_until_that_is_undone(
             node.machine.run(line.split())
     node.wait_served(VIP, V6)
     assert "unusable" not in nic(node)
+
+
+@pytest.mark.parametrize("arp", ["off", "on"])
+@pytest.mark.parametrize("how", ["granted", "contested"])
+def test_on_a_link_with_nobody_to_ask_nothing_is_taken_and_it_is_said(
+    node: PlumbedNode, arp: str, how: str
+) -> None:
+    """A tunnel that claims to do ARP has no frames in which anybody could be asked."""
+    tunnel = node.machine.spawn([sys.executable, "-c", TUNNEL])
+    try:
+        node.wait(lambda: "made" in tunnel.output())
+        node.ip("link", "set", "tun7", "arp", arp, "up")
+        node.ip("address", "add", "10.3.0.1/24", "dev", "tun7")
+        grants = [{"name": "eth1", "mask": 32, "granted": [VIP]}]
+        grants += [{"name": "tun7", "mask": 32, how: ["10.3.0.9"]}]
+        node.write({"epoch": 1, "interfaces": grants})
+        agent = node.start()
+        node.wait_served(VIP)
+        node.wait(lambda: node.status["failures"], timeout=SOON)
+        (failure,) = node.status["failures"]
+        assert failure["address"] == "10.3.0.9"
+        assert ("no Ethernet" if arp == "on" else "NOARP") in failure["message"]
+        assert "10.3.0.9" not in node.addresses("tun7")
+        assert "probed 10.3.0.9" not in agent.output()
+    finally:
+        tunnel.terminate()
+        tunnel.wait()
 
 
 def test_arp_ignore_keeps_a_card_from_serving_ipv4(node: PlumbedNode) -> None:

@@ -27,6 +27,7 @@ def seen(link: Link = CARD, *aliases: Alias) -> Observed:
         ({"is_port": True, "master": "br0"}, "port of br0"),
         ({"is_port": True}, "port of another one"),
         ({"has_no_arp": True}, "NOARP"),
+        ({"hardware": 0xFFFE}, "no Ethernet"),
         ({"state": 5}, "dormant"),
         ({"state": 4}, "under test"),
     ],
@@ -119,6 +120,8 @@ def test_a_message_about_a_link_is_read() -> None:
         7, "eth1", "02:00:00:00:00:11", 1500, is_up=True, has_carrier=True, kind="veth",
         has_no_arp=True, state=5,
     )  # fmt: skip
+    tunnel = struct.pack("=BxHiII", 0, 0xFFFE, 3, 0, 0) + attribute(3, b"tun0\0")
+    assert links.link_in(tunnel) == Link(3, "tun0", hardware=0xFFFE)
 
 
 def test_a_message_that_is_too_short_or_names_nothing_is_no_link() -> None:

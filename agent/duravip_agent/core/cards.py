@@ -5,8 +5,9 @@ and to have a carrier is not enough:
 
 C1  A port of a bridge, a bond, a team or a switch in software hands all that it hears to that; so
     does a card below a macvlan that passes everything through. A VRF leaves its ports as they are.
-C2  A card without ARP (NOARP), or one that waits to be let in (dormant, under test), answers
-    nobody.
+C2  A card without ARP (NOARP), one that is no Ethernet card, or one that waits to be let in
+    (dormant, under test), answers nobody. Tunnels and point-to-point links are of these: there is
+    no segment that could be asked, and no neighbour to whom an address could be announced.
 C3  arp_ignore 8 answers for no address. 3 leaves out addresses of scope host, and such are ours
     where the node has no IPv4 address of its own (`messages.Change`). 2 answers those only who are
     in the network of an address that is on the card. 1 is fine: ours are on the card.
@@ -32,6 +33,9 @@ LEAST_IPV6_MTU = 1280
 
 _NOT_READY = {1: "not present", 4: "under test", 5: "dormant"}
 """Of the kernel's operational states those in which a card with a carrier answers nobody."""
+
+ETHERNET = 1
+"""ARPHRD_ETHER"""
 
 _HOST_MASKS = {4: 32, 6: 128}
 
@@ -116,6 +120,8 @@ def _fault(link: Link, own: Iterable[str]) -> Fault:
         return Fault(f"it is a port of {link.master or 'another one'}, which takes what it hears")
     if link.has_no_arp:
         return Fault("it does without ARP (NOARP)")
+    if link.hardware != ETHERNET:
+        return Fault("it is no Ethernet card, so there is no segment that could be asked")
     if state := _NOT_READY.get(link.state):
         return Fault(f"it is {state}")
     ipv4 = _fault_of_ipv4(link.arp_ignore, tuple(a for a in own if ":" not in a))

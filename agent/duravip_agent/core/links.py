@@ -34,7 +34,7 @@ def link_in(body: bytes) -> Link | None:
     """The link that a message speaks of; None: it is not understood."""
     if len(body) < _INFO.size:
         return None
-    _, _, index, flags, _ = _INFO.unpack_from(body)
+    _, hardware, index, flags, _ = _INFO.unpack_from(body)
     found = attributes(body, _INFO.size)
     if not found.get(_NAME):
         return None
@@ -51,6 +51,7 @@ def link_in(body: bytes) -> Link | None:
         is_loopback=bool(flags & _LOOPBACK),
         is_port=port_of not in {"", _VRF},
         has_no_arp=bool(flags & _NOARP),
+        hardware=hardware,
         state=_number(found.get(_STATE, b"")),
     )
 

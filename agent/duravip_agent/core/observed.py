@@ -36,6 +36,8 @@ class Link:
     master: str = ""
     """The name of that, if it is known."""
     has_no_arp: bool = False
+    hardware: int = 1
+    """The ARP hardware type (RFC 826); 1: Ethernet."""
     state: int = 0
     """Its operational state (RFC 2863) as the kernel numbers it; 0: not known."""
     arp_ignore: int = 0
