@@ -154,7 +154,7 @@ class Agent:
     def __init__(self, world: Any, *, is_new: bool = False) -> None:
         """Make one that has been running for a while, with nothing granted; or one that starts."""
         self.world, self.specs, metrics = world, Specs(), Metrics("1.0")
-        self.limits = Limits(contact=10.0)
+        self.limits = Limits(dead_man=60.0, contact=60.0, strict_hold=180.0, progress=60.0)
         self.lifeline = Lifeline(world, self.limits, metrics, lambda: None)
         health = Health()
         self.judge = Judge(Sources(self.specs, self.lifeline, lambda: world.contact, health))
