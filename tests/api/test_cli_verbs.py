@@ -10,9 +10,11 @@ from api.objects import apply, binding, delete_all, duravip, status
 from api.plugin import called, told
 from lab.cluster import Lab
 from lab.fleet import PROGRAMS, Fleet, wait_until
+from lab.processes import Process
 
 LAB = "fleet"
-VIP, FOLLOWER, FIXED = "10.1.1.1", "10.1.1.2", "10.1.1.3"
+VIP, FOLLOWER, FIXED = "10.1.1.2", "10.1.1.1", "10.1.1.3"
+"""Whoever does not know who follows whom has the follower first."""
 PATIENCE = ("--timeout", "60")
 
 
@@ -30,15 +32,44 @@ def _status(lab: Lab, node: str) -> dict[str, Any]:
     return status(lab, "dvn", node)
 
 
+def monitor(lab: Lab, node: str) -> Process:
+    """Watch the addresses of a node: what the kernel says, in its order."""
+    machine = lab.machines[node]
+    watch = machine.spawn(["/usr/bin/env", "ip", "-o", "-4", "monitor", "address"])
+
+    def is_watching() -> bool:
+        for change in ("add", "del"):
+            machine.run(["ip", "address", change, "127.9.9.9/32", "dev", "lo"])
+        return "127.9.9.9" in watch.output()
+
+    wait_until(is_watching, "it hears of changes")
+    return watch
+
+
+def changes(watch: Process) -> list[str]:
+    """Which of the two has come (+) or gone (-), one after the other."""
+    lines = (line.replace("/", " ").split() for line in watch.output().splitlines())
+    found = [
+        ("-" if words[0] == "Deleted" else "+", words[words.index("inet") + 1]) for words in lines
+    ]
+    return [sign + address for sign, address in found if address in {VIP, FOLLOWER}]
+
+
 def test_a_move_holds_and_takes_followers_along(lab: Lab, fleet: Fleet) -> None:
     former = fleet.owners()[VIP]
     node = next(n for n in ("n1", "n2", "n3") if n != former)
+    there, before = monitor(lab, node), monitor(lab, former)
     said = told(lab, "move", VIP, node, *PATIENCE)
     assert (said["from"], said["to"], said["moved"]) == (former, node, True)
     assert status(lab, "vipbinding", "out")["lastMove"]["reason"] == "Requested"
     wait_until(lambda: fleet.owners()[FOLLOWER] == node, "the follower is there as well")
+    wait_until(lambda: len(changes(before)) == 2, "both are gone where they were")
+    assert changes(there) == [f"+{VIP}", f"+{FOLLOWER}"]
+    assert changes(before) == [f"-{FOLLOWER}", f"-{VIP}"]
+    there.terminate()
+    before.terminate()
     code, printed = called(lab, "move", "in", former)
-    assert (code, "it follows 10.1.1.1" in printed) == (1, True), printed
+    assert (code, f"it follows {VIP}" in printed) == (1, True), printed
     code, printed = called(lab, "move", FIXED, "n2")
     assert (code, "its preference names n1" in printed) == (1, True), printed
     assert told(lab, "move", VIP, "--cancel")["changed"]
