@@ -13,15 +13,23 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 12
-COMPUTING = {"unit"}
-"""Tiers whose tests only compute, and for long enough: they are shared out to all processors."""
+SHARED = {
+    "unit": "load",
+    "scenarios": "load",
+    "fuzz": "load",
+    "api": "loadgroup",
+    "netns": "loadfile",
+    "faults": "loadfile",
+}
+"""Tiers that all processors share, and what stays together: those that compute, and those whose
+labs do little but wait, so that two of them have room side by side."""
 
 
 def run(tier: str) -> bool:
     """Run one tier; whether it passed."""
     command = [sys.executable, "-m", "pytest", "-q", "--durations=3", f"tests/{tier}"]
-    if tier in COMPUTING:
-        command += ["--numprocesses=auto"]
+    if tier in SHARED:
+        command += ["--numprocesses=auto", f"--dist={SHARED[tier]}"]
     if tier == "lint":
         command = ["make", "--no-print-directory", "lint"]
     print(f"--- {tier}", flush=True)
