@@ -69,7 +69,7 @@ def _nth(tree: ast.Module, position: int) -> ast.AST:
 def _places(tree: ast.Module) -> dict[ast.AST, str]:
     """The function or class that each node is in.
 
-    Types, decorators and the defaults of fields are in none: they are facts, and not rules.
+    Types, decorators and defaults are in none: they are facts, and not rules.
     """
     found: dict[ast.AST, str] = {}
 
@@ -78,7 +78,7 @@ def _places(tree: ast.Module) -> dict[ast.AST, str]:
         inner = place
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             inner = f"{place}.{node.name}" if place != "module" else node.name
-        if isinstance(node, ast.AnnAssign):
+        if isinstance(node, ast.AnnAssign | ast.arguments):
             return
         fields = (part for name, part in ast.iter_fields(node) if name not in _NO_RULES)
         for part in fields:
