@@ -3,7 +3,7 @@
 from typing import Final, NamedTuple
 
 TIMEOUT: Final = 300.0
-"""A mutant that makes a test hang is found as well, after so many seconds."""
+"""A mutant that makes a test wait for ever is found as well, after so many seconds."""
 HISTORIES: Final = "tests/mutation/histories.py"
 
 
@@ -31,7 +31,12 @@ TARGETS: Final = (
            (*_unit("agent_limits", "agent_fencing", "agent_handover"), HISTORIES)),
     Target("agent/duravip_agent/core/fencing.py",
            (*_unit("agent_limits", "agent_fencing", "agent_handover"), HISTORIES)),
+    Target("agent/duravip_agent/core/contacting.py",
+           _unit("agent_contacting", "agent_specs_restored")),
+    Target("agent/duravip_agent/core/specs.py", _unit("agent_specs", "agent_specs_restored")),
+    Target("agent/duravip_agent/core/probing.py", _unit("agent_probing")),
     Target("operator/duravip_operator/core/snapshot.py", _unit("handover_fencing"),
            ("Snapshot.is_gone", "Plumbing.is_strict_on", "Plumbing.acted", "Plumbing.granted")),
     Target("operator/duravip_operator/core/handover.py", _unit("handover_fencing"), ("_fenced",)),
+    Target("operator/duravip_operator/core/releases.py", _unit("releases")),
 )  # fmt: skip

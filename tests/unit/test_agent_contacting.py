@@ -34,6 +34,12 @@ def test_the_same_beat_acknowledged_again_brings_news_and_no_more_time() -> None
 def test_an_acknowledgement_that_comes_late_takes_nothing_back() -> None:
     assert known(FIRST, Acked(6, Contact(9.9, 2, 4))) == FIRST
     assert known(FIRST, Acked(6, Contact(9.9, 2, 6))).contact == Contact(10.0, 2, 6)
+    assert known(FIRST, Acked(7, Contact(10.0, 2, 4))) == FIRST
+    assert known(None, FIRST) == FIRST
+
+
+def test_an_epoch_that_no_spec_has_named_yet_does_not_make_an_earlier_beat_count() -> None:
+    assert known(FIRST, Acked(6, Contact(9.9, READ + 1, 9))) == FIRST
 
 
 def test_a_former_leader_is_not_believed_and_a_new_one_is() -> None:
@@ -57,7 +63,7 @@ def test_news_is_another_spec_or_contact_after_a_gap() -> None:
     assert is_news(None, FIRST, DEFAULTS)
     assert not is_news(FIRST, Acked(8, Contact(10.1, 2, 5)), DEFAULTS)
     assert is_news(FIRST, Acked(8, Contact(10.1, 2, 6)), DEFAULTS)
-    assert is_news(FIRST, Acked(8, Contact(10.4, 2, 5)), DEFAULTS)
+    assert is_news(FIRST, Acked(8, Contact(10.25, 2, 5)), Limits(contact=0.25))
 
 
 class DeadMan:

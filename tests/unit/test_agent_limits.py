@@ -64,6 +64,23 @@ def test_silence_counts_for_a_while_and_is_asked_for_again_after_another() -> No
     assert fencing.may_probe(A, replace(asked, now=fencing.PROBE_EVERY))
 
 
+def test_who_answers_is_asked_twenty_times_a_second_and_after_two_seconds_once() -> None:
+    contested, times = Granted("eth1", contested=frozenset({A})), [0.0]
+    while times[-1] < 60:
+        probed = {A: Probed(times[-1], "02:00:00:00:00:01", times[0])}
+        contact = Contact(times[-1], 2, 7)
+        asked = replace(FACTS, grants=(contested,), probed=probed, contact=contact, now=times[-1])
+        times.append(fencing.judged(asked).due)
+    assert sum(time < 2 for time in times) in {40, 41}
+    assert sum(2 <= time < 60 for time in times) in {58, 59}
+
+
+def test_what_is_granted_and_may_not_be_heard_is_judged_again_soon() -> None:
+    unlinked = replace(FACTS, grants=(Granted("eth2", free=frozenset({A})),))
+    assert fencing.judged(unlinked).due == FACTS.now + fencing.PROBE_EVERY
+    assert fencing.judged(replace(FACTS, grants=(Granted("eth2"),))).due == fencing.ALWAYS
+
+
 def test_an_address_is_defended_in_contact_only_and_once_in_a_while() -> None:
     ours = frozenset({A})
     claimed = replace(FACTS, claimed=ours, now=10.125, contact=Contact(10.0, 2, 7))

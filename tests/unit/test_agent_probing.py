@@ -117,6 +117,7 @@ def test_an_answer_counts_even_though_a_later_probe_was_lost() -> None:
     batch = asking.take(0.0)
     assert batch is not None
     asking.sent(batch, 0, 0.0)
+    assert asking.is_over(0.0), "nothing that is to come would say anything"
     asking.heard("10.1.1.7", HOLDER)
     assert asking.findings(0.0) == Findings({"10.1.1.7": (HOLDER,)})
 
@@ -140,6 +141,46 @@ def test_an_answer_of_somebody_else_does_not_end_the_wait_for_the_one_who_counts
     findings = segment.run({"10.1.1.7": FOREIGN})
     assert len(segment.sent) == 3
     assert findings == Findings({"10.1.1.7": (FOREIGN,)}, frozenset({"10.1.1.7"}))
+
+
+def test_the_answer_of_the_one_who_counts_ends_it() -> None:
+    segment = Segment(Question(("10.1.1.7",), macs=frozenset({HOLDER})))
+    assert segment.run({"10.1.1.7": HOLDER}) == Findings({"10.1.1.7": (HOLDER,)})
+    assert len(segment.sent) == 1
+
+
+def test_when_one_answer_is_enough_nobody_waits_for_another() -> None:
+    asking = Asking(Question(addresses(2), is_one_enough=True), 0.0)
+    batch = asking.take(0.0)
+    assert batch is not None
+    asking.sent(batch, 2, 0.001)
+    asking.heard(batch.addresses[0], HOLDER)
+    assert asking.next_due() == 0.001
+
+
+def test_the_others_are_not_silent_then_though_they_were_asked_about_in_full() -> None:
+    segment = Segment(Question(addresses(2), ONE_PROBE, is_one_enough=True))
+    findings = segment.run({"10.1.64.0": HOLDER})
+    assert (findings.silent, findings.unasked) == (frozenset(), frozenset({"10.1.64.1"}))
+
+
+def test_silence_is_one_from_its_end_on() -> None:
+    asking = Asking(Question(addresses(1), Policy(probes=1, silence=0.25)), 0.0)
+    batch = asking.take(0.0)
+    assert batch is not None
+    asking.sent(batch, 1, 0.5)
+    assert asking.next_due() == 0.75
+    assert asking.findings(0.74) == Findings(unasked=frozenset(addresses(1)))
+    assert asking.is_over(0.75)
+    assert asking.findings(0.75) == Findings(silent=frozenset(addresses(1)))
+    asking.heard(batch.addresses[0], HOLDER)
+    assert asking.next_due() == 0.5, "there is nothing left to wait for"
+
+
+def test_the_last_probe_goes_out_however_far_apart_they_are() -> None:
+    segment = Segment(Question(("10.1.1.7",), Policy(spacing=0.1)))
+    assert segment.run().silent == {"10.1.1.7"}
+    assert len(segment.sent) == 3
 
 
 def test_one_answer_may_be_enough_and_says_nothing_of_the_others() -> None:

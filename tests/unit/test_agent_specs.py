@@ -85,8 +85,35 @@ def test_nothing_is_acted_on_before_the_first_report_was_stored() -> None:
     assert specs.take(plumbing("10.1.1.1", version=5))
 
 
+def test_an_agent_begins_with_nothing() -> None:
+    specs = Specs()
+    assert not specs.take(plumbing("10.1.1.1"), asked=1.0)
+    assert (specs.newest_read, specs.newest_epoch, specs.refusal) == (0, 0, "")
+    assert (specs.is_current, specs.pulse, specs.pulse_keys) == (False, (), {})
+
+
+def test_only_the_first_report_introduces_the_agent() -> None:
+    specs = Specs()
+    specs.introduced(plumbing(version=50))
+    specs.introduced(plumbing(version=40))
+    assert not specs.take(plumbing("10.1.1.1", version=45))
+
+
+def test_an_answer_counts_if_it_was_asked_for_since_the_introduction() -> None:
+    specs = Specs()
+    specs.introduced(plumbing(version=4), 5.0)
+    assert not specs.take(plumbing("10.1.1.1", version=5), 6.0, asked=4.9)
+    assert specs.take(plumbing("10.1.1.1", version=5), 6.0, asked=5.0)
+
+
+def test_an_object_without_a_spec_has_no_generation_and_no_epoch() -> None:
+    specs = introduced({"metadata": {"uid": "u1", "resourceVersion": "7"}})
+    assert (specs.newest_read, specs.newest_epoch, specs.refusal) == (0, 0, "")
+
+
 def test_an_older_version_from_a_slower_source_is_ignored() -> None:
     specs = introduced(plumbing("10.1.1.1", version=5, generation=2))
+    assert not specs.take(plumbing("10.1.1.9", version=3, generation=1))
     assert not specs.take(plumbing("10.1.1.9", version=4, generation=1))
     assert set(specs.grant.wanted) == {"10.1.1.1"}
 
@@ -105,6 +132,22 @@ def test_a_lower_epoch_is_refused_and_the_spec_before_stays() -> None:
     assert (specs.grant.generation, specs.newest_read, specs.epoch) == (1, 2, 3)
     assert specs.take(plumbing("10.1.1.9", version=7, generation=3, epoch=3))
     assert not specs.refusal
+
+
+def test_a_leader_whose_spec_is_refused_is_beaten_to_as_well() -> None:
+    """It may prove that it leads, and only by an acknowledgement."""
+
+    def led_by(*pulse: str, **numbers: int) -> Body:
+        body = plumbing("10.1.1.1", **numbers)
+        keys = [f"key of {where}" for where in pulse]
+        body["spec"] |= {"pulse": list(pulse), "pulseKeys": keys}
+        return body
+
+    specs = introduced(led_by("a:1", "b:1", version=5, epoch=3))
+    assert specs.pulse == ("a:1", "b:1")
+    assert specs.take(led_by("b:1", "c:1", version=6, generation=2, epoch=2))
+    assert specs.pulse == ("a:1", "b:1", "c:1")
+    assert specs.pulse_keys == {where: f"key of {where}" for where in specs.pulse}
 
 
 def test_the_highest_epoch_outlives_the_agent_in_its_status() -> None:
@@ -129,6 +172,7 @@ def test_what_a_deleted_object_granted_stays_until_a_new_one_says_otherwise() ->
     assert specs.lose()
     assert not specs.lose()
     assert (set(specs.grant.wanted), specs.grant.uid) == ({"10.1.1.1"}, "")
+    assert (specs.is_current, specs.newest_read, specs.newest_epoch) == (False, 0, 0)
     assert specs.take(plumbing("10.1.1.2", version=9, uid="u2"))
     assert set(specs.grant.wanted) == {"10.1.1.2"}
 

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import pytest
 
 from duravip_agent.core.contacting import (
-    FORMER,
-    STALE_AFTER,
     Acked,
     Difference,
     after,
@@ -51,9 +49,25 @@ def test_the_answer_to_a_later_question_is_later_whatever_its_version() -> None:
     assert acting(A).goes_back(backup(A), asked=10.5)
 
 
-@pytest.mark.parametrize("asked", [None, 9.5], ids=["a watch", "asked before"])
+@pytest.mark.parametrize("asked", [None, 9.5, 10.0], ids=str)
 def test_a_lower_version_that_may_be_old_proves_nothing(asked: float | None) -> None:
-    assert not acting(A).goes_back(backup(A), asked)
+    specs = acting(A)
+    assert not specs.goes_back(backup(A), asked)
+    assert specs.is_current
+
+
+def test_what_was_seen_again_is_known_since_then() -> None:
+    specs = acting(A)
+    assert not specs.take(plumbing(A, version=50, generation=7, epoch=3), 12.0)
+    assert not specs.goes_back(backup(A), asked=11.0)
+    assert specs.goes_back(backup(A), asked=12.5)
+
+
+def test_before_the_introduction_nothing_proves_anything() -> None:
+    specs = Specs()
+    assert not specs.take(plumbing(A, version=50), 10.0)
+    assert not specs.goes_back(plumbing(A, version=30), asked=11.0)
+    assert not specs.has_gone_back
 
 
 @pytest.mark.parametrize(
@@ -70,9 +84,10 @@ def test_one_object_has_each_generation_once_and_in_order(body: Body) -> None:
     [
         plumbing(A, version=60, generation=8, epoch=4),
         plumbing(A, version=60, generation=7, epoch=3),
+        plumbing(A, version=50, generation=7, epoch=3),
         plumbing(A, version=60, generation=1, epoch=3, uid="u2"),
     ],
-    ids=["a later spec", "the same", "another object"],
+    ids=["a later spec", "a later status", "the same", "another object"],
 )
 def test_what_goes_on_is_no_going_back(body: Body) -> None:
     assert not acting(A).goes_back(body, asked=10.5)
@@ -103,6 +118,27 @@ def test_a_report_of_the_boot_before_introduces_nobody() -> None:
     assert specs.goes_back(backup(B), asked=11.0)
     assert not specs.take(backup(B), 12.0)
     assert not specs.confirm(ack(3, 5), frozenset())
+
+
+def test_of_a_store_that_has_gone_back_nothing_is_read_yet() -> None:
+    specs = acting(A)
+    assert specs.take(plumbing(B, version=60, generation=8, epoch=2), 10.5)
+    assert specs.refusal
+    assert specs.goes_back(backup(B), asked=11.0)
+    assert (specs.newest_read, specs.newest_epoch, specs.refusal) == (0, 0, "")
+
+
+def test_its_generation_may_be_the_one_that_was_read_last() -> None:
+    specs = gone_back(acting(A), backup(B, generation=7, epoch=4, version=60))
+    assert specs.confirm(ack(4, 7), frozenset())
+    assert set(specs.grant.wanted) == {B}
+
+
+def test_what_is_held_meanwhile_stays_under_the_epoch_that_granted_it() -> None:
+    specs = gone_back(acting(A), {**backup(B, epoch=9), "status": {"epoch": 9}})
+    assert specs.epoch == 3
+    assert specs.confirm(ack(9, 5), frozenset())
+    assert specs.epoch == 9
 
 
 def test_a_lower_epoch_counts_in_a_restored_store() -> None:
@@ -149,7 +185,7 @@ def test_a_lower_epoch_in_the_same_store_counts_when_its_leader_alone_is_heard()
 
 def test_a_former_leader_is_one_only_while_the_present_one_is_heard() -> None:
     known = Acked(7, Contact(10.0, 5, 9))
-    early, late = (Acked(8, Contact(10.0 + t, 4, 2)) for t in (FORMER - 0.1, FORMER))
+    early, late = (Acked(8, Contact(10.0 + t, 4, 2)) for t in (1.9, 2.0))
     assert after(known, early, 5) == known
     assert after(known, late, 5) == late
 
@@ -160,11 +196,17 @@ def test_a_leader_that_goes_on_naming_another_spec_has_it_read_again() -> None:
     differs = difference(None, ack(3, 5), read, 10.0)
     assert differs == Difference(10.0)
     assert difference(differs, ack(4, 7), read, 11.0) == differs
-    now = 10.0 + STALE_AFTER
-    assert not is_stale(differs, now - 0.1)
-    assert is_stale(differs, now)
-    assert must_ask(differs, now)
-    assert not must_ask(Difference(10.0, asked=now), now + 0.9)
+    assert not is_stale(None, 12.0)
+    assert not is_stale(differs, 11.9)
+    assert is_stale(differs, 12.0)
+
+
+def test_that_is_asked_about_once_a_second() -> None:
+    assert not must_ask(None, 12.0)
+    assert not must_ask(Difference(10.0), 11.9)
+    assert must_ask(Difference(10.0), 12.0)
+    assert not must_ask(Difference(10.0, asked=12.0), 12.9)
+    assert must_ask(Difference(10.0, asked=12.0), 13.0)
 
 
 def test_who_hears_no_leader_reads_the_spec_again_now_and_then() -> None:

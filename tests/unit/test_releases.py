@@ -149,3 +149,19 @@ def test_what_is_granted_already_stays_as_it_is_granted() -> None:
 def test_releases_are_told_apart_by_the_start_of_the_agent() -> None:
     known = Releases().after("b", ONE, ONE).after("c", frozenset(), frozenset())
     assert known == Releases("c")
+
+
+def test_what_a_node_serves_is_not_known_once_it_is_not_heard() -> None:
+    other = frozenset({"10.1.1.9"})
+    assert Releases("b", ONE, other).unheard() == Releases("b", released=other)
+
+
+def test_no_release_counts_of_what_nobody_is_to_have() -> None:
+    other = frozenset({"10.1.1.9"})
+    assert Releases("b", ONE, other).wanted(ONE) == Releases("b", ONE)
+    assert Releases("b", ONE, other).wanted(other) == Releases("b", released=other)
+    assert Releases("b", released=other).wanted(frozenset()) == Releases("b")
+
+
+def test_what_is_granted_again_is_released_no_more() -> None:
+    assert Releases("b", released=ONE).after("b", ONE, frozenset()) == Releases("b")

@@ -90,7 +90,8 @@ def is_stale(differs: Difference | None, now: float) -> bool:
 
 def must_ask(differs: Difference | None, now: float) -> bool:
     """Whether the spec is to be read again because of that: once a second."""
-    return is_stale(differs, now) and differs is not None and now - differs.asked >= 1.0
+    asked = differs.asked if differs else now
+    return is_stale(differs, now) and now - asked >= 1.0
 
 
 def must_read(contact: Contact | None, since: float, read: float, now: float) -> bool:

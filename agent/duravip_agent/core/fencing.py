@@ -65,7 +65,7 @@ class Probed(NamedTuple):
     mac: str = ""
     """Of whoever answered; empty = nobody did."""
     since: float = ALWAYS
-    """Since when somebody has answered whenever it was asked; of meaning with a MAC only."""
+    """Since when somebody has answered whenever it was asked; ALWAYS = nobody has."""
 
 
 class Granted(NamedTuple):
@@ -213,7 +213,7 @@ def may_probe(address: str, facts: Facts) -> bool:
 
 def probe_pause(probed: Probed | None) -> float:
     """A2: how long after one probe the next one may follow."""
-    if probed is None or not probed.mac or probed.at - probed.since < PROBE_LASTING_AFTER:
+    if probed is None or probed.at - probed.since < PROBE_LASTING_AFTER:
         return PROBE_EVERY
     return PROBE_LASTING_EVERY
 

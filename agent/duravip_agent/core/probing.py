@@ -170,7 +170,8 @@ def probe_of(address: str, mac: bytes) -> bytes:
 
 def _batches(question: Question, now: float) -> Iterator[Batch]:
     size, probes = question.policy.batch, question.policy.probes
-    for family in (4, 6):
-        found = tuple(a for a in question.addresses if (":" in a) == (family == 6))  # noqa: PLR2004 - IPv6
+    ipv4 = tuple(a for a in question.addresses if ":" not in a)
+    ipv6 = tuple(a for a in question.addresses if ":" in a)
+    for found in (ipv4, ipv6):
         for start in range(0, len(found), size):
             yield Batch(now, probes, found[start : start + size])

@@ -114,7 +114,7 @@ class Specs:
         if proves:
             self.is_introduced, self.has_gone_back, self._next = False, True, None
             self._uid, self.newest_read, self.newest_epoch = "", 0, 0
-            self._version, self.refusal = 0, ""
+            self.refusal = ""
         return proves
 
     def take(self, body: Body, now: float = 0.0, asked: float | None = None) -> bool:

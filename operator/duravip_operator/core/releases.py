@@ -35,7 +35,7 @@ class Releases(NamedTuple):
         if now != self.served:
             now |= self.served & granted
         gone = self.served - granted
-        return Releases(boot, now, (self.released | gone) - granted if gone else self.released)
+        return Releases(boot, now, (self.released | gone) - granted)
 
     def unheard(self) -> "Releases":
         """The same, once its agent is not heard: what it serves now nobody knows."""
