@@ -37,6 +37,8 @@ TARGETS: Final = (
     Target("agent/duravip_agent/core/probing.py", _unit("agent_probing")),
     Target("operator/duravip_operator/core/snapshot.py", _unit("handover_fencing"),
            ("Snapshot.is_gone", "Plumbing.is_strict_on", "Plumbing.acted", "Plumbing.granted")),
-    Target("operator/duravip_operator/core/handover.py", _unit("handover_fencing"), ("_fenced",)),
+    Target("operator/duravip_operator/core/handover.py",
+           _unit("handover_rule", "handover_fencing", "handover_beats", "releases",
+                 "operator_restored")),
     Target("operator/duravip_operator/core/releases.py", _unit("releases")),
 )  # fmt: skip

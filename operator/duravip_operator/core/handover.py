@@ -174,12 +174,11 @@ def _known(memory: Memory, plumbing: Plumbing, snapshot: Snapshot) -> Doubts:
 def after_write(memory: Memory, before: Plumbing, after: Plumbing) -> Memory:
     """The memory once we have replaced one node's spec: what was taken out is doubted."""
     known = memory.get(before.node)
-    is_unsure = known is not None and known.addresses is None
-    if known is None or not (is_unsure and known.is_of(before)):
+    if known is None or known.addresses is not None or not known.is_of(before):
         known = _doubts(known, before, is_heard=True)
     taken = before.granted - after.granted
     left = None if known.addresses is None else known.addresses | taken
-    doubts = _doubts(Doubts(after.uid, after.generation, left), after, is_heard=True)
+    doubts = Doubts(after.uid, after.generation, left)
     found = _with_releases(doubts, memory.get(before.node), after, is_heard=True)
     return {**memory, before.node: found}
 
@@ -225,7 +224,6 @@ class _Others:
     def __init__(self, snapshot: Snapshot, memory: Memory, new: frozenset[str]) -> None:
         self._snapshot = snapshot
         self._granted: set[str] = set()
-        self._pending = {n: found & new for n, found in snapshot.pending.items() if found & new}
         self._serving: dict[str, list[str]] = defaultdict(list)
         self._untold = {n for n, p in snapshot.plumbings.items() if not p.tells_all_own}
         self._said: set[str] = set()
@@ -254,11 +252,12 @@ class _Others:
         """`({those that must wait for somebody}, {those that the owner has to ask about})`."""
         stopped: set[str] = set()
         asked: set[str] = set()
+        pending = self._snapshot.pending.items()
         for address in new:
             others = [node for node in self._serving.get(address, ()) if node != owner]
             others += [n for n, d in self._doubted.items() if n != owner and d.about(address)]
             is_gone = all(self._snapshot.is_gone(node, where) for node in others)
-            is_taken = any(address in a for n, a in self._pending.items() if n != owner)
+            is_taken = any(address in a for n, a in pending if n != owner)
             if is_taken or address in self._granted or not is_gone:
                 stopped.add(address)
             elif others or address in self._said or address not in self._released:
