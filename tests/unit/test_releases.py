@@ -1,7 +1,9 @@
 """What a node of ours has just let go is granted without a probe; all else is probed for first."""
 
 from dataclasses import replace
+from ipaddress import ip_address
 
+from duravip_api.addresses import Span
 from duravip_operator.core import decision, handover
 from duravip_operator.core.releases import Releases
 from duravip_operator.core.snapshot import Hearing, Placement, Snapshot
@@ -165,3 +167,82 @@ def test_no_release_counts_of_what_nobody_is_to_have() -> None:
 
 def test_what_is_granted_again_is_released_no_more() -> None:
     assert Releases("b", released=ONE).after("b", ONE, frozenset()) == Releases("b")
+
+
+SPENT = "10.1.1.6"
+THERE = Placement("eth1", 32, fencing="Segment")
+
+
+def marked(served: frozenset[str] = ONE, spent: str = SPENT) -> Snapshot:
+    """n2 is granted the address as contested, and another one that nobody wants any more."""
+    snapshot = replace(world("n2"), witnessed={"n2": frozenset({"eth1"})})
+    grants = {THERE: ONE | ({spent} if spent else set())}
+    return changed(snapshot, "n2", grants=grants, contested=ONE, served=served)
+
+
+def stays_contested(snapshot: Snapshot, memory: handover.Memory | None = None) -> bool:
+    """Whether it is still contested when n2's spec is written next, by a leader that looks."""
+    memory = handover.remembered(memory or {}, snapshot)
+    plan = decision.decided(snapshot, memory).plans["n2"]
+    assert plan.addresses == ONE
+    assert not plan.is_in(snapshot.plumbings["n2"])
+    return plan.contested == ONE
+
+
+def test_what_is_served_is_contested_no_more_once_its_spec_is_written_anyway() -> None:
+    assert not stays_contested(marked())
+
+
+def test_no_spec_is_written_for_that_alone() -> None:
+    snapshot = marked(spent="")
+    plan = decision.decided(snapshot, handover.remembered({}, snapshot)).plans["n2"]
+    assert plan.contested == ONE
+    assert plan.is_in(snapshot.plumbings["n2"])
+
+
+def test_what_is_not_known_to_be_served_now_stays_contested() -> None:
+    assert stays_contested(marked(frozenset()))
+    assert stays_contested(changed(marked(), "n2", generation=2)), "n2 has not acted on its spec"
+    silent = {**marked().hearing, "n2": Hearing.UNHEARD}
+    assert stays_contested(replace(marked(), hearing=silent))
+    assert stays_contested(replace(marked(), estranged=frozenset({"n2"})))
+
+
+def test_a_report_of_before_the_contested_grant_does_not_settle_it() -> None:
+    before = changed(world(), "n2", grants={THERE: frozenset({SPENT})})
+    memory = handover.remembered({}, before)
+    written = replace(marked().plumbings["n2"], generation=2)
+    memory = handover.after_write(memory, before.plumbings["n2"], written)
+    assert stays_contested(changed(marked(), "n2", generation=2), memory)
+    assert not stays_contested(changed(marked(), "n2", generation=2, observed=2), memory)
+
+
+def test_what_a_node_says_to_serve_before_it_is_granted_that_does_not_settle_it() -> None:
+    ungranted = changed(marked(), "n2", grants={THERE: frozenset({SPENT})}, contested=frozenset())
+    assert stays_contested(ungranted)
+
+
+def test_what_another_node_may_hold_stays_contested() -> None:
+    assert stays_contested(changed(marked(), "n1", served=ONE))
+    assert stays_contested(changed(marked(), "n1", grants={THERE: ONE}))
+    assert stays_contested(changed(marked(), "n1", generation=2)), "n1 may hold anything"
+    assert stays_contested(replace(marked(), pending={"n1": ONE}))
+    assert not stays_contested(replace(marked(), pending={"n2": ONE}))
+    assert not stays_contested(changed(marked(), "n1", generation=2, stopped=True))
+
+
+def test_what_was_taken_from_a_node_that_has_not_acted_on_that_stays_contested() -> None:
+    before = world("n1", "n1")
+    memory = handover.remembered({}, before)
+    taken = replace(before.plumbings["n1"], grants={}, generation=2)
+    memory = handover.after_write(memory, before.plumbings["n1"], taken)
+    assert stays_contested(changed(marked(), "n1", generation=2), memory)
+    assert not stays_contested(changed(marked(), "n1", generation=2, observed=2), memory)
+    another = replace(memory["n1"], addresses=frozenset({"10.1.1.9"}))
+    assert not stays_contested(changed(marked(), "n1", generation=2), {**memory, "n1": another})
+
+
+def test_what_another_node_calls_its_own_stays_contested() -> None:
+    number = int(ip_address(VIP.address))
+    assert stays_contested(changed(marked(), "n1", own=(Span(4, number, number),)))
+    assert stays_contested(changed(marked(), "n1", tells_all_own=False))

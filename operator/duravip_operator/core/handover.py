@@ -13,6 +13,9 @@ O5  Silence counts only from a witness. A node without one on a segment is fence
 O6  First grant: what no node of ours has let go while this leader leads, on its way to this very
     owner, may be a stranger's: it is contested as well (`releases`).
 
+A contested grant becomes a free one with the next write of that spec, once its node serves the
+address and nobody else may hold it: else it would be asked for whenever it was muted for a moment.
+
 What was taken out and not yet acted upon is remembered in `Doubts`, one a node. After a spec was
 written by somebody else, by an earlier leader or by hand, everything is doubted until the agent
 has acted on what stands there now.
@@ -212,7 +215,7 @@ def plans(
     made = {
         name: standing(snapshot.plumbings[name])
         if _is_unknown(snapshot, name)
-        else Plan(_frozen(grants), frozenset(contested[name]))
+        else others.unmarked(Plan(_frozen(grants), frozenset(contested[name])), name, units)
         for name, grants in wanted.items()
     }
     return made, frozenset(waiting)
@@ -222,7 +225,7 @@ class _Others:
     """Who else may hold some addresses that are new to their owners."""
 
     def __init__(self, snapshot: Snapshot, memory: Memory, new: frozenset[str]) -> None:
-        self._snapshot = snapshot
+        self._snapshot, self._memory = snapshot, memory
         self._granted: set[str] = set()
         self._serving: dict[str, list[str]] = defaultdict(list)
         self._untold = {n for n, p in snapshot.plumbings.items() if not p.tells_all_own}
@@ -245,6 +248,27 @@ class _Others:
     def to_ask(self, owner: str, units: Mapping[str, Unit], new: set[str]) -> set[str]:
         """Those that a node other than the owner may have as an address of its own."""
         return new if self._untold - {owner} else {a for a in new if units[a].claimants}
+
+    def unmarked(self, plan: Plan, owner: str, units: Mapping[str, Unit]) -> Plan:
+        """The same with free grants for contested ones that are settled, if it says other news."""
+        plumbing = self._snapshot.plumbings[owner]
+        if plan.is_in(plumbing):
+            return plan
+        settled = self._settled(plumbing, plan.contested & plumbing.contested)
+        settled -= self.to_ask(owner, units, settled)
+        return replace(plan, contested=plan.contested - settled)
+
+    def _settled(self, plumbing: Plumbing, marked: frozenset[str]) -> set[str]:
+        """Those that the node serves, having acted on this spec, and nobody else may hold."""
+        node, snapshot = plumbing.node, self._snapshot
+        is_known = plumbing.acted and self._memory.get(node, Doubts("", 0, None)).are_none
+        if not is_known or snapshot.hearing.get(node) not in HEARD:
+            return set()
+        held = [(n, p.served | p.granted) for n, p in snapshot.plumbings.items()]
+        held += snapshot.pending.items()
+        doubted = self._doubted.items()
+        held += [(n, marked if d.addresses is None else d.addresses) for n, d in doubted]
+        return set(marked & plumbing.served).difference(*(a for n, a in held if n != node))
 
     def in_the_way(
         self, owner: str, where: Placement, new: Iterable[str]

@@ -21,7 +21,7 @@ Body = dict[str, Any]
 
 
 HOW = ("granted", "contested")
-"""A first grant is contested, and stays so; a move is not."""
+"""A first grant is contested, until its spec is written again; a move is not."""
 
 
 class Objects:
