@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from api.objects import apply, duravip, status, topology
-from faults.expected import ADDRESSES, OTHERS, VICTIM, assert_others_undisturbed, home
+from api.objects import apply, duravip, reason, status, topology
+from faults.expected import ADDRESSES, OTHERS, OWNERS, VICTIM, assert_others_undisturbed, home
 from faults.fleets import plumbings
 from lab.cluster import Lab
 from lab.fleet import Fleet, wait_until
-from lab.layout import SEGMENT, Nic, mac
+from lab.layout import API_ADDRESS, SEGMENT, Nic, mac
 from lab.machines import Blueprint, Machine
 from lab.observer.results import Sight
 
@@ -183,6 +183,46 @@ def test_without_contact_a_stranger_is_yielded_to_and_nobody_joins_in(
     assert_one_of_ours(seen.sight)
     assert not [d for d in seen.sight.doubles if alone_from < d.time < alone_until]
     assert_others_undisturbed(seen.sight)
+
+
+def test_what_routers_and_the_api_server_have_and_what_is_reserved_is_taken_by_nobody(
+    lab: Lab, fleet: Fleet
+) -> None:
+    routers = ("10.1.0.250", "10.1.0.251", "fd00:1::fa")
+    both = [f"nexthop via {router} dev eth1" for router in routers[:2]]
+    routes = (["10.9.0.0/16", *both], ["fd00:9::/64", f"via {routers[2]} dev eth1"])
+    blocks = [
+        topology("api", "10.77.0.0/24"),
+        topology("kept", "10.1.7.0/24", reserved=["10.1.7.7"]),
+    ]
+    expected = {
+        **{f"hop-{n}": (router, "NextHop") for n, router in enumerate(routers)},
+        "api": (API_ADDRESS, "ApiServer"),
+        "kept": ("10.1.7.7", "Reserved"),
+    }
+    for route in routes:
+        lab.machines["n2"].run(["ip", "route", "add", *" ".join(route).split()])
+    try:
+        fleet.agents[
+            "n2"
+        ].terminate()  # it looks at its routes twice a minute only, and as it starts
+        fleet.agents["n2"].wait()
+        fleet.start_agent("n2")
+        wait_until(
+            lambda: {*routers} <= {*plumbings(lab)["n2"]["status"].get("nextHops", ())}, "said"
+        )
+        home(fleet)
+        apply(lab, blocks)
+        apply(lab, [duravip(name, address) for name, (address, _) in expected.items()])
+        for name, (_, why) in expected.items():
+            wait_until(lambda: reason(lab, "duravip", name) == why, f"{name} is refused")  # noqa: B023
+            assert status(lab, "duravip", name)["state"] == "Broken"
+        assert fleet.served() == {node: [address] for address, node in OWNERS.items()}
+    finally:
+        lab.kubectl("delete", "duravips", *expected, "--ignore-not-found")
+        lab.kubectl("delete", "topologies", "api", "kept", "--ignore-not-found")
+        for prefix, *_ in routes:
+            lab.machines["n2"].run(["ip", "route", "del", prefix])
 
 
 def contested_with_stranger(lab: Lab) -> bool:
