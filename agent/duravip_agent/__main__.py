@@ -167,6 +167,7 @@ def _work(
     )
     tools.inquiry.count(counted)
     counted.refused_refreshes.set_function(lambda: dead_man.refused)
+    counted.denied.set_function(lambda: bool(REFUSALS.lasting()))
     _serve(settings, counted, loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: inbox.put(Stop()))

@@ -15,6 +15,9 @@ from duravip_agent.voice import Voice
 
 log = logging.getLogger(__name__)
 
+DENIED_SAID_EVERY = 60.0
+"""Seconds between two lines of log about an API server that does not know us."""
+
 START_PATIENCE = 2.0
 """What an earlier run has left stays, mute, for so long while the grant cannot be read; then it
 is removed."""
@@ -34,6 +37,7 @@ class Intake:
         self._reporter, self._voice, self._errands = reporter, voice, errands
         self._began = time.monotonic()
         self._denied_since: float | None = None
+        self._denial_said = float("-inf")
         self.wanted: Mapping[str, Placement] | None = None
         """None = not known yet: nothing is added, nothing removed."""
 
@@ -76,6 +80,20 @@ class Intake:
             self._denied_since = self._denied_since or time.monotonic()
             if time.monotonic() - self._denied_since > START_PATIENCE:
                 raise DeniedError(f"no permission to read and report on the NodePlumbing: {error}")
+
+    def denied(self, sentence: str, *, is_alone: bool) -> None:
+        """The API server has not known us for long; raises DeniedError if others can take over.
+
+        A leader that acknowledges beats gets in where we do not: it is for us to go. Without one
+        it may be that nobody gets in, and what all nodes hold would be gone: `is_alone`.
+        """
+        if not is_alone:
+            raise DeniedError(sentence)
+        if time.monotonic() - self._denial_said >= DENIED_SAID_EVERY:
+            self._denial_said = time.monotonic()
+            log.error(
+                "%s; what is held stays, since no leader is heard that could move it", sentence
+            )
 
     def is_out_of_patience(self) -> bool:
         """Whether what an earlier run has left must go, since nobody confirms it."""

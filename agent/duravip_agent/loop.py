@@ -39,6 +39,7 @@ from duravip_agent.reporter import Reporter
 from duravip_agent.tools import Occasion, Tools
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Voice
+from duravip_api.credentials import REFUSALS
 from duravip_api.garbage import QUIET, Garbage
 from duravip_api.reasons import Reason
 from duravip_api.timing import BEAT, SWEEP
@@ -120,6 +121,8 @@ class Loop:
 
     def readyz(self) -> str:
         """Why the agent does not serve what it is granted; empty = it does."""
+        if denial := REFUSALS.lasting():
+            return denial
         reason = self._parts.voice.reason
         return "" if reason is Reason.AGENT_READY else reason.sentence
 
@@ -226,7 +229,7 @@ class Loop:
                 self._note(event)
                 self._is_dirty |= self._parts.intake.contact_changed()
             case Denied(sentence):
-                raise DeniedError(sentence)
+                self._parts.intake.denied(sentence, is_alone=self._parts.handover.is_alone())
             case Stop():
                 self._parts.farewell.ask()
             case _:

@@ -46,6 +46,9 @@ class Metrics:
         self.well = self._gauge(
             "well", "0: something keeps the node from serving anything (the condition Ready says)."
         )
+        self.denied = self._gauge(
+            "denied", "1: the API server has not known the agent for a minute (401)."
+        )
         self.refused_refreshes = self._gauge(
             "refused_refreshes", "Refreshes of the dead-man that the kernel refused so far."
         )

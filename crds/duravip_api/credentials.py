@@ -2,7 +2,8 @@
 
 Tokens and certificates are renewed in place, and plugins hand out tokens for an hour. What was
 read once is refused some day, for ever. So they are read again when a file has changed, and when
-the API server does not know us (401); if that lasts, it is said, and the program ends.
+the API server does not know us (401). If that lasts, it is said, and the program ends where that
+does no harm.
 """
 
 import logging
@@ -28,6 +29,10 @@ LASTS: Final = 60.0
 """A refusal that has lasted for so long will not go away by itself."""
 
 IN_A_POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+_SENTENCE: Final = (
+    f"the API server has not known us for {LASTS:.0f} s (401): the credentials of the kubeconfig, "
+    "or of the pod, are not valid any more"
+)
 _NAMED_BY: Final = ("tokenFile", "client-certificate", "client-key", "certificate-authority")
 
 
@@ -82,7 +87,13 @@ class Refusals:
         self._clock = clock
         self._since: float | None = None
         self.on_lasting: Callable[[str], None] = lambda _: None
-        """Called with a sentence, from any thread, when that has lasted too long."""
+        """Called with a sentence, from any thread, at each refusal after so long a time."""
+
+    def lasting(self) -> str:
+        """What is wrong, if that has lasted too long; else empty."""
+        since = self._since
+        is_lasting = since is not None and self._clock() - since >= LASTS
+        return _SENTENCE if is_lasting else ""
 
     def note(self, status: int) -> None:
         """A request was answered so."""
@@ -95,11 +106,8 @@ class Refusals:
         if self._since is None:
             log.warning("the API server does not know us (401): the credentials are read again")
             self._since = now
-        elif now - self._since >= LASTS:
-            self.on_lasting(
-                f"the API server has not known us for {LASTS:.0f} s (401): the credentials of "
-                "the kubeconfig, or of the pod, are not valid any more"
-            )
+        elif sentence := self.lasting():
+            self.on_lasting(sentence)
 
 
 REFUSALS: Final = Refusals()

@@ -50,12 +50,12 @@ class Turns:
             SimpleNamespace(start=lambda: None), self.voice, farewell, alone,
         ]  # fmt: skip
         self.loop = Loop(Parts(*made))
-        self._intake = intake
+        self.intake = intake
 
     def grant(self, *addresses: str) -> None:
         """Let exactly these be granted from now on."""
         self.agent.grant(*addresses)
-        self._intake.wanted = self.agent.specs.grant.wanted
+        self.intake.wanted = self.agent.specs.grant.wanted
 
     def run(self, turns: int) -> None:
         """Make so many of them, the first of which has something to look at."""

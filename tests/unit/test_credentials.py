@@ -175,7 +175,13 @@ def test_a_refusal_that_lasts_for_a_minute_is_the_end() -> None:
     now[0] += LASTS - 1
     refusals.note(401)
     assert ends == []
+    assert refusals.lasting() == ""
     now[0] += 1
     refusals.note(401)
     assert len(ends) == 1
     assert "401" in ends[0]
+    assert refusals.lasting() == ends[0]
+    refusals.note(401)
+    assert ends == [refusals.lasting()] * 2
+    refusals.note(403)
+    assert refusals.lasting() == ""
