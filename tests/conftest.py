@@ -7,7 +7,7 @@ from hypothesis import settings
 settings.register_profile("duravip", deadline=None)
 settings.load_profile("duravip")
 
-pytest_plugins = ["lab_logs"]
+pytest_plugins = ["lab_logs", "lab_sharing"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

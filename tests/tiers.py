@@ -17,7 +17,7 @@ SHARED = {
     "unit": "load",
     "scenarios": "load",
     "fuzz": "load",
-    "api": "loadgroup",
+    "api": "loadfile",
     "netns": "loadfile",
     "faults": "loadfile",
 }

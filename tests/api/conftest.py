@@ -1,6 +1,6 @@
 """Real API servers; nodes are bare namespaces.
 
-A module names its lab by `LAB`: `bare` unless it says otherwise. pytest brings the tests of a lab
+A module names its lab by `LAB`. pytest brings the tests of a lab
 together, starts it for the first of them, and ends it, with all that runs there, after the last.
 """
 
@@ -17,19 +17,10 @@ from lab.fleet import Fleet
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Hand each test that needs a lab the one of its module."""
     if "lab" in metafunc.fixturenames:
-        name = _lab_of(metafunc.module)
+        name = metafunc.module.LAB
         metafunc.parametrize(
             "lab", [name], indirect=True, ids=[pytest.HIDDEN_PARAM], scope="session"
         )
-
-
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Keep the tests of a lab together where several processes share the tests."""
-    item.add_marker(pytest.mark.xdist_group(_lab_of(item.module)))  # type: ignore[attr-defined]
-
-
-def _lab_of(module: object) -> str:
-    return str(getattr(module, "LAB", "bare"))
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,8 @@ from duravip_operator.metrics import Metrics
 from duravip_operator.settings import SettingsError
 from lab.cluster import Lab
 
+LAB = "bare"
+
 SPEC = {"epoch": 1}
 
 

@@ -17,6 +17,8 @@ from duravip_operator.informers import Informers
 from duravip_operator.metrics import Metrics
 from lab.cluster import Lab
 
+LAB = "bare"
+
 PLUMBING = """
 apiVersion: duravip.io/v1alpha1
 kind: NodePlumbing

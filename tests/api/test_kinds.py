@@ -8,6 +8,8 @@ from kubernetes import client
 
 from lab.cluster import Lab
 
+LAB = "bare"
+
 LONGEST_KEY = f"{'k' * 63}.{'k' * 63}.{'k' * 63}.{'k' * 61}/{'k' * 63}"
 GOOD: list[tuple[str, dict[str, Any]]] = [
     ("DuraVIP", {"address": "10.1.1.1"}),

@@ -12,6 +12,8 @@ from duravip_operator.leadership import Elector, Members
 from duravip_operator.leadership.rule import LASTS, RENEW, RETRY
 from lab.cluster import Lab
 
+LAB = "bare"
+
 NAMESPACE = "election"
 
 

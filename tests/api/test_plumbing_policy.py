@@ -11,6 +11,8 @@ from lab.cluster import Lab
 from lab.errors import LabError
 from lab.fleet import wait_until
 
+LAB = "bare"
+
 POLICY = "duravip-nodeplumbing-kept"
 SERVING, GRANTED, IDLE = "policy-serving", "policy-granted", "policy-idle"
 OPERATOR = f"system:serviceaccount:{charts.NAMESPACE}:duravip-operator"

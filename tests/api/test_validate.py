@@ -12,6 +12,8 @@ from duravip_cli.core.documents import read
 from lab.cluster import Lab
 from lab.errors import LabError
 
+LAB = "bare"
+
 FILES: Final = 400
 SEEDS: Final = (1, 2)
 NAMED: Final = re.compile(r"/(\d+)\.yaml")
