@@ -96,6 +96,8 @@ def test_a_killed_leader_is_replaced_and_nothing_flaps(
 def test_a_deletion_while_no_operator_runs_is_carried_out_later(
     lab: Lab, fleet: Fleet, trio: list[str]
 ) -> None:
+    for operator in fleet.operators.values():
+        wait_until(lambda o=operator: "starts as" in o.output(), "it can be told to stop")
     with lab.observe(trio[:2]) as seen:
         for operator in fleet.operators.values():
             operator.terminate()
