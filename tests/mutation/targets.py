@@ -41,4 +41,5 @@ TARGETS: Final = (
            _unit("handover_rule", "handover_fencing", "handover_beats", "releases",
                  "operator_restored")),
     Target("operator/duravip_operator/core/releases.py", _unit("releases")),
+    Target("operator/duravip_operator/core/specs.py", _unit("operator_specs", "follow_order")),
 )  # fmt: skip

@@ -1,0 +1,124 @@
+"""Which NodePlumbings are made and dropped, and what stands in them."""
+
+from dataclasses import replace
+
+import pytest
+
+from duravip_operator.core import specs
+from duravip_operator.core.handover import Doubts, Memory, Plan
+from duravip_operator.core.snapshot import Node, Placement, Plumbing, Silence, Snapshot
+
+ETH1, ETH2 = Placement("eth1", 32), Placement("eth2", 32)
+A, B = "10.1.1.1", "10.1.1.2"
+ONE, OTHER, BOTH = frozenset({A}), frozenset({B}), frozenset({A, B})
+NONE: frozenset[str] = frozenset()
+
+
+def world(*plumbings: Plumbing, nodes: tuple[str, ...] = ()) -> Snapshot:
+    return Snapshot(
+        nodes={name: Node(name) for name in nodes},
+        plumbings={plumbing.node: plumbing for plumbing in plumbings},
+    )
+
+
+def test_every_node_has_an_object() -> None:
+    snapshot = world(Plumbing("n1"), nodes=("n1", "n2"))
+    assert specs.missing(snapshot, {}, {}) == {"n2": Plan()}
+
+
+def test_so_has_whoever_may_hold_something() -> None:
+    memory = {"n1": Doubts("", 1, ONE), "n2": Doubts("", 1), "n3": Doubts("", 1, None)}
+    assert specs.missing(world(Plumbing("n3")), {}, memory) == {"n1": Plan()}
+
+
+def test_an_object_that_was_deleted_by_hand_is_made_again_with_what_it_granted() -> None:
+    lost = Plan({ETH1: BOTH}, ONE)
+    assert specs.missing(world(nodes=("n1",)), {"n1": lost}, {}) == {"n1": lost}
+    assert specs.missing(world(), {"n1": lost}, {}) == {"n1": lost}
+
+
+def test_an_object_that_is_there_is_not_made_again_with_what_it_granted() -> None:
+    assert specs.missing(world(Plumbing("n1")), {"n1": Plan({ETH1: ONE})}, {}) == {}
+
+
+def test_what_another_object_grants_now_is_not_given_back() -> None:
+    last = {"n1": Plan({ETH1: BOTH}, BOTH), "n2": Plan({ETH1: ONE})}
+    snapshot = world(Plumbing("n2", grants={ETH1: ONE}))
+    assert specs.missing(snapshot, last, {}) == {"n1": Plan({ETH1: OTHER}, OTHER)}
+    all_of_it = world(Plumbing("n2", grants={ETH1: BOTH}))
+    assert specs.missing(all_of_it, last, {}) == {}
+
+
+def test_what_two_lost_objects_granted_is_given_back_to_neither() -> None:
+    last = {"n1": Plan({ETH1: BOTH}), "n2": Plan({ETH1: ONE})}
+    assert specs.missing(world(), last, {}) == {"n1": Plan({ETH1: OTHER})}
+
+
+IDLE = Plumbing("n1", uid="u", generation=2, observed=2)
+
+
+def is_spent(
+    plumbing: Plumbing, silence: Silence | None = None, memory: Memory | None = None
+) -> bool:
+    snapshot = replace(world(plumbing), silences={"n1": silence} if silence else {})
+    return specs.spent(snapshot, memory or {}) == [plumbing]
+
+
+def test_the_object_of_a_node_that_is_gone_is_dropped_when_its_agent_holds_nothing() -> None:
+    assert is_spent(IDLE)
+    assert is_spent(replace(IDLE, observed=None))
+    assert is_spent(IDLE, memory={"n1": Doubts("u", 2)})
+    assert not specs.spent(world(IDLE, nodes=("n1",)), {})
+
+
+@pytest.mark.parametrize(
+    ("plumbing", "memory"),
+    [
+        (replace(IDLE, served=ONE), {}),
+        (replace(IDLE, observed=1), {}),
+        (IDLE, {"n1": Doubts("u", 2, ONE)}),
+        (replace(IDLE, observed=None), {"n1": Doubts("u", 2, None)}),
+        (replace(IDLE, grants={ETH1: ONE}), {}),
+    ],
+    ids=["it serves", "it has not acted", "doubted", "nothing is known", "granted"],
+)
+def test_it_stays_as_long_as_it_may_hold_something(plumbing: Plumbing, memory: Memory) -> None:
+    assert not is_spent(plumbing, memory=memory)
+
+
+def test_it_is_dropped_when_its_agent_is_dead_or_has_said_goodbye() -> None:
+    holding = replace(IDLE, served=ONE)
+    assert is_spent(holding, Silence(is_muted=True))
+    assert not is_spent(holding, Silence())
+    assert not is_spent(holding, Silence(is_muted=True, answering=frozenset({"eth1"})))
+    assert is_spent(replace(holding, stopped=True))
+    granted = replace(holding, stopped=True, grants={ETH1: ONE})
+    assert not is_spent(granted, Silence(is_muted=True))
+
+
+def test_a_spec_tells_free_grants_from_contested_ones() -> None:
+    where = Placement("eth1", 24, arp_all_hosts=False, arp_targets=("10.1.1.254",))
+    plan = Plan({where: BOTH, ETH2: NONE}, ONE)
+    assert specs.spec(plan, 7, ("a:1",), ("TCP/25",), ("key",)) == {
+        "epoch": 7,
+        "pulse": ["a:1"],
+        "pulseKeys": ["key"],
+        "interfaces": [
+            {
+                "name": "eth1",
+                "mask": 24,
+                "arpAllHosts": False,
+                "arpTargets": ["10.1.1.254"],
+                "fencing": "Segment",
+                "granted": (B,),
+                "contested": (A,),
+            }
+        ],
+        "grantedCount": 2,
+        "ports": ["TCP/25"],
+    }
+
+
+def test_a_spec_names_the_fencing_that_is_in_force() -> None:
+    spec = specs.spec(Plan({ETH1._replace(fencing="Strict"): ONE}), 1, ())
+    assert [entry["fencing"] for entry in spec["interfaces"]] == ["Strict"]
