@@ -45,7 +45,7 @@ def _refresh(world: World, n: int, weak: Weak) -> World:
 
 def _read(world: World, n: int, weak: Weak) -> World:
     api, agent = world.api[n], world.agents[n]
-    if not agent.control or (api.epoch < agent.seen_epoch and "epoch" not in weak):
+    if not agent.control or ("epoch" not in weak and not cores.is_taken(agent, api)):
         return world
     is_stale = bool(api.grant) and (agent.stale or not agent.seen_generation)
     seen = {"seen_generation": api.generation, "seen_epoch": api.epoch, "stale": is_stale}

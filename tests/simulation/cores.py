@@ -1,9 +1,10 @@
 """What the project's own cores say of a small world: all that decides is asked here."""
 
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from duravip_agent.core import deadman, fencing
+from duravip_agent.core.specs import Specs
 from duravip_api.beats import digest_of
 from duravip_operator.core import decision, handover, parsing
 from duravip_operator.core.snapshot import (
@@ -113,6 +114,27 @@ def judged(agent: Agent, fencing_mode: str) -> tuple[bool, bool]:
         )
     )
     return bool(verdict.keep | verdict.arm), bool(verdict.arm)
+
+
+def is_taken(agent: Agent, api: Api) -> bool:
+    """Whether the agent's core acts on the spec as it stands, after the one that it acts on."""
+    seen = agent.seen_epoch, agent.seen_generation
+    return _is_taken(seen, (api.epoch, api.generation))
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_taken(seen: tuple[int, int], stands: tuple[int, int]) -> bool:
+    taken = Specs()
+    taken.introduced(_spec(0, 0))
+    for epoch, generation in (seen, stands):
+        if generation:
+            taken.take(_spec(epoch, generation))
+    return (taken.grant.epoch, taken.grant.generation) == stands
+
+
+def _spec(epoch: int, generation: int) -> dict[str, Any]:
+    numbers = {"generation": generation, "resourceVersion": str(generation)}
+    return {"metadata": {"uid": "u", **numbers}, "spec": {"epoch": epoch}}
 
 
 def contact_of(agent: Agent) -> deadman.Contact | None:
