@@ -85,6 +85,28 @@ class InterfaceGrant(Model):
     ] = []
 
 
+class Unconfirmed(Model):
+    """What a node may still hold beside what its spec grants."""
+
+    generation: Annotated[
+        int,
+        Field(
+            ge=0,
+            description="Of this object. If it has another one, somebody else wrote the spec, "
+            "and this does not count.",
+        ),
+    ]
+    addresses: Annotated[
+        list[AddressRange],
+        FailFast(),
+        Field(
+            max_length=MOST_GRANTED,
+            description="What was taken out, and not known to be let go when this was written.",
+            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+
+
 class NodePlumbingSpec(Model):
     """What the node is granted. Written by the operator alone."""
 
@@ -125,3 +147,10 @@ class NodePlumbingSpec(Model):
             json_schema_extra=ATOMIC,
         ),
     ] = []
+    unconfirmed: Annotated[
+        Unconfirmed | None,
+        Field(
+            description="What the node may still hold beside what is granted, for the next leader "
+            "to know. Absent: anything."
+        ),
+    ] = None

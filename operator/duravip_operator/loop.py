@@ -208,7 +208,9 @@ class Loop:
         cluster = self._parts.cluster
         must_wait = bool(stamped)
         for name, plan in missing.items():
-            make = partial(cluster.hot, self._create, name, plan, epoch)
+            spec = self._spec(plan, epoch)
+            spec |= specs.unconfirmed_of_new(name, self._last_plans, snapshot, self._memory)
+            make = partial(cluster.hot, self._create, name, spec)
             is_begun = self._writes.start(Plumbing(name), plan.addresses, make)
             must_wait |= is_begun or bool(plan.addresses)
         for plumbing in specs.spent(snapshot, self._memory):
@@ -236,7 +238,8 @@ class Loop:
 
     def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> bool:
         """Begin to write a spec, unless an earlier one of the node is still under way."""
-        spec = self._spec(plan, epoch)
+        left = handover.unconfirmed(self._memory, plumbing, plan.addresses)
+        spec = self._spec(plan, epoch) | specs.unconfirmed(plumbing, plan, left)
         return self._writes.start(plumbing, plan.addresses, partial(self._write, plumbing, spec))
 
     async def _write(self, plumbing: Plumbing, spec: dict[str, Any]) -> None:
@@ -256,9 +259,8 @@ class Loop:
             self._must_hurry |= not plumbing.granted <= after.granted
         _log_change(plumbing, after)
 
-    def _create(self, name: str, plan: handover.Plan, epoch: int) -> None:
+    def _create(self, name: str, spec: dict[str, Any]) -> None:
         """A NodePlumbing for a Node; one that was deleted by hand gets its grants back."""
-        spec = self._spec(plan, epoch)
         self._parts.cluster.create_plumbing(name, spec)
         log.info("made NodePlumbing %s with %d addresses", name, spec["grantedCount"])
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from duravip_operator.caches import Caches
-from duravip_operator.core import handover
+from duravip_operator.core import handover, restored
 from duravip_operator.core.snapshot import Hearing, Plumbing, Silence, Snapshot
 from duravip_operator.pulse import View
 from duravip_operator.settings import Settings
@@ -73,7 +73,7 @@ class Outlook:
             balance=balance,
         )
         beats = {n: said for n, said in self.pulse.beats().items() if not caches.is_expected(n)}
-        strangers = handover.estranged(found, beats, self.restored_in)
+        strangers = restored.estranged(found, beats, self.restored_in)
         return replace(found, estranged=strangers) if strangers else found
 
     def feared(self, suspected: Mapping[str, Silence]) -> Snapshot:

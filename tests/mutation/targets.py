@@ -39,7 +39,9 @@ TARGETS: Final = (
            ("Snapshot.is_gone", "Plumbing.is_strict_on", "Plumbing.acted", "Plumbing.granted")),
     Target("operator/duravip_operator/core/handover.py",
            _unit("handover_rule", "handover_fencing", "handover_beats", "releases",
-                 "operator_restored")),
+                 "operator_restored", "unconfirmed")),
+    Target("operator/duravip_operator/core/restored.py",
+           _unit("handover_rule", "operator_restored")),
     Target("operator/duravip_operator/core/releases.py", _unit("releases")),
     Target("operator/duravip_operator/core/specs.py", _unit("operator_specs", "follow_order")),
 )  # fmt: skip

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.core import decision, handover
+from duravip_operator.core import decision, handover, restored
 from duravip_operator.core.handover import Doubts, Memory, Plan
 from duravip_operator.core.releases import Releases
 from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Silence, Snapshot
@@ -213,7 +213,7 @@ def test_in_a_restored_store_whoever_may_know_more_is_estranged(
     known = {} if epoch is None else {"n1": plumbing}
     snapshot = Snapshot(plumbings=known, hearing={"n1": hearing})
     heard = {"n1": handover.Heard("", 0, "")}
-    assert handover.estranged(snapshot, heard, 7) == ({"n1"} if is_strange else set())
+    assert restored.estranged(snapshot, heard, 7) == ({"n1"} if is_strange else set())
 
 
 BEFORE = Plumbing("n1", "u", boot="b", generation=1, observed=1, grants={ETH1: ONE})

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from duravip_operator.caches import KINDS, MOST_BELIEVED
-from duravip_operator.core import decision, handover
+from duravip_operator.core import decision, handover, restored
 from duravip_operator.core.handover import Doubts, Heard
 from duravip_operator.core.releases import NO_RELEASES
 from duravip_operator.core.snapshot import Hearing, Placement, Snapshot
@@ -142,7 +142,7 @@ def granted_to_n2(snapshot: Snapshot) -> bool:
 def test_after_a_restoration_nothing_is_granted_before_every_agent_has_acted_anew() -> None:
     snapshot = settled()
     assert granted_to_n2(snapshot)
-    strange = handover.estranged(snapshot, {}, restored_in=8)
+    strange = restored.estranged(snapshot, {}, restored_in=8)
     assert strange == {"n1", "n2"}
     assert not granted_to_n2(replace(snapshot, estranged=strange))
 
@@ -163,15 +163,15 @@ def test_that_is_over_once_an_agent_has_acted_on_a_spec_of_this_reign() -> None:
 def test_a_beat_about_a_later_spec_than_there_is_shows_that_the_store_has_gone_back() -> None:
     snapshot = settled()
     beats = {"n1": Heard("b", 6, ""), "n2": Heard("b", 5, "")}
-    assert handover.estranged(snapshot, beats, None) == {"n1"}
-    assert handover.estranged(snapshot, {"n1": Heard("other", 9, "")}, None) == set()
+    assert restored.estranged(snapshot, beats, None) == {"n1"}
+    assert restored.estranged(snapshot, {"n1": Heard("other", 9, "")}, None) == set()
 
 
 def test_a_node_that_the_store_has_forgotten_is_doubted_as_long_as_it_is_heard() -> None:
     snapshot = settled()
     one = {"n1": snapshot.plumbings["n1"]}
     lost = replace(snapshot, plumbings=one, hearing={"n1": Hearing.ALIVE, "n2": Hearing.ALIVE})
-    strange = handover.estranged(lost, {"n2": Heard("b", 9, "")}, restored_in=8)
+    strange = restored.estranged(lost, {"n2": Heard("b", 9, "")}, restored_in=8)
     assert strange == {"n1", "n2"}
     memory = handover.remembered({}, replace(lost, estranged=strange))
     assert memory["n2"].addresses is None

@@ -97,6 +97,7 @@ def cost(read: Callable[[dict[str, Any]], object], body: dict[str, Any]) -> tupl
     times = []
     for _ in range(3):
         parsing._spelled_out.cache_clear()  # noqa: SLF001 - it would know the answer
+        parsing._all_of.cache_clear()  # noqa: SLF001
         begun = time.thread_time()
         found = read(body)
         times.append(time.thread_time() - begun)
@@ -167,6 +168,15 @@ def test_all_entries_of_a_spec_together_have_one_bound(granted: list[str]) -> No
     check("NodePlumbing", body)
     assert sum(map(len, parsing.plumbing(body).grants.values())) <= MOST_GRANTED
     assert len(grant_of(body).wanted) <= MOST_GRANTED
+
+
+@pytest.mark.parametrize("listed", [[BLOCK], [WIDE] * 16384, ["10.1.1.1" + ",1" * 500] * 2000])
+def test_what_is_unconfirmed_counts_toward_it(listed: list[str]) -> None:
+    entry = {"name": "eth1", "mask": 32, "granted": [BLOCK], "contested": []}
+    unconfirmed = {"generation": METADATA["generation"], "addresses": listed}
+    spec = {"interfaces": [entry], "unconfirmed": unconfirmed}
+    check("NodePlumbing", {"metadata": METADATA, "spec": spec})
+    check("NodePlumbing", {"metadata": METADATA, "spec": {**spec, "interfaces": []}})
 
 
 def test_both_programs_read_the_same_of_a_spec_that_grants_too_much() -> None:

@@ -16,14 +16,16 @@ O6  First grant: what no node of ours has let go while this leader leads, on its
 A contested grant becomes a free one with the next write of that spec, once its node serves the
 address and nobody else may hold it: else it would be asked for whenever it was muted for a moment.
 
-What was taken out and not yet acted upon is remembered in `Doubts`, one a node. After a spec was
-written by somebody else, by an earlier leader or by hand, everything is doubted until the agent
-has acted on what stands there now.
+What was taken out and not yet acted upon is remembered in `Doubts`, one a node, and written into
+the very spec that it was taken out of (`unconfirmed`), where the next leader finds it: a node that
+is heard, and never acts, hinders nobody but at what it was granted. It counts for the generation
+that it names. After a spec was written by somebody else, by hand or by an operator of an older
+version, everything is doubted until the agent has acted on what stands there now.
 
 The store may go back to an earlier state, when somebody restores a backup: then specs grant what
 was moved since, and statuses say what was true before. Such a node is *estranged*: whatever its
 status says it is doubted until its agent has acted on a spec of the present leader, whose epoch
-nobody has had before; and all that its spec grants is contested (`estranged`).
+nobody has had before; and all that its spec grants is contested (`restored`).
 """
 
 from collections import defaultdict
@@ -133,36 +135,6 @@ def without_releases(memory: Memory) -> Memory:
     return {n: _replaced(d, NO_RELEASES) for n, d in memory.items()}
 
 
-def estranged(
-    snapshot: Snapshot, heard: Mapping[str, Heard], restored_in: int | None
-) -> frozenset[str]:
-    """The nodes of which the API server may know less than they do.
-
-    `restored_in` is our epoch, if the store has gone back before it began: then nobody is known
-    whose spec has another one. Else a node is found out by a beat that names a later generation
-    than its spec has.
-    """
-    found = {
-        name
-        for name, plumbing in snapshot.plumbings.items()
-        if (said := heard.get(name))
-        and said.boot == plumbing.boot
-        and said.generation > plumbing.generation
-    }
-    if restored_in is not None:
-        names = snapshot.plumbings.keys() | heard.keys()
-        found |= {name for name in names if _is_strange(snapshot, name, restored_in)}
-    return frozenset(found)
-
-
-def _is_strange(snapshot: Snapshot, name: str, epoch: int) -> bool:
-    plumbing = snapshot.plumbings.get(name)
-    is_heard = snapshot.hearing.get(name) in HEARD
-    if plumbing is None:
-        return is_heard
-    return plumbing.epoch != epoch and (is_heard or bool(plumbing.boot))
-
-
 def _known(memory: Memory, plumbing: Plumbing, snapshot: Snapshot) -> Doubts:
     name = plumbing.node
     if name in snapshot.estranged:
@@ -176,14 +148,20 @@ def _known(memory: Memory, plumbing: Plumbing, snapshot: Snapshot) -> Doubts:
 
 def after_write(memory: Memory, before: Plumbing, after: Plumbing) -> Memory:
     """The memory once we have replaced one node's spec: what was taken out is doubted."""
-    known = memory.get(before.node)
-    if known is None or known.addresses is not None or not known.is_of(before):
-        known = _doubts(known, before, is_heard=True)
-    taken = before.granted - after.granted
-    left = None if known.addresses is None else known.addresses | taken
+    left = unconfirmed(memory, before, after.granted)
     doubts = Doubts(after.uid, after.generation, left)
     found = _with_releases(doubts, memory.get(before.node), after, is_heard=True)
     return {**memory, before.node: found}
+
+
+def unconfirmed(
+    memory: Memory, before: Plumbing, granted: frozenset[str]
+) -> frozenset[str] | None:
+    """What a node may hold beside these once its spec grants exactly these; None = anything."""
+    known = memory.get(before.node)
+    if known is None or known.addresses is not None or not known.is_of(before):
+        known = _doubts(known, before, is_heard=True)
+    return None if known.addresses is None else (known.addresses | before.granted) - granted
 
 
 def plans(
@@ -391,7 +369,7 @@ def _doubts(known: Doubts | None, plumbing: Plumbing, *, is_heard: bool) -> Doub
         return known
     if known is None and not plumbing.boot and not is_heard:
         return clean  # no agent has ever read it: each says so before it does
-    return Doubts(plumbing.uid, plumbing.generation, None)
+    return Doubts(plumbing.uid, plumbing.generation, plumbing.unconfirmed)
 
 
 def _frozen(grants: Mapping[Placement, set[str]]) -> Grants:

@@ -19,7 +19,7 @@ from duravip_api.beats import is_boot_of
 from duravip_api.binding import BindingSpec
 from duravip_api.conditions import Condition
 from duravip_api.duravip import DuraVIPSpec
-from duravip_api.grants import MOST_GRANTED, Allowance, NodePlumbingSpec
+from duravip_api.grants import MOST_GRANTED, Allowance, NodePlumbingSpec, Unconfirmed
 from duravip_api.listening import listening_in, port_named
 from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_SPANS, Agent, NodePlumbingStatus
 from duravip_api.reasons import Reason
@@ -225,16 +225,18 @@ def respecified(known: Plumbing, body: Body) -> Plumbing:
         free = _expanded(tuple(item.granted), allowance)
         contested.update(asked)
         grants[where] = grants.get(where, frozenset()) | free | asked
+    generation = int(meta.get("generation") or 0)
     return replace(
         known,
         uid=str(meta.get("uid", "")),
         resource_version=str(meta.get("resourceVersion", "")),
-        generation=int(meta.get("generation") or 0),
+        generation=generation,
         epoch=spec.epoch,
         pulse=tuple(spec.pulse),
         pulse_keys=tuple(spec.pulse_keys),
         grants=grants,
         contested=frozenset(contested),
+        unconfirmed=_unconfirmed(spec.unconfirmed, generation, allowance.left),
         counted=spec.granted_count,
         ports=tuple(spec.ports),
     )
@@ -323,6 +325,21 @@ def _spelled_out(listed: tuple[str, ...]) -> tuple[frozenset[str], int]:
     allowance = Allowance()
     found = _read(listed, allowance)
     return found, MOST_GRANTED - allowance.left
+
+
+def _unconfirmed(found: Unconfirmed | None, generation: int, left: int) -> frozenset[str] | None:
+    """All that a node may hold beside its grants; None where the spec does not say all of it."""
+    if found is None or found.generation != generation:
+        return None
+    return _all_of(tuple(found.addresses), left)
+
+
+@lru_cache(LISTS_KNOWN)
+def _all_of(listed: tuple[str, ...], most: int) -> frozenset[str] | None:
+    try:
+        return frozenset(addresses.expanded(listed, max(0, most)))
+    except ValueError:
+        return None
 
 
 def _read(listed: Iterable[str], allowance: Allowance) -> frozenset[str]:

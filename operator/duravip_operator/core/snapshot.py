@@ -191,6 +191,8 @@ class Plumbing:
     """Those that its agent is asked to look at."""
     listening: Listening = ()
     """Who listens on those that it has looked at."""
+    unconfirmed: frozenset[str] | None = None
+    """What its spec says that it may hold beside that; None: it does not say."""
     counted: int | None = None
     """How many addresses the spec says that it grants; None = it was made here."""
     next_hops: frozenset[str] = frozenset()

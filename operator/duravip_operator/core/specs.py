@@ -6,6 +6,7 @@ from functools import lru_cache
 from typing import Any
 
 from duravip_api.addresses import grouped
+from duravip_api.grants import MOST_GRANTED
 from duravip_operator.core.handover import Memory, Plan, may_hold
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 
@@ -95,6 +96,31 @@ def spec(
         "grantedCount": sum(map(len, plan.grants.values())),
         "ports": list(ports),
     }
+
+
+def unconfirmed(before: Plumbing, plan: Plan, left: frozenset[str] | None) -> dict[str, Any]:
+    """What is added to the spec that follows upon `before`: what else the node may hold.
+
+    Nothing, if nobody knows, or if it is more than is read of a spec. The lists are made from the
+    parts of the former spec, which were made into lists before.
+    """
+    if left is None or sum(map(len, plan.grants.values())) + len(left) > MOST_GRANTED:
+        return {}
+    listed: list[str] = []
+    for addresses in before.grants.values() if left else ():
+        taken = addresses & left
+        listed += (*_grouped(taken - before.contested), *_grouped(taken & before.contested))
+    listed += _grouped(left - before.granted)
+    return {"unconfirmed": {"generation": before.generation + 1, "addresses": listed}}
+
+
+def unconfirmed_of_new(
+    name: str, last: Mapping[str, Plan], snapshot: Snapshot, memory: Memory
+) -> dict[str, Any]:
+    """The same for a first spec: the node holds nothing, if nobody here knew of it before."""
+    if name in last or name in memory or name in snapshot.hearing:
+        return {}
+    return unconfirmed(Plumbing(name), Plan(), frozenset())
 
 
 @lru_cache(LISTS_KNOWN)

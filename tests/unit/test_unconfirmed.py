@@ -1,0 +1,129 @@
+"""What a node may still hold beside its grants: written into its spec, for the next leader."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from duravip_api.grants import MOST_GRANTED
+from duravip_operator.core import decision, handover, parsing, specs
+from duravip_operator.core.handover import Doubts, Memory, Plan
+from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Snapshot
+from unit.test_election import cluster, entity
+
+ETH1, ETH2 = Placement("eth1", 32), Placement("eth2", 32)
+HAS, LOST, OTHER = "10.1.1.1", "10.1.1.2", "10.1.1.3"
+
+
+def written(before: Plumbing, plan: Plan, memory: Memory, epoch: int = 3) -> Plumbing:
+    """A NodePlumbing after a leader has replaced its spec, read by one who knows nothing of it."""
+    left = handover.unconfirmed(memory, before, plan.addresses)
+    spec = specs.spec(plan, epoch, ()) | specs.unconfirmed(before, plan, left)
+    meta = {"name": before.node, "uid": before.uid, "generation": before.generation + 1}
+    return parsing.respecified(before, {"metadata": meta, "spec": spec})
+
+
+def n1(**fields: Any) -> Plumbing:
+    grants = {ETH1: frozenset({HAS}), ETH2: frozenset({LOST})}
+    known = {"uid": "u", "generation": 4, "observed": 4, "boot": "b", "grants": grants}
+    return Plumbing("n1", **(known | fields))
+
+
+def doubted(found: Plumbing) -> frozenset[str] | None:
+    """What a leader who has just begun doubts of it."""
+    snapshot = Snapshot(plumbings={"n1": found}, hearing={"n1": Hearing.ALIVE})
+    return handover.remembered({}, snapshot)["n1"].addresses
+
+
+KEPT = Plan({ETH1: frozenset({HAS})})
+
+
+def test_the_next_leader_reads_what_was_taken_out_and_is_not_let_go() -> None:
+    assert doubted(written(n1(), KEPT, {})) == {LOST}
+
+
+def test_it_reads_that_nothing_was() -> None:
+    assert doubted(written(n1(), Plan(n1().grants), {})) == frozenset()
+
+
+def test_what_was_doubted_before_is_handed_on_until_it_is_let_go() -> None:
+    first = written(n1(), KEPT, {})
+    second = written(first, KEPT, {}, epoch=4)
+    assert doubted(second) == {LOST}
+    assert doubted(written(replace(second, observed=6, told_epoch=4), KEPT, {})) == frozenset()
+
+
+def test_what_is_granted_again_is_doubted_when_it_is_taken_out_again() -> None:
+    again = written(written(n1(), KEPT, {}), Plan(n1().grants), {})
+    assert doubted(again) == frozenset()
+    assert doubted(written(again, KEPT, {})) == {LOST}
+
+
+def test_where_anything_may_be_held_the_spec_does_not_say() -> None:
+    unknown = n1(observed=3)
+    assert doubted(unknown) is None
+    after = written(unknown, KEPT, {})
+    assert (after.unconfirmed, doubted(after)) == (None, None)
+    estranged = {"n1": Doubts("u", 4, None)}
+    assert doubted(written(n1(), KEPT, estranged)) is None
+
+
+def test_it_counts_for_the_generation_that_it_names_alone() -> None:
+    left = specs.unconfirmed(n1(), KEPT, frozenset({LOST}))
+    spec = specs.spec(KEPT, 3, ()) | left
+    by_hand = parsing.plumbing({"metadata": {"name": "n1", "generation": 6}, "spec": spec})
+    assert by_hand.unconfirmed is None
+    ours = parsing.plumbing({"metadata": {"name": "n1", "generation": 5}, "spec": spec})
+    assert ours.unconfirmed == {LOST}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"generation": 5},
+        {"generation": 5, "addresses": ["10.1.1.2", "no address"]},
+        {"generation": 5, "addresses": ["10.1.0.0-10.2.0.0"]},
+        {"generation": 5, "addresses": [7]},
+        {"addresses": [LOST]},
+        {"generation": 4, "addresses": [LOST]},
+        [LOST],
+        None,
+    ],
+)
+def test_what_cannot_be_read_whole_is_not_taken_for_less(said: object) -> None:
+    spec = specs.spec(KEPT, 3, ()) | {"unconfirmed": said}
+    found = parsing.plumbing({"metadata": {"name": "n1", "generation": 5}, "spec": spec})
+    assert found.unconfirmed == (frozenset() if said == {"generation": 5} else None)
+    assert found.granted == {HAS}
+
+
+@pytest.mark.parametrize(("number", "is_said"), [(MOST_GRANTED - 1, True), (MOST_GRANTED, False)])
+def test_a_spec_names_no_more_than_is_read_of_it(number: int, is_said: bool) -> None:
+    many = frozenset(f"10.2.{i >> 8}.{i & 255}" for i in range(number))
+    before = n1(grants={ETH1: many | {HAS}, ETH2: frozenset[str]()})
+    found = written(before, KEPT, {})
+    assert found.granted == {HAS}
+    assert found.unconfirmed == (many if is_said else None)
+
+
+def test_a_first_spec_says_that_a_node_holds_nothing_unless_one_was_known() -> None:
+    nothing = {"unconfirmed": {"generation": 1, "addresses": []}}
+    assert specs.unconfirmed_of_new("n1", {}, Snapshot(), {}) == nothing
+    assert not specs.unconfirmed_of_new("n1", {"n1": Plan()}, Snapshot(), {})
+    assert not specs.unconfirmed_of_new("n1", {}, Snapshot(), {"n1": Doubts("u", 1)})
+    heard = Snapshot(hearing={"n1": Hearing.SILENT})
+    assert not specs.unconfirmed_of_new("n1", {}, heard, {})
+
+
+@pytest.mark.parametrize("is_said", [True, False])
+def test_a_node_that_never_acts_hinders_others_only_at_what_it_may_hold(is_said: bool) -> None:
+    moved, new = entity(2, preference="n2"), entity(3, preference="n2")
+    snapshot = cluster((moved, new), ("n1", "n2"))
+    left = frozenset({LOST}) if is_said else None
+    former = replace(
+        snapshot.plumbings["n1"], boot="b", generation=5, observed=4, unconfirmed=left
+    )
+    snapshot = replace(snapshot, plumbings={**snapshot.plumbings, "n1": former})
+    made = decision.decided(snapshot, handover.remembered({}, snapshot))
+    assert made.plans["n2"].addresses == ({OTHER} if is_said else set())
+    assert made.waiting == ({LOST} if is_said else {LOST, OTHER})
