@@ -62,6 +62,8 @@ class Pulse:
     newest_epoch: int = 0
     """The epoch of that one."""
     digest: str = ""
+    stopped: bool = False
+    """Whether the agent has ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,9 +186,8 @@ class Heart:
             return
         pulse = self.pulse
         self._seq += 1
-        beat = Beat(
-            self._node, self._boot, self._seq, pulse.generation, pulse.digest, self._echoes
-        )
+        says = (pulse.generation, pulse.digest, self._echoes, pulse.stopped)
+        beat = Beat(self._node, self._boot, self._seq, *says)
         now = clock.now()
         self._sent[self._seq] = now
         self._sent.pop(self._seq - OLDEST_ANSWER, None)

@@ -123,6 +123,7 @@ class Voice:
         """Say from now on that the agent is about to end, or has ended."""
         self._ending = reason
         self.speak(wanted, is_urgent=True)
+        self._channels.heart.hurry()
 
     def speak(self, wanted: Mapping[str, Placement], *, is_urgent: bool = False) -> None:
         """Say what is there, of what is wanted: in a beat at once, in the status at leisure.
@@ -237,6 +238,7 @@ class Voice:
             newest_read=specs.newest_read,
             newest_epoch=specs.newest_epoch,
             digest=self._digest,
+            stopped=self._ending is Reason.AGENT_STOPPED,
         )
 
     def hurry(self) -> None:

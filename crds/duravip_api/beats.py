@@ -40,6 +40,8 @@ class Beat:
     """What it serves, as `digest_of` gives it."""
     echoes: tuple[str, ...] = ()
     """The tokens of the replicas that have answered it, the newest last: at most 8."""
+    stopped: bool = False
+    """Whether it has ended: under this boot nothing will be served again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ FORMATS: Mapping[type[AnyDatagram], Format] = {
             "generation": Integer(),
             "digest": Text(64, shortest=0),
             "echoes": Texts(8, Text(64)),
+            "stopped": Boolean(),
         },
     ),
     Ack: Format(

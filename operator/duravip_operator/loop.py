@@ -87,6 +87,9 @@ class Loop:
     def hear(self, node: str) -> None:
         """A beat of this node says something new: maybe what a hand-over waits for."""
         plumbing = self._parts.caches.plumbings.get(node)
+        said = self._parts.pulse.beats().get(node)
+        if plumbing and plumbing.stopped and said and said.stopped:
+            self.wake()  # it was taken for one that is about to end
         is_awaited = self._decided is not None and self._decided.waiting
         if is_awaited and plumbing and self._outlook.has_let_go(plumbing):
             self._must_hurry = True

@@ -18,7 +18,7 @@ from duravip_api.beats import digest_of
 from duravip_api.reasons import Reason
 from duravip_operator.caches import Caches
 from duravip_operator.core import contradictions, duplicates, publication, repairs
-from duravip_operator.core.handover import HEARD, Heard
+from duravip_operator.core.handover import HEARD
 from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.events import Events
 from duravip_operator.leadership import Elector
@@ -114,9 +114,9 @@ class Vigil:
             (node, address): repairs.Trouble(now, now, now + left) for node, address, left in told
         }
 
-    def _heard(self) -> dict[str, Heard]:
+    def _heard(self) -> dict[str, tuple[str, int, str]]:
         hearing, beats = self._sources.pulse.view().hearing, self._sources.pulse.beats()
-        return {name: said for name, said in beats.items() if hearing.get(name) in HEARD}
+        return {name: said[:3] for name, said in beats.items() if hearing.get(name) in HEARD}
 
     def _digest(self, plumbing: Plumbing) -> str:
         """That of what a status says is served: found once for each version of it."""

@@ -77,3 +77,15 @@ def test_a_refused_priority_is_a_condition_and_costs_nothing_else() -> None:
     assert found["Ready"][0] == "True"
     assert found["Realtime"][:2] == ("False", "NoRealtime")
     assert "Operation not permitted" in found["Realtime"][2]
+
+
+def test_the_beats_say_at_once_that_it_has_ended_and_not_before() -> None:
+    ear = Ear(serving(A))
+    heart = ear.voice._channels.heart  # noqa: SLF001
+    hurried: list[bool] = []
+    heart.hurry = lambda: hurried.append(heart.pulse.stopped)  # type: ignore[method-assign]
+    ear.hears()
+    ear.voice.end(Reason.AGENT_STOPPING, {})
+    assert hurried[-1] is False
+    ear.voice.end(Reason.AGENT_STOPPED, {})
+    assert hurried[-1] is True

@@ -29,7 +29,7 @@ def test_only_what_has_changed_is_said() -> None:
         "hearing": {"n1": "silent", "n2": None},
         "silences": {"n1": [["eth1"], [], False, True, 3.5]},
         "witnessed": {"n1": None},
-        "beats": {"n1": ["a", 7, "d"]},
+        "beats": {"n1": ["a", 7, "d", False]},
     }
     assert outgoing.changes(after, [beat]) is None
 

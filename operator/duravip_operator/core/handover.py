@@ -100,6 +100,7 @@ class Heard(NamedTuple):
     boot: str
     generation: int
     digest: str
+    stopped: bool = False
 
 
 def has_let_go(plumbing: Plumbing, heard: Heard) -> bool:

@@ -1,4 +1,4 @@
-"""Of which nodes a store may know less than they do, since it has gone back to an earlier state."""
+"""Of which nodes the store may know less than they do: it has gone back to an earlier state."""
 
 from collections.abc import Mapping
 

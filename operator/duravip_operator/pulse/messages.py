@@ -12,7 +12,7 @@ and then, each only when it has changed, and of what has parts only those that h
     {"roster": {node: entry or null}}            see `roster.said`
 
 From the pulse, the differences to what was said before:
-    {"hearing": {node: hearing or null}, "beats": {node: [boot, generation, digest]},
+    {"hearing": {node: hearing or null}, "beats": {node: [boot, generation, digest, stopped]},
      "silences": {node: [gone, answering, is_muted, is_lasting, since] or null},
      "witnessed": {node: [interface…] or null}, "sights": {verdict: count},
      "drops": {reason: count}}
@@ -110,7 +110,7 @@ class Outgoing:
 
     def changes(self, view: View, beats: Iterable[Beat]) -> Message | None:
         """The message about this state of things; None when nothing is new."""
-        heard = {b.node: Heard(b.boot, b.generation, b.digest) for b in beats}
+        heard = {b.node: Heard(b.boot, b.generation, b.digest, b.stopped) for b in beats}
         before, self._view = self._view, view
         told, self._beats = self._beats, heard
         hearing = differences(before.hearing, view.hearing)

@@ -128,7 +128,8 @@ class Ears:
             if isinstance(datagram, Sight):
                 self._scouting.see(datagram, now)
             elif self._detector.heard(datagram, now):
-                said = Heard(datagram.boot, datagram.generation, datagram.digest)
+                says = (datagram.generation, datagram.digest, datagram.stopped)
+                said = Heard(datagram.boot, *says)
                 self._heard[datagram.node] = said
                 self._answer(datagram)
 

@@ -49,7 +49,8 @@ class Vigil:
         known = {key: trouble for key, trouble in self._troubles.items() if key[1] in named}
         self._troubles = repairs.troubles(known, caches.plumbings, now, GIVE_UP_AFTER)
         hearing = ears.view().hearing
-        beats = {name: said for name, said in ears.beats().items() if hearing.get(name) in HEARD}
+        heard = ears.beats().items()
+        beats = {name: said[:3] for name, said in heard if hearing.get(name) in HEARD}
         self._differences = contradictions.differences(
             self._differences, caches.plumbings, beats, lambda p: digest_of(p.served), now
         )
