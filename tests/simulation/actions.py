@@ -7,8 +7,8 @@ from duravip_operator.pulse.authentication import Agent as Trusted
 from duravip_operator.pulse.authentication import objection
 from simulation import world as w
 from simulation.agents import AGENT_STEPS
-from simulation.changes import Weak, change_operator, put
-from simulation.operators import decide, lead, scout, work, write
+from simulation.changes import Weak, change_operator, change_status, put
+from simulation.operators import decide, lead, read, scout, work, write
 from simulation.world import NAMES, OLD, Agent, World
 
 Step = Callable[[World, Weak], World]
@@ -57,6 +57,22 @@ def _forge(world: World, weak: Weak) -> World:
     return world
 
 
+def _back_up(world: World, _: Weak) -> World:
+    return world._replace(backup=world.api)
+
+
+def _restore(world: World, _: Weak) -> World:
+    """Only once: then everybody has to find out."""
+    if world.backup is None:
+        return world
+    return world._replace(api=world.backup, backup=None, is_restored=True)
+
+
+def _say_goodbye(world: World, _: Weak) -> World:
+    """Somebody writes into n0's status that its agent has ended."""
+    return change_status(world, 0, stopped=True, served=False)
+
+
 def _stranger(world: World, _: Weak) -> World:
     """A host that is no node takes the address, which nobody has or is about to have; or goes.
 
@@ -88,7 +104,7 @@ def _steps_of_agent(n: int) -> dict[str, Step]:
 
 def _steps_of_operator(i: int) -> dict[str, Step]:
     return {
-        f"operator {i} reads": lambda world, _: change_operator(world, i, cache=world.api),
+        f"operator {i} reads": lambda world, _: read(world, i),
         f"operator {i} scouts": lambda world, weak: scout(world, i, weak),
         f"operator {i} decides": lambda world, weak: decide(world, i, weak),
         f"operator {i} writes": lambda world, weak: write(world, i, weak),
@@ -106,6 +122,9 @@ STEPS: dict[str, Step] = {
     "the other node is preferred": lambda world, _: world._replace(preferred=1 - world.preferred),
     "the segment splits or heals": _split,
     "n1's key speaks for n0": _forge,
+    "n0's status says goodbye": _say_goodbye,
+    "a backup is made": _back_up,
+    "the backup is restored": _restore,
     "the object comes or goes": lambda world, _: world._replace(is_wanted=not world.is_wanted),
     "a stranger comes or goes": _stranger,
 }

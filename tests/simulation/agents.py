@@ -9,13 +9,13 @@ from simulation.changes import Weak, change_agent, change_operator, change_statu
 from simulation.world import OLD, Agent, World
 
 
-def _beat(world: World, n: int, _: Weak) -> World:
+def _beat(world: World, n: int, weak: Weak) -> World:
     """A beat arrives, and whoever believes to lead acknowledges it."""
     agent = world.agents[n]
     if not agent.control:
         return world
     agent = agent._replace(heard=0)
-    said = w.Heard(agent.seen_generation, agent.armed)
+    said = w.Heard(0 if agent.store.is_old else agent.seen_generation, agent.armed)
     for i, operator in enumerate(world.operators):
         world = change_operator(world, i, heard=put(operator.heard, n, said))
         knows = operator.epoch and operator.cache and operator.epoch >= agent.seen_epoch
@@ -25,7 +25,25 @@ def _beat(world: World, n: int, _: Weak) -> World:
                 acked_epoch=operator.epoch,
                 acked_generation=operator.cache[n].generation,
             )
-    return world._replace(agents=put(world.agents, n, agent))
+    return _confirm(world._replace(agents=put(world.agents, n, agent)), n, weak)
+
+
+def _confirm(world: World, n: int, weak: Weak) -> World:
+    """A leader goes by what is in a store that has gone back: it counts now."""
+    agent = world.agents[n]
+    grant, generation, epoch = agent.store.read
+    if not generation or (agent.acked_generation, agent.acked_epoch) != (generation, epoch):
+        return world
+    if grant and not agent.armed and "restore" not in weak:
+        grant = "contested"  # it may have been moved since, whatever the spec says
+    seen = {"seen": grant, "seen_generation": generation, "seen_epoch": epoch, "asked": OLD}
+    return change_agent(world, n, **seen, stale=False, store=w.Store(is_noticed=True))
+
+
+def _notice(world: World, n: int) -> World:
+    """It finds out that the store has gone back: no earlier acknowledgement counts any more."""
+    store = w.Store(is_noticed=True, is_told=False, is_old=True)
+    return change_agent(world, n, store=store, acked=OLD, acked_generation=0, asked=OLD)
 
 
 def _refresh(world: World, n: int, weak: Weak) -> World:
@@ -45,6 +63,13 @@ def _refresh(world: World, n: int, weak: Weak) -> World:
 
 def _read(world: World, n: int, weak: Weak) -> World:
     api, agent = world.api[n], world.agents[n]
+    if agent.control and world.is_restored and not agent.store.is_noticed:
+        return _notice(world, n)
+    if agent.control and agent.store.is_old:
+        if agent.store.is_told:
+            read = (api.grant, api.generation, api.epoch)
+            world = change_agent(world, n, store=agent.store._replace(read=read))
+        return _confirm(world, n, weak)
     if not agent.control or ("epoch" not in weak and not cores.is_taken(agent, api)):
         return world
     is_stale = bool(api.grant) and (agent.stale or not agent.seen_generation)
@@ -102,19 +127,35 @@ def _turn(world: World, n: int, weak: Weak) -> World:
 
 
 def _report(world: World, n: int, _: Weak) -> World:
-    agent = world.agents[n]
+    agent, store = world.agents[n], world.agents[n].store
     if not agent.seen_generation or not agent.control or (agent.armed and not agent.seen):
         return world
-    return change_status(
-        world, n, observed=agent.seen_generation, served=agent.armed, stopped=False
-    )
+    told = {"told": agent.seen_epoch, "served": agent.armed, "stopped": False}
+    if not store.is_told:
+        world = _introduced(change_agent(world, n, store=store._replace(is_told=True)), n)
+    observed = 0 if store.is_old else agent.seen_generation
+    world = change_status(world, n, observed=observed, **told)
+    is_news = world.is_restored and not store.is_noticed  # the answer tells
+    return _notice(world, n) if is_news else world
+
+
+def _introduced(world: World, n: int) -> World:
+    """The status names another start of the agent: an earlier one's word counts no more."""
+    for i, operator in enumerate(world.operators):
+        world = change_operator(world, i, heard=put(operator.heard, n, None))
+    return change_status(world, n, boot=world.api[n].boot + 1)
 
 
 def _stop(world: World, n: int, _: Weak) -> World:
     """SIGTERM: everything withdrawn, and goodbye said if anybody can hear it."""
     control = world.agents[n].control
     world = _crash(world, n)
-    return change_status(world, n, served=False, stopped=True) if control else world
+    if not control:
+        return world
+    goodbye = w.Heard(world.api[n].generation, armed=False, stopped=True)
+    for i, operator in enumerate(world.operators):
+        world = change_operator(world, i, heard=put(operator.heard, n, goodbye))
+    return change_status(world, n, served=False, stopped=True)
 
 
 def _crash(world: World, n: int, _: Weak = frozenset()) -> World:
@@ -127,13 +168,10 @@ def _boot(world: World, n: int, _: Weak) -> World:
     agent = world.agents[n]
     if agent.running or not agent.control:
         return world
-    fresh = Agent(heard=agent.heard, control=agent.control)
-    world = world._replace(agents=put(world.agents, n, fresh))
-    for i, operator in enumerate(world.operators):  # an earlier start's word counts no more
-        world = change_operator(world, i, heard=put(operator.heard, n, None))
-    return change_status(
-        world, n, observed=0, served=False, stopped=False, boot=world.api[n].boot + 1
-    )
+    store = w.Store(is_noticed=world.is_restored)
+    fresh = Agent(heard=agent.heard, control=agent.control, store=store)
+    world = _introduced(world._replace(agents=put(world.agents, n, fresh)), n)
+    return change_status(world, n, observed=0, served=False, stopped=False)
 
 
 def _freeze(world: World, n: int, _: Weak) -> World:

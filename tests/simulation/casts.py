@@ -20,6 +20,16 @@ CASTS = {
     ),
     "late reports": frozenset((*_ALWAYS, *_N0, *_OPERATOR)),
     "a stolen key": frozenset((*_ALWAYS, *_N0, "operator 0 works", "n1's key speaks for n0")),
+    "a lying status": frozenset(
+        (*_ALWAYS, *_N0, *_POWER, "operator 0 works", "n0's status says goodbye")
+    ),
+    "a store that goes back": frozenset(
+        (
+            *(*_ALWAYS, "n0 works", *(f"n1 {what}" for what in ("reads", "beats", "turns"))),
+            *("n1 loses or regains control", "the backup is restored"),
+            *(f"operator {i} {what}" for i in (0, 1) for what in ("takes the lead", "works")),
+        )
+    ),
     "two leaders": frozenset(
         (
             *_ALWAYS,

@@ -10,7 +10,8 @@ Weak = frozenset[str]
 WEAKENINGS = (
     *("revoke-first", "release-before-grant", "doubts", "let-go", "conditional-write"),
     *("witness", "probe", "contact", "dead-man", "yield", "epoch", "late-refresh", "hold"),
-    *("word", "restore", "any-key", "first-grant", "stale"),
+    *("word", "restore", "any-key", "first-grant", "stale", "unconfirmed", "goodbye"),
+    "ahead",
 )
 """The parts of the rule that can be left out. The cores stay as they are: what a weakened program
 overlooks is taken out of the facts that it decides from, or of the conditions that its writes and

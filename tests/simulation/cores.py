@@ -1,12 +1,13 @@
 """What the project's own cores say of a small world: all that decides is asked here."""
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
 from duravip_agent.core import deadman, fencing
 from duravip_agent.core.specs import Specs
 from duravip_api.beats import digest_of
-from duravip_operator.core import decision, handover, parsing
+from duravip_operator.core import decision, goodbyes, handover, parsing, restored
 from duravip_operator.core.snapshot import (
     Entity,
     Hearing,
@@ -28,6 +29,10 @@ class How(NamedTuple):
     fencing: str
     is_isolated: bool
     """Whether there are no witnesses."""
+    is_any_goodbye_believed: bool = False
+    """Whether a status is believed that says that an agent has ended, whatever its beats say."""
+    restored_in: int | None = None
+    """The operator's epoch, if the store has gone back before it began."""
 
 
 @lru_cache(maxsize=1 << 18)
@@ -39,11 +44,12 @@ def decided(
     how: How,
 ) -> tuple[tuple[str, ...], tuple[handover.Doubts, ...]]:
     """What the operator's core grants to each node, and what it remembers."""
-    preferred, fencing_mode, is_isolated = how
+    preferred, fencing_mode, is_isolated, is_any_goodbye_believed, restored_in = how
     is_strict = is_isolated or fencing_mode == "Strict"
     where = Placement("eth1", 32, fencing="Strict" if is_strict else "Segment")
-    plumbings = {n: plumbing(n, api, where) for n, api in zip(NAMES, cache, strict=True)}
-    said = {n: h for n, h in zip(NAMES, heard, strict=True) if h}
+    known = {n: plumbing(n, api, where) for n, api in zip(NAMES, cache, strict=True)}
+    said = {n: _said(known[n], h) for n, h in zip(NAMES, heard, strict=True) if h}
+    plumbings = known if is_any_goodbye_believed else goodbyes.believed(known, said)
     snapshot = Snapshot(
         entities=_entities(preferred),
         topologies=(_topology(fencing_mode),),
@@ -57,15 +63,21 @@ def decided(
         silences={n: s for n, s in zip(NAMES, silences, strict=True) if s},
         witnessed=dict.fromkeys(NAMES, NONE if is_isolated else frozenset({"eth1"})),
     )
-    known = {n: doubts for n, doubts in zip(NAMES, memory, strict=True) if doubts}
-    after = handover.remembered(known, snapshot)
+    strange = restored.estranged(snapshot, said, restored_in)
+    snapshot = replace(snapshot, estranged=strange)
+    before = {n: doubts for n, doubts in zip(NAMES, memory, strict=True) if doubts}
+    after = handover.remembered(before, snapshot)
     made = decision.decided(snapshot, after)
     after = handover.wanted(after, made.choices)
     return tuple(_grant(made.plans[n]) for n in NAMES), tuple(after[n] for n in NAMES)
 
 
-def _has_let_go(known: Plumbing, heard: Heard) -> bool:
-    said = handover.Heard(known.boot, heard.generation, digest_of(ONE if heard.armed else NONE))
+def _said(known: Plumbing, heard: Heard) -> handover.Heard:
+    digest = digest_of(ONE if heard.armed else NONE)
+    return handover.Heard(known.boot, heard.generation, digest, heard.stopped)
+
+
+def _has_let_go(known: Plumbing, said: handover.Heard) -> bool:
     return not known.acted and handover.has_let_go(known, said)
 
 
@@ -78,7 +90,9 @@ def plumbing(name: str, api: Api, where: Placement) -> Plumbing:
         epoch=api.epoch,
         grants={where: ONE} if api.grant else {},
         contested=ONE if api.grant == "contested" else NONE,
+        unconfirmed=None if api.unconfirmed is None else ONE if api.unconfirmed else NONE,
         observed=api.observed or None,
+        told_epoch=api.told,
         served=ONE if api.served else NONE,
         strict=frozenset({"eth1"}) if where.fencing == "Strict" else NONE,
         nics=NICS,

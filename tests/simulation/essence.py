@@ -14,9 +14,14 @@ Parts = tuple[object, ...]
 
 _numbers: dict[Parts, int] = {}
 
+GOODBYE = Heard(0, armed=False, stopped=True)
+"""It counts, whatever else was said."""
+
 
 def essence(world: World) -> Parts:
     """Equal for two worlds in which exactly the same can happen from now on."""
+    if world.backup or world.is_restored:
+        return tuple(world)  # numbers come again: it matters which ones
     epochs = _epochs(world)
     first, second = world.operators
     return (
@@ -35,7 +40,9 @@ Beliefs = tuple[Api | None, Doubts | None, Heard | None, tuple[int, ...]]
 def _beliefs(operator: Operator, n: int) -> Beliefs:
     writes = tuple(w.generation for w in operator.writes if w.node == n) if operator.writes else ()
     api, heard = operator.cache[n] if operator.cache else None, operator.heard[n]
-    if api and heard and heard.generation < api.generation:
+    if heard and heard.stopped:
+        heard = GOODBYE
+    elif api and heard and heard.generation < api.generation:
         heard = None  # of a spec that is known to be replaced: it never counts again
     return api, operator.memory[n], heard, writes
 
@@ -61,7 +68,7 @@ def _side(n: int, epochs: tuple[int, ...], api: Api, agent: Agent, *beliefs: Bel
                 cache and _api(cache, ranks, order, starts),
                 doubts
                 and (ranks[doubts.generation], doubts.addresses, *_releases(doubts, starts)),
-                heard and (ranks[heard.generation], heard.armed),
+                heard and (ranks[heard.generation], heard.armed, heard.stopped),
                 tuple(ranks[generation] for generation in writes),
             )
             for cache, doubts, heard, writes in beliefs
@@ -73,7 +80,8 @@ def _side(n: int, epochs: tuple[int, ...], api: Api, agent: Agent, *beliefs: Bel
 def _api(api: Api, ranks: Ranks, epochs: Ranks, starts: dict[str, int]) -> Parts:
     generations = ranks[api.generation], ranks[api.observed]
     boot = api.boot and starts[f"boot-{api.boot}"]
-    return api.grant, *generations, epochs[api.epoch], api.served, api.stopped, boot
+    said = epochs[api.told], api.served, api.stopped, api.unconfirmed
+    return api.grant, *generations, epochs[api.epoch], *said, boot
 
 
 def _releases(doubts: Doubts, starts: dict[str, int]) -> Parts:
@@ -120,7 +128,8 @@ def _epochs(world: World) -> tuple[int, ...]:
     """All epochs that anybody knows, in order."""
     if world.operators[1].epoch == 0 and world.operators[0].epoch == 1:
         return (0, 1)  # nobody else has ever led
-    known = {0, *(api.epoch for api in world.api), *(o.epoch for o in world.operators)}
+    known = {0, *(o.epoch for o in world.operators)}
+    known |= {epoch for api in world.api for epoch in (api.epoch, api.told)}
     known |= {epoch for a in world.agents for epoch in (a.seen_epoch, a.acked_epoch)}
-    known |= {api.epoch for o in world.operators for api in o.cache}
+    known |= {e for o in world.operators for api in o.cache for e in (api.epoch, api.told)}
     return tuple(sorted(known))

@@ -12,6 +12,15 @@ from simulation.world import HOLD, NAMES, SUSPECT, Operator, World, Write
 WHERE = Placement("eth1", 32, fencing="Segment")
 
 
+def read(world: World, i: int) -> World:
+    """It reads everything; that the store has gone back ends its reign."""
+    operator = world.operators[i]
+    if world.is_restored and not operator.has_noticed:
+        anew = Operator(cache=world.api, heard=operator.heard, former=operator.epoch)
+        return world._replace(operators=put(world.operators, i, anew._replace(has_noticed=True)))
+    return change_operator(world, i, cache=world.api)
+
+
 def scout(world: World, i: int, weak: Weak) -> World:
     """A neighbour, if one can be asked, looks whether a suspect still answers."""
     operator = world.operators[i]
@@ -32,7 +41,7 @@ def scout(world: World, i: int, weak: Weak) -> World:
 
 def work(world: World, i: int, weak: Weak) -> World:
     """All that an operator does in one pass when nothing is in its way."""
-    world = scout(change_operator(world, i, cache=world.api), i, weak)
+    world = scout(read(world, i), i, weak)
     world = decide(world, i, weak)
     while world.operators[i].writes:
         world = write(world, i, weak)
@@ -57,11 +66,14 @@ def decide(world: World, i: int, weak: Weak) -> World:
         return world
     silences = _silences(world, operator)
     mode = "Strict" if "strict" in weak else "Segment"
-    how = cores.How(world.preferred if world.is_wanted else None, mode, world.isolated)
+    wanted = world.preferred if world.is_wanted else None
+    is_restored = operator.is_restored and "restore" not in weak
+    restored_in = operator.epoch if is_restored else None
+    how = cores.How(wanted, mode, world.isolated, "goodbye" in weak, restored_in)
     if any(api.epoch != operator.epoch for api in operator.cache) and "epoch" not in weak:
         _, known = cores.decided(operator.cache, operator.memory, silences, operator.heard, how)
         stamps = tuple(
-            Write(n, api.grant, api.generation)
+            Write(n, _stamped(api.grant, is_restored), api.generation, api.epoch)
             for n, api in enumerate(operator.cache)
             if api.epoch != operator.epoch
         )
@@ -75,16 +87,22 @@ def decide(world: World, i: int, weak: Weak) -> World:
         memory = tuple(_released(n, memory[i], facts[i]) for i, n in enumerate(NAMES))
     if "let-go" in weak:
         heard = (_obedient(heard[0], facts[0]), _obedient(heard[1], facts[1]))
+    if "ahead" in weak:
+        heard = (_behind(heard[0], facts[0]), _behind(heard[1], facts[1]))
     grants, after = cores.decided(facts, memory, silences, heard, how)
     if "revoke-first" in weak:
         grants = _all_at_once(operator, grants)
     writes = [
-        Write(n, grant, api.generation)
+        Write(n, grant, api.generation, api.epoch)
         for n, (grant, api) in enumerate(zip(grants, operator.cache, strict=True))
         if grant != api.grant
     ]
     writes.sort(key=lambda write: not write.grant)  # the worst order that a network can make
     return change_operator(world, i, writes=tuple(writes), memory=after)
+
+
+def _stamped(grant: str, is_restored: bool) -> str:
+    return "contested" if grant and is_restored else grant
 
 
 def _released(name: str, known: handover.Doubts | None, api: w.Api) -> handover.Doubts:
@@ -98,6 +116,11 @@ def _obedient(heard: w.Heard | None, api: w.Api) -> w.Heard | None:
     return heard and heard._replace(armed=api.served and bool(api.grant))
 
 
+def _behind(heard: w.Heard | None, api: w.Api) -> w.Heard | None:
+    """Nothing, if it names a spec that this operator has not read."""
+    return None if heard and heard.generation > api.generation else heard
+
+
 def _all_at_once(operator: Operator, grants: tuple[str, ...]) -> tuple[str, ...]:
     """Grant to the one who is to have it while the other one still is granted it."""
     revoked = {n for n, api in enumerate(operator.cache) if api.grant and not grants[n]}
@@ -109,18 +132,20 @@ def write(world: World, i: int, weak: Weak) -> World:
     operator = world.operators[i]
     if not operator.writes:
         return world
-    (n, grant, generation), *rest = operator.writes
+    (n, grant, generation, epoch), *rest = operator.writes
     api = world.api[n]
     world = change_operator(world, i, writes=tuple(rest))
-    if generation != api.generation and "conditional-write" not in weak:
+    is_same = (generation, epoch) == (api.generation, api.epoch)
+    if not is_same and "conditional-write" not in weak:
         return world
     after = api._replace(grant=grant, generation=api.generation + 1, epoch=operator.epoch)
     name, known = NAMES[n], operator.memory[n]
-    memory = handover.after_write(
-        {name: known} if known else {},
-        cores.plumbing(name, operator.cache[n], WHERE),
-        cores.plumbing(name, after, WHERE),
-    )
+    before = cores.plumbing(name, operator.cache[n], WHERE)
+    memory: handover.Memory = {name: known} if known else {}
+    left = handover.unconfirmed(memory, before, w.ONE if grant else w.NONE)
+    left = w.NONE if "unconfirmed" in weak else left
+    after = after._replace(unconfirmed=None if left is None else bool(left))
+    memory = handover.after_write(memory, before, cores.plumbing(name, after, WHERE))
     memories, cache = list(operator.memory), list(operator.cache)
     memories[n], cache[n] = memory[name], after
     world = change_operator(world, i, memory=tuple(memories), cache=tuple(cache))
@@ -128,9 +153,16 @@ def write(world: World, i: int, weak: Weak) -> World:
 
 
 def lead(world: World, i: int) -> World:
-    """The Lease changes hands; the former leader does not know it yet."""
-    highest = max(operator.epoch for operator in world.operators)
-    if world.operators[i].epoch == highest:
+    """The Lease changes hands; the former leader does not know it yet. Beats all have heard."""
+    before, former = world.operators[i], world.operators[1 - i]
+    if before.epoch > former.epoch:
         return world
-    fresh = Operator(epoch=highest + 1, led=0, cache=world.operators[i].cache)
+    known = [*world.api, *before.cache, *former.cache]
+    epochs = [before.epoch, before.former, former.epoch, former.former]
+    epochs += [*(api.epoch for api in known), *(agent.seen_epoch for agent in world.agents)]
+    is_first = world.is_restored and not before.has_led
+    cache = world.api if is_first else before.cache
+    fresh = Operator(epoch=max(epochs) + 1, led=0, cache=cache, heard=before.heard)
+    knows = world.is_restored
+    fresh = fresh._replace(is_restored=is_first, has_noticed=knows, has_led=knows)
     return world._replace(operators=put(world.operators, i, fresh))

@@ -83,9 +83,7 @@ def test_a_pass_that_believes_one_node_takes_what_others_serve() -> None:
 
 
 def _one_node_lies(weak: Weak) -> None:
-    history = Histories()
-    history.weak, history.counts, history.longest = weak, Counter(), {}
-    history.begin(frozenset())
+    history = _begun(weak)
     history.happens(("lies", "n2"), 200)
     held = _owners(history)
     assert held.keys() == set(ADDRESSES)
@@ -97,6 +95,31 @@ def _one_node_lies(weak: Weak) -> None:
     history.happens(("boots", "n0"), 400)
     assert _owners(history)["10.1.1.1"] == "n0"
     history.teardown()
+
+
+@pytest.mark.parametrize("is_older", [False, True], ids=["ours", "older version's"])
+def test_a_node_that_never_acts_hinders_nobody_else_under_the_next_leader(
+    is_older: bool,
+) -> None:
+    """Unless an operator of an older version led before: it does not say what was unconfirmed."""
+    history = _begun(frozenset({"unsaid"} if is_older else ()))
+    history.happens(("loop hangs", "n0"), 0)
+    history.happens(("is excluded", "n0"), 20)
+    history.happens(("operator restarts", "o0"), 70)
+    history.happens(("operator restarts", "o1"), 70)
+    history.happens(("crashes", "n1"), 100)
+    others = {address for address in ADDRESSES if address != "10.1.1.1"}
+    assert (_owners(history) == dict.fromkeys(others, "n2")) is not is_older
+    history.happens(("thaws", "n0"), 100)
+    assert _owners(history) == dict.fromkeys(ADDRESSES, "n2")
+    history.teardown()
+
+
+def _begun(weak: Weak = frozenset()) -> Histories:
+    history = Histories()
+    history.weak, history.counts, history.longest = weak, Counter(), {}
+    history.begin(frozenset())
+    return history
 
 
 def _owners(history: Histories) -> dict[str, str]:

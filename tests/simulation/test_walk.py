@@ -43,12 +43,24 @@ A_PAUSED_LEADER = (
 )
 """Just before it grants the address to n1, the leader freezes, and another one takes over."""
 
+A_NEW_LEADER = (
+    *UNREPORTED,
+    *("the other node is preferred", "operator 0 works", "operator 1 takes the lead"),
+)
+"""The same, and it was taken from n0, which has not read that; then another leader takes over."""
+
 RETURNED = (
     *("the other node is preferred", "operator 0 works", "n0 works", "operator 0 works"),
     *("n1 works", "operator 0 works", "the other node is preferred", "operator 0 works"),
     *("n1 works", "operator 0 works", "n0 works", "operator 0 works"),
 )
 """The address was moved to n1 and back: n0 was granted it freely."""
+
+MOVED_SINCE = (
+    *(*RETURNED, "a backup is made", "the other node is preferred"),
+    *("operator 0 works", "n0 works", "operator 0 works", "n1 works", "operator 0 works"),
+)
+"""It was moved to n1 again after the backup, in which n0 is granted it freely."""
 
 UNWANTED = ("the object comes or goes", *("operator 0 works", "n0 works") * 2)
 """Nobody names the address any more, and no node has it."""
@@ -61,19 +73,24 @@ SAFE = [WalkJob(STATES, cast) for cast in CASTS] + [
     WalkJob(STATES, "nodes that do not hear each other", LONG_ALONE),
     WalkJob(STATES, "late reports", UNREPORTED),
     WalkJob(STATES, "two leaders", A_PAUSED_LEADER),
+    WalkJob(STATES, "two leaders", A_NEW_LEADER),
     WalkJob(STATES, "a stranger", RETURNED),
     WalkJob(STATES, "a stranger", UNWANTED),
+    WalkJob(STATES, "a store that goes back", MOVED_SINCE),
 ]
 SAFE += [job._replace(weak=("strict",)) for job in SAFE]
 # Without doubts a first grant is contested, and the probe finds the former holder: so both go.
+# So they do where beats of a later spec show a former leader that it does not know everything.
 FOUND = [
     WalkJob(ENOUGH, "one node's troubles", (), ("revoke-first",)),
     WalkJob(ENOUGH, "one node's troubles", (), ("release-before-grant",)),
     WalkJob(ENOUGH, "late reports", UNREPORTED, ("doubts", "first-grant")),
     WalkJob(ENOUGH, "one node's troubles", (), ("let-go",)),
     WalkJob(ENOUGH, "a stolen key", (), ("any-key",)),
+    WalkJob(ENOUGH, "a lying status", (), ("goodbye",)),
+    WalkJob(ENOUGH, "two leaders", A_NEW_LEADER, ("unconfirmed", "first-grant")),
     WalkJob(ENOUGH, "two leaders", A_PAUSED_LEADER, ("conditional-write",)),
-    WalkJob(ENOUGH, "two leaders", A_PAUSED_LEADER, ("epoch",)),
+    WalkJob(ENOUGH, "two leaders", A_PAUSED_LEADER, ("epoch", "ahead")),
     WalkJob(ENOUGH, "one node's troubles", (), ("contact",)),
     WalkJob(ENOUGH, "one node's troubles", (), ("late-refresh",)),
     WalkJob(ENOUGH, "a segment that is cut", CUT, ("probe",)),
@@ -83,6 +100,7 @@ FOUND = [
     WalkJob(ENOUGH, "nodes that do not hear each other", LONG_ALONE, ("hold",)),
     WalkJob(ENOUGH, "a stranger", UNWANTED, ("first-grant",)),
     WalkJob(ENOUGH, "a stranger", RETURNED, ("stale",)),
+    WalkJob(ENOUGH, "a store that goes back", MOVED_SINCE, ("restore",)),
 ]
 
 

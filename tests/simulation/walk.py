@@ -95,7 +95,8 @@ def left_alone(world: World, weak: Weak = frozenset()) -> World:
     world = world._replace(agents=(first, second), segment=True, is_wanted=True, stranger=False)
     leader = max((0, 1), key=lambda i: world.operators[i].epoch)
     boots = [f"{name} boots" for name, a in zip(NAMES, world.agents, strict=True) if not a.running]
-    everybody = ("a tick passes", *(f"{n} works" for n in NAMES), f"operator {leader} works")
+    leads = (f"operator {leader} takes the lead", f"operator {leader} works")
+    everybody = ("a tick passes", *(f"{n} works" for n in NAMES), *leads)
     return world_after(world, (*boots, *everybody * 12), weak)
 
 

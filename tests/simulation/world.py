@@ -39,10 +39,28 @@ class Api(NamedTuple):
     generation: int = 1
     epoch: int = 0
     observed: int = 0
+    told: int = 0
+    """The epoch that its agent says it has seen."""
     served: bool = False
     stopped: bool = False
     boot: int = 1
     """How many starts of an agent have introduced themselves."""
+    unconfirmed: bool | None = None
+    """Whether the spec says that the node may hold it though it is not granted; None: it does not
+    say anything."""
+
+
+class Store(NamedTuple):
+    """What an agent knows of a store that has gone back to a backup."""
+
+    is_noticed: bool = False
+    """Whether it knows that it has."""
+    is_told: bool = True
+    """Whether it has introduced itself anew since."""
+    is_old: bool = False
+    """Whether what it acts on is of the store as it was before."""
+    read: tuple[str, int, int] = ("", 0, 0)
+    """Grant, generation and epoch of what is in the store now; it waits to be acknowledged."""
 
 
 class Agent(NamedTuple):
@@ -76,6 +94,7 @@ class Agent(NamedTuple):
     """Another host has claimed the address since the last turn."""
     turned: int = 0
     """Since the loop came round."""
+    store: Store = Store()
 
 
 class Write(NamedTuple):
@@ -84,7 +103,8 @@ class Write(NamedTuple):
     node: int
     grant: str
     generation: int
-    """The write succeeds only on exactly this generation."""
+    epoch: int
+    """The write succeeds only on exactly this generation and epoch."""
 
 
 class Heard(NamedTuple):
@@ -92,6 +112,7 @@ class Heard(NamedTuple):
 
     generation: int
     armed: bool
+    stopped: bool = False
 
 
 class Operator(NamedTuple):
@@ -107,6 +128,14 @@ class Operator(NamedTuple):
     """What a scout said of each node since it was suspected."""
     heard: tuple[Heard | None, Heard | None] = (None, None)
     writes: tuple[Write, ...] = ()
+    former: int = 0
+    """The epoch of the reign that ended when it found out that the store has gone back."""
+    has_noticed: bool = False
+    """Whether it knows that the store has gone back."""
+    is_restored: bool = False
+    """Whether its reign is the first one since it knows."""
+    has_led: bool = False
+    """Whether it has led since."""
 
 
 class World(NamedTuple):
@@ -129,6 +158,9 @@ class World(NamedTuple):
     """For how many ticks, until now, two have answered on one segment."""
     is_excused: bool = False
     """They were owners on two segments, which have become one."""
+    backup: tuple[Api, Api] | None = None
+    is_restored: bool = False
+    """Whether it was restored: the store has gone back."""
 
 
 def is_audible(agent: Agent) -> bool:

@@ -44,6 +44,7 @@ KINDS: Mapping[str, Kind] = {
     "loop hangs": Kind(t.hang, _each(NODES), 1),
     "lies": Kind(t.lie, _each(NODES), 2, LOST | {MoveReason.EDITED}),
     "tells the truth": Kind(t.tell_truth, _each(NODES)),
+    "has its goodbye forged": Kind(t.forge_goodbye, _each(NODES), 1, DRAIN),
     "is cut off": Kind(t.cut_off, _each((*NODES, *REPLICAS)), 4, LOST),
     "is reconnected": Kind(t.reconnect, _each((*NODES, *REPLICAS)), 3),
     "loses beats": Kind(t.lose_beats, _each(NODES), 1, LOST),

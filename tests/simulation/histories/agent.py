@@ -64,8 +64,24 @@ class Agent(Heart):
             if self.specs.lose():
                 self.speak()
         else:
+            self._put_back(change.body)
             self._take_up(change.body)
         return True
+
+    def _put_back(self, body: Body) -> None:
+        """Say again what somebody has overwritten."""
+        conditions = (body.get("status") or {}).get("conditions") or ()
+        has_ended = any(said["reason"] == Reason.AGENT_STOPPED for said in conditions)
+        if has_ended and not self.has_ended:
+            self._said = None
+            self.speak()
+
+    def say_goodbye(self) -> None:
+        """Say that it has ended, in a beat and in the status."""
+        self.ending, self.has_ended = Reason.AGENT_STOPPED, True
+        self.speak()
+        self.send()
+        self.report()
 
     def read(self) -> None:
         """Read the object anew, if an acknowledgement has named a newer one."""

@@ -47,6 +47,7 @@ class Heart:
         self._differs: contacting.Difference | None = None
         self.digest = digest_of(frozenset())
         self.must_hurry = self.must_read = False
+        self.has_ended = False
         self._seq = 0
         self._sent: dict[int, float] = {}
         self._due = self._began = self._read = self.now
@@ -82,7 +83,7 @@ class Heart:
         is_known = self.contact and self.contact.generation == self.specs.grant.generation
         if self.now >= self._due or (self.must_hurry and not is_known):
             self._due = self.now + BEAT
-            self._send()
+            self.send()
         self.must_hurry &= not is_known
         if contacting.must_read(self.contact, self._began, self._read, self.now):
             self._read, self.must_read = self.now, True
@@ -100,11 +101,13 @@ class Heart:
         else:
             self._look(datagram, replica)
 
-    def _send(self) -> None:
+    def send(self) -> None:
+        """Beat."""
         self._seq += 1
         self._sent[self._seq] = self.now
         generation = 0 if self.specs.has_gone_back else self.specs.grant.generation
-        beat = Beat(self.name, self.boot, self._seq, generation, self.digest)
+        says = (generation, self.digest, (), self.has_ended)
+        beat = Beat(self.name, self.boot, self._seq, *says)
         network = self.around.network
         if self.name in network.control or self.name in network.beats:
             return

@@ -45,6 +45,13 @@ class _Outlook(Outlook):
         heard = self.pulse.beats().get(plumbing.node)
         return heard is not None and not plumbing.acted and heard.generation == plumbing.generation
 
+    def snapshot(self, balance: int | None = None) -> Snapshot:
+        """Weakened: whoever is said to have ended has, heard or not."""
+        found = super().snapshot(balance)
+        if "goodbye" not in self.weak:
+            return found
+        return replace(found, plumbings=dict(self.caches.plumbings))
+
 
 class DecidingReplica(Replica):
     """The replica with its passes."""
@@ -191,10 +198,16 @@ class DecidingReplica(Replica):
                 self._will_write(plumbing, plan, epoch)
         missing = {} if self.writes else specs.missing(snapshot, self.last_plans, self._memory)
         for name, plan in missing.items():
-            self._will_write(Plumbing(name), plan, epoch)
+            known = specs.unconfirmed_of_new(name, self.last_plans, snapshot, self._memory)
+            self.writes.append(Write(Plumbing(name), specs.spec(plan, epoch, PULSE) | known))
         for plumbing in specs.spent(snapshot, self._memory):
             self.around.api.delete(Key("NodePlumbing", plumbing.node))
         return bool(self.writes)
 
     def _will_write(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
-        self.writes.append(Write(plumbing, specs.spec(plan, epoch, PULSE)))
+        left = handover.unconfirmed(self._memory, plumbing, plan.addresses)
+        left = frozenset() if "unconfirmed" in self.around.weak else left
+        known = specs.unconfirmed(plumbing, plan, left)
+        if "unsaid" in self.around.weak:
+            known = {}
+        self.writes.append(Write(plumbing, specs.spec(plan, epoch, PULSE) | known))

@@ -9,6 +9,14 @@ from simulation.histories.apiserver import Key
 from simulation.histories.cluster import OBJECTS, Cluster
 from simulation.histories.network import ADDRESSES, NODES, REPLICAS, SEGMENTS
 
+GOODBYE = {
+    "type": "Ready",
+    "status": "False",
+    "reason": Reason.AGENT_STOPPED.value,
+    "message": Reason.AGENT_STOPPED.sentence,
+    "lastTransitionTime": "2026-01-01T00:00:00Z",
+}
+
 
 def nothing(_: Cluster) -> None:
     """Time goes by."""
@@ -44,9 +52,7 @@ def stop(cluster: Cluster, node: str) -> None:
     agent = cluster.agents.pop(node, None)
     if agent:
         agent.silence_all()
-        agent.ending = Reason.AGENT_STOPPED
-        agent.speak()
-        agent.report()
+        agent.say_goodbye()
 
 
 def freeze(cluster: Cluster, node: str) -> None:
@@ -80,6 +86,13 @@ def tell_truth(cluster: Cluster, node: str) -> None:
     if agent:
         agent.lie = ()
         agent.speak()
+
+
+def forge_goodbye(cluster: Cluster, node: str) -> None:
+    """Somebody writes into the status of a node whose agent runs that it has ended."""
+    key = Key("NodePlumbing", node)
+    if node in cluster.agents and cluster.api.read(key):
+        cluster.api.put_status(key, {"served": [], "conditions": [GOODBYE]})
 
 
 def cut_off(cluster: Cluster, name: str) -> None:
