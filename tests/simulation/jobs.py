@@ -28,6 +28,8 @@ class ExploreJob(NamedTuple):
     histories: int
     seed: int
     weak: tuple[str, ...] = ()
+    trouble: tuple[str, ...] = ()
+    """What happens more often than by chance."""
 
 
 class Walked(NamedTuple):
@@ -47,7 +49,7 @@ def done(job: Job) -> Walked | Exploration:
     weak = frozenset(job.weak)
     if isinstance(job, ExploreJob):
         # What a weakened rule does is known: nobody reads the shortest history of it.
-        return explored(job.histories, job.seed, weak, shrinks=not weak)
+        return explored(job.histories, job.seed, weak, job.trouble, shrinks=not weak)
     found = walked(job.states, job.cast, weak, job.first)
     worlds = (world for world in found.frontier if not _settles(world, weak))
     return Walked(found.states, found.history, next(worlds, None))

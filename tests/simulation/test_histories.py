@@ -12,13 +12,29 @@ from simulation.jobs import ExploreJob
 
 pytestmark = pytest.mark.timeout(900)  # a test may wait for jobs of others, on a busy machine
 
-SAFE = [ExploreJob(80, seed) for seed in range(8)]
+MOVES = ("loop hangs", "prefers")
+UNSAID = ("loop hangs", "is held", "prefers")
+ALONE = ("is cut off", "segment splits", "segment heals")
+FORGED = ("has its goodbye forged", "is held")
+"""What happens in half of all steps, where chance alone would hardly bring it together."""
+
+SAFE = [ExploreJob(64, seed) for seed in range(8)]
+SAFE += [ExploreJob(32, 8, trouble=trouble) for trouble in (UNSAID, ALONE, FORGED)]
 WEAK = [
     ExploreJob(120, 5, (weakening,))
     for weakening in (
-        *("revoke-first", "release-before-grant", "doubts", "witness", "let-go"),
-        *("contact", "dead-man", "hold", "probe", "yield", "first-grant"),
+        *("revoke-first", "witness", "contact", "dead-man", "hold", "probe", "first-grant"),
     )
+]
+"""Chance alone finds most of these."""
+
+# Without doubts a first grant is contested, and the probe finds the former holder: so both go.
+TROUBLED = [
+    ExploreJob(120, 5, ("release-before-grant", "first-grant"), MOVES),
+    ExploreJob(120, 5, ("doubts", "first-grant"), UNSAID),
+    ExploreJob(120, 5, ("let-go",), MOVES),
+    ExploreJob(120, 7, ("yield",), ALONE),
+    ExploreJob(120, 6, ("goodbye",), FORGED),
 ]
 """The other weakenings need so many steps in one order that only a walk finds them."""
 
@@ -39,7 +55,8 @@ Explore = Callable[[ExploreJob], Exploration]
 
 
 def _named(job: ExploreJob) -> str:
-    return " ".join([f"seed {job.seed}", *job.weak])
+    often = [f"often {what}" for what in job.trouble[:1]]
+    return " ".join([f"seed {job.seed}", *job.weak, *often])
 
 
 @pytest.mark.parametrize("job", SAFE, ids=_named)
@@ -52,6 +69,15 @@ def test_most_weakened_rules_show_two_owners(jobs: list[ExploreJob], outcome: Ex
     faults = {job.weak[0]: outcome(job).fault.partition("\n")[0] for job in jobs}
     print("", *(f"{name}: {fault or 'not found'}" for name, fault in faults.items()), sep="\n")
     assert sum(" answer for " in fault for fault in faults.values()) >= MOST
+
+
+@pytest.mark.parametrize("job", TROUBLED, ids=_named)
+def test_where_trouble_is_sought_a_weakened_rule_shows_two_owners(
+    job: ExploreJob, outcome: Explore
+) -> None:
+    fault = outcome(job).fault.partition("\n")[0]
+    print("", fault or "not found", sep="\n")
+    assert " answer for " in fault
 
 
 @pytest.mark.parametrize("job", [IMPERSONATED], ids=_named)

@@ -34,14 +34,19 @@ class Exploration(NamedTuple):
 
 
 def explored(
-    histories: int, number: int, weak: Weak = frozenset(), *, shrinks: bool = True
+    histories: int,
+    number: int,
+    weak: Weak = frozenset(),
+    trouble: tuple[str, ...] = (),
+    *,
+    shrinks: bool = True,
 ) -> Exploration:
     """Make so many histories: always the same ones for the same number."""
 
     class State(Histories):
         """As they are called in what is printed."""
 
-    State.weak, State.counts, State.longest = weak, Counter(), {}
+    State.weak, State.counts, State.longest, State.trouble = weak, Counter(), {}, trouble
     how = settings(
         max_examples=histories,
         stateful_step_count=STEPS,

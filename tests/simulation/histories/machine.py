@@ -28,7 +28,11 @@ _WEIGHTED = tuple(name for name, kind in KINDS.items() for _ in range(kind.weigh
 @st.composite
 def happenings(draw: st.DrawFn) -> tuple[Any, ...]:
     """`(what happens, to what …)`."""
-    name = draw(st.sampled_from(_WEIGHTED))
+    trouble = draw(st.runner()).trouble
+    if trouble and draw(st.booleans()):
+        name = draw(st.sampled_from(trouble))
+    else:
+        name = draw(st.sampled_from(_WEIGHTED))
     choices = KINDS[name].choices
     if draw(st.booleans()):
         choices = tuple(which for which in choices if not NEAR.isdisjoint(which)) or choices
@@ -39,6 +43,8 @@ class Histories(RuleBasedStateMachine):
     """One history of the cluster."""
 
     weak: Weak = frozenset()
+    trouble: tuple[str, ...] = ()
+    """What happens in half of all steps, if anything is named."""
     counts: Counter[str] = Counter()
     """How often each kind of thing has happened, and what else is worth counting."""
     longest: dict[str, float] = {}

@@ -39,12 +39,12 @@ def _believing(snapshot: Snapshot) -> Snapshot:
 
 def weaker_memory(memory: Memory, snapshot: Snapshot, weak: Weak) -> Memory:
     """Without doubts about what was taken out and not yet acted upon, or about strangers."""
+    if weak & {"doubts", "release-before-grant"}:
+        memory = {n: Doubts(p.uid, p.generation) for n, p in snapshot.plumbings.items()}
     if "first-grant" in weak:
         named = frozenset(entity.address for entity in snapshot.entities)
         return {n: replace(d, releases=Releases(released=named)) for n, d in memory.items()}
-    if not weak & {"doubts", "release-before-grant"}:
-        return memory
-    return {n: Doubts(p.uid, p.generation) for n, p in snapshot.plumbings.items()}
+    return memory
 
 
 def weaker_plans(decided: Decision, snapshot: Snapshot, weak: Weak) -> Mapping[str, Plan]:
