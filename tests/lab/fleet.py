@@ -4,9 +4,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kubernetes import client
+from urllib3.exceptions import HTTPError
 
 from lab.cluster import Lab
 from lab.errors import LabError
@@ -33,6 +34,8 @@ class Fleet:
         """By identity."""
         self.agents: dict[str, Process] = {}
         """By node."""
+        self._former: dict[str, str] = {}
+        """Of each node the boot of the agent before this one."""
         lab.apply_crds()
         lab.kubectl("create", "namespace", NAMESPACE)
 
@@ -69,6 +72,7 @@ class Fleet:
         self, node: str, *options: str, program: Sequence[str] = (str(PROGRAMS / "duravip-agent"),)
     ) -> Process:
         """Start the agent of a node, or a program that does as if it were it."""
+        self._former[node] = self._boots().get(node, "")
         self.agents[node] = self.start_agent_on(node, node, *options, program=program)
         return self.agents[node]
 
@@ -113,12 +117,31 @@ class Fleet:
         return found
 
     def served(self) -> dict[str, list[str]]:
-        """`{node: the addresses that its agent says it serves}`: statuses follow later."""
-        listed = self._api.list_cluster_custom_object("duravip.io", "v1alpha1", "nodeplumbings")
+        """`{node: the addresses that its agent says it serves}`: statuses follow later.
+
+        What an agent before it has said does not count: it may have been killed.
+        """
         return {
-            body["metadata"]["name"]: (body.get("status") or {}).get("served", [])
-            for body in listed["items"]
+            node: [] if self._is_former(node, status) else status.get("served", [])
+            for node, status in self._statuses().items()
         }
+
+    def _is_former(self, node: str, status: dict[str, Any]) -> bool:
+        boot = (status.get("agent") or {}).get("boot", "")
+        return bool(boot) and boot == self._former.get(node)
+
+    def _boots(self) -> dict[str, str]:
+        try:
+            statuses = self._statuses(timeout=2)
+        except (client.ApiException, HTTPError):  # the API server is away, as some tests want it
+            return self._former
+        return {node: (said.get("agent") or {}).get("boot", "") for node, said in statuses.items()}
+
+    def _statuses(self, timeout: int = 30) -> dict[str, dict[str, Any]]:
+        listed = self._api.list_cluster_custom_object(
+            "duravip.io", "v1alpha1", "nodeplumbings", _request_timeout=timeout
+        )
+        return {body["metadata"]["name"]: body.get("status") or {} for body in listed["items"]}
 
 
 def wait_until(true: Callable[[], bool], what: str, timeout: float = 30) -> float:
