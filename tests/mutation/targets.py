@@ -44,5 +44,6 @@ TARGETS: Final = (
     Target("operator/duravip_operator/core/restored.py",
            _unit("handover_rule", "operator_restored")),
     Target("operator/duravip_operator/core/releases.py", _unit("releases")),
-    Target("operator/duravip_operator/core/specs.py", _unit("operator_specs", "follow_order")),
+    Target("operator/duravip_operator/core/specs.py",
+           _unit("operator_specs", "follow_order", "unconfirmed")),
 )  # fmt: skip

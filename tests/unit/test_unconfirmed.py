@@ -101,6 +101,7 @@ def test_what_cannot_be_read_whole_is_not_taken_for_less(said: object) -> None:
 def test_a_spec_names_no_more_than_is_read_of_it(number: int, is_said: bool) -> None:
     many = frozenset(f"10.2.{i >> 8}.{i & 255}" for i in range(number))
     before = n1(grants={ETH1: many | {HAS}, ETH2: frozenset[str]()})
+    assert bool(specs.unconfirmed(before, KEPT, many)) is is_said
     found = written(before, KEPT, {})
     assert found.granted == {HAS}
     assert found.unconfirmed == (many if is_said else None)

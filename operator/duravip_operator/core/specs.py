@@ -107,7 +107,7 @@ def unconfirmed(before: Plumbing, plan: Plan, left: frozenset[str] | None) -> di
     if left is None or sum(map(len, plan.grants.values())) + len(left) > MOST_GRANTED:
         return {}
     listed: list[str] = []
-    for addresses in before.grants.values() if left else ():
+    for addresses in before.grants.values():
         taken = addresses & left
         listed += (*_grouped(taken - before.contested), *_grouped(taken & before.contested))
     listed += _grouped(left - before.granted)
