@@ -15,8 +15,10 @@ from typing import Any, Final
 
 from kubernetes.client import CoreV1Api
 
+from duravip_api.requests import stamp
 from duravip_operator.cluster.requests import ApiError, Body, asked, client_for
 from duravip_operator.core.snapshot import Entity
+from duravip_operator.core.statuses import whole
 from duravip_operator.core.tidings import Kind, Move, Subject, Tidings, Told
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
@@ -128,8 +130,7 @@ class Events:
 def event(told: Told, identity: str) -> Body:
     """The Event as the API server takes it."""
     about, reason, message, kind, happened = told
-    written = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    time = f"{happened[:19]}Z" if happened else written  # Events know whole seconds
+    time = whole(happened or stamp(datetime.now(UTC)))
     named = {"apiVersion": about.api_version, "kind": about.kind, "name": about.name}
     where = {"namespace": about.namespace} if about.namespace else {}
     return {

@@ -106,7 +106,7 @@ def node_condition(said: Said, plumbing: Plumbing, time: str) -> Status:
         "status": str(said.is_heard),
         "reason": str(said.reason),
         "message": said.message[:1024],
-        "lastTransitionTime": _whole(time),
+        "lastTransitionTime": whole(time),
         "observedGeneration": plumbing.generation,
     }
 
@@ -132,12 +132,12 @@ def _condition(
         "status": status,
         "reason": str(reason),
         "message": message[:1024],
-        "lastTransitionTime": kept or _whole(time),
+        "lastTransitionTime": kept or whole(time),
         "observedGeneration": generation,
     }
 
 
-def _whole(time: str) -> str:
+def whole(time: str) -> str:
     """The time in whole seconds, as Kubernetes gives it."""
     return f"{time[:19]}Z"
 
@@ -175,10 +175,10 @@ def _since(old: Mapping[str, Any], owner: str, changed: Status | None, moment: M
     """Since when the owner serves it: never later than the last move to it, unless that is new."""
     last = old.get("lastMove") or {}
     if changed:
-        return _whole(moment.time)
+        return whole(moment.time)
     if old.get("owner") == owner and old.get("since"):
         return str(old["since"])
-    return _whole(str(last["time"]) if last.get("to") == owner else moment.time)
+    return whole(str(last["time"]) if last.get("to") == owner else moment.time)
 
 
 def is_other_address(entity: Entity) -> bool:
