@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from duravip_operator.caches import Caches
-from duravip_operator.core import goodbyes, handover, restored
+from duravip_operator.core import handover, restored, stopped_agents
 from duravip_operator.core.snapshot import Hearing, Plumbing, Silence, Snapshot
 from duravip_operator.pulse import View
 from duravip_operator.settings import Settings
@@ -58,7 +58,7 @@ class Outlook:
             entities=tuple(caches.entities.values()),
             topologies=tuple(caches.topologies.values()),
             nodes=dict(caches.nodes),
-            plumbings=goodbyes.believed(dict(caches.plumbings), self.pulse.beats()),
+            plumbings=stopped_agents.confirmed(dict(caches.plumbings), self.pulse.beats()),
             api_hosts=caches.api_hosts,
             hearing=dict(pulse.hearing),
             silences=dict(pulse.silences),

@@ -40,7 +40,7 @@ TARGETS: Final = (
     Target("operator/duravip_operator/core/handover.py",
            _unit("handover_rule", "handover_fencing", "handover_beats", "releases",
                  "operator_restored", "unconfirmed")),
-    Target("operator/duravip_operator/core/goodbyes.py", _unit("goodbyes")),
+    Target("operator/duravip_operator/core/stopped_agents.py", _unit("stopped_agents")),
     Target("operator/duravip_operator/core/restored.py",
            _unit("handover_rule", "operator_restored")),
     Target("operator/duravip_operator/core/releases.py", _unit("releases")),

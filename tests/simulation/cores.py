@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from duravip_agent.core import deadman, fencing
 from duravip_agent.core.specs import Specs
 from duravip_api.beats import digest_of
-from duravip_operator.core import decision, goodbyes, handover, parsing, restored
+from duravip_operator.core import decision, handover, parsing, restored, stopped_agents
 from duravip_operator.core.snapshot import (
     Entity,
     Hearing,
@@ -49,7 +49,7 @@ def decided(
     where = Placement("eth1", 32, fencing="Strict" if is_strict else "Segment")
     known = {n: plumbing(n, api, where) for n, api in zip(NAMES, cache, strict=True)}
     said = {n: _said(known[n], h) for n, h in zip(NAMES, heard, strict=True) if h}
-    plumbings = known if is_any_goodbye_believed else goodbyes.believed(known, said)
+    plumbings = known if is_any_goodbye_believed else stopped_agents.confirmed(known, said)
     snapshot = Snapshot(
         entities=_entities(preferred),
         topologies=(_topology(fencing_mode),),

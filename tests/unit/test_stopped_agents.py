@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.core import decision, goodbyes, handover
+from duravip_operator.core import decision, handover, stopped_agents
 from duravip_operator.core.handover import Heard
 from duravip_operator.core.snapshot import Placement, Plumbing
 from unit.test_election import cluster, entity
@@ -28,13 +28,13 @@ def test_a_goodbye_counts_only_if_the_last_beat_says_so(
     beats: dict[str, Heard],
     is_believed: bool,
 ) -> None:
-    found = goodbyes.believed({"n1": ENDED}, beats)["n1"]
+    found = stopped_agents.confirmed({"n1": ENDED}, beats)["n1"]
     assert (found.stopped, found.leaving) == (is_believed, not is_believed)
 
 
 def test_who_has_not_ended_is_as_before() -> None:
     well = {"n1": replace(ENDED, stopped=False)}
-    assert goodbyes.believed(well, {"n1": Heard("b", 3, "d")}) is well
+    assert stopped_agents.confirmed(well, {"n1": Heard("b", 3, "d")}) is well
 
 
 def test_what_a_forged_goodbye_names_is_moved_as_in_a_drain() -> None:
@@ -43,7 +43,9 @@ def test_what_a_forged_goodbye_names_is_moved_as_in_a_drain() -> None:
     snapshot = cluster((moved,), ("n1", "n2"))
     grants = {Placement("eth1", 32): frozenset({moved.address})}
     forged = replace(snapshot.plumbings["n1"], boot="b", grants=grants, stopped=True)
-    plumbings = goodbyes.believed({**snapshot.plumbings, "n1": forged}, {"n1": Heard("b", 1, "d")})
+    plumbings = stopped_agents.confirmed(
+        {**snapshot.plumbings, "n1": forged}, {"n1": Heard("b", 1, "d")}
+    )
     snapshot = replace(snapshot, plumbings=plumbings)
     memory = handover.remembered({}, snapshot)
     plans = decision.decided(snapshot, memory).plans
