@@ -55,11 +55,11 @@ from duravip_agent.tools import Tools
 from duravip_agent.unfenced import Unfenced
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Channels, Identity, Voice
-from duravip_api.credentials import REFUSALS
-from duravip_api.endpoints import endpoint
-from duravip_api.environment import ignored
-from duravip_api.secure_channel import KeyPair
 from duravip_api.timing import CONTACT, STRICT_HOLD
+from duravip_runtime.credentials import REFUSALS
+from duravip_runtime.endpoints import parse_endpoint
+from duravip_runtime.environment import unknown_variables
+from duravip_runtime.secure_channel import KeyPair
 
 log = logging.getLogger(__name__)
 
@@ -79,7 +79,7 @@ def main() -> None:
     try:
         settings = settings_from(sys.argv[1:])
         logs.set_up(settings.log_format, settings.log_level)
-        if strange := ignored(os.environ, Settings.model_fields):
+        if strange := unknown_variables(os.environ, Settings.model_fields):
             log.warning(strange)
         code = run(settings)
     except (SettingsError, DeniedError, NamesakeError, FenceError) as error:
@@ -232,7 +232,7 @@ def _kernel() -> netlink.Kernel:
 
 def _serve(settings: Settings, counted: metrics.Metrics, loop: Loop) -> None:
     try:
-        metrics.serve(endpoint(settings.http_listen), counted, loop.healthz, loop.readyz)
+        metrics.serve(parse_endpoint(settings.http_listen), counted, loop.healthz, loop.readyz)
     except OSError as error:
         raise SettingsError(
             f"--http-listen: cannot listen on {settings.http_listen}: {error}"

@@ -23,7 +23,7 @@ from duravip_agent.looks import Looks
 from duravip_agent.metrics import Metrics
 from duravip_agent.replicas import Replica, Replicas
 from duravip_agent.targets import Targets
-from duravip_api.beats import Ack, AnyDatagram, Beat, Look, Sight
+from duravip_api.heartbeat import Ack, AnyDatagram, Heartbeat, ProbeReport, ProbeRequest
 from duravip_api.timing import BEAT
 
 log = logging.getLogger(__name__)
@@ -187,7 +187,7 @@ class Heart:
         pulse = self.pulse
         self._seq += 1
         says = (pulse.generation, pulse.digest, self._echoes, pulse.stopped)
-        beat = Beat(self._node, self._boot, self._seq, *says)
+        beat = Heartbeat(self._node, self._boot, self._seq, *says)
         now = clock.now()
         self._sent[self._seq] = now
         self._sent.pop(self._seq - OLDEST_ANSWER, None)
@@ -221,13 +221,13 @@ class Heart:
     def _take(self, replica: Replica, datagram: AnyDatagram | None, now: float) -> None:
         if isinstance(datagram, Ack):
             self._acknowledged(datagram)
-        elif isinstance(datagram, Look) and datagram.scout == self._node:
+        elif isinstance(datagram, ProbeRequest) and datagram.scout == self._node:
             self._looks.take(datagram, replica.target, now, partial(self._reply, replica))
         else:
             reason = "unsigned" if datagram is None else "unexpected"
             self._metrics.drops.labels(reason).inc()
 
-    def _reply(self, replica: Replica, sight: Sight) -> None:
+    def _reply(self, replica: Replica, sight: ProbeReport) -> None:
         replica.send(sight)  # asked again, if it matters
 
     def _acknowledged(self, ack: Ack) -> None:

@@ -23,9 +23,9 @@ from duravip_agent.core.backoff import pause_after
 from duravip_agent.metrics import Metrics
 from duravip_agent.settings import PROGRAM_VERSION
 from duravip_api import GROUP, VERSION
-from duravip_api.credentials import Renewing, kubeconfigs_of
-from duravip_api.patience import Patience
 from duravip_api.timing import LONGEST_REQUEST, REQUEST_TIMEOUT
+from duravip_runtime.credentials import Renewing, kubeconfigs_of
+from duravip_runtime.request_timeout import Patience
 
 log = logging.getLogger(__name__)
 

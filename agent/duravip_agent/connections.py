@@ -19,7 +19,7 @@ from threading import Condition, Thread
 
 from duravip_agent.core import conntrack, messages, sockets
 from duravip_agent.metrics import Metrics
-from duravip_api.addresses import packed
+from duravip_api.addresses import to_bytes
 
 log = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ class Connections:
                 self._changed.notify_all()
 
     def _end_now(self, addresses: Collection[str]) -> None:
-        keys = frozenset(map(packed, addresses))
+        keys = frozenset(map(to_bytes, addresses))
         if not keys:
             return
         for what, act in (("sockets", _destroy_sockets), ("conntrack", _forget_connections)):

@@ -17,7 +17,7 @@ from duravip_agent.metrics import Metrics
 from duravip_agent.reader import Reader
 from duravip_agent.scout import Scout
 from duravip_agent.watch import Held, Watcher
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 
 CHECK_EVERY = 0.09
 """Without contact, the segment is asked so often whether somebody else has what we have."""
@@ -57,7 +57,7 @@ class Inquiry:
     def ask(self, generation: int, addresses: Mapping[str, frozenset[str]]) -> None:
         """Ask each segment for addresses that a spec of this generation contests (rule A2)."""
         for interface, asked in addresses.items():
-            question = Question(tuple(sorted(asked, key=numbered)))
+            question = Question(tuple(sorted(asked, key=to_int)))
             self._scout.ask(interface, question, partial(self._answer, generation))
 
     def check(self, now: float) -> None:
@@ -71,7 +71,7 @@ class Inquiry:
         self._checked = now
         self._turn += 1
         for interface, addresses in self._held.addresses.items():
-            asked = _part(sorted(addresses, key=numbered), self._turn)
+            asked = _part(sorted(addresses, key=to_int), self._turn)
             answer = partial(self._sampled, interface)
             self._scout.ask(interface, Question(asked, ONE_PROBE, is_one_enough=True), answer)
 

@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from duravip_api.beats import keys_in
+from duravip_api.heartbeat import parse_keys
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ class KeyFile:
         self._path = path
         self._checked = 0.0
         self._stamp = self._stamped()
-        self.keys = keys_in(path.read_text())
+        self.keys = parse_keys(path.read_text())
 
     def refresh(self, now: float) -> None:
         """Read it again if it has changed."""
@@ -30,7 +30,7 @@ class KeyFile:
             if stamp == self._stamp:
                 return
             self._stamp = stamp
-            self.keys = keys_in(self._path.read_text())
+            self.keys = parse_keys(self._path.read_text())
             log.info("the pulse keys were read again")
         except (OSError, ValueError) as error:
             log.warning("cannot read the pulse keys %s, the old ones stay: %s", self._path, error)

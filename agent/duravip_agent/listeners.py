@@ -12,7 +12,7 @@ from threading import Event, Lock, Thread
 from typing import Final
 
 from duravip_agent.core import messages, sockets
-from duravip_api.listening import Listener, listed
+from duravip_api.listeners import Listener, format_listeners
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ class Listeners:
 
     def _looked(self, ports: tuple[str, ...]) -> list[str]:
         try:
-            found = listed(ports, _listeners(ports))
+            found = format_listeners(ports, _listeners(ports))
         except OSError as error:
             if not self._is_troubled:
                 log.warning("cannot see who listens: %s", error)

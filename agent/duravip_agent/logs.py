@@ -2,7 +2,7 @@
 
 import logging
 
-from duravip_api.logs import Json, Text
+from duravip_runtime.log_format import Json, Text
 
 
 def set_up(form: str, level: str) -> None:

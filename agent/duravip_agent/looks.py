@@ -6,8 +6,8 @@ from collections.abc import Callable
 from duravip_agent.core.scouting import Sighting, Suspect
 from duravip_agent.metrics import Metrics
 from duravip_agent.scout import Scout
-from duravip_api.addresses import parsed
-from duravip_api.beats import Look, Sight
+from duravip_api.addresses import parse_address
+from duravip_api.heartbeat import ProbeReport, ProbeRequest
 from duravip_api.timing import MOST_SCOUTED
 
 log = logging.getLogger(__name__)
@@ -39,14 +39,16 @@ class Looks:
         self._counted = (0.0, 0)
         """When counting began, and how many looks have come since."""
 
-    def take(self, look: Look, sender: object, now: float, reply: Callable[[Sight], None]) -> None:
+    def take(
+        self, look: ProbeRequest, sender: object, now: float, reply: Callable[[ProbeReport], None]
+    ) -> None:
         """Look, and reply from another thread; nothing where it is not for us, or a replay."""
         if look.boot != self.boot or not self._is_new(look.number, sender, now):
             return
         if self._are_too_many(now):
             return
         try:
-            addresses = tuple(str(parsed(a)) for a in look.addresses[:MOST_SCOUTED])
+            addresses = tuple(str(parse_address(a)) for a in look.addresses[:MOST_SCOUTED])
         except ValueError as error:
             log.warning("a look of the operator cannot be understood: %s", error)
             return
@@ -57,10 +59,10 @@ class Looks:
             self._metrics.looks.labels(sighting.verdict.value).inc()
             verdict = sighting.verdict.value
             ago = sighting.heard_ago if sighting.is_witness else -1.0
-            reply(Sight(look.scout, look.number, look.suspect, look.interface, verdict, ago))
+            reply(ProbeReport(look.scout, look.number, look.suspect, look.interface, verdict, ago))
 
         # The families of one card are segments of their own, and heard by themselves.
-        name = f"{look.suspect} by IPv{parsed(addresses[0]).version}"
+        name = f"{look.suspect} by IPv{parse_address(addresses[0]).version}"
         suspect = Suspect(name, look.interface, addresses, frozenset(look.macs))
         self._scout.look(suspect, tell)
         self._watch_on(suspect, now)

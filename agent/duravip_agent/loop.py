@@ -39,10 +39,10 @@ from duravip_agent.reporter import Reporter
 from duravip_agent.tools import Occasion, Tools
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Voice
-from duravip_api.credentials import REFUSALS
-from duravip_api.garbage import QUIET, Garbage
 from duravip_api.reasons import Reason
 from duravip_api.timing import BEAT, SWEEP
+from duravip_runtime.credentials import REFUSALS
+from duravip_runtime.gc_tuning import QUIET, GcTuning
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ class Loop:
         """When the cards' settings were looked at last."""
         self._swept = self._retry_at = 0.0
         self._busy_since: float | None = None
-        self._garbage = Garbage()
+        self._garbage = GcTuning()
         self._tidy_at: float | None = None
         """When to tidy up, unless something happens before."""
 
@@ -197,7 +197,7 @@ class Loop:
 
     def _tidy_if_quiet(self, now: float) -> None:
         if self._tidy_at is not None and now >= self._tidy_at:
-            self._garbage.tidy()
+            self._garbage.collect_when_idle()
             self._tidy_at = None
 
     def _rest(self, seconds: float) -> None:

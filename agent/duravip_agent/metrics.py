@@ -11,7 +11,7 @@ from prometheus_client import (
     generate_latest,
 )
 
-from duravip_api.http_pages import Pages, PageServer, Probe
+from duravip_runtime.http_pages import Pages, PageServer, Probe
 
 
 class Metrics:

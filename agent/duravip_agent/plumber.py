@@ -14,7 +14,7 @@ from duravip_agent.core.retrying import Retries
 from duravip_agent.metrics import Metrics
 from duravip_agent.netlink import Kernel
 from duravip_agent.stopgap import Stopgaps
-from duravip_api.addresses import spans
+from duravip_api.addresses import to_ranges
 
 log = logging.getLogger(__name__)
 
@@ -240,7 +240,7 @@ def chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 
 def listed(addresses: Iterable[str]) -> str:
     """Addresses for a line of the log."""
-    found = spans(addresses)
+    found = to_ranges(addresses)
     more = len(found) - SHOWN_RANGES
     return ", ".join(map(str, found[:SHOWN_RANGES])) + (
         f" and {more} more ranges" if more > 0 else ""

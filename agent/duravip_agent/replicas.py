@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol
 
 from duravip_agent.keys import KeyFile
 from duravip_agent.targets import Resolved
-from duravip_api.beats import MAX_BYTES, AnyDatagram, opened_any, sealed
-from duravip_api.secure_channel import OPERATOR, Channel, KeyPair, Party
+from duravip_api.heartbeat import MAX_BYTES, AnyDatagram, decode_any, encode
+from duravip_runtime.secure_channel import OPERATOR, Channel, KeyPair, Party
 
 log = logging.getLogger(__name__)
 
@@ -49,11 +49,11 @@ class SharedKeys:
 
     def sealed(self, datagram: AnyDatagram) -> bytes:
         """See `Signing`."""
-        return sealed(datagram, self._file.keys)
+        return encode(datagram, self._file.keys)
 
     def opened(self, data: bytes) -> AnyDatagram | None:
         """See `Signing`."""
-        return opened_any(data, self._file.keys)
+        return decode_any(data, self._file.keys)
 
 
 class Replica:

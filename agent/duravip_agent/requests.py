@@ -11,7 +11,7 @@ from duravip_agent.core.requests import Request, listed
 from duravip_agent.handover import Handover
 from duravip_agent.plumber import listed as shown
 from duravip_agent.tools import Tools
-from duravip_api.requests import ANNOUNCE, RESET
+from duravip_api.annotations import ANNOUNCE, RESET
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, NoReturn
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from duravip_api.endpoints import endpoint
-from duravip_api.environment import PREFIX
 from duravip_api.timing import ANNOUNCE_EVERY, DEAD_MAN
+from duravip_runtime.endpoints import parse_endpoint
+from duravip_runtime.environment import PREFIX
 
 PROGRAM_VERSION = version("duravip")
 
@@ -20,7 +20,7 @@ class SettingsError(Exception):
 
 
 def _endpoint(text: str) -> str:
-    endpoint(text)
+    parse_endpoint(text)
     return text
 
 

@@ -5,7 +5,7 @@ import socket
 from threading import Event, Thread
 from typing import Any
 
-from duravip_api.endpoints import Endpoint, endpoint
+from duravip_runtime.endpoints import Endpoint, parse_endpoint
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class Targets:
 def _numeric(target: str) -> tuple[Resolved, ...] | None:
     """Without a look-up; None when there has to be one, empty when it is no target at all."""
     try:
-        where = endpoint(target)
+        where = parse_endpoint(target)
     except ValueError as error:
         log.warning("cannot beat to %r: %s", target, error)
         return ()
@@ -65,7 +65,7 @@ def _numeric(target: str) -> tuple[Resolved, ...] | None:
 
 
 def _looked_up(target: str) -> tuple[Resolved, ...]:
-    where = endpoint(target)
+    where = parse_endpoint(target)
     try:
         return _addresses(where)
     except OSError as error:

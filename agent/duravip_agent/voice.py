@@ -15,7 +15,7 @@ from duravip_agent.metrics import Metrics
 from duravip_agent.next_hops import NextHops
 from duravip_agent.reporter import Reporter
 from duravip_agent.tools import Tools
-from duravip_api.beats import digest_of, new_boot
+from duravip_api.heartbeat import address_digest, new_boot
 from duravip_api.reasons import Reason
 from duravip_api.timing import CONTACT
 
@@ -83,7 +83,7 @@ class Voice:
         self._strict: tuple[str, ...] = ()
         """What it fences strictly."""
         self._served: frozenset[str] = frozenset()
-        self._digest = digest_of(self._served)
+        self._digest = address_digest(self._served)
         self._wanted: Mapping[str, Placement] = {}
         self._ending: Reason | None = None
         """Why it is not ready for much longer."""
@@ -225,7 +225,7 @@ class Voice:
 
     def _take_stock(self, served: frozenset[str]) -> None:
         if served != self._served:
-            self._served, self._digest = served, digest_of(served)
+            self._served, self._digest = served, address_digest(served)
 
     def beat(self) -> None:
         """Let the beats name the spec that is in force now."""

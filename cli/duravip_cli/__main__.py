@@ -10,13 +10,13 @@ from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
 
-from duravip_api.printable import printable
 from duravip_cli.api import Api
 from duravip_cli.arguments import parsed
 from duravip_cli.call import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.menu import VERBS
 from duravip_cli.output import Output
+from duravip_runtime.text import printable
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from duravip_api.requests import stamp
+from duravip_api.annotations import format_time
 from duravip_cli.call import Call
 from duravip_cli.core.lists import Body, name_of, status_of
 from duravip_cli.errors import CommandError
@@ -25,7 +25,7 @@ def ask(call: Call, annotation: str, field: str, asked: Mapping[str, tuple[Body,
 
     `field` is where in `status.requests` the agent says that it has done it.
     """
-    time = stamp(call.api.now())
+    time = format_time(call.api.now())
     for body, detail in asked.values():
         call.api.annotate("NodePlumbing", body, {annotation: f"{time} {detail}".strip()})
     if not call.asked.wait:

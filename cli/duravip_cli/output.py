@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-from duravip_api.printable import printable, printable_json
+from duravip_runtime.text import printable, printable_json
 
 _STEPS: Final = ((86400 * 2, 86400, "d"), (3600 * 3, 3600, "h"), (60 * 3, 60, "m"), (0, 1, "s"))
 

@@ -14,7 +14,7 @@ from ipaddress import (
 from typing import NamedTuple
 
 LONGEST_ITEM = 1024
-"""Characters of an item of `grouped`."""
+"""Characters of an item of `compact_ranges`."""
 
 _TYPE_OF = {4: IPv4Address, 6: IPv6Address}
 _BYTES = {4: 4, 6: 16}
@@ -26,12 +26,12 @@ _OCTET = {str(number): number for number in range(256)}
 
 
 @lru_cache(maxsize=65536)
-def parsed(address: str) -> IPv4Address | IPv6Address:
+def parse_address(address: str) -> IPv4Address | IPv6Address:
     """The address as the standard library's type; raises ValueError when it is none."""
     return ip_address(address)
 
 
-def read(address: str) -> tuple[int, int]:
+def parse_to_int(address: str) -> tuple[int, int]:
     """As `numbered`, for what others have written: nothing is remembered of it."""
     if ":" in address:
         return _read_v6(address)
@@ -50,16 +50,16 @@ def _read_v6(address: str) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=65536)
-def numbered(address: str) -> tuple[int, int]:
+def to_int(address: str) -> tuple[int, int]:
     """`(family, number)` of an address: what it is compared and sorted by.
 
     Raises ValueError when it is no address.
     """
-    return read(address)
+    return parse_to_int(address)
 
 
 @lru_cache(maxsize=65536)
-def text(family: int, number: int) -> str:
+def from_int(family: int, number: int) -> str:
     """Turn `(family, number)` back into the canonical form of the address."""
     if family == 4 and not number >> 32:  # noqa: PLR2004 - IPv4
         return f"{number >> 24}.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
@@ -68,18 +68,18 @@ def text(family: int, number: int) -> str:
     return str(_TYPE_OF[family](number))
 
 
-def packed(address: str) -> bytes:
+def to_bytes(address: str) -> bytes:
     """The address as the bytes that are in packets; raises ValueError when it is none."""
-    family, number = numbered(address)
+    family, number = to_int(address)
     return number.to_bytes(_BYTES[family], "big")
 
 
-def joined(sets: Collection[frozenset[str]]) -> frozenset[str]:
+def union(sets: Collection[frozenset[str]]) -> frozenset[str]:
     """All of them in one; an only one is that itself: thousands of addresses are not copied."""
     return next(iter(sets)) if len(sets) == 1 else frozenset().union(*sets)
 
 
-def block(cidr: str) -> IPv4Network | IPv6Network | None:
+def parse_network(cidr: str) -> IPv4Network | IPv6Network | None:
     """The network block that a CIDR names; None when it is none, or has host bits."""
     try:
         return ip_network(cidr) if "/" in cidr else None
@@ -87,7 +87,7 @@ def block(cidr: str) -> IPv4Network | IPv6Network | None:
         return None
 
 
-class Span(NamedTuple):
+class Range(NamedTuple):
     """Addresses that follow each other."""
 
     family: int
@@ -96,40 +96,40 @@ class Span(NamedTuple):
 
     def __str__(self) -> str:
         """As `first-last`, or as the one address that it is."""
-        first = text(self.family, self.first)
-        return first if self.first == self.last else f"{first}-{text(self.family, self.last)}"
+        first = from_int(self.family, self.first)
+        return first if self.first == self.last else f"{first}-{from_int(self.family, self.last)}"
 
 
-def spans(addresses: Iterable[str]) -> list[Span]:
+def to_ranges(addresses: Iterable[str]) -> list[Range]:
     """The shortest sorted list of spans that holds exactly these."""
-    found: list[Span] = []
+    found: list[Range] = []
     family, first, last = 0, 0, -1
-    for its_family, number in sorted(map(numbered, set(addresses))):
+    for its_family, number in sorted(map(to_int, set(addresses))):
         if number != last + 1 or its_family != family:
             if family:
-                found.append(Span(family, first, last))
+                found.append(Range(family, first, last))
             family, first = its_family, number
         last = number
-    return [*found, Span(family, first, last)] if family else []
+    return [*found, Range(family, first, last)] if family else []
 
 
-def span(item: str) -> Span:
+def parse_range(item: str) -> Range:
     """The span that `first-last`, or a single address, names.
 
     Nothing is remembered of it: it is others who write such items. Raises ValueError when it
     cannot be read.
     """
     first, dash, last = item.partition("-")
-    family, low = read(first)
-    other, high = read(last) if dash else (family, low)
+    family, low = parse_to_int(first)
+    other, high = parse_to_int(last) if dash else (family, low)
     if other != family or high < low:
         raise ValueError(f"cannot read the address range {item!r}")
-    return Span(family, low, high)
+    return Range(family, low, high)
 
 
-def merged(found: Iterable[Span]) -> tuple[Span, ...]:
+def merge_ranges(found: Iterable[Range]) -> tuple[Range, ...]:
     """The fewest spans that hold exactly what these hold, sorted."""
-    joint: list[Span] = []
+    joint: list[Range] = []
     for one in sorted(found):
         before = joint[-1] if joint else None
         if before and before.family == one.family and one.first <= before.last + 1:
@@ -139,12 +139,12 @@ def merged(found: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(joint)
 
 
-def ranges(addresses: Iterable[str]) -> list[str]:
+def format_ranges(addresses: Iterable[str]) -> list[str]:
     """The shortest sorted list of `first-last` (or single addresses) that names exactly these."""
-    return list(map(str, spans(addresses)))
+    return list(map(str, to_ranges(addresses)))
 
 
-def grouped(addresses: Iterable[str]) -> list[str]:
+def compact_ranges(addresses: Iterable[str]) -> list[str]:
     """The ranges again, those that differ in their last part only in one item.
 
     For example `10.1.1.1,3,7-10.1.1.9` is `10.1.1.1,3,7-9`. The API server takes 10 microseconds
@@ -152,7 +152,7 @@ def grouped(addresses: Iterable[str]) -> list[str]:
     """
     found: list[list[str]] = []
     start, length = "", 0
-    for item in ranges(addresses):
+    for item in format_ranges(addresses):
         first, dash, last = item.partition("-")
         head = _head(first)
         if head == start and (not dash or _head(last) == head):
@@ -166,23 +166,23 @@ def grouped(addresses: Iterable[str]) -> list[str]:
     return list(map(",".join, found))
 
 
-def spans_in(listed: Iterable[str], most: int) -> tuple[tuple[Span, ...], bool]:
-    """`(the spans that a list of items of `grouped` names, whether those are all)`.
+def parse_ranges(listed: Iterable[str], most: int) -> tuple[tuple[Range, ...], bool]:
+    """`(the ranges that a list of items of `compact_ranges` names, whether those are all)`.
 
     Whatever somebody else has written, no more than `most` spans are read, none is spelled out,
     and what cannot be read is left out.
     """
-    found: list[Span] = []
+    found: list[Range] = []
     is_all = True
     for item in listed:
         for first, dash, last in _spelled_out(item):
             if len(found) == most:
-                return merged(found), False
+                return merge_ranges(found), False
             try:
-                found.append(span(f"{first}{dash}{last if dash else ''}"))
+                found.append(parse_range(f"{first}{dash}{last if dash else ''}"))
             except ValueError:
                 is_all = False
-    return merged(found), is_all
+    return merge_ranges(found), is_all
 
 
 def _head(address: str) -> str:
@@ -200,8 +200,8 @@ def _spelled_out(item: str) -> Iterator[tuple[str, str, str]]:
         yield head + first, dash, head + last
 
 
-def expanded(listed: Iterable[str], limit: int = 16384) -> Iterator[str]:
-    """Every address that a list of ranges, or of items of `grouped`, names.
+def expand_ranges(listed: Iterable[str], limit: int = 16384) -> Iterator[str]:
+    """Every address that a list of ranges, or of items of `compact_ranges`, names.
 
     Raises ValueError when an item is malformed, before any of its addresses, or when all of them
     name more than `limit` addresses, those that are named twice counted twice.
@@ -214,12 +214,12 @@ def expanded(listed: Iterable[str], limit: int = 16384) -> Iterator[str]:
             raise ValueError(f"more addresses than can be read: {item!r}")
         for family, low, high in found:
             for number in range(low, high + 1):
-                yield text(family, number)
+                yield from_int(family, number)
 
 
-def _span(first: str, dash: str, last: str, item: str) -> Span:
-    family, low = numbered(first)
-    other, high = numbered(last) if dash else (family, low)
+def _span(first: str, dash: str, last: str, item: str) -> Range:
+    family, low = to_int(first)
+    other, high = to_int(last) if dash else (family, low)
     if other != family or high < low:
         raise ValueError(f"cannot read the address range {item!r}")
-    return Span(family, low, high)
+    return Range(family, low, high)

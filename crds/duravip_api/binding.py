@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field
 
 from duravip_api.conditions import EntityStatus
-from duravip_api.fields import Model, NodeName, Selector, VirtualAddress, rules
+from duravip_api.fields import ApiModel, NodeName, Selector, VirtualAddress, rules
 
 PREFERENCE = (
     "The name of the Node that should own the address whenever it can. It takes the address back "
@@ -20,7 +20,7 @@ NODE_SELECTOR = (
 )
 
 
-class BindingSpec(Model):
+class BindingSpec(ApiModel):
     """A source address and who should own it."""
 
     address: Annotated[
@@ -55,7 +55,7 @@ class BindingSpec(Model):
     ] = None
 
 
-class Binding(Model):
+class Binding(ApiModel):
     """A named source address that always has one owner among the nodes."""
 
     model_config = ConfigDict(

@@ -5,17 +5,17 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from duravip_api.fields import (
+    ApiModel,
     InterfaceName,
     Message,
-    Model,
     NodeName,
     Timestamp,
-    listed_by,
+    list_map_keys,
 )
 from duravip_api.reasons import MoveReason, State
 
 
-class Condition(Model):
+class Condition(ApiModel):
     """One observation about an object."""
 
     type: Annotated[str, Field(max_length=64, description="What is observed, e.g. Ready.")]
@@ -35,12 +35,12 @@ Conditions = Annotated[
     Field(
         max_length=24,
         description="What is known about the object; `Ready` is always there.",
-        json_schema_extra=listed_by("type"),
+        json_schema_extra=list_map_keys("type"),
     ),
 ]
 
 
-class Move(Model):
+class Move(ApiModel):
     """A change of owner, or of the interface; or an outage that ended where it began."""
 
     from_: Annotated[
@@ -63,7 +63,7 @@ class Move(Model):
     ] = None
 
 
-class EntityStatus(Model):
+class EntityStatus(ApiModel):
     """What became of a DuraVIP or a Binding. Written by the operator alone."""
 
     state: Annotated[

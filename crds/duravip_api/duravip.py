@@ -7,17 +7,17 @@ from pydantic import ConfigDict, Field
 from duravip_api.binding import NODE_SELECTOR, PREFERENCE
 from duravip_api.conditions import EntityStatus
 from duravip_api.fields import (
+    ApiModel,
     Leader,
-    Model,
     NodeName,
     Selector,
     VirtualAddress,
-    listed_by,
+    list_map_keys,
     rules,
 )
 
 
-class Service(Model):
+class Service(ApiModel):
     """What listens on the address."""
 
     name: Annotated[str, Field(min_length=1, max_length=63, description="A name for people.")]
@@ -25,7 +25,7 @@ class Service(Model):
     protocol: Annotated[Literal["TCP", "UDP"], Field(description="TCP or UDP.")] = "TCP"
 
 
-class DuraVIPSpec(Model):
+class DuraVIPSpec(ApiModel):
     """An address, what listens there, and who should own it."""
 
     model_config = ConfigDict(
@@ -75,13 +75,13 @@ class DuraVIPSpec(Model):
         Field(
             max_length=64,
             description="What listens on the address: nodes that differ make it Unsafe.",
-            json_schema_extra=listed_by("port", "protocol"),
+            json_schema_extra=list_map_keys("port", "protocol"),
         ),
     ] = None
     node_selector: Annotated[Selector | None, Field(description=NODE_SELECTOR)] = None
 
 
-class DuraVIP(Model):
+class DuraVIP(ApiModel):
     """An address that always has one owner among the nodes, and what listens there."""
 
     spec: Annotated[DuraVIPSpec, Field(description="What is wanted.")]

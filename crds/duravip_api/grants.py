@@ -4,9 +4,9 @@ from typing import Annotated, Literal
 
 from pydantic import FailFast, Field
 
-from duravip_api.addresses import expanded, numbered, text
-from duravip_api.fields import ATOMIC, Address, AddressRange, InterfaceName, Mask, Model
-from duravip_api.listening import MOST_PORTS
+from duravip_api.addresses import expand_ranges, from_int, to_int
+from duravip_api.fields import ATOMIC, Address, AddressRange, ApiModel, InterfaceName, Mask
+from duravip_api.listeners import MOST_PORTS
 
 PortName = Annotated[str, Field(max_length=9)]
 """A protocol and a port, e.g. `TCP/25`."""
@@ -35,7 +35,9 @@ class Allowance:
             raise ValueError("the entries before it name too many addresses")
         try:
             is_single = "," not in item and "-" not in item
-            found = [text(*numbered(item))] if is_single else list(expanded([item], self.left))
+            found = (
+                [from_int(*to_int(item))] if is_single else list(expand_ranges([item], self.left))
+            )
         except ValueError:
             self.left -= max(UNREAD_COUNTS, item.count(",") + 1)
             raise
@@ -43,7 +45,7 @@ class Allowance:
         return found
 
 
-class InterfaceGrant(Model):
+class InterfaceGrant(ApiModel):
     """Addresses that the node may plumb on one interface with one mask."""
 
     name: Annotated[InterfaceName, Field(description="The interface.")]
@@ -85,7 +87,7 @@ class InterfaceGrant(Model):
     ] = []
 
 
-class Unconfirmed(Model):
+class Unconfirmed(ApiModel):
     """What a node may still hold beside what its spec grants."""
 
     generation: Annotated[
@@ -107,7 +109,7 @@ class Unconfirmed(Model):
     ] = []
 
 
-class NodePlumbingSpec(Model):
+class NodePlumbingSpec(ApiModel):
     """What the node is granted. Written by the operator alone."""
 
     epoch: Annotated[

@@ -14,7 +14,7 @@ import yaml
 from duravip_api import GROUP, VERSION
 from duravip_api.binding import Binding
 from duravip_api.duravip import DuraVIP
-from duravip_api.fields import Model
+from duravip_api.fields import ApiModel
 from duravip_api.nodeplumbing import NodePlumbing
 from duravip_api.schema import structural
 from duravip_api.topology import Topology
@@ -58,7 +58,7 @@ _SINCE = Column("Since", ".status.since", "date")
 class Kind:
     """A kind: its model and how the API server presents it."""
 
-    model: type[Model]
+    model: type[ApiModel]
     plural: str
     short: str
     columns: tuple[Column, ...]

@@ -13,14 +13,14 @@ from duravip_api.addresses import LONGEST_ITEM
 from duravip_api.conditions import Conditions
 from duravip_api.fields import (
     ATOMIC,
-    UNCHECKED,
+    SCHEMALESS,
+    ApiModel,
     InterfaceName,
     Message,
-    Model,
     Timestamp,
 )
 from duravip_api.grants import NodePlumbingSpec
-from duravip_api.listening import MOST_LISTENERS
+from duravip_api.listeners import MOST_LISTENERS
 
 AddressText = Annotated[str, Field(max_length=45)]
 """An address as the machines write it: not checked again, which 10 240 of them would feel."""
@@ -35,7 +35,7 @@ RequestTime = Annotated[str | None, Field(max_length=64)]
 """The time as people wrote it: not checked, for a status must never be refused."""
 
 
-class Nic(Model):
+class Nic(ApiModel):
     """A network interface as the agent sees it."""
 
     name: Annotated[InterfaceName, Field(description="Its name.")]
@@ -84,7 +84,7 @@ class Nic(Model):
     ] = None
 
 
-class Failure(Model):
+class Failure(ApiModel):
     """An address that the node could not plumb or remove."""
 
     address: Annotated[AddressText, Field(description="The address.")]
@@ -102,7 +102,7 @@ class Contested(Failure):
     ] = ""
 
 
-class Agent(Model):
+class Agent(ApiModel):
     """The program that reports."""
 
     version: Annotated[str, Field(max_length=64, description="Its version.")]
@@ -126,7 +126,7 @@ class Agent(Model):
     ] = None
 
 
-class Neighbour(Model):
+class Neighbour(ApiModel):
     """A host that the node's kernel knows, or looks for."""
 
     interface: Annotated[InterfaceName, Field(description="Where it is.")]
@@ -137,7 +137,7 @@ class Neighbour(Model):
     ]
 
 
-class RequestsDone(Model):
+class RequestsDone(ApiModel):
     """What people asked this node for and got: of each request the time that it gave."""
 
     announce: Annotated[RequestTime, Field(description="Announced again.")] = None
@@ -145,7 +145,7 @@ class RequestsDone(Model):
     neighbours: Annotated[RequestTime, Field(description="The neighbours listed.")] = None
 
 
-class NodePlumbingStatus(Model):
+class NodePlumbingStatus(ApiModel):
     """What the node serves. Written by that node's agent alone."""
 
     observed_generation: Annotated[
@@ -160,7 +160,7 @@ class NodePlumbingStatus(Model):
         Field(
             max_length=16384,
             description="Every address that this node serves, a list of strings.",
-            json_schema_extra=UNCHECKED,
+            json_schema_extra=SCHEMALESS,
         ),
     ] = []
     served_count: Annotated[int, Field(ge=0, description="How many it serves.")] = 0
@@ -257,7 +257,7 @@ class NodePlumbingStatus(Model):
     conditions: Conditions = []
 
 
-class NodePlumbing(Model):
+class NodePlumbing(ApiModel):
     """What one node is granted and what it serves. Not to be edited by hand."""
 
     spec: Annotated[

@@ -8,9 +8,9 @@ from duravip_api.conditions import Conditions
 from duravip_api.fields import (
     ATOMIC,
     Address,
+    ApiModel,
     Cidr,
     Mask,
-    Model,
     NamespaceName,
     ReservedAddresses,
     SegmentInterface,
@@ -19,7 +19,7 @@ from duravip_api.fields import (
 )
 
 
-class TopologySpec(Model):
+class TopologySpec(ApiModel):
     """Where the addresses of a block are plumbed, and how they are announced."""
 
     model_config = ConfigDict(
@@ -111,7 +111,7 @@ class TopologySpec(Model):
     ] = None
 
 
-class TopologyStatus(Model):
+class TopologyStatus(ApiModel):
     """What became of a Topology. Written by the operator alone."""
 
     nodes: Annotated[
@@ -129,7 +129,7 @@ class TopologyStatus(Model):
     conditions: Conditions = []
 
 
-class Topology(Model):
+class Topology(ApiModel):
     """A network block and the interface it lives on."""
 
     spec: Annotated[TopologySpec, Field(description="What is wanted.")]

@@ -11,8 +11,6 @@ import sys
 import threading
 from collections.abc import Callable
 
-from duravip_api.credentials import REFUSALS
-from duravip_api.environment import ignored
 from duravip_operator import handlers, logs
 from duravip_operator.api_hosts import ApiHosts
 from duravip_operator.caches import Caches
@@ -31,6 +29,8 @@ from duravip_operator.pulse import Pulse
 from duravip_operator.reporting import Reporting
 from duravip_operator.settings import PROGRAM_VERSION, Settings, SettingsError, parsed
 from duravip_operator.vigil import Sources, Vigil
+from duravip_runtime.credentials import REFUSALS
+from duravip_runtime.environment import unknown_variables
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +40,7 @@ def main() -> None:
     try:
         settings = parsed(sys.argv[1:])
         logs.set_up(settings.log_format, settings.log_level)
-        if strange := ignored(os.environ, Settings.model_fields):
+        if strange := unknown_variables(os.environ, Settings.model_fields):
             log.warning(strange)
         asyncio.run(_run(settings))
         code = 0

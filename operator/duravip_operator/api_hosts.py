@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from kubernetes.client import DiscoveryV1Api
 
-from duravip_api.addresses import parsed
+from duravip_api.addresses import parse_address
 from duravip_operator.caches import Caches
 from duravip_operator.cluster.requests import ApiError, client_for, credentials_from, listed
 from duravip_operator.settings import Settings
@@ -65,6 +65,6 @@ def addresses_in(slices: list[dict[str, Any]], server: str) -> Iterator[str]:
             named += endpoint.get("addresses") or ()
     for address in named:
         try:
-            yield str(parsed(address))
+            yield str(parse_address(address))
         except ValueError:
             continue  # a name

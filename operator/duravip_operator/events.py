@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from kubernetes.client import CoreV1Api
 
-from duravip_api.requests import stamp
+from duravip_api.annotations import format_time
 from duravip_operator.cluster.requests import ApiError, Body, asked, client_for
 from duravip_operator.core.snapshot import Entity
 from duravip_operator.core.statuses import whole
@@ -130,7 +130,7 @@ class Events:
 def event(told: Told, identity: str) -> Body:
     """The Event as the API server takes it."""
     about, reason, message, kind, happened = told
-    time = whole(happened or stamp(datetime.now(UTC)))
+    time = whole(happened or format_time(datetime.now(UTC)))
     named = {"apiVersion": about.api_version, "kind": about.kind, "name": about.name}
     where = {"namespace": about.namespace} if about.namespace else {}
     return {

@@ -5,9 +5,9 @@ from functools import partial
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from duravip_api.endpoints import endpoint
-from duravip_api.http_pages import Pages, PageServer, Probe
 from duravip_operator.settings import SettingsError
+from duravip_runtime.endpoints import parse_endpoint
+from duravip_runtime.http_pages import Pages, PageServer, Probe
 
 
 def page_server(
@@ -19,6 +19,6 @@ def page_server(
     """
     pages = Pages(probes, partial(generate_latest, registry), CONTENT_TYPE_LATEST)
     try:
-        return PageServer(endpoint(listen), pages)
+        return PageServer(parse_endpoint(listen), pages)
     except OSError as error:
         raise SettingsError(f"--http-listen: cannot listen on {listen}: {error}") from error

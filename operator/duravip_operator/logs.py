@@ -2,7 +2,7 @@
 
 import logging
 
-from duravip_api.logs import Json, Text
+from duravip_runtime.log_format import Json, Text
 
 CHATTY = ("kopf", "kubernetes", "urllib3", "aiohttp", "asyncio")
 """Libraries that log every retry, with a traceback: we say once what is away, and once what is

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-from duravip_api import garbage, timing
+from duravip_api import timing
 from duravip_operator import cluster, leadership, metrics, rounds, writes
 from duravip_operator.caches import Caches
 from duravip_operator.cluster.requests import ApiError
@@ -25,6 +25,7 @@ from duravip_operator.pulse import Briefing, Pulse
 from duravip_operator.reporting import Reporting
 from duravip_operator.settings import Settings
 from duravip_operator.vigil import Vigil
+from duravip_runtime import gc_tuning
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Loop:
         self._outlook = Outlook(parts.settings, parts.caches, parts.pulse, parts.vigil)
         self._writes = writes.Writes(self.wake)
         self._briefing = Briefing(parts.pulse, parts.settings.pulse_advertise)
-        self._garbage = garbage.Garbage()
+        self._garbage = gc_tuning.GcTuning()
 
     def wake(self) -> None:
         """Something changed: make a pass soon."""
@@ -124,10 +125,10 @@ class Loop:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._wake, stop)]
         longest = min(timing.SWEEP, self._parts.settings.balance_interval)
         first = asyncio.FIRST_COMPLETED
-        done, _ = await asyncio.wait(waits, timeout=garbage.QUIET, return_when=first)
+        done, _ = await asyncio.wait(waits, timeout=gc_tuning.QUIET, return_when=first)
         if not done:
-            self._garbage.tidy()
-            await asyncio.wait(waits, timeout=longest - garbage.QUIET, return_when=first)
+            self._garbage.collect_when_idle()
+            await asyncio.wait(waits, timeout=longest - gc_tuning.QUIET, return_when=first)
         for wait in waits:
             wait.cancel()
 

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from duravip_api.http_pages import Probe
 from duravip_operator.caches import Caches
+from duravip_runtime.http_pages import Probe
 
 PATIENCE: Final = 4.0
 """How long the loop may take to turn once; the kubelet waits for 5 s."""

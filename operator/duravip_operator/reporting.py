@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from duravip_api.annotations import format_time
 from duravip_api.reasons import MoveReason, Reason, State
-from duravip_api.requests import stamp
 from duravip_operator.cluster import StatusWriter, Urgency, urgency_of
 from duravip_operator.core import hearings, statuses
 from duravip_operator.core.decision import Decision
@@ -80,7 +80,7 @@ class Reporting:
         alike = [kept for _, kept, _ in self._noted[-2:] if kept.choices is decision.choices]
         del self._noted[len(self._noted) - (len(alike) > 1) :]
         self._noted.append((snapshot, decision, time.monotonic()))
-        self._report_hearings(snapshot, stamp(datetime.now(UTC)))
+        self._report_hearings(snapshot, format_time(datetime.now(UTC)))
 
     async def report(
         self,
@@ -99,7 +99,7 @@ class Reporting:
             if must_hurry():
                 self.note(snapshot, decision)
                 return
-        moment = statuses.Moment(now, stamp(datetime.now(UTC)))
+        moment = statuses.Moment(now, format_time(datetime.now(UTC)))
         after = self._departed(snapshot, decision, now)
         moves: dict[str, Move] = {}
         for first in range(0, len(snapshot.entities), AT_ONCE):

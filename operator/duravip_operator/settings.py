@@ -9,10 +9,10 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from duravip_api import timing
-from duravip_api.beats import keys_in
-from duravip_api.endpoints import endpoint
-from duravip_api.environment import PREFIX
+from duravip_api.heartbeat import parse_keys
 from duravip_operator import endpoints
+from duravip_runtime.endpoints import parse_endpoint
+from duravip_runtime.environment import PREFIX
 
 PROGRAM_VERSION = version("duravip")
 
@@ -29,13 +29,13 @@ class SettingsError(Exception):
 
 
 def _canonical(text: str) -> str:
-    return str(endpoint(text))
+    return str(parse_endpoint(text))
 
 
 def _keyed(path: Path | None) -> Path | None:
     try:
         if path:
-            keys_in(path.read_text())
+            parse_keys(path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is no text"
         raise ValueError(f"cannot be read: {why}") from error
@@ -179,13 +179,13 @@ class Settings(BaseSettings):
 
 
 def _advertised(given: str, listen: str) -> str:
-    if not given and endpoint(listen).is_wildcard:
+    if not given and parse_endpoint(listen).is_wildcard:
         raise ValueError(
             f"--pulse-advertise is required: agents cannot send beats to {listen!r}, which "
             "--pulse-listen names"
         )
     try:
-        found = endpoint(given or listen)
+        found = parse_endpoint(given or listen)
     except ValueError as error:
         raise ValueError(f"--pulse-advertise: {error}, not {given!r}") from error
     if found.is_wildcard or not found.port:

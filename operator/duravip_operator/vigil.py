@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from duravip_api.addresses import ranges
-from duravip_api.beats import digest_of
+from duravip_api.addresses import format_ranges
+from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import Reason
 from duravip_operator.caches import Caches
 from duravip_operator.core import contradictions, duplicates, publication, repairs
@@ -122,7 +122,7 @@ class Vigil:
         """That of what a status says is served: found once for each version of it."""
         known = self._digests.get(plumbing.node)
         if known is None or known[0] is not plumbing:
-            known = self._digests[plumbing.node] = (plumbing, digest_of(plumbing.served))
+            known = self._digests[plumbing.node] = (plumbing, address_digest(plumbing.served))
         return known[1]
 
     def _tell_of_given_up(self, before: Mapping[str, frozenset[str]]) -> None:
@@ -132,7 +132,7 @@ class Vigil:
             for node in nodes - before.get(address, frozenset()):
                 new.setdefault(node, []).append(address)
         for node, addresses in new.items():
-            names = ranges(addresses)
+            names = format_ranges(addresses)
             more = f" and {len(names) - MOST_NAMED} more ranges" if names[MOST_NAMED:] else ""
             listed = ", ".join(names[:MOST_NAMED]) + more
             why = f"cannot hold {listed}: given up there for {repairs.RETRY_AFTER:.0f} s"

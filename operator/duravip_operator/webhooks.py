@@ -19,14 +19,14 @@ from typing import Any, Final
 import kopf
 
 from duravip_api import GROUP, VERSION
-from duravip_api.endpoints import endpoint
-from duravip_api.http_server import Limits, Listener, Request, Response, listening_socket
 from duravip_operator.caches import Body, Caches
 from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.core import admission, parsing
 from duravip_operator.core.snapshot import Entity, Snapshot, Topology
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
+from duravip_runtime.endpoints import parse_endpoint
+from duravip_runtime.http_server import Limits, Listener, Request, Response, listening_socket
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ class Gate:
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Settings with webhooks only."""
-        self._where = endpoint(settings.webhook_listen or "")
+        self._where = parse_endpoint(settings.webhook_listen or "")
         self._certificate = Certificate(
             Path(settings.webhook_cert_dir or ""), settings.webhook_client_ca
         )

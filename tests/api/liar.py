@@ -7,18 +7,18 @@ from typing import Any
 
 from duravip_agent import __main__ as program
 from duravip_agent import beat
-from duravip_api.beats import Beat
+from duravip_api.heartbeat import Heartbeat
 
 
 def main() -> None:
     """Be the agent in all else."""
     file = Path(sys.argv.pop(1))
 
-    def said(*fields: Any) -> Beat:
-        honest = Beat(*fields)
+    def said(*fields: Any) -> Heartbeat:
+        honest = Heartbeat(*fields)
         return replace(honest, digest=honest.digest[::-1]) if file.exists() else honest
 
-    beat.Beat = said  # type: ignore[assignment,misc]
+    beat.Heartbeat = said  # type: ignore[assignment,misc]
     program.main()
 
 

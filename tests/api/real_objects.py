@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any, Final
 
-from duravip_api.addresses import expanded
-from duravip_api.requests import stamp
+from duravip_api.addresses import expand_ranges
+from duravip_api.annotations import format_time
 
 GROUP: Final = ("duravip.io", "v1alpha1")
 
@@ -20,7 +20,7 @@ def claim(body: Body) -> Any:
 def manifest(body: Body) -> Body:
     """The object as people would apply it; `@now` in an annotation is the time."""
     annotations = {
-        name: text.replace("@now", f"@{stamp(datetime.now(UTC))}")
+        name: text.replace("@now", f"@{format_time(datetime.now(UTC))}")
         for name, text in body.get("annotations", {}).items()
     }
     metadata = {"name": body["name"], "annotations": annotations}
@@ -38,12 +38,12 @@ def granted(plumbing: Body) -> list[str]:
     """What a node is granted."""
     interfaces = plumbing["spec"].get("interfaces", [])
     listed = [a for i in interfaces for a in (*i.get("granted", ()), *i.get("contested", ()))]
-    return sorted(expanded(listed))
+    return sorted(expand_ranges(listed))
 
 
 def served(plumbing: Body) -> list[str]:
     """What it serves, as its agent says."""
-    return sorted(expanded((plumbing.get("status") or {}).get("served", [])))
+    return sorted(expand_ranges((plumbing.get("status") or {}).get("served", [])))
 
 
 def holds(plumbing: Body) -> bool:

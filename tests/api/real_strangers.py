@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from duravip_api.listening import ANY
+from duravip_api.listeners import WILDCARD
 from lab.cluster import Lab
 from lab.processes import Process
 from lab.strangers import listening, taking_away
@@ -24,7 +24,7 @@ class Strangers:
             for text in listed:
                 port, _, address = text.partition(" ")
                 protocol, _, number = port.partition("/")
-                socket = f"{protocol} {address or ANY[4]} {number}"
+                socket = f"{protocol} {address or WILDCARD[4]} {number}"
                 self._running[name, text] = listening(self._lab.machines[name], socket)
 
     def take_away(self, addresses: Mapping[str, list[str]]) -> None:

@@ -17,11 +17,11 @@ from statistics import median
 from typing import Any, Final, NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_api.addresses import text
-from duravip_api.garbage import Garbage
+from duravip_api.addresses import from_int
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import decision, handover, parsing, specs
 from duravip_operator.core.snapshot import Hearing, Node, Placement, Plumbing, Silence, Snapshot
+from duravip_runtime.gc_tuning import GcTuning
 
 RUNS: Final = 15
 FIRST: Final = (10 << 24) + (1 << 16) + (64 << 8)
@@ -76,7 +76,7 @@ def duravip(number: int, edit: int = 0, **spec: Any) -> dict[str, Any]:
         "creationTimestamp": "2026-01-01T00:00:00Z",
     }
     services = [{"name": "smtp", "port": 25, "protocol": "TCP"}]
-    address = text(4, FIRST + number)
+    address = from_int(4, FIRST + number)
     return {"metadata": metadata, "spec": {"address": address, "services": services, **spec}}
 
 
@@ -161,7 +161,7 @@ def edited(snapshot: Snapshot, run: int) -> Snapshot:
 def moved_elsewhere(snapshot: Snapshot, run: int) -> Snapshot:
     """Somebody gives a DuraVIP another address."""
     number = len(snapshot.entities) // 2 + run
-    address = text(4, FIRST - run - 2)
+    address = from_int(4, FIRST - run - 2)
     return _with_entity(snapshot, number, duravip(number, 1, address=address))
 
 
@@ -251,7 +251,7 @@ def measured(
     """`(what has changed, the times of the pass that follows)`, one by one."""
     operator = Operator()
     rest = settled(operator, world(entities, nodes, selectors))
-    Garbage().tidy()  # as the operator does when it is quiet
+    GcTuning().collect_when_idle()  # as the operator does when it is quiet
     for change in CHANGES:
         times = [timed(operator, rest, change(rest, run)) for run in range(runs)]
         decided, whole = zip(*times, strict=True)

@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 
-from duravip_api.beats import Beat, keys_in, sealed
+from duravip_api.heartbeat import Heartbeat, encode, parse_keys
 
 AT_ONCE = 40
 _UDP_SEGMENT = 103
@@ -14,7 +14,7 @@ _UDP_SEGMENT = 103
 
 def kinds() -> list[bytes]:
     """What somebody may try who has no key."""
-    beat = sealed(Beat("n1", "b", 1, 1, "d"), keys_in("whatever key that may be"))
+    beat = encode(Heartbeat("n1", "b", 1, 1, "d"), parse_keys("whatever key that may be"))
     return [b"x", b"DV\1\1" + os.urandom(200), os.urandom(1200), beat, b"DV\1\2" + bytes(60)]
 
 

@@ -16,10 +16,17 @@ from collections.abc import Callable, Iterator
 from hashlib import blake2b
 from typing import Any
 
-from duravip_api.beats import Ack, AnyDatagram, Beat, Look, Sight, digest_of
-from duravip_api.secure_channel import OPERATOR, Channel, KeyPair, Party
+from duravip_api.heartbeat import (
+    Ack,
+    AnyDatagram,
+    Heartbeat,
+    ProbeReport,
+    ProbeRequest,
+    address_digest,
+)
+from duravip_runtime.secure_channel import OPERATOR, Channel, KeyPair, Party
 
-NOTHING = digest_of(frozenset())
+NOTHING = address_digest(frozenset())
 LATE = 10**9
 HIGHEST_EPOCH = 2**31 - 2
 
@@ -56,14 +63,14 @@ class Thief:
         for value in (None, True, -1, 1e300, [], {}, "x" * 300, [[1]]):
             for field in whole:
                 body = json.dumps({**whole, "digest": "d", field: value}).encode()
-                yield _signed(self.to_operator, Beat(self.node, "b", 1, 1, ""), body)
-        yield _signed(self.to_operator, Beat(self.node, "b", 1, 1, ""), b"[" * 1300)
+                yield _signed(self.to_operator, Heartbeat(self.node, "b", 1, 1, ""), body)
+        yield _signed(self.to_operator, Heartbeat(self.node, "b", 1, 1, ""), b"[" * 1300)
 
     def sights(self) -> Iterator[bytes]:
         """Reports that nobody has asked for, of neighbours that are gone."""
         for scout in self.boots:
             for suspect in self.boots:
-                sight = Sight(scout, time.time_ns(), suspect, "eth1", "silent", 0.0)
+                sight = ProbeReport(scout, time.time_ns(), suspect, "eth1", "silent", 0.0)
                 yield self.to_operator.sealed(sight)
 
     def acks(self) -> Iterator[bytes]:
@@ -73,7 +80,7 @@ class Thief:
             ack = Ack(boot, seq, leader=True, epoch=HIGHEST_EPOCH, generation=LATE, token="t")  # noqa: S106
             yield self.to_agent.sealed(ack)
         for number in range(100):
-            look = Look(
+            look = ProbeRequest(
                 self.node, boot, LATE + number, f"x{number}", f"e{number}", ("10.9.9.9",), ()
             )
             yield self.to_agent.sealed(look)
@@ -83,7 +90,7 @@ class Thief:
 
     def _beat(self, name: str, boot: str, generation: int) -> bytes:
         seq = LATE + time.time_ns() % LATE
-        return self.to_operator.sealed(Beat(name, boot, seq, generation, NOTHING))
+        return self.to_operator.sealed(Heartbeat(name, boot, seq, generation, NOTHING))
 
 
 def _signed(channel: Channel, like: AnyDatagram, body: bytes) -> bytes:

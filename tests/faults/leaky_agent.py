@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Self
 
 from duravip_agent import __main__ as program
-from duravip_api.secure_channel import KeyPair
+from duravip_runtime.secure_channel import KeyPair
 
 
 class LeakyKeyPair(KeyPair):

@@ -21,24 +21,33 @@ from duravip_agent.looks import Looks
 from duravip_agent.metrics import Metrics
 from duravip_agent.replicas import Replicas
 from duravip_agent.scout import OnSighting
-from duravip_api.beats import Ack, AnyDatagram, Beat, Look, Sight, body_of, keys_in, sealed
-from duravip_api.secure_channel import OPERATOR, Channel, KeyPair, Party
+from duravip_api.heartbeat import (
+    Ack,
+    AnyDatagram,
+    Heartbeat,
+    ProbeReport,
+    ProbeRequest,
+    encode,
+    encode_body,
+    parse_keys,
+)
 from duravip_operator.pulse.authentication import Drop
 from duravip_operator.pulse.process import Process
 from duravip_operator.pulse.replies import Route
+from duravip_runtime.secure_channel import OPERATOR, Channel, KeyPair, Party
 from fuzz.registry import Target, target
 
 AGENT, REPLICA = KeyPair.generate(), KeyPair.generate()
 KEY: Final = "a-key-of-an-older-version"
-SHARED: Final = keys_in(KEY)
+SHARED: Final = parse_keys(KEY)
 JUDGED_EVERY: Final = 50
 DATAGRAMS: Final[tuple[AnyDatagram, ...]] = (
-    Beat("n1", "b1", 7, 3, "d", ("t",)),
+    Heartbeat("n1", "b1", 7, 3, "d", ("t",)),
     Ack("b1", 7, leader=True, epoch=5, generation=3, token="t"),  # noqa: S106
-    Look("n1", "b1", 9, "n2", "lo", ("10.1.1.2", "fd00::2"), ("02:00:00:00:00:02",)),
-    Sight("n1", 9, "n2", "lo", "answering", 0.25),
+    ProbeRequest("n1", "b1", 9, "n2", "lo", ("10.1.1.2", "fd00::2"), ("02:00:00:00:00:02",)),
+    ProbeReport("n1", 9, "n2", "lo", "answering", 0.25),
 )
-_TAGS: Final = {Beat: 1, Ack: 2, Look: 3, Sight: 4}
+_TAGS: Final = {Heartbeat: 1, Ack: 2, ProbeRequest: 3, ProbeReport: 4}
 _OLD: Final = 0x80
 """In the first byte of an input: signed with the key that older versions shared."""
 
@@ -54,8 +63,8 @@ def _signed(channel: Channel, data: bytes) -> bytes:
 
 def _bodies() -> Iterable[bytes]:
     for datagram in DATAGRAMS:
-        yield bytes((_TAGS[type(datagram)],)) + body_of(datagram)
-        yield bytes((_OLD,)) + sealed(datagram, SHARED)[16:]
+        yield bytes((_TAGS[type(datagram)],)) + encode_body(datagram)
+        yield bytes((_OLD,)) + encode(datagram, SHARED)[16:]
 
 
 def _ours_and_theirs() -> tuple[Channel, Channel]:
@@ -64,7 +73,7 @@ def _ours_and_theirs() -> tuple[Channel, Channel]:
 
 
 def _whole(channel: Channel) -> tuple[bytes, ...]:
-    old = [sealed(datagram, SHARED) for datagram in DATAGRAMS]
+    old = [encode(datagram, SHARED) for datagram in DATAGRAMS]
     return (*(channel.sealed(datagram) for datagram in DATAGRAMS), *old)
 
 

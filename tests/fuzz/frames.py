@@ -8,7 +8,7 @@ from duravip_agent.core.frames import frame_of
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.pacing import Call
 from duravip_agent.core.probing import Asking, Question, probe_of
-from duravip_api.addresses import parsed
+from duravip_api.addresses import parse_address
 from fuzz.registry import Target, target
 
 MAC = bytes.fromhex("020000000001")
@@ -32,7 +32,7 @@ def frames() -> Target:
 
     def check(data: bytes) -> str:
         address, mac = said_in(data)
-        is_whole = str(parsed(address)) == address
+        is_whole = str(parse_address(address)) == address
         assert is_whole
         asking.heard(address, mac)
         asking.findings(0.0)

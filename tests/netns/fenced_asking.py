@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from duravip_agent.core.frames import BROADCAST, mac_bytes
-from duravip_api.addresses import parsed
+from duravip_api.addresses import parse_address
 from netns.fenced import CLIENT_MAC, Namespace
 
 PATIENCE = 0.08
@@ -29,7 +29,7 @@ class Ear:
 
     def hears(self, address: str, patience: float = PATIENCE) -> bool:
         """Whether somebody says so in time."""
-        packed, end = parsed(address).packed, time.monotonic() + patience
+        packed, end = parse_address(address).packed, time.monotonic() + patience
         with suppress(TimeoutError):
             while (left := end - time.monotonic()) > 0:
                 self.sock.settimeout(left)
@@ -61,7 +61,7 @@ def connects(where: Namespace, host: str, port: int = PORT) -> bool:
 
 def echoes(where: Namespace, host: str) -> bool:
     """Whether it answers a ping."""
-    version = parsed(host).version
+    version = parse_address(host).version
     request, reply = _ECHO[version]
     protocol = socket.IPPROTO_ICMP if version == 4 else socket.IPPROTO_ICMPV6
     with where.entered():
@@ -82,10 +82,14 @@ def echoes(where: Namespace, host: str) -> bool:
 
 def question(address: str, source: str) -> bytes:
     """The frame in which a client asks who has an address."""
-    wanted, asker, mac = parsed(address).packed, parsed(source).packed, mac_bytes(CLIENT_MAC)
+    wanted, asker, mac = (
+        parse_address(address).packed,
+        parse_address(source).packed,
+        mac_bytes(CLIENT_MAC),
+    )
     if ":" not in address:
         return BROADCAST + mac + _ARP_REQUEST + mac + asker + bytes(6) + wanted
-    group = parsed("ff02::1:ff00:0").packed[:13] + wanted[13:]
+    group = parse_address("ff02::1:ff00:0").packed[:13] + wanted[13:]
     body = struct.pack("!BBHI", 135, 0, 0, 0) + wanted
     if any(asker):
         body += b"\x01\x01" + mac

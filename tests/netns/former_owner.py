@@ -12,7 +12,7 @@ from duravip_agent.deadman import DeadMan
 from duravip_agent.fence import Fence
 from duravip_agent.metrics import Metrics
 from duravip_agent.released import Released
-from duravip_api.addresses import parsed
+from duravip_api.addresses import parse_address
 from netns.fenced import CLIENT, CLIENT6, NODE_MAC, POD, VIP, VIP6, Namespace, World, world
 from netns.fenced_asking import family_of
 
@@ -112,7 +112,7 @@ class FormerOwner:
             while True:
                 frame = self._sniffer.recv(4096)
                 source = frame[26:30] if frame[12:14] == b"\x08\x00" else frame[22:38]
-                is_ours = source in {parsed(VIP).packed, parsed(VIP6).packed}
+                is_ours = source in {parse_address(VIP).packed, parse_address(VIP6).packed}
                 count += is_ours and frame[6:12] == bytes.fromhex(NODE_MAC.replace(":", ""))
         return count
 

@@ -10,7 +10,16 @@ import threading
 import time
 from contextlib import suppress
 
-from duravip_api.beats import MAX_BYTES, Ack, Beat, Look, Sight, keys_in, opened, sealed
+from duravip_api.heartbeat import (
+    MAX_BYTES,
+    Ack,
+    Heartbeat,
+    ProbeReport,
+    ProbeRequest,
+    decode,
+    encode,
+    parse_keys,
+)
 from lab.machines import Machine
 
 WHERE = "10.77.0.10:7946"
@@ -29,11 +38,11 @@ class Peer:
     def __init__(self, machine: Machine) -> None:
         self.epoch, self.generation = 1, 0
         self.is_quiet = False
-        self.beats: list[tuple[float, Beat]] = []
-        self.sights: list[Sight] = []
-        self._keys = keys_in(KEY)
+        self.beats: list[tuple[float, Heartbeat]] = []
+        self.sights: list[ProbeReport] = []
+        self._keys = parse_keys(KEY)
         self._number = 0
-        self._latest: tuple[Beat, object] | None = None
+        self._latest: tuple[Heartbeat, object] | None = None
         self._is_closing = False
         self._sock = _socket(machine)
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -46,13 +55,15 @@ class Peer:
         if latest:
             self._acknowledge(*latest)
 
-    def look(self, suspect: str, addresses: tuple[str, ...], macs: tuple[str, ...] = ()) -> Sight:
+    def look(
+        self, suspect: str, addresses: tuple[str, ...], macs: tuple[str, ...] = ()
+    ) -> ProbeReport:
         """Let the agent that was heard last look for a suspect, and wait for what it has seen."""
         assert self._latest, "no agent was heard"
         beat, sender = self._latest
         self._number += 1
-        look = Look(beat.node, beat.boot, self._number, suspect, "eth1", addresses, macs)
-        self._sock.sendto(sealed(look, self._keys), sender)  # type: ignore[arg-type]
+        look = ProbeRequest(beat.node, beat.boot, self._number, suspect, "eth1", addresses, macs)
+        self._sock.sendto(encode(look, self._keys), sender)  # type: ignore[arg-type]
         deadline = time.monotonic() + 2
         while time.monotonic() < deadline:
             for sight in self.sights:
@@ -71,19 +82,19 @@ class Peer:
         while not self._is_closing:
             with suppress(TimeoutError):
                 data, sender = self._sock.recvfrom(MAX_BYTES)
-                if beat := opened(Beat, data, self._keys):
+                if beat := decode(Heartbeat, data, self._keys):
                     self.beats.append((time.monotonic(), beat))
                     self._latest = (beat, sender)
                     self._acknowledge(beat, sender)
-                elif sight := opened(Sight, data, self._keys):
+                elif sight := decode(ProbeReport, data, self._keys):
                     self.sights.append(sight)
 
-    def _acknowledge(self, beat: Beat, sender: object) -> None:
+    def _acknowledge(self, beat: Heartbeat, sender: object) -> None:
         if not self.is_quiet:
             ack = Ack(
                 beat.boot, beat.seq, leader=True, epoch=self.epoch, generation=self.generation
             )
-            self._sock.sendto(sealed(ack, self._keys), sender)  # type: ignore[arg-type]
+            self._sock.sendto(encode(ack, self._keys), sender)  # type: ignore[arg-type]
 
 
 def _socket(machine: Machine) -> socket.socket:

@@ -1,6 +1,6 @@
 """What the agent of a real node reports as its own addresses."""
 
-from duravip_api.addresses import expanded
+from duravip_api.addresses import expand_ranges
 from netns.plumbed import PlumbedNode
 
 CARDS = ("kube-ipvs0", "dummy7", "loud")
@@ -10,7 +10,7 @@ CARDS = ("kube-ipvs0", "dummy7", "loud")
 def told(node: PlumbedNode) -> set[str]:
     status = node.status
     listed = {a.partition("/")[0] for nic in status["nics"] for a in nic["addresses"]}
-    return listed | set(expanded(status["own"]))
+    return listed | set(expand_ranges(status["own"]))
 
 
 def test_all_own_addresses_are_told_and_those_of_proxies_are_not(node: PlumbedNode) -> None:

@@ -2,7 +2,7 @@
 
 import time
 
-from duravip_api.requests import ANNOUNCE, LIST_NEIGHBOURS, RESET
+from duravip_api.annotations import ANNOUNCE, LIST_NEIGHBOURS, RESET
 from lab.layout import API_ADDRESS
 from lab.processes import Process
 from netns.plumbed import PlumbedNode

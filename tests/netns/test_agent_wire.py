@@ -8,7 +8,7 @@ from itertools import pairwise
 
 import pytest
 
-from duravip_api.beats import digest_of
+from duravip_api.heartbeat import address_digest
 from lab.processes import Process
 from netns.peer import WHERE as PEER
 from netns.plumbed import PlumbedNode
@@ -124,7 +124,7 @@ def test_it_beats_every_100_ms_and_says_what_it_serves(node: PlumbedNode) -> Non
     found = list(node.peer.beats)
     assert [beat.seq for _, beat in found] == sorted({beat.seq for _, beat in found})
     assert {beat.node for _, beat in found} == {"n1"}
-    assert found[-1][1].digest == digest_of(frozenset({VIP}))
+    assert found[-1][1].digest == address_digest(frozenset({VIP}))
     assert found[-1][1].generation == node.read()["metadata"]["generation"]
     assert found[-1][1].boot == node.status["agent"]["boot"]
     mean = (found[-1][0] - found[-11][0]) / 10

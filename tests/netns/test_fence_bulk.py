@@ -12,7 +12,7 @@ import pytest
 
 from duravip_agent.deadman import DeadMan
 from duravip_agent.fence import Fence
-from duravip_api.addresses import text
+from duravip_api.addresses import from_int
 from netns.fenced import CLIENT, World, world
 from netns.fenced_asking import ARP, Ear, question
 
@@ -24,7 +24,7 @@ RUNS = 5
 
 def bulk(count: int) -> list[str]:
     """Addresses of 10.1.64.0/18."""
-    return [text(4, (10 << 24) + (1 << 16) + (64 << 8) + i) for i in range(count)]
+    return [from_int(4, (10 << 24) + (1 << 16) + (64 << 8) + i) for i in range(count)]
 
 
 @pytest.fixture

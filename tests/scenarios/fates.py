@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_api.listening import ANY
+from duravip_api.listeners import WILDCARD
 from duravip_operator.core.snapshot import Hearing, Silence
 from scenarios.machine import Machine
 
@@ -168,4 +168,4 @@ class Fates:
 
 def socket_named(text: str) -> str:
     """A socket as a NodePlumbing names it; one without an address is bound to all of IPv4."""
-    return text if " " in text else f"{text} {ANY[4]}"
+    return text if " " in text else f"{text} {WILDCARD[4]}"

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
-from duravip_api.addresses import expanded
-from duravip_api.beats import digest_of
-from duravip_api.listening import Listener, listed
+from duravip_api.addresses import expand_ranges
+from duravip_api.heartbeat import address_digest
+from duravip_api.listeners import Listener, format_listeners
 from duravip_operator.core.snapshot import Hearing, Silence
 
 Body = dict[str, Any]
@@ -57,14 +57,14 @@ class Machine:
         contested = {
             address
             for item in self.plumbing["spec"]["interfaces"]
-            for address in expanded(item["contested"])
+            for address in expand_ranges(item["contested"])
         }
         granted = {
             address
             for item in self.plumbing["spec"]["interfaces"]
             if self.interfaces.get(item["name"]) and item["name"] not in self.spoilt
             if not self.is_mute
-            for address in expanded([*item["granted"], *item["contested"]])
+            for address in expand_ranges([*item["granted"], *item["contested"]])
         }
         answered = strangers.keys() & contested - before
         reason = "Muted" if self.is_mute else "AgentReady"
@@ -81,14 +81,14 @@ class Machine:
         """What the last beat says: boot, generation and digest."""
         status = self.plumbing["status"]
         served = frozenset(status.get("served", ())) ^ ({"10.9.9.9"} if self.lies else set())
-        return "", status.get("observedGeneration") or 0, digest_of(served)
+        return "", status.get("observedGeneration") or 0, address_digest(served)
 
     def report(self, served: list[str], reason: str) -> None:
         """Write the status of the NodePlumbing."""
         self.plumbing["status"] = {
             "observedGeneration": self.plumbing["metadata"]["generation"],
             "served": sorted({*served, *self.boasts}),
-            "listening": listed(
+            "listening": format_listeners(
                 self.plumbing["spec"]["ports"],
                 (Listener(*item.split(" ")) for item in self.listening),
             ),

@@ -9,9 +9,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from duravip_api.beats import digest_of
+from duravip_api.annotations import format_time
+from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import MoveReason
-from duravip_api.requests import stamp
 from duravip_operator.core import (
     contradictions,
     decision,
@@ -136,7 +136,7 @@ class World(Fates):
                 beats[name] = machine.beat()
         self._troubles = repairs.troubles(self._troubles, seen.plumbings, now, GIVE_UP_AFTER)
         self._differences = contradictions.differences(
-            self._differences, seen.plumbings, beats, lambda p: digest_of(p.served), now
+            self._differences, seen.plumbings, beats, lambda p: address_digest(p.served), now
         )
         gone = {name for name, silence in seen.silences.items() if silence.is_muted}
         self._duplicates = duplicates.duplicates(self._duplicates, seen.plumbings, gone, now)
@@ -233,4 +233,4 @@ class World(Fates):
 
 
 def _time(clock: int) -> str:
-    return stamp(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=clock))
+    return format_time(datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=clock))

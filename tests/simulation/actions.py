@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from duravip_api.beats import Beat, digest_of
+from duravip_api.heartbeat import Heartbeat, address_digest
 from duravip_operator.pulse.authentication import Agent as Trusted
 from duravip_operator.pulse.authentication import objection
 from simulation import world as w
@@ -48,7 +48,7 @@ def _split(world: World, _: Weak) -> World:
 def _forge(world: World, weak: Weak) -> World:
     """Whoever has n1's key says in n0's name that it has let go, whatever it was granted."""
     boot = Trusted("boot", "", is_shared_key_allowed=False)
-    beat = Beat("n0", boot.boot, 1, world.api[0].generation, digest_of(frozenset()))
+    beat = Heartbeat("n0", boot.boot, 1, world.api[0].generation, address_digest(frozenset()))
     if objection(beat, "n1", boot) and "any-key" not in weak:
         return world
     said = w.Heard(world.api[0].generation, armed=False)

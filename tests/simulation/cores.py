@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from duravip_agent.core import deadman, fencing
 from duravip_agent.core.specs import Specs
-from duravip_api.beats import digest_of
+from duravip_api.heartbeat import address_digest
 from duravip_operator.core import decision, handover, parsing, restored, stopped_agents
 from duravip_operator.core.snapshot import (
     Entity,
@@ -73,7 +73,7 @@ def decided(
 
 
 def _said(known: Plumbing, heard: Heard) -> handover.Heard:
-    digest = digest_of(ONE if heard.armed else NONE)
+    digest = address_digest(ONE if heard.armed else NONE)
     return handover.Heard(known.boot, heard.generation, digest, heard.stopped)
 
 

@@ -7,12 +7,21 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from duravip_agent.replicas import Signing
-from duravip_api.beats import Ack, AnyDatagram, Beat, Look, Sight, keys_in, opened_any, sealed
-from duravip_api.secure_channel import OPERATOR, KeyPair, Party
+from duravip_api.heartbeat import (
+    Ack,
+    AnyDatagram,
+    Heartbeat,
+    ProbeReport,
+    ProbeRequest,
+    decode_any,
+    encode,
+    parse_keys,
+)
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Pulse
 from duravip_operator.pulse.authentication import Agent as Known
 from duravip_operator.settings import parsed
+from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
 
 KEY = "0123456789abcdef"
 """That of older versions."""
@@ -23,13 +32,13 @@ class OldSigning:
     """As older versions do it."""
 
     def __init__(self, key: str = KEY) -> None:
-        self.keys = keys_in(key)
+        self.keys = parse_keys(key)
 
     def sealed(self, datagram: AnyDatagram) -> bytes:
-        return sealed(datagram, self.keys)
+        return encode(datagram, self.keys)
 
     def opened(self, data: bytes) -> AnyDatagram | None:
-        return opened_any(data, self.keys)
+        return decode_any(data, self.keys)
 
 
 class Agent:
@@ -45,7 +54,7 @@ class Agent:
         self.signing = signing or self.keys.channel(name, operator)
         self.sees = "answering"
         """What it says when it is asked to look."""
-        self.asked: list[Look] = []
+        self.asked: list[ProbeRequest] = []
         self.boot, self.seq = "a", 0
         self.echoes: tuple[str, ...] = ()
         """The token of the last answer."""
@@ -65,7 +74,7 @@ class Agent:
         return Known(self.boot, "" if old else self.keys.public_key, old)
 
     def sealed_beat(self, name: str = "", boot: str = "") -> bytes:
-        beat = Beat(name or self.name, boot or self.boot, self.seq, 4, "d", self.echoes)
+        beat = Heartbeat(name or self.name, boot or self.boot, self.seq, 4, "d", self.echoes)
         return self.signing.sealed(beat)
 
     def answers(self) -> list[Ack]:
@@ -84,12 +93,12 @@ class Agent:
             if isinstance(datagram, Ack):
                 self._answers.append(datagram)
                 self.echoes = (datagram.token,)
-            elif isinstance(datagram, Look):
+            elif isinstance(datagram, ProbeRequest):
                 self.asked.append(datagram)
                 self.see(datagram, self.sees)
 
-    def see(self, look: Look, verdict: str) -> None:
-        sight = Sight(look.scout, look.number, look.suspect, look.interface, verdict)
+    def see(self, look: ProbeRequest, verdict: str) -> None:
+        sight = ProbeReport(look.scout, look.number, look.suspect, look.interface, verdict)
         self.socket.send(self.signing.sealed(sight))
 
 

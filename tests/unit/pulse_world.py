@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from duravip_api.beats import Sight
+from duravip_api.heartbeat import ProbeReport
 from duravip_operator.core.snapshot import Hearing
 from duravip_operator.pulse.roster import Entry, Presence, Segment
 from duravip_operator.pulse.scouting import Ask, Scouting
@@ -51,14 +51,14 @@ class Cluster:
             if ask.watch.scout not in self.lazy | self.dead:
                 assert self.scouting.see(self.sight(ask), self.now)
 
-    def sight(self, ask: Ask, verdict: str = "") -> Sight:
+    def sight(self, ask: Ask, verdict: str = "") -> ProbeReport:
         scout, suspect, segment = ask.watch
         own = all(address.startswith("10.1.0.") for address in ask.addresses)
         heard = suspect not in self.dead and scout not in self.deaf
         heard &= own or suspect not in self.muted
         seen = verdict or ("answering" if heard else "silent")
         ago = 0.0 if seen == "answering" else -1.0
-        return Sight(scout, ask.number, suspect, segment.interface, seen, ago)
+        return ProbeReport(scout, ask.number, suspect, segment.interface, seen, ago)
 
     def silence(self, *names: str) -> None:
         self.hearing = self.hearing | dict.fromkeys(names, Hearing.SILENT)

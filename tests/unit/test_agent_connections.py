@@ -6,10 +6,10 @@ import pytest
 
 from duravip_agent.core import conntrack, released, sockets
 from duravip_agent.core.messages import split
-from duravip_api.addresses import packed
+from duravip_api.addresses import to_bytes
 
-VIP, VIP6 = packed("10.1.1.1"), packed("fd00::1")
-A, B, A6, B6 = map(packed, ("10.0.0.1", "10.0.0.2", "fd00::a", "fd00::b"))
+VIP, VIP6 = to_bytes("10.1.1.1"), to_bytes("fd00::1")
+A, B, A6, B6 = map(to_bytes, ("10.0.0.1", "10.0.0.2", "fd00::a", "fd00::b"))
 
 
 def attribute(kind: int, data: bytes) -> bytes:
@@ -46,7 +46,7 @@ def test_an_entry_that_is_cut_short_concerns_nobody_or_somebody_and_raises_nothi
 ) -> None:
     body = entry(A, VIP, B, A)[: 4 + length]
     assert conntrack.concerns(body, {VIP}) in {True, False}
-    assert not conntrack.concerns(body, {packed("10.9.9.9")})
+    assert not conntrack.concerns(body, {to_bytes("10.9.9.9")})
 
 
 def test_an_entry_is_named_by_its_first_tuple_and_its_number() -> None:

@@ -12,7 +12,7 @@ from duravip_agent.lifeline import Lifeline
 from duravip_agent.looks import Looks
 from duravip_agent.metrics import Metrics
 from duravip_agent.scout import OnSighting
-from duravip_api.beats import Look, Sight
+from duravip_api.heartbeat import ProbeReport, ProbeRequest
 
 FIRST = Acked(7, Contact(10.0, 2, 5))
 READ = 2
@@ -146,23 +146,23 @@ class Scout:
         self.watched = list(suspects)
 
 
-def looked(*looks: tuple[Look, float]) -> tuple[Scout, list[Sight]]:
-    scout, said = Scout(), list[Sight]()
+def looked(*looks: tuple[ProbeRequest, float]) -> tuple[Scout, list[ProbeReport]]:
+    scout, said = Scout(), list[ProbeReport]()
     taker = Looks(scout, "b1", Metrics("1"))  # type: ignore[arg-type]
     for look, at in looks:
         taker.take(look, "operator", at, said.append)
     return scout, said
 
 
-def look(number: int, boot: str = "b1", address: str = "10.1.1.1") -> Look:
-    return Look("n1", boot, number, "n2", "eth1", (address,), ("02:00:00:00:00:02",))
+def look(number: int, boot: str = "b1", address: str = "10.1.1.1") -> ProbeRequest:
+    return ProbeRequest("n1", boot, number, "n2", "eth1", (address,), ("02:00:00:00:00:02",))
 
 
 def test_a_look_is_answered_with_what_was_seen() -> None:
     scout, said = looked((look(1), 0.0))
     asked = Suspect("n2 by IPv4", "eth1", ("10.1.1.1",), frozenset({"02:00:00:00:00:02"}))
     assert scout.looked == [asked]
-    assert said == [Sight("n1", 1, "n2", "eth1", "silent", heard_ago=7.0)]
+    assert said == [ProbeReport("n1", 1, "n2", "eth1", "silent", heard_ago=7.0)]
 
 
 def test_whoever_was_asked_about_is_watched_on() -> None:

@@ -13,7 +13,7 @@ from duravip_agent.core import sockets
 from duravip_agent.core.report import Readiness, Report, status_of
 from duravip_agent.core.sockets import Question
 from duravip_agent.listeners import Listeners
-from duravip_api.listening import ANY, Listener, Port, listed, listening_in
+from duravip_api.listeners import WILDCARD, Listener, Port, format_listeners, parse_listeners
 from duravip_api.reasons import Reason
 
 TCP4, UDP6 = Question("TCP", socket.AF_INET), Question("UDP", socket.AF_INET6)
@@ -42,9 +42,9 @@ def answer(family: int, address: bytes, port: int, attributes: bytes = b"") -> b
 
 
 def test_tcp_and_udp_sockets_are_seen_and_those_of_other_ports_are_not(stack: ExitStack) -> None:
-    tcp = bound(stack, socket.SOCK_STREAM, ANY[4])
-    udp = bound(stack, socket.SOCK_DGRAM, ANY[4])
-    bound(stack, socket.SOCK_STREAM, ANY[4])
+    tcp = bound(stack, socket.SOCK_STREAM, WILDCARD[4])
+    udp = bound(stack, socket.SOCK_DGRAM, WILDCARD[4])
+    bound(stack, socket.SOCK_STREAM, WILDCARD[4])
     ports = (f"TCP/{tcp}", f"UDP/{udp}", "TCP/1")
     assert Listeners().on(ports) == [
         "TCP/1",
@@ -73,7 +73,7 @@ def test_without_ports_nothing_is_asked_and_nobody_listens() -> None:
 
 
 def test_it_says_so_when_somebody_begins_to_listen_and_when_that_ends(stack: ExitStack) -> None:
-    port = bound(stack, socket.SOCK_STREAM, ANY[4])
+    port = bound(stack, socket.SOCK_STREAM, WILDCARD[4])
     ports, told = (f"TCP/{port}",), Event()
     listeners = Listeners()
     assert listeners.on(ports) == [f"TCP/{port} 0.0.0.0"]
@@ -95,14 +95,14 @@ def test_an_answer_of_the_kernel_is_read() -> None:
 def test_sockets_on_neighbouring_addresses_share_an_item_and_silent_ports_are_named() -> None:
     seen = [Listener("TCP/25", f"10.1.1.{n}") for n in (3, 1, 2)] + [Listener("TCP/25", "::")]
     ports = ("UDP/53", "TCP/25")
-    assert listed(ports, seen) == ["TCP/25 10.1.1.1-10.1.1.3", "TCP/25 ::", "UDP/53"]
-    smtp, dns = listening_in(listed(ports, seen))
+    assert format_listeners(ports, seen) == ["TCP/25 10.1.1.1-10.1.1.3", "TCP/25 ::", "UDP/53"]
+    smtp, dns = parse_listeners(format_listeners(ports, seen))
     assert dns == Port("UDP/53")
     first = 0x0A010101
     assert [n - first for n in range(first - 1, first + 5) if smtp.takes(4, n)] == [0, 1, 2]
     assert smtp.takes(6, 0)
     assert not smtp.takes(6, 1)
-    assert listening_in(["TCP/25 x", "UDP/53 10.1.1.1"]) == listening_in(["UDP/53 10.1.1.1"])
+    assert parse_listeners(["TCP/25 x", "UDP/53 10.1.1.1"]) == parse_listeners(["UDP/53 10.1.1.1"])
 
 
 def test_a_failure_says_since_when() -> None:
@@ -117,7 +117,7 @@ def test_a_failure_says_since_when() -> None:
 
 def test_the_loop_never_waits_for_the_kernel(stack: ExitStack) -> None:
     """It feeds the dead-man; what it asks for is looked at by another thread."""
-    port = bound(stack, socket.SOCK_STREAM, ANY[4])
+    port = bound(stack, socket.SOCK_STREAM, WILDCARD[4])
     told, may_answer = Event(), Event()
 
     class Slow(Listeners):

@@ -7,7 +7,7 @@ import pytest
 from duravip_agent.core.observed import Alias, Link, Observed
 from duravip_agent.core.own_addresses import is_own, listing, rest
 from duravip_agent.core.report import MOST_NICS, Readiness, Report, status_of
-from duravip_api.addresses import expanded, text
+from duravip_api.addresses import expand_ranges, from_int
 from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_SPANS, NodePlumbingStatus
 from duravip_api.reasons import Reason
 
@@ -21,12 +21,14 @@ def status(*aliases: Alias, links: tuple[Link, ...] = (ETH1,)) -> NodePlumbingSt
 
 
 def many(count: int, step: int = 1) -> list[Alias]:
-    return [Alias(2, text(4, (10 << 24) + n * step), 16, is_marked=False) for n in range(count)]
+    return [
+        Alias(2, from_int(4, (10 << 24) + n * step), 16, is_marked=False) for n in range(count)
+    ]
 
 
 def told(said: NodePlumbingStatus) -> set[str]:
     listed = {a.partition("/")[0] for nic in said.nics for a in nic.addresses}
-    return listed.union(expanded(said.own, 10**6))
+    return listed.union(expand_ranges(said.own, 10**6))
 
 
 def test_more_addresses_than_are_listed_are_told_as_ranges() -> None:
@@ -66,7 +68,7 @@ def test_what_does_not_fit_even_as_ranges_is_counted(step: int) -> None:
 def test_the_addresses_of_interfaces_that_are_not_listed_are_told() -> None:
     numbers = range(2, MOST_NICS + 12)
     links = tuple(Link(n, f"eth{n}") for n in numbers)
-    aliases = [Alias(n, text(4, (10 << 24) + n), 24, is_marked=False) for n in numbers]
+    aliases = [Alias(n, from_int(4, (10 << 24) + n), 24, is_marked=False) for n in numbers]
     said = status(*aliases, links=links)
     assert (len(said.nics), said.nics_omitted) == (MOST_NICS, 10)
     assert told(said) == {alias.address for alias in aliases}

@@ -15,12 +15,12 @@ from duravip_agent.looks import Looks
 from duravip_agent.metrics import Metrics
 from duravip_agent.replicas import REOPENED_AFTER, Replicas, Signing
 from duravip_agent.targets import Resolved
-from duravip_api.beats import Ack, Beat, Look
-from duravip_api.secure_channel import OPERATOR, KeyPair, Party
+from duravip_api.heartbeat import Ack, Heartbeat, ProbeRequest
+from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
 from unit.pulse_agent import KEY, OldSigning
 
 KEYS = KeyPair.generate()
-BEAT = Beat("n1", "b1", 1, 1, "d")
+BEAT = Heartbeat("n1", "b1", 1, 1, "d")
 
 
 class Operator:
@@ -43,15 +43,15 @@ class Operator:
         host, port = self.socket.getsockname()
         return f"{host}:{port}"
 
-    def hear(self) -> Beat:
+    def hear(self) -> Heartbeat:
         """The next beat that is signed as it shall be."""
         while True:
             data, self.sender = self.socket.recvfrom(2000)
             beat = self.signing.opened(data)
-            if isinstance(beat, Beat):
+            if isinstance(beat, Heartbeat):
                 return beat
 
-    def say(self, datagram: Ack | Look, signing: Signing | None = None) -> None:
+    def say(self, datagram: Ack | ProbeRequest, signing: Signing | None = None) -> None:
         self.socket.sendto((signing or self.signing).sealed(datagram), self.sender)
 
 

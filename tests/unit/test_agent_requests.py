@@ -9,7 +9,7 @@ from duravip_agent.core.deadman import Contact
 from duravip_agent.core.messages import Host
 from duravip_agent.core.requests import MOST_NEIGHBOURS, SHOWN_FOR, Requests, listed
 from duravip_agent.requests import Errands
-from duravip_api.requests import ANNOUNCE, LIST_NEIGHBOURS, RESET
+from duravip_api.annotations import ANNOUNCE, LIST_NEIGHBOURS, RESET
 from unit.agent_world import A, Agent, B, serving
 
 

@@ -8,30 +8,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duravip_api.beats import (
+from duravip_api.heartbeat import (
     FORMATS,
     KINDS_BY_TAG,
     Ack,
     AnyDatagram,
-    Beat,
-    Look,
-    Sight,
-    body_of,
-    digest_of,
-    keys_in,
-    opened,
-    opened_any,
-    read_body,
-    sealed,
+    Heartbeat,
+    ProbeReport,
+    ProbeRequest,
+    address_digest,
+    decode,
+    decode_any,
+    decode_body,
+    encode,
+    encode_body,
+    parse_keys,
 )
 from unit import older_beats as old
 
-BEAT = Beat("n1", "boot-1", 7, 3, digest_of(frozenset({"10.1.1.1"})), ("t1", "t2"))
+BEAT = Heartbeat("n1", "boot-1", 7, 3, address_digest(frozenset({"10.1.1.1"})), ("t1", "t2"))
 ACK = Ack("boot-1", 7, leader=True, epoch=2, generation=3, token="t1")  # noqa: S106
-LOOK = Look("n1", "boot-1", 9, "n2", "eth1", ("10.1.1.2",), ("02:00:00:00:00:02",))
-SIGHT = Sight("n1", 9, "n2", "eth1", "answering", 0.25)
+LOOK = ProbeRequest("n1", "boot-1", 9, "n2", "eth1", ("10.1.1.2",), ("02:00:00:00:00:02",))
+SIGHT = ProbeReport("n1", 9, "n2", "eth1", "answering", 0.25)
 ALL: tuple[AnyDatagram, ...] = (BEAT, ACK, LOOK, SIGHT)
-OLD, NEW = keys_in("an-old-key-of-the-cluster\n")[0], keys_in("the-new-key-of-the-cluster")[0]
+OLD, NEW = (
+    parse_keys("an-old-key-of-the-cluster\n")[0],
+    parse_keys("the-new-key-of-the-cluster")[0],
+)
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -50,31 +53,31 @@ def name(kind: AnyDatagram) -> str:
 
 
 @pytest.mark.parametrize("datagram", ALL, ids=name)
-def test_what_was_sealed_is_opened(datagram: AnyDatagram) -> None:
-    assert opened(type(datagram), sealed(datagram, (NEW,)), (NEW,)) == datagram
-    assert read_body(type(datagram), body_of(datagram)) == datagram
+def test_what_was_encoded_is_decoded(datagram: AnyDatagram) -> None:
+    assert decode(type(datagram), encode(datagram, (NEW,)), (NEW,)) == datagram
+    assert decode_body(type(datagram), encode_body(datagram)) == datagram
 
 
 @pytest.mark.parametrize("datagram", ALL, ids=name)
 def test_old_and_new_versions_understand_each_other(datagram: AnyDatagram) -> None:
-    kind: Any = getattr(old, name(datagram))
+    kind: Any = getattr(old, FORMATS[type(datagram)].name)
     twin: Any = kind(*(getattr(datagram, f.name) for f in fields(kind)))
-    both = (old.sealed(twin, (NEW,)), sealed(datagram, (NEW,)))
+    both = (old.sealed(twin, (NEW,)), encode(datagram, (NEW,)))
     theirs, ours = (json.loads(data[16:]) for data in both)
     assert theirs.items() <= ours.items()
-    assert opened(type(datagram), old.sealed(twin, (NEW,)), (NEW,)) == datagram
-    assert old.opened(type(twin), sealed(datagram, (NEW,)), (NEW,)) == twin
+    assert decode(type(datagram), old.sealed(twin, (NEW,)), (NEW,)) == datagram
+    assert old.opened(type(twin), encode(datagram, (NEW,)), (NEW,)) == twin
 
 
 @pytest.mark.parametrize("datagram", ALL, ids=name)
 def test_a_field_of_a_newer_version_is_ignored_and_one_of_an_older_version_filled_in(
     datagram: AnyDatagram,
 ) -> None:
-    values = json.loads(body_of(datagram))
-    assert read_body(type(datagram), json.dumps({**values, "new": [1]}).encode()) == datagram
+    values = json.loads(encode_body(datagram))
+    assert decode_body(type(datagram), json.dumps({**values, "new": [1]}).encode()) == datagram
     for field in fields(datagram):
         less = json.dumps({k: v for k, v in values.items() if k != field.name}).encode()
-        found = read_body(type(datagram), less)
+        found = decode_body(type(datagram), less)
         if field.default is MISSING:
             assert found is None
         else:
@@ -82,7 +85,7 @@ def test_a_field_of_a_newer_version_is_ignored_and_one_of_an_older_version_fille
 
 
 def test_tags_are_what_they_were() -> None:
-    assert {tag: kind.__name__ for tag, kind in KINDS_BY_TAG.items()} == {
+    assert {tag: FORMATS[kind].name for tag, kind in KINDS_BY_TAG.items()} == {
         1: "Beat",
         2: "Ack",
         3: "Look",
@@ -130,52 +133,52 @@ def test_what_is_wrong_is_tried_for_every_field() -> None:
 def test_a_value_of_the_wrong_type_or_out_of_range_makes_a_datagram_void(
     datagram: AnyDatagram, field: str, value: Any
 ) -> None:
-    values = {"is": name(datagram), **json.loads(body_of(datagram)), field: value}
-    assert opened_any(signed(values), (NEW,)) is None
+    values = {"is": name(datagram), **json.loads(encode_body(datagram)), field: value}
+    assert decode_any(signed(values), (NEW,)) is None
 
 
 @given(JSON, st.sampled_from(ALL))
 def test_no_json_is_more_than_void(values: Any, datagram: AnyDatagram) -> None:
-    assert read_body(type(datagram), json.dumps(values).encode()) is None
-    assert opened_any(signed(values), (NEW,)) is None
+    assert decode_body(type(datagram), json.dumps(values).encode()) is None
+    assert decode_any(signed(values), (NEW,)) is None
 
 
 @pytest.mark.parametrize("body", [b"[" * 1300, b'{"a":' * 250, b"\xff\xfe", b"1" * 1300, b""])
 def test_no_bytes_are_more_than_void(body: bytes) -> None:
-    assert read_body(Beat, body) is None
-    assert opened_any(old._signature(body, NEW) + body, (NEW,)) is None  # noqa: SLF001
+    assert decode_body(Heartbeat, body) is None
+    assert decode_any(old._signature(body, NEW) + body, (NEW,)) is None  # noqa: SLF001
 
 
 @pytest.mark.parametrize("tag", [None, 1, [], {}, "Nonsense"])
 def test_a_tag_that_is_none_is_void(tag: Any) -> None:
-    assert opened_any(signed({"is": tag}), (NEW,)) is None
+    assert decode_any(signed({"is": tag}), (NEW,)) is None
 
 
 def test_both_keys_are_accepted_while_a_key_is_changed() -> None:
-    assert opened(Beat, sealed(BEAT, (OLD,)), (NEW, OLD)) == BEAT
+    assert decode(Heartbeat, encode(BEAT, (OLD,)), (NEW, OLD)) == BEAT
 
 
-@pytest.mark.parametrize("spoiled", [b"", b"x" * 15, sealed(BEAT, (OLD,)), b"\0" * 200])
+@pytest.mark.parametrize("spoiled", [b"", b"x" * 15, encode(BEAT, (OLD,)), b"\0" * 200])
 def test_what_no_key_fits_is_nothing(spoiled: bytes) -> None:
-    assert opened(Beat, spoiled, (NEW,)) is None
+    assert decode(Heartbeat, spoiled, (NEW,)) is None
 
 
 def test_a_changed_bit_is_noticed() -> None:
-    data = bytearray(sealed(BEAT, (NEW,)))
+    data = bytearray(encode(BEAT, (NEW,)))
     data[-3] ^= 1
-    assert opened(Beat, bytes(data), (NEW,)) is None
+    assert decode(Heartbeat, bytes(data), (NEW,)) is None
 
 
 def test_a_beat_is_no_acknowledgement() -> None:
-    assert opened(Ack, sealed(BEAT, (NEW,)), (NEW,)) is None
+    assert decode(Ack, encode(BEAT, (NEW,)), (NEW,)) is None
 
 
 @pytest.mark.parametrize("content", ["", "\n \n", "short"])
 def test_a_key_file_needs_a_key_of_some_length(content: str) -> None:
     with pytest.raises(ValueError, match="key"):
-        keys_in(content)
+        parse_keys(content)
 
 
 def test_the_digest_does_not_depend_on_order() -> None:
     one, other = frozenset({"10.1.1.1", "10.1.1.2"}), frozenset({"10.1.1.2", "10.1.1.1"})
-    assert digest_of(one) == digest_of(other) != digest_of(frozenset())
+    assert address_digest(one) == address_digest(other) != address_digest(frozenset())

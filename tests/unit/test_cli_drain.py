@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_api.requests import MOVE_TO
+from duravip_api.annotations import MOVE_TO
 from duravip_cli.__main__ import run
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of

@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from duravip_api.requests import ANNOUNCE, LIST_NEIGHBOURS, MOVE_TO, RELEASE_FROM, RESET, read
+from duravip_api.annotations import (
+    ANNOUNCE,
+    LIST_NEIGHBOURS,
+    MOVE_TO,
+    RELEASE_FROM,
+    RESET,
+    parse_request,
+)
 from duravip_cli.__main__ import run
 from duravip_cli.core.lists import Body, Kind
 from duravip_cli.errors import Code
@@ -44,7 +51,7 @@ class Cluster(Memory):
         if self.is_deaf:
             return
         for annotation, value in values.items():
-            request = read(value or "")
+            request = parse_request(value or "")
             if annotation == MOVE_TO and request:
                 _move(held, request.node)
             elif annotation == RELEASE_FROM and request:
@@ -95,7 +102,7 @@ def test_a_move_is_written_on_the_oldest_and_its_gap_is_told(
     former, node = _owner(cluster, "web"), _other(cluster, "web")
     assert _run(cluster, "move", "web-too", node) == 0
     assert capsys.readouterr().out == f"10.1.1.1 has moved from {former} to {node}, gap 12 ms\n"
-    request = read(_notes(cluster, "DuraVIP", "web")[MOVE_TO])
+    request = parse_request(_notes(cluster, "DuraVIP", "web")[MOVE_TO])
     assert request
     assert request.node == node
     assert _notes(cluster, "DuraVIP", "web-too") == {}

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from duravip_api.annotations import MOVE_TO, format_time
 from duravip_api.reasons import Reason
-from duravip_api.requests import MOVE_TO, stamp
 from duravip_cli.__main__ import run
 from duravip_cli.core.lists import Lists
 from duravip_cli.core.live import view
@@ -54,7 +54,7 @@ def test_a_node_that_failed_to_hold_it_says_so(capsys: pytest.CaptureFixture[str
     world.wait(11)
     world.settle()
     (body,) = [body for (kind, *_), body in world.objects.items() if kind == "DuraVIP"]
-    body["status"]["lastMove"]["time"] = stamp(datetime.now(UTC))
+    body["status"]["lastMove"]["time"] = format_time(datetime.now(UTC))
     found = _why(world, capsys)
     assert found["n2"][:2] == ("may not", "RepairFailed")
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from duravip_api.beats import digest_of
+from duravip_api.heartbeat import address_digest
 from duravip_operator.core import contradictions
 from duravip_operator.core.contradictions import LASTING, Differences
 from duravip_operator.core.snapshot import Plumbing
@@ -13,7 +13,7 @@ Beat = tuple[str, int, str]
 
 
 def said(served: frozenset[str], generation: int = 3, boot: str = "b") -> Beat:
-    return boot, generation, digest_of(served)
+    return boot, generation, address_digest(served)
 
 
 def looked(*seen: tuple[float, Plumbing, Beat | None]) -> Differences:
@@ -21,7 +21,7 @@ def looked(*seen: tuple[float, Plumbing, Beat | None]) -> Differences:
     for now, plumbing, beat in seen:
         beats = {"n1": beat} if beat else {}
         known = contradictions.differences(
-            known, {"n1": plumbing}, beats, lambda p: digest_of(p.served), now
+            known, {"n1": plumbing}, beats, lambda p: address_digest(p.served), now
         )
     return known
 

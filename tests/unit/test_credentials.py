@@ -6,7 +6,14 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from duravip_api.credentials import LASTS, Refusals, Renewing, files_of, kubeconfigs_of, state_of
+from duravip_runtime.credentials import (
+    LASTS,
+    Refusals,
+    Renewing,
+    files_of,
+    kubeconfigs_of,
+    state_of,
+)
 
 KUBECONFIG = """
 clusters: [{name: c, cluster: {server: "https://x", certificate-authority: ca.crt}}]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duravip_api.addresses import text
+from duravip_api.addresses import from_int
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import decision, handover, parsing
 from duravip_operator.core.snapshot import Entity, Hearing, Node, Plumbing, Silence, Snapshot
@@ -49,7 +49,7 @@ def owners(snapshot: Snapshot) -> dict[str, str]:
 
 
 def entity(number: int, preference: str = "") -> Entity:
-    address = text(4, (10 << 24) + (1 << 16) + 256 + number)
+    address = from_int(4, (10 << 24) + (1 << 16) + 256 + number)
     return Entity(
         "DuraVIP",
         "default",

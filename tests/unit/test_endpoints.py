@@ -2,7 +2,7 @@
 
 import pytest
 
-from duravip_api.endpoints import endpoint
+from duravip_runtime.endpoints import parse_endpoint
 
 
 @pytest.mark.parametrize(
@@ -15,8 +15,8 @@ from duravip_api.endpoints import endpoint
     ],
 )
 def test_an_endpoint_is_written_as_it_was_read(text: str, found: tuple[str, int]) -> None:
-    assert endpoint(text) == found
-    assert str(endpoint(text)) == text
+    assert parse_endpoint(text) == found
+    assert str(parse_endpoint(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def test_an_endpoint_is_written_as_it_was_read(text: str, found: tuple[str, int]
 )  # fmt: skip
 def test_what_is_no_endpoint_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"PORT"):
-        endpoint(text)
+        parse_endpoint(text)
 
 
 def test_only_names_need_a_look_up() -> None:
-    endpoints = [endpoint(text) for text in ("10.0.0.1:1", "[fd00::1]:1", "operator:1")]
+    endpoints = [parse_endpoint(text) for text in ("10.0.0.1:1", "[fd00::1]:1", "operator:1")]
     assert [one.is_numeric for one in endpoints] == [True, True, False]

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from duravip_api.environment import ignored
+from duravip_runtime.environment import unknown_variables
 
 
 def test_what_sets_nothing_is_named_and_what_sets_something_is_not() -> None:
     given = ["PATH", "DURAVIP_MATUR", "DURAVIP_MATURE", "DURAVIP_fencing", "DURAVIP_A"]
-    said = ignored(given, ["mature", "fencing"])
+    said = unknown_variables(given, ["mature", "fencing"])
     assert said == "ignored, for there is no such setting: DURAVIP_A, DURAVIP_MATUR"
-    assert ignored(["DURAVIP_MATURE", "HOME"], ["mature"]) == ""
+    assert unknown_variables(["DURAVIP_MATURE", "HOME"], ["mature"]) == ""
 
 
 @pytest.mark.parametrize("program", ["operator", "agent"])

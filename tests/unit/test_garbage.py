@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from duravip_api.garbage import Garbage
+from duravip_runtime.gc_tuning import GcTuning
 
 
 class Knot:
@@ -27,9 +27,9 @@ def as_before() -> Iterator[None]:
 
 
 def test_garbage_goes_and_the_rest_is_not_looked_at_again() -> None:
-    garbage = Garbage()
+    garbage = GcTuning()
     knot = weakref.ref(Knot())
-    garbage.tidy()
+    garbage.collect_when_idle()
     assert knot() is None
     assert gc.get_freeze_count() > 0
     assert len(gc.get_objects(generation=2)) == 0
@@ -38,15 +38,15 @@ def test_garbage_goes_and_the_rest_is_not_looked_at_again() -> None:
 def test_what_becomes_garbage_after_it_was_set_aside_is_found_in_the_end(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    garbage = Garbage()
+    garbage = GcTuning()
     held = Knot()
     knot = weakref.ref(held)
-    garbage.tidy()
+    garbage.collect_when_idle()
     del held
-    garbage.tidy()
+    garbage.collect_when_idle()
     assert knot() is not None
-    monkeypatch.setattr("duravip_api.garbage.time.monotonic", lambda: float("inf"))
-    garbage.tidy()
+    monkeypatch.setattr("duravip_runtime.gc_tuning.time.monotonic", lambda: float("inf"))
+    garbage.collect_when_idle()
     assert knot() is None
 
 
@@ -55,7 +55,7 @@ def test_what_was_given_back_goes_back_to_the_kernel() -> None:
     end = b"x" * 65536  # behind all of them: by itself only what lies at the end is given back
     del blocks
     before = _resident()
-    Garbage().tidy()
+    GcTuning().collect_when_idle()
     assert before - _resident() > 20 << 20
     assert end
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_api.beats import digest_of
+from duravip_api.heartbeat import address_digest
 from duravip_operator.core import decision, handover
 from duravip_operator.core.handover import Doubts, Heard
 from duravip_operator.core.releases import Releases
@@ -46,16 +46,16 @@ def test_what_is_let_go_is_granted_before_the_status_says_so() -> None:
 
 def test_a_beat_about_this_spec_with_nothing_else_served_says_that_it_has_let_go() -> None:
     former = revoked().plumbings["n1"]
-    assert handover.has_let_go(former, Heard("b", 2, digest_of(frozenset({KEPT.address}))))
+    assert handover.has_let_go(former, Heard("b", 2, address_digest(frozenset({KEPT.address}))))
 
 
 @pytest.mark.parametrize(
     "heard",
     [
-        Heard("b", 1, digest_of(frozenset({KEPT.address}))),
-        Heard("earlier", 2, digest_of(frozenset({KEPT.address}))),
-        Heard("b", 2, digest_of(BOTH)),
-        Heard("b", 2, digest_of(frozenset())),
+        Heard("b", 1, address_digest(frozenset({KEPT.address}))),
+        Heard("earlier", 2, address_digest(frozenset({KEPT.address}))),
+        Heard("b", 2, address_digest(BOTH)),
+        Heard("b", 2, address_digest(frozenset())),
     ],
     ids=["of-an-earlier-spec", "of-an-earlier-agent", "it-still-serves-it", "it-has-lapsed"],
 )

@@ -10,8 +10,8 @@ from threading import Event
 
 import pytest
 
-from duravip_api.http_pages import Pages, PageServer
-from duravip_api.http_server import (
+from duravip_runtime.http_pages import Pages, PageServer
+from duravip_runtime.http_server import (
     PREFIX_BYTES,
     SMALL_BODY_BYTES,
     Limits,

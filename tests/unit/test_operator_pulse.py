@@ -2,7 +2,7 @@
 
 import pytest
 
-from duravip_api.beats import Beat
+from duravip_api.heartbeat import Heartbeat
 from duravip_operator.core.snapshot import Hearing
 from duravip_operator.pulse.detector import BOOTS_REMEMBERED, FORGIVEN, Detector, Known, Times
 
@@ -18,7 +18,7 @@ class Ears:
 
     def beat(self, now: float, boot: str = "a", seq: int | None = None) -> bool:
         self.seq = self.seq + 1 if seq is None else seq
-        return self.detector.heard(Beat("n1", boot, self.seq, 1, ""), now)
+        return self.detector.heard(Heartbeat("n1", boot, self.seq, 1, ""), now)
 
     def beats(self, first: float, last: float) -> None:
         for tenth in range(round(first * 10), round(last * 10) + 1):
@@ -103,9 +103,9 @@ def test_only_so_many_boots_are_remembered(ears: Ears) -> None:
     for number in range(3 * BOOTS_REMEMBERED):
         assert ears.beat(0.0, boot=f"b{number}", seq=1)
     assert not ears.beat(0.1, boot=f"b{number}", seq=1)
-    assert sum(ears.detector.is_new(Beat("n1", f"b{n}", 1, 1, "")) for n in range(number)) == (
-        2 * BOOTS_REMEMBERED
-    )
+    assert sum(
+        ears.detector.is_new(Heartbeat("n1", f"b{n}", 1, 1, "")) for n in range(number)
+    ) == (2 * BOOTS_REMEMBERED)
 
 
 def test_a_node_of_which_nobody_has_told_us_is_forgotten_when_it_is_silent() -> None:

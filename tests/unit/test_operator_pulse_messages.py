@@ -1,6 +1,6 @@
 """What goes through the pipe between the operator and its pulse."""
 
-from duravip_api.beats import Beat
+from duravip_api.heartbeat import Heartbeat
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Silence
 from duravip_operator.pulse import roster
@@ -23,7 +23,7 @@ def test_only_what_has_changed_is_said() -> None:
     known = View({"n1": Hearing.ALIVE, "n2": Hearing.YOUNG}, {}, {"n1": ETH1})
     outgoing = Outgoing(known)
     assert outgoing.changes(known, []) is None
-    beat = Beat("n1", "a", 1, 7, "d")
+    beat = Heartbeat("n1", "a", 1, 7, "d")
     after = View({"n1": Hearing.SILENT}, {"n1": SILENCE}, {})
     assert outgoing.changes(after, [beat]) == {
         "hearing": {"n1": "silent", "n2": None},

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from duravip_api.beats import Ack
+from duravip_api.heartbeat import Ack
 from duravip_operator.core.snapshot import Hearing
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Heard, Pulse

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_api.beats import Sight
+from duravip_api.heartbeat import ProbeReport
 from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
 from duravip_operator.core.snapshot import Hearing
 from duravip_operator.pulse.roster import Presence, Segment
@@ -190,9 +190,9 @@ def test_a_report_that_nobody_has_asked_for_is_refused(cluster: Cluster) -> None
     ask = cluster.scouting.due(cluster.now)[0]
     sight = cluster.sight(ask)
     see = cluster.scouting.see
-    assert not see(Sight("n1", 1 << 40, "n1", "eth1", "silent"), cluster.now)
-    assert not see(Sight("n9", ask.number, "n1", "eth1", "silent"), cluster.now)
-    assert not see(Sight(ask.watch.scout, ask.number, "n4", "eth1", "silent"), cluster.now)
+    assert not see(ProbeReport("n1", 1 << 40, "n1", "eth1", "silent"), cluster.now)
+    assert not see(ProbeReport("n9", ask.number, "n1", "eth1", "silent"), cluster.now)
+    assert not see(ProbeReport(ask.watch.scout, ask.number, "n4", "eth1", "silent"), cluster.now)
     assert see(sight, cluster.now)
     assert not see(sight, cluster.now)
 

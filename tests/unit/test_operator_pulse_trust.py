@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from duravip_api.beats import Sight, new_boot
-from duravip_api.secure_channel import OPERATOR, KeyPair, Party
+from duravip_api.heartbeat import ProbeReport, new_boot
 from duravip_operator.core import parsing
 from duravip_operator.core.snapshot import Hearing, Plumbing
 from duravip_operator.pulse import Heard, Pulse
 from duravip_operator.pulse.authentication import Agent as Known
 from duravip_operator.pulse.authentication import Authenticator, Drop, Opened
 from duravip_operator.pulse.briefing import agent_of
+from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
 from unit.pulse_agent import KEY, Agent, OldSigning, beating, pid_of, played, quiet
 
 
@@ -49,7 +49,7 @@ Forge = Callable[[Agent], bytes]
         (lambda _: b"x" * 1400, "unknown"),
         (lambda _: b"", "unknown"),
         (
-            lambda thief: thief.signing.sealed(Sight("n2", 1, "n1", "eth1", "silent")),
+            lambda thief: thief.signing.sealed(ProbeReport("n2", 1, "n1", "eth1", "silent")),
             "sender",
         ),
     ],
@@ -208,7 +208,7 @@ def test_a_key_that_another_node_has_published_gives_it_no_word_of_that_node() -
         }
     )
     channel = n1.channel("n1", Party(OPERATOR, keys.public_key))
-    sight = Sight("n1", 1, "n2", "eth1", "silent")
+    sight = ProbeReport("n1", 1, "n2", "eth1", "silent")
     assert authenticator.open(channel.sealed(sight)) == Opened("n1", sight)
     assert authenticator.open(channel.sealed(replace(sight, scout="copy"))) is Drop.SENDER
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from duravip_api.patience import Patience
 from duravip_operator.leadership import rule
 from duravip_operator.leadership.rule import LASTS, RETRY
+from duravip_runtime.request_timeout import Patience
 from unit.test_operator_leadership import World
 
 

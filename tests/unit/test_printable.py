@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from duravip_api.logs import Text
-from duravip_api.printable import printable, printable_json
 from duravip_cli.__main__ import run
 from duravip_cli.errors import CommandError
 from duravip_cli.output import Output
+from duravip_runtime.log_format import Text
+from duravip_runtime.text import printable, printable_json
 from unit.cli_memory import Memory
 
 EVIL = "a\x1b[2J\x9b31m\u202eb\nn1 is lost\x7f"

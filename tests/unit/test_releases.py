@@ -3,7 +3,7 @@
 from dataclasses import replace
 from ipaddress import ip_address
 
-from duravip_api.addresses import Span
+from duravip_api.addresses import Range
 from duravip_operator.core import decision, handover
 from duravip_operator.core.releases import Releases
 from duravip_operator.core.snapshot import Hearing, Placement, Snapshot
@@ -244,5 +244,5 @@ def test_what_was_taken_from_a_node_that_has_not_acted_on_that_stays_contested()
 
 def test_what_another_node_calls_its_own_stays_contested() -> None:
     number = int(ip_address(VIP.address))
-    assert stays_contested(changed(marked(), "n1", own=(Span(4, number, number),)))
+    assert stays_contested(changed(marked(), "n1", own=(Range(4, number, number),)))
     assert stays_contested(changed(marked(), "n1", tells_all_own=False))

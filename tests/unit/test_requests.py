@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duravip_api.requests import MOVE_TO, RELEASE_FROM, Request, read, seconds, written
+from duravip_api.annotations import (
+    MOVE_TO,
+    RELEASE_FROM,
+    Request,
+    format_request,
+    parse_request,
+    parse_time,
+)
 from duravip_operator.core import parsing, requests
 from duravip_operator.core.snapshot import Asked
 
@@ -17,11 +24,11 @@ BEFORE, AFTER = "2026-01-01T11:59:59.999999Z", "2026-01-01T12:00:00.000001Z"
 @given(st.datetimes(datetime(2000, 1, 1), datetime(2200, 1, 1)))  # noqa: DTZ001 - without a zone
 def test_a_request_reads_as_it_was_written(time: datetime) -> None:
     aware = time.replace(tzinfo=UTC)
-    assert read(written("n1", aware)) == Request("n1", aware.timestamp())
+    assert parse_request(format_request("n1", aware)) == Request("n1", aware.timestamp())
 
 
 def test_a_request_is_later_than_the_last_move_though_the_clocks_disagree() -> None:
-    found = read(written("n1", NOON, "2026-01-01T12:30:00Z"))
+    found = parse_request(format_request("n1", NOON, "2026-01-01T12:30:00Z"))
     assert found
     assert found.time > (NOON + timedelta(minutes=30)).timestamp()
 
@@ -30,24 +37,24 @@ def test_a_request_is_later_than_the_last_move_though_the_clocks_disagree() -> N
     "text", ["", "n1", "n1@", "@2026-01-01T00:00:00Z", "n1@noon", "n1@2026-01-01T00:00:00"]
 )
 def test_what_names_no_node_or_no_time_is_no_request(text: str) -> None:
-    assert read(text) is None
+    assert parse_request(text) is None
 
 
 def test_an_annotation_of_any_length_costs_a_few_characters() -> None:
     text = f"{'n' * 250_000}@2026-01-01T00:00:00Z"
-    assert read(text) is None
+    assert parse_request(text) is None
     (why,) = requests.asked({"metadata": {"annotations": {MOVE_TO: text}}})[1]
     assert len(why) < 200
 
 
 def test_a_time_of_another_zone_is_the_same_time() -> None:
     there = NOON.astimezone(timezone(timedelta(hours=2)))
-    assert seconds(there.isoformat()) == NOON.timestamp()
+    assert parse_time(there.isoformat()) == NOON.timestamp()
 
 
 def _asked(annotation: str, move: dict[str, str] | None) -> tuple[Asked, ...]:
     body = {
-        "metadata": {"annotations": {annotation: written("n1", NOON)}},
+        "metadata": {"annotations": {annotation: format_request("n1", NOON)}},
         "status": {"lastMove": move} if move else {},
     }
     return requests.asked(body)[0]
@@ -79,7 +86,11 @@ def test_a_release_is_spent_once_the_address_is_gone_whatever_the_clocks_say(tim
 
 def test_a_status_that_says_so_changes_the_entity() -> None:
     body = {
-        "metadata": {"name": "a", "uid": "a", "annotations": {MOVE_TO: written("n1", NOON)}},
+        "metadata": {
+            "name": "a",
+            "uid": "a",
+            "annotations": {MOVE_TO: format_request("n1", NOON)},
+        },
         "spec": {"address": "10.1.1.1"},
     }
     moved = {**body, "status": {"lastMove": _move("n1 n2", AFTER)}}

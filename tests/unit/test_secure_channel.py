@@ -4,10 +4,17 @@ from base64 import b64encode
 
 import pytest
 
-from duravip_api.beats import Ack, Beat, sealed
-from duravip_api.secure_channel import HEADER_BYTES, OPERATOR, Channel, KeyPair, Party, key_id_of
+from duravip_api.heartbeat import Ack, Heartbeat, encode
+from duravip_runtime.secure_channel import (
+    HEADER_BYTES,
+    OPERATOR,
+    Channel,
+    KeyPair,
+    Party,
+    key_id_of,
+)
 
-BEAT = Beat("n1", "boot-1", 7, 3, "digest")
+BEAT = Heartbeat("n1", "boot-1", 7, 3, "digest")
 N1, N2, REPLICA, OTHER = (KeyPair.generate() for _ in range(4))
 
 
@@ -70,7 +77,7 @@ def test_what_has_another_form_is_nothing(data: bytes) -> None:
 
 
 def test_what_is_signed_as_older_versions_did_is_nothing() -> None:
-    assert key_id_of(sealed(BEAT, (b"k" * 32,))) is None
+    assert key_id_of(encode(BEAT, (b"k" * 32,))) is None
 
 
 @pytest.mark.parametrize("tag", [0, 5, 255])

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_api.listening import ANY, Listener, listening_in
+from duravip_api.listeners import WILDCARD, Listener, parse_listeners
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.selection import Selection
@@ -29,14 +29,16 @@ def unit(*entities: Entity, address: str = A) -> Unit:
 
 
 def everywhere(port: str, family: int = 4) -> Listener:
-    return Listener(port, ANY[family])
+    return Listener(port, WILDCARD[family])
 
 
 def seen(**listening: set[Listener]) -> Snapshot:
     """A snapshot in which agents have looked at TCP/25 and have seen these."""
     looked = {Listener("TCP/25", "")}
     plumbings = {
-        n: Plumbing(n, listening=listening_in(" ".join(filter(None, one)) for one in s or looked))
+        n: Plumbing(
+            n, listening=parse_listeners(" ".join(filter(None, one)) for one in s or looked)
+        )
         for n, s in listening.items()
     }
     return Snapshot(nodes=NODES, plumbings=plumbings)

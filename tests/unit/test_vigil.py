@@ -5,8 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from duravip_api.beats import digest_of
-from duravip_api.requests import stamp
+from duravip_api.annotations import format_time
+from duravip_api.heartbeat import address_digest
 from duravip_operator.core.handover import Heard
 from duravip_operator.core.snapshot import Entity, Hearing, Placement, Plumbing
 from duravip_operator.metrics import Metrics
@@ -31,7 +31,7 @@ class World:
         self.is_warm = True
         self.epoch: int | None = 1
         self.hearing = Hearing.ALIVE
-        self.heard = Heard("b", 1, digest_of(plumbing.served))
+        self.heard = Heard("b", 1, address_digest(plumbing.served))
         self.said: list[tuple[str, str, str]] = []
         self.woken = 0
 
@@ -71,7 +71,7 @@ def test_beats_that_contradict_the_status_are_said_once_until_they_agree() -> No
     for now in (0.0, 5.0, 6.0):
         vigil.look(now)
     assert vigil.distrusted == {"n1"}
-    world.heard = Heard("b", 1, digest_of(WELL.served))
+    world.heard = Heard("b", 1, address_digest(WELL.served))
     vigil.look(7.0)
     assert (vigil.distrusted, world.woken) == (frozenset(), 2)
     assert [reason for _, reason, _ in world.said] == ["Warning NodeContradicts"]
@@ -100,7 +100,7 @@ def test_a_replica_that_does_not_lead_counts_nothing() -> None:
 
 def test_a_new_leader_knows_what_the_former_one_gave_up() -> None:
     world = World(replace(WELL, grants={}, served=frozenset()))
-    move = {"from": "n1", "reason": "RepairFailed", "time": stamp(datetime.now(UTC))}
+    move = {"from": "n1", "reason": "RepairFailed", "time": format_time(datetime.now(UTC))}
     world.entities["u"] = replace(world.entities["u"], status={"lastMove": move})
     vigil = watch_over(world)
     vigil.look(0.0)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from duravip_api.x25519 import X25519, Loaded, Packaged, available
+from duravip_runtime.x25519 import X25519, Loaded, Packaged, available
 
 WAYS: list[X25519] = [Loaded(), Packaged()]
 NINE = b"\x09" + bytes(31)

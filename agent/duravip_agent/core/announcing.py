@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from duravip_agent.core.grant import Placement
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 from duravip_api.timing import ANNOUNCE_AFTER
 
 PART = 256
@@ -42,7 +42,7 @@ class _Group:
     def take(self, now: float, every: float) -> tuple[str, ...]:
         """Those to announce now, in order; then it waits for the next time."""
         if not (self.is_settled and self.left):
-            self.left = tuple(sorted(self.addresses, key=numbered))
+            self.left = tuple(sorted(self.addresses, key=to_int))
         count = PART if self.is_settled else len(self.left)
         taken, self.left = self.left[:count], self.left[count:]
         self._advance(now, every)
@@ -99,7 +99,7 @@ class Announcing:
     def defend(self, addresses: frozenset[str]) -> None:
         """Announce these once more, at once: somebody else has claimed them."""
         for placement, served in self._served.items():
-            claimed = tuple(sorted(served & addresses, key=numbered))
+            claimed = tuple(sorted(served & addresses, key=to_int))
             if claimed:
                 self._defended.append(Round(placement, claimed, is_first=True))
 

@@ -23,7 +23,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from duravip_agent.core.observed import Link, Observed
-from duravip_api.addresses import parsed
+from duravip_api.addresses import parse_address
 
 IGNORES_OTHER_NETWORKS, IGNORES_HIDDEN, IGNORES_ALL = 2, 3, 8
 """Values of arp_ignore."""
@@ -83,7 +83,7 @@ def by_link(observed: Observed) -> dict[int, list[str]]:
     """The node's own addresses with their prefixes, by link, without link-local ones."""
     own: dict[int, list[str]] = {}
     for alias in observed.aliases:
-        if not alias.is_marked and not parsed(alias.address).is_link_local:
+        if not alias.is_marked and not parse_address(alias.address).is_link_local:
             own.setdefault(alias.link, []).append(f"{alias.address}/{alias.mask}")
     return own
 
@@ -146,7 +146,7 @@ def _fault_of_ipv4(arp_ignore: int, networks: tuple[str, ...]) -> Fault:
 
 
 def _is_in(address: str, networks: Iterable[str]) -> bool:
-    return any(parsed(address) in ip_interface(network).network for network in networks)
+    return any(parse_address(address) in ip_interface(network).network for network in networks)
 
 
 _FOREIGN = "arp_ignore is 2, and the node has no address of its own there in the same network"
@@ -161,4 +161,4 @@ def _matters(link: Link, addresses: list[str]) -> bool:
 
 def _is_single_host(address: str) -> bool:
     host, _, mask = address.partition("/")
-    return int(mask) == _HOST_MASKS[parsed(host).version]
+    return int(mask) == _HOST_MASKS[parse_address(host).version]

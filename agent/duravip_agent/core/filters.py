@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NamedTuple
 
-from duravip_api.addresses import numbered, text
+from duravip_api.addresses import from_int, to_int
 
 MOST_BLOCKS: Final = 16
 """So many compares cost a frame about as much as one."""
@@ -57,7 +57,7 @@ def packed(program: Program) -> bytes:
 def blocks_around(addresses: Iterable[str], most: int = MOST_BLOCKS) -> tuple[Block, ...]:
     """For each family at most so many blocks of one size that cover all of these addresses."""
     numbers: dict[int, set[int]] = {}
-    for family, number in map(numbered, addresses):
+    for family, number in map(to_int, addresses):
         numbers.setdefault(family, set()).add(number)
     return tuple(
         block for family in sorted(numbers) for block in _blocks(family, numbers[family], most)
@@ -99,9 +99,9 @@ def advertisements(blocks: Iterable[Block], mac: bytes) -> Program:
 def said_in(frame: bytes) -> tuple[str, str]:
     """`(address, MAC)`: who has what, according to a frame that one of the programs let in."""
     if frame[_KIND : _KIND + 2] == b"\x08\x06":
-        address = text(4, int.from_bytes(frame[_ARP_SENDER : _ARP_SENDER + 4]))
+        address = from_int(4, int.from_bytes(frame[_ARP_SENDER : _ARP_SENDER + 4]))
         return address, mac_text(frame[_ARP_SENDER_MAC : _ARP_SENDER_MAC + 6])
-    address = text(6, int.from_bytes(frame[_NA_TARGET : _NA_TARGET + 16]))
+    address = from_int(6, int.from_bytes(frame[_NA_TARGET : _NA_TARGET + 16]))
     option = frame[_NA_OPTION : _NA_OPTION + 8]
     is_named = option.startswith(_LINK_LAYER_TARGET)
     return address, mac_text(option[2:] if is_named else frame[_SOURCE : _SOURCE + 6])

@@ -8,10 +8,10 @@ import struct
 from functools import lru_cache
 
 from duravip_agent.core.pacing import Call
-from duravip_api.addresses import packed
+from duravip_api.addresses import to_bytes
 
 BROADCAST = b"\xff" * 6
-ALL_NODES = packed("ff02::1")
+ALL_NODES = to_bytes("ff02::1")
 ALL_NODES_MAC = b"\x33\x33\x00\x00\x00\x01"
 ARP, IPV6 = 0x0806, 0x86DD
 
@@ -37,21 +37,21 @@ def frame_of(call: Call, source: bytes) -> bytes:
 
 
 def _arp(call: Call, source: bytes) -> bytes:
-    address = packed(call.address)
+    address = to_bytes(call.address)
     target_mac, target = source if call.is_reply else bytes(6), address
     destination = BROADCAST
     if call.to is not None:
         destination = target_mac = mac_bytes(call.to.mac)
-        target = packed(call.to.address)
+        target = to_bytes(call.to.address)
     head = _REPLY if call.is_reply else _REQUEST
     return destination + source + head + source + address + target_mac + target
 
 
 def _advertisement(call: Call, source: bytes) -> bytes:
-    address = packed(call.address)
+    address = to_bytes(call.address)
     target, destination = ALL_NODES, ALL_NODES_MAC
     if call.to is not None:
-        target, destination = packed(call.to.address), mac_bytes(call.to.mac)
+        target, destination = to_bytes(call.to.address), mac_bytes(call.to.mac)
     body = struct.pack("!I", _OVERRIDE) + address + _LINK_LAYER_TARGET + source
     length = len(body) + 4
     pseudo = address + target + struct.pack("!II", length, _ICMPV6)

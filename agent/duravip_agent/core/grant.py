@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from duravip_agent.core.fencing import Granted
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 from duravip_api.grants import Allowance, InterfaceGrant, NodePlumbingSpec
 
 LONGEST_NAME = 45
@@ -141,7 +141,7 @@ def _read(items: list[str], where: Placement, reading: _Reading) -> set[str]:
 
 def _named_by(item: str, mask: int, allowance: Allowance) -> list[str]:
     found = allowance.spelled_out(item)
-    family, _ = numbered(found[0])
+    family, _ = to_int(found[0])
     if mask > _LONGEST_MASK[family]:
         raise ValueError(f"a mask of {mask} does not fit the address")
     return found

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from duravip_agent.core.observed import Alias
 from duravip_agent.core.pacing import Neighbour
 from duravip_api import MARK
-from duravip_api.addresses import packed, text
+from duravip_api.addresses import from_int, to_bytes
 
 ERROR, DONE = 2, 3
 NEW_LINK, DEL_LINK = 16, 17
@@ -126,7 +126,7 @@ class RouteChange(NamedTuple):
 def route_request(change: RouteChange, seq: int, *, wants_ack: bool) -> bytes:
     """Add or delete a route. It is named in full: else the kernel would take its own one."""
     alias, is_new = change
-    data = packed(alias.address)
+    data = to_bytes(alias.address)
     size = len(data)
     flags = _REQUEST | (_ACK if wants_ack else 0) | (_CREATE_NEW if is_new else 0)
     kind = NEW_ROUTE if is_new else DEL_ROUTE
@@ -151,7 +151,7 @@ def broadcast_removal(route: Broadcast, seq: int, *, wants_ack: bool) -> bytes:
 
     It is named with the alias as its source, so that the node's own one is never meant.
     """
-    data = packed(route.alias.address)
+    data = to_bytes(route.alias.address)
     host_bits = (1 << (8 * len(data) - route.alias.mask)) - 1
     last = (int.from_bytes(data, "big") | host_bits).to_bytes(len(data), "big")
     body = _ROUTE.pack(
@@ -166,7 +166,7 @@ def broadcast_removal(route: Broadcast, seq: int, *, wants_ack: bool) -> bytes:
 def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
     """Add or delete an address. Without `wants_ack` only a refusal is answered."""
     alias, is_new, is_hidden, is_again = change
-    data = packed(alias.address)
+    data = to_bytes(alias.address)
     family = _FAMILY_OF[len(data)]
     is_v4 = family == _AF[4]
     scope = _SCOPE_HOST if is_hidden and is_v4 else _SCOPE_GLOBAL
@@ -196,7 +196,7 @@ def alias_in(body: bytes) -> Alias | None:
     data = found.get(_LOCAL) or found.get(_LABELLED_ADDRESS, b"")
     if len(data) != _SIZE.get(family):
         return None
-    address = text(_VERSION[family], int.from_bytes(data, "big"))
+    address = from_int(_VERSION[family], int.from_bytes(data, "big"))
     return Alias(index, address, mask, found.get(_PROTOCOL) == bytes((MARK,)))
 
 
@@ -230,7 +230,7 @@ def host_in(body: bytes) -> Host | None:
     data, mac = found.get(_NEIGHBOUR_ADDRESS, b""), found.get(_NEIGHBOUR_MAC, b"")
     if len(data) != _SIZE.get(family) or state not in _STATES:
         return None
-    address = text(_VERSION[family], int.from_bytes(data, "big"))
+    address = from_int(_VERSION[family], int.from_bytes(data, "big"))
     return Host(link, address, mac.hex(":") if len(mac) == _MAC_BYTES else "", _STATES[state])
 
 

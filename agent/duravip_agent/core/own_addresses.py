@@ -10,7 +10,7 @@ from ipaddress import ip_interface
 from typing import NamedTuple
 
 from duravip_agent.core.observed import Link
-from duravip_api.addresses import Span, grouped, numbered, spans, text
+from duravip_api.addresses import Range, compact_ranges, from_int, to_int, to_ranges
 from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_ITEMS, MOST_OWN_SPANS
 
 _VIRTUAL = frozenset({"kube-ipvs0", "kube-lb0", "nodelocaldns"})
@@ -62,22 +62,22 @@ def listing(addresses: Iterable[str]) -> Listing:
 
 def rest(own: Iterable[str], listed: Iterable[str]) -> Rest:
     """What to say of the own addresses that no interface lists; both without prefix."""
-    found = spans(set(own) - set(listed))
+    found = to_ranges(set(own) - set(listed))
     told = found[:MOST_OWN_SPANS]
-    ranges = grouped(_all_of(told))
+    ranges = compact_ranges(_all_of(told))
     if len(ranges) > MOST_OWN_ITEMS:  # far apart from one another: a span each is short enough
         told = told[:MOST_OWN_ITEMS]
         ranges = list(map(str, told))
     return Rest(ranges, sum(map(_size, found)) - sum(map(_size, told)))
 
 
-def _all_of(told: Iterable[Span]) -> Iterable[str]:
-    return (text(f, number) for f, first, last in told for number in range(first, last + 1))
+def _all_of(told: Iterable[Range]) -> Iterable[str]:
+    return (from_int(f, number) for f, first, last in told for number in range(first, last + 1))
 
 
-def _size(span: Span) -> int:
+def _size(span: Range) -> int:
     return span.last - span.first + 1
 
 
 def _sorted_by(address: str) -> tuple[tuple[int, int], str]:
-    return numbered(address.partition("/")[0]), address
+    return to_int(address.partition("/")[0]), address

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from duravip_agent.core.frames import ARP, BROADCAST, IPV6
-from duravip_api.addresses import packed
+from duravip_api.addresses import to_bytes
 
 _ARP_PROBE = struct.pack("!HHHBBH", ARP, 1, 0x0800, 6, 4, 1)
 _ICMPV6, _SOLICITATION = 58, 135
@@ -156,7 +156,7 @@ def probe_of(address: str, mac: bytes) -> bytes:
 
     Its sender has no address (RFC 5227, RFC 4862), so that nobody learns anything from it.
     """
-    wanted = packed(address)
+    wanted = to_bytes(address)
     if len(wanted) == len(_NO_IPV4):
         return BROADCAST + mac + _ARP_PROBE + mac + _NO_IPV4 + bytes(6) + wanted
     group = _GROUP + wanted[-3:]

@@ -22,7 +22,7 @@ from itertools import chain
 from string import Template
 
 from duravip_agent.core.transactions import INET, Request, disposal, element_changes, key_additions
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 
 TABLE = "duravip_released"
 
@@ -72,8 +72,8 @@ def table(addresses: Collection[str]) -> str:
         table=TABLE,
         most=MOST,
         kept=KEPT_S,
-        released4=_elements(a for a in addresses if numbered(a)[0] == 4),  # noqa: PLR2004
-        released6=_elements(a for a in addresses if numbered(a)[0] == 6),  # noqa: PLR2004
+        released4=_elements(a for a in addresses if to_int(a)[0] == 4),  # noqa: PLR2004
+        released6=_elements(a for a in addresses if to_int(a)[0] == 6),  # noqa: PLR2004
     )
 
 

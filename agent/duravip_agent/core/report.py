@@ -14,7 +14,7 @@ from duravip_agent.core.cards import NO_FAULT, Fault, by_link, cards, faults
 from duravip_agent.core.claims import Conflict
 from duravip_agent.core.observed import Link, Observed
 from duravip_agent.core.own_addresses import is_own, listing, rest
-from duravip_api.addresses import numbered, parsed
+from duravip_api.addresses import parse_address, to_int
 from duravip_api.conditions import Condition
 from duravip_api.nodeplumbing import (
     Agent,
@@ -113,7 +113,7 @@ class Report:
 def status_of(report: Report) -> dict[str, Any]:
     """The status as a merge patch: every field but an unknown epoch is in it."""
     ready = report.readiness
-    served = sorted(report.served, key=numbered)
+    served = sorted(report.served, key=to_int)
     shown = nics(report.observed, report.granted_on, report.unguarded)
     listed = (a.partition("/")[0] for nic in shown for a in nic.addresses)
     left = rest(own_addresses(report.observed, report.granted_on), listed)
@@ -145,7 +145,7 @@ def status_of(report: Report) -> dict[str, Any]:
 
 def said_of(conflicts: Mapping[str, Conflict]) -> str:
     """What the condition says of addresses of ours that others claim; empty: there are none."""
-    in_order = sorted(conflicts, key=numbered)
+    in_order = sorted(conflicts, key=to_int)
     named = [
         f"{address} is claimed by {conflicts[address].mac} on {conflicts[address].interface}"
         for address in in_order[:MOST_NAMED]
@@ -220,9 +220,9 @@ def own_addresses(observed: Observed, granted_on: Iterable[str] = ()) -> Iterabl
     shown = {link.index for link in cards(observed, granted_on)}
     for alias in observed.aliases:
         link = links.get(alias.link)
-        if link is None or alias.is_marked or parsed(alias.address).is_link_local:
+        if link is None or alias.is_marked or parse_address(alias.address).is_link_local:
             continue
-        is_single = alias.mask == _HOST_MASKS[parsed(alias.address).version]
+        is_single = alias.mask == _HOST_MASKS[parse_address(alias.address).version]
         if link.index in shown or link.kind != "veth" or not is_single:
             yield alias.address
 

@@ -10,9 +10,9 @@ from typing import Any, Final, NamedTuple
 
 from duravip_agent.core.grant import version_of
 from duravip_agent.core.messages import Host
-from duravip_api.addresses import numbered, parsed
+from duravip_api.addresses import parse_address, to_int
+from duravip_api.annotations import ANNOUNCE, LIST_NEIGHBOURS, RESET
 from duravip_api.nodeplumbing import Neighbour
-from duravip_api.requests import ANNOUNCE, LIST_NEIGHBOURS, RESET
 
 MOST_NEIGHBOURS: Final = 256
 SHOWN_FOR: Final = 60.0
@@ -82,7 +82,7 @@ def listed(hosts: Iterable[Host], names: Mapping[int, str]) -> list[Neighbour]:
         for host in hosts
         if host.link in names
     ]
-    found.sort(key=lambda n: (n.state in _NO_HOSTS, n.interface, numbered(n.address)))
+    found.sort(key=lambda n: (n.state in _NO_HOSTS, n.interface, to_int(n.address)))
     return found[:MOST_NEIGHBOURS]
 
 
@@ -94,6 +94,6 @@ def _read(what: str, value: str) -> Request:
 
 def _canonical(address: str) -> str:
     try:
-        return str(parsed(address))
+        return str(parse_address(address))
     except ValueError:
         return ""

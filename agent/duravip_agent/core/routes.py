@@ -11,7 +11,7 @@ import struct
 from collections.abc import Iterable, Iterator, Mapping
 
 from duravip_agent.core.messages import attributes, dump_header
-from duravip_api.addresses import parsed, text
+from duravip_api.addresses import from_int, parse_address
 
 MOST = 64
 """Next hops that are named: those first whose routes lead to most of the world."""
@@ -64,8 +64,10 @@ def next_hops(routes: Iterable[bytes], objects: Iterable[bytes] = ()) -> tuple[s
         number = _object_of(route)
         for hop in known.get(number, ()) if number else _hops(route):
             found[hop] = min(route[1], found.get(hop, route[1]))
-    in_order = sorted(found, key=lambda hop: (found[hop], parsed(hop).version, int(parsed(hop))))
-    return tuple(hop for hop in in_order if not parsed(hop).is_link_local)[:MOST]
+    in_order = sorted(
+        found, key=lambda hop: (found[hop], parse_address(hop).version, int(parse_address(hop)))
+    )
+    return tuple(hop for hop in in_order if not parse_address(hop).is_link_local)[:MOST]
 
 
 def _hops(route: bytes) -> Iterator[str]:
@@ -115,4 +117,4 @@ def _by_number(objects: Iterable[bytes]) -> dict[int, list[str]]:
 def _address(family: int, data: bytes) -> Iterator[str]:
     version = _VERSIONS.get((family, len(data)))
     if version and any(data):
-        yield text(version, int.from_bytes(data))
+        yield from_int(version, int.from_bytes(data))

@@ -18,7 +18,7 @@ Whether the element is there must be asked with some value of the packet; `mark 
 from collections.abc import Collection, Iterable
 from string import Template
 
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 
 TABLE = "duravip"
 """The name of both tables."""
@@ -165,5 +165,5 @@ def is_card(chain: str) -> bool:
 
 
 def _elements(addresses: Collection[str], family: int) -> str:
-    found = sorted(a for a in addresses if numbered(a)[0] == family)
+    found = sorted(a for a in addresses if to_int(a)[0] == family)
     return f"elements = {{ {', '.join(found)} }};" if found else ""

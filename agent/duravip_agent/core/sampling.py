@@ -13,7 +13,7 @@ from math import ceil
 from typing import Final
 
 from duravip_agent.core.claims import OVER_AFTER, Conflict
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 
 SAMPLE_EVERY: Final = 2.0
 ROUND: Final = 20.0
@@ -61,7 +61,7 @@ class Sampler:
         if not addresses:
             return ()
         if interface not in self._order:
-            self._order[interface] = sorted(addresses, key=numbered)
+            self._order[interface] = sorted(addresses, key=to_int)
         order, size = self._order[interface], len(addresses)
         first = self._next.get(interface, 0.0) % size
         last = first + min(MOST, size, size * SAMPLE_EVERY / ROUND)

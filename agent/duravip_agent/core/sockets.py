@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from duravip_agent.core.messages import attributes
-from duravip_api.addresses import parsed, text
-from duravip_api.listening import ANY, Listener, port_named
+from duravip_api.addresses import from_int, parse_address
+from duravip_api.listeners import WILDCARD, Listener, port_named
 
 BY_FAMILY = 20
 """The kind of a request, and of the answers to it."""
@@ -70,15 +70,15 @@ def listeners_in(question: Question, body: bytes) -> Iterator[Listener]:
     family, _, port, _, source = _ANSWER.unpack_from(body)
     version = _FAMILIES[family]
     name = port_named(question.protocol, int.from_bytes(port, "big"))
-    address = text(version, int.from_bytes(source[: _SIZE[version]], "big"))
-    host = parsed(address)
+    address = from_int(version, int.from_bytes(source[: _SIZE[version]], "big"))
+    host = parse_address(address)
     if host.is_loopback:
         return
     mapped = host.ipv4_mapped if host.version == 6 else None  # noqa: PLR2004
     yield Listener(name, str(mapped or address))
     is_v6_only = any(attributes(body, _ANSWER.size).get(_V6_ONLY, b"\0"))
-    if address == ANY[6] and not is_v6_only:
-        yield Listener(name, ANY[4])
+    if address == WILDCARD[6] and not is_v6_only:
+        yield Listener(name, WILDCARD[4])
 
 
 def connected_request(family: int, protocol: int, seq: int) -> bytes:

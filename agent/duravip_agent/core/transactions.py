@@ -9,7 +9,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from duravip_agent.core.ruleset import TABLE
-from duravip_api.addresses import packed, text
+from duravip_api.addresses import from_int, to_bytes
 
 NETDEV, INET = 5, 1
 """The families that our tables are of."""
@@ -232,14 +232,14 @@ def keys_in(body: bytes) -> Iterator[bytes]:
 
 def address_of(key: bytes) -> str:
     """The address that an element of `vips` or `held` stands for."""
-    return text(_VERSION[len(key)], int.from_bytes(key, "big"))
+    return from_int(_VERSION[len(key)], int.from_bytes(key, "big"))
 
 
 def keys_of(addresses: Iterable[str]) -> Iterator[tuple[int, list[bytes]]]:
     """Addresses as the keys of elements, by IP version; what there are none of is left out."""
     keys: dict[int, list[bytes]] = {4: [], 16: []}
     for address in addresses:
-        key = packed(address)
+        key = to_bytes(address)
         keys[len(key)].append(key)
     return ((_VERSION[size], found) for size, found in keys.items() if found)
 

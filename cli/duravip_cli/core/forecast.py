@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 from duravip_api.reasons import MoveReason, Reason, State
 from duravip_cli.core.live import silence
 from duravip_cli.core.standings import decided
@@ -83,7 +83,7 @@ def forecast(before: Snapshot, after: Snapshot) -> Forecast:
     holders, made = election.holders_of(before), decided(after)
     changes, unchanged = [], 0
     load: Counter[str] = Counter(dict.fromkeys(after.plumbings, 0))
-    for address in sorted(holders.keys() | made.units.keys(), key=numbered):
+    for address in sorted(holders.keys() | made.units.keys(), key=to_int):
         holder, owner = holders.get(address, ""), owner_in(made, address)
         if owner:
             load[owner] += 1

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, get_args
 
-from duravip_api.addresses import parsed
+from duravip_api.addresses import parse_address
 
 Body = Mapping[str, Any]
 EntityKind = Literal["DuraVIP", "Binding"]
@@ -79,7 +79,7 @@ def label_of(kind: str, body: Body) -> str:
 def is_address(given: str) -> bool:
     """Whether an argument is an address, and not the name of an object."""
     try:
-        parsed(given)
+        parse_address(given)
     except ValueError:
         return False
     return True
@@ -87,7 +87,7 @@ def is_address(given: str) -> bool:
 
 def canonical(address: str) -> str:
     """The address in canonical form; what is no address stays as it is."""
-    return str(parsed(address)) if is_address(address) else address
+    return str(parse_address(address)) if is_address(address) else address
 
 
 def is_meant(given: str, body: Body) -> bool:

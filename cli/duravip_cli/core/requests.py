@@ -3,8 +3,8 @@
 The operator looks at the same, and would do nothing: whoever asks shall be told at once.
 """
 
+from duravip_api.annotations import MOVE_TO, RELEASE_FROM, parse_request
 from duravip_api.reasons import Reason
-from duravip_api.requests import MOVE_TO, RELEASE_FROM, read
 from duravip_cli.core.lists import Body
 from duravip_cli.core.live import View
 from duravip_cli.core.standings import Standing, standings
@@ -50,7 +50,7 @@ def spent(body: Body) -> list[str]:
     return [
         name
         for name, releases in ((MOVE_TO, False), (RELEASE_FROM, True))
-        if name in notes and read(str(notes[name])) and releases not in in_force
+        if name in notes and parse_request(str(notes[name])) and releases not in in_force
     ]
 
 

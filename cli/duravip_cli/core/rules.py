@@ -11,7 +11,7 @@ from typing import Any, Final, get_args
 
 from pydantic.fields import FieldInfo
 
-from duravip_api.addresses import block, parsed
+from duravip_api.addresses import parse_address, parse_network
 from duravip_api.fields import (
     LONGEST_LABEL,
     LONGEST_SELECTOR,
@@ -34,7 +34,7 @@ _LONGEST_DOMAIN: Final = 253
 def _is_ip(value: Any) -> bool:
     """As Go's netip reads it, but for zones and for IPv4 addresses in the guise of IPv6."""
     try:
-        found = parsed(value)
+        found = parse_address(value)
     except ValueError:
         return False
     return "%" not in value and not (isinstance(found, IPv6Address) and found.ipv4_mapped)
@@ -50,7 +50,7 @@ def _is_cidr(value: Any) -> bool:
     if not slash or not _is_ip(address) or not (prefix.isascii() and prefix.isdigit()):
         return False
     is_plain = prefix == "0" or not prefix.startswith("0")
-    return is_plain and int(prefix) <= parsed(address).max_prefixlen
+    return is_plain and int(prefix) <= parse_address(address).max_prefixlen
 
 
 def is_subdomain(value: Any) -> bool:
@@ -79,18 +79,18 @@ def _is_of_hosts(spec: Any) -> bool:
     if not _is_cidr(cidr):
         return True
     first = cidr.partition("/")[0]
-    return parsed(first).is_unspecified or _is_global_unicast(first)
+    return parse_address(first).is_unspecified or _is_global_unicast(first)
 
 
 def _is_canonical(value: Any) -> bool:
-    return not _is_ip(value) or str(parsed(value)) == value
+    return not _is_ip(value) or str(parse_address(value)) == value
 
 
 def _is_global_unicast(value: Any) -> bool:
     """As Go has it: private addresses are."""
     if not _is_ip(value):
         return True
-    found = parsed(value)
+    found = parse_address(value)
     return not (
         found.is_multicast
         or found.is_loopback
@@ -105,12 +105,12 @@ def _is_masked(value: Any) -> bool:
 
 
 def _mask_is_within(spec: Any) -> bool:
-    found = block(str(spec.get("cidr")))
+    found = parse_network(str(spec.get("cidr")))
     return "cidrmask" not in spec or found is None or spec["cidrmask"] >= found.prefixlen
 
 
 def _mask_fits(spec: Any) -> bool:
-    found = block(str(spec.get("cidr")))
+    found = parse_network(str(spec.get("cidr")))
     return "cidrmask" not in spec or found is None or spec["cidrmask"] <= found.max_prefixlen
 
 

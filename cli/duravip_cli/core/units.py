@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 from duravip_cli.core.lists import (
     Body,
     EntityKind,
@@ -125,6 +125,6 @@ def _seniority(kind: str, body: Body) -> tuple[str, str, str, str]:
 def order(key: str) -> tuple[int, int, str]:
     """Sorts addresses as numbers, and what is none behind them."""
     try:
-        return (*numbered(key), "")
+        return (*to_int(key), "")
     except ValueError:
         return (9, 0, key)

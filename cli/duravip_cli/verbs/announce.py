@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from duravip_api.requests import ANNOUNCE
+from duravip_api.annotations import ANNOUNCE
 from duravip_cli.agents import ask, complain, plumbings
 from duravip_cli.call import Call
 from duravip_cli.core.lists import Lists

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from duravip_api.requests import seconds
+from duravip_api.annotations import parse_time
 from duravip_cli.call import Call
 from duravip_cli.core.lists import Body, Lists, label_of, name_of, namespace_of, status_of
 from duravip_cli.core.units import units
@@ -35,7 +35,7 @@ def run(call: Call) -> Code:
                 if (event.get("involvedObject") or {}).get("kind") == kind:
                     entries.add(_entry(label_of(kind, body), event))
             entries |= _last_move(label_of(kind, body), body, unit.address)
-    found = sorted(entries, key=lambda entry: (seconds(entry.time) or 0.0, entry))
+    found = sorted(entries, key=lambda entry: (parse_time(entry.time) or 0.0, entry))
     if call.output.is_json:
         call.output.json([entry._asdict() for entry in found])
     elif found:

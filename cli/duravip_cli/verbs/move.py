@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from duravip_api.requests import MOVE_TO, RELEASE_FROM, written
+from duravip_api.annotations import MOVE_TO, RELEASE_FROM, format_request
 from duravip_cli.call import Call
 from duravip_cli.core.lists import Body, EntityKind, Lists, condition, status_of
 from duravip_cli.core.requests import against_moving, spent
@@ -39,7 +39,7 @@ def request(
 ) -> tuple[EntityKind, Body]:
     """Let this be the only request about the unit: on the oldest that counts, as `NODE@TIME`."""
     time, move = call.api.now(), str(unit.last_move.get("time") or "")
-    values = {name: written(node, time, move) for name, node in wanted.items()}
+    values = {name: format_request(node, time, move) for name, node in wanted.items()}
     first, *others = members(lists, unit)
     call.api.annotate(*first, {MOVE_TO: None, RELEASE_FROM: None, **values})
     for kind, body in others:

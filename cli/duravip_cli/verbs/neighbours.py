@@ -1,6 +1,6 @@
 """`neighbours`: whom the kernels of the nodes know on their segments."""
 
-from duravip_api.requests import LIST_NEIGHBOURS
+from duravip_api.annotations import LIST_NEIGHBOURS
 from duravip_cli.agents import ask, complain, plumbings
 from duravip_cli.call import Call
 from duravip_cli.core.neighbourhood import rows

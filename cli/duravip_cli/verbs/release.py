@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from duravip_api.requests import RELEASE_FROM
+from duravip_api.annotations import RELEASE_FROM
 from duravip_cli.call import Call
 from duravip_cli.core.lists import Body, EntityKind, Lists, namespace_of, spec_of, status_of
 from duravip_cli.core.requests import against_releasing

@@ -1,6 +1,6 @@
 """`reset`: has a node unplumb everything and take anew what it is granted. Clients notice it."""
 
-from duravip_api.requests import RESET
+from duravip_api.annotations import RESET
 from duravip_cli.agents import Answers, ask, complain, plumbings
 from duravip_cli.call import Call
 from duravip_cli.core.lists import Body, name_of

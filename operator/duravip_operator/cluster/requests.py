@@ -18,10 +18,10 @@ from kubernetes import config
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException, OpenApiException
 
-from duravip_api.credentials import Renewing, kubeconfigs_of
-from duravip_api.patience import Patience
 from duravip_api.timing import LONGEST_REQUEST, REQUEST_RETRIES, REQUEST_TIMEOUT
 from duravip_operator.settings import PROGRAM_VERSION, SettingsError
+from duravip_runtime.credentials import Renewing, kubeconfigs_of
+from duravip_runtime.request_timeout import Patience
 
 Body = dict[str, Any]
 

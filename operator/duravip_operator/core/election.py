@@ -19,7 +19,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 from duravip_api.reasons import MoveReason, Reason
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.eligibility import Eligibility, Eligible
@@ -78,7 +78,7 @@ def elected(
     made = _Made(eligibility.snapshot.max_aliases)
     _keep(made, asked, holders, eligibility)
     waiting: list[_Open] = []
-    for address in sorted(asked.by_leader.keys() - made.choices.keys(), key=numbered):
+    for address in sorted(asked.by_leader.keys() - made.choices.keys(), key=to_int):
         party = asked.by_leader[address]
         leader, holder = party.leader, holders.get(address, "")
         eligible = eligibility.of(*party)

@@ -33,8 +33,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from duravip_api.addresses import joined
-from duravip_api.beats import digest_of
+from duravip_api.addresses import union
+from duravip_api.heartbeat import address_digest
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
 from duravip_operator.core.releases import NO_RELEASES, Releases
@@ -57,7 +57,7 @@ class Plan:
     @property
     def addresses(self) -> frozenset[str]:
         """All that it grants."""
-        return joined(self.grants.values())
+        return union(self.grants.values())
 
     def is_in(self, plumbing: Plumbing) -> bool:
         """Whether the spec says so already; an entry without addresses says nothing."""
@@ -110,7 +110,7 @@ def has_let_go(plumbing: Plumbing, heard: Heard) -> bool:
     else can be served again before there is another one.
     """
     is_its = (heard.boot, heard.generation) == (plumbing.boot, plumbing.generation)
-    return is_its and heard.digest == digest_of(plumbing.served & plumbing.granted)
+    return is_its and heard.digest == address_digest(plumbing.served & plumbing.granted)
 
 
 def remembered(memory: Memory, snapshot: Snapshot) -> Memory:
@@ -354,7 +354,7 @@ def _granted_once(memory: Memory, snapshot: Snapshot) -> Memory:
     """A release that was followed by a grant, to whomever, is spent (O6)."""
     if not any(doubts.releases.released for doubts in memory.values()):
         return memory
-    granted = joined([plumbing.granted for plumbing in snapshot.plumbings.values()])
+    granted = union([plumbing.granted for plumbing in snapshot.plumbings.values()])
     return {n: _replaced(d, d.releases.without(granted)) for n, d in memory.items()}
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from duravip_api.listening import ANY, Listening, Port
+from duravip_api.listeners import WILDCARD, Listening, Port
 from duravip_operator.core.snapshot import Plumbing
 
 Nodes = frozenset[str]
@@ -68,7 +68,7 @@ def _listeners(seen: tuple[tuple[str, Listening], ...]) -> Listeners:
                     everywhere[port.name, family].add(node)
                 else:
                     single[port.name, family].append((node, port))
-    uneven: dict[int, set[str]] = {family: set() for family in ANY}
+    uneven: dict[int, set[str]] = {family: set() for family in WILDCARD}
     for name, family in everywhere.keys() | single.keys():
         if everywhere[name, family] != looked[name]:
             uneven[family].add(name)

@@ -6,7 +6,7 @@ gives: so every replica finds the same one.
 
 from collections import Counter
 
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 
 
 class Loads:
@@ -33,7 +33,7 @@ class Loads:
         ring = self._rings.get(nodes)
         if ring is None:
             ring = self._rings[nodes] = _Ring(sorted(nodes))
-        start = (numbered(address)[1] - 1) % len(ring.names)  # a network's first host is number 1
+        start = (to_int(address)[1] - 1) % len(ring.names)  # a network's first host is number 1
         while True:
             for name in ring.names[start:] + ring.names[:start]:
                 if self._load[name] == ring.least:

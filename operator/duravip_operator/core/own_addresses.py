@@ -22,7 +22,7 @@ from collections.abc import Set as AbstractSet
 from types import MappingProxyType
 from typing import NamedTuple
 
-from duravip_api.addresses import Span, numbered, text
+from duravip_api.addresses import Range, from_int, to_int
 from duravip_api.reasons import State
 from duravip_operator.core.snapshot import Entity, Plumbing, Snapshot
 
@@ -70,7 +70,7 @@ def _own(plumbing: Plumbing, named: Collection[str], in_order: "_InOrder") -> It
             yield from in_order.within(span)
             continue
         for number in range(span.first, span.last + 1):
-            address = text(span.family, number)
+            address = from_int(span.family, number)
             if address in named:
                 yield address
 
@@ -82,13 +82,13 @@ class _InOrder:
         self._addresses = addresses
         self._sorted: list[tuple[int, int]] | None = None
 
-    def within(self, span: Span) -> Iterator[str]:
+    def within(self, span: Range) -> Iterator[str]:
         """Those that the span holds."""
         if self._sorted is None:
-            self._sorted = sorted(map(numbered, self._addresses))
+            self._sorted = sorted(map(to_int, self._addresses))
         at = bisect_left(self._sorted, (span.family, span.first))
         while at < len(self._sorted) and self._sorted[at] <= (span.family, span.last):
-            yield text(*self._sorted[at])
+            yield from_int(*self._sorted[at])
             at += 1
 
 

@@ -15,12 +15,12 @@ from typing import Any, Literal, TypeVar
 from pydantic import ValidationError
 
 from duravip_api import DRAINED, EXCLUDE_LABEL, addresses
-from duravip_api.beats import is_boot_of
 from duravip_api.binding import BindingSpec
 from duravip_api.conditions import Condition
 from duravip_api.duravip import DuraVIPSpec
 from duravip_api.grants import MOST_GRANTED, Allowance, NodePlumbingSpec, Unconfirmed
-from duravip_api.listening import listening_in, port_named
+from duravip_api.heartbeat import is_boot_of
+from duravip_api.listeners import parse_listeners, port_named
 from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_SPANS, Agent, NodePlumbingStatus
 from duravip_api.reasons import Reason
 from duravip_api.topology import TopologySpec
@@ -91,7 +91,7 @@ def topology(body: Body) -> Topology:
         spec = TopologySpec.model_validate(body.get("spec") or {})
     except ValidationError as error:
         return Topology(**who, rejection=_invalid(label, error))
-    block = addresses.block(spec.cidr)
+    block = addresses.parse_network(spec.cidr)
     if block is None:
         why = f"{label}: spec.cidr: {spec.cidr!r} is no network block without host bits"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
@@ -103,7 +103,7 @@ def topology(body: Body) -> Topology:
         why = f"{label}: spec.cidrmask: {mask} is less than the block's own {block.prefixlen}"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
     try:
-        reserved = addresses.merged(map(addresses.span, spec.reserved or ()))
+        reserved = addresses.merge_ranges(map(addresses.parse_range, spec.reserved or ()))
     except ValueError as error:
         why = f"{label}: spec.reserved: no address, and no range as in 10.1.1.1-10.1.1.9: {error}"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
@@ -157,10 +157,10 @@ def plumbing(body: Body) -> Plumbing:
     bad = next(failing, None)
     heard = next((c for c in status.conditions if c.type == "Heard"), None)
     shared = next((c for c in status.conditions if c.reason == Reason.NAME_SHARED), None)
-    own, is_all = addresses.spans_in(status.own, MOST_OWN_SPANS)
+    own, is_all = addresses.parse_ranges(status.own, MOST_OWN_SPANS)
     reported = Plumbing(
         node=str((body.get("metadata") or {}).get("name", "")),
-        listening=listening_in(status.listening),
+        listening=parse_listeners(status.listening),
         observed=None if is_lost else status.observed_generation,
         told_epoch=status.epoch,
         served=frozenset(status.served),
@@ -272,7 +272,7 @@ def _address_fault(address: str) -> str:
         return "is no IPv4 or IPv6 address"
     if canonical != address:
         return f"must be written {canonical!r}"
-    kind = addresses.parsed(address)
+    kind = addresses.parse_address(address)
     if kind.is_multicast or kind.is_loopback or kind.is_unspecified or kind.is_link_local:
         return "is multicast, loopback, link-local or unspecified: no host can hold it"
     return "is the broadcast address" if address == "255.255.255.255" else ""
@@ -305,7 +305,7 @@ def _invalid(label: str, error: ValidationError) -> Rejection:
 
 def _canonical(address: str) -> str | None:
     try:
-        return str(addresses.parsed(address))
+        return str(addresses.parse_address(address))
     except ValueError:
         return None
 
@@ -337,7 +337,7 @@ def _unconfirmed(found: Unconfirmed | None, generation: int, left: int) -> froze
 @lru_cache(LISTS_KNOWN)
 def _all_of(listed: tuple[str, ...], most: int) -> frozenset[str] | None:
     try:
-        return frozenset(addresses.expanded(listed, max(0, most)))
+        return frozenset(addresses.expand_ranges(listed, max(0, most)))
     except ValueError:
         return None
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.selection import Selection
 
@@ -46,7 +46,7 @@ def parties(units: Mapping[str, Unit], selection: Selection) -> Parties:
         if unit.leader and unit.electable:
             followers[unit.leader].append(unit)
     for led in followers.values():
-        led.sort(key=lambda unit: numbered(unit.address))
+        led.sort(key=lambda unit: to_int(unit.address))
     found: dict[str, Party] = {}
     kinds: dict[tuple[str, frozenset[str], str], tuple[Unit, list[str]]] = {}
     for address, unit in units.items():

@@ -7,8 +7,8 @@
 
 from collections.abc import Iterator
 
+from duravip_api.annotations import format_clock_time
 from duravip_api.reasons import Reason
-from duravip_api.requests import whole
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.election import Choice
 from duravip_operator.core.snapshot import Advisory, Snapshot
@@ -34,8 +34,7 @@ def advisories(unit: Unit, choice: Choice, snapshot: Snapshot) -> Iterator[Advis
     if request and not request.releases and request.node == choice.owner and not unit.leader:
         who = next((e.label for e in unit.entities if request in e.asked), unit.address)
         why = (
-            f"held on {request.node} as {who} asks since {whole(request.time)}, until it leaves "
-            "that node; "
-            "`kubectl duravip move --cancel` ends it"
+            f"held on {request.node} as {who} asks since {format_clock_time(request.time)}, "
+            "until it leaves that node; `kubectl duravip move --cancel` ends it"
         )
         yield ("Held", Reason.HELD, why)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from duravip_api import GROUP
-from duravip_api.addresses import Span, merged, numbered, ranges, span
+from duravip_api.addresses import Range, format_ranges, merge_ranges, parse_range, to_int
 from duravip_operator.core.snapshot import Fencing
 
 SETTINGS: Final = f"{GROUP}/settings"
@@ -31,7 +31,7 @@ class Quarantine(NamedTuple):
 
     node: str
     until: str
-    addresses: tuple[Span, ...]
+    addresses: tuple[Range, ...]
 
 
 class Published(NamedTuple):
@@ -51,7 +51,7 @@ class Published(NamedTuple):
         until: dict[tuple[str, str], str] = {}
         for address in addresses if self.quarantines else ():
             for node, when, listed in self.quarantines:
-                if _holds(listed, *numbered(address)):
+                if _holds(listed, *to_int(address)):
                     found[address] = found.get(address, frozenset()) | {node}
                     until[address, node] = when
         return found, until
@@ -73,7 +73,7 @@ def quarantine(
     left, is_complete = MOST_RANGES, True
     listed: list[dict[str, Any]] = []
     for (node, when), addresses in sorted(groups.items()):
-        named = ranges(addresses)
+        named = format_ranges(addresses)
         is_complete &= len(named) <= left
         if left:
             listed.append({"node": node, "until": when, "addresses": named[:left]})
@@ -107,10 +107,10 @@ def read(annotations: Mapping[str, Any]) -> Published | None:
 
 
 def _quarantine(item: Mapping[str, Any]) -> Quarantine:
-    listed = merged(span(str(text)) for text in item["addresses"][:MOST_RANGES])
+    listed = merge_ranges(parse_range(str(text)) for text in item["addresses"][:MOST_RANGES])
     return Quarantine(str(item["node"]), str(item["until"]), listed)
 
 
-def _holds(listed: tuple[Span, ...], family: int, number: int) -> bool:
-    at = bisect_right(listed, Span(family, number, 1 << 128))
+def _holds(listed: tuple[Range, ...], family: int, number: int) -> bool:
+    at = bisect_right(listed, Range(family, number, 1 << 128))
     return at > 0 and listed[at - 1].family == family and number <= listed[at - 1].last

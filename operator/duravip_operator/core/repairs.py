@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
+from duravip_api.annotations import format_clock_time, parse_time
 from duravip_api.reasons import MoveReason
-from duravip_api.requests import seconds, whole
 from duravip_operator.core.snapshot import Entity, Plumbing
 
 LASTING: Final = 10.0
@@ -80,8 +80,8 @@ def given_up_until(
             continue
         time = wall_clock + trouble.until - now
         text = before.get((address, node), "")
-        is_right = abs((seconds(text) or 0.0) - time) < ABOUT if text else False
-        found[address, node] = text if is_right else whole(time)
+        is_right = abs((parse_time(text) or 0.0) - time) < ABOUT if text else False
+        found[address, node] = text if is_right else format_clock_time(time)
     return found
 
 
@@ -95,7 +95,7 @@ def told_by(entities: Iterable[Entity], wall_clock: float) -> Iterable[tuple[str
         move = (entity.status.get("lastMove") or {}) if is_of_it else {}
         has_left = move.get("from") and move["from"] != move.get("to")  # else it holds it again
         if move.get("reason") == MoveReason.REPAIR_FAILED and has_left:
-            left = (seconds(str(move.get("time"))) or 0.0) + RETRY_AFTER - wall_clock
+            left = (parse_time(str(move.get("time"))) or 0.0) + RETRY_AFTER - wall_clock
             if left > 0:
                 yield str(move["from"]), entity.address, min(left, RETRY_AFTER)
 

@@ -11,7 +11,7 @@ A request that cannot be read, or that a preference forbids, does nothing, and s
 from collections.abc import Mapping
 from typing import Any
 
-from duravip_api.requests import MOVE_TO, RELEASE_FROM, Request, read, seconds
+from duravip_api.annotations import MOVE_TO, RELEASE_FROM, Request, parse_request, parse_time
 from duravip_operator.core.snapshot import Asked
 
 LONGEST_SHOWN = 64
@@ -27,7 +27,7 @@ def asked(body: Mapping[str, Any]) -> tuple[tuple[Asked, ...], tuple[str, ...]]:
         text = annotations.get(annotation)
         if text is None:
             continue
-        request = read(str(text))
+        request = parse_request(str(text))
         if request is None:
             unread.append(f"metadata.annotations: {annotation}: {shown(text)} is no NODE@TIME")
             continue
@@ -51,6 +51,6 @@ def _is_spent(request: Request, move: Mapping[str, Any] | None, *, releases: boo
     if not move:
         return False
     has_left = move.get("from") == request.node != move.get("to")
-    is_later = (seconds(str(move.get("time"))) or 0.0) > request.time
+    is_later = (parse_time(str(move.get("time"))) or 0.0) > request.time
     has_moved = is_later and move.get("from") != move.get("to")
     return has_left or has_moved if releases else has_left and is_later

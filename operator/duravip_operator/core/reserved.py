@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
-from duravip_api.addresses import Span, numbered
+from duravip_api.addresses import Range, to_int
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Judged, Unit
 from duravip_operator.core.own_addresses import standing
@@ -82,10 +82,10 @@ class _InOrder:
 
     def __init__(self, topology: Topology) -> None:
         self.name = topology.name
-        self._spans: tuple[Span, ...] = topology.reserved
+        self._spans: tuple[Range, ...] = topology.reserved
 
     def __contains__(self, address: str) -> bool:
-        family, number = numbered(address)
+        family, number = to_int(address)
         at = bisect_right(self._spans, (family, number + 1)) - 1
         if at < 0:
             return False

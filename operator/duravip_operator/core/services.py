@@ -14,8 +14,8 @@ No election looks at this.
 from collections import defaultdict
 from collections.abc import Iterable
 
-from duravip_api.addresses import numbered
-from duravip_api.listening import MOST_PORTS
+from duravip_api.addresses import to_int
+from duravip_api.listeners import MOST_PORTS
 from duravip_api.reasons import Reason
 from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.listeners import Nodes, listeners
@@ -79,7 +79,7 @@ class Services:
         )
 
     def _observed(self, unit: Unit, participants: Nodes) -> str:
-        family, number = numbered(unit.address)
+        family, number = to_int(unit.address)
         seen = self._listeners
         uneven = seen.uneven[family]
         doubtful = [service for service in unit.services if service[0] in uneven]

@@ -9,8 +9,8 @@ from enum import Enum
 from typing import Any, Literal, NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_api.addresses import Span, joined
-from duravip_api.listening import Listening
+from duravip_api.addresses import Range, union
+from duravip_api.listeners import Listening
 from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason
 
@@ -141,7 +141,7 @@ class Topology:
     placement: Placement = NOWHERE
     selector: Selector = ()
     namespaces: frozenset[str] | None = None
-    reserved: tuple[Span, ...] = ()
+    reserved: tuple[Range, ...] = ()
     """What nobody is given, in order."""
     excludes_foreign: bool = False
     """Whether nodes without an address in the network of one of ours may not hold it."""
@@ -198,7 +198,7 @@ class Plumbing:
     next_hops: frozenset[str] = frozenset()
     """Those of its routes."""
     nics: Mapping[str, Nic] = field(default_factory=dict)
-    own: tuple[Span, ...] = ()
+    own: tuple[Range, ...] = ()
     """Further addresses of its own, which `nics` has no room for."""
     tells_all_own: bool = True
     """Whether those and the ones of `nics` are all that it has."""
@@ -238,7 +238,7 @@ class Plumbing:
     @property
     def granted(self) -> frozenset[str]:
         """Every address that the spec grants."""
-        return joined(self.grants.values())
+        return union(self.grants.values())
 
 
 @dataclass(frozen=True, slots=True)

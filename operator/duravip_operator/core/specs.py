@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from duravip_api.addresses import grouped
+from duravip_api.addresses import compact_ranges
 from duravip_api.grants import MOST_GRANTED
 from duravip_operator.core.handover import Memory, Plan, may_hold
 from duravip_operator.core.snapshot import Plumbing, Snapshot
@@ -125,4 +125,4 @@ def unconfirmed_of_new(
 
 @lru_cache(LISTS_KNOWN)
 def _grouped(addresses: frozenset[str]) -> tuple[str, ...]:
-    return tuple(grouped(addresses))
+    return tuple(compact_ranges(addresses))

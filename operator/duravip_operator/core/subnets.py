@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import ip_interface
 from typing import NamedTuple
 
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 from duravip_api.nodeplumbing import MOST_LISTED, Nic
 from duravip_operator.core.snapshot import Snapshot, Topology
 
@@ -41,7 +41,7 @@ class Subnets:
         nodes = self._of(topology)
         if not nodes.partly:
             return nodes.foreign
-        number = numbered(address)[1]
+        number = to_int(address)[1]
         away = (
             names
             for spans, names in nodes.partly

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final, Literal, NamedTuple, Self
 
 from duravip_api import API_VERSION
-from duravip_api.addresses import ranges
+from duravip_api.addresses import format_ranges
 from duravip_api.reasons import MoveReason
 from duravip_operator.core.snapshot import Entity
 
@@ -145,7 +145,7 @@ class Tidings:
 
 
 def _takeover(owner: str, former: str, reason: MoveReason, addresses: Collection[str]) -> Told:
-    names = ranges(addresses)
+    names = format_ranges(addresses)
     more = f" and {len(names) - MOST_NAMED} more ranges" if len(names) > MOST_NAMED else ""
     count = "1 address" if len(addresses) == 1 else f"{len(addresses)} addresses"
     origin = f" from {former}" if former else ""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from duravip_api.addresses import numbered
+from duravip_api.addresses import to_int
 from duravip_api.reasons import Reason
 from duravip_operator.core.snapshot import Fencing, Rejection, Selector, Topology
 
@@ -21,7 +21,7 @@ class Blocks:
 
     def holding(self, address: str) -> Topology | None:
         """The Topology that the address belongs to."""
-        family, number = numbered(address)
+        family, number = to_int(address)
         for shift, networks in self.by_prefix[family]:
             found = networks.get(number >> shift)
             if found:
@@ -63,7 +63,7 @@ def blocks(topologies: Iterable[Topology], fencing: Fencing) -> Blocks:
 def is_edge(topology: Topology, address: str) -> bool:
     """Whether it is the network or broadcast address of an IPv4 block, which no host can hold."""
     wide = topology.family == 4 and topology.prefix < BITS[4] - 1  # noqa: PLR2004
-    return wide and numbered(address)[1] in (topology.first, topology.last)
+    return wide and to_int(address)[1] in (topology.first, topology.last)
 
 
 def _younger(topology: Topology, older: Topology) -> Topology:

@@ -7,9 +7,9 @@ carries the time of one of our own writes is ours, held since that write *began*
 from collections.abc import Callable
 from typing import Protocol
 
-from duravip_api.patience import FORGETS
 from duravip_operator.cluster.requests import ApiError
 from duravip_operator.leadership import rule
+from duravip_runtime.request_timeout import FORGETS
 
 
 class Store(Protocol):

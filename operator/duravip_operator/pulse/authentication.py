@@ -14,8 +14,17 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import NamedTuple
 
-from duravip_api.beats import Ack, AnyDatagram, Beat, Look, Sight, is_signed, opened_any, sealed
-from duravip_api.secure_channel import (
+from duravip_api.heartbeat import (
+    Ack,
+    AnyDatagram,
+    Heartbeat,
+    ProbeReport,
+    ProbeRequest,
+    decode_any,
+    encode,
+    is_signed,
+)
+from duravip_runtime.secure_channel import (
     OPERATOR,
     Channel,
     KeyPair,
@@ -61,16 +70,16 @@ class Opened(NamedTuple):
     """A datagram that is believed."""
 
     node: str
-    datagram: Beat | Sight
+    datagram: Heartbeat | ProbeReport
 
 
 def objection(datagram: AnyDatagram | None, node: str, agent: Agent) -> Drop | None:
     """Why a datagram is not believed that this node has signed; None: it is."""
-    if not isinstance(datagram, Beat | Sight):
+    if not isinstance(datagram, Heartbeat | ProbeReport):
         return Drop.MALFORMED
-    if (datagram.node if isinstance(datagram, Beat) else datagram.scout) != node:
+    if (datagram.node if isinstance(datagram, Heartbeat) else datagram.scout) != node:
         return Drop.SENDER
-    if isinstance(datagram, Beat) and datagram.boot != agent.boot:
+    if isinstance(datagram, Heartbeat) and datagram.boot != agent.boot:
         return Drop.BOOT
     return None
 
@@ -122,20 +131,20 @@ class Authenticator:
         self._old_style.discard(node)
         return self._believed(content_of(data), node)
 
-    def seal(self, node: str, datagram: Ack | Look) -> bytes | None:
+    def seal(self, node: str, datagram: Ack | ProbeRequest) -> bytes | None:
         """Sign a datagram so that this node takes it; None: we share no key with it."""
         if node in self._old_style:
-            return sealed(datagram, self.shared_keys) if self.shared_keys else None
+            return encode(datagram, self.shared_keys) if self.shared_keys else None
         channel = self._channel(node)
         return channel.sealed(datagram) if channel else None
 
     def _open_old_style(self, data: bytes) -> Opened | Drop:
         if not (self._is_shared_key_allowed and is_signed(data, self.shared_keys)):
             return Drop.UNKNOWN
-        datagram = opened_any(data, self.shared_keys)
-        if not isinstance(datagram, Beat | Sight):
+        datagram = decode_any(data, self.shared_keys)
+        if not isinstance(datagram, Heartbeat | ProbeReport):
             return Drop.MALFORMED
-        node = datagram.node if isinstance(datagram, Beat) else datagram.scout
+        node = datagram.node if isinstance(datagram, Heartbeat) else datagram.scout
         agent = self._agents.get(node)
         if agent is None or not agent.is_shared_key_allowed:
             return Drop.SENDER
@@ -144,7 +153,7 @@ class Authenticator:
 
     def _believed(self, datagram: AnyDatagram | None, node: str) -> Opened | Drop:
         wrong = objection(datagram, node, self._agents[node])
-        if wrong or not isinstance(datagram, Beat | Sight):
+        if wrong or not isinstance(datagram, Heartbeat | ProbeReport):
             return wrong or Drop.MALFORMED
         return Opened(node, datagram)
 

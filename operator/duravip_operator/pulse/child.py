@@ -6,9 +6,9 @@ import subprocess
 import sys
 from typing import Any, Final
 
-from duravip_api.endpoints import endpoint
 from duravip_operator.pulse.replies import ask_for_destination
 from duravip_operator.settings import Settings, SettingsError
+from duravip_runtime.endpoints import parse_endpoint
 
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Bytes of beats that wait while the process does not run: as much as the kernel allows."""
@@ -16,7 +16,7 @@ RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 
 def bound(listen: str) -> socket.socket:
     """The socket that beats are heard on; raises SettingsError when it cannot be had."""
-    host, port = endpoint(listen)
+    host, port = parse_endpoint(listen)
     try:
         family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         udp = socket.socket(family, socket.SOCK_DGRAM)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final, NamedTuple
 
-from duravip_api.beats import Beat
+from duravip_api.heartbeat import Heartbeat
 from duravip_operator.core.snapshot import Hearing
 
 BOOTS_REMEMBERED: Final = 16
@@ -45,7 +45,7 @@ class _Node:
     """Since when it is heard without a gap."""
     hearing: Hearing = Hearing.UNHEARD
     is_mature: bool = False
-    beat: Beat | None = None
+    beat: Heartbeat | None = None
     newest: dict[str, int] = field(default_factory=dict)
     """By boot, the number of the last beat that was heard; the boot heard last comes last."""
 
@@ -71,12 +71,12 @@ class Detector:
             last = since if hearing is Hearing.SILENT else now
             self._nodes[name] = _Node(last, now, hearing, hearing is Hearing.ALIVE)
 
-    def is_new(self, beat: Beat) -> bool:
+    def is_new(self, beat: Heartbeat) -> bool:
         """Whether neither it nor a later one of the same boot was heard."""
         node = self._nodes.get(beat.node)
         return node is None or beat.seq > node.newest.get(beat.boot, 0)
 
-    def heard(self, beat: Beat, now: float) -> bool:
+    def heard(self, beat: Heartbeat, now: float) -> bool:
         """Take a beat; False when it is a replay, or another has overtaken it."""
         if not self.is_new(beat):
             return False
@@ -128,11 +128,11 @@ class Detector:
         nodes = self._nodes.items()
         return {name: node.last for name, node in nodes if node.hearing is Hearing.SILENT}
 
-    def beats(self) -> Iterator[Beat]:
+    def beats(self) -> Iterator[Heartbeat]:
         """The last beat of each node that was heard."""
         return (node.beat for node in self._nodes.values() if node.beat)
 
-    def last_beat(self, name: str) -> Beat | None:
+    def last_beat(self, name: str) -> Heartbeat | None:
         """The last beat of a node that is heard; None when it is silent."""
         node = self._nodes.get(name)
         return node.beat if node and node.hearing is not Hearing.SILENT else None

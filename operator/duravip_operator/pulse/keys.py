@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Final
 
-from duravip_api.beats import keys_in
+from duravip_api.heartbeat import parse_keys
 
 CHECKED_EVERY: Final = 1.0
 
@@ -27,7 +27,7 @@ class Keys:
             stamp = found.st_ino, found.st_mtime_ns, found.st_size
             if stamp == self._stamp:
                 return ""
-            before, self.keys = self.keys, keys_in(self._path.read_text())
+            before, self.keys = self.keys, parse_keys(self._path.read_text())
             self._stamp = stamp
         except (OSError, ValueError) as error:
             self._stamp = None

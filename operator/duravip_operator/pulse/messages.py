@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
-from duravip_api.beats import Beat
+from duravip_api.heartbeat import Heartbeat
 from duravip_operator.core.handover import Heard
 from duravip_operator.core.snapshot import Hearing, Silence
 
@@ -108,7 +108,7 @@ class Outgoing:
         self._view = known
         self._beats: dict[str, Heard] = {}
 
-    def changes(self, view: View, beats: Iterable[Beat]) -> Message | None:
+    def changes(self, view: View, beats: Iterable[Heartbeat]) -> Message | None:
         """The message about this state of things; None when nothing is new."""
         heard = {b.node: Heard(b.boot, b.generation, b.digest, b.stopped) for b in beats}
         before, self._view = self._view, view

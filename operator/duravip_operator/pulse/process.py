@@ -20,8 +20,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from duravip_api.beats import Ack, Beat, Look
-from duravip_api.secure_channel import KeyPair
+from duravip_api.heartbeat import Ack, Heartbeat, ProbeRequest
 from duravip_operator.core.snapshot import Hearing
 from duravip_operator.pulse import roster
 from duravip_operator.pulse.authentication import Agent, Authenticator, Drop
@@ -32,6 +31,7 @@ from duravip_operator.pulse.rate_limit import RateLimit
 from duravip_operator.pulse.replies import Route, received, send
 from duravip_operator.pulse.scouting import Ask, Scouting
 from duravip_operator.pulse.silences import silences
+from duravip_runtime.secure_channel import KeyPair
 
 TICK: Final = 0.05
 """At the latest after so many seconds it looks around; a silence that is due it awaits exactly."""
@@ -186,7 +186,7 @@ class Process:
             opened = self._authenticator.open(data) if self._authenticator else Drop.UNKNOWN
             if isinstance(opened, Drop):
                 return opened
-            if isinstance(opened.datagram, Beat):
+            if isinstance(opened.datagram, Heartbeat):
                 return self._hear_beat(opened.datagram, route, now)
             self._is_news |= self._scouting.see(opened.datagram, now)
         except Exception as error:  # noqa: BLE001 - one datagram must not end the process
@@ -194,7 +194,7 @@ class Process:
             return Drop.ERROR
         return None
 
-    def _hear_beat(self, beat: Beat, route: Route, now: float) -> Drop | None:
+    def _hear_beat(self, beat: Heartbeat, route: Route, now: float) -> Drop | None:
         if not self._detector.is_new(beat):
             return Drop.REPLAY
         if not self._limit.allows(beat.node, now):
@@ -210,12 +210,12 @@ class Process:
         self._is_news |= known is None or known.digest != beat.digest
         return None
 
-    def _introduce(self, beat: Beat, route: Route) -> None:
+    def _introduce(self, beat: Heartbeat, route: Route) -> None:
         """Answer what may have been recorded: whoever is there echoes it from now on."""
         ack = Ack(beat.boot, beat.seq, leader=False, epoch=0, generation=0, token=self._token)
         self._send(beat.node, ack, route)
 
-    def _answer(self, beat: Beat) -> None:
+    def _answer(self, beat: Heartbeat) -> None:
         generation = self._generations.get(beat.node, 0)
         leads = self._leader and time.monotonic() < self._leads_until
         if not leads and beat.seq % SELDOM:
@@ -227,9 +227,11 @@ class Process:
         scout, suspect, segment = ask.watch
         if beat := self._detector.last_beat(scout):
             what = (suspect, segment.interface, ask.addresses, ask.macs)
-            self._send(scout, Look(scout, beat.boot, ask.number, *what), self._routes.get(scout))
+            self._send(
+                scout, ProbeRequest(scout, beat.boot, ask.number, *what), self._routes.get(scout)
+            )
 
-    def _send(self, node: str, datagram: Ack | Look, route: Route | None) -> None:
+    def _send(self, node: str, datagram: Ack | ProbeRequest, route: Route | None) -> None:
         sealed = self._authenticator.seal(node, datagram) if self._authenticator else None
         if sealed is None or route is None:
             return

@@ -11,7 +11,6 @@ from contextlib import suppress
 from math import inf
 from typing import Final
 
-from duravip_api.secure_channel import KeyPair
 from duravip_operator.core.handover import Heard
 from duravip_operator.core.snapshot import Silence
 from duravip_operator.health import Restarts
@@ -30,6 +29,7 @@ from duravip_operator.pulse.news import LOOKING_TAKES, News, log_changes
 from duravip_operator.pulse.roster import Entry, Roster, said
 from duravip_operator.pulse.tally import Tally
 from duravip_operator.settings import Settings
+from duravip_runtime.secure_channel import KeyPair
 
 log = logging.getLogger(__name__)
 

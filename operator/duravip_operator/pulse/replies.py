@@ -9,7 +9,7 @@ import socket
 import struct
 from typing import Any, Final, NamedTuple
 
-from duravip_api.beats import MAX_BYTES
+from duravip_api.heartbeat import MAX_BYTES
 
 _IP_PKTINFO: Final = 8
 """<linux/in.h>; the socket module has no name for it before Python 3.12."""

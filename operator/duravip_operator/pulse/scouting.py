@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from duravip_api.beats import Sight
+from duravip_api.heartbeat import ProbeReport
 from duravip_operator.core.snapshot import Hearing
 from duravip_operator.pulse.roster import Entry, Presence, Segment
 from duravip_operator.pulse.suspicions import DECIDED_AFTER, Outcome, Round, Suspicion
@@ -105,7 +105,7 @@ class Scouting:
         times += [begun.began + DECIDED_AFTER for begun in self._rounds]
         return min([self.witnesses.next_due(), *times])
 
-    def see(self, sight: Sight, now: float) -> bool:
+    def see(self, sight: ProbeReport, now: float) -> bool:
         """Take a scout's report; False when nobody has asked for it."""
         asked = self._asked.get(sight.number)
         said = (sight.scout, sight.suspect, sight.interface)

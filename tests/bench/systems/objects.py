@@ -9,7 +9,7 @@ from urllib3.exceptions import HTTPError
 
 from bench.spread import NODES, addresses, at_home, homes
 from duravip_api import GROUP, VERSION
-from duravip_api.addresses import expanded
+from duravip_api.addresses import expand_ranges
 from lab.cluster import Lab
 from lab.errors import LabError
 
@@ -68,7 +68,7 @@ class Objects:
         spec, status = plumbing.get("spec", {}), plumbing.get("status", {})
         grants = spec.get("interfaces", [])
         listed = [r for grant in grants for how in HOW for r in grant.get(how, [])]
-        if set(expanded(listed)) != set(at_home(node, count)):
+        if set(expand_ranges(listed)) != set(at_home(node, count)):
             return f"{node} is granted {spec.get('grantedCount')} addresses"
         if set(status.get("served", [])) != set(at_home(node, count)):
             return f"{node} serves {status.get('servedCount')} addresses"

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from duravip_agent.core.grant import Placement
 from duravip_agent.core.report import Readiness, Report, status_of
-from duravip_api.beats import digest_of
+from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import Reason
 from duravip_operator.cluster.requests import ApiError
 from simulation.histories.apiserver import Body, Key, Watch
@@ -137,7 +137,7 @@ class Agent(Heart):
             self._acted = None
         elif self.wanted is not None and served <= self.wanted.keys():
             self._acted, self._strict = specs.grant.generation, specs.grant.strict
-        self.digest = digest_of(served)
+        self.digest = address_digest(served)
         facts = (self._acted, specs.epoch, served, self._strict, self.ending, self.lie)
         says = (*facts, dict(self.failures), dict(self.contested), dict(self.machine.up))
         if says == self._said:

@@ -6,7 +6,7 @@ All parts of all programs run once a tick, in an order that can be changed, unle
 import random
 
 from duravip_agent.core.deadman import DEFAULTS
-from duravip_api.beats import Ack, Beat, Look, Sight
+from duravip_api.heartbeat import Ack, Heartbeat, ProbeReport, ProbeRequest
 from duravip_operator.core import parsing
 from simulation.changes import Weak
 from simulation.histories import agent as agents
@@ -81,14 +81,14 @@ class Cluster:
         """The operator starts anew and knows nothing."""
         index = REPLICAS.index(name)
 
-        def reach(node: str, datagram: Ack | Look) -> None:
+        def reach(node: str, datagram: Ack | ProbeRequest) -> None:
             agent = self.agents.get(node)
             if agent:
                 agent.receive(datagram, index)
 
         self.replicas[name] = DecidingReplica(self.around, name, reach)
 
-    def _hear(self, datagram: Beat | Sight, index: int, signer: str) -> None:
+    def _hear(self, datagram: Heartbeat | ProbeReport, index: int, signer: str) -> None:
         self.replicas[REPLICAS[index]].ears.take(datagram, signer)
 
     def hold(self, part: Part, *, held: bool = True) -> None:

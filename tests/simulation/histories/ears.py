@@ -5,7 +5,7 @@ What it makes of them is the project's own: the detector, the scouting, what fol
 
 from collections.abc import Callable, Mapping
 
-from duravip_api.beats import Ack, Beat, Look, Sight
+from duravip_api.heartbeat import Ack, Heartbeat, ProbeReport, ProbeRequest
 from duravip_api.timing import SUSPECT_AFTER
 from duravip_operator.core.handover import Heard
 from duravip_operator.core.snapshot import Hearing
@@ -23,7 +23,7 @@ MATURE = 1.0
 LATE = 0.08
 """Whoever comes round so late has heard nobody meanwhile."""
 
-Reach = Callable[[str, Ack | Look], None]
+Reach = Callable[[str, Ack | ProbeRequest], None]
 """Sends a datagram to the agent of a node."""
 
 
@@ -36,7 +36,7 @@ class Ears:
         self._detector = Detector(Times(MATURE, SUSPECT_AFTER))
         self._scouting = Scouting(0)
         self._news = News()
-        self._queue: list[tuple[Beat | Sight, str]] = []
+        self._queue: list[tuple[Heartbeat | ProbeReport, str]] = []
         """Datagrams, each with the node whose key has signed it."""
         self._agents: Mapping[str, Agent] = {}
         self._hearing: dict[str, Hearing] = {}
@@ -54,7 +54,7 @@ class Ears:
         """What the last beat of each node said."""
         return self._heard
 
-    def take(self, datagram: Beat | Sight, signer: str) -> None:
+    def take(self, datagram: Heartbeat | ProbeReport, signer: str) -> None:
         """A datagram comes, signed with the key of that node."""
         if self._name in self._around.network.control:
             return
@@ -125,7 +125,7 @@ class Ears:
         for datagram, signer in waiting:
             if not self._is_believed(datagram, signer):
                 continue
-            if isinstance(datagram, Sight):
+            if isinstance(datagram, ProbeReport):
                 self._scouting.see(datagram, now)
             elif self._detector.heard(datagram, now):
                 says = (datagram.generation, datagram.digest, datagram.stopped)
@@ -133,14 +133,14 @@ class Ears:
                 self._heard[datagram.node] = said
                 self._answer(datagram)
 
-    def _is_believed(self, datagram: Beat | Sight, signer: str) -> bool:
+    def _is_believed(self, datagram: Heartbeat | ProbeReport, signer: str) -> bool:
         agent = self._agents.get(signer)
         if agent is None:
             return False
         wrong = objection(datagram, signer, agent)
         return wrong is None or (wrong is Drop.SENDER and "any-key" in self._around.weak)
 
-    def _answer(self, beat: Beat) -> None:
+    def _answer(self, beat: Heartbeat) -> None:
         epoch, _, until = self._lead
         leads = epoch is not None and self._around.clock.now < until
         generation = self._generations.get(beat.node, 0)
@@ -153,9 +153,9 @@ class Ears:
             self._scouting.witnesses.note(ask.watch, self._around.clock.now)
         if beat:
             what = (suspect, segment.interface, ask.addresses, ask.macs)
-            self._send(scout, Look(scout, beat.boot, ask.number, *what))
+            self._send(scout, ProbeRequest(scout, beat.boot, ask.number, *what))
 
-    def _send(self, node: str, datagram: Ack | Look) -> None:
+    def _send(self, node: str, datagram: Ack | ProbeRequest) -> None:
         network = self._around.network
         is_lost = isinstance(datagram, Ack) and node in network.acks
         if not is_lost and network.control.isdisjoint({self._name, node}):

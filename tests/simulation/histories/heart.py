@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from duravip_agent.core import contacting, deadman
 from duravip_agent.core.scouting import Suspect, WitnessBook, question_about
 from duravip_agent.core.specs import Specs
-from duravip_api.beats import Ack, Beat, Look, Sight, digest_of
+from duravip_api.heartbeat import Ack, Heartbeat, ProbeReport, ProbeRequest, address_digest
 from duravip_api.timing import BEAT, CONTACT
 from simulation.changes import Weak
 from simulation.histories.apiserver import ApiServer, Clock
@@ -27,7 +27,7 @@ class Surroundings:
     api: ApiServer
     network: Network
     weak: Weak = frozenset()
-    hear: Callable[[Beat | Sight, int, str], None] = lambda *_: None
+    hear: Callable[[Heartbeat | ProbeReport, int, str], None] = lambda *_: None
     """Brings a datagram to a replica, by its number; the last is the node that has signed it."""
 
 
@@ -45,13 +45,13 @@ class Heart:
         self.has_strict = False
         self.acked: contacting.Acked | None = None
         self._differs: contacting.Difference | None = None
-        self.digest = digest_of(frozenset())
+        self.digest = address_digest(frozenset())
         self.must_hurry = self.must_read = False
         self.has_ended = False
         self._seq = 0
         self._sent: dict[int, float] = {}
         self._due = self._began = self._read = self.now
-        self._inbox: list[tuple[Ack | Look, int]] = []
+        self._inbox: list[tuple[Ack | ProbeRequest, int]] = []
         self._book = WitnessBook()
         self._watched: dict[tuple[str, str], Suspect] = {}
 
@@ -92,7 +92,7 @@ class Heart:
             self._book.note(suspect, asked, self.now)
         self._tick()
 
-    def receive(self, datagram: Ack | Look, replica: int) -> None:
+    def receive(self, datagram: Ack | ProbeRequest, replica: int) -> None:
         """Take a datagram, now or when the thread runs again."""
         if "beat" in self.held:
             self._inbox = [*self._inbox, (datagram, replica)][-50:]
@@ -107,7 +107,7 @@ class Heart:
         self._sent[self._seq] = self.now
         generation = 0 if self.specs.has_gone_back else self.specs.grant.generation
         says = (generation, self.digest, (), self.has_ended)
-        beat = Beat(self.name, self.boot, self._seq, *says)
+        beat = Heartbeat(self.name, self.boot, self._seq, *says)
         network = self.around.network
         if self.name in network.control or self.name in network.beats:
             return
@@ -131,7 +131,7 @@ class Heart:
     def confirm(self) -> None:
         """Act on what is in a store that has gone back, once a leader goes by it."""
 
-    def _look(self, look: Look, replica: int) -> None:
+    def _look(self, look: ProbeRequest, replica: int) -> None:
         if look.boot != self.boot:
             return
         family = 6 if ":" in look.addresses[0] else 4
@@ -143,7 +143,7 @@ class Heart:
         found = self.around.network.ask(self.name, look.interface, question.addresses)
         seen = self._book.note(suspect, found, self.now)
         ago = seen.heard_ago if seen.is_witness else -1.0
-        sight = Sight(
+        sight = ProbeReport(
             self.name, look.number, look.suspect, look.interface, seen.verdict.value, ago
         )
         if self.name not in self.around.network.control:

@@ -1,6 +1,6 @@
 """What can happen in the long histories to machines, wires and programs."""
 
-from duravip_api.beats import Beat, digest_of
+from duravip_api.heartbeat import Heartbeat, address_digest
 from duravip_api.reasons import Reason
 from duravip_operator.leadership.rule import Record
 from simulation.histories import agent as agents
@@ -126,7 +126,7 @@ def forge(cluster: Cluster, key: str, named: str, content: str) -> None:
     boot = "another" if content == "of another boot" else agent.get("boot") or "unknown"
     says = frozenset(served) if content == "as it is" else frozenset[str]()
     seq = 10**6 + cluster.ticks
-    beat = Beat(named, boot, seq, generation, digest_of(says))
+    beat = Heartbeat(named, boot, seq, generation, address_digest(says))
     if key == named and boot != "another":
         cluster.stolen.add(key)
     for index in range(len(REPLICAS)):

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from duravip_api.beats import digest_of
+from duravip_api.heartbeat import address_digest
 from duravip_operator.caches import Caches
 from duravip_operator.core import contradictions, repairs
 from duravip_operator.core.handover import HEARD
@@ -52,7 +52,7 @@ class Vigil:
         heard = ears.beats().items()
         beats = {name: said[:3] for name, said in heard if hearing.get(name) in HEARD}
         self._differences = contradictions.differences(
-            self._differences, caches.plumbings, beats, lambda p: digest_of(p.served), now
+            self._differences, caches.plumbings, beats, lambda p: address_digest(p.served), now
         )
         before = self.given_up, self.distrusted
         self.given_up = repairs.given_up(self._troubles)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_api.requests import MOVE_TO, RELEASE_FROM, stamp
+from duravip_api.annotations import MOVE_TO, RELEASE_FROM, format_time
 from simulation.histories.apiserver import EPOCH, ApiServer, Key
 from simulation.histories.cluster import ENTITIES, OBJECTS, Cluster
 from simulation.histories.network import NODES
@@ -72,7 +72,7 @@ def ask(cluster: Cluster, name: str, node: str, annotation: str) -> None:
     key = entity(name)
     if cluster.api.read(key):
         now = datetime.fromtimestamp(EPOCH + cluster.clock.now, UTC)
-        cluster.api.change_metadata(key, annotations={annotation: f"{node}@{stamp(now)}"})
+        cluster.api.change_metadata(key, annotations={annotation: f"{node}@{format_time(now)}"})
 
 
 def move(cluster: Cluster, name: str, node: str) -> None:

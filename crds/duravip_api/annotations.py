@@ -24,7 +24,7 @@ RESET: Final = f"{GROUP}/reset"
 LIST_NEIGHBOURS: Final = f"{GROUP}/list-neighbours"
 """On a NodePlumbing, `TIME`: write the node's neighbours into its status."""
 
-LONGEST: Final = 320
+MAX_LENGTH: Final = 320
 """Characters of a request for a node: a name and a time. An annotation may have many more."""
 
 
@@ -36,34 +36,34 @@ class Request(NamedTuple):
     """In seconds since 1970."""
 
 
-def written(node: str, now: datetime, last_move: str = "") -> str:
+def format_request(node: str, now: datetime, last_move: str = "") -> str:
     """The text of a request; later than the last move, though the clocks disagree."""
     since = _parsed(last_move)
     if since and since >= now:
         now = since + timedelta(microseconds=1)
-    return f"{node}@{stamp(now)}"
+    return f"{node}@{format_time(now)}"
 
 
-def read(text: str) -> Request | None:
+def parse_request(text: str) -> Request | None:
     """The request that a text makes; None when it makes none."""
-    if len(text) > LONGEST:
+    if len(text) > MAX_LENGTH:
         return None
     node, _, when = text.partition("@")
-    time = seconds(when)
+    time = parse_time(when)
     return Request(node, time) if node and time is not None else None
 
 
-def stamp(time: datetime) -> str:
+def format_time(time: datetime) -> str:
     """A time as requests and moves carry it: two of them rarely fall together."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def whole(time: float) -> str:
+def format_clock_time(time: float) -> str:
     """A time in seconds since 1970 as Kubernetes writes times, without fractions."""
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def seconds(text: str) -> float | None:
+def parse_time(text: str) -> float | None:
     """The time that an RFC 3339 text gives, in seconds since 1970; None when it is none."""
     found = _parsed(text)
     return found.timestamp() if found else None

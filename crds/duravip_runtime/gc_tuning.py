@@ -24,15 +24,15 @@ FULL_EVERY: Final = 900.0
 """What was set aside and has become garbage since, in cycles, is found after so many seconds."""
 
 
-class Garbage:
-    """One for a program, which calls `tidy` in quiet moments."""
+class GcTuning:
+    """One for a program, which calls `collect_when_idle` in quiet moments."""
 
     def __init__(self) -> None:
         gc.set_threshold(YOUNG, 10, RARELY)
         self._full_due = 0.0
         self._trim: Any = getattr(ctypes.CDLL(None), "malloc_trim", None)  # not in every C library
 
-    def tidy(self) -> None:
+    def collect_when_idle(self) -> None:
         """Find what is garbage now, and set the rest aside."""
         now = time.monotonic()
         if now >= self._full_due:

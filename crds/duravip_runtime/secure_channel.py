@@ -27,16 +27,16 @@ from base64 import b64decode, b64encode
 from hashlib import blake2b
 from typing import NamedTuple, Self, cast
 
-from duravip_api import x25519
-from duravip_api.beats import (
+from duravip_api.heartbeat import (
     DIGEST_BYTES,
     FORMATS,
     KINDS_BY_TAG,
     MAX_BYTES,
     AnyDatagram,
-    body_of,
-    read_body,
+    decode_body,
+    encode_body,
 )
+from duravip_runtime import x25519
 
 OPERATOR = ""
 """The name of every replica of the operator: no node is called so."""
@@ -72,7 +72,7 @@ class Channel(NamedTuple):
         """Turn a datagram into bytes that only the other end takes."""
         tag = FORMATS[type(datagram)].tag
         head = MAGIC + bytes((VERSION, tag)) + self.outgoing.key_id
-        body = body_of(datagram)
+        body = encode_body(datagram)
         return head + _signature(head, body, self.outgoing.key) + body
 
     def is_signed(self, data: bytes) -> bool:
@@ -134,7 +134,7 @@ def key_id_of(data: bytes) -> bytes | None:
 def content_of(data: bytes) -> AnyDatagram | None:
     """The datagram in bytes whose signature was checked; None when it is not valid."""
     kind = KINDS_BY_TAG.get(data[3])
-    return cast(AnyDatagram | None, kind and read_body(kind, data[HEADER_BYTES:]))  # type: ignore[type-var]
+    return cast(AnyDatagram | None, kind and decode_body(kind, data[HEADER_BYTES:]))  # type: ignore[type-var]
 
 
 def _direction(sender: Party, receiver: Party, shared: bytes) -> Direction:

@@ -22,11 +22,11 @@ from duravip_api.wire_fields import Boolean, Choice, FieldType, Integer, Number,
 
 DIGEST_BYTES = 16
 MAX_BYTES = 1400
-SHORTEST_KEY = 16
+MIN_KEY_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """Sent by an agent every 100 ms to every replica of the operator."""
 
     node: str
@@ -37,7 +37,7 @@ class Beat:
     generation: int
     """The generation of the NodePlumbing spec that the agent acts on; 0 = none yet."""
     digest: str
-    """What it serves, as `digest_of` gives it."""
+    """What it serves, as `address_digest` gives it."""
     echoes: tuple[str, ...] = ()
     """The tokens of the replicas that have answered it, the newest last: at most 8."""
     stopped: bool = False
@@ -65,7 +65,7 @@ class Ack:
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ProbeRequest:
     """Sent by a replica to an agent, a scout: ask on your segment whether these answer."""
 
     scout: str
@@ -83,7 +83,7 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class ProbeReport:
     """Sent back by the scout."""
 
     scout: str
@@ -97,8 +97,8 @@ class Sight:
     """Seconds since this scout last heard the suspect answer there; -1 = not that it remembers."""
 
 
-AnyDatagram = Beat | Ack | Look | Sight
-Datagram = TypeVar("Datagram", Beat, Ack, Look, Sight)
+AnyDatagram = Heartbeat | Ack | ProbeRequest | ProbeReport
+Datagram = TypeVar("Datagram", Heartbeat, Ack, ProbeRequest, ProbeReport)
 
 
 class Format(NamedTuple):
@@ -114,7 +114,7 @@ class Format(NamedTuple):
 _NODE, _BOOT, _INTERFACE, _ADDRESS = Text(253), Text(64), Text(15), Text(45)
 
 FORMATS: Mapping[type[AnyDatagram], Format] = {
-    Beat: Format(
+    Heartbeat: Format(
         1,
         "Beat",
         {
@@ -139,7 +139,7 @@ FORMATS: Mapping[type[AnyDatagram], Format] = {
             "token": Text(64, shortest=0),
         },
     ),
-    Look: Format(
+    ProbeRequest: Format(
         3,
         "Look",
         {
@@ -152,7 +152,7 @@ FORMATS: Mapping[type[AnyDatagram], Format] = {
             "macs": Texts(8, Text(64)),
         },
     ),
-    Sight: Format(
+    ProbeReport: Format(
         4,
         "Sight",
         {
@@ -175,7 +175,7 @@ _OPTIONAL = {
 _compact = json.JSONEncoder(separators=(",", ":")).encode
 
 
-def digest_of(addresses: frozenset[str]) -> str:
+def address_digest(addresses: frozenset[str]) -> str:
     """A short name for a set of addresses: equal sets, and in practice only those, share it."""
     return blake2b("\n".join(sorted(addresses)).encode(), digest_size=8).hexdigest()
 
@@ -197,7 +197,7 @@ def _mark(public_key: str) -> str:
     return blake2b(public_key.encode(), digest_size=8, person=b"duravip boot").hexdigest()
 
 
-def keys_in(content: str) -> tuple[bytes, ...]:
+def parse_keys(content: str) -> tuple[bytes, ...]:
     """The keys of a key file: one a line, blank lines skipped.
 
     Raises ValueError when there is none, or one has fewer than 16 characters.
@@ -205,36 +205,36 @@ def keys_in(content: str) -> tuple[bytes, ...]:
     keys = tuple(line.strip().encode() for line in content.splitlines() if line.strip())
     if not keys:
         raise ValueError("there is no key in it")
-    if any(len(key) < SHORTEST_KEY for key in keys):
-        raise ValueError(f"a key has fewer than {SHORTEST_KEY} characters")
+    if any(len(key) < MIN_KEY_BYTES for key in keys):
+        raise ValueError(f"a key has fewer than {MIN_KEY_BYTES} characters")
     return tuple(blake2b(key).digest() for key in keys)
 
 
-def body_of(datagram: AnyDatagram) -> bytes:
+def encode_body(datagram: AnyDatagram) -> bytes:
     """The body of a datagram."""
     return _compact({name: getattr(datagram, name) for name in _fields(datagram)}).encode()
 
 
-def read_body(kind: type[Datagram], body: bytes) -> Datagram | None:
+def decode_body(kind: type[Datagram], body: bytes) -> Datagram | None:
     """Read the body of a datagram; None when it is not a valid one of this kind."""
     values = _object(body)
     return None if values is None else _read(kind, values)
 
 
-def sealed(datagram: AnyDatagram, keys: tuple[bytes, ...]) -> bytes:
+def encode(datagram: AnyDatagram, keys: tuple[bytes, ...]) -> bytes:
     """Turn it into bytes, signed with the first of the keys that the cluster shares."""
     values = {name: getattr(datagram, name) for name in _fields(datagram)}
     body = _compact({"is": FORMATS[type(datagram)].name, **values}).encode()
     return _signature(body, keys[0]) + body
 
 
-def opened(kind: type[Datagram], data: bytes, keys: tuple[bytes, ...]) -> Datagram | None:
+def decode(kind: type[Datagram], data: bytes, keys: tuple[bytes, ...]) -> Datagram | None:
     """Read a datagram; None when no key fits or it is not a valid one of this kind."""
-    found = opened_any(data, keys)
+    found = decode_any(data, keys)
     return found if isinstance(found, kind) else None
 
 
-def opened_any(data: bytes, keys: tuple[bytes, ...]) -> AnyDatagram | None:
+def decode_any(data: bytes, keys: tuple[bytes, ...]) -> AnyDatagram | None:
     """The same for a datagram of whatever kind."""
     if not is_signed(data, keys):
         return None

@@ -4,7 +4,7 @@ import re
 from ipaddress import ip_address
 from typing import NamedTuple
 
-MOST = 65535
+MAX_PORT = 65535
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -30,13 +30,13 @@ class Endpoint(NamedTuple):
         return f"{host}:{self.port}"
 
 
-def endpoint(text: str) -> Endpoint:
+def parse_endpoint(text: str) -> Endpoint:
     """Read HOST:PORT or [IPV6]:PORT; raises ValueError with what is wrong about it.
 
     Port 0 stands for any that is free: to listen on, never to send to.
     """
     host, colon, port = text.rpartition(":")
-    if not colon or not port.isascii() or not port.isdigit() or int(port) > MOST:
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > MAX_PORT:
         raise ValueError("must be HOST:PORT")
     if host.startswith("[") and host.endswith("]") and ":" in host:
         if not _is_address(host[1:-1]):

@@ -12,9 +12,9 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from duravip_api.addresses import Span, merged, ranges, span
+from duravip_api.addresses import Range, format_ranges, merge_ranges, parse_range
 
-ANY = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - what others are bound to
+WILDCARD = {4: "0.0.0.0", 6: "::"}  # noqa: S104 - what others are bound to
 """The address of a socket that takes whatever comes, by family."""
 
 MOST_PORTS, MOST_LISTENERS = 1024, 4096
@@ -33,7 +33,7 @@ class Port(NamedTuple):
     """A port that was looked at, and what sockets on it are bound to."""
 
     name: str
-    bound: tuple[Span, ...] = ()
+    bound: tuple[Range, ...] = ()
     """Sorted, none of them touching another; empty: nobody listens there."""
 
     def takes(self, family: int, number: int) -> bool:
@@ -54,7 +54,7 @@ def port_named(protocol: str, number: int) -> str:
     return f"{protocol}/{number}"
 
 
-def listed(ports: Iterable[str], listeners: Iterable[Listener]) -> list[str]:
+def format_listeners(ports: Iterable[str], listeners: Iterable[Listener]) -> list[str]:
     """What is said of these ports: the shortest list, always in the same order."""
     by_port: dict[str, set[str]] = {port: set() for port in sorted(ports)}
     for port, address in listeners:
@@ -62,18 +62,18 @@ def listed(ports: Iterable[str], listeners: Iterable[Listener]) -> list[str]:
             by_port[port].add(address)
     items: list[str] = []
     for port, addresses in by_port.items():
-        items += [f"{port} {item}" for item in ranges(addresses)] or [port]
+        items += [f"{port} {item}" for item in format_ranges(addresses)] or [port]
     return items[:MOST_LISTENERS]
 
 
-def listening_in(items: Iterable[str]) -> Listening:
+def parse_listeners(items: Iterable[str]) -> Listening:
     """What a list says; an item that cannot be read says nothing."""
-    found: dict[str, list[Span]] = {}
+    found: dict[str, list[Range]] = {}
     for item in items:
         port, _, addresses = item.partition(" ")
         try:
-            bound = [span(addresses)] if addresses else []
+            bound = [parse_range(addresses)] if addresses else []
         except ValueError:
             continue
         found.setdefault(port, []).extend(bound)
-    return tuple(Port(port, merged(bound)) for port, bound in sorted(found.items()))
+    return tuple(Port(port, merge_ranges(bound)) for port, bound in sorted(found.items()))

@@ -6,7 +6,7 @@ from typing import Final
 PREFIX: Final = "DURAVIP_"
 
 
-def ignored(variables: Iterable[str], options: Iterable[str]) -> str:
+def unknown_variables(variables: Iterable[str], options: Iterable[str]) -> str:
     """One line about the variables that look like ours and set no option; empty: there are none.
 
     They end no start, as a wrong option does: those of the other program may stand beside ours.

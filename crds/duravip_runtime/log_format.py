@@ -4,7 +4,7 @@ import json
 import logging
 from datetime import UTC, datetime
 
-from duravip_api.printable import printable
+from duravip_runtime.text import printable
 
 
 def _time(record: logging.LogRecord) -> str:

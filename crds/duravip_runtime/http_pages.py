@@ -15,7 +15,7 @@ from http import HTTPStatus
 from threading import Thread
 from typing import Final
 
-from duravip_api.http_server import Limits, Listener, Request, Response, listening_socket
+from duravip_runtime.http_server import Limits, Listener, Request, Response, listening_socket
 
 log = logging.getLogger(__name__)
 

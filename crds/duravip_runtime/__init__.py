@@ -1,0 +1,1 @@
+"""What both programs and the command line run on: API access, HTTP, keys, logs and settings."""
