@@ -6,6 +6,7 @@ it is known that no other machine reports under this name.
 
 import logging
 import os
+import time
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -42,17 +43,28 @@ class Namesakes:
         self._rule = rule.Namesakes(self._machine)
         self._lock = Lock()
         """The reporter's thread writes, the loop's asks."""
-        self._has_looked = False
+        self._has_looked = self._has_knocked = False
         self._held: list[Seen | Written] = []
         self._said = ""
 
     def patch_status(self, status: Body) -> Body:
-        """Report as this machine; look first who did so before."""
+        """Report as this machine; look first who did so before, and give that one time to answer.
+
+        For the reporter's thread, which waits for as long as that takes.
+        """
         if not self._has_looked:
             before = self._cluster.get()
             with self._lock:
                 self._rule.found(before.get("status") or {})
             self._has_looked = True
+        if self._rule.must_knock and not self._has_knocked:
+            body = self._cluster.patch_status(
+                {"agent": {"machine": self._machine + rule.KNOCKING}}
+            )
+            with self._lock:
+                self._rule.introduced(version_of(body), clock.now())
+            self._has_knocked = True
+            time.sleep(rule.SETTLE_AFTER)  # whoever lives has written by then, and this one ends
         agent = {**(status.get("agent") or {}), "machine": self._machine}
         body = self._cluster.patch_status({**status, "agent": agent})
         with self._lock:

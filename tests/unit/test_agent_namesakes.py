@@ -1,11 +1,13 @@
 """Two machines under one name: the later one finds out that it is, and ends."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from duravip_agent.cluster import ApiError
+from duravip_agent.core import namesakes as rule
 from duravip_agent.core.namesakes import (
     OFTEN,
     REMEMBERED_FOR,
@@ -109,7 +111,9 @@ class Server:
         return self.body
 
     def patch_status(self, said: Status) -> Status:
-        return self.put({**self.get()["status"], **said})
+        before = self.get()["status"]
+        agent = {**before.get("agent", {}), **said.get("agent", {})}
+        return self.put({**before, **said, "agent": agent})
 
     def put(self, said: Status) -> Status:
         self.version += 1
@@ -126,11 +130,15 @@ def reporting(server: Server) -> tuple[Gate, Reporter, list[Written]]:
     return gate, reporter, written
 
 
-def until_written(written: list[Written]) -> None:
+def until(condition: Callable[[], bool]) -> None:
     end = time.monotonic() + 10
-    while not written:
+    while not condition():
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def until_written(written: list[Written]) -> None:
+    until(lambda: bool(written))
 
 
 def test_an_object_that_comes_later_is_reported_to_and_acted_on() -> None:
@@ -146,12 +154,40 @@ def test_an_object_that_comes_later_is_reported_to_and_acted_on() -> None:
     assert server.get()["status"]["agent"] == {"version": "1", "boot": "b2", "machine": "mine"}
 
 
-def test_nothing_is_acted_on_while_the_machine_before_may_live_and_never_if_it_does() -> None:
+def test_it_knocks_and_leaves_the_rest_of_the_others_status_as_it_is() -> None:
+    server = Server(None)
+    server.put({**status("b1", "other"), "served": ["10.1.1.1"]})
+    gate, _, written = reporting(server)
+    until(lambda: server.version == 12)
+    assert server.get()["status"] == {**status("b1", "mine?"), "served": ["10.1.1.1"]}
+    with pytest.raises(NamesakeError, match="came later"):
+        gate.holds(Seen(server.put(status("b1", "other"))))
+    assert not written
+
+
+def test_it_reports_once_the_machine_before_has_not_answered(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(rule, "SETTLE_AFTER", 0.2)
     server = Server(None)
     server.put(status("b1", "other"))
     gate, _, written = reporting(server)
     until_written(written)
-    assert gate.holds(written[0])
-    assert not gate.released()
-    with pytest.raises(NamesakeError, match="came later"):
-        gate.holds(Seen(server.put(status("b1", "other"))))
+    assert server.version == 13
+    assert server.get()["status"]["agent"] == {"version": "1", "boot": "b2", "machine": "mine"}
+    assert not gate.holds(written[0])
+
+
+def test_a_knock_that_the_api_server_has_stored_and_not_confirmed_is_no_report() -> None:
+    found = started(status("b1", "mine?"))
+    assert not found.is_settled(SETTLE_AFTER - 0.1)
+    assert not found.seen(status("b1", "mine?"), 11, 0.1)
+    found.seen(status("b1", "other"), 12, 0.2)
+    assert found.ends
+
+
+def test_who_knocks_is_named_as_the_machine_that_it_is() -> None:
+    found = started({})
+    assert found.seen(status("b1", "zzz?"), 11, 5.0)
+    assert "node's name: zzz; this one is mine" in found.said(6.0)
+    assert not found.ends

@@ -5,8 +5,11 @@ node. Both are granted the same, both would answer. Each tells in its status whi
 on, and each sees when the other has written there. The one that came later yields:
 
 N1  Before its first report an agent reads who has reported last. If that was another machine,
-    which has not said goodbye, it reports, acts on nothing, and looks for `SETTLE_AFTER` seconds
-    whether that one writes again: a living agent puts its status back at once.
+    which has not said goodbye, it knocks: it changes nothing in that one's status but the name of
+    the machine. Then it acts on nothing, and looks for `SETTLE_AFTER` seconds whether that one
+    writes again: a living agent puts its status back at once. Only then does it report itself.
+    Until then the key by which the operator knows the node's heartbeats stays that of the earlier
+    agent: one that lives must not fall silent because another one knocks.
 N2  If it does, now or whenever later, the machine was there before: this agent ends.
 N3  Whoever else writes came later and will find that out by itself: this agent stays, and says so.
     If it does not, because neither has seen the other begin, the lower name stays.
@@ -24,6 +27,8 @@ SETTLE_AFTER = 2.0
 """More than the pause between two writes of an agent whose status is overwritten."""
 OFTEN, OFTEN_WITHIN = 5, 30.0
 """Who writes so often, within so many seconds, does not find out that it came later."""
+KNOCKING = "?"
+"""Follows the name of a machine that knocks, and has not reported yet."""
 REMEMBERED_FOR = 600.0
 """For so long it is said that there was another machine."""
 
@@ -67,8 +72,13 @@ class Namesakes:
         is_other = before is not None and before.machine != self._machine
         self._before = before if is_other and not has_ended else None
 
+    @property
+    def must_knock(self) -> bool:
+        """Whether another machine may still run: it is asked before anything is reported."""
+        return self._before is not None
+
     def introduced(self, version: int, now: float) -> None:
-        """The first report was stored, in this version of the object."""
+        """The knock, or else the first report, was stored in this version of the object."""
         if self._introduced is None:
             self._introduced, self._version = now, version
 
@@ -83,13 +93,14 @@ class Namesakes:
         other = reporter_of(status)
         if self._introduced is None or version <= self._version:
             return False
-        if other is None or other.machine == self._machine:
+        if other is None or other.machine.removesuffix(KNOCKING) == self._machine:
             return False
         times = [t for t in self._others.get(other.machine, ()) if now - t < OFTEN_WITHIN]
         is_news = other.machine not in self._others
         self._others[other.machine] = [*times, now]
         is_stubborn = len(times) + 1 >= OFTEN and other.machine < self._machine
-        if other == self._before or is_stubborn:
+        was_before = self._before is not None and other.boot == self._before.boot
+        if was_before or is_stubborn:
             self.ends = (
                 f"another machine reports as this node already (boot {other.boot}): two machines "
                 "have one name, and this one, which came later, ends"
@@ -108,5 +119,6 @@ class Namesakes:
             return ""
         return (
             "another machine has reported under this node's name: "
-            f"{max(lately, key=lambda m: lately[m])}; this one is {self._machine}"
+            f"{max(lately, key=lambda m: lately[m]).removesuffix(KNOCKING)}; "
+            f"this one is {self._machine}"
         )
