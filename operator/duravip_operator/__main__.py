@@ -140,10 +140,7 @@ async def _work(settings: Settings, end: _End) -> None:
     def hear(node: str) -> None:
         loop.hear(node)
 
-    def fear() -> None:
-        loop.fear()
-
-    pulse = Pulse(settings, wake, hear, fear, metrics)
+    pulse = Pulse(settings, wake, hear, metrics)
     told = publication.settings(settings.published())
 
     def annotations() -> dict[str, str]:

@@ -18,7 +18,6 @@ from duravip_operator.caches import Caches
 from duravip_operator.cluster.requests import ApiError
 from duravip_operator.core import decision, handover, specs
 from duravip_operator.core.snapshot import Plumbing, Snapshot
-from duravip_operator.foresight import Foresight
 from duravip_operator.holdback import HoldBack
 from duravip_operator.outlook import Outlook
 from duravip_operator.pulse import Briefing, Pulse
@@ -73,7 +72,6 @@ class Loop:
         self._must_hurry = False
         """Something was taken from a node that does not serve it: the next pass may grant it."""
         self._decided: decision.Decision | None = None
-        self._foresight = Foresight()
         self._hold_back = HoldBack(parts.caches, parts.pulse, self.wake)
         self._rounds = rounds.Rounds(parts.settings)
         self._outlook = Outlook(parts.settings, parts.caches, parts.pulse, parts.vigil)
@@ -95,12 +93,6 @@ class Loop:
         if is_awaited and plumbing and self._outlook.has_let_go(plumbing):
             self._must_hurry = True
             self.wake()
-
-    def fear(self) -> None:
-        """Nodes have fallen silent: while it is asked after them, decide as if they were gone."""
-        if self._decided:
-            feared = self._outlook.feared(self._parts.pulse.suspected())
-            self._foresight.foresee(feared, self._memory, self._decided)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Make a pass whenever something changed, when a round is due, and every 30 s."""
@@ -150,7 +142,7 @@ class Loop:
             snapshot = self._look(self._rounds.due())
             if await self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
                 return
-            self._decided = self._foresight.decided(snapshot, self._memory, self._decided)
+            self._decided = decision.decided(snapshot, self._memory, self._decided)
             self._memory = handover.wanted(self._memory, self._decided.choices)
         await self._grant(snapshot, self._decided.plans, epoch)
         while self._must_hurry:

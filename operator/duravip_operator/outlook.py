@@ -7,7 +7,7 @@ from typing import Final, Protocol
 
 from duravip_operator.caches import Caches
 from duravip_operator.core import handover, restored, stopped_agents
-from duravip_operator.core.snapshot import Hearing, Plumbing, Silence, Snapshot
+from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
 from duravip_operator.pulse import View
 from duravip_operator.settings import Settings
 
@@ -75,20 +75,6 @@ class Outlook:
         beats = {n: said for n, said in self.pulse.beats().items() if not caches.is_expected(n)}
         strangers = restored.estranged(found, beats, self.restored_in)
         return replace(found, estranged=strangers) if strangers else found
-
-    def feared(self, suspected: Mapping[str, Silence]) -> Snapshot:
-        """What will be known if these are gone from wherever they are granted anything."""
-        known, plumbings = self.snapshot(), self.caches.plumbings
-        lost = {
-            name: replace(silence, gone=frozenset(w.interface for w in plumbings[name].grants))
-            for name, silence in suspected.items()
-            if name in plumbings
-        }
-        return replace(
-            known,
-            hearing={**known.hearing, **dict.fromkeys(lost, Hearing.SILENT)},
-            silences={**known.silences, **lost},
-        )
 
     def has_let_go(self, plumbing: Plumbing) -> bool:
         """Whether a node says in its beats, and not yet in its status, that it has let go."""

@@ -109,7 +109,7 @@ def played(play: Callable[[Pulse, Agent], Awaitable[None]], key: Path | None = N
         given = ["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]
         old = [f"--pulse-key-file={key}"] if key else []
         settings = parsed([*given, *old, *OPTIONS])
-        pulse = Pulse(settings, lambda: None, lambda _: None, lambda: None, Metrics("test"))
+        pulse = Pulse(settings, lambda: None, lambda _: None, Metrics("test"))
         pulse.start()
         agent = Agent(pulse)
         pulse.know({"n1": agent.known()})

@@ -30,15 +30,6 @@ def test_a_suspicion_is_kept_back_until_the_wire_has_been_asked(news: News) -> N
     assert news.shown(10.0 + LOOKING_TAKES) == silent(answering=ETH1)
 
 
-def test_it_is_asked_after_those_that_have_just_fallen_silent(news: News) -> None:
-    assert not news.suspected(10.0)
-    news.take(silent(), 10.0)
-    assert news.suspected(10.0) == {"n1": Silence(since=9.85)}
-    assert not news.suspected(10.0 + LOOKING_TAKES)
-    news.take(ALIVE, 10.02)
-    assert not news.suspected(10.02)
-
-
 def test_a_node_that_is_gone_is_shown_at_once(news: News) -> None:
     news.take(silent(), 10.0)
     news.take(silent(gone=ETH1), 10.04)

@@ -151,7 +151,7 @@ from duravip_operator.pulse import Pulse
 from duravip_operator.settings import parsed
 async def run():
     pulse = Pulse(parsed(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]),
-        lambda: None, lambda _: None, lambda: None, Metrics("test"))
+        lambda: None, lambda _: None, Metrics("test"))
     pulse.start()
     await asyncio.sleep(0.5)
     with open(f"/proc/{os.getpid()}/task/{os.getpid()}/children") as children:
@@ -179,6 +179,6 @@ def test_an_address_that_is_taken_is_a_wrong_setting() -> None:
         listen = f"--pulse-listen=127.0.0.1:{pulse.port}"
         settings = parsed([listen, "--pulse-advertise=h:1"])
         with pytest.raises(SettingsError, match="--pulse-listen: cannot listen on 127"):
-            Pulse(settings, lambda: None, lambda _: None, lambda: None, Metrics("test")).start()
+            Pulse(settings, lambda: None, lambda _: None, Metrics("test")).start()
 
     played(play)

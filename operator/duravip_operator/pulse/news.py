@@ -35,10 +35,6 @@ class News:
             del self._held[name]
         return not fallen.isdisjoint(self._held)
 
-    def suspected(self, now: float) -> dict[str, Silence]:
-        """What is known of the silence of those that are kept back."""
-        return {name: self.known.silences[name] for name in self._kept_back(now)}
-
     def shown(self, now: float) -> View:
         """What others are to see of it."""
         held = self._kept_back(now)

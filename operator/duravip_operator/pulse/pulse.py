@@ -12,7 +12,6 @@ from math import inf
 from typing import Final
 
 from duravip_operator.core.handover import Heard
-from duravip_operator.core.snapshot import Silence
 from duravip_operator.health import Restarts
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse.authentication import Agent
@@ -51,15 +50,11 @@ class Pulse:
         settings: Settings,
         on_change: Callable[[], None],
         on_beat: Callable[[str], None],
-        on_suspicion: Callable[[], None],
         metrics: Metrics,
     ) -> None:
-        """`on_change`: the view changes, or an agent has started anew; `on_beat`: of this node;
-        `on_suspicion`: it is asked after nodes that have just fallen silent.
-        """  # noqa: D205
+        """`on_change`: the view changes, or an agent has started anew; `on_beat`: of this node."""
         self._settings = settings
         self._on_change, self._on_beat = on_change, on_beat
-        self._on_suspicion = on_suspicion
         self._tally = Tally(metrics)
         self._metrics = metrics
         self._restarts = Restarts("the pulse's process")
@@ -115,10 +110,6 @@ class Pulse:
     def problem(self) -> str:
         """Why beats are not heard; empty: they are."""
         return self._restarts.problem()
-
-    def suspected(self) -> Mapping[str, Silence]:
-        """Those after whom it is asked at this moment, and that are not shown as silent yet."""
-        return self._news.suspected(time.monotonic())
 
     def beats(self) -> Mapping[str, Heard]:
         """What the last beat of each agent has said."""
@@ -216,7 +207,6 @@ class Pulse:
         now = time.monotonic()
         if self._news.take(after, now):
             asyncio.get_running_loop().call_later(LOOKING_TAKES, self._look)
-            asyncio.get_running_loop().call_soon(self._on_suspicion)
         boots = {name: heard.boot for name, heard in self._beats.items()}
         beats = {name: Heard(*fields) for name, fields in message.get("beats", {}).items()}
         self._beats |= beats
