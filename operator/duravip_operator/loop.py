@@ -18,7 +18,6 @@ from duravip_operator.caches import Caches
 from duravip_operator.cluster.requests import ApiError
 from duravip_operator.core import decision, handover, specs
 from duravip_operator.core.snapshot import Plumbing, Snapshot
-from duravip_operator.holdback import HoldBack
 from duravip_operator.outlook import Outlook
 from duravip_operator.pulse import Briefing, Pulse
 from duravip_operator.reporting import Reporting
@@ -72,7 +71,6 @@ class Loop:
         self._must_hurry = False
         """Something was taken from a node that does not serve it: the next pass may grant it."""
         self._decided: decision.Decision | None = None
-        self._hold_back = HoldBack(parts.caches, parts.pulse, self.wake)
         self._rounds = rounds.Rounds(parts.settings)
         self._outlook = Outlook(parts.settings, parts.caches, parts.pulse, parts.vigil)
         self._writes = writes.Writes(self.wake)
@@ -149,10 +147,7 @@ class Loop:
             self._must_hurry = False
             parts.reporting.note(snapshot, self._decided)
             snapshot = await self._go_on(self._decided, epoch)
-        if self._hold_back.is_on(is_waiting=bool(self._decided.waiting)):
-            parts.reporting.note(snapshot, self._decided)
-        else:
-            await parts.reporting.report(snapshot, self._decided, lambda: self._must_hurry)
+        await parts.reporting.report(snapshot, self._decided, lambda: self._must_hurry)
 
     async def _go_on(self, begun: decision.Decision, epoch: int) -> Snapshot:
         """What a node has let go, or was taken out of a dead one's spec, goes to whom was chosen.
