@@ -163,7 +163,7 @@ async def _work(settings: Settings, end: _End) -> None:
     )
     woken.append(loop)
 
-    informers = Informers(settings, caches, end.stopping, is_leading, metrics)
+    informers = Informers(settings, caches, end.stopping, metrics)
     _follow_restorations(elector, caches, informers, wake)
     kopf = handlers.Kopf(settings, caches, metrics)
     acquaintance = _acquaintance(settings, caches, pulse)

@@ -23,7 +23,6 @@ from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.cluster.requests import ApiError, client_for, listed, translated
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
-from duravip_operator.standby import Standby
 
 __all__ = ["Caches", "Informers"]
 
@@ -55,7 +54,6 @@ class Informers:
         settings: Settings,
         into: Caches,
         stopping: Event,
-        is_leading: Callable[[], bool],
         metrics: Metrics,
     ) -> None:
         client = client_for(settings.kubeconfig)
@@ -69,7 +67,6 @@ class Informers:
         self._caches = into
         self._stopping = stopping
         self._metrics = metrics
-        self._standby = Standby(is_leading, stopping)
         self._sweep = Sweep(self._lists, into, stopping, self._missed)
         self._running: list[_Watch] = []
 
@@ -101,7 +98,7 @@ class Informers:
         ends = (self._sweep.hurry, self._stopping)
         self._running = [_Watch(*which, self._caches, *ends) for which in kinds]
         for watch in self._running:
-            watch.start(self._standby.stand_back)
+            watch.start()
 
 
 class Sweep:
@@ -224,8 +221,8 @@ class _Watch:
         self.end()
         self._informer.stop()
 
-    def start(self, on_event: Callable[[], None]) -> None:
-        """Begin to watch. `on_event` is called before each event is read."""
+    def start(self) -> None:
+        """Begin to watch."""
 
         # Without the annotation the library forgets the resourceVersion that it has reached.
         def asked(**options: Any) -> object:
@@ -234,7 +231,6 @@ class _Watch:
         informer = _informer(asked, key_func=lambda body: body["metadata"]["name"])
 
         def put(body: Mapping[str, Any]) -> None:
-            on_event()
             if not self._ended.is_set():
                 self._caches.put(self._kind, body)
 

@@ -36,7 +36,7 @@ def watched(lab: Lab, folder: Path, play: Callable[[Caches], Awaitable[None]]) -
         cluster = Cluster(given, metrics)
         caches = Caches(lambda: None, cluster.read_plumbing)
         stop, stopping = asyncio.Event(), Event()
-        informers = Informers(given, caches, stopping, lambda: True, metrics)
+        informers = Informers(given, caches, stopping, metrics)
         informers.start()
         kopf = asyncio.create_task(handlers.Kopf(given, caches, metrics).run(stop))
         try:
