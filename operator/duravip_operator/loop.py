@@ -7,13 +7,13 @@ was away or somebody else wrote first, the next one finds and does.
 import asyncio
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
 from duravip_api import timing
-from duravip_operator import cluster, leadership, metrics, rounds, writes
+from duravip_operator import cluster, leadership, metrics, writes
 from duravip_operator.caches import Caches
 from duravip_operator.cluster.requests import ApiError
 from duravip_operator.core import decision, handover, specs
@@ -71,7 +71,7 @@ class Loop:
         self._must_hurry = False
         """Something was taken from a node that does not serve it: the next pass may grant it."""
         self._decided: decision.Decision | None = None
-        self._rounds = rounds.Rounds(parts.settings)
+        self._balance_timer = BalanceTimer(parts.settings)
         self._outlook = Outlook(parts.settings, parts.caches, parts.pulse, parts.vigil)
         self._writes = writes.Writes(self.wake)
         self._briefing = Briefing(parts.pulse, parts.settings.pulse_advertise)
@@ -137,7 +137,7 @@ class Loop:
             self.wake()
             return
         with parts.metrics.pass_seconds.time():
-            snapshot = self._look(self._rounds.due())
+            snapshot = self._look(self._balance_timer.moves_allowed())
             if await self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
                 return
             self._decided = decision.decided(snapshot, self._memory, self._decided)
@@ -282,6 +282,26 @@ class Loop:
             return self._decided.wanted.ports
         told = [plumbing.ports for plumbing in self._parts.caches.plumbings.values()]
         return max(told, key=len, default=())
+
+
+class BalanceTimer:
+    """Says in which passes addresses may move to even out the load: one in every interval.
+
+    A pass that finds the cluster unsettled moves nothing; the next one does not make up for it.
+    """
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._interval, self._size = settings.balance_interval, settings.balance_set_size
+        self._clock = clock
+        self._next = clock() + self._interval
+
+    def moves_allowed(self) -> int | None:
+        """How many addresses the pass that begins now may move; None: it does not balance."""
+        now = self._clock()
+        if now < self._next:
+            return None
+        self._next = now + self._interval
+        return self._size
 
 
 def _log_change(before: Plumbing, after: Plumbing) -> None:

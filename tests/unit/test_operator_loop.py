@@ -1,12 +1,12 @@
-"""When a pass is a round of balancing."""
+"""When a pass balances."""
 
 from pathlib import Path
 
-from duravip_operator.rounds import Rounds
+from duravip_operator.loop import BalanceTimer
 from duravip_operator.settings import Settings
 
 
-def test_a_round_is_due_once_in_every_interval(tmp_path: Path) -> None:
+def test_a_pass_balances_once_in_every_interval(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_text("a" * 64)
     now = 100.0
@@ -17,10 +17,10 @@ def test_a_round_is_due_once_in_every_interval(tmp_path: Path) -> None:
         balance_interval=10,
         balance_set_size=7,
     )
-    rounds = Rounds(settings, lambda: now)
-    assert rounds.due() is None
+    timer = BalanceTimer(settings, lambda: now)
+    assert timer.moves_allowed() is None
     now = 110.5
-    assert rounds.due() == 7
-    assert rounds.due() is None
+    assert timer.moves_allowed() == 7
+    assert timer.moves_allowed() is None
     now = 121.0
-    assert rounds.due() == 7
+    assert timer.moves_allowed() == 7
