@@ -10,9 +10,8 @@ from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
 
-from duravip_cli.api import Api
-from duravip_cli.arguments import parsed
-from duravip_cli.call import Call
+from duravip_cli.command_line import parsed
+from duravip_cli.context import Api, Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.menu import VERBS
 from duravip_cli.output import Output

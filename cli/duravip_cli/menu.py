@@ -3,7 +3,7 @@
 from typing import Final
 
 from duravip_cli import options
-from duravip_cli.arguments import Verb
+from duravip_cli.command_line import Verb
 
 _WIDE: Final = ("json", "wide")
 _JSON: Final = ("json",)

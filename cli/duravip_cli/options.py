@@ -2,7 +2,7 @@
 
 import argparse
 
-from duravip_cli.core.lists import SYSTEM_NAMESPACE
+from duravip_cli.views.objects import SYSTEM_NAMESPACE
 
 
 def show(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from api.manifest_texts import text
-from duravip_cli.core.documents import read
+from duravip_cli.manifests.documents import read
 from lab.cluster import Lab
 from lab.errors import LabError
 

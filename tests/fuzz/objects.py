@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from duravip_agent.core.grant import grant_of
 from duravip_api.grants import MOST_GRANTED
-from duravip_cli.core.documents import read
-from duravip_cli.core.together import problems
+from duravip_cli.manifests.documents import read
+from duravip_cli.manifests.validation import problems
 from duravip_operator.core import admission, handover, parsing, services
 from duravip_operator.core.decision import decided
 from duravip_operator.core.snapshot import Entity, Node, Snapshot, Topology

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from duravip_cli.core.lists import Body, Kind
 from duravip_cli.errors import CommandError
+from duravip_cli.views.objects import Body, Kind
 from scenarios.machine import Machine
 from scenarios.world import World
 

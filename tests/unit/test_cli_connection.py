@@ -16,8 +16,7 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 
 from duravip_cli.__main__ import run
-from duravip_cli.cluster import Cluster
-from duravip_cli.connection import AbsentError, translated
+from duravip_cli.cluster import AbsentError, Cluster, translated
 from duravip_cli.errors import Code
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_api.manifest import KINDS, definition
-from duravip_cli import machine
 from duravip_cli.__main__ import run
-from duravip_cli.core import installation
+from duravip_cli.doctor import installation_checks as installation
+from duravip_cli.doctor import machine_probe as machine
 from duravip_cli.errors import CommandError
 from duravip_operator.core import publication
 from duravip_operator.leadership import leases

@@ -7,8 +7,8 @@ import pytest
 
 from duravip_agent import __main__ as agent
 from duravip_cli.__main__ import run
-from duravip_cli.core import premises
-from duravip_cli.core.premises import Fence, Premises
+from duravip_cli.doctor import machine_checks as premises
+from duravip_cli.doctor.machine_checks import Fence, Premises
 from duravip_cli.errors import Code, CommandError
 from unit.cli_memory import Memory
 

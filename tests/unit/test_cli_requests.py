@@ -15,8 +15,8 @@ from duravip_api.annotations import (
     parse_request,
 )
 from duravip_cli.__main__ import run
-from duravip_cli.core.lists import Body, Kind
 from duravip_cli.errors import Code
+from duravip_cli.views.objects import Body, Kind
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of
 

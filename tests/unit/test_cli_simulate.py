@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from duravip_cli.__main__ import run
-from duravip_cli.core.forecast import drained, failed, forecast
-from duravip_cli.core.lists import Lists
-from duravip_cli.core.live import view
+from duravip_cli.explain.forecast import drained, failed, forecast
+from duravip_cli.explain.inferred_snapshot import view
+from duravip_cli.views.objects import Lists
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of
 

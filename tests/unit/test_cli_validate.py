@@ -9,8 +9,8 @@ import pytest
 
 from duravip_api.manifest import KINDS
 from duravip_cli.__main__ import run
-from duravip_cli.core.rules import RULES
-from duravip_cli.core.schema import schema_of
+from duravip_cli.manifests.cel_rules import RULES
+from duravip_cli.manifests.schema import schema_of
 from scenarios.world import World
 from unit.cli_files import LAN, Body, body, said
 from unit.cli_memory import memory_of

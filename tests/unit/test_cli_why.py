@@ -9,8 +9,8 @@ import pytest
 from duravip_api.annotations import MOVE_TO, format_time
 from duravip_api.reasons import Reason
 from duravip_cli.__main__ import run
-from duravip_cli.core.lists import Lists
-from duravip_cli.core.live import view
+from duravip_cli.explain.inferred_snapshot import view
+from duravip_cli.views.objects import Lists
 from duravip_operator.core import publication
 from duravip_operator.core.snapshot import Hearing
 from scenarios.world import World

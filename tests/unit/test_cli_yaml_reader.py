@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from duravip_cli.core import yaml_reader
-from duravip_cli.core.yaml_reader import DEEPEST, MOST_DOCUMENTS, UnreadableError, documents
+from duravip_cli.manifests import yaml_reader
+from duravip_cli.manifests.yaml_reader import DEEPEST, MOST_DOCUMENTS, UnreadableError, documents
 
 
 def value(text: str) -> Any:

@@ -3,11 +3,11 @@
 from collections import defaultdict
 
 from duravip_api.annotations import ANNOUNCE
-from duravip_cli.agents import ask, complain, plumbings
-from duravip_cli.call import Call
-from duravip_cli.core.lists import Lists
-from duravip_cli.core.units import units, unknown
+from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
+from duravip_cli.node_commands import ask, complain, plumbings
+from duravip_cli.views.addresses import units, unknown
+from duravip_cli.views.objects import Lists
 
 MOST_NAMED = 1000
 """Of more addresses on one node it announces all that it has: an annotation is not that long."""

@@ -5,13 +5,12 @@ from dataclasses import replace
 from functools import partial
 
 from duravip_api.manifest import KINDS, Kind
-from duravip_cli import machine
-from duravip_cli.call import Call
-from duravip_cli.core import agents, installation, objects, premises
-from duravip_cli.core.findings import Finding
-from duravip_cli.core.lists import Body, spec_of
-from duravip_cli.core.live import lagging
+from duravip_cli.context import Call
+from duravip_cli.doctor import installation_checks, machine_checks, machine_probe, object_checks
+from duravip_cli.doctor.findings import Finding
 from duravip_cli.errors import Code, CommandError
+from duravip_cli.explain.inferred_snapshot import lagging
+from duravip_cli.views.objects import Body, spec_of
 
 SECOND_LOOK = 2.0
 """After so long a stale Lease is looked at again, in seconds."""
@@ -39,7 +38,7 @@ def _findings(call: Call) -> Iterator[Finding]:
         yield from _here(call)
         return
     yield Finding("ok", "API server", f"it answers, version {call.api.version()}")
-    yield premises.of_clock(call.api.ahead(), TOLERATED)
+    yield machine_checks.of_clock(call.api.ahead(), TOLERATED)
     kinds = list(_kinds(call))
     yield from kinds
     yield from _allowed("operator", lambda: _operator(call))
@@ -48,7 +47,7 @@ def _findings(call: Call) -> Iterator[Finding]:
         return
     yield from _allowed("webhook", lambda: _webhook(call))
     yield from _objects(call)
-    if machine.which(call.api.list("NodePlumbing")):
+    if machine_probe.which(call.api.list("NodePlumbing")):
         yield from _here(call)
 
 
@@ -57,17 +56,17 @@ def _here(call: Call) -> Iterator[Finding]:
     plumbing: Body | None = None
     watched: tuple[str, ...] = ()
     try:
-        plumbing = machine.which(call.api.list("NodePlumbing"))
+        plumbing = machine_probe.which(call.api.list("NodePlumbing"))
         topologies = call.api.list("Topology")
         watched = tuple(sorted({str(spec_of(body).get("interface")) for body in topologies}))
         if call.asked.node_local:
-            yield premises.of_clock(call.api.ahead(), TOLERATED)
+            yield machine_checks.of_clock(call.api.ahead(), TOLERATED)
             if plumbing:
-                yield from agents.of_agent(plumbing)
+                yield from object_checks.of_agent(plumbing)
     except CommandError as error:
         yield Finding("warn", "cluster", f"not asked: {error}")
-    found = machine.examined(plumbing)
-    yield from premises.of_machine(found, watched or found.interfaces)
+    found = machine_probe.examined(plumbing)
+    yield from machine_checks.of_machine(found, watched or found.interfaces)
 
 
 def _kinds(call: Call) -> Iterator[Finding]:
@@ -76,52 +75,52 @@ def _kinds(call: Call) -> Iterator[Finding]:
 
 
 def _kind(call: Call, kind: Kind) -> Iterable[Finding]:
-    return [installation.of_kind(kind, call.api.definition(kind.name))]
+    return [installation_checks.of_kind(kind, call.api.definition(kind.name))]
 
 
 def _operator(call: Call) -> Iterable[Finding]:
     namespace = call.asked.system_namespace
     before = call.api.leases(namespace)
     after = before
-    if not installation.is_fresh(before, call.output.seconds_since):
+    if not installation_checks.is_fresh(before, call.output.seconds_since):
         call.sleep(SECOND_LOOK)
         after = call.api.leases(namespace)
-    return installation.of_operator(before, after, call.output.seconds_since)
+    return installation_checks.of_operator(before, after, call.output.seconds_since)
 
 
 def _pods(call: Call) -> Iterable[Finding]:
-    return installation.of_pods(call.api.pods(call.asked.system_namespace))
+    return installation_checks.of_pods(call.api.pods(call.asked.system_namespace))
 
 
 def _webhook(call: Call) -> Iterable[Finding]:
     def refusal() -> str | None:
-        body = installation.never_served(call.api.list("Node"))
+        body = installation_checks.never_served(call.api.list("Node"))
         return None if body is None else call.api.dry_run(body)
 
     configuration = call.api.webhook()
     is_served = configuration is None and _are_webhooks_served(call)
-    return [installation.of_webhook(configuration, refusal, is_served=is_served)]
+    return [installation_checks.of_webhook(configuration, refusal, is_served=is_served)]
 
 
 def _are_webhooks_served(call: Call) -> bool:
     try:
-        return installation.serves_webhooks(call.api.pods(call.asked.system_namespace))
+        return installation_checks.serves_webhooks(call.api.pods(call.asked.system_namespace))
     except CommandError:  # who may not list pods is told that it is missing, all the same
         return False
 
 
 def _objects(call: Call) -> Iterator[Finding]:
     lists = call.everything()
-    late = any(finding.verdict != "ok" for finding in objects.of_statuses(lists))
+    late = any(finding.verdict != "ok" for finding in object_checks.of_statuses(lists))
     if late or lagging(lists.plumbings):
         call.sleep(A_MOMENT)
         plumbings = call.api.list("NodePlumbing")
         lists = replace(call.everything() if late else lists, plumbings=plumbings)
-    yield from agents.of_nodes(lists)
-    yield from objects.of_topologies(lists)
-    yield from objects.of_addresses(lists)
-    yield from objects.of_refusals(lists)
-    yield from objects.of_statuses(lists)
+    yield from object_checks.of_nodes(lists)
+    yield from object_checks.of_topologies(lists)
+    yield from object_checks.of_addresses(lists)
+    yield from object_checks.of_refusals(lists)
+    yield from object_checks.of_statuses(lists)
 
 
 def _allowed(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

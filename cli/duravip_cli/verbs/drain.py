@@ -5,15 +5,14 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from duravip_api import DRAINED, EXCLUDE_LABEL
-from duravip_cli.api import Api, everything
-from duravip_cli.call import Call
-from duravip_cli.core.forecast import drained, forecast
-from duravip_cli.core.lists import Lists
-from duravip_cli.core.machines import Machine, exclusion, machines
-from duravip_cli.core.units import members, units
+from duravip_cli.context import Api, Call, everything
 from duravip_cli.errors import Code, CommandError
+from duravip_cli.explain.forecast import drained, forecast
 from duravip_cli.verbs.move import tidy
 from duravip_cli.verbs.why import settled
+from duravip_cli.views.addresses import members, units
+from duravip_cli.views.nodes import Machine, exclusion, machines
+from duravip_cli.views.objects import Lists
 
 VALUE = DRAINED
 """What the label says when it was set here."""

@@ -3,9 +3,9 @@
 from collections import defaultdict
 from typing import NamedTuple
 
-from duravip_cli.call import Call
-from duravip_cli.core.lists import Body, name_of, namespace_of, spec_of, status_of
+from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
+from duravip_cli.views.objects import Body, name_of, namespace_of, spec_of, status_of
 
 
 class Group(NamedTuple):

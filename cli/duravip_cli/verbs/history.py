@@ -3,11 +3,11 @@
 from typing import NamedTuple
 
 from duravip_api.annotations import parse_time
-from duravip_cli.call import Call
-from duravip_cli.core.lists import Body, Lists, label_of, name_of, namespace_of, status_of
-from duravip_cli.core.units import units
+from duravip_cli.context import Call
 from duravip_cli.errors import Code
 from duravip_cli.verbs.why import only
+from duravip_cli.views.addresses import units
+from duravip_cli.views.objects import Body, Lists, label_of, name_of, namespace_of, status_of
 
 
 class Entry(NamedTuple):

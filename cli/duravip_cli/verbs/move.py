@@ -5,14 +5,13 @@ from contextlib import suppress
 from typing import Any
 
 from duravip_api.annotations import MOVE_TO, RELEASE_FROM, format_request
-from duravip_cli.call import Call
-from duravip_cli.core.lists import Body, EntityKind, Lists, condition, status_of
-from duravip_cli.core.requests import against_moving, spent
-from duravip_cli.core.standings import decided
-from duravip_cli.core.units import Unit, members, units
+from duravip_cli.context import Call, awaited
 from duravip_cli.errors import Code, CommandError
-from duravip_cli.patience import awaited
+from duravip_cli.explain.move_checks import against_moving, spent
+from duravip_cli.explain.standings import decided
 from duravip_cli.verbs.why import only, settled
+from duravip_cli.views.addresses import Unit, members, units
+from duravip_cli.views.objects import Body, EntityKind, Lists, condition, status_of
 
 
 def run(call: Call) -> Code:

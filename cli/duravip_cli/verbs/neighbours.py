@@ -1,10 +1,51 @@
 """`neighbours`: whom the kernels of the nodes know on their segments."""
 
+from collections.abc import Iterable
+from typing import NamedTuple
+
 from duravip_api.annotations import LIST_NEIGHBOURS
-from duravip_cli.agents import ask, complain, plumbings
-from duravip_cli.call import Call
-from duravip_cli.core.neighbourhood import rows
+from duravip_cli.context import Call
 from duravip_cli.errors import Code
+from duravip_cli.node_commands import ask, complain, plumbings
+from duravip_cli.views.objects import Body, name_of, status_of
+
+
+class Row(NamedTuple):
+    """A host that a node knows."""
+
+    node: str
+    interface: str
+    address: str
+    mac: str
+    state: str
+    ours: str
+    """Which of our nodes it is, and whether by an address of DuraVIP; empty: a stranger."""
+
+
+def rows(answers: Iterable[Body], plumbings: Iterable[Body]) -> list[Row]:
+    """Every neighbour in the answers; the NodePlumbings tell who is who."""
+    by_mac: dict[str, str] = {}
+    by_address: dict[str, str] = {}
+    for body in plumbings:
+        status, name = status_of(body), name_of(body)
+        for nic in status.get("nics") or ():
+            by_mac[str(nic.get("mac"))] = name
+            by_address |= {a.partition("/")[0]: name for a in nic.get("addresses") or ()}
+        by_address |= {str(a): f"{name} (DuraVIP)" for a in status.get("served") or ()}
+    return [
+        Row(
+            node=name_of(body),
+            interface=str(host.get("interface")),
+            address=str(host.get("address")),
+            mac=str(host.get("mac") or ""),
+            state=str(host.get("state")),
+            ours=by_address.get(str(host.get("address")), "")
+            or by_mac.get(str(host.get("mac") or "-"), ""),
+        )
+        for body in answers
+        for host in status_of(body).get("neighbours") or ()
+    ]
+
 
 HEADS = ("NODE", "INTERFACE", "ADDRESS", "MAC", "STATE", "OURS")
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from duravip_cli.call import Call
-from duravip_cli.core.lists import Body
-from duravip_cli.core.machines import Machine, machines
+from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.output import Output
+from duravip_cli.views.nodes import Machine, machines
+from duravip_cli.views.objects import Body
 
 HEADS = ("NODE", "READY", "GRANTED", "SERVED", "FAILURES", "CONTESTED", "EXCLUDED", "AGENT")
 

@@ -3,15 +3,14 @@
 from typing import NamedTuple
 
 from duravip_api.annotations import RELEASE_FROM
-from duravip_cli.call import Call
-from duravip_cli.core.lists import Body, EntityKind, Lists, namespace_of, spec_of, status_of
-from duravip_cli.core.requests import against_releasing
-from duravip_cli.core.standings import decided
-from duravip_cli.core.units import Unit, order, units, unknown
+from duravip_cli.context import Call, awaited
 from duravip_cli.errors import Code, CommandError
-from duravip_cli.patience import awaited
+from duravip_cli.explain.move_checks import against_releasing
+from duravip_cli.explain.standings import decided
 from duravip_cli.verbs.move import request, tidy
 from duravip_cli.verbs.why import settled
+from duravip_cli.views.addresses import Unit, order, units, unknown
+from duravip_cli.views.objects import Body, EntityKind, Lists, namespace_of, spec_of, status_of
 
 Asked = tuple[Unit, tuple[EntityKind, Body]]
 """An address, and the object on which the request was written."""

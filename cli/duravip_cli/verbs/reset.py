@@ -1,12 +1,11 @@
 """`reset`: has a node unplumb everything and take anew what it is granted. Clients notice it."""
 
 from duravip_api.annotations import RESET
-from duravip_cli.agents import Answers, ask, complain, plumbings
-from duravip_cli.call import Call
-from duravip_cli.core.lists import Body, name_of
-from duravip_cli.core.machines import Machine, machines
+from duravip_cli.context import Call, awaited
 from duravip_cli.errors import Code, CommandError
-from duravip_cli.patience import awaited
+from duravip_cli.node_commands import Answers, ask, complain, plumbings
+from duravip_cli.views.nodes import Machine, machines
+from duravip_cli.views.objects import Body, name_of
 
 
 def run(call: Call) -> Code:

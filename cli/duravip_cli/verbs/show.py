@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 
-from duravip_cli.call import Call
-from duravip_cli.core.lists import Lists
-from duravip_cli.core.units import Unit, units, unknown
+from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.output import Output
+from duravip_cli.views.addresses import Unit, units, unknown
+from duravip_cli.views.objects import Lists
 
 HEADS = ("ADDRESS", "OWNER", "STATE", "FLAGS", "PREFERENCE", "FOLLOWS", "SINCE", "LASTMOVE",
          "OBJECTS")  # fmt: skip

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from duravip_cli.call import Call
-from duravip_cli.core.documents import Document, read
-from duravip_cli.core.forecast import Forecast, drained, failed, forecast
-from duravip_cli.core.lists import Lists
-from duravip_cli.core.live import view
-from duravip_cli.core.overlay import applied
-from duravip_cli.core.refusals import refusals
+from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
-from duravip_cli.files import texts
+from duravip_cli.explain.forecast import Forecast, drained, failed, forecast
+from duravip_cli.explain.inferred_snapshot import view
+from duravip_cli.manifests.documents import Document, read
+from duravip_cli.manifests.files import texts
+from duravip_cli.manifests.validation import applied, refusals
 from duravip_cli.verbs.why import settled
+from duravip_cli.views.objects import Lists
 from duravip_operator.core.snapshot import Snapshot
 
 

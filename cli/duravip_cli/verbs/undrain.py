@@ -1,7 +1,7 @@
 """`undrain`: puts a drained node back."""
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_cli.call import Call
+from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.verbs.drain import VALUE, excluded
 

@@ -1,10 +1,10 @@
 """`validate`: manifests, each by itself, together, and with --live beside what is there."""
 
-from duravip_cli.call import Call
-from duravip_cli.core.documents import read
-from duravip_cli.core.together import problems
+from duravip_cli.context import Call
 from duravip_cli.errors import Code
-from duravip_cli.files import texts
+from duravip_cli.manifests.documents import read
+from duravip_cli.manifests.files import texts
+from duravip_cli.manifests.validation import problems
 
 ALONE = "; judged by these files alone: --live looks at the cluster as well"
 

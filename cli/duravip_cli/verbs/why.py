@@ -2,12 +2,12 @@
 
 from dataclasses import replace
 
-from duravip_cli.call import Call
-from duravip_cli.core.lists import Lists
-from duravip_cli.core.live import View, lagging, view
-from duravip_cli.core.standings import Standing, decided, standings
-from duravip_cli.core.units import Unit, units
+from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
+from duravip_cli.explain.inferred_snapshot import View, lagging, view
+from duravip_cli.explain.standings import Standing, decided, standings
+from duravip_cli.views.addresses import Unit, units
+from duravip_cli.views.objects import Lists
 from duravip_operator.core.snapshot import Entity
 from duravip_operator.core.verdicts import Verdict
 

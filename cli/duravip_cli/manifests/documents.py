@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from duravip_api import API_VERSION, GROUP
-from duravip_cli.core import metadata, yaml_reader
-from duravip_cli.core.lists import Body, Kind, name_of, namespace_of
-from duravip_cli.core.schema import faults
+from duravip_cli.manifests import metadata, yaml_reader
+from duravip_cli.manifests.schema import faults
+from duravip_cli.views.objects import Body, Kind, name_of, namespace_of
 
 WRITABLE: Final = ("DuraVIP", "Binding", "Topology")
 

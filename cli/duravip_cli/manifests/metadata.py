@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from duravip_cli.core.rules import is_dns_label, is_label, is_subdomain
+from duravip_cli.manifests.cel_rules import is_dns_label, is_label, is_subdomain
 
 TEXT: Final = ("name", "namespace", "generateName", "resourceVersion", "uid", "selfLink")
 KNOWN: Final = {

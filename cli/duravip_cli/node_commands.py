@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 from duravip_api.annotations import format_time
-from duravip_cli.call import Call
-from duravip_cli.core.lists import Body, name_of, status_of
+from duravip_cli.context import Call, awaited
 from duravip_cli.errors import CommandError
-from duravip_cli.patience import awaited
+from duravip_cli.views.objects import Body, name_of, status_of
 
 Answers = dict[str, Body | None]
 """By node its NodePlumbing with the answer in it; None: the agent has not answered."""

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from duravip_cli.core.lists import Body, name_of, spec_of, status_of
-from duravip_cli.core.premises import EVERYWHERE, SAMPLE, SETTINGS, Fence, Premises
+from duravip_cli.doctor.machine_checks import EVERYWHERE, SAMPLE, SETTINGS, Fence, Premises
+from duravip_cli.views.objects import Body, name_of, spec_of, status_of
 
 PATIENCE: Final = 10.0
 """For nft, in seconds."""

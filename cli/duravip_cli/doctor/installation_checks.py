@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from duravip_api import API_VERSION, VERSION
 from duravip_api.manifest import Kind, definition
-from duravip_cli.core.findings import Finding, named
-from duravip_cli.core.lists import Body, condition, name_of, spec_of, status_of
+from duravip_cli.doctor.findings import Finding, named
+from duravip_cli.views.objects import Body, condition, name_of, spec_of, status_of
 
 LEASE: Final = "duravip-operator"
 """Its holder leads."""

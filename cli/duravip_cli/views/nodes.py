@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
-from duravip_cli.core.lists import Body, condition, name_of, spec_of, status_of
+from duravip_cli.views.objects import Body, condition, name_of, spec_of, status_of
 
 _SHOWN = frozenset({"Ready", "Heard"})
 """The conditions that are shown as the node's readiness."""

@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from duravip_api.reasons import Reason
-from duravip_cli.core.lists import Body, Lists, condition, name_of, spec_of, status_of
+from duravip_cli.views.objects import Body, Lists, condition, name_of, spec_of, status_of
 from duravip_operator.core import parsing, publication, repairs
 from duravip_operator.core.snapshot import Entity, Hearing, Plumbing, Silence, Snapshot
 

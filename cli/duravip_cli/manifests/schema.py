@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any, Final
 
 from duravip_api.manifest import KINDS, definition
-from duravip_cli.core.rules import RULES
+from duravip_cli.manifests.cel_rules import RULES
 
 Schema = Mapping[str, Any]
 Fault = tuple[str, str]

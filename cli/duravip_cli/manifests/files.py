@@ -4,8 +4,8 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from duravip_cli.core.yaml_reader import MOST_BYTES
 from duravip_cli.errors import Code, CommandError
+from duravip_cli.manifests.yaml_reader import MOST_BYTES
 
 _SUFFIXES = {".yaml", ".yml", ".json"}
 

@@ -5,10 +5,10 @@ The operator looks at the same, and would do nothing: whoever asks shall be told
 
 from duravip_api.annotations import MOVE_TO, RELEASE_FROM, parse_request
 from duravip_api.reasons import Reason
-from duravip_cli.core.lists import Body
-from duravip_cli.core.live import View
-from duravip_cli.core.standings import Standing, standings
-from duravip_cli.core.units import Unit
+from duravip_cli.explain.inferred_snapshot import View
+from duravip_cli.explain.standings import Standing, standings
+from duravip_cli.views.addresses import Unit
+from duravip_cli.views.objects import Body
 from duravip_operator.core import requests
 from duravip_operator.core.decision import Decision
 

@@ -1,10 +1,14 @@
-"""What the verbs ask of a cluster; `cluster` answers it from an API server, tests from memory."""
+"""One call of a verb: what was asked for, and the two ways out of the program."""
 
-from collections.abc import Mapping
+import argparse
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Protocol
+from functools import cached_property
+from typing import Final, Protocol, TypeVar
 
-from duravip_cli.core.lists import Body, Kind, Lists
+from duravip_cli.output import Output
+from duravip_cli.views.objects import Body, Kind, Lists, is_address
 
 
 class Api(Protocol):
@@ -64,3 +68,56 @@ def everything(api: Api, namespace: str = "") -> Lists:
         lease=api.leader_lease(),
         read_at=api.now().timestamp(),
     )
+
+
+class Call:
+    """What a verb is given."""
+
+    def __init__(
+        self,
+        asked: argparse.Namespace,
+        connect: Callable[[], Api],
+        output: Output,
+        sleep: Callable[[float], None],
+        typed: Callable[[str], str | None],
+    ) -> None:
+        """`connect` is called by the first who needs the cluster: some verbs work without."""
+        self.asked = asked
+        self.output = output
+        self.sleep = sleep
+        self.typed = typed
+        """Asks whoever sits at the terminal; None when nobody does."""
+        self._connect = connect
+
+    @cached_property
+    def api(self) -> Api:
+        """The cluster."""
+        return self._connect()
+
+    @property
+    def namespace(self) -> str:
+        """The namespace that was named; empty: all."""
+        return str(self.asked.namespace or "")
+
+    def meant(self, given: str) -> str:
+        """What an ADDRESS or NAME means; a name is one of the namespace that was named."""
+        is_whole = "/" in given or is_address(given) or not self.namespace
+        return given if is_whole else f"{self.namespace}/{given}"
+
+    def everything(self) -> Lists:
+        """All lists; what was asked in one namespace is still decided from all of them."""
+        return everything(self.api)
+
+
+LOOK_EVERY: Final = 0.25
+Found = TypeVar("Found")
+
+
+def awaited(call: Call, look: Callable[[], Found | None]) -> Found | None:
+    """What `look` finds; None when it has found nothing within --timeout."""
+    until = time.monotonic() + float(call.asked.timeout)
+    while (found := look()) is None:
+        if time.monotonic() >= until:
+            return None
+        call.sleep(LOOK_EVERY)
+    return found

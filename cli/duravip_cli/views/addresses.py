@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from duravip_api.addresses import to_int
-from duravip_cli.core.lists import (
+from duravip_cli.views.objects import (
     Body,
     EntityKind,
     Lists,

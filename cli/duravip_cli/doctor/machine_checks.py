@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from duravip_cli.core.findings import Finding, Verdict, named
+from duravip_cli.doctor.findings import Finding, Verdict, named
 
 OLDEST_KERNEL: Final = (5, 18)
 """The first one that keeps the protocol of an address, which is our mark."""

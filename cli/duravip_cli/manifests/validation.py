@@ -1,22 +1,76 @@
-"""What is wrong with manifests taken together, and with what is in the cluster.
+"""Checks manifests as the operator would: one after the other, together, and with the cluster.
 
-The operator's own core judges them: its admission one after the other, a pass those that are let
-in. Without the cluster it cannot know what else there is, so what is merely missing (a Topology,
-the target of a follow) is then a warning at most.
+Its admission judges each document beside what is in the cluster and what the documents before it
+have written, so their order counts, as it does for `kubectl apply`: a refused one is left out when
+those behind it are judged. One pass of the operator's core then decides about all that were
+admitted. Without the cluster, whatever is merely absent from the files (a Topology, the target of
+a follow) is a warning at most.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Final
 
 from duravip_api.reasons import Reason, State
-from duravip_cli.core.documents import Document, Problem
-from duravip_cli.core.lists import Lists
-from duravip_cli.core.live import view
-from duravip_cli.core.overlay import NEWEST, applied
-from duravip_cli.core.refusals import refusals
-from duravip_cli.core.standings import decided
+from duravip_cli.explain.inferred_snapshot import view
+from duravip_cli.explain.standings import decided
+from duravip_cli.manifests.documents import Document, Problem
+from duravip_cli.views.objects import Body, Lists, name_of, namespace_of
+from duravip_operator.core import admission
 from duravip_operator.core.decision import Decision
-from duravip_operator.core.snapshot import Entity, Topology
+from duravip_operator.core.snapshot import Entity, Rejection, Snapshot, Topology
 from duravip_operator.core.verdicts import Verdict
+
+NEWEST: Final = "9999-12-31T23:59:59Z"
+"""When something is created that is only about to be: it is younger than all that is there."""
+
+
+def applied(lists: Lists, documents: Iterable[Document]) -> Lists:
+    """The lists once these documents are applied."""
+    found: dict[str, dict[tuple[str, str], Body]] = {
+        kind: {(namespace_of(b), name_of(b)): b for b in bodies}
+        for kind, bodies in (
+            ("DuraVIP", lists.duravips),
+            ("Binding", lists.bindings),
+            ("Topology", lists.topologies),
+        )
+    }
+    for document in documents:
+        kind, *where = document.key
+        namespace, name = where
+        old = found[kind].get((namespace, name), {})
+        fresh = {"uid": f"new {document.label}", "creationTimestamp": NEWEST}
+        metadata = {**fresh, **document.body["metadata"], **(old.get("metadata") or {})}
+        body = {**document.body, "metadata": metadata, "status": old.get("status") or {}}
+        found[kind][namespace, name] = body
+    duravips, bindings, topologies = (tuple(bodies.values()) for bodies in found.values())
+    return replace(lists, duravips=duravips, bindings=bindings, topologies=topologies)
+
+
+def refusals(documents: Sequence[Document], there: Lists) -> dict[str, Rejection]:
+    """`{label of a document: why}` of those that are refused; `there` is what exists already."""
+    known = view(there).snapshot
+    entities, topologies = _by_label(known)
+    new_entities, new_topologies = _by_label(view(applied(there, documents)).snapshot)
+    found: dict[str, Rejection] = {}
+    for label in (document.label for document in documents):
+        new = new_entities.get(label) or new_topologies[label]
+        why = admission.refusal(known, new, entities.get(label) or topologies.get(label))
+        if why:
+            found[label] = why
+        elif isinstance(new, Topology):
+            topologies[label] = new
+            known = replace(known, topologies=tuple(topologies.values()))
+        else:
+            entities[label] = new
+            known = replace(known, entities=tuple(entities.values()))
+    return found
+
+
+def _by_label(snapshot: Snapshot) -> tuple[dict[str, Entity], dict[str, Topology]]:
+    entities = {entity.label: entity for entity in snapshot.entities}
+    return entities, {f"Topology {topology.name}": topology for topology in snapshot.topologies}
+
 
 _FIELDS = {
     Reason.NAME_MISMATCH: "metadata.name",

@@ -8,8 +8,8 @@ from typing import NamedTuple
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.addresses import to_int
 from duravip_api.reasons import MoveReason, Reason, State
-from duravip_cli.core.live import silence
-from duravip_cli.core.standings import decided
+from duravip_cli.explain.inferred_snapshot import silence
+from duravip_cli.explain.standings import decided
 from duravip_operator.core import election
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.snapshot import Hearing, Snapshot

@@ -1,1 +1,0 @@
-"""What is shown, worked out from bodies of objects: values in, values out."""
