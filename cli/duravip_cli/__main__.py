@@ -9,13 +9,17 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from io import TextIOWrapper
+from pkgutil import iter_modules
+from typing import Any, Final
 
-from duravip_cli.command_line import parsed
+from duravip_cli import verbs
+from duravip_cli.command_line import VerbModule, parse
 from duravip_cli.context import Api, Call
 from duravip_cli.errors import Code, CommandError
-from duravip_cli.menu import VERBS
 from duravip_cli.output import Output
 from duravip_runtime.text import printable
+
+VERBS: Final = tuple(sorted(module.name for module in iter_modules(verbs.__path__)))
 
 
 def main() -> None:
@@ -44,15 +48,22 @@ def run(
     """Run one verb; what it cannot do is one line on standard error."""
     connect = connect or _connected
     try:
-        asked = parsed(arguments, VERBS)
-        verb = import_module(f"duravip_cli.verbs.{asked.verb}")
+        asked = parse(arguments, VERBS, load_verb)
         output = Output(asked.output or "table")
-        code: Code = verb.run(Call(asked, partial(connect, asked), output, sleep, typed or _typed))
+        call = Call(asked, partial(connect, asked), output, sleep, typed or _typed)
+        code = load_verb(asked.verb).run(call)
     except CommandError as error:
         sys.stdout.flush()
         sys.stderr.write(f"kubectl-duravip: {printable(str(error))}\n")
         return error.code
     return code
+
+
+def load_verb(name: str) -> VerbModule:
+    """Import a verb: the first time takes a quarter of a second."""
+    module: Any = import_module(f"{verbs.__name__}.{name}")
+    found: VerbModule = module
+    return found
 
 
 def _typed(question: str) -> str | None:

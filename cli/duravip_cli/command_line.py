@@ -1,14 +1,15 @@
-"""The command line: verbs, their options, and an example for each."""
+"""The command line: which verbs there are, their options, and an example for each."""
 
 import argparse
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
+from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 
-Add = Callable[[argparse.ArgumentParser], None]
+_PROGRAM = "kubectl-duravip"
 _EPILOG = """\
 exit codes: 0 fine; 1 problems found, or refused; 2 wrong usage, or the cluster cannot be asked
 
@@ -16,14 +17,26 @@ also as a plugin: `kubectl duravip show` is the same as `kubectl-duravip show`""
 
 
 class Verb(NamedTuple):
-    """A verb: its help, examples, forms of output and options."""
+    """What the help says of a verb."""
 
     summary: str
-    details: str
     examples: tuple[tuple[str, str], ...]
     """What to type, and what it does."""
-    forms: tuple[str, ...]
-    add: Add
+    details: str = ""
+    forms: tuple[str, ...] = ("json",)
+    """What `-o` takes."""
+
+
+class VerbModule(Protocol):
+    """A module of the package `verbs`; the verb has the module's name."""
+
+    VERB: Verb
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        """Declare the verb's own options."""
+
+    def run(self, call: Call) -> Code:
+        """Run the verb, and give the exit code."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -31,10 +44,15 @@ class _Parser(argparse.ArgumentParser):
         raise CommandError(f"{message}; see `{self.prog} --help`", Code.UNUSABLE)
 
 
-def parsed(arguments: list[str], verbs: dict[str, Verb]) -> argparse.Namespace:
-    """What was asked for; raises CommandError with one line when it makes no sense."""
+def parse(
+    arguments: list[str], names: Sequence[str], load: Callable[[str], VerbModule]
+) -> argparse.Namespace:
+    """Parse the arguments; raises CommandError with one line when they make no sense.
+
+    `names` are the verbs. `load` imports one of them: only the one that is given, if one is.
+    """
     parser = _Parser(
-        prog="kubectl-duravip",
+        prog=_PROGRAM,
         description="Looks at DuraVIP's addresses and nodes, explains, tries out, moves, drains.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -42,27 +60,50 @@ def parsed(arguments: list[str], verbs: dict[str, Verb]) -> argparse.Namespace:
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=version("duravip"))
-    found = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
-    for name, verb in verbs.items():
-        made = found.add_parser(
-            name,
-            help=verb.summary,
-            description=textwrap.fill(f"{verb.summary}. {verb.details}".strip(), 90),
-            epilog=_examples(verb),
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            parents=[_common(verb.forms)],
-            allow_abbrev=False,
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+    for name in _needed(arguments, names):
+        module = load(name)
+        verb = module.VERB
+        module.add_arguments(
+            verbs.add_parser(
+                name,
+                help=verb.summary,
+                description=textwrap.fill(f"{verb.summary}. {verb.details}".strip(), 90),
+                epilog=_examples(verb),
+                formatter_class=argparse.RawDescriptionHelpFormatter,
+                parents=[_common(verb.forms)],
+                allow_abbrev=False,
+            )
         )
-        verb.add(made)
-    asked = parser.parse_args(arguments)
+    parsed = parser.parse_args(arguments)
     for option in ("kubeconfig", "context", "namespace", "output"):
-        setattr(asked, option, getattr(asked, option, None))
-    return asked
+        setattr(parsed, option, getattr(parsed, option, None))
+    return parsed
+
+
+def add_wait(parser: argparse.ArgumentParser, does: str, seconds: int) -> None:
+    """Declare --wait, --no-wait and --timeout of a verb that waits for its effect."""
+    parser.add_argument("--wait", action=argparse.BooleanOptionalAction, default=True, help=does)
+    parser.add_argument(
+        "--timeout", type=float, default=float(seconds), metavar="SECONDS",
+        help=f"of --wait (default: {seconds})",
+    )  # fmt: skip
+
+
+def _needed(arguments: list[str], names: Sequence[str]) -> Sequence[str]:
+    """The verb that is given; all of them for the help, and for a list of choices."""
+    try:
+        _, rest = _common(()).parse_known_args(arguments)
+    except CommandError:  # the real parser says the same, and knows the verb
+        return names
+    return rest[:1] if rest and rest[0] in names else names
 
 
 def _common(forms: tuple[str, ...]) -> _Parser:
     """Options that stand before the verb or behind it: the absent ones overwrite nothing."""
-    parser = _Parser(add_help=False, argument_default=argparse.SUPPRESS)
+    parser = _Parser(
+        prog=_PROGRAM, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS
+    )
     group = parser.add_argument_group("the cluster")
     group.add_argument("--kubeconfig", metavar="FILE", help="default: $KUBECONFIG, then kubectl's")
     group.add_argument("--context", metavar="NAME", help="the kubeconfig's context to use")

@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from duravip_api.reasons import MoveReason
-from duravip_cli.__main__ import run
+from duravip_cli.__main__ import VERBS, run
 from duravip_cli.errors import Code, CommandError
-from duravip_cli.menu import VERBS
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of
 

@@ -1,8 +1,11 @@
 """`announce`: has nodes look at everything anew, and tell the segment what they hold."""
 
+import argparse
 from collections import defaultdict
+from typing import Final
 
 from duravip_api.annotations import ANNOUNCE
+from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.node_commands import ask, complain, plumbings
@@ -11,6 +14,24 @@ from duravip_cli.views.objects import Lists
 
 MOST_NAMED = 1000
 """Of more addresses on one node it announces all that it has: an annotation is not that long."""
+
+VERB: Final = Verb(
+    summary="Have nodes read everything anew, and announce their addresses on the segment",
+    details=(
+        "For clients, switches or firewalls that still send to a former owner. Nothing moves; it "
+        "may be repeated."
+    ),
+    examples=(
+        ("announce", "every node, all that it holds"),
+        ("announce 10.1.1.1 mail/smtp-1", "these two, by their owners"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `announce` takes."""
+    parser.add_argument("what", nargs="*", metavar="ADDRESS|NAME", help="default: all")
+    add_wait(parser, "wait until the agents say that they have done it", 10)
 
 
 def run(call: Call) -> Code:

@@ -1,16 +1,19 @@
 """`doctor`: one line a check, from the API server outwards to the machine that it runs on."""
 
+import argparse
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from functools import partial
+from typing import Final
 
 from duravip_api.manifest import KINDS, Kind
+from duravip_cli.command_line import Verb
 from duravip_cli.context import Call
 from duravip_cli.doctor import installation_checks, machine_checks, machine_probe, object_checks
 from duravip_cli.doctor.findings import Finding
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.explain.inferred_snapshot import lagging
-from duravip_cli.views.objects import Body, spec_of
+from duravip_cli.views.objects import SYSTEM_NAMESPACE, Body, spec_of
 
 SECOND_LOOK = 2.0
 """After so long a stale Lease is looked at again, in seconds."""
@@ -19,6 +22,31 @@ A_MOMENT = 1.0
 
 TOLERATED = 2.0
 """A difference of clocks that does no harm."""
+
+VERB: Final = Verb(
+    summary="Check that DuraVIP is well: kinds, operator, agents, addresses, and this node",
+    details=(
+        "On a node also: kernel, nftables, ARP settings, kube-proxy, ports. Ends with 1 when a "
+        "line says FAIL."
+    ),
+    examples=(
+        ("doctor", "everything"),
+        ("doctor --system-namespace vips", "installed elsewhere"),
+        ("doctor --node-local", "on a node, as root: the node alone"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `doctor` takes."""
+    parser.add_argument(
+        "--system-namespace", default=SYSTEM_NAMESPACE, metavar="NS",
+        help=f"where the operator's Leases are (default: {SYSTEM_NAMESPACE})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--node-local", action="store_true",
+        help="only what concerns the machine that this runs on, with or without a cluster",
+    )  # fmt: skip
 
 
 def run(call: Call) -> Code:

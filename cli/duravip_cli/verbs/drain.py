@@ -1,10 +1,12 @@
 """`drain`: takes a node out, waits until it holds nothing, and says what nobody holds then."""
 
+import argparse
 import time
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from duravip_api import DRAINED, EXCLUDE_LABEL
+from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Api, Call, everything
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.explain.forecast import drained, forecast
@@ -27,6 +29,26 @@ class Lost(NamedTuple):
     address: str
     reason: str
     message: str
+
+
+VERB: Final = Verb(
+    summary="Take a node out: its addresses move away, and it gets none",
+    details=(
+        "Sets the label node.kubernetes.io/exclude-from-external-load-balancers on the Node, "
+        "which other load balancers heed as well. Names the addresses that no other node may "
+        "hold, before and after, and ends with 1 when there are any."
+    ),
+    examples=(
+        ("drain n1", "and wait until it holds nothing"),
+        ("drain n1 --no-wait", "only set the label"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `drain` takes."""
+    parser.add_argument("node", metavar="NODE")
+    add_wait(parser, "show progress until the node is granted and serves nothing", 60)
 
 
 def run(call: Call) -> Code:

@@ -1,8 +1,10 @@
 """`groups`: binding groups, and the nodes from which a group has no binding of its own."""
 
+import argparse
 from collections import defaultdict
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
+from duravip_cli.command_line import Verb
 from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.views.objects import Body, name_of, namespace_of, spec_of, status_of
@@ -16,6 +18,18 @@ class Group(NamedTuple):
     bindings: tuple[dict[str, str], ...]
     missing: tuple[str, ...]
     """The nodes that no binding of the group prefers."""
+
+
+VERB: Final = Verb(
+    summary="Show binding groups, and the nodes that no binding of the group prefers",
+    details="For mail that leaves from every node, each group needs a preferred binding on each.",
+    examples=(("groups", "all groups"), ("groups -n mail", "those of one namespace")),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `groups` takes."""
+    parser.add_argument("what", nargs="*", metavar="GROUP", help="default: all")
 
 
 def run(call: Call) -> Code:

@@ -1,8 +1,10 @@
 """`history`: the Events about the objects of one address, and its last move."""
 
-from typing import NamedTuple
+import argparse
+from typing import Final, NamedTuple
 
 from duravip_api.annotations import parse_time
+from duravip_cli.command_line import Verb
 from duravip_cli.context import Call
 from duravip_cli.errors import Code
 from duravip_cli.verbs.why import only
@@ -19,6 +21,21 @@ class Entry(NamedTuple):
     message: str
     type: str
     times: int
+
+
+VERB: Final = Verb(
+    summary="List what happened to one address, the oldest first",
+    details=(
+        "Taken from Events, which the API server forgets after an hour, and the last move, "
+        "which it does not."
+    ),
+    examples=(("history 10.1.1.1", "its changes of owner"),),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `history` takes."""
+    parser.add_argument("what", metavar="ADDRESS", help="or the NAME of an object on it")
 
 
 def run(call: Call) -> Code:

@@ -1,10 +1,12 @@
 """`move`: has an address held on a node of one's choice, until it leaves that node."""
 
+import argparse
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 from duravip_api.annotations import MOVE_TO, RELEASE_FROM, format_request
+from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Call, awaited
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.explain.move_checks import against_moving, spent
@@ -12,6 +14,28 @@ from duravip_cli.explain.standings import decided
 from duravip_cli.verbs.why import only, settled
 from duravip_cli.views.addresses import Unit, members, units
 from duravip_cli.views.objects import Body, EntityKind, Lists, condition, status_of
+
+VERB: Final = Verb(
+    summary="Move an address to a node, and hold it there until it leaves that node",
+    details=(
+        "Written as an annotation on the oldest object of the address, so it asks for the right "
+        "to patch that. Refused when a preference names another node, when the node may not hold "
+        "the address, and for an address that follows another one."
+    ),
+    examples=(
+        ("move 10.1.1.1 n2", "and wait until n2 serves it; tells the gap"),
+        ("move mail/smtp-1 n2 --no-wait", "only ask for it"),
+        ("move --cancel 10.1.1.1", "it stays where it is, and may move again"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `move` takes."""
+    parser.add_argument("what", metavar="ADDRESS", help="or the NAME of an object on it")
+    parser.add_argument("node", nargs="?", metavar="NODE", help="where it shall be held")
+    parser.add_argument("--cancel", action="store_true", help="hold it nowhere any more")
+    add_wait(parser, "wait until the node serves it", 30)
 
 
 def run(call: Call) -> Code:

@@ -1,9 +1,11 @@
 """`neighbours`: whom the kernels of the nodes know on their segments."""
 
+import argparse
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from duravip_api.annotations import LIST_NEIGHBOURS
+from duravip_cli.command_line import Verb
 from duravip_cli.context import Call
 from duravip_cli.errors import Code
 from duravip_cli.node_commands import ask, complain, plumbings
@@ -48,6 +50,25 @@ def rows(answers: Iterable[Body], plumbings: Iterable[Body]) -> list[Row]:
 
 
 HEADS = ("NODE", "INTERFACE", "ADDRESS", "MAC", "STATE", "OURS")
+
+VERB: Final = Verb(
+    summary="List the hosts that the nodes' kernels know on their segments",
+    details=(
+        "The agents are asked for it, and leave the answer in their NodePlumbings for a minute. "
+        "OURS names the node that a host is, and marks addresses of DuraVIP."
+    ),
+    examples=(("neighbours", "those of every node"), ("neighbours n1 -o json", "one node's")),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `neighbours` takes."""
+    parser.add_argument("what", nargs="*", metavar="NODE", help="default: all")
+    parser.add_argument(
+        "--timeout", type=float, default=10.0, metavar="SECONDS",
+        help="for the agents to answer (default: 10)",
+    )  # fmt: skip
+    parser.set_defaults(wait=True)
 
 
 def run(call: Call) -> Code:

@@ -1,7 +1,10 @@
 """`nodes`: what each node is granted, serves, failed at, and its interfaces."""
 
+import argparse
 from collections.abc import Iterator
+from typing import Final
 
+from duravip_cli.command_line import Verb
 from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.output import Output
@@ -9,6 +12,20 @@ from duravip_cli.views.nodes import Machine, machines
 from duravip_cli.views.objects import Body
 
 HEADS = ("NODE", "READY", "GRANTED", "SERVED", "FAILURES", "CONTESTED", "EXCLUDED", "AGENT")
+
+VERB: Final = Verb(
+    summary="Show nodes: what they are granted and serve, what failed, and their interfaces",
+    examples=(
+        ("nodes", "all nodes"),
+        ("nodes n1 -o wide", "one, with what failed, word for word"),
+    ),
+    forms=("json", "wide"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `nodes` takes."""
+    parser.add_argument("what", nargs="*", metavar="NODE", help="default: all")
 
 
 def run(call: Call) -> Code:

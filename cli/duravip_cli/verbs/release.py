@@ -1,8 +1,10 @@
 """`release`: has owners give addresses to other nodes."""
 
-from typing import NamedTuple
+import argparse
+from typing import Final, NamedTuple
 
 from duravip_api.annotations import RELEASE_FROM
+from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Call, awaited
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.explain.move_checks import against_releasing
@@ -25,6 +27,34 @@ class Released(NamedTuple):
     """Empty: still where it was, or nobody has waited."""
     gap: int | None
     problem: str
+
+
+VERB: Final = Verb(
+    summary="Have addresses move away from their owners, which stay in service",
+    details=(
+        "Another node is elected for each; followers go along. What prefers its owner, or has no "
+        "other node, stays, and the answer says so: it then ends with 1. To take a node out of "
+        "service, use `drain`."
+    ),
+    examples=(
+        ("release 10.1.1.1", "another node gets it"),
+        ("release --group out -n mail", "all addresses of a binding group"),
+        ("release --all --from n1", "all that n1 owns; so does --from n1 alone"),
+        ("release --all --from n1 --no-wait -o json", "only ask for it; for a program"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `release` takes."""
+    parser.add_argument("what", nargs="*", metavar="ADDRESS|NAME")
+    parser.add_argument("--group", metavar="G", help="all addresses of a binding group")
+    parser.add_argument(
+        "--from", "--node", dest="source", metavar="NODE",
+        help="only those that this node owns; alone, or with --all: all of them",
+    )  # fmt: skip
+    parser.add_argument("--all", action="store_true", help="every address of the node of --from")
+    add_wait(parser, "wait until each is served elsewhere", 30)
 
 
 def run(call: Call) -> Code:

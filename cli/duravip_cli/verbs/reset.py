@@ -1,11 +1,36 @@
 """`reset`: has a node unplumb everything and take anew what it is granted. Clients notice it."""
 
+import argparse
+from typing import Final
+
 from duravip_api.annotations import RESET
+from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Call, awaited
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.node_commands import Answers, ask, complain, plumbings
 from duravip_cli.views.nodes import Machine, machines
 from duravip_cli.views.objects import Body, name_of
+
+VERB: Final = Verb(
+    summary="Have a node unplumb everything, and take anew what it is granted",
+    details=(
+        "Its addresses are silent for a moment: so it asks for confirmation. Nothing moves to "
+        "another node."
+    ),
+    examples=(
+        ("reset n1", "asks first"),
+        ("reset n1 --yes", "does not"),
+        ("reset --all --yes", "every node at the same time"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `reset` takes."""
+    parser.add_argument("node", nargs="?", metavar="NODE")
+    parser.add_argument("--all", action="store_true", help="every node")
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    add_wait(parser, "wait until everything is served again", 30)
 
 
 def run(call: Call) -> Code:

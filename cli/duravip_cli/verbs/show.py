@@ -1,7 +1,10 @@
 """`show`: all addresses, as the statuses have them."""
 
+import argparse
 from collections.abc import Iterator
+from typing import Final
 
+from duravip_cli.command_line import Verb
 from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.output import Output
@@ -11,6 +14,23 @@ from duravip_cli.views.objects import Lists
 HEADS = ("ADDRESS", "OWNER", "STATE", "FLAGS", "PREFERENCE", "FOLLOWS", "SINCE", "LASTMOVE",
          "OBJECTS")  # fmt: skip
 WIDE = ("INTERFACE", "PARTICIPANTS", "REASON", "MESSAGE")
+
+VERB: Final = Verb(
+    summary="Show addresses: owner, state, flags, last move, and the objects on them",
+    details="What is shown is what the operator has written into the statuses.",
+    examples=(
+        ("show", "all addresses"),
+        ("show 10.1.1.1 -o json", "one, for a program"),
+        ("show -n mail -o wide", "those of one namespace, with the reasons"),
+    ),
+    forms=("json", "wide"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `show` takes."""
+    parser.add_argument("what", nargs="*", metavar="ADDRESS|NAME", help="default: all")
+    parser.add_argument("-A", "--all-namespaces", action="store_true", help="the default")
 
 
 def run(call: Call) -> Code:

@@ -1,8 +1,11 @@
 """`simulate`: who would have which address if something happened."""
 
+import argparse
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Final
 
+from duravip_cli.command_line import Verb
 from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.explain.forecast import Forecast, drained, failed, forecast
@@ -13,6 +16,32 @@ from duravip_cli.manifests.validation import applied, refusals
 from duravip_cli.verbs.why import settled
 from duravip_cli.views.objects import Lists
 from duravip_operator.core.snapshot import Snapshot
+
+VERB: Final = Verb(
+    summary="Tell which addresses would move, and where, if something happened",
+    details=(
+        "Nothing is changed. The operator's own election is run on the cluster as it is, without "
+        "manifests that its admission would refuse. Ends with 1 when there are any, or when an "
+        "address that has an owner would have none."
+    ),
+    examples=(
+        ("simulate --fail n1", "if n1 lost power"),
+        ("simulate --drain n1 n2", "if both were drained"),
+        ("simulate --apply new.yaml", "if these manifests were applied"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `simulate` takes."""
+    for option, metavar, does in (
+        ("--fail", "NODE", "they lose power"),
+        ("--drain", "NODE", "they are drained"),
+        ("--apply", "FILE", "these manifests are applied"),
+    ):
+        parser.add_argument(
+            option, action="extend", nargs="+", default=[], metavar=metavar, help=does
+        )
 
 
 def run(call: Call) -> Code:

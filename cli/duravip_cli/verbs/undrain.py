@@ -1,9 +1,30 @@
 """`undrain`: puts a drained node back."""
 
+import argparse
+from typing import Final
+
 from duravip_api import EXCLUDE_LABEL
+from duravip_cli.command_line import Verb
 from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.verbs.drain import VALUE, excluded
+
+VERB: Final = Verb(
+    summary="Put a drained node back",
+    details="Preferred addresses return at once. Refused when the label was not set by `drain`.",
+    examples=(
+        ("undrain n1", "the reverse of drain"),
+        ("undrain n1 --force", "whoever has set the label"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `undrain` takes."""
+    parser.add_argument("node", metavar="NODE")
+    parser.add_argument(
+        "--force", action="store_true", help="even if somebody else has drained it"
+    )
 
 
 def run(call: Call) -> Code:

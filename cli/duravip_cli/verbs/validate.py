@@ -1,5 +1,9 @@
 """`validate`: manifests, each by itself, together, and with --live beside what is there."""
 
+import argparse
+from typing import Final
+
+from duravip_cli.command_line import Verb
 from duravip_cli.context import Call
 from duravip_cli.errors import Code
 from duravip_cli.manifests.documents import read
@@ -7,6 +11,25 @@ from duravip_cli.manifests.files import texts
 from duravip_cli.manifests.validation import problems
 
 ALONE = "; judged by these files alone: --live looks at the cluster as well"
+
+VERB: Final = Verb(
+    summary="Check manifests before they are applied",
+    details=(
+        "Each file is judged as the operator's admission would judge it, beside those before it; "
+        "then all of them together. Without --live no cluster is needed, and none is looked at. "
+        "One line a problem; a warning does not count. Ends with 1 when there is a problem."
+    ),
+    examples=(
+        ("validate vips/", "every manifest of a folder"),
+        ("validate --live new.yaml", "also against the cluster"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `validate` takes."""
+    parser.add_argument("files", nargs="+", metavar="FILE", help="YAML or JSON, folders, or -")
+    parser.add_argument("--live", action="store_true", help="also against what is in the cluster")
 
 
 def run(call: Call) -> Code:

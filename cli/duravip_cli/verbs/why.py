@@ -1,7 +1,10 @@
 """`why`: one address, and every node's standing in its election."""
 
+import argparse
 from dataclasses import replace
+from typing import Final
 
+from duravip_cli.command_line import Verb
 from duravip_cli.context import Call
 from duravip_cli.errors import Code, CommandError
 from duravip_cli.explain.inferred_snapshot import View, lagging, view
@@ -13,6 +16,24 @@ from duravip_operator.core.verdicts import Verdict
 
 A_MOMENT = 0.5
 """A living agent has acted on its spec long before, in seconds."""
+
+VERB: Final = Verb(
+    summary="Explain one address: why each node is, or is not, its owner",
+    details=(
+        "The election is computed here, by the operator's own code, from what the API server "
+        "knows. Whom the operator hears is not in there: it is inferred, and the output says "
+        "from what."
+    ),
+    examples=(
+        ("why 10.1.1.1", "every node's standing"),
+        ("why mail/smtp-1", "by an object's name"),
+    ),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `why` takes."""
+    parser.add_argument("what", metavar="ADDRESS", help="or the NAME of an object on it")
 
 
 def run(call: Call) -> Code:
