@@ -32,6 +32,7 @@ OBJECTS = [
      "spec": {"address": "10.1.1.9", "follow": "out"}},
     {"kind": "Binding", "name": "fixed", "namespace": "mail",
      "spec": {"address": "10.1.1.11", "group": "g", "preference": "n1"}},
+    {"kind": "Binding", "name": "bare", "namespace": "mail", "spec": {"group": "empty"}},
     {"kind": "DuraVIP", "name": "alone", "spec": {"address": "10.2.0.1"}},
     {"kind": "DuraVIP", "name": "off", "spec": {"address": "10.1.1.12", "enableDuravip": False}},
 ]  # fmt: skip
@@ -168,6 +169,17 @@ def test_a_group_is_released_but_for_what_must_stay(
     free, fixed = json.loads(capsys.readouterr().out)
     assert (free["address"], free["to"], free["gapMilliseconds"]) == ("10.1.1.10", node, 12)
     assert fixed["problem"].startswith("its preference names n1, which would take it back")
+
+
+def test_a_group_without_addresses_releases_nothing(
+    cluster: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bare = next(b for b in cluster.lists["Binding"] if b["metadata"]["name"] == "bare")
+    assert bare["spec"] == {"group": "empty"}
+    assert _run(cluster, "release", "--group", "empty") == Code.PROBLEM
+    assert "no Binding of the group empty has an address" in capsys.readouterr().err
+    assert all(RELEASE_FROM not in (b["metadata"].get("annotations") or {})
+               for kind in ("DuraVIP", "Binding") for b in cluster.lists[kind])  # fmt: skip
 
 
 def test_what_a_node_owns_is_released_without_its_followers(

@@ -102,9 +102,12 @@ def _chosen(call: Call, lists: Lists) -> list[Unit]:
         ]
         if not members:
             raise CommandError(f"no Binding is in the group {asked.group}")
-        given += [str(spec_of(body).get("address")) for body in members
-                  if spec_of(body).get("address")]  # fmt: skip
-    found = units(lists, given) if asked.what or asked.group else units(lists)
+        addresses = [str(spec_of(body)["address"]) for body in members
+                     if spec_of(body).get("address")]  # fmt: skip
+        if not addresses:
+            raise CommandError(f"no Binding of the group {asked.group} has an address")
+        given += addresses
+    found = units(lists, given or None)
     if not asked.source:
         return found
     if call.api.read("NodePlumbing", asked.source) is None:

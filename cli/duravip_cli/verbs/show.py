@@ -41,7 +41,7 @@ def run(call: Call) -> Code:
     lists = Lists(
         duravips=call.api.list("DuraVIP", namespace), bindings=call.api.list("Binding", namespace)
     )
-    found = units(lists, given)
+    found = units(lists, given or None)
     if call.output.is_json:
         call.output.json([unit.as_json() for unit in found])
     elif found:

@@ -50,18 +50,18 @@ class Unit(NamedTuple):
         return fields
 
 
-def units(lists: Lists, given: Iterable[str] = ()) -> list[Unit]:
-    """Every unit, or those that the arguments mean, in the order of addresses."""
+def units(lists: Lists, given: Iterable[str] | None = None) -> list[Unit]:
+    """The units that the arguments mean, in the order of addresses; None: every unit."""
     groups: dict[str, list[Entity]] = defaultdict(list)
-    wanted = tuple(given)
+    wanted = tuple(given or ())
     meant: set[str] = set()
     for kind, body in lists.entities():
         address = str(spec_of(body).get("address") or "")
         key = address or label_of(kind, body)
         groups[key].append((kind, body))
-        if wanted and any(is_meant(text, body) for text in wanted):
+        if any(is_meant(text, body) for text in wanted):
             meant.add(key)
-    shown = meant if wanted else groups.keys()
+    shown = groups.keys() if given is None else meant
     return [_unit(groups[key]) for key in sorted(shown, key=order)]
 
 
