@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 
-from duravip_agent import instance_lock, logs, metrics, netlink, wire
+from duravip_agent import instance_lock, metrics, netlink, wire
 from duravip_agent.announcer import Announcer
 from duravip_agent.beat import Heart, Hooks
 from duravip_agent.cluster import Cluster, configuration_from
@@ -38,7 +38,6 @@ from duravip_agent.health import Health
 from duravip_agent.inquiry import Inquiry
 from duravip_agent.intake import DeniedError, Intake
 from duravip_agent.judge import Judge, Sources
-from duravip_agent.keys import KeyFile
 from duravip_agent.lifeline import Lifeline
 from duravip_agent.looks import Looks
 from duravip_agent.loop import Loop, Parts
@@ -50,16 +49,18 @@ from duravip_agent.replicas import Replicas
 from duravip_agent.reporter import Reporter
 from duravip_agent.requests import Errands
 from duravip_agent.scout import Scout
-from duravip_agent.settings import PROGRAM_VERSION, Settings, SettingsError, settings_from
+from duravip_agent.settings import Settings, settings_from
 from duravip_agent.tools import Tools
 from duravip_agent.unfenced import Unfenced
 from duravip_agent.upkeep import Upkeep
 from duravip_agent.voice import Channels, Identity, Voice
 from duravip_api.timing import CONTACT, STRICT_HOLD
+from duravip_runtime import log_format
 from duravip_runtime.credentials import REFUSALS
 from duravip_runtime.endpoints import parse_endpoint
-from duravip_runtime.environment import unknown_variables
+from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import KeyPair
+from duravip_runtime.settings import PROGRAM_VERSION, SettingsError, unknown_variables
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ def main() -> None:
     """Run the program, and end with its exit code."""
     try:
         settings = settings_from(sys.argv[1:])
-        logs.set_up(settings.log_format, settings.log_level)
+        log_format.set_up(settings.log_format, settings.log_level)
         if strange := unknown_variables(os.environ, Settings.model_fields):
             log.warning(strange)
         code = run(settings)
@@ -96,12 +97,6 @@ def main() -> None:
 def run(settings: Settings) -> int:
     """Run until asked to stop."""
     try:
-        file = KeyFile(settings.pulse_key_file) if settings.pulse_key_file else None
-    except (OSError, ValueError) as error:
-        raise SettingsError(
-            f"--pulse-key-file: cannot use {settings.pulse_key_file}: {error}"
-        ) from error
-    try:
         configuration = configuration_from(settings.kubeconfig)
     except ValueError as error:
         raise SettingsError(str(error)) from error
@@ -112,19 +107,19 @@ def run(settings: Settings) -> int:
         kernel = _kernel()
         counted = metrics.Metrics(PROGRAM_VERSION)
         cluster = Cluster(settings.node_name, configuration, counted, settings.kubeconfig)
-        _work(settings, file, kernel, cluster, counted)
+        _work(settings, kernel, cluster, counted)
     return 0
 
 
 def _work(
     settings: Settings,
-    file: KeyFile | None,
     kernel: netlink.Kernel,
     cluster: Cluster,
     counted: metrics.Metrics,
 ) -> None:
     keys = KeyPair.generate()
     identity = Identity(PROGRAM_VERSION, keys.public_key)
+    file = KeyFile(settings.pulse_key_file) if settings.pulse_key_file else None
     replicas = Replicas(settings.node_name, keys, file)
     inbox, specs, scout, health = Inbox(), Specs(), Scout(), Health()
     fence, dead_man = _fence(settings, kernel)

@@ -21,11 +21,11 @@ from kubernetes.informer import ADDED, DELETED, ERROR, MODIFIED, SharedInformer
 
 from duravip_agent.core.backoff import pause_after
 from duravip_agent.metrics import Metrics
-from duravip_agent.settings import PROGRAM_VERSION
 from duravip_api import GROUP, VERSION
 from duravip_api.timing import LONGEST_REQUEST, REQUEST_TIMEOUT
 from duravip_runtime.credentials import Renewing, kubeconfigs_of
 from duravip_runtime.request_timeout import Patience
+from duravip_runtime.settings import PROGRAM_VERSION
 
 log = logging.getLogger(__name__)
 

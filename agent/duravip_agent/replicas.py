@@ -12,9 +12,9 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-from duravip_agent.keys import KeyFile
 from duravip_agent.targets import Resolved
 from duravip_api.heartbeat import MAX_BYTES, AnyDatagram, decode_any, encode
+from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import OPERATOR, Channel, KeyPair, Party
 
 log = logging.getLogger(__name__)
@@ -45,7 +45,8 @@ class SharedKeys:
 
     def refresh(self, now: float) -> None:
         """Read the file again if it has changed."""
-        self._file.refresh(now)
+        if note := self._file.refresh(now):
+            log.warning("%s", note)
 
     def sealed(self, datagram: AnyDatagram) -> bytes:
         """See `Signing`."""

@@ -1,4 +1,4 @@
-"""How both programs write a line of their log: as text, or as JSON."""
+"""How both programs log: one line a change on stderr, as text or as JSON."""
 
 import json
 import logging
@@ -38,3 +38,17 @@ class Json(logging.Formatter):
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         return json.dumps(fields)
+
+
+def set_up(form: str, level: str) -> None:
+    """Log to stderr from now on, as `text` or `json`; of our own packages what has this level.
+
+    Libraries that say each thing again that we say, at length and with a traceback, are silent.
+    """
+    handler = logging.StreamHandler()
+    handler.setFormatter(Json() if form == "json" else Text())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    for package in ("duravip_operator", "duravip_agent", "duravip_runtime"):
+        logging.getLogger(package).setLevel(level.upper())
+    for library in ("kopf", "kubernetes", "urllib3", "aiohttp", "asyncio"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)

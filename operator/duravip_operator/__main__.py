@@ -11,7 +11,7 @@ import sys
 import threading
 from collections.abc import Callable
 
-from duravip_operator import handlers, logs
+from duravip_operator import handlers
 from duravip_operator.api_hosts import ApiHosts
 from duravip_operator.caches import Caches
 from duravip_operator.cluster import Cluster, StatusWriter, preflight
@@ -27,10 +27,11 @@ from duravip_operator.metrics import Metrics
 from duravip_operator.probes import probes
 from duravip_operator.pulse import Pulse
 from duravip_operator.reporting import Reporting
-from duravip_operator.settings import PROGRAM_VERSION, Settings, SettingsError, parsed
+from duravip_operator.settings import Settings, settings_from
 from duravip_operator.vigil import Sources, Vigil
+from duravip_runtime import log_format
 from duravip_runtime.credentials import REFUSALS
-from duravip_runtime.environment import unknown_variables
+from duravip_runtime.settings import PROGRAM_VERSION, SettingsError, unknown_variables
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +39,8 @@ log = logging.getLogger(__name__)
 def main() -> None:
     """Run the program, and end with its exit code."""
     try:
-        settings = parsed(sys.argv[1:])
-        logs.set_up(settings.log_format, settings.log_level)
+        settings = settings_from(sys.argv[1:])
+        log_format.set_up(settings.log_format, settings.log_level)
         if strange := unknown_variables(os.environ, Settings.model_fields):
             log.warning(strange)
         asyncio.run(_run(settings))

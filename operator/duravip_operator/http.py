@@ -5,9 +5,9 @@ from functools import partial
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
 
-from duravip_operator.settings import SettingsError
 from duravip_runtime.endpoints import parse_endpoint
 from duravip_runtime.http_pages import Pages, PageServer, Probe
+from duravip_runtime.settings import SettingsError
 
 
 def page_server(

@@ -1,60 +1,31 @@
-"""The settings: from the command line, else from the environment (`DURAVIP_<NAME>`)."""
+"""What can be set for the operator."""
 
-import argparse
-from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any, Literal, NoReturn, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, model_validator
 
 from duravip_api import timing
-from duravip_api.heartbeat import parse_keys
 from duravip_operator import endpoints
 from duravip_runtime.endpoints import parse_endpoint
-from duravip_runtime.environment import PREFIX
-
-PROGRAM_VERSION = version("duravip")
-
+from duravip_runtime.key_file import KeyFilePath
+from duravip_runtime.settings import Listen, ProgramSettings, parse_settings
 
 LEAST_SUSPECT_AFTER = 1.2 * timing.BEAT
 """Less would make a suspect of whoever beats in time."""
 
 
-FILES = {"kubeconfig", "pulse_key_file", "webhook_client_ca"}
-
-
-class SettingsError(Exception):
-    """The program cannot start as it was called; the message is one line."""
-
-
-def _canonical(text: str) -> str:
-    return str(parse_endpoint(text))
-
-
-def _keyed(path: Path | None) -> Path | None:
-    try:
-        if path:
-            parse_keys(path.read_text())
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise ValueError(f"cannot be read: {why}") from error
-    return path
-
-
-Listen = Annotated[str, AfterValidator(_canonical)]
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
 
 
-class Settings(BaseSettings):
-    """What can be set. Times are in seconds."""
+class Settings(ProgramSettings):
+    """Elects one owner for every virtual address and tells its node to plumb it.
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
+    Each option can also be set in the environment, e.g. DURAVIP_NAMESPACE. Times are in seconds,
+    and `--version` tells which version this is. Exit codes: 0 asked to stop, 2 bad settings or a
+    missing permission, 1 anything else.
+    """
 
-    kubeconfig: Annotated[
-        Path | None,
-        Field(description="how to reach the API server; default: the pod's own identity"),
-    ] = None
     namespace: Annotated[
         str,
         Field(
@@ -83,8 +54,7 @@ class Settings(BaseSettings):
         ),
     ] = ""
     pulse_key_file: Annotated[
-        Path | None,
-        AfterValidator(_keyed),
+        KeyFilePath,
         Field(
             description="the key that agents of older versions sign their beats with; needed "
             "while such agents run, and never else"
@@ -143,12 +113,6 @@ class Settings(BaseSettings):
     max_aliases: Annotated[
         int, Field(ge=1, le=16384, description="how many addresses one node may hold")
     ] = 10240
-    log_format: Annotated[
-        Literal["text", "json"], Field(description="one line a change, in this form")
-    ] = "text"
-    log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Field(description="the least that is logged")
-    ] = "info"
 
     def published(self) -> dict[str, object]:
         """Those by which is decided: everybody who can read the Lease may know them."""
@@ -193,67 +157,6 @@ def _advertised(given: str, listen: str) -> str:
     return str(found)
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError(message)
-
-
-def parsed(arguments: list[str]) -> Settings:
+def settings_from(arguments: list[str]) -> Settings:
     """The settings; raises SettingsError with one line about everything that is wrong."""
-    given = vars(_parser().parse_args(arguments))
-    try:
-        return Settings(**given)
-    except ValidationError as error:
-        raise SettingsError("; ".join(_said(p, given) for p in error.errors())) from error
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="duravip-operator",
-        description="Elects one owner for every virtual address and tells its node to plumb it.",
-        epilog=f"Each option can also be set in the environment, e.g. {PREFIX}NAMESPACE. "
-        "Exit codes: 0 asked to stop, 2 bad settings or a missing permission, 1 anything else.",
-        argument_default=argparse.SUPPRESS,
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=PROGRAM_VERSION)
-    for name, field in Settings.model_fields.items():
-        if field.annotation is bool:
-            parser.add_argument(_option(name), action="store_true", help=field.description)
-            continue
-        default = "required" if field.is_required() else f"default: {field.default}"
-        said = field.is_required() or (
-            not field.default_factory and field.default not in {None, ""}
-        )
-        parser.add_argument(
-            _option(name),
-            metavar=_metavar(name, field.annotation),
-            help=f"{field.description}{f' ({default})' if said else ''}",
-        )
-    return parser
-
-
-def _option(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def _metavar(name: str, annotation: Any) -> str:
-    choices = getattr(annotation, "__args__", ())
-    if choices and all(isinstance(choice, str) for choice in choices):
-        return "|".join(choices)
-    if annotation is float:
-        return "SECONDS"
-    if name.endswith(("listen", "advertise")):
-        return "HOST:PORT"
-    return "FILE" if name in FILES else name.rpartition("_")[2].upper()
-
-
-def _said(problem: Any, given: dict[str, str]) -> str:
-    why = problem["msg"].removeprefix("Value error, ")
-    if not problem["loc"]:
-        return str(why)
-    name = str(problem["loc"][0]).lower().removeprefix(PREFIX.lower())
-    variable = PREFIX + name.upper()
-    if problem["type"] == "missing":
-        return f"{_option(name)} (or {variable}) is required"
-    return f"{_option(name) if name in given else variable}: {why}, not {str(problem['input'])!r}"
+    return parse_settings(Settings, "duravip-operator", arguments)

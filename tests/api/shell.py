@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from duravip_operator.settings import Settings, parsed
+from duravip_operator.settings import Settings, settings_from
 from lab.cluster import Lab
 
 
@@ -14,7 +14,7 @@ def settings(lab: Lab, folder: Path, *options: str) -> Settings:
     key = folder / "key"
     key.write_text("0123456789abcdef\n")
     given = [f"--kubeconfig={lab.kubeconfig}", f"--pulse-key-file={key}"]
-    return parsed([*given, "--pulse-listen=127.0.0.1:7946", *options])
+    return settings_from([*given, "--pulse-listen=127.0.0.1:7946", *options])
 
 
 async def until(condition: Callable[[], object], what: str, within: float = 10) -> float:

@@ -16,7 +16,7 @@ from duravip_operator.cluster import ApiError, Cluster, StatusWriter, Urgency, p
 from duravip_operator.core import parsing
 from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.metrics import Metrics
-from duravip_operator.settings import SettingsError
+from duravip_runtime.settings import SettingsError
 from lab.cluster import Lab
 
 LAB = "bare"

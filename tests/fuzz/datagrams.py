@@ -15,7 +15,6 @@ from duravip_agent.beat import Heart, Hooks, Pulse
 from duravip_agent.core.deadman import DEFAULTS
 from duravip_agent.core.probing import Findings
 from duravip_agent.core.scouting import Suspect, WitnessBook, question_about
-from duravip_agent.keys import KeyFile
 from duravip_agent.lifeline import Lifeline
 from duravip_agent.looks import Looks
 from duravip_agent.metrics import Metrics
@@ -34,6 +33,7 @@ from duravip_api.heartbeat import (
 from duravip_operator.pulse.authentication import Drop
 from duravip_operator.pulse.process import Process
 from duravip_operator.pulse.replies import Route
+from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import OPERATOR, Channel, KeyPair, Party
 from fuzz.registry import Target, target
 

@@ -20,7 +20,7 @@ from duravip_api.heartbeat import (
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Pulse
 from duravip_operator.pulse.authentication import Agent as Known
-from duravip_operator.settings import parsed
+from duravip_operator.settings import settings_from
 from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
 
 KEY = "0123456789abcdef"
@@ -108,7 +108,7 @@ def played(play: Callable[[Pulse, Agent], Awaitable[None]], key: Path | None = N
     async def run() -> None:
         given = ["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]
         old = [f"--pulse-key-file={key}"] if key else []
-        settings = parsed([*given, *old, *OPTIONS])
+        settings = settings_from([*given, *old, *OPTIONS])
         pulse = Pulse(settings, lambda: None, lambda _: None, Metrics("test"))
         pulse.start()
         agent = Agent(pulse)

@@ -9,13 +9,13 @@ import pytest
 
 from duravip_agent.beat import Heart, Hooks, Pulse
 from duravip_agent.core.deadman import DEFAULTS
-from duravip_agent.keys import KeyFile
 from duravip_agent.lifeline import Lifeline
 from duravip_agent.looks import Looks
 from duravip_agent.metrics import Metrics
 from duravip_agent.replicas import REOPENED_AFTER, Replicas, Signing
 from duravip_agent.targets import Resolved
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeRequest
+from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
 from unit.pulse_agent import KEY, OldSigning
 

@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from duravip_agent.keys import CHECK_EVERY, KeyFile
-from duravip_agent.logs import Json
-from duravip_agent.settings import Settings, SettingsError, settings_from
+from duravip_agent.settings import Settings, settings_from
 from duravip_agent.targets import Targets
+from duravip_runtime.key_file import CHECK_EVERY_S, KeyFile
+from duravip_runtime.log_format import Json
+from duravip_runtime.settings import SettingsError
 
-GIVEN = ["--node-name=n1", "--pulse-key-file=/key"]
+GIVEN = ["--node-name=n1"]
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
@@ -26,7 +27,7 @@ def test_the_environment_fills_in_and_the_command_line_wins(
 ) -> None:
     monkeypatch.setenv("DURAVIP_NODE_NAME", "n9")
     monkeypatch.setenv("DURAVIP_ANNOUNCE_EVERY", "30")
-    assert settings_from(["--pulse-key-file=/key"]).node_name == "n9"
+    assert settings_from([]).node_name == "n9"
     assert settings_from(GIVEN).node_name == "n1"
     assert settings_from(GIVEN).announce_every == 30
 
@@ -49,6 +50,7 @@ def test_an_agent_is_allowed_to_run_without_a_fence_only_when_told_so(
         ("--clean-slate=maybe", "--clean-slate: "),
         ("--http-listen=here", "--http-listen: must be HOST:PORT, not 'here'"),
         ("--dead-man-after=99", "--dead-man-after: "),
+        ("--pulse-key-file=/none", "--pulse-key-file: cannot be read: No such file or directory"),
         ("--log-level=loud", "--log-level: "),
         ("--colour=blue", "--colour=blue"),
     ],
@@ -89,15 +91,16 @@ def test_a_key_file_is_read_again_when_it_changes_and_kept_when_it_is_spoilt(
     path = tmp_path / "key"
     path.write_text("first-key-of-sixteen\n")
     keys = KeyFile(path)
+    assert not keys.refresh(0.0)
     first = keys.keys
     path.write_text("another-key-of-sixteen\nfirst-key-of-sixteen\n")
-    keys.refresh(2 * CHECK_EVERY)
+    assert keys.refresh(2 * CHECK_EVERY_S) == "the pulse keys were read again"
     second = keys.keys
     assert second[1:] == first
     path.write_text("short\n")
-    keys.refresh(4 * CHECK_EVERY)
+    assert "the old ones stay" in keys.refresh(4 * CHECK_EVERY_S)
     path.unlink()
-    keys.refresh(6 * CHECK_EVERY)
+    assert "the old ones stay" in keys.refresh(6 * CHECK_EVERY_S)
     assert keys.keys == second
 
 

@@ -15,7 +15,8 @@ from duravip_operator.core.snapshot import Hearing
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Heard, Pulse
 from duravip_operator.pulse.process import SELDOM
-from duravip_operator.settings import SettingsError, parsed
+from duravip_operator.settings import settings_from
+from duravip_runtime.settings import SettingsError
 from unit.pulse_agent import Agent, beating, pid_of, played, quiet
 
 
@@ -148,9 +149,9 @@ def test_the_process_ends_when_we_are_killed() -> None:
 import asyncio, os, signal
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Pulse
-from duravip_operator.settings import parsed
+from duravip_operator.settings import settings_from
 async def run():
-    pulse = Pulse(parsed(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]),
+    pulse = Pulse(settings_from(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]),
         lambda: None, lambda _: None, Metrics("test"))
     pulse.start()
     await asyncio.sleep(0.5)
@@ -177,7 +178,7 @@ asyncio.run(run())
 def test_an_address_that_is_taken_is_a_wrong_setting() -> None:
     async def play(pulse: Pulse, _: Agent) -> None:
         listen = f"--pulse-listen=127.0.0.1:{pulse.port}"
-        settings = parsed([listen, "--pulse-advertise=h:1"])
+        settings = settings_from([listen, "--pulse-advertise=h:1"])
         with pytest.raises(SettingsError, match="--pulse-listen: cannot listen on 127"):
             Pulse(settings, lambda: None, lambda _: None, Metrics("test")).start()
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from duravip_operator.logs import Json, Text
-from duravip_operator.settings import SettingsError, parsed
+from duravip_operator.settings import Settings, settings_from
+from duravip_runtime.log_format import Json, Text
+from duravip_runtime.settings import SettingsError
 
 
 @pytest.fixture
@@ -18,7 +19,7 @@ def given(tmp_path: Path) -> list[str]:
 
 
 def test_the_defaults_are_those_of_the_contract(given: list[str]) -> None:
-    settings = parsed(given)
+    settings = settings_from(given)
     assert (settings.mature, settings.suspect_after) == (5.0, 0.15)
     assert (settings.max_aliases, settings.fencing) == (10240, "Segment")
     assert (settings.pulse_listen, settings.http_listen) == ("0.0.0.0:7946", "127.0.0.1:9480")
@@ -26,15 +27,15 @@ def test_the_defaults_are_those_of_the_contract(given: list[str]) -> None:
 
 
 def test_two_replicas_without_a_name_have_different_ones(given: list[str]) -> None:
-    assert parsed(given).identity != parsed(given).identity
+    assert settings_from(given).identity != settings_from(given).identity
 
 
 def test_the_environment_fills_in_and_the_command_line_wins(
     given: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DURAVIP_MATURE", "7")
-    assert parsed(given).mature == 7
-    assert parsed([*given, "--mature=2.5"]).mature == 2.5
+    assert settings_from(given).mature == 7
+    assert settings_from([*given, "--mature=2.5"]).mature == 2.5
 
 
 @pytest.mark.parametrize(
@@ -67,7 +68,7 @@ def test_the_environment_fills_in_and_the_command_line_wins(
 )
 def test_a_bad_option_is_named_in_one_line(given: list[str], option: str, said: str) -> None:
     with pytest.raises(SettingsError) as refused:
-        parsed([*given, option])
+        settings_from([*given, option])
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -75,37 +76,39 @@ def test_a_bad_option_is_named_in_one_line(given: list[str], option: str, said: 
 def test_a_bad_variable_is_named_as_one(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DURAVIP_MAX_ALIASES", "many")
     with pytest.raises(SettingsError, match=r"^DURAVIP_MAX_ALIASES: .*, not 'many'$"):
-        parsed(given)
+        settings_from(given)
 
 
 def test_no_key_file_is_needed() -> None:
-    assert parsed(["--pulse-advertise=10.0.0.1:7946"]).pulse_key_file is None
+    assert settings_from(["--pulse-advertise=10.0.0.1:7946"]).pulse_key_file is None
 
 
 def test_a_webhook_needs_its_certificate(given: list[str], tmp_path: Path) -> None:
     options = [*given, "--webhook-listen=0.0.0.0:9443", f"--webhook-cert-dir={tmp_path}"]
     with pytest.raises(SettingsError, match=r"there is no tls\.crt in it"):
-        parsed(options)
+        settings_from(options)
     for name in ("tls.crt", "tls.key"):
         (tmp_path / name).touch()
-    assert parsed(options).webhook_cert_dir == tmp_path
+    assert settings_from(options).webhook_cert_dir == tmp_path
 
 
 def test_agents_are_told_to_beat_where_the_operator_listens(given: list[str]) -> None:
     assert (
-        parsed([given[0], "--pulse-listen=[fd00:0::1]:7946"]).pulse_advertise == "[fd00::1]:7946"
+        settings_from([given[0], "--pulse-listen=[fd00:0::1]:7946"]).pulse_advertise
+        == "[fd00::1]:7946"
     )
     with pytest.raises(SettingsError, match="--pulse-advertise is required"):
-        parsed([given[0]])
+        settings_from([given[0]])
 
 
 def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        parsed(["--help"])
+        settings_from(["--help"])
     assert ended.value.code == 0
     said = capsys.readouterr().out
-    assert "--balance-interval SECONDS" in said
-    assert "--fencing Segment|Strict" in said
+    assert all(f"--{name.replace('_', '-')}" in said for name in Settings.model_fields)
+    assert "--balance-interval float" in said
+    assert "--fencing {Segment,Strict}" in said
 
 
 @pytest.mark.parametrize("form", [Json(), Text()])
@@ -119,7 +122,7 @@ def test_the_log_has_one_line_a_record(form: logging.Formatter) -> None:
 
 
 def test_a_switch_takes_no_value(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not parsed(given).ignore_exclude_label
-    assert parsed([*given, "--ignore-exclude-label"]).ignore_exclude_label
+    assert not settings_from(given).ignore_exclude_label
+    assert settings_from([*given, "--ignore-exclude-label"]).ignore_exclude_label
     monkeypatch.setenv("DURAVIP_IGNORE_EXCLUDE_LABEL", "true")
-    assert parsed(given).ignore_exclude_label
+    assert settings_from(given).ignore_exclude_label

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from duravip_operator.metrics import Metrics
-from duravip_operator.settings import Settings, SettingsError, parsed
+from duravip_operator.settings import Settings, settings_from
 from duravip_operator.webhooks import LIMITS, Certificate, Gate
+from duravip_runtime.settings import SettingsError
 
 UID = "1f3a-22"
 OPEN = {
@@ -46,7 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def settings(folder: Path, *more: str) -> Settings:
     listen = ["--webhook-listen=127.0.0.1:0", f"--webhook-cert-dir={folder}"]
     pulse = ["--pulse-advertise=10.0.0.1:7946", f"--pulse-key-file={folder}/key"]
-    return parsed([*listen, *pulse, *more])
+    return settings_from([*listen, *pulse, *more])
 
 
 def review(**parts: Any) -> bytes:
@@ -172,5 +173,5 @@ def test_a_certificate_that_cannot_be_used_leaves_the_former_in_force(tmp_path: 
 
 def test_a_certificate_of_clients_needs_a_webhook(folder: Path) -> None:
     with pytest.raises(SettingsError, match="--webhook-client-ca needs --webhook-listen"):
-        parsed([f"--pulse-key-file={folder}/key", "--pulse-advertise=10.0.0.1:7946",
+        settings_from([f"--pulse-key-file={folder}/key", "--pulse-advertise=10.0.0.1:7946",
                 f"--webhook-client-ca={folder}/ca.crt"])  # fmt: skip

@@ -19,9 +19,9 @@ from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException, OpenApiException
 
 from duravip_api.timing import LONGEST_REQUEST, REQUEST_RETRIES, REQUEST_TIMEOUT
-from duravip_operator.settings import PROGRAM_VERSION, SettingsError
 from duravip_runtime.credentials import Renewing, kubeconfigs_of
 from duravip_runtime.request_timeout import Patience
+from duravip_runtime.settings import PROGRAM_VERSION, SettingsError
 
 Body = dict[str, Any]
 

@@ -7,8 +7,9 @@ import sys
 from typing import Any, Final
 
 from duravip_operator.pulse.replies import ask_for_destination
-from duravip_operator.settings import Settings, SettingsError
+from duravip_operator.settings import Settings
 from duravip_runtime.endpoints import parse_endpoint
+from duravip_runtime.settings import SettingsError
 
 RECEIVE_BUFFER: Final = 4 * 1024 * 1024
 """Bytes of beats that wait while the process does not run: as much as the kernel allows."""

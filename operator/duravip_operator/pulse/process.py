@@ -25,12 +25,12 @@ from duravip_operator.core.snapshot import Hearing
 from duravip_operator.pulse import roster
 from duravip_operator.pulse.authentication import Agent, Authenticator, Drop
 from duravip_operator.pulse.detector import Detector, Known, Times
-from duravip_operator.pulse.keys import Keys
 from duravip_operator.pulse.messages import Message, Outgoing, View, line, lines, view_after
 from duravip_operator.pulse.rate_limit import RateLimit
 from duravip_operator.pulse.replies import Route, received, send
 from duravip_operator.pulse.scouting import Ask, Scouting
 from duravip_operator.pulse.silences import silences
+from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import KeyPair
 
 TICK: Final = 0.05
@@ -60,8 +60,7 @@ class Process:
         # Looks are numbered by the time, so that no answer to an earlier process fits one of ours.
         self._scouting = Scouting(time.time_ns())
         key_file = settings["key_file"]
-        self._keys = Keys(Path(key_file) if key_file else None)
-        self._keys.refresh(time.monotonic())
+        self._keys = KeyFile(Path(key_file) if key_file else None)
         self._authenticator: Authenticator | None = None
         """None: the operator has not told us our private key yet."""
         self._limit = RateLimit()

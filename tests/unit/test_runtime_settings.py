@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from duravip_runtime.environment import unknown_variables
+from duravip_runtime.settings import unknown_variables
 
 
 def test_what_sets_nothing_is_named_and_what_sets_something_is_not() -> None:
