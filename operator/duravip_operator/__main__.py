@@ -15,8 +15,8 @@ from duravip_operator import handlers
 from duravip_operator.api_hosts import ApiHosts
 from duravip_operator.caches import Caches
 from duravip_operator.cluster import Cluster, StatusWriter, preflight
-from duravip_operator.core import publication
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core import lease_annotations
+from duravip_operator.core.snapshot import Liveness
 from duravip_operator.events import Events
 from duravip_operator.health import ACQUAINTED_WITHIN_S, Acquaintance
 from duravip_operator.http import page_server
@@ -120,7 +120,7 @@ def _acquaintance(settings: Settings, caches: Caches, pulse: Pulse) -> Acquainta
 
     def alive() -> list[str]:
         found = list(pulse.view().hearing.items())
-        return [name for name, hearing in found if hearing is Hearing.ALIVE]
+        return [name for name, hearing in found if hearing is Liveness.ALIVE]
 
     return Acquaintance(agents, alive, 2 * settings.mature + ACQUAINTED_WITHIN_S)
 
@@ -142,10 +142,13 @@ async def _work(settings: Settings, end: _End) -> None:
         loop.hear(node)
 
     pulse = Pulse(settings, wake, hear, metrics)
-    told = publication.settings(settings.published())
+    told = lease_annotations.format_settings(settings.published())
 
     def annotations() -> dict[str, str]:
-        return {publication.SETTINGS: told, publication.QUARANTINE: vigil.quarantine}
+        return {
+            lease_annotations.SETTINGS_ANNOTATION: told,
+            lease_annotations.QUARANTINE_ANNOTATION: vigil.quarantine,
+        }
 
     elector = Elector(settings, wake, lambda: caches.highest_epoch, annotations)
 

@@ -15,13 +15,13 @@ from dataclasses import replace
 from typing import Any, Literal, NamedTuple
 
 from duravip_operator.core import parsing
-from duravip_operator.core.snapshot import Entity, Node, Plumbing, Topology
+from duravip_operator.core.snapshot import Node, Plumbing, Topology, VipObject
 
 log = logging.getLogger(__name__)
 
 Body = Mapping[str, Any]
 Kind = Literal["DuraVIP", "Binding", "Topology", "Node", "NodePlumbing"]
-Value = Entity | Topology | Node | Plumbing
+Value = VipObject | Topology | Node | Plumbing
 
 KINDS: tuple[Kind, ...] = ("Topology", "Node", "NodePlumbing", "Binding", "DuraVIP")
 _BY_UID = {"DuraVIP", "Binding"}
@@ -82,7 +82,7 @@ class Caches:
         self._on_change = on_change
         self._read_plumbing = read_plumbing
         self._defer = defer or asyncio.get_running_loop().call_soon_threadsafe
-        self.entities: dict[str, Entity] = {}
+        self.entities: dict[str, VipObject] = {}
         self.topologies: dict[str, Topology] = {}
         self.nodes: dict[str, Node] = {}
         self.plumbings: dict[str, Plumbing] = {}
@@ -247,7 +247,7 @@ class Caches:
     def _take(self, kind: Kind, seen: Sighting) -> bool:
         """Take what was seen, unless it is older than what is known; whether it is news."""
         if self._ignores_exclude_label and isinstance(seen.value, Node):
-            seen = seen._replace(value=parsing.included(seen.value))
+            seen = seen._replace(value=parsing.without_exclude_label(seen.value))
         cache = self._caches[kind]
         known = cache.versions.get(seen.key)
         if seen.version.uid in cache.gone or (known and _is_older(seen.version, known)):
@@ -300,7 +300,7 @@ def unchanged(kind: Kind, body: Body, before: Mapping[str, Version]) -> Sighting
 
 def _parsed(kind: Kind, body: Body) -> Value:
     if kind in {"DuraVIP", "Binding"}:
-        return parsing.entity("Binding" if kind == "Binding" else "DuraVIP", body)
+        return parsing.vip_object("Binding" if kind == "Binding" else "DuraVIP", body)
     if kind == "Topology":
         return parsing.topology(body)
     return parsing.node(body) if kind == "Node" else parsing.plumbing(body)

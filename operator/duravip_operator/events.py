@@ -17,9 +17,15 @@ from kubernetes.client import CoreV1Api
 
 from duravip_api.annotations import format_time
 from duravip_operator.cluster.requests import ApiError, Body, asked, client_for
-from duravip_operator.core.snapshot import Entity
-from duravip_operator.core.statuses import whole
-from duravip_operator.core.tidings import Kind, Move, Subject, Tidings, Told
+from duravip_operator.core.event_queue import (
+    EventQueue,
+    InvolvedObject,
+    Kind,
+    OwnerChange,
+    PendingEvent,
+)
+from duravip_operator.core.object_status import whole_seconds
+from duravip_operator.core.snapshot import VipObject
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 
@@ -62,7 +68,7 @@ class Events:
         self._metrics = metrics
         self._stopping = stopping
         self._may_say_all = may_say_all
-        self._tidings = Tidings()
+        self._tidings = EventQueue()
         self._epoch: int | None = None
         self.is_reign: Callable[[int | None], bool] = lambda _: True
         """Whether we lead in this epoch at this moment. From any thread."""
@@ -76,26 +82,31 @@ class Events:
         """Another reign: what an earlier one wanted to say is not said any more."""
         with self._changed:
             if epoch != self._epoch:
-                self._epoch, self._tidings = epoch, Tidings()
+                self._epoch, self._tidings = epoch, EventQueue()
 
     def say(
-        self, entity: Entity, reason: StrEnum, message: str, kind: Kind = "Normal", time: str = ""
+        self,
+        entity: VipObject,
+        reason: StrEnum,
+        message: str,
+        kind: Kind = "Normal",
+        time: str = "",
     ) -> None:
         """Say this of a DuraVIP or Binding, soon; its status may know the time."""
-        self._put(Told(Subject.of(entity), reason, message, kind, time))
+        self._put(PendingEvent(InvolvedObject.of(entity), reason, message, kind, time))
 
     def say_of_node(self, node: str, reason: StrEnum, message: str, kind: Kind = "Normal") -> None:
         """Say this of a Node, soon."""
-        self._put(Told(Subject.node(node), reason, message, kind))
+        self._put(PendingEvent(InvolvedObject.node(node), reason, message, kind))
 
-    def took(self, moves: Iterable[Move]) -> None:
+    def took(self, moves: Iterable[OwnerChange]) -> None:
         """Say of Nodes that they took these over."""
         with self._changed:
             for move in moves:
-                self._tidings.took(move, time.monotonic())
+                self._tidings.add_takeover(move, time.monotonic())
             self._changed.notify()
 
-    def _put(self, told: Told) -> None:
+    def _put(self, told: PendingEvent) -> None:
         with self._changed:
             is_kept = self._tidings.put(told)
             self._changed.notify()
@@ -108,7 +119,7 @@ class Events:
             with self._changed:
                 if not self._tidings:
                     self._changed.wait()
-                told = self._tidings.take(time.monotonic(), may_say_all=self._may_say_all())
+                told = self._tidings.pop(time.monotonic(), may_say_all=self._may_say_all())
                 epoch = self._epoch
             if told is None:
                 self._stopping.wait(LOOK_AGAIN)
@@ -127,10 +138,10 @@ class Events:
             log.debug("cannot write an event: %s", error)
 
 
-def event(told: Told, identity: str) -> Body:
+def event(told: PendingEvent, identity: str) -> Body:
     """The Event as the API server takes it."""
     about, reason, message, kind, happened = told
-    time = whole(happened or format_time(datetime.now(UTC)))
+    time = whole_seconds(happened or format_time(datetime.now(UTC)))
     named = {"apiVersion": about.api_version, "kind": about.kind, "name": about.name}
     where = {"namespace": about.namespace} if about.namespace else {}
     return {

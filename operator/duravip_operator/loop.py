@@ -16,7 +16,7 @@ from duravip_api import timing
 from duravip_operator import cluster, leadership, metrics, writes
 from duravip_operator.caches import Caches
 from duravip_operator.cluster.requests import ApiError
-from duravip_operator.core import decision, handover, specs
+from duravip_operator.core import decision, handover, nodeplumbing_spec, releases
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.outlook import Outlook
 from duravip_operator.pulse import Briefing, Pulse
@@ -59,7 +59,7 @@ class Loop:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._wake = asyncio.Event()
-        self._memory: handover.Memory = {}
+        self._memory: releases.ReleaseRecords = {}
         self._last_plans: dict[str, handover.Plan] = {}
         """What each NodePlumbing granted when it was seen last, by whoever leads."""
         self._keyed: dict[str, tuple[str, ...]] = {}
@@ -103,7 +103,7 @@ class Loop:
                 await self._pass()
                 pause = 0.0
             except Exception as error:
-                self._memory = handover.without_releases(self._memory)
+                self._memory = releases.forget_releases(self._memory)
                 pause = min(WORST_PAUSE, 2 * pause + 0.1)
                 is_bug = not isinstance(error, ApiError)
                 level = logging.ERROR if is_bug else logging.WARNING
@@ -128,7 +128,7 @@ class Loop:
         self._briefing.tell(epoch, parts.caches.plumbings)
         self._note_leadership(epoch)
         known = parts.caches.plumbings
-        self._last_plans |= {name: handover.standing(found) for name, found in known.items()}
+        self._last_plans |= {name: handover.current_plan(found) for name, found in known.items()}
         is_next, self._must_hurry = self._must_hurry, False
         if epoch is None or not parts.caches.is_warm:
             return
@@ -140,8 +140,8 @@ class Loop:
             snapshot = self._look(self._balance_timer.moves_allowed())
             if await self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
                 return
-            self._decided = decision.decided(snapshot, self._memory, self._decided)
-            self._memory = handover.wanted(self._memory, self._decided.choices)
+            self._decided = decision.decide(snapshot, self._memory, self._decided)
+            self._memory = releases.limit_to_owned(self._memory, self._decided.choices)
         await self._grant(snapshot, self._decided.plans, epoch)
         while self._must_hurry:
             self._must_hurry = False
@@ -156,7 +156,7 @@ class Loop:
         """
         entities, topologies = begun.asked[:2]
         snapshot = replace(self._look(), entities=entities, topologies=topologies)
-        self._decided = decision.continued(begun, snapshot, self._memory)
+        self._decided = decision.continue_handover(begun, snapshot, self._memory)
         await self._grant(snapshot, self._decided.plans, epoch)
         return snapshot
 
@@ -165,7 +165,7 @@ class Loop:
         self._followers = frozenset(e.address for e in snapshot.entities if e.follow)
         if pending := self._writes.pending(snapshot.plumbings):
             snapshot = replace(snapshot, pending=pending)
-        self._memory = handover.remembered(self._memory, snapshot)
+        self._memory = releases.update_records(self._memory, snapshot)
         return snapshot
 
     def _note_leadership(self, epoch: int | None) -> None:
@@ -193,18 +193,26 @@ class Loop:
         is_restored = self._outlook.restored_in is not None
         stamped = [p for p in snapshot.plumbings.values() if p.epoch != epoch]
         for plumbing in stamped:
-            self._replace(plumbing, handover.stamped(plumbing, is_restored=is_restored), epoch)
+            self._replace(
+                plumbing, handover.restamped_plan(plumbing, is_restored=is_restored), epoch
+            )
         # Before that a former leader may still grant elsewhere what is missing here.
-        missing = {} if stamped else specs.missing(snapshot, self._last_plans, self._memory)
+        missing = (
+            {}
+            if stamped
+            else nodeplumbing_spec.to_create(snapshot, self._last_plans, self._memory)
+        )
         cluster = self._parts.cluster
         must_wait = bool(stamped)
         for name, plan in missing.items():
             spec = self._spec(plan, epoch)
-            spec |= specs.unconfirmed_of_new(name, self._last_plans, snapshot, self._memory)
+            spec |= nodeplumbing_spec.unconfirmed_field_of_new(
+                name, self._last_plans, snapshot, self._memory
+            )
             make = partial(cluster.hot, self._create, name, spec)
             is_begun = self._writes.start(Plumbing(name), plan.addresses, make)
             must_wait |= is_begun or bool(plan.addresses)
-        for plumbing in specs.spent(snapshot, self._memory):
+        for plumbing in nodeplumbing_spec.to_delete(snapshot, self._memory):
             drop = partial(cluster.hot, cluster.delete_plumbing, plumbing, epoch)
             self._writes.start(plumbing, plumbing.granted, drop)
         is_done = await self._writes.settle()
@@ -229,8 +237,8 @@ class Loop:
 
     def _replace(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> bool:
         """Begin to write a spec, unless an earlier one of the node is still under way."""
-        left = handover.unconfirmed(self._memory, plumbing, plan.addresses)
-        spec = self._spec(plan, epoch) | specs.unconfirmed(plumbing, plan, left)
+        left = releases.unconfirmed_after(self._memory, plumbing, plan.addresses)
+        spec = self._spec(plan, epoch) | nodeplumbing_spec.unconfirmed_field(plumbing, plan, left)
         return self._writes.start(plumbing, plan.addresses, partial(self._write, plumbing, spec))
 
     async def _write(self, plumbing: Plumbing, spec: dict[str, Any]) -> None:
@@ -240,10 +248,10 @@ class Loop:
             log.info("NodePlumbing %s was written by somebody else: looking again", plumbing.node)
             await asyncio.to_thread(self._parts.caches.refresh, plumbing.node)
             return
-        self._memory = handover.after_write(self._memory, plumbing, after)
+        self._memory = releases.after_write(self._memory, plumbing, after)
         self._parts.caches.adopt(after)
         self._keyed[after.node] = after.pulse_keys
-        self._last_plans[after.node] = handover.standing(after)
+        self._last_plans[after.node] = handover.current_plan(after)
         # The agent is told at once.
         self._briefing.acknowledge(self._parts.elector.epoch, self._parts.caches.plumbings)
         if plumbing.stopped or plumbing.node in self._parts.pulse.view().silences:
@@ -258,7 +266,7 @@ class Loop:
     def _spec(self, plan: handover.Plan, epoch: int) -> dict[str, Any]:
         addresses, keys = self._replicas
         plan = replace(plan, followers=self._followers)
-        return specs.spec(plan, epoch, addresses, self._ports, keys)
+        return nodeplumbing_spec.build(plan, epoch, addresses, self._ports, keys)
 
     def _is_told(self, plumbing: Plumbing) -> bool:
         """Whether an agent knows where to send its beats, by whose keys, and what to look at."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from duravip_api.reasons import State
+from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
-from duravip_operator.core.snapshot import Hearing, Snapshot
-from duravip_operator.core.verdicts import Verdict
+from duravip_operator.core.snapshot import Liveness, Snapshot
 
 PREFIX = "duravip_operator"
 FLAGS = ("Broken", "Conflict", "Unsafe")
@@ -87,11 +87,11 @@ class Metrics:
             gauge.clear()  # what it last knew means nothing any more
         self.contested.set(0)
 
-    def show(self, snapshot: Snapshot, decision: Decision, said: Iterable[Verdict]) -> None:
+    def show(self, snapshot: Snapshot, decision: Decision, said: Iterable[AddressStatus]) -> None:
         """What the last pass has seen and decided, and what is said of each entity."""
-        unheard = Hearing.UNHEARD
+        unheard = Liveness.UNHEARD
         heard = Tally(snapshot.hearing.get(name, unheard) for name in snapshot.nodes)
-        for hearing in Hearing:
+        for hearing in Liveness:
             self.nodes.labels(hearing.value).set(heard[hearing])
         states = Tally(verdict.state for verdict in decision.verdicts.values())
         for state in State:
@@ -99,7 +99,7 @@ class Metrics:
         self.contested.set(sum(len(p.contested) for p in snapshot.plumbings.values()))
         self._show_entities(list(said))
 
-    def _show_entities(self, said: Sequence[Verdict]) -> None:
+    def _show_entities(self, said: Sequence[AddressStatus]) -> None:
         states = Tally(verdict.state for verdict in said)
         for state in State:
             self.entities.labels(state.value).set(states[state])

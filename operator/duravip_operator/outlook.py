@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from duravip_operator.caches import Caches
-from duravip_operator.core import handover, restored, stopped_agents
-from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
+from duravip_operator.core import heartbeat_evidence
+from duravip_operator.core.snapshot import Liveness, Plumbing, Snapshot
 from duravip_operator.pulse import View
 from duravip_operator.settings import Settings
 
@@ -21,7 +21,7 @@ class Ears(Protocol):
     def view(self) -> View:
         """Who is heard."""
 
-    def beats(self) -> Mapping[str, handover.Heard]:
+    def beats(self) -> Mapping[str, heartbeat_evidence.HeartbeatState]:
         """What the last beat of each node said."""
 
 
@@ -58,7 +58,9 @@ class Outlook:
             entities=tuple(caches.entities.values()),
             topologies=tuple(caches.topologies.values()),
             nodes=dict(caches.nodes),
-            plumbings=stopped_agents.confirmed(dict(caches.plumbings), self.pulse.beats()),
+            plumbings=heartbeat_evidence.verify_stopped(
+                dict(caches.plumbings), self.pulse.beats()
+            ),
             api_hosts=caches.api_hosts,
             hearing=dict(pulse.hearing),
             silences=dict(pulse.silences),
@@ -73,7 +75,7 @@ class Outlook:
             balance=balance,
         )
         beats = {n: said for n, said in self.pulse.beats().items() if not caches.is_expected(n)}
-        strangers = restored.estranged(found, beats, self.restored_in)
+        strangers = heartbeat_evidence.nodes_ahead_of_store(found, beats, self.restored_in)
         return replace(found, estranged=strangers) if strangers else found
 
     def has_let_go(self, plumbing: Plumbing) -> bool:
@@ -81,7 +83,7 @@ class Outlook:
         heard = self.pulse.beats().get(plumbing.node)
         if heard is None or plumbing.acted or plumbing.node in self.vigil.distrusted:
             return False
-        return handover.has_let_go(plumbing, heard)
+        return heartbeat_evidence.confirms_release(plumbing, heard)
 
     def has_settled(self, snapshot: Snapshot) -> bool:
         """Whether this replica has listened for long enough to know who is there.
@@ -89,7 +91,7 @@ class Outlook:
         A cold one waits for that once, so that the first node to be heard does not get everything.
         """
         waited = self.clock() - self._started >= self.settings.mature + SETTLED_AFTER
-        unsure = {Hearing.UNHEARD, Hearing.YOUNG}
-        heard = (snapshot.hearing.get(n, Hearing.UNHEARD) for n in snapshot.plumbings)
+        unsure = {Liveness.UNHEARD, Liveness.YOUNG}
+        heard = (snapshot.hearing.get(n, Liveness.UNHEARD) for n in snapshot.plumbings)
         self._is_settled |= waited or unsure.isdisjoint(heard)
         return self._is_settled

@@ -15,13 +15,18 @@ from typing import Any
 from duravip_api.annotations import format_time
 from duravip_api.reasons import MoveReason, Reason, State
 from duravip_operator.cluster import StatusWriter, Urgency, urgency_of
-from duravip_operator.core import hearings, statuses
+from duravip_operator.core import heard_condition, object_status
+from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
-from duravip_operator.core.departures import Departures, departures, first_cause
-from duravip_operator.core.failovers import FailOvers, failovers
-from duravip_operator.core.snapshot import Entity, Snapshot
-from duravip_operator.core.tidings import Move
-from duravip_operator.core.verdicts import Verdict
+from duravip_operator.core.event_queue import OwnerChange
+from duravip_operator.core.moves import (
+    FailoverPhases,
+    PendingMoves,
+    first_owner_reason,
+    update_failover_phases,
+    update_pending_moves,
+)
+from duravip_operator.core.snapshot import Snapshot, VipObject
 from duravip_operator.events import Events
 from duravip_operator.metrics import Metrics
 
@@ -38,10 +43,10 @@ UNOWNED = frozenset({State.UNASSIGNED, State.BROKEN, State.UNMANAGED})
 class Said:
     """What was last said of an entity."""
 
-    entity: Entity
+    entity: VipObject
     """The object as it was seen then."""
-    verdict: Verdict
-    status: statuses.Status
+    verdict: AddressStatus
+    status: object_status.Status
 
 
 class Reporting:
@@ -61,12 +66,12 @@ class Reporting:
         self._writer.clear(epoch)
         self._events.begin(epoch)
         self._said: dict[str, Said] = {}
-        self._verdicts: dict[str, Verdict] = {}
-        self._departures: Departures = {}
-        self._failovers: FailOvers = {}
+        self._verdicts: dict[str, AddressStatus] = {}
+        self._departures: PendingMoves = {}
+        self._failovers: FailoverPhases = {}
         self._noted: list[tuple[Snapshot, Decision, float]] = []
         self._lost: Mapping[str, StrEnum] = {}
-        self._hearings: dict[str, statuses.Status] = {}
+        self._hearings: dict[str, object_status.Status] = {}
         """What is said of nodes, and not there yet."""
         self._shared: frozenset[str] = frozenset()
         """The nodes of which another machine has the name."""
@@ -99,9 +104,9 @@ class Reporting:
             if must_hurry():
                 self.note(snapshot, decision)
                 return
-        moment = statuses.Moment(now, format_time(datetime.now(UTC)))
+        moment = object_status.Timestamp(now, format_time(datetime.now(UTC)))
         after = self._departed(snapshot, decision, now)
-        moves: dict[str, Move] = {}
+        moves: dict[str, OwnerChange] = {}
         for first in range(0, len(snapshot.entities), AT_ONCE):
             for entity in snapshot.entities[first : first + AT_ONCE]:
                 if move := self._report_entity(entity, decision, moment):
@@ -130,18 +135,18 @@ class Reporting:
         self._verdicts = dict(decision.verdicts)
         self._time(snapshot, decision, now)
 
-    def _departed(self, snapshot: Snapshot, decision: Decision, now: float) -> Departures:
+    def _departed(self, snapshot: Snapshot, decision: Decision, now: float) -> PendingMoves:
         def last_heard(node: str) -> float:
             silence = snapshot.silences.get(node)
             return silence.since if silence else now
 
-        return departures(self._departures, self._verdicts, decision, last_heard)
+        return update_pending_moves(self._departures, self._verdicts, decision, last_heard)
 
     def _report_entity(
-        self, entity: Entity, decision: Decision, moment: statuses.Moment
-    ) -> Move | None:
+        self, entity: VipObject, decision: Decision, moment: object_status.Timestamp
+    ) -> OwnerChange | None:
         """Say what is new of it; gives back the change of owner, if that is."""
-        verdict = decision.verdict_on(entity)
+        verdict = decision.status_of(entity)
         said = self._said.get(entity.uid)
         if said and said.entity is entity and said.verdict == verdict:
             return None
@@ -149,8 +154,8 @@ class Reporting:
         departure = self._departures.get(entity.address)
         base = replace(entity, status=before)
         unit = decision.units.get(entity.address)
-        first = first_cause(unit, verdict.owner) if unit else MoveReason.ELECTED
-        status = statuses.entity_status(base, verdict, departure, moment, first)
+        first = first_owner_reason(unit, verdict.owner) if unit else MoveReason.ELECTED
+        status = object_status.object_status(base, verdict, departure, moment, first)
         self._said[entity.uid] = Said(entity, verdict, status)
         self._write(entity, before, status)
         former = departure.owner if departure else str(before.get("owner") or "")
@@ -167,7 +172,11 @@ class Reporting:
         return move if move.former != move.owner else None
 
     def _tell_of_claims(
-        self, entity: Entity, verdict: Verdict, last: Verdict | None, before: Mapping[str, Any]
+        self,
+        entity: VipObject,
+        verdict: AddressStatus,
+        last: AddressStatus | None,
+        before: Mapping[str, Any],
     ) -> None:
         """That somebody else has the address: once, and again when it is somebody else."""
         for kind, reason, message in verdict.advisories:
@@ -178,7 +187,9 @@ class Reporting:
                 sentence = f"{entity.address}: {message}"
                 self._events.say(entity, reason, sentence, "Warning")
 
-    def _write(self, entity: Entity, before: Mapping[str, Any], status: statuses.Status) -> None:
+    def _write(
+        self, entity: VipObject, before: Mapping[str, Any], status: object_status.Status
+    ) -> None:
         key = (entity.kind, entity.namespace, entity.name)
         if status != entity.status:
             self._writer.put(key, status, urgency_of(entity.status, status))
@@ -188,14 +199,14 @@ class Reporting:
     def _report_hearings(self, snapshot: Snapshot, time: str) -> None:
         """The condition of each NodePlumbing that is ours."""
         for name, plumbing in snapshot.plumbings.items():
-            said, key = hearings.said_of(snapshot, name), ("NodePlumbing", "", name)
+            said, key = heard_condition.heard_condition(snapshot, name), ("NodePlumbing", "", name)
             before = self._hearings.get(name)
             if said is None or plumbing.heard == said[:2]:
                 if before and self._hearings.pop(name):
                     self._writer.withdraw(key)
                 continue
             if before is None or before["reason"] != said.reason:
-                self._hearings[name] = statuses.node_condition(said, plumbing, time)
+                self._hearings[name] = object_status.heard_condition_body(said, plumbing, time)
             # Again each time that it is not there: the agent may have written at the same moment.
             self._writer.put(key, self._hearings[name], Urgency.NODE)
         for name in self._hearings.keys() - snapshot.plumbings.keys():
@@ -204,14 +215,16 @@ class Reporting:
     def _report_topologies(self, snapshot: Snapshot, decision: Decision, time: str) -> None:
         addresses = decision.addresses_in()
         for topology in decision.topologies:
-            status = statuses.topology_status(topology, addresses[topology.name], snapshot, time)
+            status = object_status.topology_status(
+                topology, addresses[topology.name], snapshot, time
+            )
             key = ("Topology", "", topology.name)
             if status != topology.status:
                 self._writer.put(key, status, Urgency.NEWS)
             else:
                 self._writer.withdraw(key)
 
-    def _tell_nodes(self, snapshot: Snapshot, moves: Sequence[Move]) -> None:
+    def _tell_nodes(self, snapshot: Snapshot, moves: Sequence[OwnerChange]) -> None:
         """What concerns nodes: what they took over, and that they are lost or back."""
         self._events.took(moves)
         for move in moves:
@@ -233,7 +246,7 @@ class Reporting:
     def _time(self, snapshot: Snapshot, decision: Decision, now: float) -> None:
         """How long the phases of fail-overs took that are over now."""
         silences, before = snapshot.silences, self._failovers
-        after = failovers(before, silences, self._departures, decision)
+        after = update_failover_phases(before, silences, self._departures, decision)
         for node, phases in after.items():
             for phase in phases - before.get(node, frozenset()):
                 since = silences[node].since
@@ -241,15 +254,15 @@ class Reporting:
         self._failovers = after
 
 
-def moved(entity: Entity, status: statuses.Status) -> Move:
+def moved(entity: VipObject, status: object_status.Status) -> OwnerChange:
     """What the new status says that has happened; that of the entity is the one before."""
     last, before = status["lastMove"], entity.status
     former, owner = str(last.get("from") or ""), str(last["to"])
     reason = MoveReason(last["reason"])
     is_same = former == owner and reason is MoveReason.EDITED
-    old = str(before.get("address")) if statuses.is_other_address(entity) else ""
+    old = str(before.get("address")) if object_status.is_other_address(entity) else ""
     interface = str(status.get("interface") or "") if is_same else ""
-    return Move(entity.address, former, owner, reason, old, interface)
+    return OwnerChange(entity.address, former, owner, reason, old, interface)
 
 
 def _lost(snapshot: Snapshot, name: str) -> tuple[StrEnum, str] | None:

@@ -17,9 +17,8 @@ from duravip_api.addresses import format_ranges
 from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import Reason
 from duravip_operator.caches import Caches
-from duravip_operator.core import contradictions, duplicates, publication, repairs
-from duravip_operator.core.handover import HEARD
-from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.core import duplicate_holders, lease_annotations, quarantine
+from duravip_operator.core.snapshot import HEARD_STATES, Plumbing
 from duravip_operator.events import Events
 from duravip_operator.leadership import Elector
 from duravip_operator.metrics import Metrics
@@ -51,8 +50,8 @@ class Vigil:
         self._sources, self._give_up_after = sources, give_up_after
         self._on_change = on_change
         self._epoch: int | None = None
-        self._troubles: repairs.Troubles = {}
-        self._differences: contradictions.Differences = {}
+        self._troubles: quarantine.HoldFailures = {}
+        self._differences: quarantine.Mismatches = {}
         self._digests: dict[str, tuple[Plumbing, str]] = {}
         self._published: tuple[object, ...] = ()
         self.given_up: Mapping[str, frozenset[str]] = {}
@@ -60,9 +59,9 @@ class Vigil:
         self.given_up_until: Mapping[tuple[str, str], str] = {}
         """By `(address, node)`, when it is tried there again."""
         self.distrusted: frozenset[str] = frozenset()
-        self.quarantine = publication.quarantine({}, {}, ())
+        self.quarantine = lease_annotations.format_quarantine({}, {}, ())
         """All of it, as the Lease tells it to others."""
-        self._duplicates: duplicates.Duplicates = {}
+        self._duplicates: duplicate_holders.DuplicateHolderTable = {}
         self.served_twice: Mapping[str, tuple[str, ...]] = {}
         """`{address: nodes that have all served it for a while, as they say}`."""
 
@@ -85,22 +84,26 @@ class Vigil:
         # What is deleted and written anew is tried anew.
         named = {entity.address for entity in caches.entities.values()} if self._troubles else ()
         known = {key: trouble for key, trouble in self._troubles.items() if key[1] in named}
-        self._troubles = repairs.troubles(known, caches.plumbings, now, self._give_up_after)
-        self._differences = contradictions.differences(
+        self._troubles = quarantine.update_failures(
+            known, caches.plumbings, now, self._give_up_after
+        )
+        self._differences = quarantine.update_mismatches(
             self._differences, caches.plumbings, self._heard(), self._digest, now
         )
         before = self.given_up, self.distrusted, self.served_twice
-        self.given_up = repairs.given_up(self._troubles)
-        self.given_up_until = repairs.given_up_until(
+        self.given_up = quarantine.quarantined(self._troubles)
+        self.given_up_until = quarantine.quarantine_ends(
             self._troubles, now, time.time(), self.given_up_until
         )
-        self.distrusted = contradictions.distrusted(self._differences)
+        self.distrusted = quarantine.inconsistent_nodes(self._differences)
         gone = {n for n, s in self._sources.pulse.view().silences.items() if s.gone or s.is_muted}
-        self._duplicates = duplicates.duplicates(self._duplicates, caches.plumbings, gone, now)
-        self.served_twice = duplicates.lasting(self._duplicates, now)
+        self._duplicates = duplicate_holders.update_duplicates(
+            self._duplicates, caches.plumbings, gone, now
+        )
+        self.served_twice = duplicate_holders.lasting_duplicates(self._duplicates, now)
         found = self.given_up, self.given_up_until, self.distrusted
         if found != self._published:
-            self._published, self.quarantine = found, publication.quarantine(*found)
+            self._published, self.quarantine = found, lease_annotations.format_quarantine(*found)
         if before != (self.given_up, self.distrusted, self.served_twice):
             self._tell_of_given_up(before[0])
             self._tell_of_distrusted(before[1])
@@ -109,14 +112,19 @@ class Vigil:
     def _begin(self, epoch: int, now: float) -> None:
         """What lasted while another one led counts from now; what that one gave up is known."""
         self._epoch, self._differences, self._duplicates = epoch, {}, {}
-        told = repairs.told_by(self._sources.caches.entities.values(), time.time())
+        told = quarantine.failures_in_last_moves(
+            self._sources.caches.entities.values(), time.time()
+        )
         self._troubles = {
-            (node, address): repairs.Trouble(now, now, now + left) for node, address, left in told
+            (node, address): quarantine.HoldFailure(now, now, now + left)
+            for node, address, left in told
         }
 
     def _heard(self) -> dict[str, tuple[str, int, str]]:
         hearing, beats = self._sources.pulse.view().hearing, self._sources.pulse.beats()
-        return {name: said[:3] for name, said in beats.items() if hearing.get(name) in HEARD}
+        return {
+            name: said[:3] for name, said in beats.items() if hearing.get(name) in HEARD_STATES
+        }
 
     def _digest(self, plumbing: Plumbing) -> str:
         """That of what a status says is served: found once for each version of it."""
@@ -135,7 +143,7 @@ class Vigil:
             names = format_ranges(addresses)
             more = f" and {len(names) - MOST_NAMED} more ranges" if names[MOST_NAMED:] else ""
             listed = ", ".join(names[:MOST_NAMED]) + more
-            why = f"cannot hold {listed}: given up there for {repairs.RETRY_AFTER:.0f} s"
+            why = f"cannot hold {listed}: given up there for {quarantine.RETRY_AFTER_S:.0f} s"
             self._say(node, Reason.REPAIR_FAILED, why)
 
     def _tell_of_distrusted(self, before: frozenset[str]) -> None:

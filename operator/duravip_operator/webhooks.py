@@ -22,7 +22,7 @@ from duravip_api import GROUP, VERSION
 from duravip_operator.caches import Body, Caches
 from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.core import admission, parsing
-from duravip_operator.core.snapshot import Entity, Snapshot, Topology
+from duravip_operator.core.snapshot import Snapshot, Topology, VipObject
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 from duravip_runtime.endpoints import parse_endpoint
@@ -53,16 +53,16 @@ def judge(
 ) -> None:
     """Have kopf ask about the kinds that people write."""
 
-    def refused(new: Entity | Topology, old: Entity | Topology | None) -> str:
+    def refused(new: VipObject | Topology, old: VipObject | Topology | None) -> str:
         found = admission.refusal(_known(caches, settings), new, old)
         if found is None:
             return ""
         metrics.refusals.labels(found.reason.value).inc()
         return found.message
 
-    read: dict[str, Callable[[Body], Entity | Topology]] = {
-        PLURALS["DuraVIP"]: lambda body: parsing.entity("DuraVIP", body),
-        PLURALS["Binding"]: lambda body: parsing.entity("Binding", body),
+    read: dict[str, Callable[[Body], VipObject | Topology]] = {
+        PLURALS["DuraVIP"]: lambda body: parsing.vip_object("DuraVIP", body),
+        PLURALS["Binding"]: lambda body: parsing.vip_object("Binding", body),
         PLURALS["Topology"]: parsing.topology,
     }
     for plural, parsed in read.items():
@@ -206,9 +206,9 @@ def _essence(body: Body) -> Body:
 
 def _judge_one(
     plural: str,
-    parsed: Callable[[Body], Entity | Topology],
+    parsed: Callable[[Body], VipObject | Topology],
     into: kopf.OperatorRegistry,
-    refused: Callable[[Entity | Topology, Entity | Topology | None], str],
+    refused: Callable[[VipObject | Topology, VipObject | Topology | None], str],
 ) -> None:
     @kopf.on.validate(
         GROUP, VERSION, plural, id=PATH, operations=["CREATE", "UPDATE"], registry=into

@@ -19,8 +19,8 @@ from typing import Any, Final, NamedTuple
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.addresses import from_int
 from duravip_api.nodeplumbing import Nic
-from duravip_operator.core import decision, handover, parsing, specs
-from duravip_operator.core.snapshot import Hearing, Node, Placement, Plumbing, Silence, Snapshot
+from duravip_operator.core import decision, handover, nodeplumbing_spec, parsing, releases
+from duravip_operator.core.snapshot import Liveness, Node, Placement, Plumbing, Snapshot, Suspicion
 from duravip_runtime.gc_tuning import GcTuning
 
 RUNS: Final = 15
@@ -49,15 +49,15 @@ class Operator:
     """As much of the operator as a pass needs: the last decision and what is remembered."""
 
     last: decision.Decision | None = None
-    memory: handover.Memory | None = None
+    memory: releases.ReleaseRecords | None = None
 
     def decide(self, snapshot: Snapshot) -> list[str]:
         """One pass up to its writes; gives back the nodes whose specs are to be written."""
-        memory = handover.remembered(self.memory or {}, snapshot)
-        specs.missing(snapshot, {}, memory)
-        specs.spent(snapshot, memory)
-        self.last = decision.decided(snapshot, memory, self.last)
-        self.memory = handover.wanted(memory, self.last.choices)
+        memory = releases.update_records(self.memory or {}, snapshot)
+        nodeplumbing_spec.to_create(snapshot, {}, memory)
+        nodeplumbing_spec.to_delete(snapshot, memory)
+        self.last = decision.decide(snapshot, memory, self.last)
+        self.memory = releases.limit_to_owned(memory, self.last.choices)
         plans = self.last.plans
         return [name for name, p in snapshot.plumbings.items() if not plans[name].is_in(p)]
 
@@ -116,7 +116,7 @@ def world(entities: int, nodes: int, selectors: int = 0) -> Snapshot:
         for n, name in enumerate(names)
     }
     return Snapshot(
-        entities=tuple(parsing.entity("DuraVIP", body) for body in bodies),
+        entities=tuple(parsing.vip_object("DuraVIP", body) for body in bodies),
         topologies=(parsing.topology(topology()),),
         nodes={name: Node(name, labels(n)) for n, name in enumerate(names)},
         plumbings={
@@ -125,7 +125,7 @@ def world(entities: int, nodes: int, selectors: int = 0) -> Snapshot:
             )
             for name in names
         },
-        hearing=dict.fromkeys(names, Hearing.ALIVE),
+        hearing=dict.fromkeys(names, Liveness.ALIVE),
         witnessed=dict.fromkeys(names, frozenset({"eth1"})),
     )
 
@@ -148,7 +148,7 @@ def settled(operator: Operator, snapshot: Snapshot) -> Snapshot:
 
 def _with_entity(snapshot: Snapshot, number: int, body: dict[str, Any]) -> Snapshot:
     entities = list(snapshot.entities)
-    entities[number : number + 1] = [parsing.entity("DuraVIP", body)]
+    entities[number : number + 1] = [parsing.vip_object("DuraVIP", body)]
     return replace(snapshot, entities=tuple(entities))
 
 
@@ -194,8 +194,8 @@ def _with_labels(snapshot: Snapshot, more: dict[str, str]) -> Snapshot:
 
 def died(snapshot: Snapshot, _run: int) -> Snapshot:
     """The big node is gone."""
-    silence = Silence(gone=frozenset({"eth1"}))
-    hearing = {**snapshot.hearing, HEAVY: Hearing.SILENT}
+    silence = Suspicion(gone=frozenset({"eth1"}))
+    hearing = {**snapshot.hearing, HEAVY: Liveness.SILENT}
     return replace(snapshot, hearing=hearing, silences={HEAVY: silence})
 
 

@@ -7,15 +7,17 @@ from duravip_agent.core.grant import grant_of
 from duravip_api.grants import MOST_GRANTED
 from duravip_cli.manifests.documents import read
 from duravip_cli.manifests.validation import problems
-from duravip_operator.core import admission, handover, parsing, services
-from duravip_operator.core.decision import decided
-from duravip_operator.core.snapshot import Entity, Node, Snapshot, Topology
+from duravip_operator.core import admission, parsing, releases, service_consistency
+from duravip_operator.core.decision import decide
+from duravip_operator.core.snapshot import Node, Snapshot, Topology, VipObject
 from fuzz.registry import IGNORED, Target, target
 
 METADATA: Final = {"name": "n1", "namespace": "d", "uid": "u", "generation": 1}
 LAN: Final = {"cidr": "10.1.0.0/16", "interface": "eth1"}
 WORLD: Final = Snapshot(
-    entities=(parsing.entity("DuraVIP", {"metadata": METADATA, "spec": {"address": "10.1.1.1"}}),),
+    entities=(
+        parsing.vip_object("DuraVIP", {"metadata": METADATA, "spec": {"address": "10.1.1.1"}}),
+    ),
     topologies=(parsing.topology({"metadata": METADATA, "spec": LAN}),),
     nodes={"n1": Node("n1", {"a": "b"}, frozenset({"10.1.0.1"}))},
 )
@@ -54,9 +56,9 @@ def nodeplumbing() -> Target:
             entities=WORLD.entities, topologies=WORLD.topologies, nodes=WORLD.nodes,
             plumbings={"n1": plumbing},
         )  # fmt: skip
-        made = decided(world, handover.remembered({}, world))
+        made = decide(world, releases.update_records({}, world))
         assert len(made.verdicts) == 1
-        services.ports(made.units.values())
+        service_consistency.declared_ports(made.units.values())
         try:
             grant = grant_of(body)
         except ValueError:
@@ -88,11 +90,13 @@ def reviews() -> Target:
             return IGNORED
         notes = body.get("annotations")
         body["metadata"] = {**METADATA, "annotations": notes if isinstance(notes, dict) else {}}
-        new: Entity | Topology
+        new: VipObject | Topology
         if body.get("kind") == "Topology":
             new = parsing.topology(body)
         else:
-            new = parsing.entity("Binding" if body.get("kind") == "Binding" else "DuraVIP", body)
+            new = parsing.vip_object(
+                "Binding" if body.get("kind") == "Binding" else "DuraVIP", body
+            )
         why = admission.refusal(WORLD, new)
         assert why is None or len(why.message) < 2000
         return str(why.reason) if why else "let in"

@@ -5,7 +5,7 @@ from typing import Any
 
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.listeners import WILDCARD
-from duravip_operator.core.snapshot import Hearing, Silence
+from duravip_operator.core.snapshot import Liveness, Suspicion
 from scenarios.machine import Machine
 
 
@@ -24,22 +24,22 @@ class Fates:
         """The node loses power, and the pulse has noticed."""
         for name in nodes:
             machine = self.machines[name]
-            machine.agent, machine.hearing = False, Hearing.SILENT
+            machine.agent, machine.hearing = False, Liveness.SILENT
             seen = frozenset(machine.interfaces) - machine.unwitnessed
-            machine.silence = Silence(gone=seen, is_muted=True, is_lasting=True)
+            machine.silence = Suspicion(gone=seen, is_muted=True, is_lasting=True)
 
     def boot(self, nodes: list[str]) -> None:
         """The node is back, with nothing plumbed, and has been heard for long enough."""
         for name in nodes:
             machine = self.machines[name]
-            machine.agent, machine.hearing = True, Hearing.ALIVE
+            machine.agent, machine.hearing = True, Liveness.ALIVE
             machine.report(served=[], reason="AgentStarting")
 
     def silence(self, nodes: Mapping[str, Mapping[str, Any]]) -> None:
         """The agent is not heard; what else is known of it is given as in `Silence`."""
         for name, facts in nodes.items():
-            self.machines[name].hearing = Hearing.SILENT
-            self.machines[name].silence = Silence(
+            self.machines[name].hearing = Liveness.SILENT
+            self.machines[name].silence = Suspicion(
                 gone=frozenset(facts.get("gone", ())),
                 answering=frozenset(facts.get("answering", ())),
                 is_muted=bool(facts.get("muted")),
@@ -54,7 +54,7 @@ class Fates:
     def hear(self, hearing: Mapping[str, str]) -> None:
         """The pulse says something of a node."""
         for name, word in hearing.items():
-            self.machines[name].hearing = Hearing(word)
+            self.machines[name].hearing = Liveness(word)
 
     def stop_agent(self, nodes: list[str]) -> None:
         """The agent withdraws everything and says goodbye."""

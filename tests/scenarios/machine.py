@@ -8,7 +8,7 @@ from typing import Any
 from duravip_api.addresses import expand_ranges
 from duravip_api.heartbeat import address_digest
 from duravip_api.listeners import Listener, format_listeners
-from duravip_operator.core.snapshot import Hearing, Silence
+from duravip_operator.core.snapshot import Liveness, Suspicion
 
 Body = dict[str, Any]
 
@@ -21,8 +21,8 @@ class Machine:
     interfaces: dict[str, bool]
     agent: bool = True
     labels: dict[str, str] = field(default_factory=dict)
-    hearing: Hearing = Hearing.ALIVE
-    silence: Silence = field(default_factory=Silence)
+    hearing: Liveness = Liveness.ALIVE
+    silence: Suspicion = field(default_factory=Suspicion)
     """What is known of it while it is silent."""
     unwitnessed: frozenset[str] = frozenset()
     """Interfaces on which no other node hears it."""

@@ -13,18 +13,18 @@ from duravip_api.annotations import format_time
 from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import MoveReason
 from duravip_operator.core import (
-    contradictions,
     decision,
-    duplicates,
+    duplicate_holders,
     handover,
+    nodeplumbing_spec,
+    object_status,
     parsing,
-    repairs,
-    specs,
-    statuses,
+    quarantine,
+    releases,
 )
-from duravip_operator.core.departures import Departures, departures, first_cause
-from duravip_operator.core.snapshot import Hearing, Plumbing, Snapshot
-from duravip_operator.core.verdicts import Verdict
+from duravip_operator.core.address_status import AddressStatus
+from duravip_operator.core.moves import PendingMoves, first_owner_reason, update_pending_moves
+from duravip_operator.core.snapshot import Liveness, Plumbing, Snapshot
 from scenarios.fates import Fates
 from scenarios.files import forms, identity
 from scenarios.machine import Machine
@@ -50,12 +50,12 @@ class World(Fates):
         self.is_sound = True
         """Whether what nodes report has the form of its kind."""
         self._decided: decision.Decision | None = None
-        self._memory: handover.Memory = {}
-        self._verdicts: dict[str, Verdict] = {}
-        self._departures: Departures = {}
-        self._troubles: repairs.Troubles = {}
-        self._differences: contradictions.Differences = {}
-        self._duplicates: duplicates.Duplicates = {}
+        self._memory: releases.ReleaseRecords = {}
+        self._verdicts: dict[str, AddressStatus] = {}
+        self._departures: PendingMoves = {}
+        self._troubles: quarantine.HoldFailures = {}
+        self._differences: quarantine.Mismatches = {}
+        self._duplicates: duplicate_holders.DuplicateHolderTable = {}
         self._last_plans: dict[str, handover.Plan] = {}
         for number, (name, form) in enumerate(forms(given.get("nodes", {})).items(), 11):
             interfaces = form.get("interfaces", ["eth0", "eth1"])
@@ -112,9 +112,9 @@ class World(Fates):
         before = repr((self.objects, self.machines))
         self._make_plumbings()
         snapshot = self._kept_watch(replace(self.snapshot(), balance=balance))
-        self._memory = handover.remembered(self._memory, snapshot)
-        decided = decision.decided(snapshot, self._memory, self._decided)
-        self._memory = handover.wanted(self._memory, decided.choices)
+        self._memory = releases.update_records(self._memory, snapshot)
+        decided = decision.decide(snapshot, self._memory, self._decided)
+        self._memory = releases.limit_to_owned(self._memory, decided.choices)
         self._decided = decided
         self._report(snapshot, decided)
         for name, plumbing in snapshot.plumbings.items():
@@ -132,20 +132,24 @@ class World(Fates):
         """The same, and what has lasted too long."""
         now, beats = float(self.clock), {}
         for name, machine in self.machines.items():
-            if machine.hearing is Hearing.ALIVE and machine.plumbing["status"]:
+            if machine.hearing is Liveness.ALIVE and machine.plumbing["status"]:
                 beats[name] = machine.beat()
-        self._troubles = repairs.troubles(self._troubles, seen.plumbings, now, GIVE_UP_AFTER)
-        self._differences = contradictions.differences(
+        self._troubles = quarantine.update_failures(
+            self._troubles, seen.plumbings, now, GIVE_UP_AFTER
+        )
+        self._differences = quarantine.update_mismatches(
             self._differences, seen.plumbings, beats, lambda p: address_digest(p.served), now
         )
         gone = {name for name, silence in seen.silences.items() if silence.is_muted}
-        self._duplicates = duplicates.duplicates(self._duplicates, seen.plumbings, gone, now)
+        self._duplicates = duplicate_holders.update_duplicates(
+            self._duplicates, seen.plumbings, gone, now
+        )
         return replace(
             seen,
-            served_twice=duplicates.lasting(self._duplicates, now),
-            given_up=repairs.given_up(self._troubles),
-            given_up_until=repairs.given_up_until(self._troubles, now, EPOCH_START + now, {}),
-            distrusted=contradictions.distrusted(self._differences),
+            served_twice=duplicate_holders.lasting_duplicates(self._duplicates, now),
+            given_up=quarantine.quarantined(self._troubles),
+            given_up_until=quarantine.quarantine_ends(self._troubles, now, EPOCH_START + now, {}),
+            distrusted=quarantine.inconsistent_nodes(self._differences),
         )
 
     def snapshot(self) -> Snapshot:
@@ -153,7 +157,7 @@ class World(Fates):
         bodies = self.objects.items()
         return Snapshot(
             entities=tuple(
-                parsing.entity(kind, body)  # type: ignore[arg-type]
+                parsing.vip_object(kind, body)  # type: ignore[arg-type]
                 for (kind, *_), body in bodies
                 if kind != "Topology"
             ),
@@ -170,7 +174,7 @@ class World(Fates):
             silences={
                 name: machine.silence
                 for name, machine in self.machines.items()
-                if machine.hearing is Hearing.SILENT
+                if machine.hearing is Liveness.SILENT
             },
             witnessed={
                 name: frozenset(machine.interfaces) - machine.unwitnessed
@@ -184,27 +188,33 @@ class World(Fates):
             if not machine.plumbing:
                 self.clock += 1
                 meta = {"name": name, "uid": f"uid-{self.clock}", "generation": 1}
-                spec = specs.spec(self._last_plans.get(name, handover.Plan()), EPOCH, ())
+                spec = nodeplumbing_spec.build(
+                    self._last_plans.get(name, handover.Plan()), EPOCH, ()
+                )
                 machine.plumbing = {"metadata": meta, "spec": spec, "status": {}}
 
     def _write(self, name: str, decided: decision.Decision, before: Plumbing) -> None:
         body = self.machines[name].plumbing
-        body["spec"] = specs.spec(decided.plans[name], EPOCH, (), decided.wanted.ports)
+        body["spec"] = nodeplumbing_spec.build(
+            decided.plans[name], EPOCH, (), decided.wanted.ports
+        )
         body["metadata"]["generation"] += 1
-        self._memory = handover.after_write(self._memory, before, parsing.plumbing(body))
+        self._memory = releases.after_write(self._memory, before, parsing.plumbing(body))
 
     def _report(self, snapshot: Snapshot, decided: decision.Decision) -> None:
-        moment = statuses.Moment(0.0, _time(self.clock))  # no gap is measured here
-        after = departures(self._departures, self._verdicts, decided, lambda _: moment.now)
+        moment = object_status.Timestamp(0.0, _time(self.clock))  # no gap is measured here
+        after = update_pending_moves(
+            self._departures, self._verdicts, decided, lambda _: moment.now
+        )
         for entity in snapshot.entities:
-            verdict, departure = decided.verdict_on(entity), self._departures.get(entity.address)
+            verdict, departure = decided.status_of(entity), self._departures.get(entity.address)
             unit = decided.units.get(entity.address)
-            first = first_cause(unit, verdict.owner) if unit else MoveReason.ELECTED
-            status = statuses.entity_status(entity, verdict, departure, moment, first)
+            first = first_owner_reason(unit, verdict.owner) if unit else MoveReason.ELECTED
+            status = object_status.object_status(entity, verdict, departure, moment, first)
             self.objects[entity.kind, entity.namespace, entity.name]["status"] = status
         counts = decided.addresses_in()
         for topology in decided.topologies:
-            status = statuses.topology_status(
+            status = object_status.topology_status(
                 topology, counts[topology.name], snapshot, moment.time
             )
             self.objects["Topology", "", topology.name]["status"] = status
@@ -214,7 +224,7 @@ class World(Fates):
         served = [
             address
             for machine in self.machines.values()
-            if machine.hearing is not Hearing.SILENT
+            if machine.hearing is not Liveness.SILENT
             for address in (machine.plumbing.get("status") or {}).get("served", [])
             if address not in machine.boasts
         ]

@@ -7,16 +7,16 @@ from typing import Any, NamedTuple
 from duravip_agent.core import deadman, fencing
 from duravip_agent.core.specs import Specs
 from duravip_api.heartbeat import address_digest
-from duravip_operator.core import decision, handover, parsing, restored, stopped_agents
+from duravip_operator.core import decision, handover, heartbeat_evidence, parsing, releases
 from duravip_operator.core.snapshot import (
-    Entity,
-    Hearing,
+    Liveness,
     Node,
     Placement,
     Plumbing,
-    Silence,
     Snapshot,
+    Suspicion,
     Topology,
+    VipObject,
 )
 from simulation.world import ADDRESS, LIMITS, NAMES, NICS, NONE, ONE, Agent, Api, Heard
 
@@ -38,18 +38,20 @@ class How(NamedTuple):
 @lru_cache(maxsize=1 << 18)
 def decided(
     cache: tuple[Api, ...],
-    memory: tuple[handover.Doubts | None, ...],
-    silences: tuple[Silence | None, ...],
+    memory: tuple[releases.ReleaseRecord | None, ...],
+    silences: tuple[Suspicion | None, ...],
     heard: tuple[Heard | None, ...],
     how: How,
-) -> tuple[tuple[str, ...], tuple[handover.Doubts, ...]]:
+) -> tuple[tuple[str, ...], tuple[releases.ReleaseRecord, ...]]:
     """What the operator's core grants to each node, and what it remembers."""
     preferred, fencing_mode, is_isolated, is_any_goodbye_believed, restored_in = how
     is_strict = is_isolated or fencing_mode == "Strict"
     where = Placement("eth1", 32, fencing="Strict" if is_strict else "Segment")
     known = {n: plumbing(n, api, where) for n, api in zip(NAMES, cache, strict=True)}
     said = {n: _said(known[n], h) for n, h in zip(NAMES, heard, strict=True) if h}
-    plumbings = known if is_any_goodbye_believed else stopped_agents.confirmed(known, said)
+    plumbings = (
+        known if is_any_goodbye_believed else heartbeat_evidence.verify_stopped(known, said)
+    )
     snapshot = Snapshot(
         entities=_entities(preferred),
         topologies=(_topology(fencing_mode),),
@@ -57,28 +59,28 @@ def decided(
         plumbings=plumbings,
         let_go=frozenset(n for n, h in said.items() if _has_let_go(plumbings[n], h)),
         hearing={
-            n: Hearing.SILENT if silence else Hearing.ALIVE
+            n: Liveness.SILENT if silence else Liveness.ALIVE
             for n, silence in zip(NAMES, silences, strict=True)
         },
         silences={n: s for n, s in zip(NAMES, silences, strict=True) if s},
         witnessed=dict.fromkeys(NAMES, NONE if is_isolated else frozenset({"eth1"})),
     )
-    strange = restored.estranged(snapshot, said, restored_in)
+    strange = heartbeat_evidence.nodes_ahead_of_store(snapshot, said, restored_in)
     snapshot = replace(snapshot, estranged=strange)
     before = {n: doubts for n, doubts in zip(NAMES, memory, strict=True) if doubts}
-    after = handover.remembered(before, snapshot)
-    made = decision.decided(snapshot, after)
-    after = handover.wanted(after, made.choices)
+    after = releases.update_records(before, snapshot)
+    made = decision.decide(snapshot, after)
+    after = releases.limit_to_owned(after, made.choices)
     return tuple(_grant(made.plans[n]) for n in NAMES), tuple(after[n] for n in NAMES)
 
 
-def _said(known: Plumbing, heard: Heard) -> handover.Heard:
+def _said(known: Plumbing, heard: Heard) -> heartbeat_evidence.HeartbeatState:
     digest = address_digest(ONE if heard.armed else NONE)
-    return handover.Heard(known.boot, heard.generation, digest, heard.stopped)
+    return heartbeat_evidence.HeartbeatState(known.boot, heard.generation, digest, heard.stopped)
 
 
-def _has_let_go(known: Plumbing, said: handover.Heard) -> bool:
-    return not known.acted and handover.has_let_go(known, said)
+def _has_let_go(known: Plumbing, said: heartbeat_evidence.HeartbeatState) -> bool:
+    return not known.acted and heartbeat_evidence.confirms_release(known, said)
 
 
 def plumbing(name: str, api: Api, where: Placement) -> Plumbing:
@@ -165,11 +167,11 @@ def _grant(plan: handover.Plan) -> str:
 
 
 @lru_cache
-def _entities(preferred: int | None) -> tuple[Entity, ...]:
+def _entities(preferred: int | None) -> tuple[VipObject, ...]:
     if preferred is None:
         return ()
     name = NAMES[preferred]
-    return (Entity("DuraVIP", "default", "v", "u", "", address=ADDRESS, preference=name),)
+    return (VipObject("DuraVIP", "default", "v", "u", "", address=ADDRESS, preference=name),)
 
 
 @lru_cache

@@ -6,7 +6,7 @@ looked at once and known by a number from then on.
 
 from functools import lru_cache
 
-from duravip_operator.core.handover import Doubts
+from duravip_operator.core.releases import ReleaseRecord
 from simulation.world import OLD, Agent, Api, Heard, Operator, World
 
 Ranks = dict[int, int]
@@ -33,7 +33,7 @@ def essence(world: World) -> Parts:
     )
 
 
-Beliefs = tuple[Api | None, Doubts | None, Heard | None, tuple[int, ...]]
+Beliefs = tuple[Api | None, ReleaseRecord | None, Heard | None, tuple[int, ...]]
 """What an operator has read of a node, remembers and has heard of it, and is about to replace."""
 
 
@@ -84,7 +84,7 @@ def _api(api: Api, ranks: Ranks, epochs: Ranks, starts: dict[str, int]) -> Parts
     return api.grant, *generations, epochs[api.epoch], *said, boot
 
 
-def _releases(doubts: Doubts, starts: dict[str, int]) -> Parts:
+def _releases(doubts: ReleaseRecord, starts: dict[str, int]) -> Parts:
     known = doubts.releases
     return starts.get(known.boot, 0), known.served, known.released
 

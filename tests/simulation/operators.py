@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from duravip_operator.core import handover
-from duravip_operator.core.snapshot import Placement, Silence
+from duravip_operator.core import releases
+from duravip_operator.core.snapshot import Placement, Suspicion
 from simulation import cores
 from simulation import world as w
 from simulation.changes import Weak, change_operator, put
@@ -48,11 +48,11 @@ def work(world: World, i: int, weak: Weak) -> World:
     return world
 
 
-def _silences(world: World, operator: Operator) -> tuple[Silence | None, ...]:
+def _silences(world: World, operator: Operator) -> tuple[Suspicion | None, ...]:
     return tuple(
         None
         if agent.heard < SUSPECT
-        else Silence(
+        else Suspicion(
             gone=frozenset({"eth1"}) if operator.gone[n] else w.NONE,
             is_muted=agent.heard > HOLD and operator.led > HOLD,
         )
@@ -82,7 +82,9 @@ def decide(world: World, i: int, weak: Weak) -> World:
     if "release-before-grant" in weak:
         facts = tuple(api._replace(served=False, observed=api.generation) for api in facts)
     if "doubts" in weak:
-        memory = tuple(handover.Doubts(n, a.generation) for n, a in zip(NAMES, facts, strict=True))
+        memory = tuple(
+            releases.ReleaseRecord(n, a.generation) for n, a in zip(NAMES, facts, strict=True)
+        )
     if "first-grant" in weak:
         memory = tuple(_released(n, memory[i], facts[i]) for i, n in enumerate(NAMES))
     if "let-go" in weak:
@@ -105,9 +107,11 @@ def _stamped(grant: str, is_restored: bool) -> str:
     return "contested" if grant and is_restored else grant
 
 
-def _released(name: str, known: handover.Doubts | None, api: w.Api) -> handover.Doubts:
+def _released(
+    name: str, known: releases.ReleaseRecord | None, api: w.Api
+) -> releases.ReleaseRecord:
     """As if the node had just let the address go."""
-    doubts = known or handover.Doubts(name, api.generation)
+    doubts = known or releases.ReleaseRecord(name, api.generation)
     return replace(doubts, releases=doubts.releases._replace(released=w.ONE))
 
 
@@ -141,11 +145,11 @@ def write(world: World, i: int, weak: Weak) -> World:
     after = api._replace(grant=grant, generation=api.generation + 1, epoch=operator.epoch)
     name, known = NAMES[n], operator.memory[n]
     before = cores.plumbing(name, operator.cache[n], WHERE)
-    memory: handover.Memory = {name: known} if known else {}
-    left = handover.unconfirmed(memory, before, w.ONE if grant else w.NONE)
+    memory: releases.ReleaseRecords = {name: known} if known else {}
+    left = releases.unconfirmed_after(memory, before, w.ONE if grant else w.NONE)
     left = w.NONE if "unconfirmed" in weak else left
     after = after._replace(unconfirmed=None if left is None else bool(left))
-    memory = handover.after_write(memory, before, cores.plumbing(name, after, WHERE))
+    memory = releases.after_write(memory, before, cores.plumbing(name, after, WHERE))
     memories, cache = list(operator.memory), list(operator.cache)
     memories[n], cache[n] = memory[name], after
     world = change_operator(world, i, memory=tuple(memories), cache=tuple(cache))

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from duravip_agent.core import deadman
 from duravip_api.nodeplumbing import Nic
-from duravip_operator.core import handover
+from duravip_operator.core import releases
 
 ADDRESS = "10.1.1.1"
 NAMES = ("n0", "n1")
@@ -123,7 +123,7 @@ class Operator(NamedTuple):
     led: int = OLD
     """Ticks since it began to lead."""
     cache: tuple[Api, ...] = ()
-    memory: tuple[handover.Doubts | None, ...] = (None, None)
+    memory: tuple[releases.ReleaseRecord | None, ...] = (None, None)
     gone: tuple[bool, bool] = (False, False)
     """What a scout said of each node since it was suspected."""
     heard: tuple[Heard | None, Heard | None] = (None, None)

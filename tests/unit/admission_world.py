@@ -4,7 +4,7 @@ from typing import Any
 
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import admission, parsing
-from duravip_operator.core.snapshot import Entity, Node, Plumbing, Snapshot, Topology
+from duravip_operator.core.snapshot import Node, Plumbing, Snapshot, Topology, VipObject
 
 NIC = Nic(name="eth1", index=2, up=True, carrier=True, addresses=["10.1.0.11/16", "fd00:1::11/64"])
 
@@ -15,12 +15,12 @@ def topology(name: str = "lan", cidr: str = "10.1.0.0/16", **spec: Any) -> Topol
     return parsing.topology({"metadata": meta, "spec": spec})
 
 
-def duravip(path: str, address: str, **spec: Any) -> Entity:
-    return parsing.entity("DuraVIP", _body(path, address, spec))
+def duravip(path: str, address: str, **spec: Any) -> VipObject:
+    return parsing.vip_object("DuraVIP", _body(path, address, spec))
 
 
-def binding(path: str, address: str, **spec: Any) -> Entity:
-    return parsing.entity("Binding", _body(path, address, spec))
+def binding(path: str, address: str, **spec: Any) -> VipObject:
+    return parsing.vip_object("Binding", _body(path, address, spec))
 
 
 def _body(path: str, address: str, spec: dict[str, Any]) -> dict[str, Any]:
@@ -30,7 +30,7 @@ def _body(path: str, address: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": meta, "spec": {"address": address, **spec} if address else spec}
 
 
-def world(*entities: Entity, topologies: tuple[Topology, ...] = (topology(),)) -> Snapshot:
+def world(*entities: VipObject, topologies: tuple[Topology, ...] = (topology(),)) -> Snapshot:
     return Snapshot(
         entities=entities,
         topologies=topologies,
@@ -39,7 +39,9 @@ def world(*entities: Entity, topologies: tuple[Topology, ...] = (topology(),)) -
     )
 
 
-def refusal(known: Snapshot, new: Entity | Topology, old: Entity | Topology | None = None) -> str:
+def refusal(
+    known: Snapshot, new: VipObject | Topology, old: VipObject | Topology | None = None
+) -> str:
     """What is said to whoever writes it; empty when it is let in."""
     found = admission.refusal(known, new, old)
     return found.message if found else ""

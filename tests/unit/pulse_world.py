@@ -3,7 +3,7 @@
 from collections.abc import Collection
 
 from duravip_api.heartbeat import ProbeReport
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse.roster import Entry, Presence, Segment
 from duravip_operator.pulse.scouting import Ask, Scouting
 
@@ -26,7 +26,7 @@ class Cluster:
     def __init__(self, nodes: Collection[str] = NODES) -> None:
         self.now = 100.0
         self.scouting = Scouting(0)
-        self.hearing = dict.fromkeys(nodes, Hearing.ALIVE)
+        self.hearing = dict.fromkeys(nodes, Liveness.ALIVE)
         self.dead: set[str] = set()
         self.muted: set[str] = set()
         self.deaf: set[str] = set()
@@ -61,11 +61,11 @@ class Cluster:
         return ProbeReport(scout, ask.number, suspect, segment.interface, seen, ago)
 
     def silence(self, *names: str) -> None:
-        self.hearing = self.hearing | dict.fromkeys(names, Hearing.SILENT)
+        self.hearing = self.hearing | dict.fromkeys(names, Liveness.SILENT)
         self.scouting.hear(self.hearing, self.now)
 
     def return_(self, *names: str) -> None:
-        self.hearing = self.hearing | dict.fromkeys(names, Hearing.ALIVE)
+        self.hearing = self.hearing | dict.fromkeys(names, Liveness.ALIVE)
         self.scouting.hear(self.hearing, self.now)
 
     def looks_at(self, suspect: str) -> list[Ask]:

@@ -13,21 +13,21 @@ from hypothesis import strategies as st
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import decision, parsing
-from duravip_operator.core.snapshot import Entity, Hearing, Node, Plumbing, Silence, Snapshot
+from duravip_operator.core.snapshot import Liveness, Node, Plumbing, Snapshot, Suspicion, VipObject
 
 NODES = ("n1", "n2", "n3", "n4")
 ADDRESSES = 12
 LAN = parsing.topology(
     {"metadata": {"name": "lan"}, "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
 )
-GONE = Silence(gone=frozenset({"eth1"}), is_muted=True, is_lasting=True)
+GONE = Suspicion(gone=frozenset({"eth1"}), is_muted=True, is_lasting=True)
 TURNS = 10
 """So many passes at most until everything is at rest."""
 
 NUMBERS = st.integers(0, 2**24)
 
 
-def entity(number: int, age: int) -> Entity:
+def entity(number: int, age: int) -> VipObject:
     """The object that a number stands for."""
     digits = _digits(number)
     address = next(digits) % ADDRESSES + 1
@@ -50,32 +50,32 @@ def entity(number: int, age: int) -> Entity:
         "uid": f"{age}",
         "creationTimestamp": f"2026-01-01T00:00:{age:02d}Z",
     }
-    return parsing.entity(kind, {"metadata": metadata, "spec": spec})  # type: ignore[arg-type]
+    return parsing.vip_object(kind, {"metadata": metadata, "spec": spec})  # type: ignore[arg-type]
 
 
-def entities(numbers: Sequence[int]) -> tuple[Entity, ...]:
+def entities(numbers: Sequence[int]) -> tuple[VipObject, ...]:
     """Of those that have one name only the first is there, as in an API server."""
-    found: dict[tuple[str, str, str], Entity] = {}
+    found: dict[tuple[str, str, str], VipObject] = {}
     for age, number in enumerate(numbers):
         one = entity(number, age)
         found.setdefault((one.kind, one.namespace, one.name), one)
     return tuple(found.values())
 
 
-def cluster(objects: tuple[Entity, ...], fates: Sequence[int] = (0, 0, 0, 0)) -> Snapshot:
+def cluster(objects: tuple[VipObject, ...], fates: Sequence[int] = (0, 0, 0, 0)) -> Snapshot:
     """Four nodes in two zones, and what has become of each."""
     nodes, hearing = {}, {}
     for number, (name, fate) in enumerate(zip(NODES, fates, strict=True)):
         excluded = {EXCLUDE_LABEL: "true"} if fate == 2 else {}
         nodes[name] = Node(name, {"zone": "ab"[number % 2], **excluded})
-        hearing[name] = (Hearing.ALIVE, Hearing.SILENT, Hearing.ALIVE, Hearing.YOUNG)[fate]
+        hearing[name] = (Liveness.ALIVE, Liveness.SILENT, Liveness.ALIVE, Liveness.YOUNG)[fate]
     return Snapshot(
         entities=objects,
         topologies=(LAN,),
         nodes=nodes,
         plumbings={name: _plumbing(name, 11 + n) for n, name in enumerate(NODES)},
         hearing=hearing,
-        silences={name: GONE for name, heard in hearing.items() if heard is Hearing.SILENT},
+        silences={name: GONE for name, heard in hearing.items() if heard is Liveness.SILENT},
         witnessed=dict.fromkeys(NODES, frozenset({"eth1"})),
     )
 
@@ -83,7 +83,7 @@ def cluster(objects: tuple[Entity, ...], fates: Sequence[int] = (0, 0, 0, 0)) ->
 def settled(snapshot: Snapshot, last: decision.Decision | None = None) -> Snapshot:
     """The cluster once all agents that live have done what pass after pass decided."""
     for _ in range(TURNS):
-        last = decision.decided(snapshot, {}, last)
+        last = decision.decide(snapshot, {}, last)
         grants = {name: last.plans[name].grants for name in snapshot.plumbings}
         plumbings = {
             name: replace(

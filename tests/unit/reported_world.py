@@ -7,8 +7,8 @@ from typing import Any
 
 from duravip_operator.cluster.pending import Key, Pending, Status, Urgency
 from duravip_operator.core import decision
-from duravip_operator.core.snapshot import Entity, Snapshot
-from duravip_operator.core.tidings import Move
+from duravip_operator.core.event_queue import OwnerChange
+from duravip_operator.core.snapshot import Snapshot, VipObject
 from duravip_operator.metrics import Metrics
 from duravip_operator.reporting import Reporting
 from scenarios.world import World
@@ -47,11 +47,11 @@ class Heard:
     def forget(self) -> None:
         self.of_entities: list[tuple[str, str, str]] = []
         self.of_nodes: list[tuple[str, str]] = []
-        self.moves: list[Move] = []
+        self.moves: list[OwnerChange] = []
         self.times: list[str] = []
 
     def say(
-        self, entity: Entity, reason: str, message: str, kind: str = "Normal", time: str = ""
+        self, entity: VipObject, reason: str, message: str, kind: str = "Normal", time: str = ""
     ) -> None:
         self.of_entities.append((entity.name, f"{kind} {reason}", message))
         self.times += [time] if time else []
@@ -60,7 +60,7 @@ class Heard:
         assert message
         self.of_nodes.append((node, f"{kind} {reason}"))
 
-    def took(self, moves: list[Move]) -> None:
+    def took(self, moves: list[OwnerChange]) -> None:
         self.moves += moves
 
 

@@ -12,7 +12,7 @@ from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import MoveReason
 from duravip_operator.core import balancing, decision, parsing
 from duravip_operator.core.balancing import Movable
-from duravip_operator.core.snapshot import Entity, Hearing, Node, Plumbing, Silence, Snapshot
+from duravip_operator.core.snapshot import Liveness, Node, Plumbing, Snapshot, Suspicion, VipObject
 
 NAMES = ("n1", "n2", "n3", "n4")
 LABELS = {"n1": {"a": "", "b": ""}, "n2": {"a": "", "b": ""}, "n3": {"a": ""}, "n4": {"b": ""}}
@@ -42,7 +42,7 @@ def test_every_round_makes_loads_more_equal_until_there_is_none(
     table: tuple[list[Movable], Counter[str], int],
 ) -> None:
     movable, load, most = table
-    while moves := balancing.moves(movable, load, most):
+    while moves := balancing.choose_moves(movable, load, most):
         assert len(moves) <= (most or max(1, len(movable) // 20))
         uneven = _unevenness(load)
         for number, one in enumerate(movable):
@@ -60,7 +60,7 @@ def test_every_round_makes_loads_more_equal_until_there_is_none(
 def test_shares_that_can_be_equal_become_so(owners: list[str]) -> None:
     everybody = frozenset(NAMES)
     movable = [Movable(f"10.1.1.{n}", owner, 1, everybody) for n, owner in enumerate(owners)]
-    moved = balancing.moves(movable, Counter(owners), len(owners) + 1)
+    moved = balancing.choose_moves(movable, Counter(owners), len(owners) + 1)
     load = Counter(moved.get(one.address, one.owner) for one in movable)
     counts = [load[name] for name in NAMES]
     assert max(counts) - min(counts) <= 1
@@ -73,8 +73,8 @@ def _unevenness(load: Counter[str]) -> int:
 # --- the whole core, with agents that do what they are told
 
 
-def _entity(number: int, selector: str, preference: str, follow: int) -> Entity:
-    return Entity(
+def _entity(number: int, selector: str, preference: str, follow: int) -> VipObject:
+    return VipObject(
         "DuraVIP",
         "default",
         f"v{number}",
@@ -101,13 +101,13 @@ ENTITIES = st.lists(
 ).map(tuple)
 
 
-def _cluster(entities: tuple[Entity, ...]) -> Snapshot:
+def _cluster(entities: tuple[VipObject, ...]) -> Snapshot:
     return Snapshot(
         entities=entities,
         topologies=(LAN,),
         nodes={name: Node(name, LABELS[name]) for name in NAMES},
         plumbings={n: Plumbing(n, generation=1, observed=1, nics={"eth1": NIC}) for n in NAMES},
-        hearing=dict.fromkeys(NAMES, Hearing.ALIVE),
+        hearing=dict.fromkeys(NAMES, Liveness.ALIVE),
         witnessed=dict.fromkeys(NAMES, frozenset({"eth1"})),
     )
 
@@ -132,7 +132,7 @@ def _settled(
     last = None
     for number in range(10):
         now = replace(snapshot, balance=balance if number == 0 else None)
-        made = decision.decided(now, {}, last)
+        made = decision.decide(now, {}, last)
         before = {a: n for n, p in snapshot.plumbings.items() for a in p.granted}
         for address, choice in made.choices.items():
             if before.get(address, choice.owner) != choice.owner:
@@ -147,11 +147,11 @@ def _settled(
 @settings(max_examples=200)
 @given(ENTITIES, st.frozensets(st.sampled_from(NAMES), min_size=1, max_size=3))
 def test_balancing_converges_and_then_rests(
-    entities: tuple[Entity, ...], absent: frozenset[str]
+    entities: tuple[VipObject, ...], absent: frozenset[str]
 ) -> None:
     everybody = _cluster(entities)
-    dead = dict.fromkeys(absent, Silence(gone=frozenset({"eth1"}), is_lasting=True))
-    hearing = {**everybody.hearing, **dict.fromkeys(absent, Hearing.SILENT)}
+    dead = dict.fromkeys(absent, Suspicion(gone=frozenset({"eth1"}), is_lasting=True))
+    hearing = {**everybody.hearing, **dict.fromkeys(absent, Liveness.SILENT)}
     few, _ = _settled(replace(everybody, hearing=hearing, silences=dead))
     snapshot, _ = _settled(replace(few, hearing=everybody.hearing, silences={}))
     bound = {entity.address for entity in entities if entity.preference}
@@ -169,7 +169,7 @@ def test_balancing_converges_and_then_rests(
     _assert_even(snapshot, entities)
 
 
-def _assert_even(snapshot: Snapshot, entities: tuple[Entity, ...]) -> None:
+def _assert_even(snapshot: Snapshot, entities: tuple[VipObject, ...]) -> None:
     load = {name: len(plumbing.granted) for name, plumbing in snapshot.plumbings.items()}
     owner = {a: n for n, p in snapshot.plumbings.items() for a in p.granted}
     followed = {entity.follow for entity in entities if entity.follow}
@@ -191,17 +191,17 @@ def _uneven() -> Snapshot:
 
 
 def _young(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, hearing={**snapshot.hearing, "n4": Hearing.YOUNG})
+    return replace(snapshot, hearing={**snapshot.hearing, "n4": Liveness.YOUNG})
 
 
 def _suspected(snapshot: Snapshot) -> Snapshot:
-    hearing = {**snapshot.hearing, "n4": Hearing.SILENT}
-    return replace(snapshot, hearing=hearing, silences={"n4": Silence()})
+    hearing = {**snapshot.hearing, "n4": Liveness.SILENT}
+    return replace(snapshot, hearing=hearing, silences={"n4": Suspicion()})
 
 
 def _silent_owner(snapshot: Snapshot) -> Snapshot:
-    hearing = {**snapshot.hearing, "n1": Hearing.SILENT}
-    return replace(snapshot, hearing=hearing, silences={"n1": Silence(is_lasting=True)})
+    hearing = {**snapshot.hearing, "n1": Liveness.SILENT}
+    return replace(snapshot, hearing=hearing, silences={"n1": Suspicion(is_lasting=True)})
 
 
 def _unconfirmed(snapshot: Snapshot) -> Snapshot:
@@ -219,7 +219,7 @@ def _new_address(snapshot: Snapshot) -> Snapshot:
 def test_nothing_is_balanced_while_anything_is_on_its_way(
     disturbed: Callable[[Snapshot], Snapshot],
 ) -> None:
-    made = decision.decided(replace(disturbed(_uneven()), balance=0), {})
+    made = decision.decide(replace(disturbed(_uneven()), balance=0), {})
     assert MoveReason.BALANCE not in {choice.cause for choice in made.choices.values()}
 
 
@@ -227,11 +227,11 @@ def test_a_dead_node_without_addresses_does_not_keep_the_others_uneven() -> None
     snapshot = _uneven()
     dead = replace(
         snapshot,
-        hearing={**snapshot.hearing, "n4": Hearing.SILENT},
-        silences={"n4": Silence(gone=frozenset({"eth1"}), is_lasting=True)},
+        hearing={**snapshot.hearing, "n4": Liveness.SILENT},
+        silences={"n4": Suspicion(gone=frozenset({"eth1"}), is_lasting=True)},
         balance=0,
     )
-    causes = [choice.cause for choice in decision.decided(dead, {}).choices.values()]
+    causes = [choice.cause for choice in decision.decide(dead, {}).choices.values()]
     assert causes.count(MoveReason.BALANCE) == 1
 
 

@@ -12,7 +12,7 @@ from duravip_cli.__main__ import run
 from duravip_cli.doctor import installation_checks as installation
 from duravip_cli.doctor import machine_probe as machine
 from duravip_cli.errors import CommandError
-from duravip_operator.core import publication
+from duravip_operator.core import lease_annotations
 from duravip_operator.leadership import leases
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of
@@ -251,7 +251,7 @@ def test_nodes_that_a_label_takes_out_are_named_with_the_label_and_what_helps(
     assert any("n1: no address" in line for line in found["FAIL"])
     settings = {"maxAliases": 1, "fencing": "Segment", "ignoreExcludeLabel": True}
     memory.held[0]["metadata"]["annotations"] = {
-        publication.SETTINGS: publication.settings(settings),
-        publication.QUARANTINE: publication.quarantine({}, {}, ()),
+        lease_annotations.SETTINGS_ANNOTATION: lease_annotations.format_settings(settings),
+        lease_annotations.QUARANTINE_ANNOTATION: lease_annotations.format_quarantine({}, {}, ()),
     }
     assert not any("no address is put" in line for line in _said(memory, capsys)["FAIL"])

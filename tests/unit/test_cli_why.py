@@ -11,8 +11,8 @@ from duravip_api.reasons import Reason
 from duravip_cli.__main__ import run
 from duravip_cli.explain.inferred_snapshot import view
 from duravip_cli.views.objects import Lists
-from duravip_operator.core import publication
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core import lease_annotations
+from duravip_operator.core.snapshot import Liveness
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of
 
@@ -133,11 +133,11 @@ def test_hearing_is_inferred_from_what_the_api_tells() -> None:
     kinds = ("DuraVIP", "Binding", "Topology", "Node", "NodePlumbing")
     seen = view(Lists(*(tuple(memory.lists[kind]) for kind in kinds)))
     assert {name: heard.hearing for name, heard in seen.heard.items()} == {
-        "n1": Hearing.SILENT,
-        "n2": Hearing.ALIVE,
-        "n3": Hearing.UNHEARD,
-        "n4": Hearing.SILENT,
-        "n5": Hearing.YOUNG,
+        "n1": Liveness.SILENT,
+        "n2": Liveness.ALIVE,
+        "n3": Liveness.UNHEARD,
+        "n4": Liveness.SILENT,
+        "n5": Liveness.YOUNG,
     }
     assert seen.snapshot.plumbings["n3"].stopped
     assert seen.snapshot.silences["n1"].gone == {"eth0", "eth1"}
@@ -157,8 +157,10 @@ def test_an_owner_that_the_operator_does_not_hear_keeps_its_address(
 def _published(memory: Memory, given_up: Any = None, **settings: Any) -> Memory:
     told = {"maxAliases": 10240, "fencing": "Segment", **settings}
     notes = {
-        publication.SETTINGS: publication.settings(told),
-        publication.QUARANTINE: publication.quarantine(given_up or {}, {}, ()),
+        lease_annotations.SETTINGS_ANNOTATION: lease_annotations.format_settings(told),
+        lease_annotations.QUARANTINE_ANNOTATION: lease_annotations.format_quarantine(
+            given_up or {}, {}, ()
+        ),
     }
     memory.held = [{"metadata": {"name": "duravip-operator", "annotations": notes}}]
     return memory

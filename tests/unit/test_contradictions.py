@@ -3,8 +3,8 @@
 from dataclasses import replace
 
 from duravip_api.heartbeat import address_digest
-from duravip_operator.core import contradictions
-from duravip_operator.core.contradictions import LASTING, Differences
+from duravip_operator.core import quarantine
+from duravip_operator.core.quarantine import MISMATCH_AFTER_S, Mismatches
 from duravip_operator.core.snapshot import Plumbing
 
 A, B = frozenset({"10.1.1.1"}), frozenset({"10.1.1.2"})
@@ -16,27 +16,29 @@ def said(served: frozenset[str], generation: int = 3, boot: str = "b") -> Beat:
     return boot, generation, address_digest(served)
 
 
-def looked(*seen: tuple[float, Plumbing, Beat | None]) -> Differences:
-    known: Differences = {}
+def looked(*seen: tuple[float, Plumbing, Beat | None]) -> Mismatches:
+    known: Mismatches = {}
     for now, plumbing, beat in seen:
         beats = {"n1": beat} if beat else {}
-        known = contradictions.differences(
+        known = quarantine.update_mismatches(
             known, {"n1": plumbing}, beats, lambda p: address_digest(p.served), now
         )
     return known
 
 
-def is_distrusted(known: Differences) -> bool:
-    return contradictions.distrusted(known) == {"n1"}
+def is_distrusted(known: Mismatches) -> bool:
+    return quarantine.inconsistent_nodes(known) == {"n1"}
 
 
 def test_a_difference_counts_once_it_has_lasted() -> None:
-    assert not is_distrusted(looked((0, STATUS, said(B)), (LASTING - 0.1, STATUS, said(B))))
-    assert is_distrusted(looked((0, STATUS, said(B)), (LASTING, STATUS, said(B))))
+    assert not is_distrusted(
+        looked((0, STATUS, said(B)), (MISMATCH_AFTER_S - 0.1, STATUS, said(B)))
+    )
+    assert is_distrusted(looked((0, STATUS, said(B)), (MISMATCH_AFTER_S, STATUS, said(B))))
 
 
 def test_beats_that_each_say_something_else_count_as_well() -> None:
-    assert is_distrusted(looked((0, STATUS, said(B)), (LASTING, STATUS, said(A | B))))
+    assert is_distrusted(looked((0, STATUS, said(B)), (MISMATCH_AFTER_S, STATUS, said(A | B))))
 
 
 def test_a_status_that_follows_late_is_none() -> None:
@@ -54,7 +56,7 @@ def test_what_is_said_under_another_generation_or_boot_is_not_compared() -> None
 
 
 def test_trust_comes_back_when_both_agree_and_not_before() -> None:
-    lost = ((0, STATUS, said(B)), (LASTING, STATUS, said(B)))
+    lost = ((0, STATUS, said(B)), (MISMATCH_AFTER_S, STATUS, said(B)))
     revoked = replace(STATUS, generation=4, observed=4, served=frozenset())
     assert is_distrusted(looked(*lost, (6, revoked, said(B, 3))))
     assert is_distrusted(looked(*lost, (6, revoked, said(B, 4))))

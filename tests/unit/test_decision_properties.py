@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from duravip_api.reasons import State
 from duravip_operator.core import decision, election, parsing
-from duravip_operator.core.election import holders_of
+from duravip_operator.core.election import current_holders
 from duravip_operator.core.eligibility import Eligibility
-from duravip_operator.core.snapshot import Entity, Silence, Snapshot
+from duravip_operator.core.snapshot import Snapshot, Suspicion, VipObject
 from unit.random_clusters import NODES, NUMBERS, cluster, entities, entity, settled
 
 THOUSAND = settings(max_examples=1000, derandomize=True, database=None)
@@ -29,11 +29,11 @@ def test_the_order_of_arrival_does_not_matter(
     numbers: list[int], fates: tuple[int, ...], seed: int
 ) -> None:
     snapshot = cluster(entities(numbers), fates)
-    one, other = decision.decided(snapshot, {}), decision.decided(_shuffled(snapshot, seed), {})
+    one, other = decision.decide(snapshot, {}), decision.decide(_shuffled(snapshot, seed), {})
     assert owners(one) == owners(other)
     assert one.plans == other.plans
     for found in snapshot.entities:
-        assert one.verdict_on(found) == other.verdict_on(found)
+        assert one.status_of(found) == other.status_of(found)
 
 
 @THOUSAND
@@ -46,8 +46,8 @@ def test_only_what_the_fate_of_a_node_concerns_moves(
     fates = (*fates[:which], fate, *fates[which + 1 :])
     changed = replace(cluster(objects, fates), plumbings=before.plumbings)
     node = NODES[which]
-    concerned = {address for address, holder in holders_of(before).items() if holder == node}
-    concerned |= {unit.address for unit in decision.decided(before, {}).units.values()
+    concerned = {address for address, holder in current_holders(before).items() if holder == node}
+    concerned |= {unit.address for unit in decision.decide(before, {}).units.values()
                   if unit.preference == node}  # fmt: skip
     assert _moved(before, changed) <= _with_company(concerned, changed)
 
@@ -76,16 +76,16 @@ def test_what_is_alike_is_elected_as_if_each_were_looked_at(
     numbers: list[int], fates: tuple[int, ...], later: tuple[int, ...], hiccups: bool, again: bool
 ) -> None:
     before = settled(cluster(entities(numbers), fates))
-    last = decision.decided(before, {})
+    last = decision.decide(before, {})
     now = replace(cluster(before.entities, later), plumbings=before.plumbings)
     if hiccups:
-        now = replace(now, silences=dict.fromkeys(now.silences, Silence()))
+        now = replace(now, silences=dict.fromkeys(now.silences, Suspicion()))
     if again:  # somebody has written into a NodePlumbing what another one grants
         twice = replace(now.plumbings["n1"], grants=now.plumbings["n2"].grants)
         now = replace(now, plumbings={**now.plumbings, "n1": twice})
-    asked, holders, known = last.wanted.parties, election.holders_of(now), last.choices
-    together = election.elected(asked, holders, Eligibility(now), known)
-    each = election.elected(replace(asked, alike=()), holders, Eligibility(now), known)
+    asked, holders, known = last.wanted.parties, election.current_holders(now), last.choices
+    together = election.elect(asked, holders, Eligibility(now), known)
+    each = election.elect(replace(asked, alike=()), holders, Eligibility(now), known)
     assert together == each
 
 
@@ -97,15 +97,15 @@ def test_one_bad_object_never_changes_another_unit(
     objects = entities(numbers)
     bad = _bad(number, objects)
     without, beside = cluster(objects, fates), cluster((*objects, bad), fates)
-    one, other = decision.decided(without, {}), decision.decided(beside, {})
-    assert other.verdict_on(bad).state in {State.BROKEN, State.UNASSIGNED}
+    one, other = decision.decide(without, {}), decision.decide(beside, {})
+    assert other.status_of(bad).state in {State.BROKEN, State.UNASSIGNED}
     assert owners(one) == owners(other)
     assert one.plans == other.plans
     for found in objects:
-        assert one.verdict_on(found) == other.verdict_on(found)
+        assert one.status_of(found) == other.status_of(found)
 
 
-def entities_of(rest: tuple[Entity, ...], new: tuple[Entity, ...]) -> tuple[Entity, ...]:
+def entities_of(rest: tuple[VipObject, ...], new: tuple[VipObject, ...]) -> tuple[VipObject, ...]:
     """Those objects, the new one in the place of one of its name."""
     names = {(one.kind, one.namespace, one.name) for one in new}
     return (*(e for e in rest if (e.kind, e.namespace, e.name) not in names), *new)
@@ -113,15 +113,15 @@ def entities_of(rest: tuple[Entity, ...], new: tuple[Entity, ...]) -> tuple[Enti
 
 def _moved(before: Snapshot, changed: Snapshot) -> set[str]:
     """What has another owner in the end; and the first pass knew it."""
-    had, first = holders_of(before), decision.decided(changed, {})
-    has = holders_of(settled(changed))
+    had, first = current_holders(before), decision.decide(changed, {})
+    has = current_holders(settled(changed))
     assert has == owners(first)
     return {address for address, holder in had.items() if has.get(address, "") != holder}
 
 
 def _with_company(addresses: set[str], snapshot: Snapshot) -> set[str]:
     """These, the leaders of those that follow, and all that follow one of them."""
-    units = decision.decided(snapshot, {}).units.values()
+    units = decision.decide(snapshot, {}).units.values()
     leaders = addresses | {unit.leader for unit in units if unit.address in addresses}
     return leaders | {unit.address for unit in units if unit.leader in leaders}
 
@@ -141,7 +141,7 @@ def _shuffled(snapshot: Snapshot, seed: int) -> Snapshot:
     )
 
 
-def _bad(number: int, objects: tuple[Entity, ...]) -> Entity:
+def _bad(number: int, objects: tuple[VipObject, ...]) -> VipObject:
     """An object that cannot be managed, for one of many reasons."""
     specs: list[dict[str, Any]] = [
         {},
@@ -158,4 +158,4 @@ def _bad(number: int, objects: tuple[Entity, ...]) -> Entity:
     namespace = "tenant"
     metadata = {"name": "bad", "namespace": namespace, "uid": "bad", "creationTimestamp": "2027"}
     spec = specs[number % len(specs)]
-    return parsing.entity("DuraVIP", {"metadata": metadata, "spec": spec})
+    return parsing.vip_object("DuraVIP", {"metadata": metadata, "spec": spec})

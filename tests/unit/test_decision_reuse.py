@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import decision, parsing
-from duravip_operator.core.snapshot import Entity, Hearing, Snapshot
+from duravip_operator.core.snapshot import Liveness, Snapshot, VipObject
 from unit.random_clusters import GONE, LAN, NODES, NUMBERS, cluster, entities, entity
 
 MANY = settings(max_examples=150, derandomize=True, database=None, deadline=None)
@@ -63,9 +63,9 @@ def _drain(snapshot: Snapshot, number: int) -> Snapshot:
 def _die(snapshot: Snapshot, number: int) -> Snapshot:
     name = NODES[number % len(NODES)]
     if name in snapshot.silences:
-        hearing = {**snapshot.hearing, name: Hearing.ALIVE}
+        hearing = {**snapshot.hearing, name: Liveness.ALIVE}
         return replace(snapshot, hearing=hearing, silences={})
-    hearing = {**snapshot.hearing, name: Hearing.SILENT}
+    hearing = {**snapshot.hearing, name: Liveness.SILENT}
     return replace(snapshot, hearing=hearing, silences={**snapshot.silences, name: GONE})
 
 
@@ -80,13 +80,13 @@ def test_a_pass_after_any_edits_finds_what_one_from_scratch_finds(
     numbers: list[int], edits: list[tuple[int, int]]
 ) -> None:
     snapshot = cluster(entities(numbers))
-    last = decision.decided(snapshot, {})
+    last = decision.decide(snapshot, {})
     for which, number in edits:
         snapshot = _obeyed(CHANGES[which % len(CHANGES)](snapshot, number), last)
         # What was chosen before is meant to count: the pass from scratch is told of it too.
-        scratch = replace(last, wanted=decision.decided(Snapshot(), {}).wanted, asked=NOTHING)
-        last = decision.decided(snapshot, {}, last)
-        anew = decision.decided(snapshot, {}, scratch)
+        scratch = replace(last, wanted=decision.decide(Snapshot(), {}).wanted, asked=NOTHING)
+        last = decision.decide(snapshot, {}, last)
+        anew = decision.decide(snapshot, {}, scratch)
         assert (last.units, last.refused) == (anew.units, anew.refused)
         assert (last.topologies, last.wanted.ports) == (anew.topologies, anew.wanted.ports)
         assert (last.wanted.parties, last.wanted.advice) == (
@@ -97,7 +97,7 @@ def test_a_pass_after_any_edits_finds_what_one_from_scratch_finds(
         assert last.verdicts == anew.verdicts
 
 
-NOTHING = decision.decided(Snapshot(fencing="Strict"), {}).asked
+NOTHING = decision.decide(Snapshot(fencing="Strict"), {}).asked
 """Nobody has ever asked for this: nothing of it can be taken over."""
 
 
@@ -112,5 +112,5 @@ def _obeyed(snapshot: Snapshot, last: decision.Decision) -> Snapshot:
     return replace(snapshot, plumbings=plumbings)
 
 
-def _key(one: Entity) -> tuple[str, str, str]:
+def _key(one: VipObject) -> tuple[str, str, str]:
     return (one.kind, one.namespace, one.name)

@@ -1,6 +1,11 @@
 """That two nodes serve an address is said when it lasts, and only of nodes that may hold it."""
 
-from duravip_operator.core.duplicates import LASTING, Duplicates, duplicates, lasting
+from duravip_operator.core.duplicate_holders import (
+    DUPLICATE_AFTER_S,
+    DuplicateHolderTable,
+    lasting_duplicates,
+    update_duplicates,
+)
 from duravip_operator.core.snapshot import Placement, Plumbing
 
 A = frozenset({"10.1.1.1"})
@@ -10,20 +15,20 @@ MOVED = {"n1": Plumbing("n1"), "n2": Plumbing("n2", served=A)}
 
 
 def looked(*looks: tuple[float, dict[str, Plumbing]], gone: tuple[str, ...] = ()) -> object:
-    known: Duplicates = {}
+    known: DuplicateHolderTable = {}
     now = 0.0
     for now, plumbings in looks:
-        known = duplicates(known, plumbings, gone, now)
-    return lasting(known, now)
+        known = update_duplicates(known, plumbings, gone, now)
+    return lasting_duplicates(known, now)
 
 
 def test_a_status_that_is_late_is_no_second_owner() -> None:
-    assert looked((0, BOTH), (LASTING - 0.1, BOTH)) == {}
-    assert looked((0, BOTH), (1, MOVED), (LASTING, BOTH)) == {}
+    assert looked((0, BOTH), (DUPLICATE_AFTER_S - 0.1, BOTH)) == {}
+    assert looked((0, BOTH), (1, MOVED), (DUPLICATE_AFTER_S, BOTH)) == {}
 
 
 def test_what_lasts_is_said() -> None:
-    assert looked((0, BOTH), (LASTING, BOTH)) == {"10.1.1.1": ("n1", "n2")}
+    assert looked((0, BOTH), (DUPLICATE_AFTER_S, BOTH)) == {"10.1.1.1": ("n1", "n2")}
 
 
 def test_nodes_that_are_gone_or_have_said_goodbye_hold_nothing() -> None:
@@ -41,4 +46,4 @@ def test_what_a_node_says_to_serve_that_was_never_granted_to_it_is_not_held() ->
 
 def test_two_moves_one_after_the_other_are_no_conflict_that_lasts() -> None:
     late = {"n2": Plumbing("n2", served=A), "n3": Plumbing("n3", served=A)}
-    assert looked((0, BOTH), (LASTING - 1, late), (LASTING, late)) == {}
+    assert looked((0, BOTH), (DUPLICATE_AFTER_S - 1, late), (DUPLICATE_AFTER_S, late)) == {}

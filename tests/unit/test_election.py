@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from duravip_api.addresses import from_int
 from duravip_api.nodeplumbing import Nic
-from duravip_operator.core import decision, handover, parsing
-from duravip_operator.core.snapshot import Entity, Hearing, Node, Plumbing, Silence, Snapshot
+from duravip_operator.core import decision, parsing, releases
+from duravip_operator.core.snapshot import Liveness, Node, Plumbing, Snapshot, Suspicion, VipObject
 
 LAN = parsing.topology(
     {"metadata": {"name": "lan"}, "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
@@ -18,20 +18,20 @@ NICS = {"eth1": Nic(name="eth1", index=2, up=True, carrier=True)}
 NAMES = ("n1", "n2", "n3", "n4")
 
 
-def cluster(entities: tuple[Entity, ...], names: tuple[str, ...] = NAMES) -> Snapshot:
+def cluster(entities: tuple[VipObject, ...], names: tuple[str, ...] = NAMES) -> Snapshot:
     return Snapshot(
         entities=entities,
         topologies=(LAN,),
         nodes={name: Node(name) for name in names},
         plumbings={n: Plumbing(n, generation=1, observed=1, nics=NICS) for n in names},
-        hearing=dict.fromkeys(names, Hearing.ALIVE),
+        hearing=dict.fromkeys(names, Liveness.ALIVE),
         witnessed=dict.fromkeys(names, frozenset({"eth1"})),
     )
 
 
 def granted(snapshot: Snapshot) -> Snapshot:
     """The cluster once everybody has done what one pass decided."""
-    plans = decision.decided(snapshot, {}).plans
+    plans = decision.decide(snapshot, {}).plans
     plumbings = {
         name: replace(
             plumbing,
@@ -44,13 +44,13 @@ def granted(snapshot: Snapshot) -> Snapshot:
 
 
 def owners(snapshot: Snapshot) -> dict[str, str]:
-    choices = decision.decided(snapshot, {}).choices
+    choices = decision.decide(snapshot, {}).choices
     return {address: choice.owner for address, choice in choices.items()}
 
 
-def entity(number: int, preference: str = "") -> Entity:
+def entity(number: int, preference: str = "") -> VipObject:
     address = from_int(4, (10 << 24) + (1 << 16) + 256 + number)
-    return Entity(
+    return VipObject(
         "DuraVIP",
         "default",
         f"v{number}",
@@ -70,7 +70,7 @@ ENTITIES = st.lists(
 
 @given(ENTITIES, st.randoms(use_true_random=False))
 def test_the_order_of_arrival_does_not_matter(
-    entities: tuple[Entity, ...], chance: object
+    entities: tuple[VipObject, ...], chance: object
 ) -> None:
     shuffled = list(entities)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
@@ -78,7 +78,7 @@ def test_the_order_of_arrival_does_not_matter(
 
 
 @given(ENTITIES)
-def test_new_addresses_are_spread_evenly(entities: tuple[Entity, ...]) -> None:
+def test_new_addresses_are_spread_evenly(entities: tuple[VipObject, ...]) -> None:
     free = tuple(e for e in entities if not e.preference)
     load = Counter(dict.fromkeys(NAMES, 0)) + Counter(owners(cluster(free)).values())
     counts = [load[name] for name in NAMES]
@@ -86,13 +86,15 @@ def test_new_addresses_are_spread_evenly(entities: tuple[Entity, ...]) -> None:
 
 
 @given(ENTITIES, st.sampled_from(NAMES))
-def test_only_the_addresses_of_a_lost_node_move(entities: tuple[Entity, ...], lost: str) -> None:
+def test_only_the_addresses_of_a_lost_node_move(
+    entities: tuple[VipObject, ...], lost: str
+) -> None:
     before = granted(cluster(entities))
     had = owners(before)
     silent = replace(
         before,
-        hearing={**before.hearing, lost: Hearing.SILENT},
-        silences={lost: Silence(gone=frozenset({"eth1"}))},
+        hearing={**before.hearing, lost: Liveness.SILENT},
+        silences={lost: Suspicion(gone=frozenset({"eth1"}))},
     )
     after = owners(silent)
     assert {address for address in had if had[address] != after[address]} == {
@@ -103,7 +105,7 @@ def test_only_the_addresses_of_a_lost_node_move(entities: tuple[Entity, ...], lo
 @settings(max_examples=50)
 @given(ENTITIES, st.data())
 def test_one_bad_entity_never_changes_another_unit(
-    entities: tuple[Entity, ...], data: st.DataObject
+    entities: tuple[VipObject, ...], data: st.DataObject
 ) -> None:
     spec = data.draw(
         st.dictionaries(
@@ -111,13 +113,13 @@ def test_one_bad_entity_never_changes_another_unit(
             st.none() | st.integers() | st.text(max_size=5) | st.lists(st.text(max_size=3)),
         )
     )
-    bad = parsing.entity("DuraVIP", {"metadata": {"name": "bad", "uid": "bad"}, "spec": spec})
+    bad = parsing.vip_object("DuraVIP", {"metadata": {"name": "bad", "uid": "bad"}, "spec": spec})
     assert bad.rejection or not bad.address.startswith("10.1.")
     assert owners(cluster((*entities, bad))) == owners(cluster(entities))
 
 
 @given(ENTITIES)
-def test_a_settled_cluster_rests(entities: tuple[Entity, ...]) -> None:
+def test_a_settled_cluster_rests(entities: tuple[VipObject, ...]) -> None:
     once = granted(cluster(entities))
     assert granted(once).plumbings == once.plumbings
 
@@ -127,12 +129,12 @@ def test_an_unconfirmed_release_blocks_only_its_own_addresses() -> None:
     n1 = settled.plumbings["n1"]
     lagging = replace(n1, generation=2, grants={})
     memory = {
-        "n1": handover.Doubts(n1.uid, 2, frozenset({"10.1.1.1"})),
+        "n1": releases.ReleaseRecord(n1.uid, 2, frozenset({"10.1.1.1"})),
     }
     behind = replace(
         settled,
         entities=tuple(entity(n, "n2") for n in range(1, 4)),
         plumbings={**settled.plumbings, "n1": replace(lagging, served=frozenset())},
     )
-    grants = decision.decided(behind, memory).plans["n2"].grants
+    grants = decision.decide(behind, memory).plans["n2"].grants
     assert frozenset().union(*grants.values()) == {"10.1.1.2", "10.1.1.3"}

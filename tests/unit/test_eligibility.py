@@ -8,16 +8,16 @@ import pytest
 from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import MoveReason, Reason
 from duravip_operator.core import decision, parsing
-from duravip_operator.core.election import Choice
-from duravip_operator.core.eligibility import fault_of
+from duravip_operator.core.election import Assignment
+from duravip_operator.core.eligibility import nic_fault
 from duravip_operator.core.snapshot import (
-    Entity,
-    Hearing,
+    Liveness,
     Node,
     Placement,
     Plumbing,
-    Silence,
     Snapshot,
+    Suspicion,
+    VipObject,
 )
 
 A, B = "10.1.1.1", "10.1.1.2"
@@ -31,9 +31,9 @@ GRANTS = {Placement("eth1", 32, fencing="Segment"): frozenset({A})}
 
 def cluster(*, holder: str = "n1", preference: str = "", follower: bool = False) -> Snapshot:
     """Two nodes; one of them has an address, another address may follow."""
-    entities = [Entity("DuraVIP", "d", "a", "a", "", address=A, preference=preference)]
+    entities = [VipObject("DuraVIP", "d", "a", "a", "", address=A, preference=preference)]
     if follower:
-        led = Entity("DuraVIP", "d", "b", "b", "", address=B, follow=A, enabled=False)
+        led = VipObject("DuraVIP", "d", "b", "b", "", address=B, follow=A, enabled=False)
         entities.append(led)
     plumbings = {n: Plumbing(n, generation=1, observed=1, nics=NICS) for n in ("n1", "n2")}
     plumbings[holder] = replace(plumbings[holder], grants=GRANTS, served=frozenset({A}))
@@ -42,7 +42,7 @@ def cluster(*, holder: str = "n1", preference: str = "", follower: bool = False)
         topologies=(LAN,),
         nodes={name: Node(name) for name in plumbings},
         plumbings=plumbings,
-        hearing=dict.fromkeys(plumbings, Hearing.ALIVE),
+        hearing=dict.fromkeys(plumbings, Liveness.ALIVE),
         witnessed=dict.fromkeys(plumbings, ETH1),
     )
 
@@ -51,15 +51,15 @@ def failing(snapshot: Snapshot, *nodes: str, address: str = A) -> Snapshot:
     return replace(snapshot, given_up={address: frozenset(nodes)})
 
 
-def hearing(snapshot: Snapshot, told: Mapping[str, Hearing], *, gone: bool = False) -> Snapshot:
-    silent = {name for name, word in told.items() if word is Hearing.SILENT}
-    silence = Silence(gone=ETH1 if gone else frozenset())
+def hearing(snapshot: Snapshot, told: Mapping[str, Liveness], *, gone: bool = False) -> Snapshot:
+    silent = {name for name, word in told.items() if word is Liveness.SILENT}
+    silence = Suspicion(gone=ETH1 if gone else frozenset())
     silences = dict.fromkeys(silent, silence)
     return replace(snapshot, hearing={**snapshot.hearing, **told}, silences=silences)
 
 
-def choice(snapshot: Snapshot, address: str = A) -> Choice:
-    return decision.decided(snapshot, {}).choices[address]
+def choice(snapshot: Snapshot, address: str = A) -> Assignment:
+    return decision.decide(snapshot, {}).choices[address]
 
 
 def test_what_failed_goes_to_another_node_and_says_why() -> None:
@@ -92,18 +92,18 @@ def test_where_it_failed_on_all_of_them_it_stays() -> None:
 
 def test_where_no_other_node_is_left_it_may_come_back() -> None:
     snapshot = failing(cluster(holder="n2", preference="n1"), "n1")
-    lost = hearing(snapshot, {"n2": Hearing.SILENT}, gone=True)
+    lost = hearing(snapshot, {"n2": Liveness.SILENT}, gone=True)
     assert choice(lost).owner == "n1"
 
 
 def test_an_owner_that_is_merely_young_keeps_it_from_one_that_failed() -> None:
     snapshot = failing(cluster(holder="n2", preference="n1"), "n1")
-    for word in (Hearing.YOUNG, Hearing.SILENT):
+    for word in (Liveness.YOUNG, Liveness.SILENT):
         assert choice(hearing(snapshot, {"n2": word})).owner == "n2"
 
 
 def test_nothing_is_taken_from_one_that_failed_while_nobody_may_take_it() -> None:
-    assert choice(hearing(failing(cluster(), "n1"), {"n2": Hearing.YOUNG})).owner == "n1"
+    assert choice(hearing(failing(cluster(), "n1"), {"n2": Liveness.YOUNG})).owner == "n1"
 
 
 def test_a_node_that_cannot_be_trusted_loses_all_that_others_may_have() -> None:
@@ -120,9 +120,7 @@ def test_other_addresses_of_the_node_stay() -> None:
 def test_what_an_ending_agent_serves_is_first_taken_out_and_then_goes_elsewhere() -> None:
     snapshot = cluster()
     leaving = replace(snapshot.plumbings["n1"], leaving=True)
-    found = decision.decided(
-        replace(snapshot, plumbings={**snapshot.plumbings, "n1": leaving}), {}
-    )
+    found = decision.decide(replace(snapshot, plumbings={**snapshot.plumbings, "n1": leaving}), {})
     assert (found.choices[A].owner, found.choices[A].cause) == ("n2", MoveReason.DRAIN)
     assert found.choices[A].eligible.refusals == {"n1": Reason.NODE_STOPPED}
     assert [found.plans[name].addresses for name in ("n1", "n2")] == [frozenset(), frozenset()]
@@ -134,8 +132,8 @@ def test_a_card_that_cannot_answer_for_a_family_is_none_for_its_addresses() -> N
         nic.model_copy(update={name: "it cannot"})
         for name in ("unusable", "unusable_ipv4", "unusable_ipv6")
     )
-    assert [bool(fault_of(each, 4)) for each in (nic, everywhere, four, six)] == [0, 1, 1, 0]
-    assert [bool(fault_of(each, 6)) for each in (nic, everywhere, four, six)] == [0, 1, 0, 1]
+    assert [bool(nic_fault(each, 4)) for each in (nic, everywhere, four, six)] == [0, 1, 1, 0]
+    assert [bool(nic_fault(each, 6)) for each in (nic, everywhere, four, six)] == [0, 1, 0, 1]
     for bad, refused in ((everywhere, True), (four, True), (six, False)):
         seen = cluster()
         plumbings = {**seen.plumbings, "n1": replace(seen.plumbings["n1"], nics={"eth1": bad})}

@@ -7,7 +7,7 @@ from duravip_agent.core.observed import Alias, Link, Observed
 from duravip_agent.core.plan import planned
 from duravip_agent.metrics import Metrics
 from duravip_agent.plumber import Plumber, ranked
-from duravip_operator.core import specs
+from duravip_operator.core import nodeplumbing_spec
 from duravip_operator.core.handover import Plan
 from duravip_operator.core.snapshot import Placement
 
@@ -21,7 +21,7 @@ PLAN = Plan({ETH0: frozenset({FOLLOWER}), ETH1: frozenset({LEADER, OTHER})})
 
 
 def granted(*followers: str) -> list[str]:
-    spec = specs.spec(replace(PLAN, followers=frozenset(followers)), 1, ())
+    spec = nodeplumbing_spec.build(replace(PLAN, followers=frozenset(followers)), 1, ())
     assert spec["grantedCount"] == 3
     body = {"metadata": {"resourceVersion": "1"}, "spec": spec}
     return list(grant_of(body).wanted)
@@ -36,7 +36,7 @@ def test_the_spec_names_followers_last() -> None:
 def test_addresses_are_added_in_the_order_of_the_spec() -> None:
     body = {
         "metadata": {"resourceVersion": "1"},
-        "spec": specs.spec(replace(PLAN, followers=frozenset({FOLLOWER})), 1, ()),
+        "spec": nodeplumbing_spec.build(replace(PLAN, followers=frozenset({FOLLOWER})), 1, ()),
     }
     plan = planned(grant_of(body).wanted, Observed(LINKS), {})
     assert [alias.address for alias in plan.add] == [LEADER, OTHER, FOLLOWER]
@@ -56,7 +56,7 @@ def test_what_came_last_goes_first_also_when_nothing_is_wanted_any_more() -> Non
     plumber.look(with_links=True)
     body = {
         "metadata": {"resourceVersion": "1"},
-        "spec": specs.spec(replace(PLAN, followers=frozenset({FOLLOWER})), 1, ()),
+        "spec": nodeplumbing_spec.build(replace(PLAN, followers=frozenset({FOLLOWER})), 1, ()),
     }
     wanted = grant_of(body).wanted
     assert plumber.plan(wanted, 0.0).delete == ()

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from duravip_api.heartbeat import address_digest
-from duravip_operator.core import decision, handover
-from duravip_operator.core.handover import Doubts, Heard
-from duravip_operator.core.releases import Releases
+from duravip_operator.core import decision, heartbeat_evidence, releases
+from duravip_operator.core.heartbeat_evidence import HeartbeatState
+from duravip_operator.core.releases import ConfirmedReleases, ReleaseRecord
 from duravip_operator.core.snapshot import Placement, Snapshot
 from unit.test_election import cluster, entity
 
@@ -32,9 +32,9 @@ def revoked() -> Snapshot:
 
 
 def granted_to_n2(snapshot: Snapshot) -> frozenset[str]:
-    known = {"n1": Doubts("", 2, frozenset({MOVED.address}), Releases("b", BOTH))}
-    memory = handover.remembered(known, snapshot)
-    plan = decision.decided(snapshot, memory).plans["n2"]
+    known = {"n1": ReleaseRecord("", 2, frozenset({MOVED.address}), ConfirmedReleases("b", BOTH))}
+    memory = releases.update_records(known, snapshot)
+    plan = decision.decide(snapshot, memory).plans["n2"]
     assert not plan.contested
     return frozenset().union(*plan.grants.values())
 
@@ -46,18 +46,20 @@ def test_what_is_let_go_is_granted_before_the_status_says_so() -> None:
 
 def test_a_beat_about_this_spec_with_nothing_else_served_says_that_it_has_let_go() -> None:
     former = revoked().plumbings["n1"]
-    assert handover.has_let_go(former, Heard("b", 2, address_digest(frozenset({KEPT.address}))))
+    assert heartbeat_evidence.confirms_release(
+        former, HeartbeatState("b", 2, address_digest(frozenset({KEPT.address})))
+    )
 
 
 @pytest.mark.parametrize(
     "heard",
     [
-        Heard("b", 1, address_digest(frozenset({KEPT.address}))),
-        Heard("earlier", 2, address_digest(frozenset({KEPT.address}))),
-        Heard("b", 2, address_digest(BOTH)),
-        Heard("b", 2, address_digest(frozenset())),
+        HeartbeatState("b", 1, address_digest(frozenset({KEPT.address}))),
+        HeartbeatState("earlier", 2, address_digest(frozenset({KEPT.address}))),
+        HeartbeatState("b", 2, address_digest(BOTH)),
+        HeartbeatState("b", 2, address_digest(frozenset())),
     ],
     ids=["of-an-earlier-spec", "of-an-earlier-agent", "it-still-serves-it", "it-has-lapsed"],
 )
-def test_any_other_beat_says_nothing(heard: Heard) -> None:
-    assert not handover.has_let_go(revoked().plumbings["n1"], heard)
+def test_any_other_beat_says_nothing(heard: HeartbeatState) -> None:
+    assert not heartbeat_evidence.confirms_release(revoked().plumbings["n1"], heard)

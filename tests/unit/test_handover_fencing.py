@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.core.handover import _fenced
-from duravip_operator.core.snapshot import Fencing, Placement, Plumbing, Silence, Snapshot
+from duravip_operator.core.handover import _effective_fencing
+from duravip_operator.core.snapshot import Fencing, Placement, Plumbing, Snapshot, Suspicion
 
 ETH1 = Placement("eth1", 32)
 LOOSE, STRICT = ETH1._replace(fencing="Segment"), ETH1._replace(fencing="Strict")
@@ -17,7 +17,7 @@ NONE: frozenset[str] = frozenset()
 
 
 def fencing(plumbing: Plumbing, snapshot: Snapshot, strict: frozenset[str] = NONE) -> Fencing:
-    return _fenced(ETH1, plumbing, snapshot, strict).fencing
+    return _effective_fencing(ETH1, plumbing, snapshot, strict).fencing
 
 
 def test_an_interface_is_strict_if_its_topology_is_or_nobody_hears_it_there() -> None:
@@ -47,7 +47,7 @@ def test_where_nothing_is_granted_yet_there_is_nothing_to_wait_for() -> None:
 
 
 def test_a_node_is_gone_where_a_witness_heard_nothing_unless_it_is_strictly_fenced() -> None:
-    seen = Snapshot(silences={"n1": Silence(gone=frozenset({"eth1"}))})
+    seen = Snapshot(silences={"n1": Suspicion(gone=frozenset({"eth1"}))})
     assert seen.is_gone("n1", LOOSE)
     assert seen.is_gone("n1", ETH1)
     assert not seen.is_gone("n1", STRICT)
@@ -56,14 +56,14 @@ def test_a_node_is_gone_where_a_witness_heard_nothing_unless_it_is_strictly_fenc
 
 
 def test_a_strictly_fenced_node_is_gone_when_it_must_have_muted_itself() -> None:
-    mute = Silence(is_muted=True)
+    mute = Suspicion(is_muted=True)
     strict = replace(IDLE, grants={STRICT: A}, strict=frozenset({"eth1"}))
 
-    def is_gone(plumbing: Plumbing, silence: Silence = mute) -> bool:
+    def is_gone(plumbing: Plumbing, silence: Suspicion = mute) -> bool:
         return Snapshot(plumbings={"n1": plumbing}, silences={"n1": silence}).is_gone("n1", STRICT)
 
     assert is_gone(strict)
-    assert not is_gone(strict, Silence())
+    assert not is_gone(strict, Suspicion())
     assert not is_gone(replace(strict, strict=NONE))
     assert not is_gone(replace(strict, grants={STRICT: A, LOOSE: B}))
     assert is_gone(replace(strict, grants={STRICT: A, OTHER: B}))

@@ -4,17 +4,19 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.core import decision, handover, restored
-from duravip_operator.core.handover import Doubts, Memory, Plan
-from duravip_operator.core.releases import Releases
-from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Silence, Snapshot
+from duravip_operator.core import decision, handover, heartbeat_evidence, releases
+from duravip_operator.core.handover import Plan
+from duravip_operator.core.releases import ConfirmedReleases, ReleaseRecord, ReleaseRecords
+from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Snapshot, Suspicion
 from unit.test_election import LAN, cluster, entity
 
 ETH1, ETH2 = Placement("eth1", 32), Placement("eth2", 32)
 VIP = entity(1, preference="n2")
 ONE, OTHER = frozenset({VIP.address}), frozenset({"10.1.1.9"})
 NONE: frozenset[str] = frozenset()
-RELEASED: Memory = {"n3": Doubts("", 1, releases=Releases("b", released=ONE))}
+RELEASED: ReleaseRecords = {
+    "n3": ReleaseRecord("", 1, releases=ConfirmedReleases("b", released=ONE))
+}
 """A node of ours has had the address, and has let it go."""
 LATE = {"generation": 2, "observed": 1}
 """The agent has not acted on the spec as it stands."""
@@ -28,24 +30,26 @@ def world(node: str = "n1", **fields: object) -> Snapshot:
     return replace(snapshot, plumbings=plumbings)
 
 
-def silent(snapshot: Snapshot, silence: Silence) -> Snapshot:
-    hearing = {**snapshot.hearing, "n1": Hearing.SILENT}
+def silent(snapshot: Snapshot, silence: Suspicion) -> Snapshot:
+    hearing = {**snapshot.hearing, "n1": Liveness.SILENT}
     return replace(snapshot, hearing=hearing, silences={"n1": silence})
 
 
-def doubted(*addresses: str, node: str = "n1", uid: str = "", generation: int = 2) -> Memory:
-    return {**RELEASED, node: Doubts(uid, generation, frozenset(addresses))}
+def doubted(
+    *addresses: str, node: str = "n1", uid: str = "", generation: int = 2
+) -> ReleaseRecords:
+    return {**RELEASED, node: ReleaseRecord(uid, generation, frozenset(addresses))}
 
 
-def plans(snapshot: Snapshot, memory: Memory) -> dict[str, Plan]:
-    return dict(decision.decided(snapshot, memory).plans)
+def plans(snapshot: Snapshot, memory: ReleaseRecords) -> dict[str, Plan]:
+    return dict(decision.decide(snapshot, memory).plans)
 
 
-def granted(snapshot: Snapshot, memory: Memory = RELEASED) -> str:
+def granted(snapshot: Snapshot, memory: ReleaseRecords = RELEASED) -> str:
     """How `n2` is granted the address; a node that may hold it has `n2` wait."""
-    made = decision.decided(snapshot, memory)
+    made = decision.decide(snapshot, memory)
     plan = made.plans["n2"]
-    _, waiting = handover.plans(made.units, made.choices, snapshot, memory)
+    _, waiting = handover.plan_grants(made.units, made.choices, snapshot, memory)
     assert (plan.addresses, waiting) in {(ONE, NONE), (NONE, ONE)}
     return "contested" if plan.contested else "free" if plan.addresses else "waits"
 
@@ -64,7 +68,7 @@ def test_what_another_node_is_granted_is_only_taken_out_there() -> None:
 def test_what_was_taken_out_and_not_acted_upon_may_be_held() -> None:
     assert granted(world(**LATE), doubted(VIP.address)) == "waits"
     assert granted(world(**LATE), doubted(*OTHER)) == "free"
-    assert granted(world(**LATE), {**RELEASED, "n1": Doubts("", 2, None)}) == "waits"
+    assert granted(world(**LATE), {**RELEASED, "n1": ReleaseRecord("", 2, None)}) == "waits"
 
 
 def test_what_is_served_may_be_held_though_nothing_is_remembered() -> None:
@@ -85,9 +89,9 @@ def test_a_node_without_an_object_may_hold_what_is_doubted() -> None:
 def test_an_agent_that_has_said_goodbye_holds_nothing() -> None:
     gone = world(stopped=True, served=ONE, **LATE)
     assert granted(gone, doubted(VIP.address)) == "free"
-    assert not handover.may_hold(gone, "n1")
-    assert handover.may_hold(gone, "n2")
-    assert not handover.may_hold(gone, "n9")
+    assert not handover.status_counts(gone, "n1")
+    assert handover.status_counts(gone, "n2")
+    assert not handover.status_counts(gone, "n9")
 
 
 def test_what_a_beat_says_is_let_go_is_not_held() -> None:
@@ -101,9 +105,9 @@ def test_what_another_node_may_be_granted_by_a_write_under_way_waits() -> None:
 
 
 def test_a_witness_that_hears_nothing_lets_it_be_asked_for() -> None:
-    late = silent(world(**LATE), Silence(gone=frozenset({"eth1"})))
+    late = silent(world(**LATE), Suspicion(gone=frozenset({"eth1"})))
     assert granted(late, doubted(VIP.address)) == "contested"
-    assert granted(silent(world(**LATE), Silence()), doubted(VIP.address)) == "waits"
+    assert granted(silent(world(**LATE), Suspicion()), doubted(VIP.address)) == "waits"
 
 
 def test_what_a_node_reports_and_cannot_hold_stops_nobody_and_is_asked_for() -> None:
@@ -136,26 +140,26 @@ def test_a_strict_topology_makes_its_interface_strict() -> None:
 def test_an_object_that_was_made_again_keeps_its_grants_until_its_agent_is_known() -> None:
     """The next leader could not tell it from that of a node which never had an agent."""
     new = world(boot="", observed=None, grants={ETH1: ONE})
-    assert plans(silent(new, Silence()), {})["n1"].addresses == ONE
-    gone = Silence(gone=frozenset({"eth1"}))
+    assert plans(silent(new, Suspicion()), {})["n1"].addresses == ONE
+    gone = Suspicion(gone=frozenset({"eth1"}))
     assert plans(silent(new, gone), {})["n1"] == Plan()
     assert plans(world(boot="b", observed=None, grants={ETH1: ONE}), {})["n1"] == Plan()
     assert plans(world(boot="", observed=1, grants={ETH1: ONE}), {})["n1"] == Plan()
     removed = {name: node for name, node in new.nodes.items() if name != "n1"}
-    assert plans(replace(silent(new, Silence()), nodes=removed), {})["n1"] == Plan()
+    assert plans(replace(silent(new, Suspicion()), nodes=removed), {})["n1"] == Plan()
 
 
 @pytest.mark.parametrize(
     ("fields", "known", "hearing", "doubts"),
     [
-        ({}, Doubts("", 1, None), Hearing.ALIVE, NONE),
-        (LATE, Doubts("", 2, ONE), Hearing.ALIVE, ONE),
-        (LATE, Doubts("", 1, ONE), Hearing.ALIVE, None),
-        (LATE, Doubts("u", 2, ONE), Hearing.ALIVE, None),
-        ({"observed": None}, None, Hearing.SILENT, None),
-        ({"observed": None, "boot": ""}, None, Hearing.SILENT, NONE),
-        ({"observed": None, "boot": ""}, None, Hearing.YOUNG, None),
-        ({"observed": None, "boot": ""}, Doubts("", 2), Hearing.SILENT, None),
+        ({}, ReleaseRecord("", 1, None), Liveness.ALIVE, NONE),
+        (LATE, ReleaseRecord("", 2, ONE), Liveness.ALIVE, ONE),
+        (LATE, ReleaseRecord("", 1, ONE), Liveness.ALIVE, None),
+        (LATE, ReleaseRecord("u", 2, ONE), Liveness.ALIVE, None),
+        ({"observed": None}, None, Liveness.SILENT, None),
+        ({"observed": None, "boot": ""}, None, Liveness.SILENT, NONE),
+        ({"observed": None, "boot": ""}, None, Liveness.YOUNG, None),
+        ({"observed": None, "boot": ""}, ReleaseRecord("", 2), Liveness.SILENT, None),
     ],
     ids=[
         "it has acted",
@@ -170,76 +174,80 @@ def test_an_object_that_was_made_again_keeps_its_grants_until_its_agent_is_known
 )
 def test_what_is_not_known_of_the_spec_as_it_stands_is_doubted(
     fields: dict[str, object],
-    known: Doubts | None,
-    hearing: Hearing,
+    known: ReleaseRecord | None,
+    hearing: Liveness,
     doubts: frozenset[str] | None,
 ) -> None:
     snapshot = world(**fields)
     snapshot = replace(snapshot, hearing={**snapshot.hearing, "n1": hearing})
     memory = {"n1": known} if known else {}
-    assert handover.remembered(memory, snapshot)["n1"].addresses == doubts
+    assert releases.update_records(memory, snapshot)["n1"].addresses == doubts
 
 
 def test_doubts_outlive_the_object_as_long_as_the_node_is_there_or_is_heard() -> None:
-    memory = {"n8": Doubts("", 1, ONE), "n9": Doubts("", 1, ONE)}
+    memory = {"n8": ReleaseRecord("", 1, ONE), "n9": ReleaseRecord("", 1, ONE)}
     snapshot = world()
     there = replace(snapshot, nodes={**snapshot.nodes, "n8": snapshot.nodes["n1"]})
-    assert handover.remembered(memory, there).keys() == {"n1", "n2", "n3", "n8"}
-    heard = replace(snapshot, hearing={**snapshot.hearing, "n9": Hearing.ALIVE})
-    assert handover.remembered(memory, heard).keys() == {"n1", "n2", "n3", "n9"}
+    assert releases.update_records(memory, there).keys() == {"n1", "n2", "n3", "n8"}
+    heard = replace(snapshot, hearing={**snapshot.hearing, "n9": Liveness.ALIVE})
+    assert releases.update_records(memory, heard).keys() == {"n1", "n2", "n3", "n9"}
 
 
 def test_an_estranged_node_without_an_object_is_doubted_whatever_object_it_gets() -> None:
-    memory = handover.remembered({}, replace(world(), estranged=frozenset({"n9"})))
-    assert memory["n9"] == Doubts("", 0, None)
+    memory = releases.update_records({}, replace(world(), estranged=frozenset({"n9"})))
+    assert memory["n9"] == ReleaseRecord("", 0, None)
 
 
 @pytest.mark.parametrize(
     ("epoch", "boot", "hearing", "is_strange"),
     [
-        (7, "b", Hearing.ALIVE, False),
-        (3, "b", Hearing.ALIVE, True),
-        (3, "b", Hearing.SILENT, True),
-        (3, "", Hearing.YOUNG, True),
-        (3, "", Hearing.SILENT, False),
-        (None, "", Hearing.ALIVE, True),
-        (None, "", Hearing.SILENT, False),
+        (7, "b", Liveness.ALIVE, False),
+        (3, "b", Liveness.ALIVE, True),
+        (3, "b", Liveness.SILENT, True),
+        (3, "", Liveness.YOUNG, True),
+        (3, "", Liveness.SILENT, False),
+        (None, "", Liveness.ALIVE, True),
+        (None, "", Liveness.SILENT, False),
     ],
 )
 def test_in_a_restored_store_whoever_may_know_more_is_estranged(
-    epoch: int | None, boot: str, hearing: Hearing, *, is_strange: bool
+    epoch: int | None, boot: str, hearing: Liveness, *, is_strange: bool
 ) -> None:
     plumbing = Plumbing("n1", epoch=epoch or 0, boot=boot)
     known = {} if epoch is None else {"n1": plumbing}
     snapshot = Snapshot(plumbings=known, hearing={"n1": hearing})
-    heard = {"n1": handover.Heard("", 0, "")}
-    assert restored.estranged(snapshot, heard, 7) == ({"n1"} if is_strange else set())
+    heard = {"n1": heartbeat_evidence.HeartbeatState("", 0, "")}
+    assert heartbeat_evidence.nodes_ahead_of_store(snapshot, heard, 7) == (
+        {"n1"} if is_strange else set()
+    )
 
 
 BEFORE = Plumbing("n1", "u", boot="b", generation=1, observed=1, grants={ETH1: ONE})
 AFTER = replace(BEFORE, generation=2, grants={})
 
 
-def written(known: Doubts | None, before: Plumbing = BEFORE, after: Plumbing = AFTER) -> Doubts:
-    return handover.after_write({"n1": known} if known else {}, before, after)["n1"]
+def written(
+    known: ReleaseRecord | None, before: Plumbing = BEFORE, after: Plumbing = AFTER
+) -> ReleaseRecord:
+    return releases.after_write({"n1": known} if known else {}, before, after)["n1"]
 
 
 def test_what_a_write_takes_out_is_doubted_until_it_was_acted_upon() -> None:
-    assert written(Doubts("u", 1)) == Doubts("u", 2, ONE, Releases("b"))
-    assert written(Doubts("u", 1), after=BEFORE).are_none
+    assert written(ReleaseRecord("u", 1)) == ReleaseRecord("u", 2, ONE, ConfirmedReleases("b"))
+    assert written(ReleaseRecord("u", 1), after=BEFORE).are_none
     late = replace(BEFORE, observed=0)
-    assert written(Doubts("u", 1, OTHER), late).addresses == ONE | OTHER
-    assert written(Doubts("u", 1, OTHER)).addresses == ONE
+    assert written(ReleaseRecord("u", 1, OTHER), late).addresses == ONE | OTHER
+    assert written(ReleaseRecord("u", 1, OTHER)).addresses == ONE
     assert written(None, replace(late, boot="")).addresses is None
 
 
 def test_a_write_settles_nothing_that_was_in_doubt_altogether() -> None:
-    assert written(Doubts("u", 1, None)).addresses is None
-    assert written(Doubts("u", 0, None)).addresses == ONE
+    assert written(ReleaseRecord("u", 1, None)).addresses is None
+    assert written(ReleaseRecord("u", 0, None)).addresses == ONE
 
 
 def test_what_was_served_before_a_write_took_it_out_is_released() -> None:
-    known = Doubts("u", 1, releases=Releases("b", served=ONE))
+    known = ReleaseRecord("u", 1, releases=ConfirmedReleases("b", served=ONE))
     assert written(known).releases.released == ONE
 
 

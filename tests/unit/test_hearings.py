@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from duravip_operator.core import parsing
-from duravip_operator.core.hearings import said_of
-from duravip_operator.core.snapshot import Hearing, Silence, Snapshot
+from duravip_operator.core.heard_condition import heard_condition
+from duravip_operator.core.snapshot import Liveness, Snapshot, Suspicion
 
 READY = {"type": "Ready", "status": "True", "reason": "AgentReady"}
 UNFENCED = {"type": "Fenced", "status": "False", "reason": "Unfenced"}
@@ -16,12 +16,12 @@ DEAF = {"type": "Heard", "status": "False", "reason": "NodeSilent"}
 
 
 def said(
-    hearing: Hearing | None, *conditions: dict[str, Any], silence: Silence | None = None
+    hearing: Liveness | None, *conditions: dict[str, Any], silence: Suspicion | None = None
 ) -> tuple[bool, str] | None:
     when = {"lastTransitionTime": "2026-01-01T00:00:00Z"}
     status = {"conditions": [{**condition, **when} for condition in conditions]}
     plumbing = parsing.plumbing({"metadata": {"name": "n1"}, "status": status})
-    found = said_of(
+    found = heard_condition(
         Snapshot(
             plumbings={"n1": plumbing},
             hearing={"n1": hearing} if hearing else {},
@@ -32,8 +32,8 @@ def said(
     return found and (found.is_heard, found.reason)
 
 
-@pytest.mark.parametrize("hearing", [Hearing.ALIVE, Hearing.YOUNG])
-def test_a_node_that_is_heard_and_well_is_heard(hearing: Hearing) -> None:
+@pytest.mark.parametrize("hearing", [Liveness.ALIVE, Liveness.YOUNG])
+def test_a_node_that_is_heard_and_well_is_heard(hearing: Liveness) -> None:
     assert said(hearing, READY) == (True, "AgentHeard")
     assert said(hearing, READY, DEAF) == (True, "AgentHeard")
     late = {"type": "Realtime", "status": "False", "reason": "NoRealtime"}
@@ -41,18 +41,18 @@ def test_a_node_that_is_heard_and_well_is_heard(hearing: Hearing) -> None:
 
 
 def test_a_silent_node_is_not_whatever_it_said_last() -> None:
-    gone = Silence(gone=frozenset({"eth1"}))
-    assert said(Hearing.SILENT, READY, silence=Silence()) == (False, "NodeSilent")
-    assert said(Hearing.SILENT, READY, silence=gone) == (False, "NodeGone")
-    assert said(Hearing.SILENT, READY, silence=Silence(is_muted=True)) == (False, "NodeGone")
+    gone = Suspicion(gone=frozenset({"eth1"}))
+    assert said(Liveness.SILENT, READY, silence=Suspicion()) == (False, "NodeSilent")
+    assert said(Liveness.SILENT, READY, silence=gone) == (False, "NodeGone")
+    assert said(Liveness.SILENT, READY, silence=Suspicion(is_muted=True)) == (False, "NodeGone")
 
 
 def test_an_agent_that_says_what_is_wrong_with_it_is_not_counted_on() -> None:
-    assert said(Hearing.ALIVE, READY, UNFENCED) == (False, "Unfenced")
-    assert said(Hearing.ALIVE, STARTING) == (False, "AgentStarting")
-    assert said(Hearing.ALIVE, ENDED) == (False, "NodeStopped")
+    assert said(Liveness.ALIVE, READY, UNFENCED) == (False, "Unfenced")
+    assert said(Liveness.ALIVE, STARTING) == (False, "AgentStarting")
+    assert said(Liveness.ALIVE, ENDED) == (False, "NodeStopped")
 
 
 def test_of_a_node_that_was_not_listened_to_nothing_is_said() -> None:
-    assert said(Hearing.UNHEARD, READY) is None
+    assert said(Liveness.UNHEARD, READY) is None
     assert said(None, READY) is None

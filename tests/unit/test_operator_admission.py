@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.core.snapshot import Entity
+from duravip_operator.core.snapshot import VipObject
 from unit.admission_world import binding, duravip, refusal, topology, world
 
 
@@ -96,7 +96,7 @@ def test_a_follower_and_what_it_follows_never_share_an_address() -> None:
     ],
     ids=lambda entity: str(entity.name),
 )
-def test_what_may_still_become_right_is_let_in(early: Entity) -> None:
+def test_what_may_still_become_right_is_let_in(early: VipObject) -> None:
     assert refusal(world(), early) == ""
 
 

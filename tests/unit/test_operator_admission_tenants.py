@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.core.snapshot import Entity, Snapshot
+from duravip_operator.core.snapshot import Snapshot, VipObject
 from unit.admission_world import binding, duravip, refusal, topology, world
 
 VICTIM = (binding("victim/mail-1", "10.1.1.1"), duravip("victim/smtp", "10.1.1.2"))
@@ -35,7 +35,7 @@ def cluster() -> Snapshot:
     ],
 )
 def test_an_attempt_is_refused_and_names_what_it_tried(
-    cluster: Snapshot, attempt: Entity, said: str
+    cluster: Snapshot, attempt: VipObject, said: str
 ) -> None:
     refused = refusal(cluster, attempt)
     assert said in refused

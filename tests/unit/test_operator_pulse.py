@@ -3,7 +3,7 @@
 import pytest
 
 from duravip_api.heartbeat import Heartbeat
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse.detector import BOOTS_REMEMBERED, FORGIVEN, Detector, Known, Times
 
 MATURE, SUSPECT = 5.0, 0.3
@@ -24,7 +24,7 @@ class Ears:
         for tenth in range(round(first * 10), round(last * 10) + 1):
             self.beat(tenth / 10)
 
-    def at(self, now: float) -> Hearing | None:
+    def at(self, now: float) -> Liveness | None:
         self.detector.judge(now)
         return self.detector.hearing().get("n1")
 
@@ -38,55 +38,55 @@ def ears() -> Ears:
 
 def test_a_node_matures_by_beats_without_a_gap(ears: Ears) -> None:
     ears.beats(10.0, 14.9)
-    assert ears.at(14.9) is Hearing.YOUNG
+    assert ears.at(14.9) is Liveness.YOUNG
     ears.beat(15.0)
-    assert ears.at(15.0) is Hearing.ALIVE
+    assert ears.at(15.0) is Liveness.ALIVE
 
 
 def test_silence_makes_it_suspected_and_nothing_more(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
     assert ears.detector.next_due() == 10.0 + SUSPECT
-    assert ears.at(10.29) is Hearing.ALIVE
-    assert ears.at(10.31) is Hearing.SILENT
-    assert ears.at(100.0) is Hearing.SILENT
+    assert ears.at(10.29) is Liveness.ALIVE
+    assert ears.at(10.31) is Liveness.SILENT
+    assert ears.at(100.0) is Liveness.SILENT
     assert ears.detector.silent() == {"n1": 10.0}
 
 
 def test_a_suspected_node_is_alive_as_soon_as_it_is_heard(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
-    assert ears.at(10.9) is Hearing.SILENT
+    assert ears.at(10.9) is Liveness.SILENT
     ears.beat(10.9)
-    assert ears.at(10.9) is Hearing.ALIVE
+    assert ears.at(10.9) is Liveness.ALIVE
     assert ears.detector.silent() == {}
 
 
 def test_a_gap_makes_a_young_node_begin_anew(ears: Ears) -> None:
     ears.beats(0.0, 4.0)
     ears.beats(4.5, 9.4)
-    assert ears.at(9.4) is Hearing.YOUNG
+    assert ears.at(9.4) is Liveness.YOUNG
     ears.beat(9.5)
-    assert ears.at(9.5) is Hearing.ALIVE
+    assert ears.at(9.5) is Liveness.ALIVE
 
 
 def test_after_a_long_silence_a_node_returns_as_a_young_one(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
     ears.beat(11.1)
-    assert ears.at(11.1) is Hearing.YOUNG
+    assert ears.at(11.1) is Liveness.YOUNG
     ears.beats(11.2, 16.0)
-    assert ears.at(16.0) is Hearing.YOUNG
+    assert ears.at(16.0) is Liveness.YOUNG
     ears.beat(16.1)
-    assert ears.at(16.1) is Hearing.ALIVE
+    assert ears.at(16.1) is Liveness.ALIVE
 
 
 def test_a_restarted_agent_keeps_its_standing(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
     ears.beat(10.8, boot="b", seq=1)
-    assert ears.at(10.8) is Hearing.ALIVE
+    assert ears.at(10.8) is Liveness.ALIVE
 
 
 def test_a_node_that_is_never_heard_is_suspected_only_after_long(ears: Ears) -> None:
-    assert ears.at(MATURE + FORGIVEN - 0.01) is Hearing.UNHEARD
-    assert ears.at(MATURE + FORGIVEN) is Hearing.SILENT
+    assert ears.at(MATURE + FORGIVEN - 0.01) is Liveness.UNHEARD
+    assert ears.at(MATURE + FORGIVEN) is Liveness.SILENT
     assert ears.detector.silent() == {"n1": 0.0}
 
 
@@ -96,7 +96,7 @@ def test_replays_are_not_heard(ears: Ears) -> None:
     assert not ears.beat(0.2, seq=4)
     assert ears.beat(0.3, boot="b", seq=1)
     assert not ears.beat(0.4, boot="a", seq=5)
-    assert ears.at(0.6) is Hearing.SILENT
+    assert ears.at(0.6) is Liveness.SILENT
 
 
 def test_only_so_many_boots_are_remembered(ears: Ears) -> None:
@@ -111,7 +111,7 @@ def test_only_so_many_boots_are_remembered(ears: Ears) -> None:
 def test_a_node_of_which_nobody_has_told_us_is_forgotten_when_it_is_silent() -> None:
     ears = Ears()
     ears.beat(0.0)
-    assert ears.at(0.0) is Hearing.YOUNG
+    assert ears.at(0.0) is Liveness.YOUNG
     assert ears.at(1.1) is None
 
 
@@ -123,25 +123,25 @@ def test_a_node_that_is_no_longer_expected_is_forgotten(ears: Ears) -> None:
 def test_our_own_deafness_is_nobodys_silence(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
     ears.detector.excuse(3.0, 13.0)
-    assert ears.at(13.0) is Hearing.ALIVE
-    assert ears.at(13.31) is Hearing.SILENT
+    assert ears.at(13.0) is Liveness.ALIVE
+    assert ears.at(13.31) is Liveness.SILENT
 
 
 def test_only_a_beat_ends_a_silence(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
-    assert ears.at(10.5) is Hearing.SILENT
+    assert ears.at(10.5) is Liveness.SILENT
     ears.detector.excuse(3.0, 13.5)
-    assert ears.at(13.5) is Hearing.SILENT
+    assert ears.at(13.5) is Liveness.SILENT
     assert ears.detector.silent() == {"n1": 10.0}
 
 
 def test_nobody_is_young_or_silent_because_our_process_has_died() -> None:
     ears = Ears()
-    known = {"n1": Known(Hearing.ALIVE, 0.0), "n2": Known(Hearing.SILENT, -7.0)}
+    known = {"n1": Known(Liveness.ALIVE, 0.0), "n2": Known(Liveness.SILENT, -7.0)}
     ears.detector.resume(known, 0.0)
     ears.detector.expect(frozenset({"n1", "n2"}), 0.0)
-    assert ears.at(0.1) is Hearing.ALIVE
+    assert ears.at(0.1) is Liveness.ALIVE
     assert ears.detector.silent() == {"n2": -7.0}
-    assert ears.at(0.5) is Hearing.SILENT
+    assert ears.at(0.5) is Liveness.SILENT
     ears.beat(0.6)
-    assert ears.at(0.6) is Hearing.ALIVE
+    assert ears.at(0.6) is Liveness.ALIVE

@@ -3,7 +3,7 @@
 import os
 import signal
 
-from duravip_operator.core.snapshot import Hearing, Silence
+from duravip_operator.core.snapshot import Liveness, Suspicion
 from duravip_operator.pulse import Pulse
 from duravip_operator.pulse.roster import Presence, Segment
 from unit.pulse_agent import Agent, beating, pid_of, played
@@ -17,7 +17,7 @@ def test_a_silent_node_without_an_interface_that_works_breaks_nothing() -> None:
         pulse.tell(7, {"n1": 12}, {"n2": {}})
         await beating(agent, lambda: "n1" in pulse.beats())
         process = pid_of(pulse)
-        await beating(agent, lambda: pulse.view().hearing["n2"] is Hearing.SILENT)
+        await beating(agent, lambda: pulse.view().hearing["n2"] is Liveness.SILENT)
         agent.answers()
         await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
         assert pid_of(pulse) == process
@@ -47,9 +47,9 @@ def test_the_neighbours_of_a_silent_node_are_asked() -> None:
         await beating(scout, lambda: beat_both() and pulse.view().witnessed == both)
         assert scout.asked[0].addresses == ("10.1.0.1",)
 
-        def seen_of_n1() -> Silence:
+        def seen_of_n1() -> Suspicion:
             scout.answers()
-            return pulse.view().silences.get("n1", Silence())
+            return pulse.view().silences.get("n1", Suspicion())
 
         await beating(scout, lambda: seen_of_n1().answering)
         assert scout.asked[-1].addresses == ("10.1.1.1",)

@@ -2,17 +2,17 @@
 
 import pytest
 
-from duravip_operator.core.snapshot import Hearing, Silence
+from duravip_operator.core.snapshot import Liveness, Suspicion
 from duravip_operator.pulse.messages import View
 from duravip_operator.pulse.news import LOOKING_TAKES, News
 
 ETH1 = frozenset({"eth1"})
-ALIVE = View({"n1": Hearing.ALIVE, "n2": Hearing.ALIVE})
-HEARING = {"n1": Hearing.SILENT, "n2": Hearing.ALIVE}
+ALIVE = View({"n1": Liveness.ALIVE, "n2": Liveness.ALIVE})
+HEARING = {"n1": Liveness.SILENT, "n2": Liveness.ALIVE}
 
 
 def silent(**facts: object) -> View:
-    return View(HEARING, {"n1": Silence(since=9.85, **facts)})  # type: ignore[arg-type]
+    return View(HEARING, {"n1": Suspicion(since=9.85, **facts)})  # type: ignore[arg-type]
 
 
 @pytest.fixture

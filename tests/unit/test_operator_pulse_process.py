@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from duravip_api.heartbeat import Ack
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core.snapshot import Liveness
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse import Heard, Pulse
+from duravip_operator.pulse import HeartbeatState, Pulse
 from duravip_operator.pulse.process import SELDOM
 from duravip_operator.settings import settings_from
 from duravip_runtime.settings import SettingsError
@@ -27,12 +27,12 @@ def said(agent: Agent, generation: int) -> Ack:
 def test_a_node_is_heard_until_it_falls_silent() -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
         pulse.expect(frozenset({"n1", "n2"}))
-        await beating(agent, lambda: pulse.view().hearing.get("n1") is Hearing.ALIVE)
-        assert pulse.beats()["n1"] == Heard("a", 4, "d")
-        assert pulse.view().hearing["n2"] is Hearing.UNHEARD
-        await quiet(lambda: pulse.view().hearing["n1"] is Hearing.SILENT)
+        await beating(agent, lambda: pulse.view().hearing.get("n1") is Liveness.ALIVE)
+        assert pulse.beats()["n1"] == HeartbeatState("a", 4, "d")
+        assert pulse.view().hearing["n2"] is Liveness.UNHEARD
+        await quiet(lambda: pulse.view().hearing["n1"] is Liveness.SILENT)
         assert 0.3 < time.monotonic() - pulse.view().silences["n1"].since < 5
-        await quiet(lambda: pulse.view().hearing["n2"] is Hearing.SILENT)
+        await quiet(lambda: pulse.view().hearing["n2"] is Liveness.SILENT)
 
     played(play)
 
@@ -115,19 +115,19 @@ def test_what_was_recorded_before_and_is_sent_again_is_answered_and_not_heard() 
                 agent.seq += 1
                 agent.socket.send(agent.sealed_beat())
                 await asyncio.sleep(0.02)
-                silent_for += pulse.view().hearing["n1"] is Hearing.SILENT
-        assert pulse.view().hearing["n1"] is Hearing.SILENT
-        await beating(agent, lambda: pulse.view().hearing["n1"] is not Hearing.SILENT)
+                silent_for += pulse.view().hearing["n1"] is Liveness.SILENT
+        assert pulse.view().hearing["n1"] is Liveness.SILENT
+        await beating(agent, lambda: pulse.view().hearing["n1"] is not Liveness.SILENT)
 
     played(play)
 
 
 def test_a_process_that_dies_is_replaced_and_nobody_grows_young() -> None:
     async def play(pulse: Pulse, agent: Agent) -> None:
-        seen: set[Hearing] = set()
+        seen: set[Liveness] = set()
         pulse.expect(frozenset({"n1"}))
         pulse.tell(7, {}, {})
-        await beating(agent, lambda: pulse.view().hearing.get("n1") is Hearing.ALIVE)
+        await beating(agent, lambda: pulse.view().hearing.get("n1") is Liveness.ALIVE)
         first = pid_of(pulse)
         os.kill(first, signal.SIGKILL)
         await quiet(lambda: not Path(f"/proc/{first}").exists())
@@ -138,8 +138,8 @@ def test_a_process_that_dies_is_replaced_and_nobody_grows_young() -> None:
             return any(answer.epoch == 7 for answer in agent.answers())
 
         await beating(agent, is_answered)
-        await beating(agent, lambda: pulse.view().hearing["n1"] is Hearing.ALIVE)
-        assert seen <= {Hearing.ALIVE, Hearing.SILENT}
+        await beating(agent, lambda: pulse.view().hearing["n1"] is Liveness.ALIVE)
+        assert seen <= {Liveness.ALIVE, Liveness.SILENT}
 
     played(play)
 

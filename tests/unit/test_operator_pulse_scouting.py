@@ -6,7 +6,7 @@ import pytest
 
 from duravip_api.heartbeat import ProbeReport
 from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse.roster import Presence, Segment
 from duravip_operator.pulse.scouting import Scouting
 from duravip_operator.pulse.suspicions import AGAIN, DECIDED_AFTER, LATER, OPEN_FOR
@@ -126,7 +126,7 @@ def test_where_nothing_is_heard_looks_become_rare() -> None:
 
 
 def test_only_a_witness_counts(cluster: Cluster) -> None:
-    cluster.hearing["n6"] = Hearing.ALIVE
+    cluster.hearing["n6"] = Liveness.ALIVE
     cluster.deaf.update(NODES)
     cluster.scouting.enroll({"n6": entry(6)}, cluster.now)
     cluster.return_("n6")

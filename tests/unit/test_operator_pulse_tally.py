@@ -2,14 +2,14 @@
 
 import pytest
 
-from duravip_operator.core.snapshot import Hearing, Silence
+from duravip_operator.core.snapshot import Liveness, Suspicion
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse.messages import View
 from duravip_operator.pulse.tally import Tally
 
-ALIVE = View({"n1": Hearing.ALIVE})
-SILENT = View({"n1": Hearing.SILENT}, {"n1": Silence(since=10.0)})
-GONE = View({"n1": Hearing.SILENT}, {"n1": Silence(since=10.0, gone=frozenset({"eth1"}))})
+ALIVE = View({"n1": Liveness.ALIVE})
+SILENT = View({"n1": Liveness.SILENT}, {"n1": Suspicion(since=10.0)})
+GONE = View({"n1": Liveness.SILENT}, {"n1": Suspicion(since=10.0, gone=frozenset({"eth1"}))})
 
 
 class Counted:

@@ -12,8 +12,8 @@ import pytest
 
 from duravip_api.heartbeat import ProbeReport, new_boot
 from duravip_operator.core import parsing
-from duravip_operator.core.snapshot import Hearing, Plumbing
-from duravip_operator.pulse import Heard, Pulse
+from duravip_operator.core.snapshot import Liveness, Plumbing
+from duravip_operator.pulse import HeartbeatState, Pulse
 from duravip_operator.pulse.authentication import Agent as Known
 from duravip_operator.pulse.authentication import Authenticator, Drop, Opened
 from duravip_operator.pulse.briefing import agent_of
@@ -33,7 +33,7 @@ def drops(pulse: Pulse, reason: str) -> float:
 
 
 def is_alive(pulse: Pulse, name: str = "n1") -> bool:
-    return pulse.view().hearing.get(name) is Hearing.ALIVE
+    return pulse.view().hearing.get(name) is Liveness.ALIVE
 
 
 Forge = Callable[[Agent], bytes]
@@ -72,7 +72,10 @@ def test_what_is_forged_with_one_nodes_key_is_dropped_and_the_true_agents_stay_h
         before = drops(pulse, reason)
         thief.socket.send(forge(thief))
         await beating(n1, lambda: both_are_heard() and drops(pulse, reason) > before)
-        assert pulse.beats() == {"n1": Heard("a", 4, "d"), "n2": Heard("a", 4, "d")}
+        assert pulse.beats() == {
+            "n1": HeartbeatState("a", 4, "d"),
+            "n2": HeartbeatState("a", 4, "d"),
+        }
         assert pulse.view().hearing.keys() == {"n1", "n2"}
 
     played(play)

@@ -180,7 +180,7 @@ def test_an_address_that_is_deleted_amid_a_fail_over_hinders_nobody() -> None:
     ((kind, _, name),) = [key for key, status in written if status["state"] == "Moving"]
     made.delete([f"{kind} {name}"])
     snapshot = made.snapshot()
-    made.reporting.note(snapshot, decision.decided(snapshot, {}))
+    made.reporting.note(snapshot, decision.decide(snapshot, {}))
     made.settle()
 
 

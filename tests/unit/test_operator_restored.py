@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from duravip_operator.caches import KINDS, MOST_BELIEVED
-from duravip_operator.core import decision, handover, restored
-from duravip_operator.core.handover import Doubts, Heard
-from duravip_operator.core.releases import NO_RELEASES
-from duravip_operator.core.snapshot import Hearing, Placement, Snapshot
+from duravip_operator.core import decision, handover, heartbeat_evidence, releases
+from duravip_operator.core.heartbeat_evidence import HeartbeatState
+from duravip_operator.core.releases import NO_RELEASES, ReleaseRecord
+from duravip_operator.core.snapshot import Liveness, Placement, Snapshot
 from duravip_operator.leadership import rule
 from duravip_operator.leadership.rule import LASTS, Record
 from unit.test_election import cluster, entity
@@ -135,14 +135,14 @@ def settled() -> Snapshot:
 
 
 def granted_to_n2(snapshot: Snapshot) -> bool:
-    plan = decision.decided(snapshot, handover.remembered({}, snapshot)).plans["n2"]
+    plan = decision.decide(snapshot, releases.update_records({}, snapshot)).plans["n2"]
     return MOVED.address in plan.addresses
 
 
 def test_after_a_restoration_nothing_is_granted_before_every_agent_has_acted_anew() -> None:
     snapshot = settled()
     assert granted_to_n2(snapshot)
-    strange = restored.estranged(snapshot, {}, restored_in=8)
+    strange = heartbeat_evidence.nodes_ahead_of_store(snapshot, {}, restored_in=8)
     assert strange == {"n1", "n2"}
     assert not granted_to_n2(replace(snapshot, estranged=strange))
 
@@ -150,34 +150,41 @@ def test_after_a_restoration_nothing_is_granted_before_every_agent_has_acted_ane
 def test_that_is_over_once_an_agent_has_acted_on_a_spec_of_this_reign() -> None:
     snapshot = replace(settled(), estranged=frozenset({"n1"}))
     before = snapshot.plumbings["n1"]
-    memory = handover.remembered({}, snapshot)
+    memory = releases.update_records({}, snapshot)
     after = replace(before, generation=6, epoch=8)
-    memory = handover.after_write(memory, before, after)
-    assert replace(memory["n1"], releases=NO_RELEASES) == Doubts(before.uid, 6, None)
+    memory = releases.after_write(memory, before, after)
+    assert replace(memory["n1"], releases=NO_RELEASES) == ReleaseRecord(before.uid, 6, None)
     for told_epoch, doubted in ((3, None), (8, frozenset())):
         acted = replace(after, observed=6, told_epoch=told_epoch)
         now = replace(snapshot, plumbings={"n1": acted}, estranged=frozenset())
-        assert handover.remembered(memory, now)["n1"].addresses == doubted
+        assert releases.update_records(memory, now)["n1"].addresses == doubted
 
 
 def test_a_beat_about_a_later_spec_than_there_is_shows_that_the_store_has_gone_back() -> None:
     snapshot = settled()
-    beats = {"n1": Heard("b", 6, ""), "n2": Heard("b", 5, "")}
-    assert restored.estranged(snapshot, beats, None) == {"n1"}
-    assert restored.estranged(snapshot, {"n1": Heard("other", 9, "")}, None) == set()
+    beats = {"n1": HeartbeatState("b", 6, ""), "n2": HeartbeatState("b", 5, "")}
+    assert heartbeat_evidence.nodes_ahead_of_store(snapshot, beats, None) == {"n1"}
+    assert (
+        heartbeat_evidence.nodes_ahead_of_store(
+            snapshot, {"n1": HeartbeatState("other", 9, "")}, None
+        )
+        == set()
+    )
 
 
 def test_a_node_that_the_store_has_forgotten_is_doubted_as_long_as_it_is_heard() -> None:
     snapshot = settled()
     one = {"n1": snapshot.plumbings["n1"]}
-    lost = replace(snapshot, plumbings=one, hearing={"n1": Hearing.ALIVE, "n2": Hearing.ALIVE})
-    strange = restored.estranged(lost, {"n2": Heard("b", 9, "")}, restored_in=8)
+    lost = replace(snapshot, plumbings=one, hearing={"n1": Liveness.ALIVE, "n2": Liveness.ALIVE})
+    strange = heartbeat_evidence.nodes_ahead_of_store(
+        lost, {"n2": HeartbeatState("b", 9, "")}, restored_in=8
+    )
     assert strange == {"n1", "n2"}
-    memory = handover.remembered({}, replace(lost, estranged=strange))
+    memory = releases.update_records({}, replace(lost, estranged=strange))
     assert memory["n2"].addresses is None
 
 
 def test_the_specs_of_a_restored_store_are_contested_when_they_are_stamped() -> None:
     known = replace(settled().plumbings["n1"], grants={ETH1: frozenset({MOVED.address})})
-    assert handover.stamped(known, is_restored=True).contested == {MOVED.address}
-    assert handover.stamped(known, is_restored=False) == handover.standing(known)
+    assert handover.restamped_plan(known, is_restored=True).contested == {MOVED.address}
+    assert handover.restamped_plan(known, is_restored=False) == handover.current_plan(known)

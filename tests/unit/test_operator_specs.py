@@ -4,9 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.core import specs
-from duravip_operator.core.handover import Doubts, Memory, Plan
-from duravip_operator.core.snapshot import Node, Placement, Plumbing, Silence, Snapshot
+from duravip_operator.core import nodeplumbing_spec
+from duravip_operator.core.handover import Plan
+from duravip_operator.core.releases import ReleaseRecord, ReleaseRecords
+from duravip_operator.core.snapshot import Node, Placement, Plumbing, Snapshot, Suspicion
 
 ETH1, ETH2 = Placement("eth1", 32), Placement("eth2", 32)
 A, B = "10.1.1.1", "10.1.1.2"
@@ -23,52 +24,56 @@ def world(*plumbings: Plumbing, nodes: tuple[str, ...] = ()) -> Snapshot:
 
 def test_every_node_has_an_object() -> None:
     snapshot = world(Plumbing("n1"), nodes=("n1", "n2"))
-    assert specs.missing(snapshot, {}, {}) == {"n2": Plan()}
+    assert nodeplumbing_spec.to_create(snapshot, {}, {}) == {"n2": Plan()}
 
 
 def test_so_has_whoever_may_hold_something() -> None:
-    memory = {"n1": Doubts("", 1, ONE), "n2": Doubts("", 1), "n3": Doubts("", 1, None)}
-    assert specs.missing(world(Plumbing("n3")), {}, memory) == {"n1": Plan()}
+    memory = {
+        "n1": ReleaseRecord("", 1, ONE),
+        "n2": ReleaseRecord("", 1),
+        "n3": ReleaseRecord("", 1, None),
+    }
+    assert nodeplumbing_spec.to_create(world(Plumbing("n3")), {}, memory) == {"n1": Plan()}
 
 
 def test_an_object_that_was_deleted_by_hand_is_made_again_with_what_it_granted() -> None:
     lost = Plan({ETH1: BOTH}, ONE)
-    assert specs.missing(world(nodes=("n1",)), {"n1": lost}, {}) == {"n1": lost}
-    assert specs.missing(world(), {"n1": lost}, {}) == {"n1": lost}
+    assert nodeplumbing_spec.to_create(world(nodes=("n1",)), {"n1": lost}, {}) == {"n1": lost}
+    assert nodeplumbing_spec.to_create(world(), {"n1": lost}, {}) == {"n1": lost}
 
 
 def test_an_object_that_is_there_is_not_made_again_with_what_it_granted() -> None:
-    assert specs.missing(world(Plumbing("n1")), {"n1": Plan({ETH1: ONE})}, {}) == {}
+    assert nodeplumbing_spec.to_create(world(Plumbing("n1")), {"n1": Plan({ETH1: ONE})}, {}) == {}
 
 
 def test_what_another_object_grants_now_is_not_given_back() -> None:
     last = {"n1": Plan({ETH1: BOTH}, BOTH), "n2": Plan({ETH1: ONE})}
     snapshot = world(Plumbing("n2", grants={ETH1: ONE}))
-    assert specs.missing(snapshot, last, {}) == {"n1": Plan({ETH1: OTHER}, OTHER)}
+    assert nodeplumbing_spec.to_create(snapshot, last, {}) == {"n1": Plan({ETH1: OTHER}, OTHER)}
     all_of_it = world(Plumbing("n2", grants={ETH1: BOTH}))
-    assert specs.missing(all_of_it, last, {}) == {}
+    assert nodeplumbing_spec.to_create(all_of_it, last, {}) == {}
 
 
 def test_what_two_lost_objects_granted_is_given_back_to_neither() -> None:
     last = {"n1": Plan({ETH1: BOTH}), "n2": Plan({ETH1: ONE})}
-    assert specs.missing(world(), last, {}) == {"n1": Plan({ETH1: OTHER})}
+    assert nodeplumbing_spec.to_create(world(), last, {}) == {"n1": Plan({ETH1: OTHER})}
 
 
 IDLE = Plumbing("n1", uid="u", generation=2, observed=2)
 
 
 def is_spent(
-    plumbing: Plumbing, silence: Silence | None = None, memory: Memory | None = None
+    plumbing: Plumbing, silence: Suspicion | None = None, memory: ReleaseRecords | None = None
 ) -> bool:
     snapshot = replace(world(plumbing), silences={"n1": silence} if silence else {})
-    return specs.spent(snapshot, memory or {}) == [plumbing]
+    return nodeplumbing_spec.to_delete(snapshot, memory or {}) == [plumbing]
 
 
 def test_the_object_of_a_node_that_is_gone_is_dropped_when_its_agent_holds_nothing() -> None:
     assert is_spent(IDLE)
     assert is_spent(replace(IDLE, observed=None))
-    assert is_spent(IDLE, memory={"n1": Doubts("u", 2)})
-    assert not specs.spent(world(IDLE, nodes=("n1",)), {})
+    assert is_spent(IDLE, memory={"n1": ReleaseRecord("u", 2)})
+    assert not nodeplumbing_spec.to_delete(world(IDLE, nodes=("n1",)), {})
 
 
 @pytest.mark.parametrize(
@@ -76,30 +81,32 @@ def test_the_object_of_a_node_that_is_gone_is_dropped_when_its_agent_holds_nothi
     [
         (replace(IDLE, served=ONE), {}),
         (replace(IDLE, observed=1), {}),
-        (IDLE, {"n1": Doubts("u", 2, ONE)}),
-        (replace(IDLE, observed=None), {"n1": Doubts("u", 2, None)}),
+        (IDLE, {"n1": ReleaseRecord("u", 2, ONE)}),
+        (replace(IDLE, observed=None), {"n1": ReleaseRecord("u", 2, None)}),
         (replace(IDLE, grants={ETH1: ONE}), {}),
     ],
     ids=["it serves", "it has not acted", "doubted", "nothing is known", "granted"],
 )
-def test_it_stays_as_long_as_it_may_hold_something(plumbing: Plumbing, memory: Memory) -> None:
+def test_it_stays_as_long_as_it_may_hold_something(
+    plumbing: Plumbing, memory: ReleaseRecords
+) -> None:
     assert not is_spent(plumbing, memory=memory)
 
 
 def test_it_is_dropped_when_its_agent_is_dead_or_has_said_goodbye() -> None:
     holding = replace(IDLE, served=ONE)
-    assert is_spent(holding, Silence(is_muted=True))
-    assert not is_spent(holding, Silence())
-    assert not is_spent(holding, Silence(is_muted=True, answering=frozenset({"eth1"})))
+    assert is_spent(holding, Suspicion(is_muted=True))
+    assert not is_spent(holding, Suspicion())
+    assert not is_spent(holding, Suspicion(is_muted=True, answering=frozenset({"eth1"})))
     assert is_spent(replace(holding, stopped=True))
     granted = replace(holding, stopped=True, grants={ETH1: ONE})
-    assert not is_spent(granted, Silence(is_muted=True))
+    assert not is_spent(granted, Suspicion(is_muted=True))
 
 
 def test_a_spec_tells_free_grants_from_contested_ones() -> None:
     where = Placement("eth1", 24, arp_all_hosts=False, arp_targets=("10.1.1.254",))
     plan = Plan({where: BOTH, ETH2: NONE}, ONE)
-    assert specs.spec(plan, 7, ("a:1",), ("TCP/25",), ("key",)) == {
+    assert nodeplumbing_spec.build(plan, 7, ("a:1",), ("TCP/25",), ("key",)) == {
         "epoch": 7,
         "pulse": ["a:1"],
         "pulseKeys": ["key"],
@@ -120,5 +127,5 @@ def test_a_spec_tells_free_grants_from_contested_ones() -> None:
 
 
 def test_a_spec_names_the_fencing_that_is_in_force() -> None:
-    spec = specs.spec(Plan({ETH1._replace(fencing="Strict"): ONE}), 1, ())
+    spec = nodeplumbing_spec.build(Plan({ETH1._replace(fencing="Strict"): ONE}), 1, ())
     assert [entry["fencing"] for entry in spec["interfaces"]] == ["Strict"]

@@ -6,29 +6,33 @@ from typing import Any
 import pytest
 
 from duravip_api.reasons import MoveReason, Reason, State
-from duravip_operator.core import statuses
-from duravip_operator.core.departures import Departure
-from duravip_operator.core.snapshot import Entity
-from duravip_operator.core.verdicts import Verdict, refused, unmanaged
+from duravip_operator.core import object_status
+from duravip_operator.core.address_status import AddressStatus, rejected_status, unmanaged_status
+from duravip_operator.core.moves import PendingMove
+from duravip_operator.core.snapshot import VipObject
 from duravip_operator.reporting import moved
 
-OWNED = Verdict(State.OWNED, Reason.SERVED, "", "n1", "eth1")
-MOVING = Verdict(State.MOVING, Reason.ELECTED, "")
-UNASSIGNED = Verdict(State.UNASSIGNED, Reason.NO_PARTICIPANT, "")
+OWNED = AddressStatus(State.OWNED, Reason.SERVED, "", "n1", "eth1")
+MOVING = AddressStatus(State.MOVING, Reason.ELECTED, "")
+UNASSIGNED = AddressStatus(State.UNASSIGNED, Reason.NO_PARTICIPANT, "")
 
 
 class Told:
     """One object, whose statuses follow one another."""
 
     def __init__(self) -> None:
-        self.entity = Entity("DuraVIP", "x", "a", "u", "2026", address="10.1.1.1")
+        self.entity = VipObject("DuraVIP", "x", "a", "u", "2026", address="10.1.1.1")
         self.second = 0
         self.says(OWNED, first=MoveReason.PREFERENCE)
 
-    def says(self, verdict: Verdict, departure: Departure | None = None, **more: Any) -> Any:
+    def says(
+        self, verdict: AddressStatus, departure: PendingMove | None = None, **more: Any
+    ) -> Any:
         self.second += 10
-        moment = statuses.Moment(float(self.second), f"2026-01-01T00:00:{self.second}.123456Z")
-        status = statuses.entity_status(self.entity, verdict, departure, moment, **more)
+        moment = object_status.Timestamp(
+            float(self.second), f"2026-01-01T00:00:{self.second}.123456Z"
+        )
+        status = object_status.object_status(self.entity, verdict, departure, moment, **more)
         self.before, self.entity = self.entity, replace(self.entity, status=status)
         return status
 
@@ -72,7 +76,7 @@ def test_an_edited_interface_is_a_change_on_the_same_node(told: Told) -> None:
 
 def test_an_outage_that_ends_on_the_same_node_is_told_with_its_cause(told: Told) -> None:
     told.says(UNASSIGNED)
-    lost = Departure("n1", MoveReason.NODE_LOST, 12.0, "eth1")
+    lost = PendingMove("n1", MoveReason.NODE_LOST, 12.0, "eth1")
     status = told.says(OWNED, lost)
     move = status["lastMove"]
     assert (move["from"], move["to"], move["reason"]) == ("n1", "n1", "NodeLost")
@@ -85,11 +89,11 @@ def test_an_outage_that_ends_on_the_same_node_is_told_with_its_cause(told: Told)
     "departure",
     [
         None,
-        Departure("n1", MoveReason.ELECTED, 12.0),
-        Departure("n1", MoveReason.DRAIN, 1.0, is_out=False),
+        PendingMove("n1", MoveReason.ELECTED, 12.0),
+        PendingMove("n1", MoveReason.DRAIN, 1.0, is_out=False),
     ],
 )
-def test_what_was_no_outage_for_certain_is_none(told: Told, departure: Departure | None) -> None:
+def test_what_was_no_outage_for_certain_is_none(told: Told, departure: PendingMove | None) -> None:
     first = told.entity.status
     told.says(MOVING)
     status = told.says(OWNED, departure)
@@ -112,7 +116,7 @@ def test_other_tools_see_what_goes_on_and_what_needs_a_hand(told: Told) -> None:
     assert conditions(told.says(MOVING)) == {
         "Ready": ("False", "Elected"), "Reconciling": ("True", "Elected")
     }  # fmt: skip
-    broken = conditions(told.says(refused((Reason.NODE_ADDRESS, "why"))))
+    broken = conditions(told.says(rejected_status((Reason.NODE_ADDRESS, "why"))))
     assert broken["Ready"][0] == "False"
     assert broken["Stalled"] == broken["Broken"] == ("True", "NodeAddress")
     assert "Reconciling" not in broken
@@ -120,4 +124,4 @@ def test_other_tools_see_what_goes_on_and_what_needs_a_hand(told: Told) -> None:
 
 def test_what_asks_for_nothing_is_ready(told: Told) -> None:
     for reason in (Reason.NOT_ENABLED, Reason.NO_ADDRESS):
-        assert conditions(told.says(unmanaged(reason))) == {"Ready": ("True", str(reason))}
+        assert conditions(told.says(unmanaged_status(reason))) == {"Ready": ("True", str(reason))}

@@ -10,7 +10,7 @@ import pytest
 
 from duravip_operator.cluster import StatusWriter, Urgency
 from duravip_operator.cluster.requests import ApiError, ReignOverError
-from duravip_operator.core import decision, handover
+from duravip_operator.core import decision, releases
 from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.metrics import Metrics
 from duravip_operator.writes import QUICK, UNDECIDED_FOR, Writes
@@ -170,7 +170,7 @@ def test_what_a_node_may_be_granted_nobody_else_gets() -> None:
 
     def granted(node: str, address: str) -> frozenset[str]:
         known = replace(snapshot, pending={node: frozenset({address})})
-        plans = decision.decided(known, handover.remembered({}, known)).plans
+        plans = decision.decide(known, releases.update_records({}, known)).plans
         return plans["n2"].addresses
 
     assert granted("n1", moved.address) == frozenset()

@@ -2,7 +2,7 @@
 
 import pytest
 
-from duravip_operator.core import handover, parsing
+from duravip_operator.core import parsing, releases
 from duravip_operator.core.snapshot import Plumbing
 
 ADDRESS = "10.1.1.1"
@@ -18,8 +18,8 @@ def said(served: object) -> Plumbing:
 def test_what_cannot_be_read_is_not_taken_for_nothing(served: object) -> None:
     found = said(served)
     assert not found.acted
-    before = handover.Doubts("", 3, frozenset({ADDRESS}))
-    known = handover.after_write({"n1": before}, found, found)
+    before = releases.ReleaseRecord("", 3, frozenset({ADDRESS}))
+    known = releases.after_write({"n1": before}, found, found)
     assert known["n1"].about(ADDRESS)
 
 

@@ -3,27 +3,27 @@
 from dataclasses import replace
 
 from duravip_api.reasons import Reason
-from duravip_operator.core import preferences, repairs
-from duravip_operator.core.conflicts import Unit
-from duravip_operator.core.election import Choice
+from duravip_operator.core import advisories, quarantine
+from duravip_operator.core.election import Assignment
 from duravip_operator.core.eligibility import Eligible
-from duravip_operator.core.repairs import Trouble
-from duravip_operator.core.snapshot import Asked, Entity, Node, Snapshot
+from duravip_operator.core.quarantine import HoldFailure
+from duravip_operator.core.snapshot import MoveRequest, Node, Snapshot, VipObject
+from duravip_operator.core.units import Unit
 
 A = "10.1.1.1"
-ENTITY = Entity("Binding", "mail", "out", "u", "2026", address=A)
+ENTITY = VipObject("Binding", "mail", "out", "u", "2026", address=A)
 UNIT = Unit(A, (ENTITY,), managed=True, preference="n1")
 SEEN = Snapshot(nodes={"n1": Node("n1"), "n2": Node("n2")})
 
 
-def choice(owner: str, **refusals: Reason) -> Choice:
+def choice(owner: str, **refusals: Reason) -> Assignment:
     both, none = frozenset({"n1", "n2"}), frozenset[str]()
-    return Choice(owner, Eligible(both, both - refusals.keys(), both, none, none, refusals))
+    return Assignment(owner, Eligible(both, both - refusals.keys(), both, none, none, refusals))
 
 
-def said(unit: Unit, chosen: Choice, seen: Snapshot = SEEN) -> dict[str, tuple[Reason, str]]:
-    found = {k: (r, text) for k, r, text in preferences.advisories(unit, chosen, seen)}
-    assert not (found and preferences.is_plain(unit, chosen.owner))
+def said(unit: Unit, chosen: Assignment, seen: Snapshot = SEEN) -> dict[str, tuple[Reason, str]]:
+    found = {k: (r, text) for k, r, text in advisories.preference_advisories(unit, chosen, seen)}
+    assert not (found and advisories.is_as_wanted(unit, chosen.owner))
     return found
 
 
@@ -48,7 +48,7 @@ def test_nothing_is_said_while_the_preference_is_met_or_on_its_way() -> None:
 
 
 def test_what_is_held_says_where_by_whom_and_since_when() -> None:
-    asked = Asked(1767225600.5, "n2", releases=False)
+    asked = MoveRequest(1767225600.5, "n2", releases=False)
     by = replace(ENTITY, kind="DuraVIP", name="web", asked=(asked,))
     unit = UNIT._replace(preference="", request=asked, entities=(ENTITY, by))
     reason, text = said(unit, choice("n2"))["Held"]
@@ -61,9 +61,9 @@ def test_what_is_held_says_where_by_whom_and_since_when() -> None:
 
 
 def test_the_time_of_the_next_try_is_not_told_anew_for_a_few_seconds() -> None:
-    known = {("n1", A): Trouble(0.0, 10.0, 310.0), ("n2", A): Trouble(0.0, 10.0)}
-    first = repairs.given_up_until(known, 10.0, 1767225600.0, {})
+    known = {("n1", A): HoldFailure(0.0, 10.0, 310.0), ("n2", A): HoldFailure(0.0, 10.0)}
+    first = quarantine.quarantine_ends(known, 10.0, 1767225600.0, {})
     assert first == {(A, "n1"): "2026-01-01T00:05:00Z"}
-    assert repairs.given_up_until(known, 11.0, 1767225609.0, first) == first
-    later = repairs.given_up_until(known, 11.0, 1767225700.0, first)
+    assert quarantine.quarantine_ends(known, 11.0, 1767225609.0, first) == first
+    later = quarantine.quarantine_ends(known, 11.0, 1767225700.0, first)
     assert later == {(A, "n1"): "2026-01-01T00:06:39Z"}

@@ -7,37 +7,43 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duravip_operator.core import publication
-from duravip_operator.core.publication import LONGEST, QUARANTINE, SETTINGS
+from duravip_operator.core import lease_annotations
+from duravip_operator.core.lease_annotations import (
+    MAX_ANNOTATION_CHARS,
+    QUARANTINE_ANNOTATION,
+    SETTINGS_ANNOTATION,
+)
 
-TOLD = publication.settings({"maxAliases": 4, "fencing": "Strict", "mature": 5.0})
+TOLD = lease_annotations.format_settings({"maxAliases": 4, "fencing": "Strict", "mature": 5.0})
 UNTIL = "2026-01-01T00:05:00Z"
 
 
 def lease(quarantine: str, settings: str = TOLD) -> dict[str, str]:
-    return {SETTINGS: settings, QUARANTINE: quarantine}
+    return {SETTINGS_ANNOTATION: settings, QUARANTINE_ANNOTATION: quarantine}
 
 
 def test_what_is_published_is_read_again() -> None:
     given_up = {"10.1.1.1": {"n1"}, "10.1.1.2": {"n1", "n2"}, "fd00::1": {"n1"}}
     frozen = {address: frozenset(nodes) for address, nodes in given_up.items()}
     until = {("10.1.1.2", "n2"): UNTIL}
-    found = publication.read(lease(publication.quarantine(frozen, until, {"n9"})))
+    found = lease_annotations.parse_lease(
+        lease(lease_annotations.format_quarantine(frozen, until, {"n9"}))
+    )
     assert found
     assert (found.max_aliases, found.fencing, found.distrusted) == (4, "Strict", {"n9"})
     assert found.is_complete
-    again, when = found.given_up([*given_up, "10.1.1.3", "10.1.1.0", "fd00::2"])
+    again, when = found.quarantined([*given_up, "10.1.1.3", "10.1.1.0", "fd00::2"])
     assert again == frozen
     assert when["10.1.1.2", "n2"] == UNTIL
 
 
 def test_thousands_that_follow_each_other_are_one_range() -> None:
     many = {f"10.1.{n // 256}.{n % 256}": frozenset({"n1"}) for n in range(5120)}
-    text = publication.quarantine(many, {}, ())
+    text = lease_annotations.format_quarantine(many, {}, ())
     assert len(text) < 200
-    found = publication.read(lease(text))
+    found = lease_annotations.parse_lease(lease(text))
     assert found
-    assert found.given_up(many)[0] == many
+    assert found.quarantined(many)[0] == many
 
 
 def test_the_size_is_bounded_and_what_is_cut_says_so() -> None:
@@ -46,9 +52,9 @@ def test_the_size_is_bounded_and_what_is_cut_says_so() -> None:
         for n in range(300)
         for i in range(5)
     }
-    text = publication.quarantine(scattered, {}, [f"node-{n}" for n in range(1000)])
+    text = lease_annotations.format_quarantine(scattered, {}, [f"node-{n}" for n in range(1000)])
     assert len(text) < 20_000
-    found = publication.read(lease(text))
+    found = lease_annotations.parse_lease(lease(text))
     assert found
     assert not found.is_complete
 
@@ -56,20 +62,23 @@ def test_the_size_is_bounded_and_what_is_cut_says_so() -> None:
 def test_a_range_that_covers_everything_costs_nothing() -> None:
     item = {"node": "n1", "until": "", "addresses": ["::-ffff::", "0.0.0.0-255.255.255.255"]}
     text = json.dumps({"givenUp": [item], "distrusted": [], "isComplete": True})
-    found = publication.read(lease(text))
+    found = lease_annotations.parse_lease(lease(text))
     assert found
-    assert found.given_up(["10.1.1.1"])[0] == {"10.1.1.1": frozenset({"n1"})}
+    assert found.quarantined(["10.1.1.1"])[0] == {"10.1.1.1": frozenset({"n1"})}
 
 
 @pytest.mark.parametrize(
     "text",
     ["", "x", "[]", "{}", "[" * 50_000, '{"givenUp": [1], "distrusted": [], "isComplete": true}',
-     "x" * (LONGEST + 1)],
+     "x" * (MAX_ANNOTATION_CHARS + 1)],
 )  # fmt: skip
 def test_what_cannot_be_read_is_as_if_it_were_not_there(text: str) -> None:
-    assert publication.read(lease(text)) is None
-    assert publication.read(lease(publication.quarantine({}, {}, ()), text)) is None
-    assert publication.read({}) is None
+    assert lease_annotations.parse_lease(lease(text)) is None
+    assert (
+        lease_annotations.parse_lease(lease(lease_annotations.format_quarantine({}, {}, ()), text))
+        is None
+    )
+    assert lease_annotations.parse_lease({}) is None
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.text()
@@ -82,6 +91,6 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 @given(st.recursive(SCALARS, nested))
 def test_any_json_is_read_or_refused(value: Any) -> None:
-    publication.read(lease(json.dumps(value)))
+    lease_annotations.parse_lease(lease(json.dumps(value)))
     whole = {"givenUp": value, "distrusted": value, "isComplete": value}
-    publication.read(lease(json.dumps(whole)))
+    lease_annotations.parse_lease(lease(json.dumps(whole)))

@@ -19,8 +19,8 @@ MOST_BYTES = 1_000_000
 """Of an object: etcd takes little more."""
 MOST_SECONDS, MOST_MEMORY = 0.05, 5 << 20
 READERS: Mapping[str, tuple[Callable[[dict[str, Any]], object], ...]] = {
-    "DuraVIP": (lambda body: parsing.entity("DuraVIP", body),),
-    "Binding": (lambda body: parsing.entity("Binding", body),),
+    "DuraVIP": (lambda body: parsing.vip_object("DuraVIP", body),),
+    "Binding": (lambda body: parsing.vip_object("Binding", body),),
     "Topology": (parsing.topology,),
     "NodePlumbing": (parsing.plumbing, grant_of),
 }

@@ -4,9 +4,9 @@ from dataclasses import replace
 from ipaddress import ip_address
 
 from duravip_api.addresses import Range
-from duravip_operator.core import decision, handover
-from duravip_operator.core.releases import Releases
-from duravip_operator.core.snapshot import Hearing, Placement, Snapshot
+from duravip_operator.core import decision, releases
+from duravip_operator.core.releases import ConfirmedReleases
+from duravip_operator.core.snapshot import Liveness, Placement, Snapshot
 from unit.test_election import cluster, entity
 
 ETH1 = Placement("eth1", 32)
@@ -18,13 +18,13 @@ class Leader:
     """A leader that sees one snapshot after another, and remembers as the loop does."""
 
     def __init__(self) -> None:
-        self.memory: handover.Memory = {}
+        self.memory: releases.ReleaseRecords = {}
 
     def contested(self, snapshot: Snapshot, node: str = "n2") -> bool | None:
         """Whether a node is granted the address as contested; None: it is granted nothing."""
-        self.memory = handover.remembered(self.memory, snapshot)
-        decided = decision.decided(snapshot, self.memory)
-        self.memory = handover.wanted(self.memory, decided.choices)
+        self.memory = releases.update_records(self.memory, snapshot)
+        decided = decision.decide(snapshot, self.memory)
+        self.memory = releases.limit_to_owned(self.memory, decided.choices)
         plan = decided.plans[node]
         return bool(plan.contested) if plan.addresses else None
 
@@ -131,7 +131,7 @@ def test_what_an_agent_served_before_it_started_anew_is_contested() -> None:
 def test_what_a_node_let_go_that_was_not_heard_is_contested() -> None:
     leader, before = Leader(), world("n1", "n1")
     leader.contested(before)
-    silent = {**before.hearing, "n1": Hearing.UNHEARD}
+    silent = {**before.hearing, "n1": Liveness.UNHEARD}
     leader.contested(replace(before, hearing=silent))
     assert leader.contested(replace(world(), hearing=silent)) is True
 
@@ -139,8 +139,8 @@ def test_what_a_node_let_go_that_was_not_heard_is_contested() -> None:
 def test_after_a_pass_that_failed_nothing_counts_as_released() -> None:
     leader = Leader()
     leader.contested(world("n1", "n1"))
-    leader.memory = handover.remembered(leader.memory, world())
-    leader.memory = handover.without_releases(leader.memory)
+    leader.memory = releases.update_records(leader.memory, world())
+    leader.memory = releases.forget_releases(leader.memory)
     assert leader.contested(world()) is True
 
 
@@ -149,24 +149,30 @@ def test_what_is_granted_already_stays_as_it_is_granted() -> None:
 
 
 def test_releases_are_told_apart_by_the_start_of_the_agent() -> None:
-    known = Releases().after("b", ONE, ONE).after("c", frozenset(), frozenset())
-    assert known == Releases("c")
+    known = ConfirmedReleases().updated("b", ONE, ONE).updated("c", frozenset(), frozenset())
+    assert known == ConfirmedReleases("c")
 
 
 def test_what_a_node_serves_is_not_known_once_it_is_not_heard() -> None:
     other = frozenset({"10.1.1.9"})
-    assert Releases("b", ONE, other).unheard() == Releases("b", released=other)
+    assert ConfirmedReleases("b", ONE, other).without_served() == ConfirmedReleases(
+        "b", released=other
+    )
 
 
 def test_no_release_counts_of_what_nobody_is_to_have() -> None:
     other = frozenset({"10.1.1.9"})
-    assert Releases("b", ONE, other).wanted(ONE) == Releases("b", ONE)
-    assert Releases("b", ONE, other).wanted(other) == Releases("b", released=other)
-    assert Releases("b", released=other).wanted(frozenset()) == Releases("b")
+    assert ConfirmedReleases("b", ONE, other).limited_to(ONE) == ConfirmedReleases("b", ONE)
+    assert ConfirmedReleases("b", ONE, other).limited_to(other) == ConfirmedReleases(
+        "b", released=other
+    )
+    assert ConfirmedReleases("b", released=other).limited_to(frozenset()) == ConfirmedReleases("b")
 
 
 def test_what_is_granted_again_is_released_no_more() -> None:
-    assert Releases("b", released=ONE).after("b", ONE, frozenset()) == Releases("b")
+    assert ConfirmedReleases("b", released=ONE).updated(
+        "b", ONE, frozenset()
+    ) == ConfirmedReleases("b")
 
 
 SPENT = "10.1.1.6"
@@ -180,10 +186,10 @@ def marked(served: frozenset[str] = ONE, spent: str = SPENT) -> Snapshot:
     return changed(snapshot, "n2", grants=grants, contested=ONE, served=served)
 
 
-def stays_contested(snapshot: Snapshot, memory: handover.Memory | None = None) -> bool:
+def stays_contested(snapshot: Snapshot, memory: releases.ReleaseRecords | None = None) -> bool:
     """Whether it is still contested when n2's spec is written next, by a leader that looks."""
-    memory = handover.remembered(memory or {}, snapshot)
-    plan = decision.decided(snapshot, memory).plans["n2"]
+    memory = releases.update_records(memory or {}, snapshot)
+    plan = decision.decide(snapshot, memory).plans["n2"]
     assert plan.addresses == ONE
     assert not plan.is_in(snapshot.plumbings["n2"])
     return plan.contested == ONE
@@ -195,7 +201,7 @@ def test_what_is_served_is_contested_no_more_once_its_spec_is_written_anyway() -
 
 def test_no_spec_is_written_for_that_alone() -> None:
     snapshot = marked(spent="")
-    plan = decision.decided(snapshot, handover.remembered({}, snapshot)).plans["n2"]
+    plan = decision.decide(snapshot, releases.update_records({}, snapshot)).plans["n2"]
     assert plan.contested == ONE
     assert plan.is_in(snapshot.plumbings["n2"])
 
@@ -203,16 +209,16 @@ def test_no_spec_is_written_for_that_alone() -> None:
 def test_what_is_not_known_to_be_served_now_stays_contested() -> None:
     assert stays_contested(marked(frozenset()))
     assert stays_contested(changed(marked(), "n2", generation=2)), "n2 has not acted on its spec"
-    silent = {**marked().hearing, "n2": Hearing.UNHEARD}
+    silent = {**marked().hearing, "n2": Liveness.UNHEARD}
     assert stays_contested(replace(marked(), hearing=silent))
     assert stays_contested(replace(marked(), estranged=frozenset({"n2"})))
 
 
 def test_a_report_of_before_the_contested_grant_does_not_settle_it() -> None:
     before = changed(world(), "n2", grants={THERE: frozenset({SPENT})})
-    memory = handover.remembered({}, before)
+    memory = releases.update_records({}, before)
     written = replace(marked().plumbings["n2"], generation=2)
-    memory = handover.after_write(memory, before.plumbings["n2"], written)
+    memory = releases.after_write(memory, before.plumbings["n2"], written)
     assert stays_contested(changed(marked(), "n2", generation=2), memory)
     assert not stays_contested(changed(marked(), "n2", generation=2, observed=2), memory)
 
@@ -233,9 +239,9 @@ def test_what_another_node_may_hold_stays_contested() -> None:
 
 def test_what_was_taken_from_a_node_that_has_not_acted_on_that_stays_contested() -> None:
     before = world("n1", "n1")
-    memory = handover.remembered({}, before)
+    memory = releases.update_records({}, before)
     taken = replace(before.plumbings["n1"], grants={}, generation=2)
-    memory = handover.after_write(memory, before.plumbings["n1"], taken)
+    memory = releases.after_write(memory, before.plumbings["n1"], taken)
     assert stays_contested(changed(marked(), "n1", generation=2), memory)
     assert not stays_contested(changed(marked(), "n1", generation=2, observed=2), memory)
     another = replace(memory["n1"], addresses=frozenset({"10.1.1.9"}))

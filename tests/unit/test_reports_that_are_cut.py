@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from duravip_operator.core import decision, handover, own_addresses, parsing, repairs
-from duravip_operator.core.releases import Releases
+from duravip_operator.core import decision, node_addresses, parsing, quarantine, releases
+from duravip_operator.core.releases import ConfirmedReleases
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.core.subnets import Subnets
 from unit.admission_world import topology
@@ -24,7 +24,7 @@ def said(**status: Any) -> Plumbing:
 
 def foreign(**nic: Any) -> bool:
     snapshot = Snapshot(plumbings={"n1": said(nics=[{**NIC, **nic}])})
-    return "n1" in Subnets(snapshot).foreign(LAN, "10.2.1.1")
+    return "n1" in Subnets(snapshot).off_subnet_nodes(LAN, "10.2.1.1")
 
 
 def test_a_node_is_foreign_only_if_all_its_networks_are_known() -> None:
@@ -46,7 +46,7 @@ def test_a_node_is_foreign_only_if_all_its_networks_are_known() -> None:
     ],
 )
 def test_an_address_in_a_range_of_own_ones_is_a_nodes_own(own: list[str], claimed: bool) -> None:
-    found = own_addresses.claims(Snapshot(plumbings={"n1": said(own=own)}), {"10.1.1.1"})
+    found = node_addresses.node_claims(Snapshot(plumbings={"n1": said(own=own)}), {"10.1.1.1"})
     assert ("10.1.1.1" in found.nodes) is claimed
 
 
@@ -69,10 +69,10 @@ def test_where_a_node_may_have_more_addresses_others_ask_first(status: dict[str,
             "n1": replace(snapshot.plumbings["n1"], tells_all_own=tells_all),
         }
         seen = replace(snapshot, plumbings=plumbings)
-        memory = handover.remembered({}, seen)
-        released = Releases(released=frozenset({entity(1).address}))
+        memory = releases.update_records({}, seen)
+        released = ConfirmedReleases(released=frozenset({entity(1).address}))
         memory["n1"] = replace(memory["n1"], releases=released)
-        plan = decision.decided(seen, memory).plans["n2"]
+        plan = decision.decide(seen, memory).plans["n2"]
         assert bool(plan.contested) is not tells_all
 
 
@@ -84,5 +84,5 @@ def test_what_fails_beyond_the_list_is_given_up_too() -> None:
         "spec": {"epoch": 1, "interfaces": [interface], "grantedCount": 3},
         "status": {"served": ["10.1.1.2"], "failures": failures, "failuresOmitted": 1},
     }
-    known = repairs.troubles({}, {"n1": parsing.plumbing(body)}, 0.0, 10.0)
+    known = quarantine.update_failures({}, {"n1": parsing.plumbing(body)}, 0.0, 10.0)
     assert {address for _, address in known} == {"10.1.1.1", "10.1.1.3"}

@@ -14,8 +14,8 @@ from duravip_api.annotations import (
     parse_request,
     parse_time,
 )
-from duravip_operator.core import parsing, requests
-from duravip_operator.core.snapshot import Asked
+from duravip_operator.core import move_requests, parsing
+from duravip_operator.core.snapshot import MoveRequest
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 BEFORE, AFTER = "2026-01-01T11:59:59.999999Z", "2026-01-01T12:00:00.000001Z"
@@ -43,7 +43,7 @@ def test_what_names_no_node_or_no_time_is_no_request(text: str) -> None:
 def test_an_annotation_of_any_length_costs_a_few_characters() -> None:
     text = f"{'n' * 250_000}@2026-01-01T00:00:00Z"
     assert parse_request(text) is None
-    (why,) = requests.asked({"metadata": {"annotations": {MOVE_TO: text}}})[1]
+    (why,) = move_requests.parse_requests({"metadata": {"annotations": {MOVE_TO: text}}})[1]
     assert len(why) < 200
 
 
@@ -52,12 +52,12 @@ def test_a_time_of_another_zone_is_the_same_time() -> None:
     assert parse_time(there.isoformat()) == NOON.timestamp()
 
 
-def _asked(annotation: str, move: dict[str, str] | None) -> tuple[Asked, ...]:
+def _asked(annotation: str, move: dict[str, str] | None) -> tuple[MoveRequest, ...]:
     body = {
         "metadata": {"annotations": {annotation: format_request("n1", NOON)}},
         "status": {"lastMove": move} if move else {},
     }
-    return requests.asked(body)[0]
+    return move_requests.parse_requests(body)[0]
 
 
 def _move(where: str, time: str) -> dict[str, str]:
@@ -67,7 +67,7 @@ def _move(where: str, time: str) -> dict[str, str]:
 
 @pytest.mark.parametrize("move", [None, _move("n1 n2", BEFORE), _move("n2 n1", AFTER)])
 def test_a_requested_move_holds_until_its_node_has_lost_it(move: dict[str, str] | None) -> None:
-    assert _asked(MOVE_TO, move) == (Asked(NOON.timestamp(), "n1", releases=False),)
+    assert _asked(MOVE_TO, move) == (MoveRequest(NOON.timestamp(), "n1", releases=False),)
 
 
 def test_a_requested_move_is_spent_once_its_node_has_lost_it() -> None:
@@ -76,7 +76,7 @@ def test_a_requested_move_is_spent_once_its_node_has_lost_it() -> None:
 
 @pytest.mark.parametrize("move", [None, _move("n2 n1", BEFORE)])
 def test_a_release_counts_until_the_address_has_moved(move: dict[str, str] | None) -> None:
-    assert _asked(RELEASE_FROM, move) == (Asked(NOON.timestamp(), "n1", releases=True),)
+    assert _asked(RELEASE_FROM, move) == (MoveRequest(NOON.timestamp(), "n1", releases=True),)
 
 
 @pytest.mark.parametrize("time", [BEFORE, AFTER])
@@ -94,4 +94,4 @@ def test_a_status_that_says_so_changes_the_entity() -> None:
         "spec": {"address": "10.1.1.1"},
     }
     moved = {**body, "status": {"lastMove": _move("n1 n2", AFTER)}}
-    assert parsing.entity("Binding", body) != parsing.entity("Binding", moved)
+    assert parsing.vip_object("Binding", body) != parsing.vip_object("Binding", moved)

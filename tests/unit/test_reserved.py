@@ -8,7 +8,7 @@ import pytest
 from duravip_api.reasons import Reason
 from duravip_operator.api_hosts import addresses_in
 from duravip_operator.core import decision
-from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Snapshot, Topology
+from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Snapshot, Topology
 from unit.admission_world import NIC, duravip, refusal, topology, world
 
 GATEWAY, API, OTHER = "10.1.0.1", "10.1.0.2", "10.1.1.1"
@@ -28,7 +28,7 @@ def known(*names: str, served: str = "", **status: Any) -> Snapshot:
     return replace(
         world(*entities),
         plumbings={"n1": n1},
-        hearing={"n1": Hearing.ALIVE},
+        hearing={"n1": Liveness.ALIVE},
         api_hosts=frozenset({API}),
         witnessed={"n1": frozenset({"eth1"})},
     )
@@ -52,7 +52,7 @@ def reserving(*listed: str) -> Topology:
 def test_what_a_router_or_the_api_server_has_is_broken(
     address: str, reason: Reason, why: str
 ) -> None:
-    decided = decision.decided(known(address, OTHER), {})
+    decided = decision.decide(known(address, OTHER), {})
     unit = decided.units[address]
     assert unit.broken == (reason, f"DuraVIP a/v0: spec.address: {address} {why}")
     assert decided.verdicts[address].flags == "Broken"
@@ -70,9 +70,9 @@ def test_it_is_refused_when_it_is_written(address: str) -> None:
 @pytest.mark.parametrize("address", [GATEWAY, API])
 def test_what_one_of_ours_serves_stays_and_is_said(address: str) -> None:
     snapshot = known(address, served=address)
-    decided = decision.decided(snapshot, {})
+    decided = decision.decide(snapshot, {})
     assert decided.plans["n1"].addresses == {address}
-    advice = decided.verdict_on(snapshot.entities[0]).advisories
+    advice = decided.status_of(snapshot.entities[0]).advisories
     assert [(kind, str(reason)) for kind, reason, _ in advice if kind == "Reserved"] == [
         ("Reserved", "NextHop" if address == GATEWAY else "ApiServer")
     ]
@@ -80,18 +80,18 @@ def test_what_one_of_ours_serves_stays_and_is_said(address: str) -> None:
 
 def test_what_was_served_stays_while_it_is_on_its_way_to_another_node() -> None:
     told = {"state": "Moving", "observedGeneration": 1, "lastMove": {"to": "n2"}}
-    assert not decision.decided(known(GATEWAY, **told), {}).units[GATEWAY].broken
+    assert not decision.decide(known(GATEWAY, **told), {}).units[GATEWAY].broken
     refused = {**told, "state": "Broken"}
-    assert decision.decided(known(GATEWAY, **refused), {}).units[GATEWAY].broken
+    assert decision.decide(known(GATEWAY, **refused), {}).units[GATEWAY].broken
 
 
 def test_a_next_hop_that_is_reported_later_changes_the_next_decision() -> None:
     snapshot = known(GATEWAY)
     before = replace(snapshot, plumbings={"n1": replace(snapshot.plumbings["n1"], next_hops=())})
-    last = decision.decided(before, {})
+    last = decision.decide(before, {})
     assert not last.units[GATEWAY].broken
-    assert decision.decided(snapshot, {}, last).units[GATEWAY].broken
-    again = decision.decided(before, {}, decision.decided(snapshot, {}, last))
+    assert decision.decide(snapshot, {}, last).units[GATEWAY].broken
+    again = decision.decide(before, {}, decision.decide(snapshot, {}, last))
     assert not again.units[GATEWAY].broken
 
 
@@ -101,7 +101,7 @@ def test_what_a_topology_reserves_is_broken_whoever_has_it(served: str) -> None:
         known(OTHER, "10.1.1.9", "10.1.1.10", served=served),
         topologies=(reserving("10.1.1.10-10.1.2.0", "10.1.1.1", "10.1.1.3-10.1.1.5"),),
     )
-    units = decision.decided(snapshot, {}).units
+    units = decision.decide(snapshot, {}).units
     assert units[OTHER].broken == (
         Reason.RESERVED,
         f"DuraVIP a/v0: spec.address: {OTHER} is reserved by spec.reserved of Topology lan",

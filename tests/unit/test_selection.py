@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import balancing, decision, parsing
 from duravip_operator.core.balancing import Movable
-from duravip_operator.core.eligibility import is_selected
-from duravip_operator.core.selection import MOST_KNOWN, Selection
-from duravip_operator.core.snapshot import Entity, Hearing, Node, Plumbing, Snapshot
+from duravip_operator.core.eligibility import matches_selector
+from duravip_operator.core.node_selectors import MAX_CACHED_SETS, SelectorIndex
+from duravip_operator.core.snapshot import Liveness, Node, Plumbing, Snapshot, VipObject
 
 LABELS = st.dictionaries(st.sampled_from("abc"), st.sampled_from("12"))
 SELECTORS = LABELS.map(lambda labels: tuple(sorted(labels.items())))
@@ -27,20 +27,20 @@ def test_a_node_is_selected_when_it_matches_any(
     labels: list[dict[str, str]], selectors: frozenset[tuple[tuple[str, str], ...]]
 ) -> None:
     nodes = nodes_with(labels)
-    selection = Selection(nodes)
+    selection = SelectorIndex(nodes)
     for selector in selectors:
-        expected = {name for name, node in nodes.items() if is_selected(node, selector)}
+        expected = {name for name, node in nodes.items() if matches_selector(node, selector)}
         assert selection.matching(selector) == expected
-    any_of = {n for n, node in nodes.items() if any(is_selected(node, s) for s in selectors)}
-    assert selection.of_any(selectors) == any_of
-    assert selection.of_any(selectors) is selection.of_any(frozenset([*selectors]))
+    any_of = {n for n, node in nodes.items() if any(matches_selector(node, s) for s in selectors)}
+    assert selection.matching_any(selectors) == any_of
+    assert selection.matching_any(selectors) is selection.matching_any(frozenset([*selectors]))
 
 
 def test_what_is_remembered_of_selectors_has_a_bound() -> None:
-    selection = Selection(nodes_with([{"a": "1"}]))
-    for number in range(MOST_KNOWN + 10):
-        selection.of_any(frozenset({(("a", str(number)),)}))
-    assert len(selection._united) <= MOST_KNOWN  # noqa: SLF001
+    selection = SelectorIndex(nodes_with([{"a": "1"}]))
+    for number in range(MAX_CACHED_SETS + 10):
+        selection.matching_any(frozenset({(("a", str(number)),)}))
+    assert len(selection._united) <= MAX_CACHED_SETS  # noqa: SLF001
 
 
 def cluster(labels: list[dict[str, str]], selectors: int) -> Snapshot:
@@ -50,7 +50,7 @@ def cluster(labels: list[dict[str, str]], selectors: int) -> Snapshot:
     for number in range(selectors):
         extra = [(f"k{bit}", "") for bit in range(10) if number >> bit & 1]
         entities.append(
-            Entity(
+            VipObject(
                 "DuraVIP", "d", f"v{number}", f"u{number}", "",
                 address=f"10.1.{number >> 8}.{number & 255 or 1}",
                 selector=(("a", "1"), *extra),
@@ -61,13 +61,13 @@ def cluster(labels: list[dict[str, str]], selectors: int) -> Snapshot:
         topologies=(LAN,),
         nodes=nodes,
         plumbings={n: Plumbing(n, generation=1, observed=1, nics={"eth1": NIC}) for n in nodes},
-        hearing=dict.fromkeys(nodes, Hearing.ALIVE),
+        hearing=dict.fromkeys(nodes, Liveness.ALIVE),
         witnessed=dict.fromkeys(nodes, frozenset({"eth1"})),
     )
 
 
 def test_selectors_that_match_the_same_nodes_are_looked_at_as_one() -> None:
-    made = decision.decided(cluster([{"a": "1"}, {"a": "2"}, {"a": "1"}], 500), {})
+    made = decision.decide(cluster([{"a": "1"}, {"a": "2"}, {"a": "1"}], 500), {})
     assert {choice.eligible.may_take for choice in made.choices.values()} == {
         frozenset({"n0", "n2"})
     }
@@ -78,11 +78,11 @@ def test_selectors_that_match_the_same_nodes_are_looked_at_as_one() -> None:
 def test_a_label_that_changes_changes_who_may_take_what_at_once() -> None:
     before = cluster([{"a": "1"}, {"a": "2"}], 20)
     after = cluster([{"a": "2"}, {"a": "1"}], 20)
-    last = decision.decided(before, {})
+    last = decision.decide(before, {})
     assert {choice.owner for choice in last.choices.values()} == {"n0"}
-    made = decision.decided(after, {}, last)
+    made = decision.decide(after, {}, last)
     assert {choice.owner for choice in made.choices.values()} == {"n1"}
-    again = decision.decided(after, {}, made)
+    again = decision.decide(after, {}, made)
     assert again.wanted is made.wanted
 
 
@@ -98,4 +98,4 @@ def test_a_round_of_balancing_is_short_whatever_people_have_selected() -> None:
     load = {"n0": len(movable)}
     sets = len({one.nodes for one in movable})
     assert sets >= 5000
-    assert 1 <= len(balancing.moves(movable, load, 16384)) <= 100_000 // sets
+    assert 1 <= len(balancing.choose_moves(movable, load, 16384)) <= 100_000 // sets

@@ -5,10 +5,10 @@ from dataclasses import replace
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.listeners import WILDCARD, Listener, parse_listeners
 from duravip_api.reasons import Reason
-from duravip_operator.core.conflicts import Unit
-from duravip_operator.core.selection import Selection
-from duravip_operator.core.services import Services, ports
-from duravip_operator.core.snapshot import Entity, Node, Plumbing, Selector, Service, Snapshot
+from duravip_operator.core.node_selectors import SelectorIndex
+from duravip_operator.core.service_consistency import ServiceConsistency, declared_ports
+from duravip_operator.core.snapshot import Node, Plumbing, Selector, Service, Snapshot, VipObject
+from duravip_operator.core.units import Unit
 
 A, V6 = "10.1.1.1", "fd00:1::64:1"
 SMTP: Service = ("TCP/25", "smtp")
@@ -18,12 +18,12 @@ NODES = {"n1": Node("n1", {"role": "mail"}), "n2": Node("n2"), "n3": Node("n3")}
 ALL = frozenset(NODES)
 
 
-def entity(*services: Service, selector: Selector = ()) -> Entity:
+def entity(*services: Service, selector: Selector = ()) -> VipObject:
     offered = frozenset(services)
-    return Entity("DuraVIP", "d", "a", "u", "", address=A, services=offered, selector=selector)
+    return VipObject("DuraVIP", "d", "a", "u", "", address=A, services=offered, selector=selector)
 
 
-def unit(*entities: Entity, address: str = A) -> Unit:
+def unit(*entities: VipObject, address: str = A) -> Unit:
     services = frozenset(service for e in entities for service in e.services)
     return Unit(address, entities, managed=True, services=services)
 
@@ -45,14 +45,18 @@ def seen(**listening: set[Listener]) -> Snapshot:
 
 
 def said(snapshot: Snapshot, found: Unit, among: frozenset[str] = ALL) -> str:
-    advisory = Services(snapshot, Selection(snapshot.nodes)).unsafe(found, among)
+    advisory = ServiceConsistency(snapshot, SelectorIndex(snapshot.nodes)).inconsistency(
+        found, among
+    )
     return advisory[2] if advisory else ""
 
 
 def test_services_of_nodes_that_a_selector_admits_differ_from_those_of_others() -> None:
     found = unit(entity(SMTP, selector=MAIL), entity(HTTP))
     snapshot = Snapshot(nodes=NODES)
-    advisory = Services(snapshot, Selection(snapshot.nodes)).unsafe(found, ALL)
+    advisory = ServiceConsistency(snapshot, SelectorIndex(snapshot.nodes)).inconsistency(
+        found, ALL
+    )
     assert advisory == (
         "Unsafe",
         Reason.SERVICES_DIFFER,
@@ -128,4 +132,4 @@ def test_both_are_said_at_once() -> None:
 def test_agents_are_asked_about_every_port_that_a_managed_unit_declares() -> None:
     idle = unit(entity(HTTP))._replace(managed=False)
     dns = unit(entity(("UDP/53", "dns"), SMTP), address=V6)
-    assert ports([unit(entity(SMTP)), dns, idle]) == ("TCP/25", "UDP/53")
+    assert declared_ports([unit(entity(SMTP)), dns, idle]) == ("TCP/25", "UDP/53")

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.core import decision, handover, stopped_agents
-from duravip_operator.core.handover import Heard
+from duravip_operator.core import decision, heartbeat_evidence, releases
+from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Placement, Plumbing
 from unit.test_election import cluster, entity
 
@@ -16,25 +16,25 @@ ENDED = Plumbing("n1", boot="b", stopped=True)
     ("beats", "is_believed"),
     [
         ({}, True),
-        ({"n1": Heard("b", 3, "d", stopped=True)}, True),
-        ({"n1": Heard("b", 3, "d")}, False),
-        ({"n1": Heard("before", 3, "d")}, False),
-        ({"n1": Heard("before", 3, "d", stopped=True)}, False),
-        ({"n2": Heard("b", 3, "d")}, True),
+        ({"n1": HeartbeatState("b", 3, "d", stopped=True)}, True),
+        ({"n1": HeartbeatState("b", 3, "d")}, False),
+        ({"n1": HeartbeatState("before", 3, "d")}, False),
+        ({"n1": HeartbeatState("before", 3, "d", stopped=True)}, False),
+        ({"n2": HeartbeatState("b", 3, "d")}, True),
     ],
     ids=["never-heard", "it-says-so", "it-beats", "another-start-beats", "another-ended", "other"],
 )
 def test_a_goodbye_counts_only_if_the_last_beat_says_so(
-    beats: dict[str, Heard],
+    beats: dict[str, HeartbeatState],
     is_believed: bool,
 ) -> None:
-    found = stopped_agents.confirmed({"n1": ENDED}, beats)["n1"]
+    found = heartbeat_evidence.verify_stopped({"n1": ENDED}, beats)["n1"]
     assert (found.stopped, found.leaving) == (is_believed, not is_believed)
 
 
 def test_who_has_not_ended_is_as_before() -> None:
     well = {"n1": replace(ENDED, stopped=False)}
-    assert stopped_agents.confirmed(well, {"n1": Heard("b", 3, "d")}) is well
+    assert heartbeat_evidence.verify_stopped(well, {"n1": HeartbeatState("b", 3, "d")}) is well
 
 
 def test_what_a_forged_goodbye_names_is_moved_as_in_a_drain() -> None:
@@ -43,18 +43,18 @@ def test_what_a_forged_goodbye_names_is_moved_as_in_a_drain() -> None:
     snapshot = cluster((moved,), ("n1", "n2"))
     grants = {Placement("eth1", 32): frozenset({moved.address})}
     forged = replace(snapshot.plumbings["n1"], boot="b", grants=grants, stopped=True)
-    plumbings = stopped_agents.confirmed(
-        {**snapshot.plumbings, "n1": forged}, {"n1": Heard("b", 1, "d")}
+    plumbings = heartbeat_evidence.verify_stopped(
+        {**snapshot.plumbings, "n1": forged}, {"n1": HeartbeatState("b", 1, "d")}
     )
     snapshot = replace(snapshot, plumbings=plumbings)
-    memory = handover.remembered({}, snapshot)
-    plans = decision.decided(snapshot, memory).plans
+    memory = releases.update_records({}, snapshot)
+    plans = decision.decide(snapshot, memory).plans
     assert not plans["n1"].addresses | plans["n2"].addresses
     revoked = replace(plumbings["n1"], grants={}, generation=2, observed=1)
-    memory = handover.after_write(memory, plumbings["n1"], revoked)
+    memory = releases.after_write(memory, plumbings["n1"], revoked)
     snapshot = replace(snapshot, plumbings={**plumbings, "n1": revoked})
-    assert not decision.decided(snapshot, memory).plans["n2"].addresses
+    assert not decision.decide(snapshot, memory).plans["n2"].addresses
     done = replace(revoked, observed=2)
     snapshot = replace(snapshot, plumbings={**plumbings, "n1": done})
-    memory = handover.remembered(memory, snapshot)
-    assert decision.decided(snapshot, memory).plans["n2"].addresses == {moved.address}
+    memory = releases.update_records(memory, snapshot)
+    assert decision.decide(snapshot, memory).plans["n2"].addresses == {moved.address}

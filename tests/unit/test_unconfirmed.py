@@ -6,21 +6,24 @@ from typing import Any
 import pytest
 
 from duravip_api.grants import MOST_GRANTED
-from duravip_operator.core import decision, handover, parsing, specs
-from duravip_operator.core.handover import Doubts, Memory, Plan
-from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Snapshot
+from duravip_operator.core import decision, nodeplumbing_spec, parsing, releases
+from duravip_operator.core.handover import Plan
+from duravip_operator.core.releases import ReleaseRecord, ReleaseRecords
+from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Snapshot
 from unit.test_election import cluster, entity
 
 ETH1, ETH2 = Placement("eth1", 32), Placement("eth2", 32)
 HAS, LOST, OTHER = "10.1.1.1", "10.1.1.2", "10.1.1.3"
 
 
-def written(before: Plumbing, plan: Plan, memory: Memory, epoch: int = 3) -> Plumbing:
+def written(before: Plumbing, plan: Plan, memory: ReleaseRecords, epoch: int = 3) -> Plumbing:
     """A NodePlumbing after a leader has replaced its spec, read by one who knows nothing of it."""
-    left = handover.unconfirmed(memory, before, plan.addresses)
-    spec = specs.spec(plan, epoch, ()) | specs.unconfirmed(before, plan, left)
+    left = releases.unconfirmed_after(memory, before, plan.addresses)
+    spec = nodeplumbing_spec.build(plan, epoch, ()) | nodeplumbing_spec.unconfirmed_field(
+        before, plan, left
+    )
     meta = {"name": before.node, "uid": before.uid, "generation": before.generation + 1}
-    return parsing.respecified(before, {"metadata": meta, "spec": spec})
+    return parsing.with_spec_of(before, {"metadata": meta, "spec": spec})
 
 
 def n1(**fields: Any) -> Plumbing:
@@ -31,8 +34,8 @@ def n1(**fields: Any) -> Plumbing:
 
 def doubted(found: Plumbing) -> frozenset[str] | None:
     """What a leader who has just begun doubts of it."""
-    snapshot = Snapshot(plumbings={"n1": found}, hearing={"n1": Hearing.ALIVE})
-    return handover.remembered({}, snapshot)["n1"].addresses
+    snapshot = Snapshot(plumbings={"n1": found}, hearing={"n1": Liveness.ALIVE})
+    return releases.update_records({}, snapshot)["n1"].addresses
 
 
 KEPT = Plan({ETH1: frozenset({HAS})})
@@ -64,13 +67,13 @@ def test_where_anything_may_be_held_the_spec_does_not_say() -> None:
     assert doubted(unknown) is None
     after = written(unknown, KEPT, {})
     assert (after.unconfirmed, doubted(after)) == (None, None)
-    estranged = {"n1": Doubts("u", 4, None)}
+    estranged = {"n1": ReleaseRecord("u", 4, None)}
     assert doubted(written(n1(), KEPT, estranged)) is None
 
 
 def test_it_counts_for_the_generation_that_it_names_alone() -> None:
-    left = specs.unconfirmed(n1(), KEPT, frozenset({LOST}))
-    spec = specs.spec(KEPT, 3, ()) | left
+    left = nodeplumbing_spec.unconfirmed_field(n1(), KEPT, frozenset({LOST}))
+    spec = nodeplumbing_spec.build(KEPT, 3, ()) | left
     by_hand = parsing.plumbing({"metadata": {"name": "n1", "generation": 6}, "spec": spec})
     assert by_hand.unconfirmed is None
     ours = parsing.plumbing({"metadata": {"name": "n1", "generation": 5}, "spec": spec})
@@ -91,7 +94,7 @@ def test_it_counts_for_the_generation_that_it_names_alone() -> None:
     ],
 )
 def test_what_cannot_be_read_whole_is_not_taken_for_less(said: object) -> None:
-    spec = specs.spec(KEPT, 3, ()) | {"unconfirmed": said}
+    spec = nodeplumbing_spec.build(KEPT, 3, ()) | {"unconfirmed": said}
     found = parsing.plumbing({"metadata": {"name": "n1", "generation": 5}, "spec": spec})
     assert found.unconfirmed == (frozenset() if said == {"generation": 5} else None)
     assert found.granted == {HAS}
@@ -101,7 +104,7 @@ def test_what_cannot_be_read_whole_is_not_taken_for_less(said: object) -> None:
 def test_a_spec_names_no_more_than_is_read_of_it(number: int, is_said: bool) -> None:
     many = frozenset(f"10.2.{i >> 8}.{i & 255}" for i in range(number))
     before = n1(grants={ETH1: many | {HAS}, ETH2: frozenset[str]()})
-    assert bool(specs.unconfirmed(before, KEPT, many)) is is_said
+    assert bool(nodeplumbing_spec.unconfirmed_field(before, KEPT, many)) is is_said
     found = written(before, KEPT, {})
     assert found.granted == {HAS}
     assert found.unconfirmed == (many if is_said else None)
@@ -109,11 +112,13 @@ def test_a_spec_names_no_more_than_is_read_of_it(number: int, is_said: bool) -> 
 
 def test_a_first_spec_says_that_a_node_holds_nothing_unless_one_was_known() -> None:
     nothing = {"unconfirmed": {"generation": 1, "addresses": []}}
-    assert specs.unconfirmed_of_new("n1", {}, Snapshot(), {}) == nothing
-    assert not specs.unconfirmed_of_new("n1", {"n1": Plan()}, Snapshot(), {})
-    assert not specs.unconfirmed_of_new("n1", {}, Snapshot(), {"n1": Doubts("u", 1)})
-    heard = Snapshot(hearing={"n1": Hearing.SILENT})
-    assert not specs.unconfirmed_of_new("n1", {}, heard, {})
+    assert nodeplumbing_spec.unconfirmed_field_of_new("n1", {}, Snapshot(), {}) == nothing
+    assert not nodeplumbing_spec.unconfirmed_field_of_new("n1", {"n1": Plan()}, Snapshot(), {})
+    assert not nodeplumbing_spec.unconfirmed_field_of_new(
+        "n1", {}, Snapshot(), {"n1": ReleaseRecord("u", 1)}
+    )
+    heard = Snapshot(hearing={"n1": Liveness.SILENT})
+    assert not nodeplumbing_spec.unconfirmed_field_of_new("n1", {}, heard, {})
 
 
 @pytest.mark.parametrize("is_said", [True, False])
@@ -125,6 +130,6 @@ def test_a_node_that_never_acts_hinders_others_only_at_what_it_may_hold(is_said:
         snapshot.plumbings["n1"], boot="b", generation=5, observed=4, unconfirmed=left
     )
     snapshot = replace(snapshot, plumbings={**snapshot.plumbings, "n1": former})
-    made = decision.decided(snapshot, handover.remembered({}, snapshot))
+    made = decision.decide(snapshot, releases.update_records({}, snapshot))
     assert made.plans["n2"].addresses == ({OTHER} if is_said else set())
     assert made.waiting == ({LOST} if is_said else {LOST, OTHER})

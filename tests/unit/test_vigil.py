@@ -7,8 +7,8 @@ from typing import Any
 
 from duravip_api.annotations import format_time
 from duravip_api.heartbeat import address_digest
-from duravip_operator.core.handover import Heard
-from duravip_operator.core.snapshot import Entity, Hearing, Placement, Plumbing
+from duravip_operator.core.heartbeat_evidence import HeartbeatState
+from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, VipObject
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import View
 from duravip_operator.vigil import Sources, Vigil
@@ -27,18 +27,18 @@ class World:
 
     def __init__(self, plumbing: Plumbing) -> None:
         self.plumbings = {"n1": plumbing}
-        self.entities = {"u": Entity("DuraVIP", "d", "a", "u", "", address=A)}
+        self.entities = {"u": VipObject("DuraVIP", "d", "a", "u", "", address=A)}
         self.is_warm = True
         self.epoch: int | None = 1
-        self.hearing = Hearing.ALIVE
-        self.heard = Heard("b", 1, address_digest(plumbing.served))
+        self.hearing = Liveness.ALIVE
+        self.heard = HeartbeatState("b", 1, address_digest(plumbing.served))
         self.said: list[tuple[str, str, str]] = []
         self.woken = 0
 
     def view(self) -> View:
         return View({"n1": self.hearing})
 
-    def beats(self) -> Mapping[str, Heard]:
+    def beats(self) -> Mapping[str, HeartbeatState]:
         return {"n1": self.heard}
 
     def say_of_node(self, node: str, reason: str, message: str, kind: str) -> None:
@@ -67,11 +67,11 @@ def test_an_address_that_fails_is_given_up_once_and_said_once() -> None:
 def test_beats_that_contradict_the_status_are_said_once_until_they_agree() -> None:
     world = World(WELL)
     vigil = watch_over(world)
-    world.heard = Heard("b", 1, "another")
+    world.heard = HeartbeatState("b", 1, "another")
     for now in (0.0, 5.0, 6.0):
         vigil.look(now)
     assert vigil.distrusted == {"n1"}
-    world.heard = Heard("b", 1, address_digest(WELL.served))
+    world.heard = HeartbeatState("b", 1, address_digest(WELL.served))
     vigil.look(7.0)
     assert (vigil.distrusted, world.woken) == (frozenset(), 2)
     assert [reason for _, reason, _ in world.said] == ["Warning NodeContradicts"]
@@ -80,7 +80,7 @@ def test_beats_that_contradict_the_status_are_said_once_until_they_agree() -> No
 def test_what_a_silent_node_said_last_is_not_compared() -> None:
     world = World(WELL)
     vigil = watch_over(world)
-    world.heard, world.hearing = Heard("b", 1, "another"), Hearing.SILENT
+    world.heard, world.hearing = HeartbeatState("b", 1, "another"), Liveness.SILENT
     for now in (0.0, 60.0):
         vigil.look(now)
     assert vigil.distrusted == frozenset()

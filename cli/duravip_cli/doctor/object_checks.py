@@ -17,7 +17,7 @@ from duravip_cli.views.objects import (
     spec_of,
     status_of,
 )
-from duravip_operator.core import publication
+from duravip_operator.core import lease_annotations
 
 
 def of_addresses(lists: Lists) -> Iterator[Finding]:
@@ -135,7 +135,7 @@ def _of_excluded(found: list[Machine], lists: Lists) -> Iterator[Finding]:
     if drained:
         yield Finding("warn", "agents", f"{named(drained)}: drained by `kubectl duravip drain`")
     notes = ((lists.lease or {}).get("metadata") or {}).get("annotations") or {}
-    published = publication.read(notes)
+    published = lease_annotations.parse_lease(notes)
     others = [m.name for m in found if m.excluded and m.excluded != DRAINED]
     if not others or (published and published.ignores_exclude_label):
         return

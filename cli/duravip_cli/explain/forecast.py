@@ -12,7 +12,7 @@ from duravip_cli.explain.inferred_snapshot import silence
 from duravip_cli.explain.standings import decided
 from duravip_operator.core import election
 from duravip_operator.core.decision import Decision
-from duravip_operator.core.snapshot import Hearing, Snapshot
+from duravip_operator.core.snapshot import Liveness, Snapshot
 
 
 class Change(NamedTuple):
@@ -57,7 +57,7 @@ def failed(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
     gone = set(names)
     return replace(
         snapshot,
-        hearing={**snapshot.hearing, **dict.fromkeys(gone, Hearing.SILENT)},
+        hearing={**snapshot.hearing, **dict.fromkeys(gone, Liveness.SILENT)},
         silences={
             **snapshot.silences,
             **{
@@ -80,7 +80,7 @@ def drained(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
 
 def forecast(before: Snapshot, after: Snapshot) -> Forecast:
     """Every address whose owner would be another one."""
-    holders, made = election.holders_of(before), decided(after)
+    holders, made = election.current_holders(before), decided(after)
     changes, unchanged = [], 0
     load: Counter[str] = Counter(dict.fromkeys(after.plumbings, 0))
     for address in sorted(holders.keys() | made.units.keys(), key=to_int):

@@ -21,8 +21,8 @@ from typing import Any, NamedTuple
 
 from duravip_api.reasons import Reason
 from duravip_cli.views.objects import Body, Lists, condition, name_of, spec_of, status_of
-from duravip_operator.core import parsing, publication, repairs
-from duravip_operator.core.snapshot import Entity, Hearing, Plumbing, Silence, Snapshot
+from duravip_operator.core import lease_annotations, parsing, quarantine
+from duravip_operator.core.snapshot import Liveness, Plumbing, Snapshot, Suspicion, VipObject
 
 CAVEAT = (
     "not of every node the operator says whether it hears it: that is inferred from the "
@@ -39,7 +39,7 @@ UNPUBLISHED = (
 class Heard(NamedTuple):
     """What is taken for a node's hearing, and why."""
 
-    hearing: Hearing
+    hearing: Liveness
     basis: str
     is_gone: bool = False
     """Whether its addresses no longer answer, either."""
@@ -66,12 +66,12 @@ def view(lists: Lists) -> View:
     """The cluster as the operator must see it."""
     plumbings = {name_of(body): parsing.plumbing(body) for body in lists.plumbings}
     heard = _heard(lists, plumbings)
-    entities = tuple(parsing.entity(kind, body) for kind, body in lists.entities())
+    entities = tuple(parsing.vip_object(kind, body) for kind, body in lists.entities())
     notes = (lists.lease or {}).get("metadata", {}).get("annotations") or {}
-    published = publication.read(notes)
+    published = lease_annotations.parse_lease(notes)
     nodes = {name_of(body): parsing.node(body) for body in lists.nodes}
     if published and published.ignores_exclude_label:
-        nodes = {name: parsing.included(node) for name, node in nodes.items()}
+        nodes = {name: parsing.without_exclude_label(node) for name, node in nodes.items()}
     snapshot = Snapshot(
         entities=entities,
         topologies=tuple(parsing.topology(body) for body in lists.topologies),
@@ -81,7 +81,7 @@ def view(lists: Lists) -> View:
         silences={
             name: silence(plumbings[name], is_gone=found.is_gone)
             for name, found in heard.items()
-            if found.hearing is Hearing.SILENT
+            if found.hearing is Liveness.SILENT
         },
         witnessed={name: frozenset(plumbing.nics) for name, plumbing in plumbings.items()},
         **_published(published, entities, lists.read_at),
@@ -90,19 +90,19 @@ def view(lists: Lists) -> View:
     return View(snapshot, heard, is_told, published is not None)
 
 
-def silence(plumbing: Plumbing, *, is_gone: bool) -> Silence:
+def silence(plumbing: Plumbing, *, is_gone: bool) -> Suspicion:
     """What is known of a silent node: that nothing of it answers, or that it may."""
     gone = frozenset(plumbing.nics) if is_gone else frozenset()
-    return Silence(gone=gone, is_muted=is_gone, is_lasting=True)
+    return Suspicion(gone=gone, is_muted=is_gone, is_lasting=True)
 
 
 def _published(
-    told: publication.Published | None, entities: tuple[Entity, ...], read_at: float
+    told: lease_annotations.PublishedState | None, entities: tuple[VipObject, ...], read_at: float
 ) -> dict[str, Any]:
     """What the operator says of itself, as fields of a snapshot; else what statuses tell of it."""
     if told is None:
         return {"given_up": _given_up(entities, read_at)}
-    given_up, until = told.given_up({entity.address for entity in entities if entity.address})
+    given_up, until = told.quarantined({entity.address for entity in entities if entity.address})
     if not told.is_complete:
         for address, nodes in _given_up(entities, read_at).items():
             given_up[address] = given_up.get(address, frozenset()) | nodes
@@ -115,10 +115,10 @@ def _published(
     }
 
 
-def _given_up(entities: Iterable[Entity], read_at: float) -> dict[str, frozenset[str]]:
+def _given_up(entities: Iterable[VipObject], read_at: float) -> dict[str, frozenset[str]]:
     """`{address: nodes that failed to hold it}`, as the last moves tell."""
     found: dict[str, frozenset[str]] = {}
-    for node, address, _ in repairs.told_by(entities, read_at):
+    for node, address, _ in quarantine.failures_in_last_moves(entities, read_at):
         found[address] = found.get(address, frozenset()) | {node}
     return found
 
@@ -142,13 +142,13 @@ def _reported(body: Body) -> Heard | None:
     """What the agent says of itself."""
     reason = condition(body, "Ready").get("reason")
     if not reason:
-        return Heard(Hearing.UNHEARD, "its agent has never reported")
+        return Heard(Liveness.UNHEARD, "its agent has never reported")
     if reason == Reason.AGENT_STOPPED:
-        return Heard(Hearing.UNHEARD, "its agent has said goodbye")
+        return Heard(Liveness.UNHEARD, "its agent has said goodbye")
     if reason == Reason.AGENT_STOPPING:
-        return Heard(Hearing.ALIVE, "its agent is ending")
+        return Heard(Liveness.ALIVE, "its agent is ending")
     if reason == Reason.AGENT_STARTING:
-        return Heard(Hearing.YOUNG, "its agent says that it is starting")
+        return Heard(Liveness.YOUNG, "its agent says that it is starting")
     return None
 
 
@@ -157,10 +157,10 @@ def _told(body: Body) -> Heard | None:
     told = condition(body, "Heard")
     reason = told.get("reason")
     if told.get("status") == "True":
-        return Heard(Hearing.ALIVE, "the operator hears it")
+        return Heard(Liveness.ALIVE, "the operator hears it")
     if reason in {Reason.NODE_SILENT, Reason.NODE_GONE}:
         basis = f"the operator says {reason}"
-        return Heard(Hearing.SILENT, basis, is_gone=reason == Reason.NODE_GONE)
+        return Heard(Liveness.SILENT, basis, is_gone=reason == Reason.NODE_GONE)
     return None
 
 
@@ -172,22 +172,22 @@ def _said_by_operator(lists: Lists, plumbings: Mapping[str, Plumbing]) -> dict[s
         owner = str(status_of(body).get("owner") or "")
         address = str(spec_of(body).get("address") or "")
         if reason == Reason.OWNER_UNREACHABLE and owner in plumbings:
-            found[owner] = Heard(Hearing.SILENT, f"the status of {address} says {reason}")
+            found[owner] = Heard(Liveness.SILENT, f"the status of {address} says {reason}")
         elif reason == Reason.OWNER_LOST and address in granted:
             basis = f"the status of {address} says {reason}"
-            found[granted[address]] = Heard(Hearing.SILENT, basis, is_gone=True)
+            found[granted[address]] = Heard(Liveness.SILENT, basis, is_gone=True)
         elif reason == Reason.SERVED and owner in plumbings and plumbings[owner].acted:
-            found.setdefault(owner, Heard(Hearing.ALIVE, "its agent reports what it serves"))
+            found.setdefault(owner, Heard(Liveness.ALIVE, "its agent reports what it serves"))
     return found
 
 
 def _alive(body: Body, node: Body) -> Heard:
     if _lags(body):
         basis = "its agent has not acted on its NodePlumbing as it stands"
-        return Heard(Hearing.SILENT, basis, is_gone=True)
+        return Heard(Liveness.SILENT, basis, is_gone=True)
     if condition(node, "Ready").get("status") == "Unknown":
-        return Heard(Hearing.SILENT, "the Node's kubelet is not heard", is_gone=True)
-    return Heard(Hearing.ALIVE, "its agent has acted on its NodePlumbing as it stands")
+        return Heard(Liveness.SILENT, "the Node's kubelet is not heard", is_gone=True)
+    return Heard(Liveness.ALIVE, "its agent has acted on its NodePlumbing as it stands")
 
 
 def _lags(body: Body) -> bool:

@@ -9,7 +9,7 @@ from duravip_cli.explain.inferred_snapshot import View
 from duravip_cli.explain.standings import Standing, standings
 from duravip_cli.views.addresses import Unit
 from duravip_cli.views.objects import Body
-from duravip_operator.core import requests
+from duravip_operator.core import move_requests
 from duravip_operator.core.decision import Decision
 
 
@@ -46,7 +46,7 @@ def against_releasing(view: View, made: Decision, shown: Unit) -> str:
 def spent(body: Body) -> list[str]:
     """The annotations by which something was asked that has had its effect, or was overruled."""
     notes = (body.get("metadata") or {}).get("annotations") or {}
-    in_force = {request.releases for request in requests.asked(body)[0]}
+    in_force = {request.releases for request in move_requests.parse_requests(body)[0]}
     return [
         name
         for name, releases in ((MOVE_TO, False), (RELEASE_FROM, True))

@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.reasons import Reason, State
 from duravip_cli.explain.inferred_snapshot import View
-from duravip_operator.core import decision, election, handover
-from duravip_operator.core.conflicts import Unit
-from duravip_operator.core.eligibility import Eligibility, Eligible, fault_of, is_selected
+from duravip_operator.core import decision, election, releases
+from duravip_operator.core.address_status import AddressStatus
+from duravip_operator.core.eligibility import Eligibility, Eligible, matches_selector, nic_fault
 from duravip_operator.core.snapshot import Node, Plumbing, Snapshot
-from duravip_operator.core.verdicts import Verdict
+from duravip_operator.core.units import Unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +67,14 @@ def _faults(plumbing: Plumbing, party: Party) -> set[str]:
     nics = {t.placement.interface: (plumbing.nics.get(t.placement.interface), t.family)
             for t in topologies}  # fmt: skip
     return {f"{name}: {fault}" for name, (nic, family) in nics.items()
-            if nic and (fault := fault_of(nic, family))}  # fmt: skip
+            if nic and (fault := nic_fault(nic, family))}  # fmt: skip
 
 
 def _mismatches(party: Party, node: Node) -> list[str]:
     asked = [(f"Topology {u.topology.name}", u.topology.selector) for u in party.units
              if u.topology]  # fmt: skip
     for unit in party.units:  # one of its entities is enough
-        if not any(is_selected(node, selector) for selector in unit.selectors):
+        if not any(matches_selector(node, selector) for selector in unit.selectors):
             asked += [(entity.label, entity.selector) for entity in unit.entities]
     return sorted(
         {
@@ -105,7 +105,7 @@ class _Race:
     party: Party
     owner: str
     holder: str
-    verdict: Verdict
+    verdict: AddressStatus
     load: Mapping[str, int]
     """How many addresses each node has without this party."""
 
@@ -118,7 +118,7 @@ class _Race:
 
 def decided(snapshot: Snapshot) -> decision.Decision:
     """What an operator would decide that begins to lead at this moment."""
-    return decision.decided(snapshot, handover.remembered({}, snapshot))
+    return decision.decide(snapshot, releases.update_records({}, snapshot))
 
 
 def standings(view: View, made: decision.Decision, address: str) -> list[Standing]:
@@ -132,7 +132,7 @@ def standings(view: View, made: decision.Decision, address: str) -> list[Standin
     party = party_of(snapshot, made.units, unit)
     load = Counter(c.owner for c in made.choices.values() if c.owner)
     load.subtract({choice.owner: len(party.units)})
-    holder = election.holders_of(snapshot).get(party.leader.address, "")
+    holder = election.current_holders(snapshot).get(party.leader.address, "")
     race = _Race(view, party, choice.owner, holder, verdict, load)
     return [_standing(race, name) for name in names]
 

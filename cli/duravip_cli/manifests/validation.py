@@ -17,9 +17,9 @@ from duravip_cli.explain.standings import decided
 from duravip_cli.manifests.documents import Document, Problem
 from duravip_cli.views.objects import Body, Lists, name_of, namespace_of
 from duravip_operator.core import admission
+from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
-from duravip_operator.core.snapshot import Entity, Rejection, Snapshot, Topology
-from duravip_operator.core.verdicts import Verdict
+from duravip_operator.core.snapshot import Rejection, Snapshot, Topology, VipObject
 
 NEWEST: Final = "9999-12-31T23:59:59Z"
 """When something is created that is only about to be: it is younger than all that is there."""
@@ -67,7 +67,7 @@ def refusals(documents: Sequence[Document], there: Lists) -> dict[str, Rejection
     return found
 
 
-def _by_label(snapshot: Snapshot) -> tuple[dict[str, Entity], dict[str, Topology]]:
+def _by_label(snapshot: Snapshot) -> tuple[dict[str, VipObject], dict[str, Topology]]:
     entities = {entity.label: entity for entity in snapshot.entities}
     return entities, {f"Topology {topology.name}": topology for topology in snapshot.topologies}
 
@@ -133,7 +133,7 @@ def _targets(made: Decision) -> set[tuple[str, str]]:
 
 
 def _of_files_alone(
-    entity: Entity, targets: set[tuple[str, str]], said: Iterable[Said]
+    entity: VipObject, targets: set[tuple[str, str]], said: Iterable[Said]
 ) -> Iterator[Said]:
     """Nothing is known of nodes, and what something follows may be in the cluster."""
     is_here = not targets.isdisjoint({(entity.namespace, entity.follow), ("", entity.follow)})
@@ -143,7 +143,7 @@ def _of_files_alone(
             yield reason, problem._replace(is_warning=problem.is_warning or may_be_there)
 
 
-def _uncovered(entity: Entity, made: Decision, document: Document) -> Iterator[Problem]:
+def _uncovered(entity: VipObject, made: Decision, document: Document) -> Iterator[Problem]:
     unit = made.units.get(entity.address)
     if unit and unit.topology and unit.topology.name.startswith(_ANY):
         say = f"no Topology in these files covers {entity.address} ({Reason.NO_TOPOLOGY})"
@@ -163,8 +163,8 @@ def _is_wide(topology: Topology) -> bool:
     return topology.placement.mask != (32 if topology.family == 4 else 128)  # noqa: PLR2004
 
 
-def _of_entity(entity: Entity, made: Decision, file: str) -> Iterator[Said]:
-    verdict = made.verdict_on(entity)
+def _of_entity(entity: VipObject, made: Decision, file: str) -> Iterator[Said]:
+    verdict = made.status_of(entity)
     if (
         verdict.state in {State.BROKEN, State.UNASSIGNED}
         and verdict.reason is not Reason.NO_ADDRESS
@@ -186,7 +186,7 @@ def _harmed(before: Lists, made: Decision, documents: Sequence[Document]) -> Ite
     for entity in snapshot.entities:
         if entity.label in files or (entity.uid not in after and entity.uid not in made.refused):
             continue
-        old, new = standing.verdict_on(entity), made.verdict_on(entity)
+        old, new = standing.status_of(entity), made.status_of(entity)
         known = _complaints(old)
         for reason, message in sorted(_complaints(new).items()):
             if reason not in known:
@@ -194,7 +194,7 @@ def _harmed(before: Lists, made: Decision, documents: Sequence[Document]) -> Ite
                 yield found._replace(message=f"because of these files: {found.message}")
 
 
-def _complaints(verdict: Verdict) -> dict[Reason, str]:
+def _complaints(verdict: AddressStatus) -> dict[Reason, str]:
     said = {reason: message for kind, reason, message in verdict.advisories if kind in _FLAGS}
     is_refused = verdict.state in {State.BROKEN, State.UNASSIGNED}
     return {**said, **({verdict.reason: verdict.message} if is_refused else {})}

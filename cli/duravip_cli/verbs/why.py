@@ -11,8 +11,8 @@ from duravip_cli.explain.inferred_snapshot import View, lagging, view
 from duravip_cli.explain.standings import Standing, decided, standings
 from duravip_cli.views.addresses import Unit, units
 from duravip_cli.views.objects import Lists
-from duravip_operator.core.snapshot import Entity
-from duravip_operator.core.verdicts import Verdict
+from duravip_operator.core.address_status import AddressStatus
+from duravip_operator.core.snapshot import VipObject
 
 A_MOMENT = 0.5
 """A living agent has acted on its spec long before, in seconds."""
@@ -43,7 +43,7 @@ def run(call: Call) -> Code:
     seen = settled(call, lists)
     made = decided(seen.snapshot)
     stood = standings(seen, made, unit.address) if unit.address in made.units else []
-    told = [(e, made.verdict_on(e)) for e in seen.snapshot.entities if e.label in unit.entities]
+    told = [(e, made.status_of(e)) for e in seen.snapshot.entities if e.label in unit.entities]
     if call.output.is_json:
         call.output.json(_json(unit, told, stood, seen))
     else:
@@ -72,7 +72,7 @@ def settled(call: Call, lists: Lists) -> View:
 def _print(
     call: Call,
     unit: Unit,
-    told: list[tuple[Entity, Verdict]],
+    told: list[tuple[VipObject, AddressStatus]],
     computed: tuple[list[Standing], str],
 ) -> None:
     out, (stood, note) = call.output, computed
@@ -104,7 +104,7 @@ def _print(
 
 
 def _json(
-    unit: Unit, told: list[tuple[Entity, Verdict]], stood: list[Standing], seen: View
+    unit: Unit, told: list[tuple[VipObject, AddressStatus]], stood: list[Standing], seen: View
 ) -> dict[str, object]:
     return {
         "address": unit.address,

@@ -126,7 +126,7 @@ class Cluster:
                 written = self._tried_once("NodePlumbing", call, known.node, epoch)
             else:
                 written = self._written("NodePlumbing", call, known.node, epoch=epoch)
-            return parsing.respecified(known, {"metadata": written["metadata"], "spec": spec})
+            return parsing.with_spec_of(known, {"metadata": written["metadata"], "spec": spec})
         except ApiError as error:
             if error.is_conflict or error.is_absent:
                 return None

@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Final
 
 from duravip_api.reasons import Reason
-from duravip_operator.core import conflicts, follows, reserved, topologies
-from duravip_operator.core.snapshot import Entity, Rejection, Snapshot, Topology
+from duravip_operator.core import followers, reserved_addresses, topologies, units
+from duravip_operator.core.snapshot import Rejection, Snapshot, Topology, VipObject
 
 NEWCOMER: Final = ""
 """The uid that the object is judged under: no other has it."""
@@ -44,7 +44,7 @@ ADVICE: Final[Mapping[Reason, str]] = {
 
 
 def refusal(
-    snapshot: Snapshot, new: Entity | Topology, old: Entity | Topology | None = None
+    snapshot: Snapshot, new: VipObject | Topology, old: VipObject | Topology | None = None
 ) -> Rejection | None:
     """Why an object may not become `new`, with what to write instead; None when it may.
 
@@ -59,11 +59,11 @@ def refusal(
     return fault._replace(message=told)
 
 
-def _address(thing: Entity | Topology) -> str:
+def _address(thing: VipObject | Topology) -> str:
     return thing.cidr if isinstance(thing, Topology) else thing.address
 
 
-def _fault(snapshot: Snapshot, thing: Entity | Topology) -> Rejection | None:
+def _fault(snapshot: Snapshot, thing: VipObject | Topology) -> Rejection | None:
     """What a pass would say of it, had it just been made."""
     if thing.rejection:
         return thing.rejection
@@ -75,26 +75,28 @@ def _fault(snapshot: Snapshot, thing: Entity | Topology) -> Rejection | None:
 def _duplicate(snapshot: Snapshot, topology: Topology) -> Rejection | None:
     others = (other for other in snapshot.topologies if other.name != topology.name)
     newcomer = replace(topology, created=LAST)
-    found = topologies.blocks((*others, newcomer), snapshot.fencing).judged
+    found = topologies.build_blocks((*others, newcomer), snapshot.fencing).judged
     return next(judged.rejection for judged in found if judged.name == topology.name)
 
 
-def _entity_fault(snapshot: Snapshot, entity: Entity) -> Rejection | None:
+def _entity_fault(snapshot: Snapshot, entity: VipObject) -> Rejection | None:
     newcomer = replace(entity, uid=NEWCOMER, created=LAST)
     world = replace(snapshot, entities=(*_concerned(newcomer, snapshot.entities), newcomer))
-    blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
-    judged = conflicts.judged(world, blocks)
-    hosts = reserved.hosts(world)
-    found = follows.joined(reserved.refused(judged, blocks.judged, hosts))
+    blocks = topologies.build_blocks(snapshot.topologies, snapshot.fencing)
+    judged = units.build_units(world, blocks)
+    hosts = reserved_addresses.find_other_hosts(world)
+    found = followers.link_followers(
+        reserved_addresses.reject_reserved(judged, blocks.judged, hosts)
+    )
     if NEWCOMER in found.refused:
         return found.refused[NEWCOMER]
     unit = found.units[newcomer.address]
     if unit.broken:
         return _told_of(newcomer, unit.broken, unit.entities)
-    return _shared(unit, newcomer, follows.bindings(found))
+    return _shared(unit, newcomer, followers.binding_addresses(found))
 
 
-def _concerned(newcomer: Entity, entities: Iterable[Entity]) -> list[Entity]:
+def _concerned(newcomer: VipObject, entities: Iterable[VipObject]) -> list[VipObject]:
     """Those that its verdict depends on: on its address, of its name, or what it follows."""
     addresses = {newcomer.address, newcomer.follow} - {""}
     names = {newcomer.name, newcomer.follow}
@@ -111,20 +113,20 @@ def _concerned(newcomer: Entity, entities: Iterable[Entity]) -> list[Entity]:
     ]
 
 
-def _is_same(one: Entity, other: Entity) -> bool:
+def _is_same(one: VipObject, other: VipObject) -> bool:
     return (one.name, one.namespace, one.kind) == (other.name, other.namespace, other.kind)
 
 
-def _is_namesake(one: Entity, other: Entity) -> bool:
+def _is_namesake(one: VipObject, other: VipObject) -> bool:
     return one.kind == other.kind == "Binding" and one.name == other.name
 
 
-def _is_led_by(follower: Entity, entity: Entity) -> bool:
+def _is_led_by(follower: VipObject, entity: VipObject) -> bool:
     named = (entity.kind, entity.namespace, entity.name)
     return named == ("Binding", follower.namespace, follower.follow)
 
 
-def _told_of(newcomer: Entity, fault: Rejection, entities: Iterable[Entity]) -> Rejection:
+def _told_of(newcomer: VipObject, fault: Rejection, entities: Iterable[VipObject]) -> Rejection:
     """The fault of an address, told of the one who is about to name it."""
     said = fault.message
     for entity in entities:
@@ -134,11 +136,11 @@ def _told_of(newcomer: Entity, fault: Rejection, entities: Iterable[Entity]) -> 
 
 
 def _shared(
-    unit: conflicts.Unit, newcomer: Entity, named: Mapping[tuple[str, str], str]
+    unit: units.Unit, newcomer: VipObject, named: Mapping[tuple[str, str], str]
 ) -> Rejection | None:
     """That it would follow its own address, or be followed by one that has it."""
     for entity in unit.entities:
-        if not entity.follow or follows.followed(entity, named) != unit.address:
+        if not entity.follow or followers.followed_address(entity, named) != unit.address:
             continue
         if entity.uid == NEWCOMER:
             why = f"{entity.label}: spec.follow: {entity.follow!r} has this very address"

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from duravip_api.reasons import MoveReason, Reason
-from duravip_operator.core.election import Choice, Choices
-from duravip_operator.core.parties import Party
-from duravip_operator.core.snapshot import Hearing, Snapshot
+from duravip_operator.core.election import Assignment, Assignments
+from duravip_operator.core.followers import AffinityGroup
+from duravip_operator.core.snapshot import Liveness, Snapshot
 
 Nodes = frozenset[str]
 _ONE_IN = 20
@@ -45,26 +45,26 @@ class _Kind(NamedTuple):
     weight: int
 
 
-def balanced(
-    choices: dict[str, Choice],
-    led: Mapping[str, Party],
+def balance(
+    choices: dict[str, Assignment],
+    led: Mapping[str, AffinityGroup],
     holders: Mapping[str, str],
     snapshot: Snapshot,
-) -> dict[str, Choice]:
+) -> dict[str, Assignment]:
     """The same choices after one round, when this is the moment for one; `led`: all parties."""
     if snapshot.balance is None or not _is_calm(choices, holders, snapshot):
         return choices
     load = Counter(choice.owner for choice in choices.values() if choice.owner)
     movable = _movable(led.values(), choices, snapshot)
     changed = dict(choices)
-    for address, owner in moves(movable, load, snapshot.balance).items():
+    for address, owner in choose_moves(movable, load, snapshot.balance).items():
         changed[address] = choices[address]._replace(owner=owner, cause=MoveReason.BALANCE)
         for follower in led[address].followers:
             changed[follower.address] = choices[follower.address]._replace(owner=owner)
     return changed
 
 
-def moves(movable: Iterable[Movable], load: Mapping[str, int], most: int) -> dict[str, str]:
+def choose_moves(movable: Iterable[Movable], load: Mapping[str, int], most: int) -> dict[str, str]:
     """`{address: its next owner}` of one round of at most so many; 0 = one in twenty.
 
     Fewer, where people have written so many selectors that a round would take too long.
@@ -135,7 +135,7 @@ def _best(
     return best
 
 
-def _is_calm(choices: Choices, holders: Mapping[str, str], snapshot: Snapshot) -> bool:
+def _is_calm(choices: Assignments, holders: Mapping[str, str], snapshot: Snapshot) -> bool:
     """Whether nothing is on its way, and nobody of whom that must be feared has anything."""
     owners = set()
     for address, choice in choices.items():
@@ -144,17 +144,19 @@ def _is_calm(choices: Choices, holders: Mapping[str, str], snapshot: Snapshot) -
                 return False
             owners.add(choice.owner)
     for name, plumbing in snapshot.plumbings.items():
-        hearing = snapshot.hearing.get(name, Hearing.UNHEARD)
+        hearing = snapshot.hearing.get(name, Liveness.UNHEARD)
         silence = snapshot.silences.get(name)
         is_hiccup = silence is not None and not silence.is_lasting
-        if hearing is Hearing.YOUNG or is_hiccup:
+        if hearing is Liveness.YOUNG or is_hiccup:
             return False
-        if not plumbing.acted if hearing is Hearing.ALIVE else name in owners:
+        if not plumbing.acted if hearing is Liveness.ALIVE else name in owners:
             return False
     return True
 
 
-def _movable(parties: Iterable[Party], choices: Choices, snapshot: Snapshot) -> Iterator[Movable]:
+def _movable(
+    parties: Iterable[AffinityGroup], choices: Assignments, snapshot: Snapshot
+) -> Iterator[Movable]:
     for party in parties:
         leader, choice = party.leader, choices.get(party.leader.address)
         if choice is None or not choice.owner or choice.reason is Reason.OWNER_LOST:

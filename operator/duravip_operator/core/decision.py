@@ -7,40 +7,42 @@ from functools import cached_property
 
 from duravip_api.reasons import Reason
 from duravip_operator.core import (
+    address_status,
     advisories,
     balancing,
-    conflicts,
     election,
-    follows,
+    followers,
     handover,
-    parties,
-    reserved,
-    services,
+    releases,
+    reserved_addresses,
+    service_consistency,
     topologies,
-    verdicts,
 )
+from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.eligibility import Eligibility
-from duravip_operator.core.own_addresses import NO_CLAIMS, Claims, claims
-from duravip_operator.core.selection import Selection
-from duravip_operator.core.snapshot import Advisory, Entity, Rejection, Snapshot, Topology
-from duravip_operator.core.verdicts import Verdict
+from duravip_operator.core.node_addresses import NO_CLAIMS, NodeClaims, node_claims
+from duravip_operator.core.node_selectors import SelectorIndex
+from duravip_operator.core.snapshot import Advisory, Rejection, Snapshot, Topology, VipObject
+from duravip_operator.core.units import Unit, Units, build_units
 
-Asked = tuple[tuple[Entity, ...], tuple[Topology, ...], str, Claims, reserved.Hosts]
+Inputs = tuple[
+    tuple[VipObject, ...], tuple[Topology, ...], str, NodeClaims, reserved_addresses.OtherHosts
+]
 """All entities and Topologies, the default fencing, and who else has, or claims, addresses."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class Demand:
     """What people ask for, sorted: of other facts only the nodes' labels are in it."""
 
-    units: Mapping[str, conflicts.Unit]
+    units: Mapping[str, Unit]
     refused: Mapping[str, Rejection]
     """By uid of the entity."""
-    alone: conflicts.Judged
+    alone: Units
     """The units before it is looked at who follows whom."""
     blocks: topologies.Blocks
-    parties: parties.Parties
-    selection: Selection
+    parties: followers.AffinityGroups
+    selection: SelectorIndex
     """Whom the selectors match: the parties were made with it."""
     advice: Mapping[str, tuple[Advisory, ...]]
     """What single entities are advised, by uid."""
@@ -52,23 +54,25 @@ class Wanted:
 class Decision:
     """What one pass came to."""
 
-    wanted: Wanted
-    choices: Mapping[str, election.Choice]
+    wanted: Demand
+    choices: Mapping[str, election.Assignment]
     plans: Mapping[str, handover.Plan]
     """What the spec of each node shall grant."""
-    asked: Asked
+    asked: Inputs
     """What it was decided from, as far as people have asked for it."""
     waiting: frozenset[str]
     """The addresses that wait for their former holder to let go."""
     _eligibility: Eligibility
 
     @cached_property
-    def verdicts(self) -> Mapping[str, Verdict]:
+    def verdicts(self) -> Mapping[str, AddressStatus]:
         """By address. Worked out when they are asked for: no grant waits for a status."""
-        return verdicts.verdicts(self.units, self.choices, self.waiting, self._eligibility)
+        return address_status.address_statuses(
+            self.units, self.choices, self.waiting, self._eligibility
+        )
 
     @property
-    def units(self) -> Mapping[str, conflicts.Unit]:
+    def units(self) -> Mapping[str, Unit]:
         """By address."""
         return self.wanted.units
 
@@ -83,12 +87,12 @@ class Decision:
         status = {topology.name: topology.status for topology in self.asked[1]}
         return tuple(replace(t, status=status[t.name]) for t in self.wanted.blocks.judged)
 
-    def verdict_on(self, entity: Entity) -> Verdict:
+    def status_of(self, entity: VipObject) -> AddressStatus:
         """What is said of one entity: of its unit, unless it belongs to none."""
         if entity.uid in self.refused:
-            return verdicts.refused(self.refused[entity.uid])
+            return address_status.rejected_status(self.refused[entity.uid])
         if not entity.address:
-            return verdicts.unmanaged(Reason.NO_ADDRESS)
+            return address_status.unmanaged_status(Reason.NO_ADDRESS)
         verdict = _told_to(entity, self.units[entity.address], self.verdicts[entity.address])
         advice = self.wanted.advice.get(entity.uid)
         if not advice:
@@ -104,7 +108,7 @@ class Decision:
         )
 
 
-def _told_to(entity: Entity, unit: conflicts.Unit, verdict: Verdict) -> Verdict:
+def _told_to(entity: VipObject, unit: Unit, verdict: AddressStatus) -> AddressStatus:
     """The same without the names of objects in other namespaces, which may share the address."""
     others = [one for one in unit.entities if one.namespace != entity.namespace]
     if not others:
@@ -119,7 +123,9 @@ def _told_to(entity: Entity, unit: conflicts.Unit, verdict: Verdict) -> Verdict:
     return verdict._replace(message=hidden(verdict.message), advisories=advisories)
 
 
-def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None = None) -> Decision:
+def decide(
+    snapshot: Snapshot, memory: releases.ReleaseRecords, last: Decision | None = None
+) -> Decision:
     """Decide everything anew from the state of the world.
 
     What people wrote need not be sorted again where the `last` decision has done so: that is half
@@ -132,13 +138,13 @@ def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None =
     selection = eligibility.selection
     wanted = last.wanted if last and is_known else _wanted(snapshot, last, selection)
     if wanted.selection is not selection:
-        again = parties.parties(wanted.units, selection)
+        again = followers.build_groups(wanted.units, selection)
         wanted = replace(wanted, parties=again, selection=selection)
-    holders = election.holders_of(snapshot)
-    before = last.choices if last else election.NONE_YET
-    elected = election.elected(wanted.parties, holders, eligibility, before)
-    choices = balancing.balanced(elected, wanted.parties.by_leader, holders, snapshot)
-    plans, waiting = handover.plans(wanted.units, choices, snapshot, memory)
+    holders = election.current_holders(snapshot)
+    before = last.choices if last else election.NO_ASSIGNMENTS
+    elected = election.elect(wanted.parties, holders, eligibility, before)
+    choices = balancing.balance(elected, wanted.parties.by_leader, holders, snapshot)
+    plans, waiting = handover.plan_grants(wanted.units, choices, snapshot, memory)
     return Decision(
         wanted=wanted,
         choices=choices,
@@ -149,54 +155,62 @@ def decided(snapshot: Snapshot, memory: handover.Memory, last: Decision | None =
     )
 
 
-def continued(begun: Decision, snapshot: Snapshot, memory: handover.Memory) -> Decision:
+def continue_handover(
+    begun: Decision, snapshot: Snapshot, memory: releases.ReleaseRecords
+) -> Decision:
     """The same choices, one step further: to be made when former holders have let go meanwhile.
 
     Whom the plans make wait depends on the snapshot alone: they are safe whatever was chosen.
     """
-    plans, waiting = handover.plans(begun.units, begun.choices, snapshot, memory)
+    plans, waiting = handover.plan_grants(begun.units, begun.choices, snapshot, memory)
     eligibility = Eligibility(snapshot, begun.wanted.selection)
     return replace(begun, plans=plans, waiting=waiting, _eligibility=eligibility)
 
 
-def _wanted(snapshot: Snapshot, last: Decision | None, selection: Selection) -> Wanted:
+def _wanted(snapshot: Snapshot, last: Decision | None, selection: SelectorIndex) -> Demand:
     if last and _same_blocks(last.asked, (*_written(snapshot), NO_CLAIMS, {})):
         blocks = last.wanted.blocks
     else:
-        blocks = topologies.blocks(snapshot.topologies, snapshot.fencing)
-    alone = conflicts.judged(snapshot, blocks, last.wanted.alone if last else None)
-    hosts = reserved.hosts(snapshot)
-    judged = follows.joined(reserved.refused(alone, blocks.judged, hosts))
-    advice = advisories.advisories(judged.units, snapshot.entities)
-    for uid, said in reserved.advice(judged.units, hosts).items():
+        blocks = topologies.build_blocks(snapshot.topologies, snapshot.fencing)
+    alone = build_units(snapshot, blocks, last.wanted.alone if last else None)
+    hosts = reserved_addresses.find_other_hosts(snapshot)
+    judged = followers.link_followers(
+        reserved_addresses.reject_reserved(alone, blocks.judged, hosts)
+    )
+    advice = advisories.object_advisories(judged.units, snapshot.entities)
+    for uid, said in reserved_addresses.reserved_advisories(judged.units, hosts).items():
         advice[uid] = (*advice.get(uid, ()), said)
-    return Wanted(
+    return Demand(
         units=judged.units,
         refused=judged.refused,
         alone=alone,
         blocks=blocks,
-        parties=parties.parties(judged.units, selection),
+        parties=followers.build_groups(judged.units, selection),
         selection=selection,
         advice=advice,
-        ports=services.ports(judged.units.values()),
+        ports=service_consistency.declared_ports(judged.units.values()),
     )
 
 
-def _asked(snapshot: Snapshot, last: Decision | None) -> Asked:
+def _asked(snapshot: Snapshot, last: Decision | None) -> Inputs:
     basis = last.wanted.alone.basis if last and last.asked[0] == snapshot.entities else None
     named = basis.groups if basis else {entity.address for entity in snapshot.entities}
-    return (*_written(snapshot), claims(snapshot, named), reserved.hosts(snapshot))
+    return (
+        *_written(snapshot),
+        node_claims(snapshot, named),
+        reserved_addresses.find_other_hosts(snapshot),
+    )
 
 
-def _written(snapshot: Snapshot) -> tuple[tuple[Entity, ...], tuple[Topology, ...], str]:
+def _written(snapshot: Snapshot) -> tuple[tuple[VipObject, ...], tuple[Topology, ...], str]:
     return (snapshot.entities, snapshot.topologies, snapshot.fencing)
 
 
-def _same(one: Asked, other: Asked) -> bool:
+def _same(one: Inputs, other: Inputs) -> bool:
     """Whether people ask for the same; what differs in a status is not theirs."""
     return _same_blocks(one, other) and one[3:] == other[3:] and one[0] == other[0]
 
 
-def _same_blocks(one: Asked, other: Asked) -> bool:
+def _same_blocks(one: Inputs, other: Inputs) -> bool:
     """Whether Topologies and fencing are the same."""
     return one[1:3] == other[1:3]

@@ -13,19 +13,24 @@ For each party, a leader with its followers, in the order of addresses:
    its loss, and so does one that no other node has room for.
 
 The result depends on the facts alone, never on the order in which they arrived.
+
+How many addresses each node has while owners are found, and which node has the fewest.
+
+Of equally loaded nodes the next one in the order of names counts, from a place that the address
+gives: so every replica finds the same one.
 """
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 from duravip_api.addresses import to_int
 from duravip_api.reasons import MoveReason, Reason
-from duravip_operator.core.conflicts import Unit
 from duravip_operator.core.eligibility import Eligibility, Eligible
-from duravip_operator.core.loads import Loads
-from duravip_operator.core.parties import Parties, Party
+from duravip_operator.core.followers import AffinityGroup, AffinityGroups
 from duravip_operator.core.snapshot import Snapshot
+from duravip_operator.core.units import Unit
 
 _CAUSES = {
     Reason.NODE_SILENT: MoveReason.NODE_LOST,
@@ -42,7 +47,7 @@ _CAUSES = {
 }
 
 
-class Choice(NamedTuple):
+class Assignment(NamedTuple):
     """What the election says of one address."""
 
     owner: str
@@ -60,36 +65,36 @@ class Choice(NamedTuple):
         return len(self.eligible.may_take)
 
 
-Choices = Mapping[str, Choice]
-NONE_YET: Choices = MappingProxyType({})
+Assignments = Mapping[str, Assignment]
+NO_ASSIGNMENTS: Assignments = MappingProxyType({})
 
 
-def elected(
-    asked: Parties,
+def elect(
+    asked: AffinityGroups,
     holders: Mapping[str, str],
     eligibility: Eligibility,
-    last: Choices = NONE_YET,
-) -> dict[str, Choice]:
+    last: Assignments = NO_ASSIGNMENTS,
+) -> dict[str, Assignment]:
     """`{address: Choice}` for every unit that can have an owner at all.
 
     `holders` names, for each address, the node that has it or is to have it already; `last` is
     what the last decision chose.
     """
-    made = _Made(eligibility.snapshot.max_aliases)
+    made = _AssignmentTable(eligibility.snapshot.max_aliases)
     _keep(made, asked, holders, eligibility)
-    waiting: list[_Open] = []
+    waiting: list[_Unplaced] = []
     for address in sorted(asked.by_leader.keys() - made.choices.keys(), key=to_int):
         party = asked.by_leader[address]
         leader, holder = party.leader, holders.get(address, "")
         eligible = eligibility.of(*party)
-        owner = _settled(leader, eligible, holder)
+        owner = _forced_owner(leader, eligible, holder)
         if owner:
             made.record(party, eligible, owner, holder)
         else:
             may_take = _candidates(leader, eligible)
             known = last.get(leader.address)
             intended = known.owner if known and known.owner in may_take else ""
-            waiting.append(_Open(not intended, party, eligible, may_take, intended, holder))
+            waiting.append(_Unplaced(not intended, party, eligible, may_take, intended, holder))
     waiting.sort(key=lambda one: one.is_new)
     for one in waiting:
         owner = made.place_for(one)
@@ -100,7 +105,7 @@ def elected(
     return made.choices
 
 
-def holders_of(snapshot: Snapshot) -> dict[str, str]:
+def current_holders(snapshot: Snapshot) -> dict[str, str]:
     """`{address: node}`: who has each address; of several, the one that serves it, then by name.
 
     Only a mistake, or a hand that edited a NodePlumbing, makes it several.
@@ -116,7 +121,10 @@ def holders_of(snapshot: Snapshot) -> dict[str, str]:
 
 
 def _keep(
-    made: "_Made", asked: Parties, holders: Mapping[str, str], eligibility: Eligibility
+    made: "_AssignmentTable",
+    asked: AffinityGroups,
+    holders: Mapping[str, str],
+    eligibility: Eligibility,
 ) -> None:
     """Most addresses stay where they are, and nothing is to be known of the single one for that.
 
@@ -126,7 +134,7 @@ def _keep(
     if sum(map(len, granted.values())) != len(holders):
         return
     for unit, addresses in asked.alike:
-        eligible = eligibility.of_all_like(unit)
+        eligible = eligibility.of_interchangeable(unit)
         if eligible is None:
             return
         nodes = {unit.preference} & eligible.may_take or eligible.may_keep
@@ -139,19 +147,19 @@ def _keep(
                 made.keep(holder, eligible, (address,))
 
 
-class _Open(NamedTuple):
+class _Unplaced(NamedTuple):
     """A party that is not settled before loads are compared."""
 
     is_new: bool
     """Whether the last decision knows of no owner that it could go to."""
-    party: Party
+    party: AffinityGroup
     eligible: Eligible
     may_take: frozenset[str]
     intended: str
     holder: str
 
 
-def _settled(leader: Unit, eligible: Eligible, holder: str) -> str:
+def _forced_owner(leader: Unit, eligible: Eligible, holder: str) -> str:
     """The owner that needs no comparison of loads; empty when there is none."""
     request = leader.request
     asked = request.node if request and not request.releases else leader.preference
@@ -182,7 +190,7 @@ def _cause(leader: Unit, eligible: Eligible, former: str, owner: str) -> MoveRea
     return MoveReason.REQUESTED if is_asked else MoveReason.PREFERENCE
 
 
-def cause_of_loss(choice: Choice, former: str) -> MoveReason:
+def cause_of_loss(choice: Assignment, former: str) -> MoveReason:
     """Why a former owner lost the address, be it that the same one is to have it again."""
     if choice.owner != former:
         return choice.cause
@@ -190,13 +198,13 @@ def cause_of_loss(choice: Choice, former: str) -> MoveReason:
     return _CAUSES.get(refusal, MoveReason.ELECTED) if refusal else MoveReason.ELECTED
 
 
-class _Made:
+class _AssignmentTable:
     """The choices that are made so far."""
 
     def __init__(self, most: int) -> None:
-        self.choices: dict[str, Choice] = {}
-        self._loads = Loads(most)
-        self._alike: dict[tuple[str, int, int], Choice] = {}
+        self.choices: dict[str, Assignment] = {}
+        self._loads = LoadTable(most)
+        self._alike: dict[tuple[str, int, int], Assignment] = {}
         """Most addresses of a node share one Choice: by owner, Eligible and cause."""
 
     def keep(self, owner: str, eligible: Eligible, addresses: Collection[str]) -> None:
@@ -206,7 +214,7 @@ class _Made:
             choice = self._choice(owner, eligible, MoveReason.ELECTED)
             self.choices.update(dict.fromkeys(addresses, choice))
 
-    def place_for(self, one: _Open) -> str:
+    def place_for(self, one: _Unplaced) -> str:
         """The owner of a party that is not settled; empty when there is none."""
         leader, weight = one.party.leader, one.party.weight
         if leader.preference in one.may_take:
@@ -218,7 +226,7 @@ class _Made:
             return least
         return one.holder if one.holder in one.eligible.may_keep else ""
 
-    def record(self, party: Party, eligible: Eligible, owner: str, former: str) -> None:
+    def record(self, party: AffinityGroup, eligible: Eligible, owner: str, former: str) -> None:
         """This party goes to this owner."""
         leader, followers = party
         self._loads.add(owner, 1 + len(followers))
@@ -229,21 +237,61 @@ class _Made:
         for follower in followers:
             self.choices[follower.address] = self._choice(owner, eligible, MoveReason.FOLLOW)
 
-    def record_none(self, one: _Open) -> None:
+    def record_none(self, one: _Unplaced) -> None:
         """This party goes nowhere."""
         holder, eligible = one.holder, one.eligible
         if holder in eligible.lost:
-            found = Choice(holder, eligible, reason=Reason.OWNER_LOST)
+            found = Assignment(holder, eligible, reason=Reason.OWNER_LOST)
         elif eligible.may_take:
-            found = Choice("", eligible, reason=Reason.CAPACITY_EXCEEDED)
+            found = Assignment("", eligible, reason=Reason.CAPACITY_EXCEEDED)
         else:
-            found = Choice("", eligible, reason=Reason.NO_PARTICIPANT)
+            found = Assignment("", eligible, reason=Reason.NO_PARTICIPANT)
         for unit in (one.party.leader, *one.party.followers):
             self.choices[unit.address] = found
 
-    def _choice(self, owner: str, eligible: Eligible, cause: MoveReason) -> Choice:
+    def _choice(self, owner: str, eligible: Eligible, cause: MoveReason) -> Assignment:
         key = (owner, id(eligible), id(cause))
         known = self._alike.get(key)
         if known is None:
-            known = self._alike[key] = Choice(owner, eligible, cause)
+            known = self._alike[key] = Assignment(owner, eligible, cause)
         return known
+
+
+class LoadTable:
+    """Loads only grow while owners are found: nobody falls below what was once the least."""
+
+    def __init__(self, most: int) -> None:
+        """`most` is how many addresses a node may have."""
+        self._most = most
+        self._load: Counter[str] = Counter()
+        self._rings: dict[frozenset[str], _Ring] = {}
+
+    def add(self, node: str, weight: int) -> None:
+        """The node gets so many addresses more."""
+        self._load[node] += weight
+
+    def has_room(self, node: str, weight: int) -> bool:
+        """Whether the node may get so many more."""
+        return self._load[node] + weight <= self._most
+
+    def least_loaded(self, nodes: frozenset[str], address: str) -> str:
+        """The one of them with the fewest addresses; empty when there are no nodes."""
+        if not nodes:
+            return ""
+        ring = self._rings.get(nodes)
+        if ring is None:
+            ring = self._rings[nodes] = _Ring(sorted(nodes))
+        start = (to_int(address)[1] - 1) % len(ring.names)  # a network's first host is number 1
+        while True:
+            for name in ring.names[start:] + ring.names[:start]:
+                if self._load[name] == ring.least:
+                    return name
+            ring.least = min(self._load[name] for name in ring.names)
+
+
+class _Ring:
+    """A set of nodes in the order of names, and the least load of any of them, seen last."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.least = 0

@@ -19,10 +19,9 @@ from typing import NamedTuple
 
 from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason
-from duravip_operator.core.conflicts import Unit
-from duravip_operator.core.selection import Selection
+from duravip_operator.core.node_selectors import SelectorIndex
 from duravip_operator.core.snapshot import (
-    Hearing,
+    Liveness,
     Node,
     Placement,
     Plumbing,
@@ -31,11 +30,12 @@ from duravip_operator.core.snapshot import (
     Topology,
 )
 from duravip_operator.core.subnets import Subnets
+from duravip_operator.core.units import Unit
 
 _BY_HEARING = {
-    Hearing.YOUNG: Reason.NODE_YOUNG,
-    Hearing.UNHEARD: Reason.NODE_SILENT,
-    Hearing.SILENT: Reason.NODE_SILENT,
+    Liveness.YOUNG: Reason.NODE_YOUNG,
+    Liveness.UNHEARD: Reason.NODE_SILENT,
+    Liveness.SILENT: Reason.NODE_SILENT,
 }
 
 IPV4 = 4
@@ -144,9 +144,9 @@ class Eligibility:
     """Answers for one snapshot, each kind of unit looked at once."""
 
     snapshot: Snapshot
-    last: InitVar[Selection | None] = None
+    last: InitVar[SelectorIndex | None] = None
     """What was found of selectors before: it holds as long as no label changes."""
-    selection: Selection = field(init=False)
+    selection: SelectorIndex = field(init=False)
     subnets: Subnets = field(init=False)
     _known: dict[_Kind, Eligible] = field(default_factory=dict)
     _standing: dict[str, _Standing] = field(default_factory=dict)
@@ -160,9 +160,9 @@ class Eligibility:
     )
     """By an Eligible's identity and who is set aside: it, and what is left of it."""
 
-    def __post_init__(self, last: Selection | None) -> None:
+    def __post_init__(self, last: SelectorIndex | None) -> None:
         nodes = self.snapshot.nodes
-        self.selection = last if last and last.holds_for(nodes) else Selection(nodes)
+        self.selection = last if last and last.is_current_for(nodes) else SelectorIndex(nodes)
         self.subnets = Subnets(self.snapshot)
         self._are_all_trusted = not (self.snapshot.given_up or self.snapshot.distrusted)
 
@@ -174,22 +174,22 @@ class Eligibility:
             found = found if found is alone else self._both(found, alone)
         if self._are_all_trusted:
             return found
-        return self._without_failing(found, (unit, *followers))
+        return self._without_quarantined(found, (unit, *followers))
 
-    def of_all_like(self, unit: Unit) -> Eligible | None:
+    def of_interchangeable(self, unit: Unit) -> Eligible | None:
         """The nodes that may hold any unit with its Topology and selectors.
 
         None when that differs from one to the other: not where foreign nodes are not excluded.
         """
         return self._alone(unit) if self._are_all_trusted else None
 
-    def nodes_with(self, topology: Topology) -> int:
+    def count_nodes(self, topology: Topology) -> int:
         """How many nodes can hold addresses of a block: those of which the agent is heard."""
         found = self._of(topology, self.selection.all)
         unheard = {name for name, why in found.refusals.items() if why is Reason.NODE_SILENT}
         return len(found.could_hold - unheard)
 
-    def nodes_unwitnessed(self, topology: Topology) -> list[str]:
+    def unwitnessed_nodes(self, topology: Topology) -> list[str]:
         """The nodes that could take addresses of a block, but that no other node hears there."""
         found = self._of(topology, self.selection.all)
         interface, witnessed = topology.placement.interface, self.snapshot.witnessed
@@ -201,7 +201,7 @@ class Eligibility:
             self._joint[key] = (one, other, one & other)
         return self._joint[key][2]
 
-    def _without_failing(self, found: Eligible, units: Iterable[Unit]) -> Eligible:
+    def _without_quarantined(self, found: Eligible, units: Iterable[Unit]) -> Eligible:
         given_up, aside = self.snapshot.given_up, self.snapshot.distrusted
         if given_up:
             aside = aside.union(*(given_up.get(unit.address, NOBODY) for unit in units))
@@ -217,8 +217,8 @@ class Eligibility:
         if topology is None:
             return _NONE
         excludes = topology.excludes_foreign
-        foreign = self.subnets.foreign(topology, unit.address) if excludes else NOBODY
-        matching = self.selection.of_any(unit.selectors)
+        foreign = self.subnets.off_subnet_nodes(topology, unit.address) if excludes else NOBODY
+        matching = self.selection.matching_any(unit.selectors)
         return self._of(topology, matching, foreign, unit.claimants)
 
     def _of(
@@ -252,14 +252,14 @@ def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) 
     refusals: dict[str, Reason] = {}
     unfit: dict[str, Reason] = {}
     for name, plumbing in snapshot.plumbings.items():
-        hearing = snapshot.hearing.get(name, Hearing.UNHEARD)
+        hearing = snapshot.hearing.get(name, Liveness.UNHEARD)
         if reason := _unfit(snapshot.nodes.get(name), plumbing):
             unfit[name] = reason
         elif name not in admitted:
             unfit[name] = Reason.SELECTOR_MISMATCH
         elif reason := _without_interface(plumbing, topology):
             refusals[name] = reason
-        elif hearing is Hearing.ALIVE:
+        elif hearing is Liveness.ALIVE:
             take.add(name)
             keep.add(name)
         elif _is_hiccup(snapshot, name, placement):
@@ -300,7 +300,7 @@ def _without(found: Eligible, aside: frozenset[str], distrusted: frozenset[str])
 def _is_hiccup(snapshot: Snapshot, node: str, placement: Placement) -> bool:
     """Whether a node that was alive has only just fallen silent, and is not known to be gone."""
     silence = snapshot.silences.get(node)
-    is_silent = snapshot.hearing.get(node) is Hearing.SILENT
+    is_silent = snapshot.hearing.get(node) is Liveness.SILENT
     if not is_silent or silence is None or silence.is_lasting:
         return False
     return not snapshot.is_gone(node, placement)
@@ -323,14 +323,14 @@ def _without_interface(plumbing: Plumbing, topology: Topology) -> Reason | None:
         return Reason.INTERFACE_MISSING
     if not (nic.up and nic.carrier):
         return Reason.INTERFACE_DOWN
-    return Reason.INTERFACE_UNUSABLE if fault_of(nic, topology.family) else None
+    return Reason.INTERFACE_UNUSABLE if nic_fault(nic, topology.family) else None
 
 
-def fault_of(nic: Nic, family: int) -> str:
+def nic_fault(nic: Nic, family: int) -> str:
     """Why a card that is up does not answer for addresses of a family; empty: it does."""
     return nic.unusable or (nic.unusable_ipv4 if family == IPV4 else nic.unusable_ipv6) or ""
 
 
-def is_selected(node: Node, selector: Selector) -> bool:
+def matches_selector(node: Node, selector: Selector) -> bool:
     """Whether the Node has all of the labels."""
     return all(node.labels.get(label) == value for label, value in selector)

@@ -26,6 +26,8 @@ The store may go back to an earlier state, when somebody restores a backup: then
 was moved since, and statuses say what was true before. Such a node is *estranged*: whatever its
 status says it is doubted until its agent has acted on a spec of the present leader, whose epoch
 nobody has had before; and all that its spec grants is contested (`restored`).
+
+What was chosen for each node, put together: thousands of addresses, and a handful of shares.
 """
 
 from collections import defaultdict
@@ -34,15 +36,12 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from duravip_api.addresses import union
-from duravip_api.heartbeat import address_digest
-from duravip_operator.core.conflicts import Unit
-from duravip_operator.core.election import Choice
-from duravip_operator.core.releases import NO_RELEASES, Releases
-from duravip_operator.core.shares import shares_of
-from duravip_operator.core.snapshot import Hearing, Placement, Plumbing, Snapshot
+from duravip_operator.core.election import Assignment
+from duravip_operator.core.releases import ReleaseRecord, ReleaseRecords
+from duravip_operator.core.snapshot import HEARD_STATES, Placement, Plumbing, Snapshot
+from duravip_operator.core.units import Unit
 
 Grants = Mapping[Placement, frozenset[str]]
-HEARD = frozenset({Hearing.YOUNG, Hearing.ALIVE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,144 +65,47 @@ class Plan:
         return is_counted and stands == self.grants and plumbing.contested == self.contested
 
 
-@dataclass(frozen=True, slots=True)
-class Doubts:
-    """What a node may still hold although its spec no longer grants it."""
-
-    uid: str
-    generation: int
-    """Those of the NodePlumbing of which this is known."""
-    addresses: frozenset[str] | None = frozenset()
-    """None = anything."""
-    releases: Releases = NO_RELEASES
-
-    def is_of(self, plumbing: Plumbing) -> bool:
-        """Whether it is known of this very spec."""
-        return (self.uid, self.generation) == (plumbing.uid, plumbing.generation)
-
-    @property
-    def are_none(self) -> bool:
-        """Whether it holds nothing of which its spec does not know."""
-        return self.addresses == frozenset()
-
-    def about(self, address: str) -> bool:
-        """Whether the node may still hold this address."""
-        return self.addresses is None or address in self.addresses
-
-
-Memory = Mapping[str, Doubts]
-
-
-class Heard(NamedTuple):
-    """What the last beat of an agent said."""
-
-    boot: str
-    generation: int
-    digest: str
-    stopped: bool = False
-
-
-def has_let_go(plumbing: Plumbing, heard: Heard) -> bool:
-    """Whether a beat says that a node serves nothing but what its spec grants as it stands.
-
-    Its status will say so too, some milliseconds later. The agent acts on this very spec: nothing
-    else can be served again before there is another one.
-    """
-    is_its = (heard.boot, heard.generation) == (plumbing.boot, plumbing.generation)
-    return is_its and heard.digest == address_digest(plumbing.served & plumbing.granted)
-
-
-def remembered(memory: Memory, snapshot: Snapshot) -> Memory:
-    """The memory brought up to date with what the agents have reported."""
-    known = {
-        name: _known(memory, plumbing, snapshot) for name, plumbing in snapshot.plumbings.items()
-    }
-    # Of one whose object somebody has deleted: the next object knows nothing of it.
-    there = snapshot.nodes.keys() | snapshot.hearing.keys()
-    lost = {name: doubts for name, doubts in memory.items() if name in there}
-    lost |= {name: Doubts("", 0, None) for name in snapshot.estranged - known.keys()}
-    return _granted_once({**lost, **known}, snapshot)
-
-
-def wanted(memory: Memory, choices: Mapping[str, Choice]) -> Memory:
-    """The memory once this was chosen: of what nobody is to have no release counts later (O6)."""
-    owned = {address for address, choice in choices.items() if choice.owner}
-    return {n: _replaced(d, d.releases.wanted(owned)) for n, d in memory.items()}
-
-
-def without_releases(memory: Memory) -> Memory:
-    """The memory once a pass has failed: nobody knows how long the next one takes (O6)."""
-    return {n: _replaced(d, NO_RELEASES) for n, d in memory.items()}
-
-
-def _known(memory: Memory, plumbing: Plumbing, snapshot: Snapshot) -> Doubts:
-    name = plumbing.node
-    if name in snapshot.estranged:
-        return Doubts(plumbing.uid, plumbing.generation, None)
-    before, is_heard = memory.get(name), snapshot.hearing.get(name) in HEARD
-    doubts = Doubts(plumbing.uid, plumbing.generation)
-    if name not in snapshot.let_go:
-        doubts = _doubts(before, plumbing, is_heard=is_heard)
-    return _with_releases(doubts, before, plumbing, is_heard=is_heard)
-
-
-def after_write(memory: Memory, before: Plumbing, after: Plumbing) -> Memory:
-    """The memory once we have replaced one node's spec: what was taken out is doubted."""
-    left = unconfirmed(memory, before, after.granted)
-    doubts = Doubts(after.uid, after.generation, left)
-    found = _with_releases(doubts, memory.get(before.node), after, is_heard=True)
-    return {**memory, before.node: found}
-
-
-def unconfirmed(
-    memory: Memory, before: Plumbing, granted: frozenset[str]
-) -> frozenset[str] | None:
-    """What a node may hold beside these once its spec grants exactly these; None = anything."""
-    known = memory.get(before.node)
-    if known is None or known.addresses is not None or not known.is_of(before):
-        known = _doubts(known, before, is_heard=True)
-    return None if known.addresses is None else (known.addresses | before.granted) - granted
-
-
-def plans(
+def plan_grants(
     units: Mapping[str, Unit],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, Assignment],
     snapshot: Snapshot,
-    memory: Memory,
+    memory: ReleaseRecords,
 ) -> tuple[dict[str, Plan], frozenset[str]]:
     """`({node: what its spec shall grant}, {addresses that wait for their former holder})`.
 
     What a node is granted already it keeps: only what is new to it needs a closer look.
     """
-    shares = shares_of(units, choices, snapshot)
+    shares = shares_by_node(units, choices, snapshot)
     new = {key: share.addresses - share.plumbing.granted for key, share in shares.items()}
-    others = _Others(snapshot, memory, frozenset().union(*new.values()))
+    others = _OtherHolders(snapshot, memory, frozenset().union(*new.values()))
     strict = _strict_interfaces(units)
     wanted: dict[str, dict[Placement, set[str]]] = {name: {} for name in snapshot.plumbings}
     contested: dict[str, set[str]] = defaultdict(set)
     waiting: set[str] = set()
     for key, (where, plumbing, addresses) in shares.items():
         owner = plumbing.node
-        stopped, asked = others.in_the_way(owner, where, new[key])
-        asked |= others.to_ask(owner, units, new[key] - stopped)
+        stopped, asked = others.blocking(owner, where, new[key])
+        asked |= others.to_probe(owner, units, new[key] - stopped)
         waiting |= stopped
         if place := addresses - stopped:
-            fenced = _fenced(where, plumbing, snapshot, strict)
+            fenced = _effective_fencing(where, plumbing, snapshot, strict)
             wanted[owner].setdefault(fenced, set()).update(place)
             contested[owner] |= asked | (place & plumbing.granted & plumbing.contested)
     made = {
-        name: standing(snapshot.plumbings[name])
+        name: current_plan(snapshot.plumbings[name])
         if _is_unknown(snapshot, name)
-        else others.unmarked(Plan(_frozen(grants), frozenset(contested[name])), name, units)
+        else others.with_settled_grants(
+            Plan(_frozen(grants), frozenset(contested[name])), name, units
+        )
         for name, grants in wanted.items()
     }
     return made, frozenset(waiting)
 
 
-class _Others:
+class _OtherHolders:
     """Who else may hold some addresses that are new to their owners."""
 
-    def __init__(self, snapshot: Snapshot, memory: Memory, new: frozenset[str]) -> None:
+    def __init__(self, snapshot: Snapshot, memory: ReleaseRecords, new: frozenset[str]) -> None:
         self._snapshot, self._memory = snapshot, memory
         self._granted: set[str] = set()
         self._serving: dict[str, list[str]] = defaultdict(list)
@@ -217,31 +119,31 @@ class _Others:
         for name, plumbing in snapshot.plumbings.items() if new else ():
             granted = plumbing.granted & new
             self._granted |= granted
-            if may_hold(snapshot, name):
+            if status_counts(snapshot, name):
                 served = plumbing.served & (granted if name in snapshot.let_go else new)
                 beyond = _beyond(plumbing, served - granted, memory.get(name))
                 self._said |= beyond
                 for address in served - beyond:
                     self._serving[address].append(name)
 
-    def to_ask(self, owner: str, units: Mapping[str, Unit], new: set[str]) -> set[str]:
+    def to_probe(self, owner: str, units: Mapping[str, Unit], new: set[str]) -> set[str]:
         """Those that a node other than the owner may have as an address of its own."""
         return new if self._untold - {owner} else {a for a in new if units[a].claimants}
 
-    def unmarked(self, plan: Plan, owner: str, units: Mapping[str, Unit]) -> Plan:
+    def with_settled_grants(self, plan: Plan, owner: str, units: Mapping[str, Unit]) -> Plan:
         """The same with free grants for contested ones that are settled, if it says other news."""
         plumbing = self._snapshot.plumbings[owner]
         if plan.is_in(plumbing):
             return plan
         settled = self._settled(plumbing, plan.contested & plumbing.contested)
-        settled -= self.to_ask(owner, units, settled)
+        settled -= self.to_probe(owner, units, settled)
         return replace(plan, contested=plan.contested - settled)
 
     def _settled(self, plumbing: Plumbing, marked: frozenset[str]) -> set[str]:
         """Those that the node serves, having acted on this spec, and nobody else may hold."""
         node, snapshot = plumbing.node, self._snapshot
-        is_known = plumbing.acted and self._memory.get(node, Doubts("", 0, None)).are_none
-        if not is_known or snapshot.hearing.get(node) not in HEARD:
+        is_known = plumbing.acted and self._memory.get(node, ReleaseRecord("", 0, None)).are_none
+        if not is_known or snapshot.hearing.get(node) not in HEARD_STATES:
             return set()
         held = [(n, p.served | p.granted) for n, p in snapshot.plumbings.items()]
         held += snapshot.pending.items()
@@ -249,7 +151,7 @@ class _Others:
         held += [(n, marked if d.addresses is None else d.addresses) for n, d in doubted]
         return set(marked & plumbing.served).difference(*(a for n, a in held if n != node))
 
-    def in_the_way(
+    def blocking(
         self, owner: str, where: Placement, new: Iterable[str]
     ) -> tuple[set[str], set[str]]:
         """`({those that must wait for somebody}, {those that the owner has to ask about})`."""
@@ -268,7 +170,9 @@ class _Others:
         return stopped, asked
 
 
-def _beyond(plumbing: Plumbing, served: frozenset[str], doubts: Doubts | None) -> frozenset[str]:
+def _beyond(
+    plumbing: Plumbing, served: frozenset[str], doubts: ReleaseRecord | None
+) -> frozenset[str]:
     """Of what a node reports as served, and is not granted, that which it cannot hold from us.
 
     An agent acts on a spec only once it serves nothing else. Before that it may still serve what
@@ -281,18 +185,18 @@ def _beyond(plumbing: Plumbing, served: frozenset[str], doubts: Doubts | None) -
     return served - doubts.addresses
 
 
-def may_hold(snapshot: Snapshot, node: str) -> bool:
+def status_counts(snapshot: Snapshot, node: str) -> bool:
     """Whether the word of a node's status counts: not when its agent has said goodbye."""
     plumbing = snapshot.plumbings.get(node)
     return plumbing is not None and not plumbing.stopped
 
 
-def standing(plumbing: Plumbing) -> Plan:
+def current_plan(plumbing: Plumbing) -> Plan:
     """What the spec of a node grants as it stands."""
     return Plan(plumbing.grants, plumbing.contested)
 
 
-def stamped(plumbing: Plumbing, *, is_restored: bool) -> Plan:
+def restamped_plan(plumbing: Plumbing, *, is_restored: bool) -> Plan:
     """The same, as a new leader writes it. In a restored store it may be out of date: then it is
     contested, which changes nothing for what the node holds.
     """  # noqa: D205
@@ -322,7 +226,7 @@ def _strict_interfaces(units: Mapping[str, Unit]) -> frozenset[str]:
     return frozenset(where.interface for where in placements if where.fencing == "Strict")
 
 
-def _fenced(
+def _effective_fencing(
     where: Placement, plumbing: Plumbing, snapshot: Snapshot, strict: frozenset[str]
 ) -> Placement:
     """The placement with the fencing that is in force on this node and interface (O5).
@@ -339,39 +243,32 @@ def _fenced(
     return where._replace(fencing="Strict" if is_strict else "Segment")
 
 
-def _with_releases(
-    doubts: Doubts, before: Doubts | None, plumbing: Plumbing, *, is_heard: bool
-) -> Doubts:
-    known = before.releases if before else NO_RELEASES
-    if not is_heard:
-        return _replaced(doubts, known.unheard())
-    # A report of before it acted on this spec tells of what it was granted earlier.
-    served = plumbing.served if plumbing.acted else frozenset[str]()
-    return _replaced(doubts, known.after(plumbing.boot, plumbing.granted, served))
-
-
-def _granted_once(memory: Memory, snapshot: Snapshot) -> Memory:
-    """A release that was followed by a grant, to whomever, is spent (O6)."""
-    if not any(doubts.releases.released for doubts in memory.values()):
-        return memory
-    granted = union([plumbing.granted for plumbing in snapshot.plumbings.values()])
-    return {n: _replaced(d, d.releases.without(granted)) for n, d in memory.items()}
-
-
-def _replaced(doubts: Doubts, releases: Releases) -> Doubts:
-    return doubts if doubts.releases == releases else replace(doubts, releases=releases)
-
-
-def _doubts(known: Doubts | None, plumbing: Plumbing, *, is_heard: bool) -> Doubts:
-    clean = Doubts(plumbing.uid, plumbing.generation)
-    if plumbing.acted:
-        return clean
-    if known and known.is_of(plumbing):
-        return known
-    if known is None and not plumbing.boot and not is_heard:
-        return clean  # no agent has ever read it: each says so before it does
-    return Doubts(plumbing.uid, plumbing.generation, plumbing.unconfirmed)
-
-
 def _frozen(grants: Mapping[Placement, set[str]]) -> Grants:
     return {where: frozenset(addresses) for where, addresses in sorted(grants.items())}
+
+
+class NodeShare(NamedTuple):
+    """The addresses of one Topology that were chosen for one node."""
+
+    where: Placement
+    plumbing: Plumbing
+    """The node's."""
+    addresses: set[str]
+
+
+def shares_by_node(
+    units: Mapping[str, Unit], choices: Mapping[str, Assignment], snapshot: Snapshot
+) -> dict[tuple[str, str], NodeShare]:
+    """By node and Topology; a node without a NodePlumbing has none."""
+    shares: dict[tuple[str, str], NodeShare] = {}
+    for address, choice in choices.items():
+        owner, topology = choice.owner, units[address].topology
+        if not owner or topology is None:
+            continue
+        share = shares.get((owner, topology.name))
+        if share is not None:
+            share.addresses.add(address)
+        elif owner in snapshot.plumbings:
+            share = NodeShare(topology.placement, snapshot.plumbings[owner], {address})
+            shares[owner, topology.name] = share
+    return shares

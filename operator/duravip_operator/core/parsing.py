@@ -24,15 +24,15 @@ from duravip_api.listeners import parse_listeners, port_named
 from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_SPANS, Agent, NodePlumbingStatus
 from duravip_api.reasons import Reason
 from duravip_api.topology import TopologySpec
-from duravip_operator.core import requests
+from duravip_operator.core import move_requests
 from duravip_operator.core.snapshot import (
-    Entity,
     Node,
     Placement,
     Plumbing,
     Rejection,
     Selector,
     Topology,
+    VipObject,
 )
 
 Body = Mapping[str, Any]
@@ -52,18 +52,18 @@ GRAVE = frozenset({"Ready", "Fenced"})
 RESERVED_NAMES = frozenset({"default", "#mmove"})
 
 
-def entity(kind: Literal["DuraVIP", "Binding"], body: Body) -> Entity:
+def vip_object(kind: Literal["DuraVIP", "Binding"], body: Body) -> VipObject:
     """A DuraVIP or Binding; with a rejection when it cannot be managed as it stands."""
     model = DuraVIPSpec if kind == "DuraVIP" else BindingSpec
     who = _identity(body)
     common = {**who, "kind": kind, "status": body.get("status") or {}}
-    asked, unread = requests.asked(body)
+    asked, unread = move_requests.parse_requests(body)
     try:
         spec = model.model_validate(body.get("spec") or {})
     except ValidationError as error:
-        return Entity(**common, rejection=_invalid(f"{kind} {_path(who)}", error))
+        return VipObject(**common, rejection=_invalid(f"{kind} {_path(who)}", error))
     follow = spec.follow or "" if isinstance(spec, DuraVIPSpec) else ""
-    found = Entity(
+    found = VipObject(
         **common,
         address=spec.address or "",
         enabled=bool(not follow if spec.enable_duravip is None else spec.enable_duravip),
@@ -181,7 +181,7 @@ def plumbing(body: Body) -> Plumbing:
         leaving=ready is not None and ready.reason == Reason.AGENT_STOPPING,
         stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,
     )
-    return respecified(reported, body)
+    return with_spec_of(reported, body)
 
 
 def _omits_own(said: object, status: NodePlumbingStatus) -> bool:
@@ -211,7 +211,7 @@ def _public_key(agent: Agent | None) -> str:
     return agent.public_key if agent and is_its else ""
 
 
-def respecified(known: Plumbing, body: Body) -> Plumbing:
+def with_spec_of(known: Plumbing, body: Body) -> Plumbing:
     """A NodePlumbing of which the status is known, with the metadata and the spec of `body`."""
     meta = body.get("metadata") or {}
     spec = _lenient(NodePlumbingSpec, body.get("spec"))
@@ -242,7 +242,7 @@ def respecified(known: Plumbing, body: Body) -> Plumbing:
     )
 
 
-def included(found: Node) -> Node:
+def without_exclude_label(found: Node) -> Node:
     """The Node as if nobody but `drain` set the label that takes it out; kubeadm does so."""
     if found.labels.get(EXCLUDE_LABEL, DRAINED) == DRAINED:
         return found
@@ -250,7 +250,7 @@ def included(found: Node) -> Node:
     return replace(found, labels=labels)
 
 
-def _rejected(found: Entity) -> Rejection | None:
+def _rejected(found: VipObject) -> Rejection | None:
     """What a spec of the right form may still have wrong in itself."""
     if found.kind == "Binding" and found.name in RESERVED_NAMES:
         why = f"{found.label}: metadata.name: {found.name!r} is reserved: choose another one"

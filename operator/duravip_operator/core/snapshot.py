@@ -15,7 +15,7 @@ from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason
 
 
-class Hearing(Enum):
+class Liveness(Enum):
     """What the pulse says of a node's agent."""
 
     UNHEARD = "unheard"
@@ -27,8 +27,12 @@ class Hearing(Enum):
     """Suspected: nothing new is granted to it. What it has moves only when the wire agrees."""
 
 
+HEARD_STATES = frozenset({Liveness.YOUNG, Liveness.ALIVE})
+"""The states of an agent whose heartbeats arrive."""
+
+
 @dataclass(frozen=True, slots=True)
-class Silence:
+class Suspicion:
     """What is known of a node whose agent is not heard."""
 
     gone: frozenset[str] = frozenset()
@@ -61,7 +65,7 @@ Selector = tuple[tuple[str, str], ...]
 """Labels that must all be there, sorted; empty = every node."""
 
 
-class Asked(NamedTuple):
+class MoveRequest(NamedTuple):
     """A request, by annotation, that has not had its effect yet or is held to."""
 
     time: float
@@ -72,7 +76,7 @@ class Asked(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Entity:
+class VipObject:
     """A DuraVIP or a Binding."""
 
     kind: Literal["DuraVIP", "Binding"]
@@ -90,7 +94,7 @@ class Entity:
     selector: Selector = ()
     adaptive: bool = False
     """Whether adaptive delivery uses it."""
-    asked: tuple[Asked, ...] = ()
+    asked: tuple[MoveRequest, ...] = ()
     unread: tuple[str, ...] = ()
     """What is wrong with its annotations: a sentence each."""
     rejection: Rejection | None = None
@@ -245,14 +249,14 @@ class Plumbing:
 class Snapshot:
     """Everything that one pass of the operator decides from."""
 
-    entities: tuple[Entity, ...] = ()
+    entities: tuple[VipObject, ...] = ()
     topologies: tuple[Topology, ...] = ()
     nodes: Mapping[str, Node] = field(default_factory=dict)
     plumbings: Mapping[str, Plumbing] = field(default_factory=dict)
     api_hosts: frozenset[str] = frozenset()
     """The addresses at which the API server is reached."""
-    hearing: Mapping[str, Hearing] = field(default_factory=dict)
-    silences: Mapping[str, Silence] = field(default_factory=dict)
+    hearing: Mapping[str, Liveness] = field(default_factory=dict)
+    silences: Mapping[str, Suspicion] = field(default_factory=dict)
     """Of every node that is SILENT."""
     witnessed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The interfaces on whose segment another node has lately heard this one answer."""

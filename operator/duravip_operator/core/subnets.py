@@ -36,7 +36,7 @@ class Subnets:
     snapshot: Snapshot
     _known: dict[str, _Nodes] = field(default_factory=dict)
 
-    def foreign(self, topology: Topology, address: str) -> frozenset[str]:
+    def off_subnet_nodes(self, topology: Topology, address: str) -> frozenset[str]:
         """The nodes whose interface has no address in the network of this one."""
         nodes = self._of(topology)
         if not nodes.partly:
@@ -49,7 +49,7 @@ class Subnets:
         )
         return nodes.foreign.union(*away)
 
-    def has_foreign(self, topology: Topology) -> bool:
+    def has_off_subnet_nodes(self, topology: Topology) -> bool:
         """Whether any node can be foreign to an address of the block."""
         return any(self._of(topology))
 

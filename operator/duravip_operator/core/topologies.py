@@ -19,7 +19,7 @@ class Blocks:
     judged: tuple[Topology, ...]
     """All Topologies, those that lost to an older one with their rejection."""
 
-    def holding(self, address: str) -> Topology | None:
+    def topology_of(self, address: str) -> Topology | None:
         """The Topology that the address belongs to."""
         family, number = to_int(address)
         for shift, networks in self.by_prefix[family]:
@@ -38,7 +38,7 @@ class Blocks:
         )
 
 
-def blocks(topologies: Iterable[Topology], fencing: Fencing) -> Blocks:
+def build_blocks(topologies: Iterable[Topology], fencing: Fencing) -> Blocks:
     """Sort out the Topologies; one with the block of an older one is rejected.
 
     `fencing` is that of a Topology which says nothing of it.

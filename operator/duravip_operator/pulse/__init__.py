@@ -4,10 +4,10 @@ It hears the agents' beats, and asks the neighbours of a silent node what they s
 of a program that reads long lists hears a beat up to a second late; a process does not.
 """
 
-from duravip_operator.core.handover import Heard
+from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.pulse.briefing import Briefing
 from duravip_operator.pulse.messages import View
 from duravip_operator.pulse.pulse import Pulse
 from duravip_operator.pulse.roster import Entry, entry_of
 
-__all__ = ["Briefing", "Entry", "Heard", "Pulse", "View", "entry_of"]
+__all__ = ["Briefing", "Entry", "HeartbeatState", "Pulse", "View", "entry_of"]

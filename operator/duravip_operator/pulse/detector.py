@@ -13,7 +13,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from duravip_api.heartbeat import Heartbeat
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core.snapshot import Liveness
 
 BOOTS_REMEMBERED: Final = 16
 """Of so many starts of an agent it is known which of its beats came last: others are replays."""
@@ -32,7 +32,7 @@ class Times(NamedTuple):
 class Known(NamedTuple):
     """What an earlier process knew of a node."""
 
-    hearing: Hearing
+    hearing: Liveness
     since: float
     """If it is SILENT: when it was last heard."""
 
@@ -43,7 +43,7 @@ class _Node:
     """When it was last heard; before that, when we began to listen for it."""
     since: float
     """Since when it is heard without a gap."""
-    hearing: Hearing = Hearing.UNHEARD
+    hearing: Liveness = Liveness.UNHEARD
     is_mature: bool = False
     beat: Heartbeat | None = None
     newest: dict[str, int] = field(default_factory=dict)
@@ -68,8 +68,8 @@ class Detector:
     def resume(self, known: Mapping[str, Known], now: float) -> None:
         """Go on from what an earlier process knew: nobody is young or silent because that died."""
         for name, (hearing, since) in known.items():
-            last = since if hearing is Hearing.SILENT else now
-            self._nodes[name] = _Node(last, now, hearing, hearing is Hearing.ALIVE)
+            last = since if hearing is Liveness.SILENT else now
+            self._nodes[name] = _Node(last, now, hearing, hearing is Liveness.ALIVE)
 
     def is_new(self, beat: Heartbeat) -> bool:
         """Whether neither it nor a later one of the same boot was heard."""
@@ -88,18 +88,18 @@ class Detector:
         self._judge(node, now)
         if now - node.last >= FORGIVEN:
             node.is_mature = False
-        is_new = node.hearing in {Hearing.UNHEARD, Hearing.SILENT}
+        is_new = node.hearing in {Liveness.UNHEARD, Liveness.SILENT}
         if is_new and not node.is_mature:
             node.since = now
         node.last, node.beat = now, beat
         node.is_mature = node.is_mature or now - node.since >= self._times.mature
-        node.hearing = Hearing.ALIVE if node.is_mature else Hearing.YOUNG
+        node.hearing = Liveness.ALIVE if node.is_mature else Liveness.YOUNG
         return True
 
     def excuse(self, seconds: float, now: float) -> None:
         """We were deaf for so long: that does not count as anybody's silence."""
         for node in self._nodes.values():
-            if node.hearing is not Hearing.SILENT:
+            if node.hearing is not Liveness.SILENT:
                 node.last = min(node.last + seconds, now)
 
     def judge(self, now: float) -> None:
@@ -114,19 +114,19 @@ class Detector:
             (
                 node.last + self._patience(node)
                 for node in self._nodes.values()
-                if node.hearing is not Hearing.SILENT
+                if node.hearing is not Liveness.SILENT
             ),
             default=inf,
         )
 
-    def hearing(self) -> dict[str, Hearing]:
+    def hearing(self) -> dict[str, Liveness]:
         """What was last judged of each node."""
         return {name: node.hearing for name, node in self._nodes.items()}
 
     def silent(self) -> dict[str, float]:
         """When each node that is SILENT was last heard, or first expected."""
         nodes = self._nodes.items()
-        return {name: node.last for name, node in nodes if node.hearing is Hearing.SILENT}
+        return {name: node.last for name, node in nodes if node.hearing is Liveness.SILENT}
 
     def beats(self) -> Iterator[Heartbeat]:
         """The last beat of each node that was heard."""
@@ -135,14 +135,14 @@ class Detector:
     def last_beat(self, name: str) -> Heartbeat | None:
         """The last beat of a node that is heard; None when it is silent."""
         node = self._nodes.get(name)
-        return node.beat if node and node.hearing is not Hearing.SILENT else None
+        return node.beat if node and node.hearing is not Liveness.SILENT else None
 
     def _judge(self, node: _Node, now: float) -> None:
         if now - node.last >= self._patience(node):
-            node.hearing = Hearing.SILENT
+            node.hearing = Liveness.SILENT
 
     def _patience(self, node: _Node) -> float:
-        if node.hearing is Hearing.UNHEARD:
+        if node.hearing is Liveness.UNHEARD:
             return self._times.mature + FORGIVEN
         return self._times.suspect_after
 
@@ -150,6 +150,6 @@ class Detector:
         """Nobody waits for a node that is not expected, once it has been silent for a while."""
         for name in self._nodes.keys() - self._expected:
             node = self._nodes[name]
-            was_heard = node.hearing in {Hearing.YOUNG, Hearing.ALIVE}
+            was_heard = node.hearing in {Liveness.YOUNG, Liveness.ALIVE}
             if not was_heard and (node.beat is None or now - node.last >= FORGIVEN):
                 del self._nodes[name]

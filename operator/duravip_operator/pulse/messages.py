@@ -25,8 +25,8 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from duravip_api.heartbeat import Heartbeat
-from duravip_operator.core.handover import Heard
-from duravip_operator.core.snapshot import Hearing, Silence
+from duravip_operator.core.heartbeat_evidence import HeartbeatState
+from duravip_operator.core.snapshot import Liveness, Suspicion
 
 Message = dict[str, Any]
 Value = TypeVar("Value")
@@ -35,9 +35,9 @@ Value = TypeVar("Value")
 class View(NamedTuple):
     """What the pulse knows at one moment. Replaced, never changed."""
 
-    hearing: Mapping[str, Hearing] = MappingProxyType({})
+    hearing: Mapping[str, Liveness] = MappingProxyType({})
     """Of every node that is expected, or was heard."""
-    silences: Mapping[str, Silence] = MappingProxyType({})
+    silences: Mapping[str, Suspicion] = MappingProxyType({})
     """Of every one of them that is SILENT."""
     witnessed: Mapping[str, frozenset[str]] = MappingProxyType({})
     """The interfaces on whose segment another node has lately heard this one answer."""
@@ -74,7 +74,7 @@ def view_said(view: View) -> Message:
 
 def view_after(view: View, message: Message) -> View:
     """The View once a message has come that tells what is new."""
-    hearing = _changed(view.hearing, message.get("hearing"), Hearing)
+    hearing = _changed(view.hearing, message.get("hearing"), Liveness)
     silences = _changed(view.silences, message.get("silences"), silence_read)
     return View(hearing, silences, _changed(view.witnessed, message.get("witnessed"), frozenset))
 
@@ -88,16 +88,16 @@ def _changed(
     return kept | {name: read(said) for name, said in changes.items() if said is not None}
 
 
-def silence_said(silence: Silence) -> list[Any]:
+def silence_said(silence: Suspicion) -> list[Any]:
     """A Silence as JSON can say it."""
     gone, answering = sorted(silence.gone), sorted(silence.answering)
     return [gone, answering, silence.is_muted, silence.is_lasting, silence.since]
 
 
-def silence_read(said: list[Any]) -> Silence:
+def silence_read(said: list[Any]) -> Suspicion:
     """The Silence that was said so."""
     gone, answering, is_muted, is_lasting, since = said
-    return Silence(frozenset(gone), frozenset(answering), is_muted, is_lasting, since)
+    return Suspicion(frozenset(gone), frozenset(answering), is_muted, is_lasting, since)
 
 
 class Outgoing:
@@ -106,11 +106,11 @@ class Outgoing:
     def __init__(self, known: View) -> None:
         """`known` is what the operator still has from an earlier process."""
         self._view = known
-        self._beats: dict[str, Heard] = {}
+        self._beats: dict[str, HeartbeatState] = {}
 
     def changes(self, view: View, beats: Iterable[Heartbeat]) -> Message | None:
         """The message about this state of things; None when nothing is new."""
-        heard = {b.node: Heard(b.boot, b.generation, b.digest, b.stopped) for b in beats}
+        heard = {b.node: HeartbeatState(b.boot, b.generation, b.digest, b.stopped) for b in beats}
         before, self._view = self._view, view
         told, self._beats = self._beats, heard
         hearing = differences(before.hearing, view.hearing)

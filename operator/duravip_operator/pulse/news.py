@@ -8,7 +8,7 @@ and no pass is under way when it must be decided what follows from a crash.
 import logging
 from typing import Final
 
-from duravip_operator.core.snapshot import Hearing, Silence
+from duravip_operator.core.snapshot import Liveness, Suspicion
 from duravip_operator.pulse.messages import View
 
 log = logging.getLogger(__name__)
@@ -22,7 +22,7 @@ class News:
 
     def __init__(self) -> None:
         self.known = View()
-        self._held: dict[str, tuple[Hearing, float]] = {}
+        self._held: dict[str, tuple[Liveness, float]] = {}
         """What is still shown of those that have just fallen silent, and until when."""
 
     def take(self, after: View, now: float) -> bool:
@@ -43,12 +43,12 @@ class News:
         silences = {n: how for n, how in self.known.silences.items() if n not in held}
         return View({**self.known.hearing, **held}, silences, self.known.witnessed)
 
-    def _kept_back(self, now: float) -> dict[str, Hearing]:
+    def _kept_back(self, now: float) -> dict[str, Liveness]:
         """Those whose silence is not shown yet, and what is shown of them."""
         return {name: was for name, (was, until) in self._held.items() if now < until}
 
 
-def _is_clear(silence: Silence | None) -> bool:
+def _is_clear(silence: Suspicion | None) -> bool:
     """Whether the silence is over, or something follows from it."""
     return silence is None or bool(silence.gone) or silence.is_muted
 
@@ -56,12 +56,12 @@ def _is_clear(silence: Silence | None) -> bool:
 def log_changes(before: View, after: View) -> None:
     """One line for each node of which something else is said."""
     for name, now in after.hearing.items():
-        was = before.hearing.get(name, Hearing.UNHEARD)
+        was = before.hearing.get(name, Liveness.UNHEARD)
         if now is not was:
-            level = logging.WARNING if now is Hearing.SILENT else logging.INFO
+            level = logging.WARNING if now is Liveness.SILENT else logging.INFO
             log.log(level, "node %s is %s, was %s", name, now.value, was.value)
     for name, silence in after.silences.items():
-        known = before.silences.get(name, Silence())
+        known = before.silences.get(name, Suspicion())
         if gone := silence.gone - known.gone:
             log.warning("node %s is gone from %s", name, ", ".join(sorted(gone)))
         if answering := silence.answering - known.answering:

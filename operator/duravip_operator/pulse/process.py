@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeRequest
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse import roster
 from duravip_operator.pulse.authentication import Agent, Authenticator, Drop
 from duravip_operator.pulse.detector import Detector, Known, Times
@@ -75,7 +75,7 @@ class Process:
         self._generations: dict[str, int] = {}
         self._routes: dict[str, Route] = {}
         """The way back to whoever sent the last beat of each node."""
-        self._hearing: dict[str, Hearing] = {}
+        self._hearing: dict[str, Liveness] = {}
         self._witnessed: dict[str, frozenset[str]] = {}
         self._seen = self._said = self._reckoned = 0.0
         self._is_news = False
@@ -280,7 +280,7 @@ class Process:
             self._pipe.sendall(line({"note": note}))
 
 
-_UNHEARD: Final = frozenset({Hearing.UNHEARD, Hearing.SILENT})
+_UNHEARD: Final = frozenset({Liveness.UNHEARD, Liveness.SILENT})
 
 
 def main() -> None:

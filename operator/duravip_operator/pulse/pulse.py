@@ -11,7 +11,7 @@ from contextlib import suppress
 from math import inf
 from typing import Final
 
-from duravip_operator.core.handover import Heard
+from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.health import Restarts
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse.authentication import Agent
@@ -60,7 +60,7 @@ class Pulse:
         self._restarts = Restarts("the pulse's process")
         self._news = News()
         self._view = View()
-        self._beats: dict[str, Heard] = {}
+        self._beats: dict[str, HeartbeatState] = {}
         self._expected: frozenset[str] = frozenset()
         self._lead: Message = {"leader": False, "epoch": 0, "since": 0.0}
         self._generations: dict[str, int] = {}
@@ -111,7 +111,7 @@ class Pulse:
         """Why beats are not heard; empty: they are."""
         return self._restarts.problem()
 
-    def beats(self) -> Mapping[str, Heard]:
+    def beats(self) -> Mapping[str, HeartbeatState]:
         """What the last beat of each agent has said."""
         return self._beats
 
@@ -208,7 +208,9 @@ class Pulse:
         if self._news.take(after, now):
             asyncio.get_running_loop().call_later(LOOKING_TAKES, self._look)
         boots = {name: heard.boot for name, heard in self._beats.items()}
-        beats = {name: Heard(*fields) for name, fields in message.get("beats", {}).items()}
+        beats = {
+            name: HeartbeatState(*fields) for name, fields in message.get("beats", {}).items()
+        }
         self._beats |= beats
         for name in self._beats.keys() - after.hearing.keys() - beats.keys():
             del self._beats[name]

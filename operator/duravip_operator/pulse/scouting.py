@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from duravip_api.heartbeat import ProbeReport
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse.roster import Entry, Presence, Segment
 from duravip_operator.pulse.suspicions import DECIDED_AFTER, Outcome, Round, Suspicion
 from duravip_operator.pulse.witnesses import MOST_WITNESSES, Watch, Witnesses
@@ -68,15 +68,15 @@ class Scouting:
                 suspicion.learn(entry, now)
         self._must_choose = True
 
-    def hear(self, hearing: Mapping[str, Hearing], now: float) -> None:
+    def hear(self, hearing: Mapping[str, Liveness], now: float) -> None:
         """Take what is heard: whoever is silent is suspected from now on."""
-        heard = {Hearing.YOUNG, Hearing.ALIVE}
+        heard = {Liveness.YOUNG, Liveness.ALIVE}
         before, self._heard = self._heard, frozenset(n for n, h in hearing.items() if h in heard)
         self._must_choose |= self._heard != before
-        for name in [n for n in self._suspicions if hearing.get(n) is not Hearing.SILENT]:
+        for name in [n for n in self._suspicions if hearing.get(n) is not Liveness.SILENT]:
             del self._suspicions[name]
         for name, how in hearing.items():
-            if how is Hearing.SILENT and name not in self._suspicions:
+            if how is Liveness.SILENT and name not in self._suspicions:
                 self._suspicions[name] = suspicion = Suspicion(now)
                 suspicion.learn(self._roster.get(name, {}), now)
 

@@ -5,7 +5,7 @@ from math import inf
 from typing import Final
 
 from duravip_api.timing import STRICT_HOLD, STRICT_MARGIN
-from duravip_operator.core.snapshot import Silence
+from duravip_operator.core.snapshot import Suspicion
 
 LASTING: Final = 1.0
 """From here on a silence is worth telling people about, in seconds."""
@@ -28,7 +28,7 @@ def silences(
     heard: int,
     led_since: float | None,
     now: float,
-) -> dict[str, Silence]:
+) -> dict[str, Suspicion]:
     """The Silence of every silent node.
 
     `silent` says when each was last heard, `heard` how many others are heard now. An agent may
@@ -41,7 +41,7 @@ def silences(
     for name, since in silent.items():
         gone, answering = outcomes.get(name, nothing)
         unheard = min(now - since, led)
-        found[name] = Silence(
+        found[name] = Suspicion(
             gone=gone,
             answering=answering,
             is_muted=unheard >= STRICT_HOLD + STRICT_MARGIN and name not in distrusted,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeReport, ProbeRequest
 from duravip_api.timing import SUSPECT_AFTER
-from duravip_operator.core.handover import Heard
-from duravip_operator.core.snapshot import Hearing
+from duravip_operator.core.heartbeat_evidence import HeartbeatState
+from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse.authentication import Agent, Drop, objection
 from duravip_operator.pulse.detector import Detector, Times
 from duravip_operator.pulse.messages import View
@@ -39,18 +39,18 @@ class Ears:
         self._queue: list[tuple[Heartbeat | ProbeReport, str]] = []
         """Datagrams, each with the node whose key has signed it."""
         self._agents: Mapping[str, Agent] = {}
-        self._hearing: dict[str, Hearing] = {}
+        self._hearing: dict[str, Liveness] = {}
         self._lead: tuple[int | None, float, float] = (None, 0.0, 0.0)
         self._generations: dict[str, int] = {}
         self._roster: Mapping[str, Entry] = {}
         self.is_held = False
-        self._heard: dict[str, Heard] = {}
+        self._heard: dict[str, HeartbeatState] = {}
 
     def view(self) -> View:
         """What is shown now."""
         return self._news.shown(self._around.clock.now)
 
-    def beats(self) -> Mapping[str, Heard]:
+    def beats(self) -> Mapping[str, HeartbeatState]:
         """What the last beat of each node said."""
         return self._heard
 
@@ -109,7 +109,7 @@ class Ears:
 
     def _say(self, now: float) -> None:
         silent = self._detector.silent()
-        deaf = {Hearing.SILENT, Hearing.UNHEARD}
+        deaf = {Liveness.SILENT, Liveness.UNHEARD}
         heard = sum(1 for hearing in self._hearing.values() if hearing not in deaf)
         epoch, since, _ = self._lead
         led_since = None if epoch is None else since
@@ -129,7 +129,7 @@ class Ears:
                 self._scouting.see(datagram, now)
             elif self._detector.heard(datagram, now):
                 says = (datagram.generation, datagram.digest, datagram.stopped)
-                said = Heard(datagram.boot, *says)
+                said = HeartbeatState(datagram.boot, *says)
                 self._heard[datagram.node] = said
                 self._answer(datagram)
 

@@ -9,7 +9,14 @@ from dataclasses import replace
 from typing import Any, NamedTuple
 
 from duravip_operator.cluster.requests import ApiError
-from duravip_operator.core import decision, handover, parsing, specs
+from duravip_operator.core import (
+    decision,
+    handover,
+    heartbeat_evidence,
+    nodeplumbing_spec,
+    parsing,
+    releases,
+)
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.outlook import Outlook
 from duravip_operator.settings import Settings
@@ -64,9 +71,13 @@ class DecidingReplica(Replica):
         self._started = self._balanced = self.now
         self._must_hurry = False
         self._restorations = 0
-        self._seen: tuple[object, object, Mapping[str, handover.Heard]] = (None, None, {})
+        self._seen: tuple[object, object, Mapping[str, heartbeat_evidence.HeartbeatState]] = (
+            None,
+            None,
+            {},
+        )
         self._epoch: int | None = None
-        self._memory: handover.Memory = {}
+        self._memory: releases.ReleaseRecords = {}
         self._decided: decision.Decision | None = None
         self._asked: dict[str, Any] = {}
         """What people asked for at the last pass."""
@@ -143,10 +154,10 @@ class DecidingReplica(Replica):
         if self.loses_answer:
             self.loses_answer, self.is_awake = False, True
             return
-        after = parsing.respecified(before, body)  # the program is not told of the status
+        after = parsing.with_spec_of(before, body)  # the program is not told of the status
         if before.stopped or before.node in self.ears.view().silences:
             self._must_hurry |= not before.granted <= after.granted
-        self._memory = handover.after_write(self._memory, before, after)
+        self._memory = releases.after_write(self._memory, before, after)
         self.caches.adopt(after)
         self.tell_ears(self.epoch)
 
@@ -159,16 +170,16 @@ class DecidingReplica(Replica):
         if is_next:  # what people ask for since comes later
             snapshot = replace(snapshot, **self._asked)
         self._asked = {"entities": snapshot.entities, "topologies": snapshot.topologies}
-        self._memory = handover.remembered(self._memory, snapshot)
+        self._memory = releases.update_records(self._memory, snapshot)
         if self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
             return
         facts = weaker_facts(snapshot, weak)
         memory = weaker_memory(self._memory, facts, weak)
         if is_next and self._decided:
-            decided = decision.continued(self._decided, facts, memory)
+            decided = decision.continue_handover(self._decided, facts, memory)
         else:
-            decided = decision.decided(facts, memory, self._decided)
-            self._memory = handover.wanted(self._memory, decided.choices)
+            decided = decision.decide(facts, memory, self._decided)
+            self._memory = releases.limit_to_owned(self._memory, decided.choices)
         self._decided, self._must_hurry = decided, False
         self.is_awake |= is_next
         plans = weaker_plans(decided, snapshot, weak)
@@ -194,20 +205,28 @@ class DecidingReplica(Replica):
         for plumbing in snapshot.plumbings.values():
             if plumbing.epoch != epoch and "epoch" not in self.around.weak:
                 is_restored = self._outlook.restored_in is not None
-                plan = handover.stamped(plumbing, is_restored=is_restored)
+                plan = handover.restamped_plan(plumbing, is_restored=is_restored)
                 self._will_write(plumbing, plan, epoch)
-        missing = {} if self.writes else specs.missing(snapshot, self.last_plans, self._memory)
+        missing = (
+            {}
+            if self.writes
+            else nodeplumbing_spec.to_create(snapshot, self.last_plans, self._memory)
+        )
         for name, plan in missing.items():
-            known = specs.unconfirmed_of_new(name, self.last_plans, snapshot, self._memory)
-            self.writes.append(Write(Plumbing(name), specs.spec(plan, epoch, PULSE) | known))
-        for plumbing in specs.spent(snapshot, self._memory):
+            known = nodeplumbing_spec.unconfirmed_field_of_new(
+                name, self.last_plans, snapshot, self._memory
+            )
+            self.writes.append(
+                Write(Plumbing(name), nodeplumbing_spec.build(plan, epoch, PULSE) | known)
+            )
+        for plumbing in nodeplumbing_spec.to_delete(snapshot, self._memory):
             self.around.api.delete(Key("NodePlumbing", plumbing.node))
         return bool(self.writes)
 
     def _will_write(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> None:
-        left = handover.unconfirmed(self._memory, plumbing, plan.addresses)
+        left = releases.unconfirmed_after(self._memory, plumbing, plan.addresses)
         left = frozenset() if "unconfirmed" in self.around.weak else left
-        known = specs.unconfirmed(plumbing, plan, left)
+        known = nodeplumbing_spec.unconfirmed_field(plumbing, plan, left)
         if "unsaid" in self.around.weak:
             known = {}
-        self.writes.append(Write(plumbing, specs.spec(plan, epoch, PULSE) | known))
+        self.writes.append(Write(plumbing, nodeplumbing_spec.build(plan, epoch, PULSE) | known))

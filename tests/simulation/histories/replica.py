@@ -170,7 +170,7 @@ class Replica:
         known = self._entries.get(plumbing.node)
         if known is None or known[0] is not plumbing:
             known = self._entries[plumbing.node] = (plumbing, entry_of(plumbing))
-            self.last_plans[plumbing.node] = handover.standing(plumbing)
+            self.last_plans[plumbing.node] = handover.current_plan(plumbing)
         return known[1]
 
     def _wake(self) -> None:

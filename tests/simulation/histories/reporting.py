@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from duravip_operator.cluster.requests import ApiError
-from duravip_operator.core import departures, statuses
+from duravip_operator.core import moves, object_status
+from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.snapshot import Snapshot
-from duravip_operator.core.verdicts import Verdict
 from simulation.histories.apiserver import Key
 from simulation.histories.heart import Surroundings
 
@@ -23,8 +23,8 @@ class Reporting:
     def forget(self) -> None:
         """Leadership changed hands: what the statuses say now is all that is known."""
         self._said: dict[str, Mapping[str, Any]] = {}
-        self._verdicts: dict[str, Verdict] = {}
-        self._departures: departures.Departures = {}
+        self._verdicts: dict[str, AddressStatus] = {}
+        self._departures: moves.PendingMoves = {}
 
     def report(self, snapshot: Snapshot, decided: Decision) -> None:
         """Say what is new."""
@@ -34,13 +34,13 @@ class Reporting:
             silence = snapshot.silences.get(node)
             return silence.since if silence else clock.now
 
-        moment = statuses.Moment(clock.now, clock.stamp)
-        after = departures.departures(self._departures, self._verdicts, decided, last_heard)
+        moment = object_status.Timestamp(clock.now, clock.stamp)
+        after = moves.update_pending_moves(self._departures, self._verdicts, decided, last_heard)
         for entity in snapshot.entities:
             base = replace(entity, status=self._said.get(entity.uid, entity.status))
             departure = self._departures.get(entity.address)
-            verdict = decided.verdict_on(entity)
-            status = statuses.entity_status(base, verdict, departure, moment)
+            verdict = decided.status_of(entity)
+            status = object_status.object_status(base, verdict, departure, moment)
             if status != base.status:
                 self._said[entity.uid] = status
                 self._write(Key(entity.kind, entity.name), status)

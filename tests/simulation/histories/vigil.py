@@ -4,9 +4,8 @@ from collections.abc import Iterable, Mapping
 
 from duravip_api.heartbeat import address_digest
 from duravip_operator.caches import Caches
-from duravip_operator.core import contradictions, repairs
-from duravip_operator.core.handover import HEARD
-from duravip_operator.core.snapshot import Entity
+from duravip_operator.core import quarantine
+from duravip_operator.core.snapshot import HEARD_STATES, VipObject
 from simulation.histories.apiserver import EPOCH
 from simulation.histories.ears import Ears
 from simulation.histories.heart import Surroundings
@@ -22,19 +21,20 @@ class Vigil:
     def __init__(self, around: Surroundings) -> None:
         self._clock = around.clock
         self._looked = self._clock.now
-        self._troubles: repairs.Troubles = {}
-        self._differences: contradictions.Differences = {}
+        self._troubles: quarantine.HoldFailures = {}
+        self._differences: quarantine.Mismatches = {}
         self.given_up: Mapping[str, frozenset[str]] = {}
         self.given_up_until: Mapping[tuple[str, str], str] = {}
         self.distrusted: frozenset[str] = frozenset()
         self.served_twice: Mapping[str, tuple[str, ...]] = {}
 
-    def begin(self, entities: Iterable[Entity]) -> None:
+    def begin(self, entities: Iterable[VipObject]) -> None:
         """What lasted while another one led counts from now; what that one gave up is known."""
         now = self._clock.now
-        told = repairs.told_by(entities, EPOCH + now)
+        told = quarantine.failures_in_last_moves(entities, EPOCH + now)
         self._troubles = {
-            (node, address): repairs.Trouble(now, now, now + left) for node, address, left in told
+            (node, address): quarantine.HoldFailure(now, now, now + left)
+            for node, address, left in told
         }
         self._differences = {}
         self._looked = float("-inf")
@@ -47,14 +47,14 @@ class Vigil:
         self._looked = now
         named = {entity.address for entity in caches.entities.values()}
         known = {key: trouble for key, trouble in self._troubles.items() if key[1] in named}
-        self._troubles = repairs.troubles(known, caches.plumbings, now, GIVE_UP_AFTER)
+        self._troubles = quarantine.update_failures(known, caches.plumbings, now, GIVE_UP_AFTER)
         hearing = ears.view().hearing
         heard = ears.beats().items()
-        beats = {name: said[:3] for name, said in heard if hearing.get(name) in HEARD}
-        self._differences = contradictions.differences(
+        beats = {name: said[:3] for name, said in heard if hearing.get(name) in HEARD_STATES}
+        self._differences = quarantine.update_mismatches(
             self._differences, caches.plumbings, beats, lambda p: address_digest(p.served), now
         )
         before = self.given_up, self.distrusted
-        self.given_up = repairs.given_up(self._troubles)
-        self.distrusted = contradictions.distrusted(self._differences)
+        self.given_up = quarantine.quarantined(self._troubles)
+        self.distrusted = quarantine.inconsistent_nodes(self._differences)
         return before != (self.given_up, self.distrusted)

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from duravip_operator.core.decision import Decision
-from duravip_operator.core.handover import Doubts, Memory, Plan
-from duravip_operator.core.releases import Releases
+from duravip_operator.core.handover import Plan
+from duravip_operator.core.releases import ConfirmedReleases, ReleaseRecord, ReleaseRecords
 from duravip_operator.core.snapshot import Snapshot
 from simulation.changes import Weak
 
@@ -37,13 +37,15 @@ def _believing(snapshot: Snapshot) -> Snapshot:
     )
 
 
-def weaker_memory(memory: Memory, snapshot: Snapshot, weak: Weak) -> Memory:
+def weaker_memory(memory: ReleaseRecords, snapshot: Snapshot, weak: Weak) -> ReleaseRecords:
     """Without doubts about what was taken out and not yet acted upon, or about strangers."""
     if weak & {"doubts", "release-before-grant"}:
-        memory = {n: Doubts(p.uid, p.generation) for n, p in snapshot.plumbings.items()}
+        memory = {n: ReleaseRecord(p.uid, p.generation) for n, p in snapshot.plumbings.items()}
     if "first-grant" in weak:
         named = frozenset(entity.address for entity in snapshot.entities)
-        return {n: replace(d, releases=Releases(released=named)) for n, d in memory.items()}
+        return {
+            n: replace(d, releases=ConfirmedReleases(released=named)) for n, d in memory.items()
+        }
     return memory
 
 

@@ -7,14 +7,17 @@ from typing import Any
 
 from duravip_api.addresses import compact_ranges
 from duravip_api.grants import MOST_GRANTED
-from duravip_operator.core.handover import Memory, Plan, may_hold
+from duravip_operator.core.handover import Plan, status_counts
+from duravip_operator.core.releases import ReleaseRecords
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 
 LISTS_KNOWN = 32
 """Most of what a spec grants was in the one before."""
 
 
-def missing(snapshot: Snapshot, last: Mapping[str, Plan], memory: Memory) -> dict[str, Plan]:
+def to_create(
+    snapshot: Snapshot, last: Mapping[str, Plan], memory: ReleaseRecords
+) -> dict[str, Plan]:
     """The NodePlumbings that are to be made; `last` is what each granted when it was seen last.
 
     Every Node has one. So has whatever was granted something when somebody deleted it by hand, or
@@ -28,19 +31,19 @@ def missing(snapshot: Snapshot, last: Mapping[str, Plan], memory: Memory) -> dic
     return {name: granted.get(name, Plan()) for name in sorted(names | granted.keys())}
 
 
-def spent(snapshot: Snapshot, memory: Memory) -> list[Plumbing]:
+def to_delete(snapshot: Snapshot, memory: ReleaseRecords) -> list[Plumbing]:
     """The NodePlumbings whose Node is gone, and which have nothing left to tell."""
     plumbings = snapshot.plumbings.items()
     gone = [plumbing for name, plumbing in plumbings if name not in snapshot.nodes]
     return [plumbing for plumbing in gone if _is_spent(snapshot, plumbing, memory)]
 
 
-def _is_spent(snapshot: Snapshot, plumbing: Plumbing, memory: Memory) -> bool:
+def _is_spent(snapshot: Snapshot, plumbing: Plumbing, memory: ReleaseRecords) -> bool:
     if plumbing.granted:
         return False
     silence = snapshot.silences.get(plumbing.node)
     is_dead = silence is not None and silence.is_muted and not silence.answering
-    if is_dead or not may_hold(snapshot, plumbing.node):
+    if is_dead or not status_counts(snapshot, plumbing.node):
         return True
     doubts = memory.get(plumbing.node)
     is_idle = plumbing.observed is None or (plumbing.acted and not plumbing.served)
@@ -61,7 +64,7 @@ def _without(plan: Plan, taken: set[str]) -> Plan:
     return Plan(grants, plan.contested - taken)
 
 
-def spec(
+def build(
     plan: Plan,
     epoch: int,
     pulse: tuple[str, ...],
@@ -98,7 +101,7 @@ def spec(
     }
 
 
-def unconfirmed(before: Plumbing, plan: Plan, left: frozenset[str] | None) -> dict[str, Any]:
+def unconfirmed_field(before: Plumbing, plan: Plan, left: frozenset[str] | None) -> dict[str, Any]:
     """What is added to the spec that follows upon `before`: what else the node may hold.
 
     Nothing, if nobody knows, or if it is more than is read of a spec. The lists are made from the
@@ -114,13 +117,13 @@ def unconfirmed(before: Plumbing, plan: Plan, left: frozenset[str] | None) -> di
     return {"unconfirmed": {"generation": before.generation + 1, "addresses": listed}}
 
 
-def unconfirmed_of_new(
-    name: str, last: Mapping[str, Plan], snapshot: Snapshot, memory: Memory
+def unconfirmed_field_of_new(
+    name: str, last: Mapping[str, Plan], snapshot: Snapshot, memory: ReleaseRecords
 ) -> dict[str, Any]:
     """The same for a first spec: the node holds nothing, if nobody here knew of it before."""
     if name in last or name in memory or name in snapshot.hearing:
         return {}
-    return unconfirmed(Plumbing(name), Plan(), frozenset())
+    return unconfirmed_field(Plumbing(name), Plan(), frozenset())
 
 
 @lru_cache(LISTS_KNOWN)

@@ -24,16 +24,16 @@ from typing import NamedTuple
 
 from duravip_api.addresses import Range, from_int, to_int
 from duravip_api.reasons import State
-from duravip_operator.core.snapshot import Entity, Plumbing, Snapshot
+from duravip_operator.core.snapshot import Plumbing, Snapshot, VipObject
 
-SHORT = 16
+MAX_EXPANDED_RANGE = 16
 """A longer span is not spelled out: the addresses that people name are searched instead."""
 
 _STANDING_STATES = frozenset({State.OWNED, State.MOVING, State.UNASSIGNED})
 NOBODY: frozenset[str] = frozenset()
 
 
-class Claims(NamedTuple):
+class NodeClaims(NamedTuple):
     """The addresses that people name and nodes say are their own."""
 
     nodes: Mapping[str, frozenset[str]]
@@ -42,31 +42,33 @@ class Claims(NamedTuple):
     """Those that are served all the same."""
 
 
-NO_CLAIMS = Claims(MappingProxyType({}), frozenset())
+NO_CLAIMS = NodeClaims(MappingProxyType({}), frozenset())
 
 
-def claims(snapshot: Snapshot, named: Collection[str]) -> Claims:
+def node_claims(snapshot: Snapshot, named: Collection[str]) -> NodeClaims:
     """Of the addresses that are named by people, those that nodes say are their own."""
     found: dict[str, frozenset[str]] = defaultdict(frozenset)
     for node in snapshot.nodes.values():
         for address in node.addresses:
             if address in named:
                 found[address] |= {node.name}
-    in_order = _InOrder(named)
+    in_order = _SortedAddresses(named)
     for name, plumbing in snapshot.plumbings.items():
         for address in _own(plumbing, named, in_order):
             found[address] |= {name}
-    return Claims(found, standing(snapshot, found.keys())) if found else NO_CLAIMS
+    return NodeClaims(found, in_service(snapshot, found.keys())) if found else NO_CLAIMS
 
 
-def _own(plumbing: Plumbing, named: Collection[str], in_order: "_InOrder") -> Iterator[str]:
+def _own(
+    plumbing: Plumbing, named: Collection[str], in_order: "_SortedAddresses"
+) -> Iterator[str]:
     for nic in plumbing.nics.values():
         for written in nic.addresses:
             address = written.partition("/")[0]
             if address in named:
                 yield address
     for span in plumbing.own:
-        if span.last - span.first >= SHORT:
+        if span.last - span.first >= MAX_EXPANDED_RANGE:
             yield from in_order.within(span)
             continue
         for number in range(span.first, span.last + 1):
@@ -75,7 +77,7 @@ def _own(plumbing: Plumbing, named: Collection[str], in_order: "_InOrder") -> It
                 yield address
 
 
-class _InOrder:
+class _SortedAddresses:
     """Addresses by number, sorted when somebody asks for the first time."""
 
     def __init__(self, addresses: Iterable[str]) -> None:
@@ -92,7 +94,7 @@ class _InOrder:
             at += 1
 
 
-def standing(snapshot: Snapshot, claimed: AbstractSet[str]) -> frozenset[str]:
+def in_service(snapshot: Snapshot, claimed: AbstractSet[str]) -> frozenset[str]:
     """Those of the addresses that are served, or were before somebody claimed them."""
     found = {e.address for e in snapshot.entities if e.address in claimed and _was_served(e)}
     for plumbing in snapshot.plumbings.values():
@@ -101,7 +103,7 @@ def standing(snapshot: Snapshot, claimed: AbstractSet[str]) -> frozenset[str]:
     return frozenset(found)
 
 
-def _was_served(entity: Entity) -> bool:
+def _was_served(entity: VipObject) -> bool:
     """Whether its status says so, of the address that it has now.
 
     A refused address has another state. Once it is refused it so remains until nobody claims it.

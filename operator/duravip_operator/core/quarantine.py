@@ -1,4 +1,11 @@
-"""Addresses that a node has failed to hold for so long that they are given up there for a while.
+"""Nodes whose beats and whose status do not agree about what they serve.
+
+Both name the generation that the agent has acted on. Under the same one a beat may be ahead of the
+status for as long as a write takes; a difference that lasts for `LASTING`, while no other status
+is written, is no delay but a broken node: its word about a release is worth nothing. It is set
+aside until both agree again; that it then serves something else is no sign of that.
+
+Addresses that a node has failed to hold for so long that they are given up there for a while.
 
 - An agent tries for ever, and says what fails. Something that removes an address time and again
   lets it be well in between: a failure is over only when none was reported for `LASTING`, or when
@@ -11,21 +18,66 @@ All times are of the operator's own clock, from what it has itself seen. Where a
 given up, `lastMove` tells.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Final, NamedTuple
 
 from duravip_api.annotations import format_clock_time, parse_time
 from duravip_api.reasons import MoveReason
-from duravip_operator.core.snapshot import Entity, Plumbing
+from duravip_operator.core.snapshot import Plumbing, VipObject
 
-LASTING: Final = 10.0
-RETRY_AFTER: Final = 300.0
-ABOUT: Final = 15.0
+MISMATCH_AFTER_S: Final = 5.0
+
+
+class Mismatch(NamedTuple):
+    """A status that the beats contradict."""
+
+    status: str
+    """The digest of what it says is served."""
+    since: float
+    lasts: bool
+    """Whether it has lasted too long."""
+
+
+Mismatches = Mapping[str, Mismatch]
+"""By node."""
+
+
+def update_mismatches(
+    known: Mismatches,
+    plumbings: Mapping[str, Plumbing],
+    beats: Mapping[str, tuple[str, int, str]],
+    digest: Callable[[Plumbing], str],
+    now: float,
+) -> Mismatches:
+    """What is known after another look; `beats` are `(boot, generation, digest)` by node."""
+    found = {n: before for n, before in known.items() if before.lasts and n in plumbings}
+    for name, (boot, generation, said) in beats.items():
+        plumbing = plumbings.get(name)
+        if plumbing is None or (boot, generation) != (plumbing.boot, plumbing.observed):
+            continue
+        written, before = digest(plumbing), known.get(name)
+        if said == written:
+            found.pop(name, None)
+            continue
+        since = before.since if before and before.status == written else now
+        lasts = name in found or now - since >= MISMATCH_AFTER_S
+        found[name] = Mismatch(written, since, lasts)
+    return found
+
+
+def inconsistent_nodes(known: Mismatches) -> frozenset[str]:
+    """The nodes whose difference has lasted too long."""
+    return frozenset(name for name, found in known.items() if found.lasts)
+
+
+FAILURE_CLEARS_AFTER_S: Final = 10.0
+RETRY_AFTER_S: Final = 300.0
+TIME_TOLERANCE_S: Final = 15.0
 """A time that people are told may be wrong by so many seconds."""
 
 
-class Trouble(NamedTuple):
+class HoldFailure(NamedTuple):
     """An address that a node does not get to hold."""
 
     since: float
@@ -35,21 +87,21 @@ class Trouble(NamedTuple):
     """Until when it is given up there; None = not yet."""
 
 
-Troubles = Mapping[tuple[str, str], Trouble]
+HoldFailures = Mapping[tuple[str, str], HoldFailure]
 """By `(node, address)`."""
 
 
-def troubles(
-    known: Troubles, plumbings: Mapping[str, Plumbing], now: float, give_up_after: float
-) -> Troubles:
+def update_failures(
+    known: HoldFailures, plumbings: Mapping[str, Plumbing], now: float, give_up_after: float
+) -> HoldFailures:
     """What is known after a look at what the agents report."""
-    found: dict[tuple[str, str], Trouble] = {}
+    found: dict[tuple[str, str], HoldFailure] = {}
     for name, plumbing in plumbings.items():
         for address in _failing(plumbing):
-            since, _, until = known.get((name, address), Trouble(now, now))
+            since, _, until = known.get((name, address), HoldFailure(now, now))
             if now - since >= give_up_after:
-                until = now + RETRY_AFTER
-            found[name, address] = Trouble(since, now, until)
+                until = now + RETRY_AFTER_S
+            found[name, address] = HoldFailure(since, now, until)
     for (name, address), trouble in known.items():
         standing = plumbings.get(name)
         if (name, address) not in found and standing and _lasts(trouble, address, standing, now):
@@ -57,7 +109,7 @@ def troubles(
     return found
 
 
-def given_up(known: Troubles) -> dict[str, frozenset[str]]:
+def quarantined(known: HoldFailures) -> dict[str, frozenset[str]]:
     """`{address: nodes that it is given up on}`."""
     found: dict[str, frozenset[str]] = {}
     for (name, address), trouble in known.items():
@@ -66,8 +118,8 @@ def given_up(known: Troubles) -> dict[str, frozenset[str]]:
     return found
 
 
-def given_up_until(
-    known: Troubles, now: float, wall_clock: float, before: Mapping[tuple[str, str], str]
+def quarantine_ends(
+    known: HoldFailures, now: float, wall_clock: float, before: Mapping[tuple[str, str], str]
 ) -> dict[tuple[str, str], str]:
     """By `(address, node)`, when an address is tried again on a node that it is given up on.
 
@@ -80,12 +132,14 @@ def given_up_until(
             continue
         time = wall_clock + trouble.until - now
         text = before.get((address, node), "")
-        is_right = abs((parse_time(text) or 0.0) - time) < ABOUT if text else False
+        is_right = abs((parse_time(text) or 0.0) - time) < TIME_TOLERANCE_S if text else False
         found[address, node] = text if is_right else format_clock_time(time)
     return found
 
 
-def told_by(entities: Iterable[Entity], wall_clock: float) -> Iterable[tuple[str, str, float]]:
+def failures_in_last_moves(
+    entities: Iterable[VipObject], wall_clock: float
+) -> Iterable[tuple[str, str, float]]:
     """`(node, address, seconds left)` of what was given up not long ago, as statuses tell.
 
     `wall_clock` is in seconds since 1970.
@@ -95,9 +149,9 @@ def told_by(entities: Iterable[Entity], wall_clock: float) -> Iterable[tuple[str
         move = (entity.status.get("lastMove") or {}) if is_of_it else {}
         has_left = move.get("from") and move["from"] != move.get("to")  # else it holds it again
         if move.get("reason") == MoveReason.REPAIR_FAILED and has_left:
-            left = (parse_time(str(move.get("time"))) or 0.0) + RETRY_AFTER - wall_clock
+            left = (parse_time(str(move.get("time"))) or 0.0) + RETRY_AFTER_S - wall_clock
             if left > 0:
-                yield str(move["from"]), entity.address, min(left, RETRY_AFTER)
+                yield str(move["from"]), entity.address, min(left, RETRY_AFTER_S)
 
 
 def _failing(plumbing: Plumbing) -> AbstractSet[str]:
@@ -107,9 +161,9 @@ def _failing(plumbing: Plumbing) -> AbstractSet[str]:
     return listed | (granted - plumbing.served) if plumbing.omits_failures else listed
 
 
-def _lasts(trouble: Trouble, address: str, plumbing: Plumbing, now: float) -> bool:
+def _lasts(trouble: HoldFailure, address: str, plumbing: Plumbing, now: float) -> bool:
     """Whether a failure that is not reported at this moment still counts."""
     is_granted = any(address in addresses for addresses in plumbing.grants.values())
     if is_granted:
-        return now - trouble.seen < LASTING
+        return now - trouble.seen < FAILURE_CLEARS_AFTER_S
     return trouble.until is not None and now < trouble.until

@@ -13,11 +13,11 @@ from duravip_operator.core.snapshot import Node, Selector, Service
 
 Nodes = frozenset[str]
 Offers = frozenset[tuple[Selector, frozenset[Service]]]
-MOST_KNOWN = 32768
+MAX_CACHED_SETS = 32768
 """Sets of selectors that are remembered: three times as many as there may be addresses."""
 
 
-class Selection:
+class SelectorIndex:
     """Answers for one state of all labels. In numbers that stand for nodes each has one bit."""
 
     def __init__(self, nodes: Mapping[str, Node]) -> None:
@@ -36,7 +36,7 @@ class Selection:
         self.differences: dict[tuple[Selector, Offers], str] = {}
         """What is said of services that are offered like this: `services` keeps it here."""
 
-    def holds_for(self, nodes: Mapping[str, Node]) -> bool:
+    def is_current_for(self, nodes: Mapping[str, Node]) -> bool:
         """Whether these have the labels that were looked at."""
         if self._nodes == nodes:
             return True
@@ -47,21 +47,21 @@ class Selection:
         """The nodes that have all of the labels: the same object for the same nodes."""
         return self._named(self._matching(selector))
 
-    def of_any(self, selectors: frozenset[Selector]) -> Nodes:
+    def matching_any(self, selectors: frozenset[Selector]) -> Nodes:
         """The nodes that match any of these: the same object for the same nodes."""
         found = self._united.get(selectors)
         if found is None:
-            self.bound()
+            self.limit_size()
             bits = 0
             for selector in selectors:
                 bits |= self._matching(selector)
             found = self._united[selectors] = self._named(bits)
         return found
 
-    def bound(self) -> None:
+    def limit_size(self) -> None:
         """Forget everything, before it becomes too much."""
         for known in (self._united, self._same, self.differences):
-            if len(known) >= MOST_KNOWN:
+            if len(known) >= MAX_CACHED_SETS:
                 known.clear()
 
     def _matching(self, selector: Iterable[tuple[str, str]]) -> int:

@@ -12,16 +12,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from duravip_api.annotations import MOVE_TO, RELEASE_FROM, Request, parse_request, parse_time
-from duravip_operator.core.snapshot import Asked
+from duravip_operator.core.snapshot import MoveRequest
 
-LONGEST_SHOWN = 64
+MAX_SHOWN_CHARS = 64
 """Characters of an annotation that are shown; it may have a quarter of a million."""
 
 
-def asked(body: Mapping[str, Any]) -> tuple[tuple[Asked, ...], tuple[str, ...]]:
+def parse_requests(body: Mapping[str, Any]) -> tuple[tuple[MoveRequest, ...], tuple[str, ...]]:
     """`(requests in force, what is wrong with others)` of a DuraVIP or Binding."""
     annotations = (body.get("metadata") or {}).get("annotations") or {}
-    found: list[Asked] = []
+    found: list[MoveRequest] = []
     unread: list[str] = []
     for annotation in (MOVE_TO, RELEASE_FROM):
         text = annotations.get(annotation)
@@ -29,20 +29,20 @@ def asked(body: Mapping[str, Any]) -> tuple[tuple[Asked, ...], tuple[str, ...]]:
             continue
         request = parse_request(str(text))
         if request is None:
-            unread.append(f"metadata.annotations: {annotation}: {shown(text)} is no NODE@TIME")
+            unread.append(f"metadata.annotations: {annotation}: {quoted(text)} is no NODE@TIME")
             continue
         releases = annotation == RELEASE_FROM
         if not _is_spent(request, (body.get("status") or {}).get("lastMove"), releases=releases):
-            found.append(Asked(request.time, request.node, releases))
+            found.append(MoveRequest(request.time, request.node, releases))
     return tuple(found), tuple(unread)
 
 
-def shown(text: object) -> str:
+def quoted(text: object) -> str:
     """What somebody wrote, for a message: as much as tells what it is."""
-    return repr(str(text)[:LONGEST_SHOWN])
+    return repr(str(text)[:MAX_SHOWN_CHARS])
 
 
-def is_refused(request: Asked, preference: str) -> bool:
+def is_refused(request: MoveRequest, preference: str) -> bool:
     """Whether a preference forbids it: the preferred node would take the address back at once."""
     return bool(preference) and (request.node == preference) == request.releases
 

@@ -10,23 +10,26 @@ from typing import Final, NamedTuple
 
 from duravip_operator.core.snapshot import Plumbing
 
-LASTING: Final = 3.0
+DUPLICATE_AFTER_S: Final = 3.0
 
 
-class Duplicate(NamedTuple):
+class DuplicateHolders(NamedTuple):
     """Who serves an address, and since when they are several."""
 
     nodes: tuple[str, ...]
     since: float
 
 
-Duplicates = Mapping[str, Duplicate]
+DuplicateHolderTable = Mapping[str, DuplicateHolders]
 """By address."""
 
 
-def duplicates(
-    known: Duplicates, plumbings: Mapping[str, Plumbing], gone: Container[str], now: float
-) -> Duplicates:
+def update_duplicates(
+    known: DuplicateHolderTable,
+    plumbings: Mapping[str, Plumbing],
+    gone: Container[str],
+    now: float,
+) -> DuplicateHolderTable:
     """What is known after another look, at the nodes that have not said goodbye.
 
     Those that are `gone`, dead or muted, hold nothing, whatever their last status says; nor does
@@ -42,15 +45,15 @@ def duplicates(
     for served in serving.values():
         twice |= served & seen
         seen |= served
-    found: dict[str, Duplicate] = {}
+    found: dict[str, DuplicateHolders] = {}
     for address in sorted(twice):
         nodes = tuple(name for name, served in serving.items() if address in served)
         before = known.get(address)
         is_same = before is not None and len(set(nodes) & set(before.nodes)) > 1
-        found[address] = Duplicate(nodes, before.since if before and is_same else now)
+        found[address] = DuplicateHolders(nodes, before.since if before and is_same else now)
     return found
 
 
-def lasting(known: Duplicates, now: float) -> dict[str, tuple[str, ...]]:
+def lasting_duplicates(known: DuplicateHolderTable, now: float) -> dict[str, tuple[str, ...]]:
     """`{address: nodes}` of those that have lasted too long."""
-    return {a: found.nodes for a, found in known.items() if now - found.since >= LASTING}
+    return {a: found.nodes for a, found in known.items() if now - found.since >= DUPLICATE_AFTER_S}

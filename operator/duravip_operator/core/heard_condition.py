@@ -8,13 +8,13 @@ Of a node that this replica has not listened to for long enough nothing is said.
 from typing import NamedTuple
 
 from duravip_api.reasons import Reason
-from duravip_operator.core.snapshot import Hearing, Snapshot
+from duravip_operator.core.snapshot import Liveness, Snapshot
 
-HEARD = "Heard"
+HEARD_CONDITION = "Heard"
 """The type of the condition, and the only one of a NodePlumbing that is not the agent's."""
 
 
-class Said(NamedTuple):
+class HeardCondition(NamedTuple):
     """What is said of one node."""
 
     is_heard: bool
@@ -22,22 +22,22 @@ class Said(NamedTuple):
     message: str
 
 
-def said_of(snapshot: Snapshot, node: str) -> Said | None:
+def heard_condition(snapshot: Snapshot, node: str) -> HeardCondition | None:
     """What to say of a node that has a NodePlumbing; None: what stands there stays."""
     plumbing = snapshot.plumbings[node]
     if plumbing.stopped:
         return _not(Reason.NODE_STOPPED)
-    hearing = snapshot.hearing.get(node, Hearing.UNHEARD)
-    if hearing is Hearing.UNHEARD:
+    hearing = snapshot.hearing.get(node, Liveness.UNHEARD)
+    if hearing is Liveness.UNHEARD:
         return None
-    if hearing is Hearing.SILENT:
+    if hearing is Liveness.SILENT:
         silence = snapshot.silences.get(node)
         is_gone = silence is not None and bool(silence.gone or silence.is_muted)
         return _not(Reason.NODE_GONE if is_gone else Reason.NODE_SILENT)
     if plumbing.unready:
-        return Said(False, *plumbing.unready)  # noqa: FBT003
-    return Said(True, Reason.AGENT_HEARD, Reason.AGENT_HEARD.sentence)  # noqa: FBT003
+        return HeardCondition(False, *plumbing.unready)  # noqa: FBT003
+    return HeardCondition(True, Reason.AGENT_HEARD, Reason.AGENT_HEARD.sentence)  # noqa: FBT003
 
 
-def _not(reason: Reason) -> Said:
-    return Said(False, reason, reason.sentence)  # noqa: FBT003
+def _not(reason: Reason) -> HeardCondition:
+    return HeardCondition(False, reason, reason.sentence)  # noqa: FBT003

@@ -14,19 +14,19 @@ from duravip_api import GROUP
 from duravip_api.addresses import Range, format_ranges, merge_ranges, parse_range, to_int
 from duravip_operator.core.snapshot import Fencing
 
-SETTINGS: Final = f"{GROUP}/settings"
-QUARANTINE: Final = f"{GROUP}/quarantine"
+SETTINGS_ANNOTATION: Final = f"{GROUP}/settings"
+QUARANTINE_ANNOTATION: Final = f"{GROUP}/quarantine"
 
-MOST_RANGES, MOST_NODES = 128, 256
+MAX_RANGES, MAX_NODES = 128, 256
 """So many ranges of addresses, and nodes, are named: about 8 KiB."""
-LONGEST: Final = 65536
+MAX_ANNOTATION_CHARS: Final = 65536
 """A longer annotation was not written by an operator."""
 
 Until = Mapping[tuple[str, str], str]
 """By `(address, node)`, when an address is tried again on a node."""
 
 
-class Quarantine(NamedTuple):
+class QuarantinedRanges(NamedTuple):
     """Addresses that are given up on one node until the same moment."""
 
     node: str
@@ -34,18 +34,18 @@ class Quarantine(NamedTuple):
     addresses: tuple[Range, ...]
 
 
-class Published(NamedTuple):
+class PublishedState(NamedTuple):
     """What was read."""
 
     max_aliases: int
     fencing: Fencing
-    quarantines: tuple[Quarantine, ...]
+    quarantines: tuple[QuarantinedRanges, ...]
     distrusted: frozenset[str]
     ignores_exclude_label: bool
     is_complete: bool
     """Whether no address or node had to be left out."""
 
-    def given_up(self, addresses: Iterable[str]) -> tuple[dict[str, frozenset[str]], Until]:
+    def quarantined(self, addresses: Iterable[str]) -> tuple[dict[str, frozenset[str]], Until]:
         """Of these addresses, the nodes that each is given up on, and until when."""
         found: dict[str, frozenset[str]] = {}
         until: dict[tuple[str, str], str] = {}
@@ -57,12 +57,12 @@ class Published(NamedTuple):
         return found, until
 
 
-def settings(values: Mapping[str, Any]) -> str:
+def format_settings(values: Mapping[str, Any]) -> str:
     """The text of SETTINGS."""
     return json.dumps(dict(values), sort_keys=True)
 
 
-def quarantine(
+def format_quarantine(
     given_up: Mapping[str, frozenset[str]], until: Until, distrusted: Iterable[str]
 ) -> str:
     """The text of QUARANTINE."""
@@ -70,7 +70,7 @@ def quarantine(
     for address, nodes in given_up.items():
         for node in sorted(nodes):
             groups.setdefault((node, until.get((address, node), "")), []).append(address)
-    left, is_complete = MOST_RANGES, True
+    left, is_complete = MAX_RANGES, True
     listed: list[dict[str, Any]] = []
     for (node, when), addresses in sorted(groups.items()):
         named = format_ranges(addresses)
@@ -81,24 +81,26 @@ def quarantine(
     contradicting = sorted(distrusted)
     said = {
         "givenUp": listed,
-        "distrusted": contradicting[:MOST_NODES],
-        "isComplete": is_complete and len(contradicting) <= MOST_NODES,
+        "distrusted": contradicting[:MAX_NODES],
+        "isComplete": is_complete and len(contradicting) <= MAX_NODES,
     }
     return json.dumps(said, sort_keys=True)
 
 
-def read(annotations: Mapping[str, Any]) -> Published | None:
+def parse_lease(annotations: Mapping[str, Any]) -> PublishedState | None:
     """What a Lease says; None where it says nothing, or nothing that can be read."""
-    texts = [str(annotations.get(name) or "") for name in (SETTINGS, QUARANTINE)]
-    if not all(texts) or max(map(len, texts)) > LONGEST:
+    texts = [
+        str(annotations.get(name) or "") for name in (SETTINGS_ANNOTATION, QUARANTINE_ANNOTATION)
+    ]
+    if not all(texts) or max(map(len, texts)) > MAX_ANNOTATION_CHARS:
         return None
     try:
         told, aside = map(json.loads, texts)
-        return Published(
+        return PublishedState(
             max_aliases=int(told["maxAliases"]),
             fencing="Strict" if told["fencing"] == "Strict" else "Segment",
-            quarantines=tuple(_quarantine(item) for item in aside["givenUp"][:MOST_RANGES]),
-            distrusted=frozenset(str(node) for node in aside["distrusted"][:MOST_NODES]),
+            quarantines=tuple(_quarantine(item) for item in aside["givenUp"][:MAX_RANGES]),
+            distrusted=frozenset(str(node) for node in aside["distrusted"][:MAX_NODES]),
             ignores_exclude_label=told.get("ignoreExcludeLabel") is True,
             is_complete=aside["isComplete"] is True,
         )
@@ -106,9 +108,9 @@ def read(annotations: Mapping[str, Any]) -> Published | None:
         return None
 
 
-def _quarantine(item: Mapping[str, Any]) -> Quarantine:
-    listed = merge_ranges(parse_range(str(text)) for text in item["addresses"][:MOST_RANGES])
-    return Quarantine(str(item["node"]), str(item["until"]), listed)
+def _quarantine(item: Mapping[str, Any]) -> QuarantinedRanges:
+    listed = merge_ranges(parse_range(str(text)) for text in item["addresses"][:MAX_RANGES])
+    return QuarantinedRanges(str(item["node"]), str(item["until"]), listed)
 
 
 def _holds(listed: tuple[Range, ...], family: int, number: int) -> bool:

@@ -21,16 +21,16 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from duravip_api.reasons import Reason
-from duravip_operator.core import requests
-from duravip_operator.core.own_addresses import NO_CLAIMS, NOBODY, Claims, claims
+from duravip_operator.core import move_requests
+from duravip_operator.core.node_addresses import NO_CLAIMS, NOBODY, NodeClaims, node_claims
 from duravip_operator.core.snapshot import (
-    Asked,
-    Entity,
+    MoveRequest,
     Rejection,
     Selector,
     Service,
     Snapshot,
     Topology,
+    VipObject,
 )
 from duravip_operator.core.topologies import Blocks, is_edge
 
@@ -42,14 +42,14 @@ class Unit(NamedTuple):
     """One address and everybody who names it."""
 
     address: str
-    entities: tuple[Entity, ...]
+    entities: tuple[VipObject, ...]
     """Those that count, the oldest first."""
     managed: bool = False
     """Whether an entity enables it, or it follows one that is."""
     preference: str = ""
     disagreement: str = ""
     """Who prefers which node, when they differ; the preference is then empty."""
-    request: Asked | None = None
+    request: MoveRequest | None = None
     """The last one that is in force and that no preference forbids."""
     leader: str = ""
     """The address of the unit that it follows."""
@@ -71,27 +71,27 @@ class Unit(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class Units:
     """All units, and the entities that belong to none."""
 
     units: Mapping[str, Unit]
     refused: Mapping[str, Rejection]
     """By uid of the entity."""
-    basis: "Basis | None" = None
+    basis: "UnitInputs | None" = None
     """What the units were made from."""
 
 
-class Basis(NamedTuple):
+class UnitInputs(NamedTuple):
     """All that a unit is made from: of whatever is the same here the unit is the same."""
 
     blocks: Blocks
-    groups: Mapping[str, Sequence[Entity]]
+    groups: Mapping[str, Sequence[VipObject]]
     """By address, everybody who names it."""
     faults: Mapping[str, Mapping[str, Rejection]]
     """By address and uid, the Bindings whose name stands for another address."""
-    claims: Claims = NO_CLAIMS
+    claims: NodeClaims = NO_CLAIMS
 
-    def differing(self, other: "Basis") -> set[str]:
+    def differing(self, other: "UnitInputs") -> set[str]:
         """The addresses of which something else is true in itself."""
         own, standing = self.claims
         addresses = self.faults.keys() | other.faults.keys()
@@ -100,17 +100,17 @@ class Basis(NamedTuple):
         return changed.union(standing ^ other.claims.standing)
 
 
-def judged(snapshot: Snapshot, blocks: Blocks, last: Judged | None = None) -> Judged:
+def build_units(snapshot: Snapshot, blocks: Blocks, last: Units | None = None) -> Units:
     """Sort the entities into units; those of the last time are taken where nothing has changed."""
     refused: dict[str, Rejection] = {}
-    groups: dict[str, list[Entity]] = defaultdict(list)
+    groups: dict[str, list[VipObject]] = defaultdict(list)
     for entity in snapshot.entities:
         if entity.rejection:
             refused[entity.uid] = entity.rejection
         elif entity.address:
             groups[entity.address].append(entity)
     mismatched = _mismatched_names(groups, blocks)
-    basis = Basis(blocks, groups, mismatched, claims(snapshot, groups))
+    basis = UnitInputs(blocks, groups, mismatched, node_claims(snapshot, groups))
     alike = _alike(last, basis)
     same = _same(alike, last, basis)
     units: dict[str, Unit] = {}
@@ -118,7 +118,7 @@ def judged(snapshot: Snapshot, blocks: Blocks, last: Judged | None = None) -> Ju
         if address in same:
             units[address] = same[address]
             continue
-        topology = blocks.holding(address)
+        topology = blocks.topology_of(address)
         if wrong := mismatched.get(address):
             refused.update(wrong)
             group = [entity for entity in group if entity.uid not in wrong]  # noqa: PLW2901
@@ -130,10 +130,10 @@ def judged(snapshot: Snapshot, blocks: Blocks, last: Judged | None = None) -> Ju
             broken = _fault(address, entities, topology, basis)
             claimants = basis.claims.nodes.get(address, NOBODY)
             units[address] = _placed(unit, topology, broken, claimants)
-    return Judged(units, refused, basis)
+    return Units(units, refused, basis)
 
 
-def _alike(last: Judged | None, basis: Basis) -> dict[str, Unit]:
+def _alike(last: Units | None, basis: UnitInputs) -> dict[str, Unit]:
     """The units of last time that the same entities name."""
     if last is None or last.basis is None:
         return {}
@@ -141,7 +141,7 @@ def _alike(last: Judged | None, basis: Basis) -> dict[str, Unit]:
     return {a: unit for a, unit in last.units.items() if before.get(a) == now.get(a)}
 
 
-def _same(alike: Mapping[str, Unit], last: Judged | None, basis: Basis) -> dict[str, Unit]:
+def _same(alike: Mapping[str, Unit], last: Units | None, basis: UnitInputs) -> dict[str, Unit]:
     """Those of them that would be made from the same altogether, with their present Topology."""
     if last is None or last.basis is None or last.basis.blocks.shape != basis.blocks.shape:
         return {}
@@ -161,15 +161,15 @@ def _same(alike: Mapping[str, Unit], last: Judged | None, basis: Basis) -> dict[
     }
 
 
-def may_share(namespace: str, senior: Entity, topology: Topology | None) -> bool:
+def may_share(namespace: str, senior: VipObject, topology: Topology | None) -> bool:
     """Whether objects of a namespace may name, or follow, the address that `senior` has."""
     listed = topology.namespaces if topology else None
     return namespace == senior.namespace if listed is None else namespace in listed
 
 
 def _admitted(
-    group: Sequence[Entity], topology: Topology | None, refused: dict[str, Rejection]
-) -> tuple[Entity, ...]:
+    group: Sequence[VipObject], topology: Topology | None, refused: dict[str, Rejection]
+) -> tuple[VipObject, ...]:
     """Those of the group that may stand on one address together."""
     ranked = sorted(group, key=lambda e: e.seniority) if len(group) > 1 else group
     if not ranked:
@@ -192,7 +192,7 @@ def _admitted(
 
 
 def _fault(
-    address: str, entities: tuple[Entity, ...], topology: Topology | None, basis: Basis
+    address: str, entities: tuple[VipObject, ...], topology: Topology | None, basis: UnitInputs
 ) -> Rejection | None:
     own, standing = basis.claims
     is_own = address in own and address not in standing
@@ -207,7 +207,7 @@ def _fault(
 
 
 def _mismatched_names(
-    groups: Mapping[str, Sequence[Entity]], blocks: Blocks
+    groups: Mapping[str, Sequence[VipObject]], blocks: Blocks
 ) -> dict[str, Mapping[str, Rejection]]:
     """`{address: {uid: why}}` of every Binding whose name stands for another address already.
 
@@ -228,18 +228,20 @@ def _mismatched_names(
     return dict(found)
 
 
-def _namesakes(name: str, groups: Iterable[Sequence[Entity]], blocks: Blocks) -> list[Entity]:
+def _namesakes(
+    name: str, groups: Iterable[Sequence[VipObject]], blocks: Blocks
+) -> list[VipObject]:
     """The Bindings of a name that may stand on their addresses, the oldest first."""
     found = [
         entity
         for group in groups
-        for entity in _admitted(group, blocks.holding(group[0].address), {})
+        for entity in _admitted(group, blocks.topology_of(group[0].address), {})
         if entity.kind == "Binding" and entity.name == name
     ]
     return sorted(found, key=lambda entity: entity.seniority)
 
 
-def _mismatch(binding: Entity) -> Rejection:
+def _mismatch(binding: VipObject) -> Rejection:
     """Said without a word of the other Binding: it may be somebody else's."""
     why = (
         f"{binding.label}: spec.address: Binding name {binding.name} stands for several "
@@ -248,7 +250,7 @@ def _mismatch(binding: Entity) -> Rejection:
     return Rejection(Reason.NAME_MISMATCH, why)
 
 
-def _unit(address: str, entities: tuple[Entity, ...]) -> Unit:
+def _unit(address: str, entities: tuple[VipObject, ...]) -> Unit:
     """What its entities say; where it belongs is still open."""
     enabled = [entity for entity in entities if entity.enabled]
     preferred = {entity.preference: entity for entity in reversed(enabled) if entity.preference}
@@ -257,7 +259,7 @@ def _unit(address: str, entities: tuple[Entity, ...]) -> Unit:
     if len(preferred) > 1:
         shown = sorted(preferred.items())[:MOST_NAMED]
         differ = "; ".join(f"{entity.label} prefers {node}" for node, entity in shown)
-    asked = [a for e in entities for a in e.asked if not requests.is_refused(a, agreed)]
+    asked = [a for e in entities for a in e.asked if not move_requests.is_refused(a, agreed)]
     return Unit(
         address,
         entities,

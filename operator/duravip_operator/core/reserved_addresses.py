@@ -17,12 +17,12 @@ from typing import NamedTuple
 
 from duravip_api.addresses import Range, to_int
 from duravip_api.reasons import Reason
-from duravip_operator.core.conflicts import Judged, Unit
-from duravip_operator.core.own_addresses import standing
+from duravip_operator.core.node_addresses import in_service
 from duravip_operator.core.snapshot import Advisory, Rejection, Snapshot, Topology
+from duravip_operator.core.units import Unit, Units
 
 
-class Host(NamedTuple):
+class OtherHost(NamedTuple):
     """Another host that has an address, as the API server or the nodes say."""
 
     reason: Reason
@@ -31,11 +31,11 @@ class Host(NamedTuple):
     """Whether one of our nodes serves the address all the same, or has served it."""
 
 
-Hosts = Mapping[str, Host]
+OtherHosts = Mapping[str, OtherHost]
 """By address: of those that people name."""
 
 
-def hosts(snapshot: Snapshot) -> Hosts:
+def find_other_hosts(snapshot: Snapshot) -> OtherHosts:
     """The addresses that people name, and that the API server or a router has."""
     known: dict[str, tuple[Reason, str]] = {}
     for name in sorted(snapshot.plumbings, reverse=True):
@@ -47,13 +47,13 @@ def hosts(snapshot: Snapshot) -> Hosts:
     if not known:
         return {}
     named = {e.address for e in snapshot.entities if e.address in known}
-    served = standing(snapshot, named) if named else frozenset()
-    return {address: Host(*known[address], address in served) for address in sorted(named)}
+    served = in_service(snapshot, named) if named else frozenset()
+    return {address: OtherHost(*known[address], address in served) for address in sorted(named)}
 
 
-def refused(judged: Judged, topologies: Iterable[Topology], found: Hosts) -> Judged:
+def reject_reserved(judged: Units, topologies: Iterable[Topology], found: OtherHosts) -> Units:
     """The same units, those broken whose address is somebody else's."""
-    lists = [_InOrder(topology) for topology in topologies if topology.reserved]
+    lists = [_ReservedRanges(topology) for topology in topologies if topology.reserved]
     changed: dict[str, Unit] = {}
     for address, host in found.items():
         unit = judged.units.get(address)
@@ -67,7 +67,7 @@ def refused(judged: Judged, topologies: Iterable[Topology], found: Hosts) -> Jud
     return replace(judged, units={**judged.units, **changed}) if changed else judged
 
 
-def advice(units: Mapping[str, Unit], found: Hosts) -> dict[str, Advisory]:
+def reserved_advisories(units: Mapping[str, Unit], found: OtherHosts) -> dict[str, Advisory]:
     """`{uid: what is said}` of every entity whose address stays although a router has it."""
     return {
         entity.uid: ("Reserved", host.reason, f"{address} {host.why}")
@@ -77,7 +77,7 @@ def advice(units: Mapping[str, Unit], found: Hosts) -> dict[str, Advisory]:
     }
 
 
-class _InOrder:
+class _ReservedRanges:
     """What a Topology has reserved."""
 
     def __init__(self, topology: Topology) -> None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from duravip_api.reasons import MoveReason, Reason, State
-from duravip_operator.core.departures import Departure
+from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.eligibility import Eligibility
-from duravip_operator.core.hearings import HEARD, Said
-from duravip_operator.core.snapshot import Entity, Plumbing, Snapshot, Topology
-from duravip_operator.core.verdicts import Verdict
+from duravip_operator.core.heard_condition import HEARD_CONDITION, HeardCondition
+from duravip_operator.core.moves import PendingMove
+from duravip_operator.core.snapshot import Plumbing, Snapshot, Topology, VipObject
 
 Status = dict[str, Any]
 
@@ -22,7 +22,7 @@ _PROGRESS = {State.BROKEN: "Stalled", State.MOVING: "Reconciling"}
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class Timestamp:
     """When this is said."""
 
     now: float
@@ -31,11 +31,11 @@ class Moment:
     """The same as RFC 3339 text, with its fractions: moves are compared with requests."""
 
 
-def entity_status(
-    entity: Entity,
-    verdict: Verdict,
-    departure: Departure | None,
-    moment: Moment,
+def object_status(
+    entity: VipObject,
+    verdict: AddressStatus,
+    departure: PendingMove | None,
+    moment: Timestamp,
     first: MoveReason = MoveReason.ELECTED,
 ) -> Status:
     """The whole status of a DuraVIP or Binding under this verdict.
@@ -76,7 +76,7 @@ def topology_status(topology: Topology, addresses: int, snapshot: Snapshot, time
         kinds = ("Ready", "Conflict") if conflict else ("Ready",)
         said = [(kind, str(kind != "Ready"), reason, message) for kind in kinds]
     else:
-        nodes = Eligibility(snapshot).nodes_with(topology)
+        nodes = Eligibility(snapshot).count_nodes(topology)
         status |= {
             "nodes": nodes,
             "addresses": addresses,
@@ -89,7 +89,7 @@ def topology_status(topology: Topology, addresses: int, snapshot: Snapshot, time
             else f"spec.interface: no node reports an interface {topology.placement.interface!r}"
         )
         said = [("Ready", str(bool(nodes)), reason, message)]
-        unseen = Eligibility(snapshot).nodes_unwitnessed(topology)
+        unseen = Eligibility(snapshot).unwitnessed_nodes(topology)
         if unseen and nodes > 1:
             why = f"no other node hears {', '.join(unseen)} on {topology.placement.interface}"
             said.append(("NoWitness", "True", Reason.NO_WITNESS, why))
@@ -99,19 +99,19 @@ def topology_status(topology: Topology, addresses: int, snapshot: Snapshot, time
     return status
 
 
-def node_condition(said: Said, plumbing: Plumbing, time: str) -> Status:
+def heard_condition_body(said: HeardCondition, plumbing: Plumbing, time: str) -> Status:
     """The operator's own condition of a NodePlumbing."""
     return {
-        "type": HEARD,
+        "type": HEARD_CONDITION,
         "status": str(said.is_heard),
         "reason": str(said.reason),
         "message": said.message[:1024],
-        "lastTransitionTime": whole(time),
+        "lastTransitionTime": whole_seconds(time),
         "observedGeneration": plumbing.generation,
     }
 
 
-def _conditions(entity: Entity, verdict: Verdict, moment: Moment) -> list[Status]:
+def _conditions(entity: VipObject, verdict: AddressStatus, moment: Timestamp) -> list[Status]:
     ready = str(verdict.state in {State.OWNED, State.UNMANAGED})
     said = [("Ready", ready, verdict.reason, verdict.message)]
     if kind := _PROGRESS.get(verdict.state):
@@ -132,21 +132,21 @@ def _condition(
         "status": status,
         "reason": str(reason),
         "message": message[:1024],
-        "lastTransitionTime": kept or whole(time),
+        "lastTransitionTime": kept or whole_seconds(time),
         "observedGeneration": generation,
     }
 
 
-def whole(time: str) -> str:
+def whole_seconds(time: str) -> str:
     """The time in whole seconds, as Kubernetes gives it."""
     return f"{time[:19]}Z"
 
 
 def _move(
-    entity: Entity,
-    verdict: Verdict,
-    departure: Departure | None,
-    moment: Moment,
+    entity: VipObject,
+    verdict: AddressStatus,
+    departure: PendingMove | None,
+    moment: Timestamp,
     first: MoveReason,
 ) -> Status | None:
     """What has changed since the owner before: another one, another interface, or an outage."""
@@ -171,16 +171,16 @@ def _move(
     return move
 
 
-def _since(old: Mapping[str, Any], owner: str, changed: Status | None, moment: Moment) -> str:
+def _since(old: Mapping[str, Any], owner: str, changed: Status | None, moment: Timestamp) -> str:
     """Since when the owner serves it: never later than the last move to it, unless that is new."""
     last = old.get("lastMove") or {}
     if changed:
-        return whole(moment.time)
+        return whole_seconds(moment.time)
     if old.get("owner") == owner and old.get("since"):
         return str(old["since"])
-    return whole(str(last["time"]) if last.get("to") == owner else moment.time)
+    return whole_seconds(str(last["time"]) if last.get("to") == owner else moment.time)
 
 
-def is_other_address(entity: Entity) -> bool:
+def is_other_address(entity: VipObject) -> bool:
     """Whether the status speaks of the address that the object had before it was edited."""
     return entity.status.get("address") not in {None, entity.address}

@@ -8,12 +8,16 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from duravip_api.reasons import Reason, State
-from duravip_operator.core import participation, preferences
-from duravip_operator.core.conflicts import Unit
-from duravip_operator.core.election import Choice
+from duravip_operator.core.advisories import (
+    is_as_wanted,
+    participant_advisories,
+    preference_advisories,
+)
+from duravip_operator.core.election import Assignment
 from duravip_operator.core.eligibility import Eligibility
-from duravip_operator.core.handover import may_hold
+from duravip_operator.core.handover import status_counts
 from duravip_operator.core.snapshot import Advisory, Plumbing, Rejection, Snapshot, Topology
+from duravip_operator.core.units import Unit
 
 CLAIMED: Final = "NodeAddress"
 """The condition of an address that is served although a node says that it is its own."""
@@ -21,7 +25,7 @@ _FLAGGED_AS: Final = {CLAIMED: "Conflict"}
 _MOST_NAMED: Final = 5
 
 
-class Verdict(NamedTuple):
+class AddressStatus(NamedTuple):
     """What is said of one address."""
 
     state: State
@@ -41,17 +45,17 @@ class Verdict(NamedTuple):
         return ",".join(named) or "-"
 
 
-def verdicts(
+def address_statuses(
     units: Mapping[str, Unit],
-    choices: Mapping[str, Choice],
+    choices: Mapping[str, Assignment],
     waiting: frozenset[str],
     eligibility: Eligibility,
-) -> dict[str, Verdict]:
+) -> dict[str, AddressStatus]:
     """`{address: Verdict}` for every unit."""
     snapshot = eligibility.snapshot
     serving, claims, twice = _servers(snapshot), _Claims(snapshot), snapshot.served_twice
-    said: dict[str, Verdict] = {}
-    alike: dict[tuple[str, str, int, Reason], Verdict] = {}
+    said: dict[str, AddressStatus] = {}
+    alike: dict[tuple[str, str, int, Reason], AddressStatus] = {}
     for address, unit in units.items():
         choice, nodes = choices.get(address), _present(unit, serving, snapshot)
         claim = claims.of(unit, choice.owner) if claims and choice else ""
@@ -64,14 +68,14 @@ def verdicts(
         kind = (choice.owner, unit.topology.name, choice.participants, choice.reason)
         is_known = not unit.preference or unit.preference in snapshot.nodes
         is_plain = is_known and not unit.disagreement and not unit.claimants
-        is_plain = is_plain and preferences.is_plain(unit, choice.owner)
+        is_plain = is_plain and is_as_wanted(unit, choice.owner)
         known = alike.get(kind) if is_plain else None
         said[address] = known or _verdict(unit, _Facts(choice, nodes), waiting, snapshot)
         if is_plain:
             alike[kind] = said[address]
-    advised: dict[tuple[int, tuple[Advisory, ...]], tuple[Verdict, Verdict]] = {}
+    advised: dict[tuple[int, tuple[Advisory, ...]], tuple[AddressStatus, AddressStatus]] = {}
     """By a verdict's identity and what is added: it, and both together."""
-    for address, more in participation.advisories(units, choices, eligibility).items():
+    for address, more in participant_advisories(units, choices, eligibility).items():
         verdict, key = said[address], (id(said[address]), tuple(more))
         if key not in advised:
             both = verdict._replace(advisories=(*verdict.advisories, *more))
@@ -80,25 +84,25 @@ def verdicts(
     return said
 
 
-def refused(rejection: Rejection) -> Verdict:
+def rejected_status(rejection: Rejection) -> AddressStatus:
     """The verdict on something that is not taken as it stands."""
     reason, message = rejection
     if reason in {Reason.NO_TOPOLOGY, Reason.FOLLOW_SAME_ADDRESS}:
-        return Verdict(State.UNASSIGNED, reason, message)
+        return AddressStatus(State.UNASSIGNED, reason, message)
     broken: Advisory = ("Broken", reason, message)
-    return Verdict(State.BROKEN, reason, message, advisories=(broken,))
+    return AddressStatus(State.BROKEN, reason, message, advisories=(broken,))
 
 
-def unmanaged(reason: Reason) -> Verdict:
+def unmanaged_status(reason: Reason) -> AddressStatus:
     """The verdict on an entity that asks for nothing."""
-    return Verdict(State.UNMANAGED, reason, reason.sentence)
+    return AddressStatus(State.UNMANAGED, reason, reason.sentence)
 
 
 def _servers(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
     """`{address: nodes that say they serve it}`, of the nodes that have not said goodbye."""
     serving: dict[str, tuple[str, ...]] = {}
     for name in sorted(snapshot.plumbings):
-        if may_hold(snapshot, name):
+        if status_counts(snapshot, name):
             served = snapshot.plumbings[name].served
             again = {a: (*serving[a], name) for a in served if a in serving}
             serving.update(dict.fromkeys(served, (name,)))
@@ -145,24 +149,26 @@ def _present(
 class _Facts(NamedTuple):
     """What is known of one address beside what people want."""
 
-    choice: Choice | None
+    choice: Assignment | None
     serving: tuple[str, ...]
     claim: str = ""
     """The MAC of a stranger who has it, as its owner says."""
 
 
-def _verdict(unit: Unit, facts: _Facts, waiting: frozenset[str], snapshot: Snapshot) -> Verdict:
+def _verdict(
+    unit: Unit, facts: _Facts, waiting: frozenset[str], snapshot: Snapshot
+) -> AddressStatus:
     choice, serving, claim = facts
     if unit.broken:
-        return refused(unit.broken)
+        return rejected_status(unit.broken)
     if not unit.managed:
-        return unmanaged(Reason.NOT_ENABLED)
+        return unmanaged_status(Reason.NOT_ENABLED)
     advisories = _advisories(unit, facts, snapshot)
     if choice is not None:
-        advisories += tuple(preferences.advisories(unit, choice, snapshot))
+        advisories += tuple(preference_advisories(unit, choice, snapshot))
     if unit.refusal or choice is None or not choice.owner or choice.reason is Reason.OWNER_LOST:
         why = unit.refusal or _unowned(unit, choice)
-        return Verdict(State.UNASSIGNED, *why, advisories=advisories)
+        return AddressStatus(State.UNASSIGNED, *why, advisories=advisories)
     said = (choice.participants, advisories)
     if choice.owner in serving:
         interface = unit.topology.placement.interface if unit.topology else ""
@@ -170,10 +176,10 @@ def _verdict(unit: Unit, facts: _Facts, waiting: frozenset[str], snapshot: Snaps
         silence = snapshot.silences.get(choice.owner)
         if silence and silence.is_lasting:
             message, reason = f"{message}, whose agent is not heard", Reason.OWNER_UNREACHABLE
-        return Verdict(State.OWNED, reason, message, choice.owner, interface, *said)
+        return AddressStatus(State.OWNED, reason, message, choice.owner, interface, *said)
     if claim:
         message = _claimed(claim, choice.owner, is_served=False)
-        return Verdict(State.UNASSIGNED, Reason.ADDRESS_IN_USE, message, "", "", *said)
+        return AddressStatus(State.UNASSIGNED, Reason.ADDRESS_IN_USE, message, "", "", *said)
     present = next((n for n in serving if _may_be_true(snapshot.plumbings[n], unit.address)), "")
     if unit.address in waiting:
         message = f"goes to {choice.owner} once its former holder has confirmed its release"
@@ -182,7 +188,7 @@ def _verdict(unit: Unit, facts: _Facts, waiting: frozenset[str], snapshot: Snaps
         failure = snapshot.plumbings[choice.owner].failures.get(unit.address)
         message = f"{choice.owner} {failure or 'is about to serve it'}"
         reason = Reason.PLUMBING_FAILED if failure else Reason.ELECTED
-    return Verdict(State.MOVING, reason, message, present, "", *said)
+    return AddressStatus(State.MOVING, reason, message, present, "", *said)
 
 
 def _may_be_true(plumbing: Plumbing, address: str) -> bool:
@@ -190,7 +196,7 @@ def _may_be_true(plumbing: Plumbing, address: str) -> bool:
     return not plumbing.acted or any(address in granted for granted in plumbing.grants.values())
 
 
-def _unowned(unit: Unit, choice: Choice | None) -> Rejection:
+def _unowned(unit: Unit, choice: Assignment | None) -> Rejection:
     if choice is None:
         why = f"{unit.leader}, which it follows, has no owner"
         return Rejection(Reason.LEADER_UNASSIGNED, why)

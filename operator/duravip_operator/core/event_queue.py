@@ -14,10 +14,10 @@ from typing import Final, Literal, NamedTuple, Self
 from duravip_api import API_VERSION
 from duravip_api.addresses import format_ranges
 from duravip_api.reasons import MoveReason
-from duravip_operator.core.snapshot import Entity
+from duravip_operator.core.snapshot import VipObject
 
-MOST_WAITING: Final = 1000
-GATHERED_FOR: Final = 1.0
+MAX_WAITING: Final = 1000
+GATHER_S: Final = 1.0
 """What a Node takes over within so many seconds is one Event."""
 
 MOST_NAMED: Final = 5
@@ -28,7 +28,7 @@ Kind = Literal["Normal", "Warning"]
 _FAIL_OVERS = {MoveReason.NODE_LOST, MoveReason.LINK_DOWN, MoveReason.REPAIR_FAILED}
 
 
-class Move(NamedTuple):
+class OwnerChange(NamedTuple):
     """A change of owner."""
 
     address: str
@@ -57,15 +57,15 @@ class Move(NamedTuple):
     @property
     def kind(self) -> Kind:
         """How it is shown: that an owner was lost is worth a look."""
-        return kind_of(self.reason)
+        return event_type(self.reason)
 
 
-def kind_of(reason: MoveReason) -> Kind:
+def event_type(reason: MoveReason) -> Kind:
     """How a move for this reason is shown."""
     return "Warning" if reason in _FAIL_OVERS else "Normal"
 
 
-class Subject(NamedTuple):
+class InvolvedObject(NamedTuple):
     """The object that an Event is shown below."""
 
     api_version: str
@@ -75,7 +75,7 @@ class Subject(NamedTuple):
     uid: str
 
     @classmethod
-    def of(cls, entity: Entity) -> Self:
+    def of(cls, entity: VipObject) -> Self:
         """A DuraVIP or Binding."""
         return cls(API_VERSION, entity.kind, entity.namespace, entity.name, entity.uid)
 
@@ -85,10 +85,10 @@ class Subject(NamedTuple):
         return cls("v1", "Node", "", name, name)
 
 
-class Told(NamedTuple):
+class PendingEvent(NamedTuple):
     """One Event."""
 
-    subject: Subject
+    subject: InvolvedObject
     reason: StrEnum
     message: str
     kind: Kind = "Normal"
@@ -97,44 +97,44 @@ class Told(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Taken:
+class _Takeover:
     since: float
     addresses: dict[str, None] = field(default_factory=dict)
     """Each once, though two objects may name it."""
 
 
-class Tidings:
+class EventQueue:
     """What is still to be said. Times are arguments, of one clock."""
 
     def __init__(self) -> None:
-        self._of_nodes: list[Told] = []
-        self._taken: dict[tuple[str, str, MoveReason], _Taken] = {}
-        self._of_entities: OrderedDict[Subject, Told] = OrderedDict()
+        self._of_nodes: list[PendingEvent] = []
+        self._taken: dict[tuple[str, str, MoveReason], _Takeover] = {}
+        self._of_entities: OrderedDict[InvolvedObject, PendingEvent] = OrderedDict()
 
     def __bool__(self) -> bool:
         return bool(self._of_nodes or self._taken or self._of_entities)
 
-    def put(self, told: Told) -> bool:
+    def put(self, told: PendingEvent) -> bool:
         """Add it; False when something had to be dropped for that."""
         if told.subject.kind == "Node":
             self._of_nodes.append(told)
             return True
         is_first = self._of_entities.pop(told.subject, None) is None
         self._of_entities[told.subject] = told
-        if len(self._of_entities) <= MOST_WAITING:
+        if len(self._of_entities) <= MAX_WAITING:
             return is_first
         self._of_entities.popitem(last=False)
         return False
 
-    def took(self, move: Move, now: float) -> None:
+    def add_takeover(self, move: OwnerChange, now: float) -> None:
         """Add to what its new owner is said to have taken over."""
         key = (move.owner, move.former, move.reason)
-        self._taken.setdefault(key, _Taken(now)).addresses[move.address] = None
+        self._taken.setdefault(key, _Takeover(now)).addresses[move.address] = None
 
-    def take(self, now: float, *, may_say_all: bool) -> Told | None:
+    def pop(self, now: float, *, may_say_all: bool) -> PendingEvent | None:
         """The next one to say: of Nodes first, and of entities only if all may be said."""
         for key, taken in self._taken.items():
-            if now - taken.since >= GATHERED_FOR:
+            if now - taken.since >= GATHER_S:
                 del self._taken[key]
                 return _takeover(*key, taken.addresses)
         if self._of_nodes:
@@ -144,11 +144,13 @@ class Tidings:
         return None
 
 
-def _takeover(owner: str, former: str, reason: MoveReason, addresses: Collection[str]) -> Told:
+def _takeover(
+    owner: str, former: str, reason: MoveReason, addresses: Collection[str]
+) -> PendingEvent:
     names = format_ranges(addresses)
     more = f" and {len(names) - MOST_NAMED} more ranges" if len(names) > MOST_NAMED else ""
     count = "1 address" if len(addresses) == 1 else f"{len(addresses)} addresses"
     origin = f" from {former}" if former else ""
     listed = ", ".join(names[:MOST_NAMED]) + more
     said = f"took {count}{origin}: {reason}: {listed}"
-    return Told(Subject.node(owner), reason, said, kind_of(reason))
+    return PendingEvent(InvolvedObject.node(owner), reason, said, event_type(reason))

@@ -1,0 +1,199 @@
+"""Which nodes have a socket that takes what comes to an address, by what their agents have seen.
+
+Nodes name ranges of addresses, as wide as they like. Nothing is spelled out: of each port the ends
+of all ranges are sorted once, and between two of them the answer is the same for every address. It
+is worked out again only when an agent has seen something else.
+
+Whether nodes offer different services on an address: then it is Unsafe, and that is all.
+
+Declared: an entity offers its services on the nodes that its nodeSelector admits. Nodes that are
+admitted by some entity of a unit, and are not all offered the same, differ.
+
+Observed: of the nodes that may take a unit, and whose agents have looked, some have a socket that
+listens on a declared port, and others have none. A socket counts when it is bound to the unit's
+address, or to all addresses of its family. Where nobody listens, nothing is concluded: pods with
+a network of their own cannot be seen.
+
+No election looks at this.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from duravip_api.addresses import to_int
+from duravip_api.listeners import MOST_PORTS, WILDCARD, Listening, Port
+from duravip_api.reasons import Reason
+from duravip_operator.core.node_selectors import Offers, SelectorIndex
+from duravip_operator.core.snapshot import Advisory, Plumbing, Selector, Service, Snapshot
+from duravip_operator.core.units import Unit
+
+Nodes = frozenset[str]
+NOBODY: Nodes = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ranges:
+    """The nodes whose sockets are bound to single addresses: from each start to the next one."""
+
+    starts: tuple[int, ...] = ()
+    nodes: tuple[Nodes, ...] = ()
+
+    def at(self, number: int) -> Nodes:
+        before = bisect_right(self.starts, number) - 1
+        return self.nodes[before] if before >= 0 else NOBODY
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerIndex:
+    """Who listens."""
+
+    looked: Mapping[str, Nodes]
+    """`{port: nodes whose agents have looked}`."""
+    uneven: Mapping[int, frozenset[str]]
+    """By family, the ports on which not all nodes have a socket for all addresses, but some have
+    any: only these need a closer look."""
+    _everywhere: Mapping[tuple[str, int], Nodes]
+    _ranges: Mapping[tuple[str, int], _Ranges]
+
+    def on(self, port: str, family: int, number: int) -> Nodes:
+        """The nodes with a socket on a port that takes what comes to this address."""
+        key = (port, family)
+        single = self._ranges.get(key)
+        everywhere = self._everywhere.get(key, NOBODY)
+        return everywhere | single.at(number) if single else everywhere
+
+
+def index_listeners(plumbings: Mapping[str, Plumbing]) -> ListenerIndex:
+    """What all agents have seen."""
+    return _listeners(tuple((n, p.listening) for n, p in plumbings.items() if p.listening))
+
+
+@lru_cache(maxsize=2)
+def _listeners(seen: tuple[tuple[str, Listening], ...]) -> ListenerIndex:
+    looked: dict[str, set[str]] = defaultdict(set)
+    everywhere: dict[tuple[str, int], set[str]] = defaultdict(set)
+    single: dict[tuple[str, int], list[tuple[str, Port]]] = defaultdict(list)
+    for node, ports in seen:
+        for port in ports:
+            looked[port.name].add(node)
+            for family in {span.family for span in port.bound}:
+                if port.takes(family, 0):
+                    everywhere[port.name, family].add(node)
+                else:
+                    single[port.name, family].append((node, port))
+    uneven: dict[int, set[str]] = {family: set() for family in WILDCARD}
+    for name, family in everywhere.keys() | single.keys():
+        if everywhere[name, family] != looked[name]:
+            uneven[family].add(name)
+    return ListenerIndex(
+        {port: frozenset(nodes) for port, nodes in looked.items()},
+        {family: frozenset(ports) for family, ports in uneven.items()},
+        {key: frozenset(nodes) for key, nodes in everywhere.items()},
+        {key: _ranges(key[1], bound) for key, bound in single.items()},
+    )
+
+
+def _ranges(family: int, bound: Iterable[tuple[str, Port]]) -> _Ranges:
+    changes: dict[int, list[tuple[str, bool]]] = defaultdict(list)
+    for node, port in bound:
+        for span in port.bound:
+            if span.family == family:
+                changes[span.first].append((node, True))
+                changes[span.last + 1].append((node, False))
+    starts, found = sorted(changes), []
+    among: set[str] = set()
+    for start in starts:
+        for node, begins in sorted(changes[start], key=lambda change: change[1]):
+            (among.add if begins else among.discard)(node)
+        found.append(frozenset(among))
+    return _Ranges(tuple(starts), tuple(found))
+
+
+MOST_NAMED = 5
+
+
+def declared_ports(units: Iterable[Unit]) -> tuple[str, ...]:
+    """The ports that agents are asked to look at, the same for every node."""
+    services = {unit.services for unit in units if unit.services and unit.electable}
+    found = {port for offered in services for port, _ in offered}
+    return tuple(sorted(found)[:MOST_PORTS])
+
+
+class ServiceConsistency:
+    """Answers for one snapshot."""
+
+    def __init__(self, snapshot: Snapshot, selection: SelectorIndex) -> None:
+        self._selection = selection
+        self._listeners = index_listeners(snapshot.plumbings)
+        self._are_any_uneven = any(self._listeners.uneven.values())
+
+    def inconsistency(self, unit: Unit, participants: Nodes) -> Advisory | None:
+        """What differs between the nodes of a unit; None = nothing does.
+
+        `participants` are the nodes that may take it.
+        """
+        declared = self._declared(unit) if len(unit.entities) > 1 else ""
+        observed = self._observed(unit, participants) if self._are_any_uneven else ""
+        if not declared and not observed:
+            return None
+        reason = Reason.SERVICES_DIFFER if declared else Reason.LISTENERS_DIFFER
+        return ("Unsafe", reason, "; ".join(filter(None, (declared, observed))))
+
+    def _declared(self, unit: Unit) -> str:
+        offers = frozenset((entity.selector, entity.services) for entity in unit.entities)
+        if len({selector for selector, _ in offers}) == 1:
+            return ""
+        base = unit.topology.selector if unit.topology else ()
+        known = self._selection.differences
+        if (base, offers) not in known:
+            self._selection.limit_size()
+            known[base, offers] = self._difference(base, offers)
+        return known[base, offers]
+
+    def _difference(self, base: Selector, offers: Offers) -> str:
+        offered: dict[Service, set[str]] = defaultdict(set)
+        admitted: set[str] = set()
+        among = self._selection.included & self._selection.matching(base)
+        for selector, services in offers:
+            nodes = among & self._selection.matching(selector)
+            admitted |= nodes
+            for service in services:
+                offered[service] |= nodes
+        return _said(
+            f"{_shown(service)} is declared on {_named(nodes)}, not on {_named(admitted - nodes)}"
+            for service, nodes in sorted(offered.items())
+            if nodes and nodes != admitted
+        )
+
+    def _observed(self, unit: Unit, participants: Nodes) -> str:
+        family, number = to_int(unit.address)
+        seen = self._listeners
+        uneven = seen.uneven[family]
+        doubtful = [service for service in unit.services if service[0] in uneven]
+        if not doubtful:
+            return ""
+        return _said(
+            f"{_shown(service)} has a listener on {_named(nodes)}, none on {_named(among - nodes)}"
+            for service in sorted(doubtful)
+            for among in [participants & seen.looked[service[0]]]
+            for nodes in [seen.on(service[0], family, number) & among]
+            if nodes and nodes != among
+        )
+
+
+def _shown(service: Service) -> str:
+    port, name = service
+    return f"{name} ({port})"
+
+
+def _named(nodes: Iterable[str]) -> str:
+    in_order = sorted(nodes)
+    more = " and others" if len(in_order) > MOST_NAMED else ""
+    return ", ".join(in_order[:MOST_NAMED]) + more
+
+
+def _said(differences: Iterable[str]) -> str:
+    return "; ".join([*differences][:MOST_NAMED])
