@@ -12,16 +12,19 @@ import signal
 import socket
 import sys
 
-from duravip_agent import instance_lock, metrics, netlink, wire
-from duravip_agent.announcer import Announcer
-from duravip_agent.beat import Heart, Hooks
-from duravip_agent.cluster import Cluster, configuration_from
-from duravip_agent.connections import Connections
-from duravip_agent.core.cards import cards
-from duravip_agent.core.deadman import Limits
-from duravip_agent.core.observed import addresses_of
-from duravip_agent.core.specs import Specs
-from duravip_agent.deadman import DeadMan
+from duravip_agent import metrics
+from duravip_agent.command_runner import Errands
+from duravip_agent.control.duplicate_node_guard import NamesakeError, Namesakes
+from duravip_agent.control.heartbeat import Heart, Hooks
+from duravip_agent.control.kube import Cluster, configuration_from
+from duravip_agent.control.replicas import Replicas
+from duravip_agent.control.spec_reader import Reader
+from duravip_agent.control.status_writer import Reporter
+from duravip_agent.core.interfaces import cards
+from duravip_agent.core.kernel_state import addresses_of
+from duravip_agent.core.node_health import Health
+from duravip_agent.core.spec_tracker import Specs
+from duravip_agent.core.watchdog_rule import Limits
 from duravip_agent.events import (
     ContactChanged,
     Denied,
@@ -31,29 +34,27 @@ from duravip_agent.events import (
     Troubled,
     Written,
 )
-from duravip_agent.farewell import Farewell
-from duravip_agent.fence import Fence, FenceError
-from duravip_agent.handover import Handover
-from duravip_agent.health import Health
-from duravip_agent.inquiry import Inquiry
-from duravip_agent.intake import DeniedError, Intake
-from duravip_agent.judge import Judge, Sources
-from duravip_agent.lifeline import Lifeline
-from duravip_agent.looks import Looks
+from duravip_agent.facts import Judge, Sources
+from duravip_agent.kernel import instance_lock, netlink
+from duravip_agent.kernel.address_manager import Plumber
+from duravip_agent.kernel.connections import Connections
+from duravip_agent.kernel.fence import Fence, FenceError
+from duravip_agent.kernel.fence_keeper import Upkeep
+from duravip_agent.kernel.null_fence import Unfenced
+from duravip_agent.kernel.released_addresses import Released
+from duravip_agent.kernel.watchdog import DeadMan, Lifeline
 from duravip_agent.loop import Loop, Parts
-from duravip_agent.namesakes import NamesakeError, Namesakes
-from duravip_agent.plumber import Plumber
-from duravip_agent.reader import Reader
-from duravip_agent.released import Released
-from duravip_agent.replicas import Replicas
-from duravip_agent.reporter import Reporter
-from duravip_agent.requests import Errands
-from duravip_agent.scout import Scout
+from duravip_agent.reconciler import Handover
+from duravip_agent.segment.announcer import Announcer
+from duravip_agent.segment.conflict_checks import Inquiry
+from duravip_agent.segment.probe_requests import Looks
+from duravip_agent.segment.probe_worker import Scout
+from duravip_agent.segment.raw_socket import Wire, may_send
 from duravip_agent.settings import Settings, settings_from
+from duravip_agent.shutdown import Farewell
+from duravip_agent.spec_intake import DeniedError, Intake
+from duravip_agent.status_publisher import Channels, Identity, Voice
 from duravip_agent.tools import Tools
-from duravip_agent.unfenced import Unfenced
-from duravip_agent.upkeep import Upkeep
-from duravip_agent.voice import Channels, Identity, Voice
 from duravip_api.timing import CONTACT, STRICT_HOLD
 from duravip_runtime import log_format
 from duravip_runtime.credentials import REFUSALS
@@ -143,8 +144,8 @@ def _work(
         lifeline=lifeline,
         judge=Judge(Sources(specs, lifeline, lambda: heart.contact, health)),
         plumber=Plumber(kernel, counted, released.add),
-        announcer=Announcer(kernel, wire.Wire(), settings.announce_every, counted),
-        inquiry=Inquiry(inbox, scout, reader),
+        announcer=Announcer(kernel, Wire(), settings.announce_every, counted),
+        inquiry=Inquiry(inbox, scout, reader.read_soon, reader.begin_anew),
         metrics=counted,
         released=released,
         health=health,
@@ -220,7 +221,7 @@ def _kernel() -> netlink.Kernel:
     kernel = netlink.Kernel()
     if not kernel.may_change():
         raise SettingsError("no permission to change addresses: CAP_NET_ADMIN is missing")
-    if not wire.may_send():
+    if not may_send():
         raise SettingsError("no permission to open raw sockets: CAP_NET_RAW is missing")
     return kernel
 

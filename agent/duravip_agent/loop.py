@@ -16,6 +16,8 @@ from queue import Empty
 from typing import assert_never
 
 from duravip_agent import clock
+from duravip_agent.control.duplicate_node_guard import NamesakeError, Namesakes
+from duravip_agent.control.status_writer import Reporter
 from duravip_agent.events import (
     Absent,
     Answered,
@@ -30,15 +32,13 @@ from duravip_agent.events import (
     Troubled,
     Written,
 )
-from duravip_agent.farewell import Farewell
-from duravip_agent.fence import FenceError
-from duravip_agent.handover import Handover
-from duravip_agent.intake import NOTHING, DeniedError, Intake
-from duravip_agent.namesakes import NamesakeError, Namesakes
-from duravip_agent.reporter import Reporter
+from duravip_agent.kernel.fence import FenceError
+from duravip_agent.kernel.fence_keeper import Upkeep
+from duravip_agent.reconciler import Handover
+from duravip_agent.shutdown import Farewell
+from duravip_agent.spec_intake import NOTHING, DeniedError, Intake
+from duravip_agent.status_publisher import Voice
 from duravip_agent.tools import Occasion, Tools
-from duravip_agent.upkeep import Upkeep
-from duravip_agent.voice import Voice
 from duravip_api.reasons import Reason
 from duravip_api.timing import BEAT, SWEEP
 from duravip_runtime.credentials import REFUSALS

@@ -4,20 +4,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from duravip_agent.announcer import Announcer
-from duravip_agent.core.observed import Alias
-from duravip_agent.core.requests import Requests
-from duravip_agent.core.specs import Specs
-from duravip_agent.fence import Fence
-from duravip_agent.health import Health
-from duravip_agent.inquiry import Inquiry
-from duravip_agent.judge import Judge
-from duravip_agent.lifeline import Lifeline
-from duravip_agent.listeners import Listeners
+from duravip_agent.core.kernel_state import Alias
+from duravip_agent.core.node_commands import Requests
+from duravip_agent.core.node_health import Health
+from duravip_agent.core.spec_tracker import Specs
+from duravip_agent.facts import Judge
+from duravip_agent.kernel.address_manager import Plumber
+from duravip_agent.kernel.fence import Fence
+from duravip_agent.kernel.listening_ports import Listeners
+from duravip_agent.kernel.null_fence import Unfenced
+from duravip_agent.kernel.released_addresses import Released
+from duravip_agent.kernel.watchdog import Lifeline
 from duravip_agent.metrics import Metrics
-from duravip_agent.plumber import Plumber
-from duravip_agent.released import Released
-from duravip_agent.unfenced import Unfenced
+from duravip_agent.segment.announcer import Announcer
+from duravip_agent.segment.conflict_checks import Inquiry
 
 
 @dataclass(frozen=True)

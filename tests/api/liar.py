@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from duravip_agent import __main__ as program
-from duravip_agent import beat
+from duravip_agent.control import heartbeat
 from duravip_api.heartbeat import Heartbeat
 
 
@@ -18,7 +18,7 @@ def main() -> None:
         honest = Heartbeat(*fields)
         return replace(honest, digest=honest.digest[::-1]) if file.exists() else honest
 
-    beat.Heartbeat = said  # type: ignore[assignment,misc]
+    heartbeat.Heartbeat = said  # type: ignore[assignment,misc]
     program.main()
 
 

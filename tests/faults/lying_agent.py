@@ -8,17 +8,17 @@ import sys
 from pathlib import Path
 
 from duravip_agent import __main__ as program
-from duravip_agent import cluster
+from duravip_agent.control import kube
 
 
 def main() -> None:
     """Be the agent in all else."""
-    file, honest = Path(sys.argv.pop(1)), cluster.Cluster.patch_status
+    file, honest = Path(sys.argv.pop(1)), kube.Cluster.patch_status
 
-    def patched(self: cluster.Cluster, status: cluster.Body) -> cluster.Body:
+    def patched(self: kube.Cluster, status: kube.Body) -> kube.Body:
         return honest(self, {**status, **json.loads(file.read_text())})
 
-    cluster.Cluster.patch_status = patched  # type: ignore[method-assign]
+    kube.Cluster.patch_status = patched  # type: ignore[method-assign]
     program.main()
 
 

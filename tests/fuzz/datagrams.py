@@ -11,15 +11,15 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from duravip_agent.beat import Heart, Hooks, Pulse
-from duravip_agent.core.deadman import DEFAULTS
+from duravip_agent.control.heartbeat import Heart, Hooks, Pulse
+from duravip_agent.control.replicas import Replicas
 from duravip_agent.core.probing import Findings
-from duravip_agent.core.scouting import Suspect, WitnessBook, question_about
-from duravip_agent.lifeline import Lifeline
-from duravip_agent.looks import Looks
+from duravip_agent.core.watchdog_rule import DEFAULTS
+from duravip_agent.core.witness_book import Suspect, WitnessBook, question_about
+from duravip_agent.kernel.watchdog import Lifeline
 from duravip_agent.metrics import Metrics
-from duravip_agent.replicas import Replicas
-from duravip_agent.scout import OnSighting
+from duravip_agent.segment.probe_requests import Looks
+from duravip_agent.segment.probe_worker import OnSighting
 from duravip_api.heartbeat import (
     Ack,
     AnyDatagram,

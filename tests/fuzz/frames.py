@@ -2,12 +2,11 @@
 
 import time
 
-from duravip_agent.core.claims import Claim, Conflicts, Sieve
-from duravip_agent.core.filters import said_in
-from duravip_agent.core.frames import frame_of
-from duravip_agent.core.grant import Placement
-from duravip_agent.core.pacing import Call
-from duravip_agent.core.probing import Asking, Question, probe_of
+from duravip_agent.codec.frames import announcement_frame, claim_in, probe_frame
+from duravip_agent.core.address_conflicts import Claim, Conflicts, Sieve
+from duravip_agent.core.node_spec import Placement
+from duravip_agent.core.probing import Asking, Question
+from duravip_agent.core.send_queue import Call
 from duravip_api.addresses import parse_address
 from fuzz.registry import Target, target
 
@@ -19,8 +18,8 @@ def _examples() -> tuple[bytes, ...]:
     where = Placement("eth1", 32)
     calls = [Call(where, address, is_reply=reply) for address in HELD for reply in (False, True)]
     return (
-        *(frame_of(call, MAC) for call in calls),
-        *(probe_of(address, MAC) for address in HELD),
+        *(announcement_frame(call, MAC) for call in calls),
+        *(probe_frame(address, MAC) for address in HELD),
     )
 
 
@@ -31,7 +30,7 @@ def frames() -> Target:
     asking = Asking(Question(HELD), 0.0)
 
     def check(data: bytes) -> str:
-        address, mac = said_in(data)
+        address, mac = claim_in(data)
         is_whole = str(parse_address(address)) == address
         assert is_whole
         asking.heard(address, mac)

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from duravip_agent.core.grant import grant_of
+from duravip_agent.core.node_spec import grant_of
 from duravip_api.grants import MOST_GRANTED
 from duravip_cli.manifests.documents import read
 from duravip_cli.manifests.validation import problems

@@ -26,15 +26,20 @@ def _unit(*names: str) -> tuple[str, ...]:
     return tuple(f"tests/unit/test_{name}.py" for name in names)
 
 
+def _agent(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/unit/agent/test_{name}.py" for name in names)
+
+
 TARGETS: Final = (
-    Target("agent/duravip_agent/core/deadman.py",
-           (*_unit("agent_limits", "agent_fencing", "agent_handover"), HISTORIES)),
+    Target("agent/duravip_agent/core/watchdog_rule.py",
+           (*_agent("fencing_boundaries", "fencing", "reconciler"), HISTORIES)),
     Target("agent/duravip_agent/core/fencing.py",
-           (*_unit("agent_limits", "agent_fencing", "agent_handover"), HISTORIES)),
-    Target("agent/duravip_agent/core/contacting.py",
-           _unit("agent_contacting", "agent_specs_restored")),
-    Target("agent/duravip_agent/core/specs.py", _unit("agent_specs", "agent_specs_restored")),
-    Target("agent/duravip_agent/core/probing.py", _unit("agent_probing")),
+           (*_agent("fencing_boundaries", "fencing", "reconciler"), HISTORIES)),
+    Target("agent/duravip_agent/core/acknowledgements.py",
+           _agent("acknowledgements", "spec_tracker_restored")),
+    Target("agent/duravip_agent/core/spec_tracker.py",
+           _agent("spec_tracker", "spec_tracker_restored")),
+    Target("agent/duravip_agent/core/probing.py", _agent("probing")),
     Target("operator/duravip_operator/core/snapshot.py", _unit("handover_fencing"),
            ("Snapshot.is_gone", "Plumbing.is_strict_on", "Plumbing.acted", "Plumbing.granted")),
     Target("operator/duravip_operator/core/handover.py",

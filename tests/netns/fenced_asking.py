@@ -5,7 +5,7 @@ import struct
 import time
 from contextlib import suppress
 
-from duravip_agent.core.frames import BROADCAST, mac_bytes
+from duravip_agent.codec.frames import BROADCAST, mac_bytes
 from duravip_api.addresses import parse_address
 from netns.fenced import CLIENT_MAC, Namespace
 

@@ -4,8 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from duravip_agent.deadman import DeadMan
-from duravip_agent.fence import Fence
+from duravip_agent.kernel.fence import Fence
+from duravip_agent.kernel.watchdog import DeadMan
 from netns.fenced import CLIENT, VIP, World, world
 from netns.fenced_asking import ARP, Ear
 

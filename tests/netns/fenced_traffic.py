@@ -4,9 +4,9 @@ import socket
 from contextlib import ExitStack, suppress
 from typing import TypeVar
 
-from duravip_agent.core.frames import frame_of, mac_bytes
-from duravip_agent.core.grant import Placement
-from duravip_agent.core.pacing import Call
+from duravip_agent.codec.frames import announcement_frame, mac_bytes
+from duravip_agent.core.node_spec import Placement
+from duravip_agent.core.send_queue import Call
 from netns.fenced import CLIENT, CLIENT6, MOVED, NODE, NODE6, NODE_MAC, POD, VIP, VIP6, World
 from netns.fenced_asking import ARP, IPV6, PATIENCE, PORT, Ear, connects, echoes, family_of
 
@@ -145,7 +145,7 @@ class Traffic:
 
     def _announces(self, ear: Ear, call: Call) -> bool:
         with suppress(OSError):  # ENOBUFS: the fence has dropped it
-            self._raw.sock.send(frame_of(call, mac_bytes(NODE_MAC)))
+            self._raw.sock.send(announcement_frame(call, mac_bytes(NODE_MAC)))
         return ear.hears(call.address)
 
     def _kept(self, end: Closes) -> Closes:

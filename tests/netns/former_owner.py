@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from duravip_agent.connections import Connections
-from duravip_agent.deadman import DeadMan
-from duravip_agent.fence import Fence
+from duravip_agent.kernel.connections import Connections
+from duravip_agent.kernel.fence import Fence
+from duravip_agent.kernel.released_addresses import Released
+from duravip_agent.kernel.watchdog import DeadMan
 from duravip_agent.metrics import Metrics
-from duravip_agent.released import Released
 from duravip_api.addresses import parse_address
 from netns.fenced import CLIENT, CLIENT6, NODE_MAC, POD, VIP, VIP6, Namespace, World, world
 from netns.fenced_asking import family_of

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from duravip_agent.core.released import TABLE
+from duravip_agent.codec.released_ruleset import TABLE
 from lab.layout import mac
 from lab.machines import Machine
 from netns.plumbed import PlumbedNode

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from duravip_agent.farewell import LEADER_WITHIN, LEAVE_WITHIN
+from duravip_agent.shutdown import LEADER_WITHIN, LEAVE_WITHIN
 from duravip_api.timing import CONTACT
 from lab.processes import Process
 from netns.plumbed import PATIENCE, PlumbedNode

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from duravip_agent.core.released import TABLE
+from duravip_agent.codec.released_ruleset import TABLE
 from netns.plumbed import PlumbedNode
 
 VIP, OTHER = "10.1.1.1", "10.1.1.2"

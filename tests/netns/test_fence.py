@@ -4,8 +4,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from duravip_agent.deadman import DeadMan
-from duravip_agent.fence import Fence
+from duravip_agent.kernel.fence import Fence
+from duravip_agent.kernel.watchdog import DeadMan
 from netns.fenced import MOVED, VIP, VIP6, world
 from netns.fenced_traffic import Traffic
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from duravip_agent.deadman import DeadMan
-from duravip_agent.fence import Fence
+from duravip_agent.kernel.fence import Fence
+from duravip_agent.kernel.watchdog import DeadMan
 from duravip_api.addresses import from_int
 from netns.fenced import CLIENT, World, world
 from netns.fenced_asking import ARP, Ear, question

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from duravip_agent.fence import CHECKED, FenceError
+from duravip_agent.kernel.fence import CHECKED, FenceError
 from netns.fenced import CLIENT, VIP, VIP6
 from netns.fenced_asking import ARP, Ear, connects
 from netns.fenced_node import DEAD_MAN, FencedNode, fenced_node

@@ -7,14 +7,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from duravip_agent.fence import Fence, FenceError
+from duravip_agent.kernel.fence import Fence, FenceError
 from netns.fenced import NODE, VIP
 from netns.fenced_asking import PORT
 from netns.fenced_node import DEAD_MAN, FencedNode, fenced_node
 
 REFRESHER = """
 import time
-from duravip_agent.deadman import DeadMan
+from duravip_agent.kernel.watchdog import DeadMan
 dead_man = DeadMan()
 while True:
     dead_man.refresh()

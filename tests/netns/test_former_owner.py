@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from duravip_agent.core import released
-from duravip_agent.released import Released
+from duravip_agent.codec import released_ruleset
+from duravip_agent.kernel.released_addresses import Released
 from netns.fenced import CLIENT, MOVED, POD, VIP, VIP6
 from netns.fenced_asking import PORT, connects, echoes
 from netns.former_owner import CLIENTS, SERVED, VIPS, Flow, FormerOwner, former_owner
@@ -197,24 +197,24 @@ def test_the_set_outlives_an_agent_that_is_killed_and_one_that_ends(node: Former
     assert not flow_is_answered
     successor.remove([VIP, VIP6])
     successor.close(0)
-    assert released.TABLE not in node.world.node.run("nft", "list", "tables")
+    assert released_ruleset.TABLE not in node.world.node.run("nft", "list", "tables")
 
 
 @pytest.mark.parametrize(
     "command",
     [
         "flush ruleset",
-        f"flush set inet {released.TABLE} released4",
-        f"delete table inet {released.TABLE}",
-        f"flush table inet {released.TABLE}",
+        f"flush set inet {released_ruleset.TABLE} released4",
+        f"delete table inet {released_ruleset.TABLE}",
+        f"flush table inet {released_ruleset.TABLE}",
     ],
 )
 def test_a_table_that_somebody_changes_is_built_again(node: FormerOwner, command: str) -> None:
     node.release()
-    before = node.world.node.run("nft", "list", "table", "inet", released.TABLE)
+    before = node.world.node.run("nft", "list", "table", "inet", released_ruleset.TABLE)
     node.world.node.run("nft", command)
     node.released.mend()
-    after = node.world.node.run("nft", "list", "table", "inet", released.TABLE)
+    after = node.world.node.run("nft", "list", "table", "inet", released_ruleset.TABLE)
     assert after.count(" drop") == before.count(" drop") == 4
     assert '"eth1"' in after
     assert VIP in after
@@ -239,9 +239,9 @@ def test_an_hour_later_it_is_forgotten_and_not_put_back(node: FormerOwner) -> No
     kept.add([VIP], {"eth1"})
     kept.mend()
     assert kept.addresses == {VIP}
-    passed = released.KEPT_S
-    node.world.node.run("nft", "flush", "set", "inet", released.TABLE, "released4")
+    passed = released_ruleset.KEPT_S
+    node.world.node.run("nft", "flush", "set", "inet", released_ruleset.TABLE, "released4")
     kept.mend()
     assert kept.addresses == frozenset()
-    assert VIP not in node.world.node.run("nft", "list", "table", "inet", released.TABLE)
+    assert VIP not in node.world.node.run("nft", "list", "table", "inet", released_ruleset.TABLE)
     kept.close(0)

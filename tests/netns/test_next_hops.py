@@ -1,6 +1,6 @@
 """The next hops of a real kernel's routes, in every form in which it has them."""
 
-from duravip_agent import next_hops
+from duravip_agent.kernel import next_hops
 from netns.segment import Segment
 
 ROUTES = (

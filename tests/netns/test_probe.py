@@ -6,12 +6,12 @@ from ipaddress import ip_address
 
 import pytest
 
-from duravip_agent.core.frames import ARP, frame_of
-from duravip_agent.core.grant import Placement
-from duravip_agent.core.pacing import Call
+from duravip_agent.codec.frames import ARP, announcement_frame
+from duravip_agent.core.node_spec import Placement
 from duravip_agent.core.probing import Findings, Question
-from duravip_agent.probe import Prober
-from duravip_agent.rawsocket import BURST, RawSocket
+from duravip_agent.core.send_queue import Call
+from duravip_agent.segment.prober import Prober
+from duravip_agent.segment.raw_socket import BURST, RawSocket
 from netns.segment import NIC, Segment
 
 HELD, ABSENT = "10.1.1.7", "10.1.2.7"
@@ -119,7 +119,7 @@ def test_announcements_of_others_are_no_answers(segment: Segment, prober: Prober
         prober.begin(Question((ABSENT,)), found.append)
         while not found:
             for call in calls:
-                card.send(frame_of(call, mac))
+                card.send(announcement_frame(call, mac))
             prober.advance()
     assert found == [Findings(silent=frozenset({ABSENT}))]
 

@@ -7,8 +7,8 @@ from queue import SimpleQueue
 import pytest
 
 from duravip_agent.core.probing import Findings, Question
-from duravip_agent.core.scouting import Sighting, Suspect, Verdict
-from duravip_agent.scout import Scout
+from duravip_agent.core.witness_book import Sighting, Suspect, Verdict
+from duravip_agent.segment.probe_worker import Scout
 from netns.segment import NIC, Segment
 
 SERVED = tuple(f"10.1.1.{i}" for i in range(1, 9))

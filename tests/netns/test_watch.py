@@ -6,14 +6,12 @@ from queue import SimpleQueue
 
 import pytest
 
-from duravip_agent.core.claims import Claim
-from duravip_agent.core.filters import mac_text
-from duravip_agent.core.frames import ARP, frame_of
-from duravip_agent.core.grant import Placement
-from duravip_agent.core.pacing import Call
-from duravip_agent.core.probing import probe_of
-from duravip_agent.rawsocket import RawSocket
-from duravip_agent.watch import TEND_EVERY, Held, Watcher
+from duravip_agent.codec.frames import ARP, announcement_frame, mac_text, probe_frame
+from duravip_agent.core.address_conflicts import Claim
+from duravip_agent.core.node_spec import Placement
+from duravip_agent.core.send_queue import Call
+from duravip_agent.segment.claim_watcher import TEND_EVERY, Held, Watcher
+from duravip_agent.segment.raw_socket import RawSocket
 from netns.segment import NIC, Segment
 
 OURS, OURS_V6 = "10.1.1.7", "fd00:1::64:7"
@@ -34,7 +32,7 @@ def segment() -> Iterator[Segment]:
 
 
 def frame(address: str, mac: bytes = FOREIGN, *, is_reply: bool = False) -> bytes:
-    return frame_of(Call(PLACE, address, is_reply), mac)
+    return announcement_frame(Call(PLACE, address, is_reply), mac)
 
 
 class Heard:
@@ -143,7 +141,7 @@ def test_other_addresses_and_mere_questions_are_no_claims(heard: Heard) -> None:
     for address in (NEAR, FAR, "fd00:1::64:8", "fd00:2::1"):
         heard.card.send(frame(address))
     for address in (OURS, OURS_V6):
-        heard.card.send(probe_of(address, FOREIGN))
+        heard.card.send(probe_frame(address, FOREIGN))
     assert heard.so_far() == []
 
 

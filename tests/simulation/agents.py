@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from duravip_agent.core import deadman
+from duravip_agent.core import watchdog_rule
 from simulation import cores
 from simulation import world as w
 from simulation.changes import Weak, change_agent, change_operator, change_status, mode, put
@@ -51,12 +51,14 @@ def _refresh(world: World, n: int, weak: Weak) -> World:
     agent = world.agents[n]
     strict = mode(world, weak) == "Strict" and agent.armed
     refreshed = -agent.refreshed if agent.may_refresh else None
-    leash = deadman.Leash(refreshed, -agent.turned, cores.contact_of(agent), strict, w.LIMITS)
+    leash = watchdog_rule.Leash(
+        refreshed, -agent.turned, cores.contact_of(agent), strict, w.LIMITS
+    )
     if "late-refresh" in weak:
-        leash = deadman.Leash(0, -agent.turned, cores.contact_of(agent), strict, w.LIMITS)
+        leash = watchdog_rule.Leash(0, -agent.turned, cores.contact_of(agent), strict, w.LIMITS)
     if "hold" in weak:
-        leash = deadman.Leash(refreshed, -agent.turned, None, False, w.LIMITS)  # noqa: FBT003
-    if deadman.may_refresh(leash, 0):
+        leash = watchdog_rule.Leash(refreshed, -agent.turned, None, False, w.LIMITS)  # noqa: FBT003
+    if watchdog_rule.may_refresh(leash, 0):
         return change_agent(world, n, refreshed=0)
     return change_agent(world, n, may_refresh=False, refreshed=OLD)
 

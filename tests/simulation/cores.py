@@ -4,8 +4,8 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from duravip_agent.core import deadman, fencing
-from duravip_agent.core.specs import Specs
+from duravip_agent.core import fencing, watchdog_rule
+from duravip_agent.core.spec_tracker import Specs
 from duravip_api.heartbeat import address_digest
 from duravip_operator.core import decision, handover, heartbeat_evidence, parsing, releases
 from duravip_operator.core.snapshot import (
@@ -153,11 +153,11 @@ def _spec(epoch: int, generation: int) -> dict[str, Any]:
     return {"metadata": {"uid": "u", **numbers}, "spec": {"epoch": epoch}}
 
 
-def contact_of(agent: Agent) -> deadman.Contact | None:
+def contact_of(agent: Agent) -> watchdog_rule.Contact | None:
     """The newest acknowledgement, as the agent's core sees it, now being 0."""
     if not agent.acked_generation:
         return None
-    return deadman.Contact(-agent.acked, agent.acked_epoch, agent.acked_generation)
+    return watchdog_rule.Contact(-agent.acked, agent.acked_epoch, agent.acked_generation)
 
 
 def _grant(plan: handover.Plan) -> str:

@@ -7,7 +7,7 @@ the kernel's timer, the wire, and who has heard or read which version of what. T
 
 from typing import NamedTuple
 
-from duravip_agent.core import deadman
+from duravip_agent.core import watchdog_rule
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import releases
 
@@ -25,8 +25,8 @@ HOLD = 4
 """Ticks without an acknowledgement after which a strictly fenced node must be mute."""
 OLD = HOLD + 2
 """All ages beyond this are alike."""
-LIMITS = deadman.Limits(
-    dead_man=DEAD_MAN + deadman.EARLY, contact=0.5, strict_hold=HOLD, progress=1.5
+LIMITS = watchdog_rule.Limits(
+    dead_man=DEAD_MAN + watchdog_rule.EARLY, contact=0.5, strict_hold=HOLD, progress=1.5
 )
 """In ticks. A contact is good for the tick of its beat; the dead-man bites at the second tick."""
 

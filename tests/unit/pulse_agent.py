@@ -6,7 +6,7 @@ import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-from duravip_agent.replicas import Signing
+from duravip_agent.control.replicas import Signing
 from duravip_api.heartbeat import (
     Ack,
     AnyDatagram,

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from duravip_agent.core.grant import grant_of
-from duravip_agent.core.observed import Alias, Link, Observed
+from duravip_agent.core.kernel_state import Alias, Link, Observed
+from duravip_agent.core.node_spec import grant_of
 from duravip_agent.core.plan import planned
+from duravip_agent.kernel.address_manager import Plumber, ranked
 from duravip_agent.metrics import Metrics
-from duravip_agent.plumber import Plumber, ranked
 from duravip_operator.core import nodeplumbing_spec
 from duravip_operator.core.handover import Plan
 from duravip_operator.core.snapshot import Placement

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from duravip_agent.core.grant import grant_of
+from duravip_agent.core.node_spec import grant_of
 from duravip_api.grants import MOST_GRANTED
 from duravip_api.manifest import KINDS, definition
 from duravip_operator.core import parsing

@@ -10,7 +10,7 @@ A2  Where the grant is contested, another node may still hold the address: arm o
     may have taken it since (`probe_needs`).
 A3  Armed stays armed while the agent lives. If the dead-man was not refreshed in time, others may
     have heard the silence and acted on it: nothing is armed then, and A1 applies to all anew
-    (`core/deadman.py`).
+    (`core/watchdog_rule.py`).
 A4  Yield: whoever claims an address of ours, while we have no contact, may have been granted it.
     In contact we know better, and defend it.
 A5  An acknowledgement that names a newer generation than was read: read now.
@@ -27,7 +27,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from duravip_agent.core.deadman import (
+from duravip_agent.core.watchdog_rule import (
     DEFAULTS,
     NEVER,
     Contact,

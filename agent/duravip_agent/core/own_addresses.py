@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from ipaddress import ip_interface
 from typing import NamedTuple
 
-from duravip_agent.core.observed import Link
+from duravip_agent.core.kernel_state import Link
 from duravip_api.addresses import Range, compact_ranges, from_int, to_int, to_ranges
 from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_ITEMS, MOST_OWN_SPANS
 

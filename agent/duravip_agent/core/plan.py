@@ -4,16 +4,16 @@ P1  An address with our mark that is not granted exactly there is deleted.
 P2  An address without our mark is never touched. Where it is granted, that is a failure.
 P3  A granted address is added where it is missing, unless its interface is missing or down, or
     the last tries failed and the next one is not due yet.
-P4  Where the interface cannot answer for an address (`core/cards`) it is not added, and that is a
-    failure; one that is there stays there, mute.
+P4  Where the interface cannot answer for an address (`core/interfaces`) it is not added, and that
+    is a failure; one that is there stays there, mute.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from duravip_agent.core.cards import NO_FAULT, faults
-from duravip_agent.core.grant import Placement
-from duravip_agent.core.observed import Alias, Link, Observed
+from duravip_agent.core.interfaces import NO_FAULT, faults
+from duravip_agent.core.kernel_state import Alias, Link, Observed
+from duravip_agent.core.node_spec import Placement
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,20 +5,10 @@ finding only of an address whose every probe went out, `silence` after the last 
 has answered is not asked about again; when nothing is left to wait for, the asking ends early.
 """
 
-import struct
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
-
-from duravip_agent.core.frames import ARP, BROADCAST, IPV6
-from duravip_api.addresses import to_bytes
-
-_ARP_PROBE = struct.pack("!HHHBBH", ARP, 1, 0x0800, 6, 4, 1)
-_ICMPV6, _SOLICITATION = 58, 135
-_NO_IPV4, _NO_IPV6 = bytes(4), bytes(16)
-_GROUP = bytes.fromhex("ff02 0000 0000 0000 0000 0001 ff")
-"""The solicited-node group of an address begins like this and ends with its last three bytes."""
 
 
 class Policy(NamedTuple):
@@ -149,23 +139,6 @@ class Asking:
 
     def _next_due(self) -> float:
         return max(self._batches[0].due, self._ready)
-
-
-def probe_of(address: str, mac: bytes) -> bytes:
-    """The frame that asks who has an address.
-
-    Its sender has no address (RFC 5227, RFC 4862), so that nobody learns anything from it.
-    """
-    wanted = to_bytes(address)
-    if len(wanted) == len(_NO_IPV4):
-        return BROADCAST + mac + _ARP_PROBE + mac + _NO_IPV4 + bytes(6) + wanted
-    group = _GROUP + wanted[-3:]
-    message = struct.pack("!BBHI", _SOLICITATION, 0, 0, 0) + wanted
-    length = struct.pack("!II", len(message), _ICMPV6)
-    checksum = 0xFFFF - int.from_bytes(_NO_IPV6 + group + length + message) % 0xFFFF
-    message = message[:2] + struct.pack("!H", checksum) + message[4:]
-    head = struct.pack("!HIHBB", IPV6, 6 << 28, len(message), _ICMPV6, 255)
-    return b"\x33\x33" + group[-4:] + mac + head + _NO_IPV6 + group + message
 
 
 def _batches(question: Question, now: float) -> Iterator[Batch]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final
 
-from duravip_agent.core.claims import OVER_AFTER, Conflict
+from duravip_agent.core.address_conflicts import OVER_AFTER, Conflict
 from duravip_api.addresses import to_int
 
 SAMPLE_EVERY: Final = 2.0

@@ -6,8 +6,8 @@ Its parts run one at a time, as the threads of the program do: `beat`, `watch`, 
 
 from collections.abc import Mapping
 
-from duravip_agent.core.grant import Placement
-from duravip_agent.core.report import Readiness, Report, status_of
+from duravip_agent.core.node_spec import Placement
+from duravip_agent.core.node_status import Readiness, Report, status_of
 from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import Reason
 from duravip_operator.cluster.requests import ApiError

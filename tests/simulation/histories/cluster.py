@@ -5,7 +5,7 @@ All parts of all programs run once a tick, in an order that can be changed, unle
 
 import random
 
-from duravip_agent.core.deadman import DEFAULTS
+from duravip_agent.core.watchdog_rule import DEFAULTS
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeReport, ProbeRequest
 from duravip_operator.core import parsing
 from simulation.changes import Weak

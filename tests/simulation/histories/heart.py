@@ -7,16 +7,16 @@ the dead-man while the rule lets it.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from duravip_agent.core import contacting, deadman
-from duravip_agent.core.scouting import Suspect, WitnessBook, question_about
-from duravip_agent.core.specs import Specs
+from duravip_agent.core import acknowledgements, watchdog_rule
+from duravip_agent.core.spec_tracker import Specs
+from duravip_agent.core.witness_book import Suspect, WitnessBook, question_about
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeReport, ProbeRequest, address_digest
 from duravip_api.timing import BEAT, CONTACT
 from simulation.changes import Weak
 from simulation.histories.apiserver import ApiServer, Clock
 from simulation.histories.network import REPLICAS, Machine, Network
 
-LIMITS = deadman.Limits(contact=CONTACT)
+LIMITS = watchdog_rule.Limits(contact=CONTACT)
 
 
 @dataclass
@@ -43,8 +43,8 @@ class Heart:
         """When the dead-man was; None = everything is mute until the loop begins anew."""
         self.progress = self.now
         self.has_strict = False
-        self.acked: contacting.Acked | None = None
-        self._differs: contacting.Difference | None = None
+        self.acked: acknowledgements.Acked | None = None
+        self._differs: acknowledgements.Difference | None = None
         self.digest = address_digest(frozenset())
         self.must_hurry = self.must_read = False
         self.has_ended = False
@@ -71,7 +71,7 @@ class Heart:
         return self.name not in self.around.network.control
 
     @property
-    def contact(self) -> deadman.Contact | None:
+    def contact(self) -> watchdog_rule.Contact | None:
         """The newest acknowledgement of a leader."""
         return self.acked.contact if self.acked else None
 
@@ -85,7 +85,7 @@ class Heart:
             self._due = self.now + BEAT
             self.send()
         self.must_hurry &= not is_known
-        if contacting.must_read(self.contact, self._began, self._read, self.now):
+        if acknowledgements.must_read(self.contact, self._began, self._read, self.now):
             self._read, self.must_read = self.now, True
         for suspect, question in self._book.due(self.now):
             asked = self.around.network.ask(self.name, suspect.interface, question.addresses)
@@ -118,12 +118,14 @@ class Heart:
         sent = self._sent.get(ack.seq)
         if ack.boot != self.boot or sent is None or not ack.leader:
             return
-        heard = contacting.Acked(ack.seq, deadman.Contact(sent, ack.epoch, ack.generation))
+        heard = acknowledgements.Acked(
+            ack.seq, watchdog_rule.Contact(sent, ack.epoch, ack.generation)
+        )
         epoch = self.specs.epoch or 0
-        self.acked = contacting.after(self.acked, heard, epoch)
+        self.acked = acknowledgements.after(self.acked, heard, epoch)
         contact, read = self.acked.contact, (self.specs.newest_epoch, self.specs.newest_read)
-        self._differs = contacting.difference(self._differs, contact, read, self.now)
-        is_stale = contacting.must_ask(self._differs, self.now)
+        self._differs = acknowledgements.difference(self._differs, contact, read, self.now)
+        is_stale = acknowledgements.must_ask(self._differs, self.now)
         is_newer = ack.epoch > epoch or ack.generation > self.specs.newest_read
         self.must_read |= is_newer or is_stale
         self.confirm()
@@ -155,10 +157,10 @@ class Heart:
             return
         strict = self.has_strict and "hold" not in weak
         refreshed = self.now if "late-refresh" in weak else self.refreshed
-        leash = deadman.Leash(refreshed, self.progress, self.contact, strict, LIMITS)
-        if deadman.may_refresh(leash, self.now):
+        leash = watchdog_rule.Leash(refreshed, self.progress, self.contact, strict, LIMITS)
+        if watchdog_rule.may_refresh(leash, self.now):
             self.machine.refreshed = self.refreshed = self.now
-        elif deadman.is_late(leash, self.now):
+        elif watchdog_rule.is_late(leash, self.now):
             self.mute()
 
     def mute(self) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from duravip_agent.core.observed import Alias, Link, Observed
+from duravip_agent.core.kernel_state import Alias, Link, Observed
 from duravip_agent.core.probing import Findings
 from simulation.histories.apiserver import Clock
 

@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from duravip_agent.core.deadman import Contact, has_lapsed
 from duravip_agent.core.fencing import Facts, Granted, Probed, Verdict, judged
-from duravip_agent.core.grant import by_interface
-from duravip_agent.core.observed import Alias, addresses_of
+from duravip_agent.core.kernel_state import Alias, addresses_of
+from duravip_agent.core.node_spec import by_interface
 from duravip_agent.core.plan import Plan, planned
 from duravip_agent.core.probe_needs import ProbeNeeds
-from duravip_agent.core.retrying import Retries
+from duravip_agent.core.retry import Retries
+from duravip_agent.core.watchdog_rule import Contact, has_lapsed
 from simulation.histories.agent import Agent
 from simulation.histories.heart import LIMITS, Surroundings
 from simulation.histories.network import FOR_EVER, SEGMENTS, Machine

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from duravip_agent.core.deadman import DEFAULTS
+from duravip_agent.core.watchdog_rule import DEFAULTS
 from duravip_api.reasons import MoveReason
 from simulation.histories.apiserver import Watch
 from simulation.histories.cluster import TICK, Cluster

@@ -1,0 +1,160 @@
+"""Classic BPF programs: of all frames, the kernel hands over only those that say something to us.
+
+A program holds a few blocks, not thousands of addresses: whoever reads the frames looks whether
+an address is one of the wanted. The frame begins with its Ethernet header; looking beyond its end
+rejects it.
+"""
+
+import struct
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv4Network, IPv6Network
+from typing import Final, NamedTuple
+
+from duravip_agent.codec.frames import (
+    ADVERTISEMENT,
+    ARP,
+    ARP_OPERATION_AT,
+    ARP_REPLY,
+    ARP_SENDER_AT,
+    ARP_SENDER_MAC_AT,
+    ARP_TARGET_AT,
+    ETHER_TYPE_AT,
+    HOP_LIMIT,
+    ICMPV6,
+    ICMPV6_TYPE_AT,
+    IPV6,
+    IPV6_HOP_LIMIT_AT,
+    IPV6_NEXT_HEADER_AT,
+    ND_TARGET_AT,
+    SOURCE_MAC_AT,
+)
+from duravip_api.addresses import to_int
+
+MOST_BLOCKS: Final = 16
+"""So many compares cost a frame about as much as one."""
+
+Block = IPv4Network | IPv6Network
+
+
+class Instruction(NamedTuple):
+    """One step of a program, as the kernel's struct sock_filter has it."""
+
+    code: int
+    if_true: int
+    """How many instructions to skip."""
+    if_false: int
+    operand: int
+
+
+Program = Sequence[Instruction]
+
+_BITS = {4: 32, 6: 128}
+_LENGTHS = {4: (32, 28, 24, 20, 16, 12, 8, 0), 6: (128, 124, 120, 116, 112, 96, 80, 64, 48, 32, 0)}
+
+_WORD, _HALF, _BYTE = 0x20, 0x28, 0x30
+_AND, _EQUAL, _GIVE = 0x54, 0x15, 0x06
+_REJECT, _ACCEPT = Instruction(_GIVE, 0, 0, 0), Instruction(_GIVE, 0, 0, 0xFFFF)
+
+NOTHING: Final[Program] = (_REJECT,)
+"""Rejects every frame."""
+
+
+def packed(program: Program) -> bytes:
+    """The program as the kernel takes it."""
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
+
+
+def blocks_around(addresses: Iterable[str], most: int = MOST_BLOCKS) -> tuple[Block, ...]:
+    """For each family at most so many blocks of one size that cover all of these addresses."""
+    numbers: dict[int, set[int]] = {}
+    for family, number in map(to_int, addresses):
+        numbers.setdefault(family, set()).add(number)
+    return tuple(
+        block for family in sorted(numbers) for block in _blocks(family, numbers[family], most)
+    )
+
+
+def arp_claims(blocks: Iterable[Block], mac: bytes) -> Program:
+    """ARP of any form in which another MAC says that it has an address in one of the blocks."""
+    about = _about(ARP_SENDER_AT, 4, blocks)
+    return [*_need(_HALF, ETHER_TYPE_AT, ARP), *_not_from(ARP_SENDER_MAC_AT, mac), *about]
+
+
+def arp_answers(blocks: Iterable[Block], mac: bytes) -> Program:
+    """The same, but only replies to a sender without an address: to a probe."""
+    return [
+        *_need(_HALF, ETHER_TYPE_AT, ARP),
+        *_need(_HALF, ARP_OPERATION_AT, ARP_REPLY),
+        *_need(_WORD, ARP_TARGET_AT, 0),
+        *_not_from(ARP_SENDER_MAC_AT, mac),
+        *_about(ARP_SENDER_AT, 4, blocks),
+    ]
+
+
+def advertisements(blocks: Iterable[Block], mac: bytes) -> Program:
+    """Neighbour advertisements from another MAC, of an address in one of the blocks.
+
+    Whether they answer a probe cannot be told: such an answer goes to everybody.
+    """
+    return [
+        *_need(_HALF, ETHER_TYPE_AT, IPV6),
+        *_need(_BYTE, IPV6_NEXT_HEADER_AT, ICMPV6),
+        *_need(_BYTE, IPV6_HOP_LIMIT_AT, HOP_LIMIT),
+        *_need(_BYTE, ICMPV6_TYPE_AT, ADVERTISEMENT),
+        *_not_from(SOURCE_MAC_AT, mac),
+        *_about(ND_TARGET_AT, 6, blocks),
+    ]
+
+
+def _blocks(family: int, numbers: set[int], most: int) -> list[Block]:
+    bits = _BITS[family]
+    shift = 0
+    for length in _LENGTHS[family]:
+        numbers = {number >> (bits - length - shift) for number in numbers}
+        shift = bits - length
+        if len(numbers) <= most:
+            break
+    kind = IPv4Network if family == 4 else IPv6Network  # noqa: PLR2004 - IPv4
+    return [kind((number << shift, bits - shift)) for number in sorted(numbers)]
+
+
+def _need(size: int, offset: int, value: int) -> Program:
+    """Reject the frame unless this value stands there."""
+    return Instruction(size, 0, 0, offset), Instruction(_EQUAL, 1, 0, value), _REJECT
+
+
+def _not_from(offset: int, mac: bytes) -> Program:
+    """Reject the frame if this MAC stands there."""
+    return (
+        Instruction(_WORD, 0, 0, offset),
+        Instruction(_EQUAL, 0, 3, int.from_bytes(mac[:4])),
+        Instruction(_HALF, 0, 0, offset + 4),
+        Instruction(_EQUAL, 0, 1, int.from_bytes(mac[4:])),
+        _REJECT,
+    )
+
+
+def _about(offset: int, family: int, blocks: Iterable[Block]) -> Program:
+    """Accept the frame if the address that stands there is in one of the blocks, else reject."""
+    found = [block for block in blocks if block.version == family]
+    return [*(step for block in found for step in _within(offset, block)), _REJECT]
+
+
+def _within(offset: int, block: Block) -> Program:
+    """Accept the frame if the address is in this block, else go on behind."""
+    network, mask = block.network_address.packed, block.netmask.packed
+    steps: list[Instruction] = []
+    for at in range(0, len(mask), 4):
+        bits = int.from_bytes(mask[at : at + 4])
+        if bits:
+            steps.append(Instruction(_WORD, 0, 0, offset + at))
+            steps += [Instruction(_AND, 0, 0, bits)] if bits != 0xFFFFFFFF else []  # noqa: PLR2004 - all of them
+            steps.append(Instruction(_EQUAL, 0, 0, int.from_bytes(network[at : at + 4])))
+    end = len(steps)
+    return [
+        *(
+            step._replace(if_false=end - at) if step.code == _EQUAL else step
+            for at, step in enumerate(steps)
+        ),
+        _ACCEPT,
+    ]

@@ -1,0 +1,68 @@
+"""The bytes of ctnetlink messages: which connections are tracked, and which are to be forgotten.
+
+A node may track hundreds of thousands. The addresses of an entry are read at the places where the
+kernel puts them; the rest is looked at for those only that concern one of the addresses.
+"""
+
+import struct
+from collections.abc import Collection
+
+from duravip_agent.codec.rtnetlink import attributes
+
+DUMP, DELETE = 0x0101, 0x0102
+FAMILIES = {4: 2, 6: 10}
+"""By the version of an address."""
+
+_REQUEST, _ACK, _DUMP_FLAGS = 0x1, 0x4, 0x300
+_HEADER = struct.Struct("=IHHII")
+_HEAD = struct.Struct("=BBH")
+_ORIGINAL, _REPLY, _ID, _ZONE = 1, 2, 12, 18
+_ADDRESSES = {
+    2: struct.Struct("=HHHHHH4sHH4s"),
+    10: struct.Struct("=HHHHHH16sHH16s"),
+}
+"""A tuple as far as both addresses: three headers, the source, a header, the destination."""
+_ATTRIBUTE = struct.Struct("=HH")
+_KIND_BITS = 0x3FFF
+
+
+def dump_request(family: int, seq: int) -> bytes:
+    """Ask for all entries of a family."""
+    return _message(DUMP, _REQUEST | _DUMP_FLAGS, seq, _HEAD.pack(family, 0, 0))
+
+
+def concerns(body: bytes, addresses: Collection[bytes]) -> bool:
+    """Whether an entry has one of these packed addresses at either end, in either direction."""
+    layout = _ADDRESSES.get(body[0]) if body else None
+    if layout is None:
+        return False
+    offset = _HEAD.size
+    for kind in (_ORIGINAL, _REPLY):
+        if len(body) < offset + layout.size:
+            return False
+        length, found, *_, source, _, _, target = layout.unpack_from(body, offset)
+        if found & _KIND_BITS != kind:
+            return False
+        if source in addresses or target in addresses:
+            return True
+        offset += (length + 3) & ~3
+    return False
+
+
+def delete_request(body: bytes, seq: int) -> bytes:
+    """Let the entry of this answer be forgotten: that very one, not one that took its place."""
+    found = attributes(body, _HEAD.size)
+    named = b"".join(
+        _attribute(kind | flag, found[kind])
+        for kind, flag in ((_ORIGINAL, 0x8000), (_ZONE, 0), (_ID, 0))
+        if kind in found
+    )
+    return _message(DELETE, _REQUEST | _ACK, seq, body[: _HEAD.size] + named)
+
+
+def _message(kind: int, flags: int, seq: int, body: bytes) -> bytes:
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags, seq, 0) + body
+
+
+def _attribute(kind: int, data: bytes) -> bytes:
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + bytes(-len(data) % 4)

@@ -1,0 +1,290 @@
+"""The bytes of nf_tables messages: set elements by the thousand, and the names of rules.
+
+A transaction is a begin, requests and an end in one datagram: the kernel does all of them or none.
+"""
+
+import struct
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from duravip_agent.codec.nft_ruleset import TABLE
+from duravip_api.addresses import from_int, to_bytes
+
+NETDEV, INET = 5, 1
+"""The families that our tables are of."""
+
+FENCE = ((NETDEV, TABLE), (INET, TABLE))
+"""The two tables of the fence."""
+
+VIPS, HELD, ALIVE = "vips", "held", "alive"
+"""The sets; `vips` and `held` are one for IPv4 and one for IPv6, in both tables."""
+
+ALWAYS_THERE = bytes(4)
+"""What is in `alive` while the dead-man is refreshed."""
+
+CHUNK = 900
+"""Elements in one message: the length of a nested attribute has 16 bits."""
+
+GET_TABLES, GET_CHAINS, GET_RULES, GET_ELEMENTS = 0x0A01, 0x0A04, 0x0A07, 0x0A0D
+"""What can be listed."""
+
+_NEW_TABLE, _DEL_TABLE = 0x0A00, 0x0A02
+_NEW_CHAIN = 0x0A03
+_NEW_ELEMENTS, _DEL_ELEMENTS = 0x0A0C, 0x0A0E
+_GET_GENERATION = 0x0A10
+_BEGIN, _END, _SUBSYSTEM = 0x10, 0x11, 10
+_REQUEST, _ACK, _DUMP, _CREATE = 0x1, 0x4, 0x300, 0x400
+_NESTED, _KIND_BITS = 0x8000, 0x3FFF
+
+_OF_TABLE, _GENERATION, _RULE_CHAIN, _RULE_HANDLE, _SET, _ELEMENTS = 1, 1, 2, 3, 2, 3
+_ITEM, _KEY, _VALUE, _EXPIRATION = 1, 1, 1, 5
+_TABLE_FLAGS = 2
+_CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_TYPE, _CHAIN_FLAGS = 3, 4, 5, 7, 10
+_HOOK_NUMBER, _HOOK_PRIORITY, _HOOK_DEVICE = 1, 2, 3
+_EGRESS, _ACCEPT = 1, 1
+
+_HEADER = struct.Struct("=IHHII")
+_FAMILY = struct.Struct("!BBH")
+_ATTRIBUTE = struct.Struct("=HH")
+
+_VERSION = {4: 4, 16: 6}
+"""By the bytes of an address."""
+
+_ELEMENT_HEAD = {
+    size: _ATTRIBUTE.pack(size + 12, _ITEM | _NESTED)
+    + _ATTRIBUTE.pack(size + 8, _KEY | _NESTED)
+    + _ATTRIBUTE.pack(size + 4, _VALUE)
+    for size in _VERSION
+}
+"""What stands before an address where it is an element of a set."""
+
+
+class Request(NamedTuple):
+    """One message of a transaction."""
+
+    kind: int
+    flags: int
+    body: bytes
+
+
+class Rule(NamedTuple):
+    """A rule as the kernel names it: one that was made anew has another handle."""
+
+    family: int
+    chain: str
+    handle: int
+
+
+class Chain(NamedTuple):
+    """A chain, and all that decides whether the kernel comes by and what becomes of the rest."""
+
+    family: int
+    chain: str
+    hook: bytes = b""
+    """As the kernel lists it; it names the card."""
+    policy: bytes = b""
+    flags: bytes = b""
+
+
+class Table(NamedTuple):
+    """A table; a flag can put it to sleep."""
+
+    family: int
+    flags: bytes
+
+    @property
+    def chain(self) -> str:
+        """No part of any."""
+        return ""
+
+
+Piece = Table | Chain | Rule
+"""What our tables consist of, but for the elements of sets."""
+
+
+class Element(NamedTuple):
+    """An element of a set."""
+
+    key: bytes
+    expires: bool
+
+
+def additions(name: str, addresses: Iterable[str]) -> Iterator[Request]:
+    """Put addresses into `vips` or `held`; those that are in it stay."""
+    return element_changes(name, addresses, is_new=True)
+
+
+def removals(name: str, addresses: Iterable[str]) -> Iterator[Request]:
+    """Take addresses out of `vips` or `held`; refused as a whole when one is not in it."""
+    return element_changes(name, addresses, is_new=False)
+
+
+def key_additions(name: str, keys: Iterable[bytes], where: tuple[int, str]) -> Iterator[Request]:
+    """Put a few keys of any type into a set of this name; those that are in it stay."""
+    items = b"".join(
+        _attribute(_ITEM | _NESTED, _attribute(_KEY | _NESTED, _attribute(_VALUE, key)))
+        for key in keys
+    )
+    if items:
+        tail = _text(_SET, name) + _attribute(_ELEMENTS | _NESTED, items)
+        yield Request(_NEW_ELEMENTS, _CREATE, _of(*where) + tail)
+
+
+def disposal(tables: Sequence[tuple[int, str]] = FENCE) -> Iterator[Request]:
+    """Delete tables, whether they are there or not."""
+    for family, table in tables:
+        yield Request(_NEW_TABLE, _CREATE, _of(family, table))
+        yield Request(_DEL_TABLE, 0, _of(family, table))
+
+
+def guard(chain: str, device: bytes) -> Request:
+    """Make a card's chain, for names that nft's language cannot write down."""
+    hook = b"".join(
+        (
+            _attribute(_HOOK_NUMBER, struct.pack("!I", _EGRESS)),
+            _attribute(_HOOK_PRIORITY, struct.pack("!i", 0)),
+            _attribute(_HOOK_DEVICE, device + b"\0"),
+        )
+    )
+    body = _of(NETDEV, TABLE) + _text(_CHAIN_NAME, chain) + _attribute(_CHAIN_HOOK | _NESTED, hook)
+    body += _attribute(_CHAIN_POLICY, struct.pack("!I", _ACCEPT)) + _text(_CHAIN_TYPE, "filter")
+    return Request(_NEW_CHAIN, _CREATE, body)
+
+
+def transaction(requests: Sequence[Request], seq: int) -> bytes:
+    """Bind requests together; `seq` is that of the begin, the last request is acknowledged."""
+    frame = _FAMILY.pack(0, 0, _SUBSYSTEM)
+    last = seq + len(requests)
+    parts = [_message(Request(_BEGIN, 0, frame), seq)]
+    parts += [_message(request, n) for n, request in enumerate(requests[:-1], seq + 1)]
+    parts.append(_message(requests[-1]._replace(flags=requests[-1].flags | _ACK), last))
+    parts.append(_message(Request(_END, 0, frame), last + 1))
+    return b"".join(parts)
+
+
+def listing(kind: int, where: tuple[int, str], seq: int, name: str = "") -> bytes:
+    """Ask for the rules of one of our tables, or for the elements of its set of this name.
+
+    Of tables and chains the kernel lists those of the whole family.
+    """
+    body = _of(*where) + (_text(_SET, name) if name else b"")
+    return _message(Request(kind, _DUMP, body), seq)
+
+
+def question(family: int, name: str, keys: Iterable[bytes], seq: int) -> bytes:
+    """Ask whether all these are in a set: each is shown, or the kernel says ENOENT.
+
+    A listing would walk through the whole table of hashes, which takes a millisecond.
+    """
+    items = b"".join(map(_element, keys))
+    body = _of(family, TABLE) + _text(_SET, name) + _attribute(_ELEMENTS | _NESTED, items)
+    return _message(Request(GET_ELEMENTS, _ACK, body), seq)
+
+
+def generation_request(seq: int) -> bytes:
+    """Ask how many transactions there have been."""
+    return _message(Request(_GET_GENERATION, _ACK, _FAMILY.pack(0, 0, 0)), seq)
+
+
+def generation_in(body: bytes) -> int:
+    """What the answer says; 0, which no transaction has, where it says nothing."""
+    return int.from_bytes(dict(_attributes(body, _FAMILY.size)).get(_GENERATION, b""), "big")
+
+
+def piece_in(kind: int, where: tuple[int, str], body: bytes) -> Piece | None:
+    """What an answer to such a listing speaks of; None: not of this table.
+
+    What it does not say is empty, or 0: no piece of ours is like that.
+    """
+    family, table = where
+    found = dict(_attributes(body, _FAMILY.size))
+    if found.get(_OF_TABLE, b"").rstrip(b"\0") != table.encode():
+        return None
+    if kind == GET_TABLES:
+        return Table(family, found.get(_TABLE_FLAGS, b""))
+    if kind == GET_CHAINS:
+        name = _name(found.get(_CHAIN_NAME, b""))
+        rest = (found.get(which, b"") for which in (_CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_FLAGS))
+        return Chain(family, name, *rest)
+    handle = int.from_bytes(found.get(_RULE_HANDLE, b""), "big")
+    return Rule(family, _name(found.get(_RULE_CHAIN, b"")), handle)
+
+
+def _name(data: bytes) -> str:
+    return data.rstrip(b"\0").decode(errors="replace")
+
+
+def elements_in(body: bytes) -> Iterator[Element]:
+    """The elements that an answer lists."""
+    listed = dict(_attributes(body, _FAMILY.size)).get(_ELEMENTS, b"")
+    for _, item in _attributes(listed):
+        found = dict(_attributes(item))
+        key = dict(_attributes(found.get(_KEY, b""))).get(_VALUE)
+        if key is not None:
+            yield Element(key, _EXPIRATION in found)
+
+
+def keys_in(body: bytes) -> Iterator[bytes]:
+    """Their keys."""
+    return (element.key for element in elements_in(body))
+
+
+def address_of(key: bytes) -> str:
+    """The address that an element of `vips` or `held` stands for."""
+    return from_int(_VERSION[len(key)], int.from_bytes(key, "big"))
+
+
+def keys_of(addresses: Iterable[str]) -> Iterator[tuple[int, list[bytes]]]:
+    """Addresses as the keys of elements, by IP version; what there are none of is left out."""
+    keys: dict[int, list[bytes]] = {4: [], 16: []}
+    for address in addresses:
+        key = to_bytes(address)
+        keys[len(key)].append(key)
+    return ((_VERSION[size], found) for size, found in keys.items() if found)
+
+
+def element_changes(
+    name: str,
+    addresses: Iterable[str],
+    *,
+    is_new: bool,
+    tables: Sequence[tuple[int, str]] = FENCE,
+) -> Iterator[Request]:
+    """Put addresses into the sets of this name in each of these tables, or take them out."""
+    kind, flags = (_NEW_ELEMENTS, _CREATE) if is_new else (_DEL_ELEMENTS, 0)
+    for version, keys in keys_of(addresses):
+        rest = map(_element, keys)
+        while chunk := b"".join(islice(rest, CHUNK)):
+            tail = _text(_SET, f"{name}{version}") + _attribute(_ELEMENTS | _NESTED, chunk)
+            for family, table in tables:
+                yield Request(kind, flags, _of(family, table) + tail)
+
+
+def _element(key: bytes) -> bytes:
+    return _ELEMENT_HEAD[len(key)] + key
+
+
+def _of(family: int, table: str) -> bytes:
+    return _FAMILY.pack(family, 0, 0) + _text(_OF_TABLE, table)
+
+
+def _message(request: Request, seq: int) -> bytes:
+    kind, flags, body = request
+    return _HEADER.pack(_HEADER.size + len(body), kind, flags | _REQUEST, seq, 0) + body
+
+
+def _text(kind: int, value: str) -> bytes:
+    return _attribute(kind, value.encode() + b"\0")
+
+
+def _attribute(kind: int, data: bytes) -> bytes:
+    padding = bytes(-len(data) % 4)
+    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + padding
+
+
+def _attributes(body: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
+    while offset + _ATTRIBUTE.size <= len(body):
+        length, kind = _ATTRIBUTE.unpack_from(body, offset)
+        yield kind & _KIND_BITS, body[offset + _ATTRIBUTE.size : offset + length]
+        offset += max(_ATTRIBUTE.size, (length + 3) & ~3)

@@ -1,0 +1,1 @@
+"""The way to the control plane: the API server, and heartbeats with the operator."""

@@ -1,0 +1,93 @@
+"""Brings the node's object to the loop: from the watch, or at once when an answer says so."""
+
+import logging
+import time
+from collections.abc import Callable
+from threading import Event as Flag
+from threading import Thread
+
+from duravip_agent import clock
+from duravip_agent.control.kube import Cluster
+from duravip_agent.core.api_error import ApiError, Body
+from duravip_agent.core.retry import pause_after
+from duravip_agent.events import Absent, Inbox, Seen, Troubled
+
+log = logging.getLogger(__name__)
+
+INTERVAL, LONGEST_INTERVAL = 0.05, 1.0
+"""Between two reads of our own, in seconds: the first doubles up to the second while what is read
+is what was read before. Then whoever asks for it is wrong."""
+
+GRACE = 0.015
+"""What we are told to read mostly comes by the watch within this time; if not, the next answer to
+a beat asks for it again."""
+
+
+class Reader:
+    """Watches the object, and reads it on demand."""
+
+    def __init__(self, cluster: Cluster, inbox: Inbox) -> None:
+        self._cluster, self._inbox = cluster, inbox
+        self._wanted = Flag()
+        self._end_watch: Callable[[], None] = lambda: None
+        self._is_troubled = False
+        self._brought: tuple[object, ...] = ()
+        """Which spec the watch has brought last: what agents report comes by it as well."""
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._end_watch = self._cluster.watch(self)
+        Thread(target=self._run, name="reader", daemon=True).start()
+
+    def begin_anew(self) -> None:
+        """Watch from what the API server has now: it counts its versions from an earlier one."""
+        self._end_watch()
+        self._end_watch = self._cluster.watch(self)
+
+    def read_soon(self) -> None:
+        """Read the object now: there is a newer one than the watch has brought."""
+        self._wanted.set()
+
+    def seen(self, body: Body) -> None:
+        """The watch has brought the object."""
+        metadata, spec = body["metadata"], body.get("spec") or {}
+        self._brought = (metadata.get("uid"), metadata.get("generation"), spec.get("epoch"))
+        if self._is_troubled:
+            self._is_troubled = False
+            log.info("the NodePlumbing is watched again")
+        self._inbox.put(Seen(body))
+
+    def absent(self) -> None:
+        """The watch says that there is none."""
+        self._inbox.put(Absent())
+
+    def troubled(self, error: ApiError) -> None:
+        """The watch does not work at this moment."""
+        if not self._is_troubled:
+            self._is_troubled = True
+            log.warning("cannot watch the NodePlumbing: %s", error)
+        self._inbox.put(Troubled(error))
+
+    def _run(self) -> None:
+        failures, interval, last = 0, INTERVAL, ""
+        while True:
+            self._wanted.wait()
+            brought = self._brought
+            time.sleep(GRACE)
+            self._wanted.clear()
+            if self._brought != brought:
+                interval = INTERVAL
+                continue
+            asked = clock.now()
+            try:
+                body = self._cluster.get()
+                self._inbox.put(Seen(body, asked))
+                failures, version = 0, body["metadata"].get("resourceVersion", "")
+                interval = min(2 * interval, LONGEST_INTERVAL) if version == last else INTERVAL
+                last = version
+                time.sleep(interval)
+            except ApiError as error:
+                # Not asked for again: as long as it is needed, the next answer to a beat asks.
+                failures += 1
+                log.debug("cannot read the NodePlumbing: %s", error)
+                time.sleep(pause_after(failures, error.retry_after))

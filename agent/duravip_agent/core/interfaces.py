@@ -1,0 +1,164 @@
+"""The network cards that lead to a segment, and what keeps one from answering there.
+
+A card is of use to an address when the kernel answers on it whoever asks for the address. To be up
+and to have a carrier is not enough:
+
+C1  A port of a bridge, a bond, a team or a switch in software hands all that it hears to that; so
+    does a card below a macvlan that passes everything through. A VRF leaves its ports as they are.
+C2  A card without ARP (NOARP), one that is no Ethernet card, or one that waits to be let in
+    (dormant, under test), answers nobody. Tunnels and point-to-point links are of these: there is
+    no segment that could be asked, and no neighbour to whom an address could be announced.
+C3  arp_ignore 8 answers for no address. 3 leaves out addresses of scope host, and such are ours
+    where the node has no IPv4 address of its own (`messages.Change`). 2 answers those only who are
+    in the network of an address that is on the card. 1 is fine: ours are on the card.
+
+C4  A card has no IPv6 where that is switched off (disable_ipv6), or where its MTU is too small.
+
+C3 is about IPv4 alone, C4 about IPv6.
+"""
+
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_interface
+from types import MappingProxyType
+from typing import NamedTuple
+
+from duravip_agent.core.kernel_state import Link, Observed
+from duravip_api.addresses import parse_address
+
+IGNORES_OTHER_NETWORKS, IGNORES_HIDDEN, IGNORES_ALL = 2, 3, 8
+"""Values of arp_ignore."""
+
+LEAST_IPV6_MTU = 1280
+"""RFC 8200, section 5: with less the kernel has no IPv6 on a link."""
+
+_NOT_READY = {1: "not present", 4: "under test", 5: "dormant"}
+"""Of the kernel's operational states those in which a card with a carrier answers nobody."""
+
+ETHERNET = 1
+"""ARPHRD_ETHER"""
+
+_HOST_MASKS = {4: 32, 6: 128}
+
+
+class Fault(NamedTuple):
+    """What keeps a card that is up from answering for some addresses; empty: nothing."""
+
+    everywhere: str = ""
+    """For all of them."""
+    ipv4: str = ""
+    """For all of IPv4."""
+    ipv6: str = ""
+    """For all of IPv6."""
+    foreign: str = ""
+    """For those of IPv4 that are in none of `networks`."""
+    networks: tuple[str, ...] = ()
+
+    def of(self, address: str) -> str:
+        """What keeps it from answering for this one."""
+        if self.everywhere or ":" in address:
+            return self.everywhere or self.ipv6
+        if self.foreign and not _is_in(address, self.networks):
+            return self.foreign
+        return self.ipv4
+
+
+NO_FAULT = Fault()
+
+
+def cards(observed: Observed, wanted: Iterable[str] = ()) -> list[Link]:
+    """The links that can matter: those of these names, and all that may lead to a segment.
+
+    Left out are loopback, and, where they have no address of their own but single-host ones, ports
+    of bridges and bonds and veth devices: the ends of pods' cables, which come and go with them.
+    """
+    named, own = set(wanted), by_link(observed)
+    return [
+        link
+        for link in observed.links
+        if link.name in named or _matters(link, own.get(link.index, []))
+    ]
+
+
+def by_link(observed: Observed) -> dict[int, list[str]]:
+    """The node's own addresses with their prefixes, by link, without link-local ones."""
+    own: dict[int, list[str]] = {}
+    for alias in observed.aliases:
+        if not alias.is_marked and not parse_address(alias.address).is_link_local:
+            own.setdefault(alias.link, []).append(f"{alias.address}/{alias.mask}")
+    return own
+
+
+def faults(
+    observed: Observed, unguarded: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Fault]:
+    """The cards that something keeps from answering, by name."""
+    own = by_link(observed)
+    found = ((link.name, _fault(link, own.get(link.index, []))) for link in observed.links)
+    return {name: fault for name, fault in found if fault != NO_FAULT} | {
+        name: Fault(f"the fence cannot guard it: {why}") for name, why in unguarded.items()
+    }
+
+
+class Cards(NamedTuple):
+    """The cards as they are of use."""
+
+    audible: frozenset[str] = frozenset()
+    """Those on which at least some addresses can be answered for."""
+    faulty: Mapping[str, Fault] = MappingProxyType({})
+
+
+def usable(observed: Observed, unguarded: Mapping[str, str]) -> Cards:
+    """What the cards are good for."""
+    faulty = faults(observed, unguarded)
+    mute = {name for name, fault in faulty.items() if fault.everywhere}
+    up = {link.name for link in observed.links if link.is_up and link.has_carrier}
+    return Cards(frozenset(up - mute), faulty)
+
+
+def _fault(link: Link, own: Iterable[str]) -> Fault:
+    if link.is_port:
+        return Fault(f"it is a port of {link.master or 'another one'}, which takes what it hears")
+    if link.has_no_arp:
+        return Fault("it does without ARP (NOARP)")
+    if link.hardware != ETHERNET:
+        return Fault("it is no Ethernet card, so there is no segment that could be asked")
+    if state := _NOT_READY.get(link.state):
+        return Fault(f"it is {state}")
+    ipv4 = _fault_of_ipv4(link.arp_ignore, tuple(a for a in own if ":" not in a))
+    return ipv4._replace(ipv6=_fault_of_ipv6(link))
+
+
+def _fault_of_ipv6(link: Link) -> str:
+    if link.has_no_ipv6:
+        return "IPv6 is switched off there (disable_ipv6)"
+    is_small = 0 < link.mtu < LEAST_IPV6_MTU
+    return f"its MTU of {link.mtu} is too small for IPv6" if is_small else ""
+
+
+def _fault_of_ipv4(arp_ignore: int, networks: tuple[str, ...]) -> Fault:
+    if arp_ignore == IGNORES_ALL:
+        return Fault(ipv4="arp_ignore is 8: it answers for no address")
+    if arp_ignore == IGNORES_OTHER_NETWORKS:
+        return Fault(foreign=_FOREIGN, networks=networks)
+    if arp_ignore == IGNORES_HIDDEN and not networks:
+        return Fault(ipv4="arp_ignore is 3, and the node has no IPv4 address of its own there")
+    return NO_FAULT
+
+
+def _is_in(address: str, networks: Iterable[str]) -> bool:
+    return any(parse_address(address) in ip_interface(network).network for network in networks)
+
+
+_FOREIGN = "arp_ignore is 2, and the node has no address of its own there in the same network"
+
+
+def _matters(link: Link, addresses: list[str]) -> bool:
+    has_network = any(not _is_single_host(address) for address in addresses)
+    if link.is_loopback or link.is_port:
+        return link.is_port and has_network
+    return link.kind != "veth" or has_network
+
+
+def _is_single_host(address: str) -> bool:
+    host, _, mask = address.partition("/")
+    return int(mask) == _HOST_MASKS[parse_address(host).version]

@@ -1,0 +1,246 @@
+"""What the agent writes into the status of its NodePlumbing.
+
+`observedGeneration` is the operator's proof that what this node no longer holds may be granted to
+another one: it names the generation that was acted on, and is null before that.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Any
+
+from duravip_agent.core.address_conflicts import Conflict
+from duravip_agent.core.interfaces import NO_FAULT, Fault, by_link, cards, faults
+from duravip_agent.core.kernel_state import Link, Observed
+from duravip_agent.core.own_addresses import is_own, listing, rest
+from duravip_api.addresses import parse_address, to_int
+from duravip_api.conditions import Condition
+from duravip_api.nodeplumbing import (
+    Agent,
+    Contested,
+    Failure,
+    Neighbour,
+    Nic,
+    NodePlumbingStatus,
+    RequestsDone,
+)
+from duravip_api.reasons import Reason
+
+MOST_FAILURES, MOST_NICS = 256, 256
+MOST_NAMED = 5
+"""So many addresses are named in a condition's message."""
+LONGEST_MESSAGE = 1024
+_HOST_MASKS = {4: 32, 6: 128}
+_TRUE = {Reason.AGENT_READY, Reason.ADDRESS_IN_USE, Reason.SPEC_STALE, Reason.NAME_SHARED}
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """A condition: Ready, or what is wrong beside it."""
+
+    reason: Reason
+    since: str
+    """When its status last changed; a date and time as the API writes it."""
+    message: str = ""
+    kind: str = "Ready"
+
+    @property
+    def status(self) -> str:
+        """True, or False."""
+        return "True" if self.reason in _TRUE else "False"
+
+    def changed_to(self, reason: Reason, now: str, message: str = "") -> "Readiness":
+        """The condition with this reason from now on."""
+        then = Readiness(reason, now, message, self.kind)
+        return then if then.status != self.status else replace(then, since=self.since)
+
+    def as_condition(self, generation: int | None) -> Condition:
+        """As the API has it."""
+        return Condition.model_validate(
+            {
+                "type": self.kind,
+                "status": self.status,
+                "reason": self.reason,
+                "message": (self.message or self.reason.sentence)[:LONGEST_MESSAGE],
+                "last_transition_time": self.since,
+                "observed_generation": generation,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Everything that the status is made from."""
+
+    version: str
+    boot: str
+    readiness: Readiness
+    public_key: str = ""
+    """By which the operator knows the datagrams of this boot."""
+    observed: Observed = field(default_factory=Observed)
+    generation: int | None = None
+    """The generation acted on; None = none yet."""
+    epoch: int | None = None
+    """The highest one seen; None = not known: what the status says of it stays."""
+    failures: Mapping[str, str] = field(default_factory=dict)
+    failing_since: Mapping[str, str] = field(default_factory=dict)
+    """The time of each of them, as the API writes it."""
+    next_hops: Sequence[str] = ()
+    """Of the node's routes."""
+    listening: Sequence[str] = ()
+    """Who listens on the ports that the spec names."""
+    granted_on: frozenset[str] = frozenset()
+    """The interfaces that something is, or was, granted on."""
+    served: frozenset[str] = frozenset()
+    """What may be heard."""
+    contested: Mapping[str, str] = field(default_factory=dict)
+    """Granted addresses that another host answers for, and its MAC: they are not taken."""
+    claimed: Mapping[str, str] = field(default_factory=dict)
+    """Addresses that another host has although they are served here, and its MAC."""
+    unguarded: Mapping[str, str] = field(default_factory=dict)
+    """Interfaces that the fence cannot guard, each with the reason."""
+    strict: tuple[str, ...] = ()
+    """The interfaces that are muted when contact is lost."""
+    notes: tuple[Readiness, ...] = ()
+    """Conditions beside Ready."""
+    done: Mapping[str, str] = field(default_factory=dict)
+    """Of each kind of request the time of the last one that was done."""
+    neighbours: Sequence[Neighbour] = ()
+    """While somebody wants to see them."""
+
+
+def status_of(report: Report) -> dict[str, Any]:
+    """The status as a merge patch: every field but an unknown epoch is in it."""
+    ready = report.readiness
+    served = sorted(report.served, key=to_int)
+    shown = nics(report.observed, report.granted_on, report.unguarded)
+    listed = (a.partition("/")[0] for nic in shown for a in nic.addresses)
+    left = rest(own_addresses(report.observed, report.granted_on), listed)
+    matter = cards(report.observed, report.granted_on)
+    status = NodePlumbingStatus(
+        observed_generation=report.generation,
+        epoch=report.epoch,
+        agent=Agent(version=report.version, boot=report.boot, public_key=report.public_key),
+        served=served,
+        served_count=len(served),
+        contested=_contested(report),
+        strict=list(report.strict),
+        failures=_failures(report.failures, report.failing_since),
+        listening=list(report.listening),
+        failures_omitted=max(0, len(report.failures) - MOST_FAILURES),
+        nics=shown,
+        nics_omitted=len(matter) - len(shown),
+        own=left.ranges,
+        own_omitted=left.omitted,
+        next_hops=list(report.next_hops),
+        nic_names=",".join(nic.name for nic in shown if nic.up),
+        neighbours=list(report.neighbours),
+        requests=RequestsDone(**report.done) if report.done else None,
+        conditions=[note.as_condition(report.generation) for note in (ready, *report.notes)],
+    )
+    patch = status.model_dump(by_alias=True, exclude_none=True)
+    return patch if report.generation is not None else {**patch, "observedGeneration": None}
+
+
+def said_of(conflicts: Mapping[str, Conflict]) -> str:
+    """What the condition says of addresses of ours that others claim; empty: there are none."""
+    in_order = sorted(conflicts, key=to_int)
+    named = [
+        f"{address} is claimed by {conflicts[address].mac} on {conflicts[address].interface}"
+        for address in in_order[:MOST_NAMED]
+    ]
+    more = len(in_order) - MOST_NAMED
+    return "; ".join([*named, *([f"and {more} more"] if more > 0 else [])])
+
+
+def _contested(report: Report) -> list[Contested]:
+    """Those first that are not served because of it."""
+    kept_out = [
+        Contested(address=a, mac=mac, message=f"{mac} answers for the address: it is not taken")
+        for a, mac in sorted(report.contested.items())
+    ]
+    shared = [
+        Contested(address=a, mac=mac, message=f"{mac} has the address, which is served here")
+        for a, mac in sorted(report.claimed.items())
+        if a not in report.contested
+    ]
+    return [*kept_out, *shared][:MOST_FAILURES]
+
+
+def _failures(
+    messages: Mapping[str, str], since: Mapping[str, str] = MappingProxyType({})
+) -> list[Failure]:
+    return [
+        Failure(address=address, message=message[:LONGEST_MESSAGE], since=since.get(address))
+        for address, message in sorted(messages.items())[:MOST_FAILURES]
+    ]
+
+
+def nics(
+    observed: Observed,
+    granted_on: Iterable[str] = (),
+    unguarded: Mapping[str, str] = MappingProxyType({}),
+) -> list[Nic]:
+    """The interfaces that can matter to an operator; one that cannot be told of is left out.
+
+    Of too many, those on which something is granted and those with addresses are shown.
+    """
+    own, faulty, wanted = by_link(observed), faults(observed, unguarded), set(granted_on)
+    found = cards(observed, wanted)
+    by_weight = sorted(found, key=lambda li: (li.name not in wanted, li.index not in own))
+    shown = set(by_weight[:MOST_NICS])
+    told: list[Nic] = []
+    for link in found:
+        if link in shown:
+            with suppress(ValueError):
+                fault = faulty.get(link.name, NO_FAULT)
+                told.append(_nic(link, own.get(link.index, []), fault))
+    return told
+
+
+def unread(observed: Observed, granted_on: Iterable[str] = ()) -> str:
+    """What of the kernel's links and addresses is left out, in a sentence; empty: nothing."""
+    strange = [
+        f"the interface {link.name!a}, whose name is no text"
+        for link in cards(observed, granted_on)
+        if not _is_text(link.name)
+    ]
+    return "; ".join([*strange, *observed.unread])
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name can be written down: the kernel takes any bytes for one."""
+    return name.isprintable() or name == name.encode(errors="ignore").decode()
+
+
+def own_addresses(observed: Observed, granted_on: Iterable[str] = ()) -> Iterable[str]:
+    """The node's own addresses, but single-host ones of pods' cables."""
+    links = {link.index: link for link in observed.links if is_own(link)}
+    shown = {link.index for link in cards(observed, granted_on)}
+    for alias in observed.aliases:
+        link = links.get(alias.link)
+        if link is None or alias.is_marked or parse_address(alias.address).is_link_local:
+            continue
+        is_single = alias.mask == _HOST_MASKS[parse_address(alias.address).version]
+        if link.index in shown or link.kind != "veth" or not is_single:
+            yield alias.address
+
+
+def _nic(link: Link, addresses: list[str], fault: Fault) -> Nic:
+    told = listing(addresses if is_own(link) else ())
+    return Nic(
+        name=link.name,
+        index=link.index,
+        mac=link.mac,
+        mtu=link.mtu,
+        up=link.is_up,
+        carrier=link.has_carrier,
+        speed_mbps=link.speed_mbps,
+        addresses=told.addresses,
+        addresses_omitted=told.omitted,
+        networks=told.networks,
+        unusable=fault.everywhere or None,
+        unusable_ipv4=fault.ipv4 or None,
+        unusable_ipv6=fault.ipv6 or None,
+    )

@@ -1,0 +1,84 @@
+"""When an address may be plumbed again: at once, and ever more slowly when that does not last.
+
+A try is anything that adds the address, be it refused by the kernel or undone by somebody else.
+Whoever deletes an address time and again gets a few immediate repairs and then a slow one, not a
+race. An address that has lasted for `LASTING` starts anew.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from duravip_api.timing import REQUEST_RETRIES
+
+PROMPT = 3
+"""So many tries follow one another without a pause."""
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 30.0
+LASTING = 10.0
+
+MAX_REQUEST_PAUSE_S = 2.0
+HOPELESS_REQUEST_PAUSE_S = 30.0
+"""For a request that cannot succeed as it is, such as one that is too large."""
+
+UNDONE = "the address does not stay: something on the node removes it"
+
+
+@dataclass(slots=True)
+class _Record:
+    tries: int
+    last: float
+    message: str
+
+    @property
+    def due(self) -> float:
+        if self.tries < PROMPT:
+            return self.last
+        pause = FIRST_PAUSE * 2.0 ** min(self.tries - PROMPT, 20)
+        return self.last + min(pause, LONGEST_PAUSE)
+
+
+class Retries:
+    """What was tried lately, by address. All times are on one clock of the caller's choice."""
+
+    def __init__(self) -> None:
+        self._records: dict[str, _Record] = {}
+
+    def tried(self, addresses: Iterable[str], now: float) -> None:
+        """Each of these has just been added, or refused."""
+        for address in addresses:
+            record = self._records.get(address)
+            if record is None or now - max(record.due, record.last) > LASTING:
+                self._records[address] = _Record(1, now, UNDONE)
+            else:
+                record.tries, record.last, record.message = record.tries + 1, now, UNDONE
+
+    def refused(self, address: str, message: str) -> None:
+        """Its last try was refused, with this message: the next one always takes a pause."""
+        record = self._records[address]
+        record.tries, record.message = max(record.tries, PROMPT), message
+
+    def held_back(self, now: float) -> dict[str, str]:
+        """Those whose next try is not due yet, each with what went wrong."""
+        return {a: record.message for a, record in self._records.items() if record.due > now}
+
+    def next_due(self, now: float) -> float | None:
+        """When the next of the addresses that wait may be tried."""
+        return min((r.due for r in self._records.values() if r.due > now), default=None)
+
+    def forget(self, keep: Iterable[str], now: float) -> None:
+        """Drop whatever is not among `keep`, and what has lasted."""
+        wanted = set(keep)
+        self._records = {
+            address: record
+            for address, record in self._records.items()
+            if address in wanted and now - record.due <= LASTING
+        }
+
+
+def pause_after(failures: int, asked_for: float = 0.0) -> float:
+    """Seconds after so many failures in a row; the server may ask for more."""
+    if failures <= len(REQUEST_RETRIES):
+        return max(REQUEST_RETRIES[max(failures, 1) - 1], asked_for)
+    doublings = min(failures - len(REQUEST_RETRIES), 10)
+    return max(min(REQUEST_RETRIES[-1] * 2.0**doublings, MAX_REQUEST_PAUSE_S), asked_for)

@@ -1,0 +1,179 @@
+"""Which version of the node's object is acted on.
+
+S1  Nothing is acted on that is older than the answer to this boot's first report (`introduced`).
+S2  A higher resourceVersion is a later state; an earlier one, from a slower source, is ignored.
+S3  A spec with an epoch lower than the highest one seen was written by a former leader. It is
+    refused and the one before stays in force; so is a spec that cannot be read.
+    But a leader may prove that it is none: it alone is heard for a while
+    (`core/acknowledgements`), and acknowledges exactly this spec. Then that is in force, as under
+    S4 b.
+S4  The store may go back: a backup was restored, and all numbers count on from earlier values, so
+    that the same ones come again and name other specs. Two things prove it. The answer to a
+    request that was made after the newest version had come is later, whatever its version says.
+    And of one object no generation is lower than one before, nor has one generation two epochs.
+    From then on
+    a  the agent is introduced anew, under another boot: what earlier beats, acknowledgements and
+       reports said was of another object, though the numbers may be the same (S1);
+    b  what is held stays until a leader acknowledges exactly the spec that is in the store now,
+       its epoch and its generation. That spec counts then, with a lower epoch as well;
+    c  what it grants may have been moved since the backup was made, and its present holder need
+       not have read that yet: what is not held already is contested until it was taken.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from duravip_agent.core.fencing import Granted
+from duravip_agent.core.node_spec import Grant, grant_of, version_of
+from duravip_agent.core.watchdog_rule import Contact
+
+Body = Mapping[str, Any]
+NOTHING: frozenset[str] = frozenset()
+NEVER = float("-inf")
+
+
+class Specs:
+    """What was seen of the object so far. Times are of one steady clock."""
+
+    def __init__(self) -> None:
+        self.grant = Grant()
+        """What is in force; its uid is empty when it belongs to no object that exists."""
+        self.epoch: int | None = None
+        """The highest one seen."""
+        self.newest_read = 0
+        """The generation that was seen last, in force or not."""
+        self.newest_epoch = 0
+        """The epoch of that one."""
+        self.refusal = ""
+        """Why the spec that was seen last is not in force; empty = it is."""
+        self.is_introduced = False
+        self.has_gone_back = False
+        """Whether what is in force is of a store that has gone back since (S4)."""
+        self._next: Grant | None = None
+        """What is in the store now; it waits for a leader's acknowledgement."""
+        self._unproven = NOTHING
+        """What is granted and may be held by others, whatever the spec says (S4 c)."""
+        self._version = 0
+        self._learnt = NEVER
+        """When that version came."""
+        self._introduced = NEVER
+        self._uid = ""
+
+    @property
+    def is_current(self) -> bool:
+        """Whether what is in force is what the API server has, as far as is known."""
+        return bool(self.grant.uid) and not self.has_gone_back
+
+    @property
+    def pulse(self) -> tuple[str, ...]:
+        """Where leaders may be."""
+        more = self._next.pulse if self._next else ()
+        return (*self.grant.pulse, *(where for where in more if where not in self.grant.pulse))
+
+    @property
+    def pulse_keys(self) -> Mapping[str, str]:
+        """The public keys of those, as the latest spec names them."""
+        return {**self.grant.pulse_keys, **(self._next.pulse_keys if self._next else {})}
+
+    def introduced(self, body: Body, now: float = 0.0) -> None:
+        """The API server has stored a report of this boot; the object was like this then."""
+        if not self.is_introduced:
+            self.is_introduced = True
+            self._version, self._learnt, self._introduced = version_of(body), now, now
+            if not self.has_gone_back:
+                self.epoch = (body.get("status") or {}).get("epoch")
+
+    def lose(self) -> bool:
+        """The object is gone; gives back whether that is news. What it granted stays in force."""
+        is_news = bool(self._uid)
+        self._uid, self.newest_read, self.newest_epoch = "", 0, 0
+        self.grant, self._next = replace(self.grant, uid=""), None
+        return is_news
+
+    def is_news(self, body: Body) -> bool:
+        """Whether this is another spec than the one seen last, and a later one."""
+        is_later = self.is_introduced and version_of(body) >= self._version
+        return is_later and _identity(body) != (self._uid, self.newest_read)
+
+    def goes_back(self, body: Body, asked: float | None = None) -> bool:
+        """S4: whether the object proves that the store has gone back; if so, all begins anew.
+
+        `asked` is when it was asked for; None: a watch has told of it, at any time.
+        """
+        if not self.is_introduced:
+            return False
+        uid, generation = _identity(body)
+        is_lower = version_of(body) < self._version
+        is_same_twice = (uid, generation) == (self._uid, self.newest_read) and (
+            _epoch(body) != self.newest_epoch
+        )
+        is_earlier = uid == self._uid and generation < self.newest_read
+        proves = (
+            asked is not None and asked > self._learnt if is_lower else is_earlier or is_same_twice
+        )
+        if proves:
+            self.is_introduced, self.has_gone_back, self._next = False, True, None
+            self._uid, self.newest_read, self.newest_epoch = "", 0, 0
+            self.refusal = ""
+        return proves
+
+    def take(self, body: Body, now: float = 0.0, asked: float | None = None) -> bool:
+        """The object was seen like this; gives back whether there is something to act on."""
+        if asked is not None and asked < self._introduced:
+            return False
+        is_news = self.is_news(body)
+        if version_of(body) >= self._version:
+            self._version, self._learnt = version_of(body), now
+        if not is_news:
+            return False
+        self._uid, self.newest_read = _identity(body)
+        self.newest_epoch, self._next = _epoch(body), None
+        try:
+            grant = grant_of(body)
+        except ValueError as error:
+            self.refusal = f"the spec is not understood: {' '.join(str(error).split())}"
+            return True
+        if self.has_gone_back:
+            self._next = grant
+            return False
+        if self.epoch is not None and grant.epoch < self.epoch:
+            self.refusal = f"epoch {grant.epoch} of the spec is lower than {self.epoch}"
+            self._next = grant
+            return True
+        self._unproven &= grant.wanted.keys()
+        self.grant, self.epoch, self.refusal = grant, grant.epoch, ""
+        return True
+
+    def confirm(self, contact: Contact | None, held: frozenset[str]) -> bool:
+        """S4 b, c: whether a leader has acknowledged what is in the store; it is in force then."""
+        grant = self._next
+        if grant is None or contact is None:
+            return False
+        if (contact.epoch, contact.generation) != (grant.epoch, grant.generation):
+            return False
+        self._unproven = frozenset(grant.wanted.keys() - held)
+        self.grant, self.epoch, self.refusal = grant, grant.epoch, ""
+        self.has_gone_back, self._next = False, None
+        return True
+
+    def shares(self, armed: frozenset[str]) -> tuple[Granted, ...]:
+        """What is granted on each interface, some of it contested; these are armed now."""
+        self._unproven -= armed
+        if not self._unproven:
+            return self.grant.shares
+        return tuple(_contested(share, self._unproven) for share in self.grant.shares)
+
+
+def _contested(share: Granted, unproven: frozenset[str]) -> Granted:
+    asked = share.free & unproven
+    return share._replace(free=share.free - asked, contested=share.contested | asked)
+
+
+def _identity(body: Body) -> tuple[str, int]:
+    return body["metadata"].get("uid", ""), body["metadata"].get("generation", 0)
+
+
+def _epoch(body: Body) -> int:
+    epoch = (body.get("spec") or {}).get("epoch")
+    return epoch if isinstance(epoch, int) else 0

@@ -1,0 +1,261 @@
+"""The kernel's addresses: what is there, what has to change, and what failed."""
+
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TypeVar
+
+from duravip_agent.core.interfaces import Cards, usable
+from duravip_agent.core.kernel_state import Alias, Observed, addresses_of
+from duravip_agent.core.node_spec import Placement
+from duravip_agent.core.plan import Plan, planned
+from duravip_agent.core.retry import Retries
+from duravip_agent.kernel.local_routes import Stopgaps
+from duravip_agent.kernel.netlink import Kernel
+from duravip_agent.metrics import Metrics
+from duravip_api.addresses import to_ranges
+
+log = logging.getLogger(__name__)
+
+Item = TypeVar("Item")
+
+CHUNK = 256
+"""So many addresses are changed before anything newer is looked at."""
+
+SHOWN_RANGES = 8
+"""A line of the log names no more."""
+
+
+class Plumber:
+    """Holds the picture of the kernel and changes it. For the loop's thread."""
+
+    def __init__(
+        self,
+        kernel: Kernel,
+        metrics: Metrics,
+        before_delete: Callable[[frozenset[str], frozenset[str]], None] = lambda *_: None,
+    ) -> None:
+        """`before_delete` is called with addresses and the names of the interfaces they are on."""
+        self._kernel, self._metrics, self._before_delete = kernel, metrics, before_delete
+        self._retries = Retries()
+        self.stopgaps = Stopgaps(kernel)
+        self._expected: frozenset[str] = frozenset()
+        """What was there after the last step: what is missing now was removed by others."""
+        self._ours: frozenset[Alias] = frozenset()
+        """What of ours was there after the last step, with its place."""
+        self._placed: tuple[Observed, Mapping[str, Placement], frozenset[str]] | None = None
+        self._cards: tuple[Observed, Mapping[str, str], Cards] | None = None
+        self._marked: tuple[Observed, frozenset[str]] | None = None
+        self._found: dict[str, str] = {}
+        """What has failed in this step so far."""
+        self._behind: list[Alias] = []
+        """Aliases of this step that took the place of routes, which was told of already."""
+        self._gone: list[Alias] = []
+        self._ordered: Mapping[str, Placement] | None = None
+        self._ranks: Mapping[str, int] = {}
+        """Which address comes after which, as the specs have it, or had it."""
+        self.observed = Observed()
+        self.failures: dict[str, str] = {}
+
+    def look(self, *, with_links: bool) -> None:
+        """Take a new picture of the kernel.
+
+        What was ours a moment ago, and is there without our mark, is ours still: somebody has
+        put it there once more, as `ip address replace` does.
+        """
+        found = self._kernel.observed(with_links=with_links)
+        robbed = [a for a in found.aliases if not a.is_marked and _marked(a) in self._ours]
+        self.observed = self._reclaimed(found, robbed) if robbed else found
+
+    def _reclaimed(self, found: Observed, robbed: Collection[Alias]) -> Observed:
+        """Mark these again, at most as often as what others delete is added again."""
+        now = time.monotonic()
+        held_back = self._retries.held_back(now)
+        due = [_marked(alias) for alias in robbed if alias.address not in held_back]
+        self._retries.tried((alias.address for alias in due), now)
+        refused = self._kernel.mark_again(due) if due else set()
+        if refused:
+            self._kernel.delete(list(refused))  # and added again, as it should be
+        self._metrics.repaired.inc(len(due))
+        self._log("marked again what something had put in its place:", due)
+        aliases = (_marked(alias) if alias in robbed else alias for alias in found.aliases)
+        return replace(found, aliases=tuple(alias for alias in aliases if alias not in refused))
+
+    def cards(self, unguarded: Mapping[str, str]) -> Cards:
+        """What the cards are good for."""
+        known = self._cards
+        if known is None or known[0] is not self.observed or known[1] != unguarded:
+            known = (self.observed, dict(unguarded), usable(self.observed, unguarded))
+            self._cards = known
+        return known[2]
+
+    def has_other_settings(self) -> bool:
+        """Whether a card is set otherwise than at the last look with links."""
+        return self._kernel.has_other_settings()
+
+    def placed(self, wanted: Mapping[str, Placement]) -> frozenset[str]:
+        """What is plumbed exactly where it is wanted."""
+        known = self._placed
+        if known is None or known[0] is not self.observed or known[1] is not wanted:
+            found = _placed(self.observed, wanted)
+            known = self._placed = (self.observed, wanted, found)
+        gaps = self.stopgaps.placed(self.observed, wanted)
+        return known[2] | gaps if gaps else known[2]
+
+    def has_surplus(self, wanted: Mapping[str, Placement]) -> bool:
+        """Whether something is to be deleted: only what a look just before has found may be."""
+        return not self.present <= self.placed(wanted)
+
+    @property
+    def present(self) -> frozenset[str]:
+        """All that the node would answer for."""
+        if self._marked is None or self._marked[0] is not self.observed:
+            self._marked = (self.observed, addresses_of(self.observed.marked))
+        return self._marked[1] | self.stopgaps.addresses
+
+    def plan(self, wanted: Mapping[str, Placement], now: float) -> Plan:
+        """Begin a step: what has to be done."""
+        self._retries.forget(wanted, now)
+        if wanted is not self._ordered:
+            self._ordered, self._ranks = wanted, ranked(wanted, self._ranks, self.present)
+        plan = planned(wanted, self.observed, self._retries.held_back(now))
+        plan = replace(plan, delete=self._last_first(plan.delete))
+        self._found, self._behind, self._gone = dict(plan.failures), [], []
+        return plan
+
+    def _last_first(self, aliases: Iterable[Alias]) -> tuple[Alias, ...]:
+        """What follows another address was added after it, and goes before it."""
+        return tuple(sorted(aliases, key=lambda a: self._ranks.get(a.address, -1), reverse=True))
+
+    def delete(self, aliases: Sequence[Alias]) -> frozenset[str]:
+        """Delete; gives back the addresses that are gone."""
+        if not aliases:
+            return frozenset()
+        names = {link.index: link.name for link in self.observed.links}
+        cards = frozenset(names[alias.link] for alias in aliases if alias.link in names)
+        self._before_delete(addresses_of(aliases), cards)
+        refused = self._kernel.delete(aliases)
+        gone = set(aliases) - refused.keys()
+        left = tuple(alias for alias in self.observed.aliases if alias not in gone)
+        self.observed = replace(self.observed, aliases=left)
+        self._expected -= addresses_of(gone)
+        self._metrics.withdrawn.inc(len(gone))
+        self._refused(refused)
+        self._gone += gone
+        return addresses_of(gone) - addresses_of(self.observed.marked)
+
+    def add(self, aliases: Sequence[Alias]) -> frozenset[str]:
+        """Add; gives back the addresses that are there now."""
+        self._retries.tried((alias.address for alias in aliases), time.monotonic())
+        refused = self._kernel.add(aliases)
+        for alias, message in refused.items():
+            self._retries.refused(alias.address, message)
+        added = [alias for alias in aliases if alias not in refused]
+        self.observed = replace(self.observed, aliases=(*self.observed.aliases, *added))
+        self._metrics.plumbed.inc(len(added))
+        self._refused(refused)
+        behind = [alias for alias in added if alias.address in self.stopgaps.addresses]
+        self._behind += behind
+        self._tell_added(set(added) - set(behind))
+        self.stopgaps.drop(addresses_of(behind))
+        return addresses_of(added)
+
+    def stand_in(self, aliases: Sequence[Alias]) -> frozenset[str]:
+        """Let routes answer until these are there; gives back the addresses that are answered."""
+        there = self.stopgaps.add(aliases)
+        self._tell_added({alias for alias in aliases if alias.address in there})
+        return there
+
+    def finish(self) -> None:
+        """End a step: note, and log, what was done and what failed."""
+        self._log("removed", self._gone)
+        self._log("plumbed behind their routes:", self._behind)
+        self._note(self._found)
+        self._expected = addresses_of(self.observed.marked)
+        self._ours = frozenset(self.observed.marked)
+
+    def withdraw(self, between: Callable[[], None] = lambda: None) -> None:
+        """Delete everything of ours, and forget what was refused before.
+
+        `between` is called again and again meanwhile.
+        """
+        self._expected, self._found, self._gone = frozenset(), {}, []
+        self._retries = Retries()
+        self.stopgaps.drop(self.stopgaps.addresses)
+        self.look(with_links=False)
+        for chunk in chunks(self.observed.marked):
+            between()
+            self.delete(chunk)
+        self._log("removed", self._gone)
+        self._note(self._found)
+
+    def next_due(self, now: float) -> float:
+        """When an address may be tried again."""
+        due = self._retries.next_due(now)
+        return float("inf") if due is None else due
+
+    def _tell_added(self, added: Collection[Alias]) -> None:
+        """At once: clients wait for it, and a log tells where their time went."""
+        again = [alias for alias in added if alias.address in self._expected]
+        self._metrics.repaired.inc(len(again))
+        self._log("plumbed again what something had removed:", again)
+        self._log("plumbed", set(added) - set(again))
+
+    def _refused(self, refused: Mapping[Alias, str]) -> None:
+        self._metrics.refused.inc(len(refused))
+        self._found |= {alias.address: message for alias, message in refused.items()}
+
+    def _note(self, failures: dict[str, str]) -> None:
+        """Remember what failed, and log what was not known before."""
+        new: dict[str, list[str]] = {}
+        for address, message in failures.items():
+            if self.failures.get(address) != message:
+                new.setdefault(message, []).append(address)
+        for message, addresses in new.items():
+            log.warning("cannot hold %s as granted: %s", listed(addresses), message)
+        self.failures = failures
+
+    def _log(self, verb: str, aliases: Iterable[Alias]) -> None:
+        names = {link.index: link.name for link in self.observed.links}
+        by_link: dict[str, list[str]] = {}
+        for alias in aliases:
+            by_link.setdefault(names.get(alias.link, "?"), []).append(alias.address)
+        for name, addresses in sorted(by_link.items()):
+            log.info("%s %s on %s", verb, listed(addresses), name)
+
+
+def ranked(
+    wanted: Iterable[str], before: Mapping[str, int], present: frozenset[str]
+) -> dict[str, int]:
+    """The order of what is wanted; what is still there and was wanted before keeps its place."""
+    kept = {address: before[address] for address in before.keys() & present}
+    return kept | {address: rank for rank, address in enumerate(wanted)}
+
+
+def chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """So many aliases, or addresses, at a time that everything else need not wait for long."""
+    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+
+
+def listed(addresses: Iterable[str]) -> str:
+    """Addresses for a line of the log."""
+    found = to_ranges(addresses)
+    more = len(found) - SHOWN_RANGES
+    return ", ".join(map(str, found[:SHOWN_RANGES])) + (
+        f" and {more} more ranges" if more > 0 else ""
+    )
+
+
+def _marked(alias: Alias) -> Alias:
+    return alias._replace(is_marked=True)
+
+
+def _placed(observed: Observed, wanted: Mapping[str, Placement]) -> frozenset[str]:
+    names = {link.index: link.name for link in observed.links}
+    return frozenset(
+        alias.address
+        for alias in observed.marked
+        if (where := wanted.get(alias.address))
+        and (where.interface, where.mask) == (names.get(alias.link), alias.mask)
+    )

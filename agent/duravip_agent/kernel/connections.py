@@ -1,0 +1,180 @@
+"""Ends the connections of addresses that this node has released, from a thread of its own.
+
+What the kernel remembers of them is deleted (conntrack), in all forms in which an address can be
+part of it, and the node's own sockets with a peer are destroyed: their programs learn at once what
+they would otherwise learn after minutes. Programs that listen go on listening: the address may
+come back. All of it comes after the silence and the report, of which nothing depends on it; what
+is sent meanwhile is dropped by the fence and by the rules of `released`.
+"""
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
+from threading import Condition, Thread
+
+from duravip_agent.codec import conntrack, rtnetlink, sock_diag
+from duravip_agent.metrics import Metrics
+from duravip_api.addresses import to_bytes
+
+log = logging.getLogger(__name__)
+
+GATHER_S = 0.02
+"""What is released by the thousand comes in pieces; both lists are read once for many of them."""
+
+BATCH = 64
+"""Requests in one system call."""
+
+_SOCK_DIAG, _NETFILTER = 4, 12
+_DATAGRAM, _BUFFER = 1 << 17, 4 << 20
+_SO_RCVBUFFORCE = 33
+_DONE = {0, errno.ENOENT}
+_TIMEOUT_S = 2.0
+"""The kernel answers at once; longer means that an answer was lost."""
+
+
+class Connections:
+    """Takes orders from the loop's thread, which never waits for it."""
+
+    def __init__(self, metrics: Metrics, held: Callable[[], frozenset[str]]) -> None:
+        """`held` gives what the node may speak for: what is back already is left alone."""
+        self._metrics, self._held = metrics, held
+        self._changed = Condition()
+        self._waiting: set[str] = set()
+        self._is_busy = False
+        self._problems: dict[str, str] = {}
+
+    def start(self) -> None:
+        """Begin to work."""
+        Thread(target=self._run, name="connections", daemon=True).start()
+
+    def end(self, addresses: Collection[str]) -> None:
+        """End what belongs to these, soon."""
+        with self._changed:
+            self._waiting.update(addresses)
+            self._changed.notify_all()
+
+    def wait(self, seconds: float) -> bool:
+        """Wait until all is done, for so long at most; whether it is."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not (self._waiting or self._is_busy), seconds)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._waiting)
+                self._is_busy = True
+            time.sleep(GATHER_S)
+            with self._changed:
+                addresses, self._waiting = self._waiting, set()
+            self._end_now(addresses - self._held())
+            with self._changed:
+                self._is_busy = False
+                self._changed.notify_all()
+
+    def _end_now(self, addresses: Collection[str]) -> None:
+        keys = frozenset(map(to_bytes, addresses))
+        if not keys:
+            return
+        for what, act in (("sockets", _destroy_sockets), ("conntrack", _forget_connections)):
+            try:
+                count = act(keys)
+            except OSError as error:
+                self._note(what, error.strerror or str(error))
+                continue
+            self._problems.pop(what, None)
+            self._metrics.ended.labels(what).inc(count)
+            if count:
+                log.info("ended %d connections of released addresses (%s)", count, what)
+
+    def _note(self, what: str, problem: str) -> None:
+        """Say it once: a kernel that lacks it will lack it the next time."""
+        self._metrics.not_ended.labels(what).inc()
+        if self._problems.get(what) != problem:
+            log.warning("cannot end connections of released addresses (%s): %s", what, problem)
+        self._problems[what] = problem
+
+
+def _destroy_sockets(addresses: frozenset[bytes]) -> int:
+    """Destroy the node's own sockets that have one of these; gives back how many there were."""
+    named, count = sock_diag.sources(addresses), 0
+    with _Netlink(_SOCK_DIAG) as kernel:
+        for family, protocol in sock_diag.CONNECTED:
+            question = sock_diag.connected_request(family, protocol, kernel.next_seq())
+            found = [b for b in kernel.listed(question) if sock_diag.has_source(b, named)]
+            count += kernel.change(partial(sock_diag.destroy_request, protocol), found)
+    return count
+
+
+def _forget_connections(addresses: frozenset[bytes]) -> int:
+    """Delete the entries that concern one of these; gives back how many there were."""
+    count = 0
+    with _Netlink(_NETFILTER) as kernel:
+        for version, family in conntrack.FAMILIES.items():
+            if not any(len(address) == (4 if version == 4 else 16) for address in addresses):  # noqa: PLR2004
+                continue
+            question = conntrack.dump_request(family, kernel.next_seq())
+            found = [b for b in kernel.listed(question) if conntrack.concerns(b, addresses)]
+            count += kernel.change(conntrack.delete_request, found)
+    return count
+
+
+class _Netlink(contextlib.AbstractContextManager["_Netlink"]):
+    """A socket that asks for lists and sends changes."""
+
+    def __init__(self, protocol: int) -> None:
+        self._seq = 0
+        self._sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+        with contextlib.suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
+        self._sock.settimeout(_TIMEOUT_S)
+        self._sock.bind((0, 0))
+
+    def __exit__(self, *_: object) -> None:
+        self._sock.close()
+
+    def next_seq(self) -> int:
+        self._seq += 1
+        return self._seq
+
+    def listed(self, question: bytes) -> Iterator[bytes]:
+        """The answers to the question that carries the last number; raises OSError."""
+        self._sock.send(question)
+        while True:
+            for message in rtnetlink.split(self._sock.recv(_DATAGRAM)):
+                if message.seq != self._seq:
+                    continue
+                if message.kind == rtnetlink.DONE:
+                    return
+                if message.kind == rtnetlink.ERROR:
+                    number = rtnetlink.errno_of(message.body)
+                    raise OSError(number, os.strerror(number))
+                yield message.body
+
+    def change(self, request: Callable[[bytes, int], bytes], bodies: list[bytes]) -> int:
+        """Send one request for each; gives back how many were done.
+
+        One for something that is gone by now counts as well; raises OSError where none was done.
+        """
+        done, refused = 0, 0
+        for start in range(0, len(bodies), BATCH):
+            few = bodies[start : start + BATCH]
+            self._sock.send(b"".join(request(body, self.next_seq()) for body in few))
+            for number in self._acknowledged(len(few)):
+                is_done = number in _DONE
+                done, refused = done + is_done, refused if is_done else number
+        if refused and not done:
+            raise OSError(refused, os.strerror(refused))
+        return done
+
+    def _acknowledged(self, count: int) -> Iterator[int]:
+        first, left = self._seq - count + 1, count
+        while left:
+            for message in rtnetlink.split(self._sock.recv(_DATAGRAM)):
+                if message.kind == rtnetlink.ERROR and message.seq >= first:
+                    left -= 1
+                    yield rtnetlink.errno_of(message.body)

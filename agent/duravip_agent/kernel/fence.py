@@ -1,0 +1,385 @@
+"""The fence: what the kernel lets out of, and into, the addresses that this node has plumbed.
+
+Silence must not depend on this program: it may be killed, stopped or stuck. `codec/nft_ruleset.py`
+says what the kernel does about that; here is who may speak. An address that is in `vips` is mute
+unless it is in `held` as well, and all of them are when nobody has refreshed the watchdog in time.
+
+Nor does it rely on what it has loaded: other programs change rules, and cards come and go. Where
+the kernel does not hold what it should, all is built anew. Where that cannot be done there is no
+fence (`problem`): what must be silent has to be deleted then.
+"""
+
+import logging
+import os
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from duravip_agent.codec import nft_ruleset
+from duravip_agent.codec.nf_tables import (
+    ALIVE,
+    ALWAYS_THERE,
+    HELD,
+    INET,
+    NETDEV,
+    VIPS,
+    Piece,
+    Request,
+    Rule,
+    additions,
+    disposal,
+    guard,
+    keys_of,
+    removals,
+)
+from duravip_agent.kernel.nftables import Nftables
+
+log = logging.getLogger(__name__)
+
+LOADING = 10.0
+"""So long may nft take."""
+
+CHECKED = 64
+"""So many addresses are looked up in the sets at a time, which takes a millisecond."""
+
+RETRY_AFTER, RETRY_CARD_AFTER = 1.0, 10.0
+"""Pauses, in seconds, before a fence, or a card's part of it, that was refused is tried again."""
+
+OLDEST_KERNEL = "5.16"
+"""The first one with rules for what leaves a network card."""
+
+
+class FenceError(Exception):
+    """The fence is not as it should be: mute everything. The message is one line."""
+
+
+class RefusedError(FenceError):
+    """Nft, or the kernel, does not take the rules as they are written."""
+
+
+class Fence:
+    """Keeps both tables as they are wanted. For one thread.
+
+    Before `build` and after `drop` there is none. After a FenceError the kernel may hold anything,
+    and nothing is held until `mend` has made it right.
+    """
+
+    def __init__(self) -> None:
+        """Raises FenceError when the kernel has no nf_tables."""
+        try:
+            self._nft = Nftables()
+        except OSError as error:
+            raise FenceError(_needs(error.strerror or str(error))) from error
+        self._interfaces: frozenset[str] = frozenset()
+        self._dead_man = 0.0
+        self._is_wanted = self._is_rebuilt = False
+        self._made: frozenset[Piece] = frozenset()
+        """What was there when all was well."""
+        self._generation = 0
+        """Of the last look at it."""
+        self._to_check: list[str] = []
+        """What others may have taken out of the sets, since they have changed something."""
+        self._retry_at = 0.0
+        self._refused: dict[str, tuple[str, float]] = {}
+        """Cards that cannot be guarded: why, and when the next try is."""
+        self.problem = ""
+        """Why there is no fence at this moment."""
+        self.is_fought = False
+        """Whether something keeps changing it: it cannot be relied upon then, either."""
+        self.vips: frozenset[str] = frozenset()
+        """All that is watched. To be read only, as the next."""
+        self.held: frozenset[str] = frozenset()
+        """Those that may speak while the dead-man is refreshed."""
+
+    @property
+    def is_fenced(self) -> bool:
+        """Whether what is not held is mute; else it has to be deleted."""
+        return not (self.problem or self.is_fought)
+
+    @property
+    def unguarded(self) -> dict[str, str]:
+        """The cards whose announcements are not kept back, each with the reason."""
+        return {name: why for name, (why, _) in self._refused.items()}
+
+    def build(
+        self, interfaces: Iterable[str], dead_man: float, leftovers: Iterable[str] = ()
+    ) -> None:
+        """Make it anew, in place of an earlier agent's: everything is mute from here.
+
+        `leftovers` are the addresses that the node has with our mark; what an earlier fence
+        watched is added to them.
+        """
+        self._interfaces, self._dead_man = frozenset(interfaces), dead_man
+        self.vips, self.held = self._nft.addresses(VIPS).union(leftovers), frozenset()
+        self._is_wanted = True
+        self._load_all()
+        self._is_rebuilt = False
+
+    def guard(self, interfaces: Iterable[str]) -> None:
+        """Watch what leaves by these as well; to be called whenever a link may have come."""
+        self._interfaces = self._interfaces.union(interfaces)
+        if self.problem or not self._is_wanted:
+            return
+        if not self._looked(self._is_as_made):
+            log.warning("our nft tables are not as they were made: they are built again")
+            self._load_all()
+            return
+        chains, present = {piece.chain for piece in self._made}, self._present()
+        self._refused = {name: why for name, why in self._refused.items() if name in present}
+        now = time.monotonic()
+        held_back = {name for name, (_, due) in self._refused.items() if now < due}
+        missing = {
+            name for name in present - held_back if nft_ruleset.chain_of(name) not in chains
+        }
+        self._done(lambda: self._guard_each(missing))
+
+    def take(self, addresses: Collection[str]) -> None:
+        """These may speak from now on: to be called before they are plumbed."""
+        if self.problem:
+            raise FenceError(self.problem)
+        self.vips, self.held = self.vips.union(addresses), self.held.union(addresses)
+        self._commit([*additions(VIPS, addresses), *additions(HELD, addresses)])
+
+    def release(self, addresses: Iterable[str]) -> None:
+        """These are silent when this returns, though the node still has them."""
+        gone = self.held.intersection(addresses)
+        self.held -= gone
+        self._commit([*removals(HELD, gone)])
+
+    def forget(self, addresses: Iterable[str]) -> None:
+        """Watch these no longer: to be called after they were deleted from the node."""
+        vips = self.vips.intersection(addresses)
+        held = self.held & vips
+        self.vips, self.held = self.vips - vips, self.held - held
+        self._commit([*removals(HELD, held), *removals(VIPS, vips)])
+
+    def drop(self) -> None:
+        """Remove it: to be called when nothing of ours is left on the node."""
+        self.vips = self.held = frozenset()
+        self._is_wanted = False
+        try:
+            self._nft.commit(disposal())
+        except OSError as error:
+            raise FenceError(f"cannot remove the fence: {error.strerror}") from error
+
+    def is_intact(self) -> bool:
+        """Whether every rule of ours is there as it was made, and every address."""
+        return not self.problem and self._looked(lambda: self._is_as_made() and self._has_all())
+
+    def is_alive(self) -> bool:
+        """Whether the dead-man is: without it everything is mute."""
+        return self._looked(self._has_refreshes)
+
+    def mend(self) -> bool:
+        """Build it again if somebody has changed it; gives back whether that was so.
+
+        To be called with every beat: it looks no further where nobody has changed anything.
+        After True refresh the dead-man: everything is mute until then.
+        """
+        if not self._is_wanted or (self.problem and time.monotonic() < self._retry_at):
+            return False
+        if self.problem or not self._looked(self._is_untouched):
+            log.warning("something on the node has changed our nft tables: they are built again")
+            self._load_all()
+        is_rebuilt, self._is_rebuilt = self._is_rebuilt, False
+        return is_rebuilt
+
+    def close(self) -> None:
+        """Let go of the sockets; the tables stay, and mute everything in time."""
+        self._nft.close()
+
+    def _is_untouched(self) -> bool:
+        """As `is_intact`, and quicker when there was no transaction since it was asked last."""
+        generation = self._nft.generation()
+        if generation != self._generation:
+            if not self._is_as_made():
+                return False
+            self._generation = generation
+            self._to_check = self._in_order()
+        return self._has_next()
+
+    def _is_as_made(self) -> bool:
+        """Whether the rules are there; of a card that has gone the kernel removes them itself."""
+        found = self._nft.pieces()
+        if found == self._made:
+            return True
+        names = {nft_ruleset.chain_of(name) for _, name in socket.if_nameindex()}
+        gone = {piece.chain for piece in self._made - found}
+        if not found < self._made or not all(
+            nft_ruleset.is_card(c) and c not in names for c in gone
+        ):
+            return False
+        self._made = found
+        return True
+
+    def _in_order(self) -> list[str]:
+        """All that is watched, one of each kind first: an emptied set shows at once."""
+        kinds = {(address in self.held, ":" in address): address for address in self.vips}
+        return [*kinds.values(), *self.vips.difference(kinds.values())]
+
+    def _has_all(self) -> bool:
+        self._to_check = self._in_order()
+        while self._to_check:
+            if not self._has_next():
+                return False
+        return True
+
+    def _has_next(self) -> bool:
+        """Whether the sets hold the next of the addresses that they should, and say no more."""
+        if not self._to_check:
+            return True
+        piece, self._to_check = self._to_check[:CHECKED], self._to_check[CHECKED:]
+        return self._holds(piece)
+
+    def _holds(self, addresses: Iterable[str]) -> bool:
+        """Whether these are in the sets where they should be, and in no other."""
+        vips = self.vips.intersection(addresses)
+        held = vips & self.held
+        return (
+            self._is_in(VIPS, vips)
+            and self._is_in(HELD, held)
+            and not any(self._is_anywhere_in(HELD, address) for address in vips - held)
+        )
+
+    def _is_in(self, name: str, addresses: Iterable[str]) -> bool:
+        return all(
+            self._nft.found(family, f"{name}{version}", keys) is not None
+            for version, keys in keys_of(addresses)
+            for family in (NETDEV, INET)
+        )
+
+    def _is_anywhere_in(self, name: str, address: str) -> bool:
+        return any(
+            self._nft.found(family, f"{name}{version}", keys) is not None
+            for version, keys in keys_of([address])
+            for family in (NETDEV, INET)
+        )
+
+    def _has_refreshes(self) -> bool:
+        found = [self._nft.found(family, ALIVE, [ALWAYS_THERE]) for family in (NETDEV, INET)]
+        if not all(element.expires for elements in found for element in elements or ()):
+            self._made = frozenset()  # somebody has put it there for good: silence would not come
+            self._generation = -1
+        return all(found)
+
+    def _looked(self, look: Callable[[], bool]) -> bool:
+        """Look at the kernel; raises FenceError when it does not answer twice."""
+        try:
+            return look()
+        except OSError as error:
+            log.debug("cannot look at the fence, trying again: %s", error)
+        try:
+            self._nft.renew()
+            return look()
+        except OSError as error:
+            raise self._broken(f"cannot look at the fence: {error.strerror}") from error
+
+    def _broken(self, problem: str) -> FenceError:
+        """Take note that there is no fence."""
+        self.problem, self.held = problem, frozenset()
+        self._retry_at = time.monotonic() + RETRY_AFTER
+        return FenceError(problem)
+
+    def _commit(self, requests: Collection[Request]) -> None:
+        """Make changes that are noted already: where they cannot be made, make all of it anew."""
+        if not requests or self.problem:
+            return
+        if not self._is_wanted:
+            raise FenceError("cannot change the fence: it is not built")
+        try:
+            self._nft.commit(requests)
+            generation = self._nft.generation()
+        except OSError as error:
+            log.warning("cannot change our nft tables, they are built again: %s", error.strerror)
+            self._load_all()
+            return
+        if generation == self._generation + 1:  # nobody else's, so there is nothing to look at
+            self._generation = generation
+
+    def _load_all(self) -> None:
+        """Build it; whatever is wrong with one card costs that card only."""
+        self._is_rebuilt, self._refused = True, {}
+        self._done(self._load_tables)
+        self.problem = ""
+
+    def _load_tables(self) -> None:
+        present = self._present()
+        plain = frozenset(filter(nft_ruleset.may_name, present))
+        try:
+            run_nft(nft_ruleset.tables(plain, self.vips, self._dead_man))
+        except RefusedError:
+            run_nft(nft_ruleset.tables((), self.vips, self._dead_man))
+            self._guard_each(plain)
+        self._guard_each(present - plain)
+        self._nft.commit(additions(HELD, self.held))
+        self._learn()
+
+    def _done(self, build: Callable[[], None]) -> None:
+        """Build; raises FenceError, with that noted, where it cannot be done."""
+        try:
+            build()
+        except OSError as error:
+            raise self._broken(f"cannot build the fence: {error.strerror}") from error
+        except FenceError as error:
+            raise self._broken(str(error)) from error
+
+    def _guard_each(self, interfaces: Iterable[str]) -> None:
+        """Guard each of these by itself."""
+        named = sorted(interfaces)
+        for name in named:
+            try:
+                if nft_ruleset.may_name(name):
+                    run_nft(nft_ruleset.cards([name]))
+                else:
+                    self._nft.commit([guard(nft_ruleset.chain_of(name), os.fsencode(name))])
+                    run_nft(nft_ruleset.card_rules(name))
+            except (RefusedError, OSError) as error:
+                if name in self._present():  # it may have gone meanwhile
+                    self._refused[name] = (str(error), time.monotonic() + RETRY_CARD_AFTER)
+                    log.warning("cannot guard the interface %r: %s", name, error)
+            else:
+                self._refused.pop(name, None)
+        if named:
+            self._learn()
+
+    def _learn(self) -> None:
+        """Take what is there now for what should be."""
+        self._generation = self._nft.generation()
+        made = self._nft.pieces()
+        if {piece.family for piece in made if isinstance(piece, Rule)} != {NETDEV, INET}:
+            raise FenceError("cannot build the fence: something removes it at once")
+        self._made, self._to_check = made, []
+
+    def _present(self) -> frozenset[str]:
+        """The interfaces to watch, as far as they are there: older kernels take no others."""
+        return self._interfaces.intersection(name for _, name in socket.if_nameindex())
+
+
+def run_nft(text: str) -> None:
+    """Load rules that are written in nft's language; raises FenceError."""
+    command = ["nft", "-f", "-"]
+    try:
+        done = subprocess.run(  # noqa: S603 - nothing in it comes from anybody else
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=LOADING,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise FenceError("cannot build the fence: there is no program nft") from error
+    except subprocess.TimeoutExpired as error:
+        raise FenceError("cannot build the fence: nft does not come to an end") from error
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["nft has failed"]
+        raise RefusedError(_needs(said[0].rpartition("Error: ")[2]))
+
+
+def _needs(problem: str) -> str:
+    return (
+        f"cannot build the fence: {problem}; it needs CAP_NET_ADMIN and Linux {OLDEST_KERNEL} or "
+        f"newer with nf_tables (this is {os.uname().release})"
+    )

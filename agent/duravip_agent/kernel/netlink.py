@@ -1,0 +1,275 @@
+"""The kernel's links, addresses and neighbours: what is there, what changes, and our changes.
+
+Links, routes and neighbour look-ups go through pyroute2; addresses, of which there may be
+thousands, through packed messages of our own.
+"""
+
+import array
+import contextlib
+import errno
+import fcntl
+import logging
+import os
+import socket
+import struct
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Thread
+
+from pyroute2 import IPRoute
+from pyroute2.netlink.exceptions import NetlinkError
+
+from duravip_agent.codec import rtnetlink, rtnetlink_links
+from duravip_agent.codec.rtnetlink import Broadcast, Change, RouteChange
+from duravip_agent.core.kernel_state import Alias, Host, Link, Neighbour, Observed
+from duravip_agent.kernel.netlink_socket import Packed, opened
+from duravip_api import MARK
+
+log = logging.getLogger(__name__)
+
+_EVENTS = 0x1 | 0x10 | 0x100
+"""The groups of link, IPv4 address and IPv6 address events."""
+
+_UNREADABLE = (ValueError, LookupError, TypeError, OverflowError, struct.error)
+"""What reading a message of an unexpected form raises."""
+
+_CONF, _CONF6 = Path("/proc/sys/net/ipv4/conf"), Path("/proc/sys/net/ipv6/conf")
+MAKES_NO_BROADCAST = 31
+"""IPv4 masks of so many bits or more have no broadcast address."""
+
+_MAIN_TABLE = 254
+_NTF_USE = 0x01
+_GONE = {errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO}
+_SIOCETHTOOL, _ETHTOOL_GSET = 0x8946, 0x1
+_UNKNOWN_SPEEDS = {0, 0xFFFFFFFF, 0xFFFF}
+
+
+class Kernel:
+    """The network of the namespace that the process lives in. For one thread."""
+
+    def __init__(self) -> None:
+        self._packed = Packed()
+        self._ip = IPRoute()
+        self._ioctl = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._links: tuple[Link, ...] | None = None
+        self._unread: tuple[str, ...] = ()
+        self._known_settings: dict[str, tuple[int, bool]] = {}
+        self._with_own: set[int] = set()
+        """The links on which the node has an IPv4 address of its own."""
+
+    def may_change(self) -> bool:
+        """Whether the process has the permission to change addresses (CAP_NET_ADMIN)."""
+        nowhere = Alias(0x7FFFFFFF, "192.0.2.1", 32, is_marked=True)
+        return self._packed.change([Change(nowhere, is_new=False)]).get(nowhere) != errno.EPERM
+
+    def observed(self, *, with_links: bool) -> Observed:
+        """What is there now; the links are read again only when that is asked for."""
+        aliases, strange = self._aliases()
+        if with_links or self._links is None:
+            self._links, self._unread = self._read_links({alias.link for alias in aliases})
+        if with_links:  # one that was down has got its routes back
+            self._leave_no_broadcast(alias for alias in aliases if alias.is_marked)
+        self._with_own = {
+            alias.link for alias in aliases if not alias.is_marked and ":" not in alias.address
+        }
+        return Observed(self._links, aliases, (*self._unread, *strange))
+
+    def has_other_settings(self) -> bool:
+        """Whether a card is set otherwise than at the last look: no event tells of that."""
+        return any(_settings(name) != value for name, value in self._known_settings.items())
+
+    def _leave_no_broadcast(self, aliases: Iterable[Alias]) -> None:
+        """Delete the routes that the kernel makes of masks that are not the full one."""
+        wide = [a for a in aliases if ":" not in a.address and a.mask < MAKES_NO_BROADCAST]
+        self._packed.change([Broadcast(alias) for alias in wide])
+
+    def _aliases(self) -> tuple[tuple[Alias, ...], tuple[str, ...]]:
+        """All addresses, and what could not be read."""
+        found: list[Alias] = []
+        unread: list[str] = []
+        for body in self._packed.dump(rtnetlink.GET_ADDRESS):
+            try:
+                alias = rtnetlink.alias_in(body)
+            except _UNREADABLE as error:
+                unread.append(f"an address: {error!r}")
+                continue
+            if alias:
+                found.append(alias)
+        return tuple(found), tuple(unread)
+
+    def _read_links(self, with_addresses: set[int]) -> tuple[tuple[Link, ...], tuple[str, ...]]:
+        """All links, and what could not be read: one that is strange costs itself only."""
+        found: list[tuple[Link, tuple[int, int]]] = []
+        unread: list[str] = []
+        for body in self._packed.dump(rtnetlink_links.GET_LINK):
+            link = rtnetlink_links.link_in(body)
+            if link is None:
+                unread.append(f"an interface: {body[:16].hex()}")
+                continue
+            link = replace(link, speed_mbps=self._speed(link.name))
+            found.append((link, rtnetlink_links.relations_in(body)))
+        read = rtnetlink_links.related(found)
+        self._known_settings = {
+            link.name: _settings(link.name)
+            for link in read
+            if not link.is_loopback and (link.kind != "veth" or link.index in with_addresses)
+        }
+        return tuple(map(self._as_set, read)), tuple(unread)
+
+    def _as_set(self, link: Link) -> Link:
+        if link.name not in self._known_settings:
+            return link
+        arp_ignore, has_no_ipv6 = self._known_settings[link.name]
+        return replace(link, arp_ignore=arp_ignore, has_no_ipv6=has_no_ipv6)
+
+    def add(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
+        """Add addresses; gives back those that were refused, each with what the kernel said."""
+        refused = self._packed.change(
+            [
+                Change(alias, is_new=True, is_hidden=alias.link not in self._with_own)
+                for alias in aliases
+            ]
+        )
+        self._leave_no_broadcast(alias for alias in aliases if alias not in refused)
+        return {
+            alias: f"cannot add the address: {os.strerror(number)}"
+            for alias, number in refused.items()
+        }
+
+    def mark_again(self, aliases: Sequence[Alias]) -> set[Alias]:
+        """Give these, which are there, our mark and flags; gives back those that were refused."""
+        changes = [
+            Change(alias, True, alias.link not in self._with_own, is_again=True)  # noqa: FBT003
+            for alias in aliases
+        ]
+        return set(self._packed.change(changes))
+
+    def delete(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
+        """Delete addresses; one that is gone already is no refusal.
+
+        Only those that a look just before has found with our mark may be given.
+        """
+        refused = self._packed.change([Change(alias, is_new=False) for alias in aliases])
+        return {
+            alias: f"cannot delete the address: {os.strerror(number)}"
+            for alias, number in refused.items()
+            if number not in _GONE
+        }
+
+    def add_routes(self, aliases: Sequence[Alias]) -> set[Alias]:
+        """Let these be answered for before they are added; gives back those that were refused."""
+        changes = [RouteChange(alias, is_new=True) for alias in aliases]
+        refused = self._packed.change(changes)
+        return {alias for alias, number in refused.items() if number != errno.EEXIST}
+
+    def delete_routes(self, aliases: Sequence[Alias]) -> None:
+        """Undo it; the aliases, and the kernel's own routes to them, stay."""
+        self._packed.change([RouteChange(alias, is_new=False) for alias in aliases])
+
+    def answers_for_routes(self, interface: str) -> bool:
+        """Whether a route is enough for the kernel to answer ARP there."""
+        return _arp_ignore(interface) == 0
+
+    def delete_all_routes(self) -> None:
+        """Undo what an earlier agent has left of it, as far as the routes can be read."""
+        try:
+            self._ip.flush_routes(table=rtnetlink.LOCAL_TABLE, proto=MARK)
+        except Exception:
+            log.exception("cannot look for routes that an earlier agent may have left")
+
+    def neighbours(self, link: int) -> list[Neighbour]:
+        """The hosts on a link whose MAC the kernel knows."""
+        bodies = self._packed.dump(rtnetlink.GET_NEIGHBOUR)
+        found = (rtnetlink.neighbour_in(body, link) for body in bodies)
+        return [neighbour for neighbour in found if neighbour]
+
+    def hosts(self) -> list[Host]:
+        """The whole table of neighbours."""
+        found = map(rtnetlink.host_in, self._packed.dump(rtnetlink.GET_NEIGHBOUR))
+        return [host for host in found if host]
+
+    def gateways(self, link: int) -> set[str]:
+        """The routers that the default routes over a link lead to."""
+        found: set[str] = set()
+        for route in self._ip.get_default_routes(table=_MAIN_TABLE):
+            if route.get("RTA_OIF") == link and route.get("RTA_GATEWAY"):
+                found.add(str(route.get("RTA_GATEWAY")))
+            for hop in route.get("RTA_MULTIPATH") or ():
+                if hop["oif"] == link and hop.get("RTA_GATEWAY"):
+                    found.add(str(hop.get("RTA_GATEWAY")))
+        return found
+
+    def look_up(self, link: int, address: str) -> None:
+        """Let the kernel ask for a host's MAC, for the next time that it is needed."""
+        try:
+            self._ip.neigh("replace", dst=address, ifindex=link, flags=_NTF_USE, state=0)
+        except NetlinkError as error:
+            log.debug("cannot look up the neighbour %s: %s", address, error)
+
+    def _speed(self, name: str) -> int | None:
+        """What ethtool says: /sys may show another namespace's devices."""
+        command = array.array("B", struct.pack("=II36x", _ETHTOOL_GSET, 0))
+        request = struct.pack("@16sP16x", os.fsencode(name), command.buffer_info()[0])
+        try:
+            fcntl.ioctl(self._ioctl, _SIOCETHTOOL, request)
+        except OSError:
+            return None
+        low, high = (
+            struct.unpack_from("=H", command, 12)[0],
+            struct.unpack_from("=H", command, 28)[0],
+        )
+        speed: int = high << 16 | low
+        return None if speed in _UNKNOWN_SPEEDS else speed
+
+
+def _settings(interface: str) -> tuple[int, bool]:
+    """The arp_ignore that is in force on an interface, and whether it is without IPv6."""
+    return _arp_ignore(interface), _number(_CONF6 / interface / "disable_ipv6", 1) != 0
+
+
+def _arp_ignore(interface: str) -> int:
+    return max(_number(_CONF / name / "arp_ignore", 0) for name in ("all", interface))
+
+
+def _number(path: Path, default: int) -> int:
+    """A setting; of one that is not there, or cannot be read, the default."""
+    try:
+        return int(path.read_text())
+    except (OSError, ValueError):
+        return default
+
+
+GATHERED_FOR = 0.01
+"""Pause after each call, in seconds. While hundreds of addresses are added, a thread that woke up
+for each of their events would hold up the one that adds them for tens of milliseconds."""
+
+
+def watch(on_change: Callable[[bool], None]) -> None:
+    """Call back, from a thread, after each change; with True when links changed as well."""
+    sock = opened(_EVENTS)
+    Thread(target=_listen, args=(sock, on_change), name="netlink", daemon=True).start()
+
+
+def _listen(sock: socket.socket, on_change: Callable[[bool], None]) -> None:
+    while True:
+        try:
+            kinds = set(_kinds(sock))
+        except OSError as error:
+            if error.errno != errno.ENOBUFS:
+                log.warning("cannot hear the kernel's events, listening anew: %s", error)
+                time.sleep(1.0)
+                sock = opened(_EVENTS)
+            on_change(True)  # events were lost: look at everything  # noqa: FBT003
+            continue
+        on_change(not kinds.isdisjoint({rtnetlink.NEW_LINK, rtnetlink.DEL_LINK}))
+        time.sleep(GATHERED_FOR)
+
+
+def _kinds(sock: socket.socket) -> Iterator[int]:
+    """What all events are about that have come; waits for the first one."""
+    yield rtnetlink.kind_of(sock.recv(rtnetlink.HEADER_BYTES))
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            yield rtnetlink.kind_of(sock.recv(rtnetlink.HEADER_BYTES, socket.MSG_DONTWAIT))

@@ -1,0 +1,147 @@
+"""The dead-man in the hands of two threads: rules A3 and A7 of `core/fencing`.
+
+The thread that beats refreshes it as long as the loop comes round. The loop begins anew after
+everything was muted. Whoever refreshes reads the clock before and after it: it may have been
+stopped between, and others may have taken over what it would let speak.
+"""
+
+import socket
+from collections.abc import Callable
+from threading import Lock
+
+from duravip_agent import clock
+from duravip_agent.codec.nft_ruleset import MUTE, REFRESH, REFRESH_TO
+from duravip_agent.core.watchdog_rule import Contact, Leash, Limits, is_late, may_refresh
+from duravip_agent.kernel.fence import FenceError
+from duravip_agent.kernel.null_fence import Unfenced
+from duravip_agent.metrics import Metrics
+
+_SO_MARK = 36
+
+
+class DeadMan:
+    """Refreshes it. Never waits and never fails: without a refresh there is silence."""
+
+    def __init__(self) -> None:
+        """Raises FenceError when the process may not mark what it sends."""
+        self._refresh, self._mute = _marked(REFRESH), _marked(MUTE)
+        self.refused = 0
+        """Datagrams that the kernel did not take: some other rule drops them."""
+
+    def refresh(self) -> None:
+        """Let what is held speak, for the dead-man's time from now."""
+        try:
+            self._refresh.sendto(b"", REFRESH_TO)
+        except OSError:
+            self.refused += 1
+
+    def mute(self) -> None:
+        """Mute everything now, until the next refresh."""
+        try:
+            self._mute.sendto(b"", REFRESH_TO)
+        except OSError:
+            self.refused += 1
+
+    def close(self) -> None:
+        """Let go of the sockets."""
+        self._refresh.close()
+        self._mute.close()
+
+
+class Lifeline:
+    """Keeps what is armed audible while the agent lives, and no longer."""
+
+    def __init__(
+        self,
+        dead_man: DeadMan | Unfenced,
+        limits: Limits,
+        metrics: Metrics,
+        on_lapse: Callable[[], None],
+    ) -> None:
+        self._dead_man, self.limits = dead_man, limits
+        self._metrics, self._on_lapse = metrics, on_lapse
+        self._lock = Lock()
+        """Held for microseconds: nobody waits for anything under it."""
+        self._progress = clock.now()
+        self.refreshed: float | None = None
+        """None = everything is mute until the loop begins anew."""
+        self.audible_until = clock.now()
+        """When the kernel has muted everything, or will unless it is refreshed again."""
+        self.has_strict = False
+        """Whether anything armed is strictly fenced; set before it is armed."""
+
+    def come_round(self) -> None:
+        """The loop lives. To be called by it more often than every 100 ms."""
+        self._progress = clock.now()
+
+    def is_hung(self) -> bool:
+        """Whether the loop has not come round for so long that everything is mute by now."""
+        return clock.now() - self._progress >= self.limits.progress + self.limits.dead_man
+
+    def tick(self, contact: Contact | None) -> None:
+        """Refresh, if that is allowed. For the thread that beats, after each beat."""
+        with self._lock:
+            if self.refreshed is None:
+                return
+            before, leash = clock.now(), self._leash(contact)
+            is_refreshed = may_refresh(leash, before)
+            if is_refreshed:
+                self._dead_man.refresh()
+            is_over = is_late(leash, clock.now())
+            if is_over:
+                self._mute()
+            elif is_refreshed:
+                self._metrics.refresh_gap.observe(before - self.refreshed)
+                self._note_refresh(before)
+        if is_over:
+            self._on_lapse()
+
+    def mute(self) -> None:
+        """Mute everything. For the loop, which then begins anew."""
+        with self._lock:
+            self._mute()
+
+    def begin(self, before: float) -> bool:
+        """Let what is armed be heard again, if that is done before then. For the loop."""
+        with self._lock:
+            now = clock.now()
+            if now >= before:
+                return False
+            self._dead_man.refresh()
+            if clock.now() >= before:
+                self._mute()
+                return False
+            self._note_refresh(now)
+            return True
+
+    def _note_refresh(self, time: float) -> None:
+        self.refreshed, self.audible_until = time, time + self.limits.dead_man
+
+    def try_out(self, is_alive: Callable[[], bool]) -> bool:
+        """Whether a refresh would arrive. For the loop, while nothing is held: all stays mute."""
+        with self._lock:
+            self._dead_man.refresh()
+            try:
+                return is_alive()
+            finally:
+                self._dead_man.mute()
+
+    def _mute(self) -> None:
+        self._dead_man.mute()
+        if self.refreshed is not None:  # whichever thread finds it first
+            self._metrics.lapses.inc()
+        self.refreshed = None
+
+    def _leash(self, contact: Contact | None) -> Leash:
+        return Leash(self.refreshed, self._progress, contact, self.has_strict, self.limits)
+
+
+def _marked(mark: int) -> socket.socket:
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, _SO_MARK, mark)
+    except OSError as error:
+        sock.close()
+        raise FenceError("cannot refresh the dead-man: it needs CAP_NET_ADMIN") from error
+    sock.settimeout(0.0)
+    return sock

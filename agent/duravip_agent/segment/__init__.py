@@ -1,0 +1,1 @@
+"""What the agent says and hears on the Ethernet segments: announcements, probes, claims."""

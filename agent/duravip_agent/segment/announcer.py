@@ -1,0 +1,122 @@
+"""Announces what is served: which addresses when is `core.announcing`, how fast `core.pacing`."""
+
+import logging
+from collections.abc import Mapping
+
+from duravip_agent.codec.frames import announcement_frame, mac_bytes
+from duravip_agent.core.announce_schedule import Announcing, Round
+from duravip_agent.core.kernel_state import Link, Neighbour
+from duravip_agent.core.node_spec import Placement
+from duravip_agent.core.send_queue import Pacing
+from duravip_agent.kernel.address_manager import listed
+from duravip_agent.kernel.netlink import Kernel
+from duravip_agent.metrics import Metrics
+from duravip_agent.segment.raw_socket import Wire
+
+log = logging.getLogger(__name__)
+
+MAC_BYTES = 6
+"""Ethernet's. On other links nothing needs to be announced."""
+
+
+class Announcer:
+    """Sends what is due, each time that it is called. For the loop's thread."""
+
+    def __init__(self, kernel: Kernel, wire: Wire, every: float, metrics: Metrics) -> None:
+        self._kernel, self._wire, self._metrics = kernel, wire, metrics
+        self._links: dict[str, Link] = {}
+        self._schedule = Announcing(every)
+        self._pacing = Pacing()
+        self._untold: dict[str, list[str]] = {}
+        """By interface, what is announced for the first time and not yet in the log."""
+
+    def links_changed(self, links: tuple[Link, ...], now: float) -> None:
+        """Take note of the links; where a cable is back or a MAC is new, begin anew."""
+        before, self._links = self._links, {link.name: link for link in links}
+        self._wire.keep_only(link.index for link in links)
+        for name, link in self._links.items():
+            if name in before and _audible(link) and _audible(before[name]) != _audible(link):
+                self._schedule.restart(name, now)
+
+    def serving(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
+        """Exactly this is served."""
+        self._schedule.update(served, now)
+
+    def plumbed(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
+        """This is served as well: tell everybody at once, of all of it."""
+        for placement, addresses in served.items():
+            self._schedule.add(placement, addresses, now)
+        self.announce(now)
+        while any(map(self._pacing.owes, self._links)):
+            self._send(now)
+        self._tell()
+
+    def defend(self, addresses: frozenset[str], now: float) -> None:
+        """Say at once that these are ours."""
+        self._schedule.defend(addresses)
+        self.announce(now)
+
+    def renew(self, addresses: frozenset[str], now: float) -> None:
+        """Say at once, and then some times more, that these are ours: somebody asks for it."""
+        self._schedule.renew(addresses, now)
+        self.announce(now)
+
+    def next_due(self, now: float) -> float:
+        """When `announce` has something to do."""
+        times = (self._schedule.next_due(), self._pacing.next_due(now))
+        return min((time for time in times if time is not None), default=float("inf"))
+
+    def announce(self, now: float) -> None:
+        """Send what may be sent now: broadcasts before anything is said to single hosts."""
+        rounds = [due for due in self._schedule.rounds(now) if self._may_announce(due)]
+        for due in rounds:
+            self._pacing.broadcast(due, now)
+            if due.is_first:
+                self._untold.setdefault(due.placement.interface, []).extend(due.addresses)
+        self._send(now)
+        self._tell()
+        for due in rounds:
+            try:
+                neighbours = self._neighbours(due.placement)
+            except Exception:  # everybody has heard the broadcast; a round comes again
+                log.exception("cannot tell the neighbours on %s", due.placement.interface)
+                continue
+            if neighbours:
+                self._pacing.tell(due, neighbours, now)
+
+    def _may_announce(self, due: Round) -> bool:
+        link = self._links.get(due.placement.interface)
+        return link is not None and _audible(link) is not None
+
+    def _send(self, now: float) -> None:
+        frames: dict[str, list[bytes]] = {}
+        for call in self._pacing.take(now, self._schedule.is_served):
+            link = self._links.get(call.placement.interface)
+            if link is not None:
+                frames.setdefault(link.name, []).append(
+                    announcement_frame(call, mac_bytes(link.mac))
+                )
+        for name, batch in frames.items():
+            self._metrics.frames.inc(self._wire.send(self._links[name], batch))
+
+    def _tell(self) -> None:
+        """One line for what everybody has now been told of."""
+        for name in [name for name in self._untold if not self._pacing.owes(name)]:
+            log.info("announced %s on %s", listed(self._untold.pop(name)), name)
+
+    def _neighbours(self, place: Placement) -> list[Neighbour]:
+        """Whom to tell directly."""
+        link = self._links[place.interface].index
+        known = self._kernel.neighbours(link)
+        if place.arp_all_hosts:
+            return known
+        wanted = {*place.arp_targets, *self._kernel.gateways(link)}
+        for address in wanted - {neighbour.address for neighbour in known}:
+            self._kernel.look_up(link, address)
+        return [neighbour for neighbour in known if neighbour.address in wanted]
+
+
+def _audible(link: Link) -> tuple[int, str] | None:
+    """Who speaks on the link; None while nobody can."""
+    can_speak = link.is_up and link.has_carrier and len(mac_bytes(link.mac)) == MAC_BYTES
+    return (link.index, link.mac) if can_speak else None

@@ -1,0 +1,175 @@
+"""Notices other hosts that say they have an address of ours; what follows is `core.claims`."""
+
+import errno
+import logging
+import os
+import select
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import ceil
+from threading import Thread
+from types import MappingProxyType
+from typing import NamedTuple
+
+from duravip_agent.codec import bpf
+from duravip_agent.codec.frames import ARP, IPV6, claim_in
+from duravip_agent.core.address_conflicts import Claim, Sieve
+from duravip_agent.segment.raw_socket import RawSocket
+
+log = logging.getLogger(__name__)
+
+OnClaims = Callable[[tuple[Claim, ...]], None]
+
+TEND_EVERY = 1.0
+"""An interface that was away is looked for again this often, in seconds, when nobody tells us."""
+
+AT_A_TIME = 256
+"""So many frames are read before the claims among them are passed on."""
+
+_ABSENT = {errno.ENODEV, errno.ENXIO, errno.ENETDOWN}
+_PAUSE = 0.1
+_PROGRAMS = {ARP: bpf.arp_claims, IPV6: bpf.advertisements}
+
+
+class Held(NamedTuple):
+    """What is ours."""
+
+    addresses: Mapping[str, frozenset[str]] = MappingProxyType({})
+    """By interface, in canonical form."""
+    macs: frozenset[str] = frozenset()
+    """Of all our interfaces: they may share a segment."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """Counted since the start."""
+
+    frames: int = 0
+    """What the kernel has handed over: about addresses near ours."""
+    lost: int = 0
+    """What there was no room for."""
+
+
+@dataclass(slots=True)
+class _Ear:
+    sock: RawSocket
+    addresses: frozenset[str] = frozenset()
+    """Those that the socket's program was made for."""
+    mac: bytes = b""
+    """The same."""
+
+
+class Watcher:
+    """Listens on every interface on which something is held, in a thread of its own."""
+
+    def __init__(self, on_claims: OnClaims) -> None:
+        self._on_claims = on_claims
+        self._held = Held()
+        self._wanted: Mapping[tuple[str, int], frozenset[str]] = {}
+        self._ears: dict[tuple[str, int], _Ear] = {}
+        self._is_new, self._is_stopping, self._tend_at = False, False, 0.0
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.thread = Thread(target=self._run, name="watch", daemon=True)
+        self.sieve, self.counts = Sieve(), Counts()
+
+    def start(self) -> None:
+        """Begin to work."""
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End."""
+        self._is_stopping = True
+        os.eventfd_write(self._bell, 1)
+        self.thread.join()
+
+    def hold(self, held: Held) -> None:
+        """From now on exactly this is ours. To be called again when links have changed."""
+        self._held, self._is_new = held, True
+        os.eventfd_write(self._bell, 1)
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            try:
+                self._turn()
+            except Exception:
+                log.exception("watching failed and is tried again")
+                time.sleep(_PAUSE)
+        for ear in self._ears.values():
+            ear.sock.close()
+
+    def _turn(self) -> None:
+        ready = self._wait()
+        if self._is_new:
+            self._is_new, self._tend_at = False, 0.0
+            self._wanted = _by_kind(self._held)
+            self.sieve.keep_only(frozenset().union(*self._wanted.values()))
+        if time.monotonic() >= self._tend_at:
+            self._tend()
+            self._tend_at = time.monotonic() + TEND_EVERY
+        for (interface, _), ear in self._ears.items():
+            if ear.sock.fileno() in ready:
+                self._read(interface, ear)
+
+    def _wait(self) -> set[int]:
+        """Wait for frames, or for something to do; the sockets that have something."""
+        poll = select.poll()
+        poll.register(self._bell, select.POLLIN)
+        for ear in self._ears.values():
+            poll.register(ear.sock.fileno(), select.POLLIN)
+        pause = max(0.0, self._tend_at - time.monotonic())
+        ready = {fileno for fileno, _ in poll.poll(ceil(pause * 1000))}
+        if self._bell in ready:
+            os.eventfd_read(self._bell)
+        return ready
+
+    def _tend(self) -> None:
+        """Listen where something is held, for what is held there, and nowhere else."""
+        for key in self._wanted.keys() | self._ears.keys():
+            addresses = self._wanted.get(key, frozenset())
+            ear = self._ear(key, is_needed=bool(addresses))
+            mac = None if ear is None else ear.sock.mac()
+            if ear is None or mac is None:
+                continue
+            self.counts.lost += ear.sock.lost()
+            if (ear.addresses, ear.mac) != (addresses, mac):
+                ear.sock.let_in(_PROGRAMS[key[1]](bpf.blocks_around(addresses), mac))
+                ear.addresses, ear.mac = addresses, mac
+
+    def _ear(self, key: tuple[str, int], *, is_needed: bool) -> _Ear | None:
+        """The open socket; one on an interface that is no more is closed."""
+        ear = self._ears.get(key)
+        if ear is not None and ear.sock.mac() is None:
+            self._ears.pop(key).sock.close()
+            ear = None
+        if ear is None and is_needed:
+            try:
+                ear = self._ears[key] = _Ear(RawSocket(*key))
+            except OSError as error:
+                level = logging.DEBUG if error.errno in _ABSENT else logging.WARNING
+                log.log(level, "cannot watch %s: %s", key[0], error)
+        return ear
+
+    def _read(self, interface: str, ear: _Ear) -> None:
+        now, claims = time.monotonic(), []
+        held, own = self._held.addresses.get(interface, frozenset()), self._held.macs
+        for frame in ear.sock.frames(AT_A_TIME):
+            self.counts.frames += 1
+            address, mac = claim_in(frame)
+            if address in held and mac not in own:
+                claim = Claim(address, interface, mac, now)
+                if self.sieve.lets_through(claim):
+                    claims.append(claim)
+        if claims:
+            self._on_claims(tuple(claims))
+
+
+def _by_kind(held: Held) -> dict[tuple[str, int], frozenset[str]]:
+    """By interface and Ethernet type."""
+    found: dict[tuple[str, int], frozenset[str]] = {}
+    for interface, addresses in held.addresses.items():
+        newer = frozenset(address for address in addresses if ":" in address)
+        for kind, part in ((ARP, addresses - newer), (IPV6, newer)):
+            if part:
+                found[interface, kind] = part
+    return found

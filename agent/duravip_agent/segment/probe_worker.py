@@ -1,0 +1,127 @@
+"""Probes beside the agent's other work: for the loop, for the operator, and to be a witness.
+
+What a sighting means, and who is watched when, is `core.scouting`.
+"""
+
+import logging
+import os
+import select
+import time
+from collections.abc import Callable, Iterable
+from functools import partial
+from math import inf
+from queue import SimpleQueue
+from threading import Thread
+
+from duravip_agent.core.probing import Findings, Question
+from duravip_agent.core.witness_book import Sighting, Suspect, WitnessBook, question_about
+from duravip_agent.segment.prober import OnFindings, Prober, milliseconds_until
+
+log = logging.getLogger(__name__)
+
+OnSighting = Callable[[Sighting], None]
+
+MOST_PROBERS = 256
+"""As many interfaces as a node reports: what the operator names may not exist."""
+
+_PAUSE = 0.1
+"""After a failure of our own."""
+
+
+class Scout:
+    """Takes orders from any thread and never lets one wait; calls back from its own thread."""
+
+    def __init__(self) -> None:
+        self._probers: dict[str, Prober] = {}
+        self._book = WitnessBook()
+        self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._is_stopping = False
+        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self.thread = Thread(target=self._run, name="scout", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self.thread.start()
+
+    def stop(self) -> None:
+        """End; what is being asked is dropped."""
+        self._is_stopping = True
+        os.eventfd_write(self._bell, 1)
+        self.thread.join()
+
+    def ask(self, interface: str, question: Question, on_findings: OnFindings) -> None:
+        """Ask a question, as before a contested address is taken (rule A2)."""
+        self._order(partial(self._begin, interface, question, on_findings))
+
+    def look(self, suspect: Suspect, on_sighting: OnSighting) -> None:
+        """Look whether a suspect answers."""
+        question = question_about(suspect)
+        self._order(partial(self._see, suspect, question, on_sighting))
+
+    def watch(self, suspects: Iterable[Suspect]) -> None:
+        """From now on be a witness for exactly these."""
+        wanted = tuple(suspects)
+        self._order(lambda: self._book.watch(wanted, time.monotonic()))
+
+    def witnessed(self) -> frozenset[tuple[str, str]]:
+        """Every `(node, interface)` whose silence would mean something if we reported it now."""
+        return self._book.witnessed(time.monotonic())
+
+    def _order(self, order: Callable[[], None]) -> None:
+        self._orders.put(order)
+        os.eventfd_write(self._bell, 1)
+
+    def _begin(self, interface: str, question: Question, on_findings: OnFindings) -> None:
+        prober = self._probers.get(interface)
+        if prober is None:
+            self._make_room()
+            prober = self._probers[interface] = Prober(interface)
+        prober.begin(question, on_findings)
+
+    def _make_room(self) -> None:
+        """Forget the interfaces on which nothing is asked, when there are too many names."""
+        if len(self._probers) < MOST_PROBERS:
+            return
+        for name in [name for name, prober in self._probers.items() if prober.is_idle]:
+            self._probers.pop(name).close()
+
+    def _see(self, suspect: Suspect, question: Question, on_sighting: OnSighting) -> None:
+        def tell(findings: Findings) -> None:
+            on_sighting(self._book.note(suspect, findings, time.monotonic()))
+
+        self._begin(suspect.interface, question, tell)
+
+    def _run(self) -> None:
+        while not self._is_stopping:
+            try:
+                self._turn()
+            except Exception:
+                log.exception("probing failed and goes on")
+                time.sleep(_PAUSE)
+        for prober in self._probers.values():
+            prober.close()
+
+    def _turn(self) -> None:
+        self._wait()
+        while not self._orders.empty():
+            self._orders.get()()
+        for suspect, question in self._book.due(time.monotonic()):
+            self._see(suspect, question, _unheeded)
+        for prober in self._probers.values():
+            prober.advance()
+
+    def _wait(self) -> None:
+        poll = select.poll()
+        poll.register(self._bell, select.POLLIN)
+        for prober in self._probers.values():
+            for fileno in prober.filenos():
+                poll.register(fileno, select.POLLIN)
+        due = [prober.next_due() for prober in self._probers.values()]
+        watch = self._book.next_due()
+        ready = poll.poll(milliseconds_until(min([*due, inf if watch is None else watch])))
+        if any(fileno == self._bell for fileno, _ in ready):
+            os.eventfd_read(self._bell)
+
+
+def _unheeded(_: Sighting) -> None:
+    """The book has it: that is all that a witness wants."""

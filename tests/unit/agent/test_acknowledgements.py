@@ -1,0 +1,185 @@
+"""What acknowledgements prove, and when the dead-man is refreshed."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from duravip_agent import clock
+from duravip_agent.core.acknowledgements import Acked, after, is_news
+from duravip_agent.core.watchdog_rule import DEFAULTS, Contact, Limits
+from duravip_agent.core.witness_book import Sighting, Suspect, Verdict
+from duravip_agent.kernel.watchdog import Lifeline
+from duravip_agent.metrics import Metrics
+from duravip_agent.segment.probe_requests import Looks
+from duravip_agent.segment.probe_worker import OnSighting
+from duravip_api.heartbeat import ProbeReport, ProbeRequest
+
+FIRST = Acked(7, Contact(10.0, 2, 5))
+READ = 2
+"""The epoch of the spec that was read."""
+
+
+def known(before: Acked | None, heard: Acked, epoch: int = READ) -> Acked:
+    return after(before, heard, epoch)
+
+
+def test_a_newer_beat_that_was_acknowledged_extends_contact() -> None:
+    assert known(FIRST, Acked(8, Contact(10.1, 2, 5))).contact.sent == 10.1
+
+
+def test_the_same_beat_acknowledged_again_brings_news_and_no_more_time() -> None:
+    assert known(FIRST, Acked(7, Contact(10.0, 2, 6))).contact == Contact(10.0, 2, 6)
+
+
+def test_an_acknowledgement_that_comes_late_takes_nothing_back() -> None:
+    assert known(FIRST, Acked(6, Contact(9.9, 2, 4))) == FIRST
+    assert known(FIRST, Acked(6, Contact(9.9, 2, 6))).contact == Contact(10.0, 2, 6)
+    assert known(FIRST, Acked(7, Contact(10.0, 2, 4))) == FIRST
+    assert known(None, FIRST) == FIRST
+
+
+def test_an_epoch_that_no_spec_has_named_yet_does_not_make_an_earlier_beat_count() -> None:
+    assert known(FIRST, Acked(6, Contact(9.9, READ + 1, 9))) == FIRST
+
+
+def test_a_former_leader_is_not_believed_and_a_new_one_is() -> None:
+    assert known(FIRST, Acked(8, Contact(10.1, 1, 9))) == FIRST
+    assert known(FIRST, Acked(8, Contact(10.1, 3, 1))).contact == Contact(10.1, 3, 1)
+    assert known(FIRST, Acked(6, Contact(9.9, 3, 1)), epoch=3).contact == Contact(9.9, 3, 1)
+    assert known(FIRST, Acked(7, Contact(10.0, 3, 1))).contact == Contact(10.0, 3, 1)
+
+
+def test_a_forged_epoch_makes_no_true_acknowledgement_void() -> None:
+    forged = known(FIRST, Acked(8, Contact(10.1, 2**31 - 2, 5)))
+    assert known(forged, Acked(9, Contact(10.2, 2, 5))).contact == Contact(10.2, 2, 5)
+
+
+def test_a_forged_generation_lasts_no_longer_than_to_the_next_acknowledgement() -> None:
+    forged = known(FIRST, Acked(7, Contact(10.0, 2, 10**9)))
+    assert known(forged, Acked(8, Contact(10.1, 2, 5))).contact == Contact(10.1, 2, 5)
+
+
+def test_news_is_another_spec_or_contact_after_a_gap() -> None:
+    assert is_news(None, FIRST, DEFAULTS)
+    assert not is_news(FIRST, Acked(8, Contact(10.1, 2, 5)), DEFAULTS)
+    assert is_news(FIRST, Acked(8, Contact(10.1, 2, 6)), DEFAULTS)
+    assert is_news(FIRST, Acked(8, Contact(10.25, 2, 5)), Limits(contact=0.25))
+
+
+class DeadMan:
+    """Counts."""
+
+    def __init__(self) -> None:
+        self.refreshes = self.mutes = 0
+
+    def refresh(self) -> None:
+        self.refreshes += 1
+
+    def mute(self) -> None:
+        self.mutes += 1
+
+
+@pytest.fixture
+def dead_man() -> DeadMan:
+    return DeadMan()
+
+
+def lifeline(dead_man: DeadMan, lapses: list[bool], limits: Limits = DEFAULTS) -> Lifeline:
+    return Lifeline(dead_man, limits, Metrics("1"), lambda: lapses.append(True))  # type: ignore[arg-type]
+
+
+def test_the_heart_refreshes_only_what_the_loop_has_begun(dead_man: DeadMan) -> None:
+    lapses: list[bool] = []
+    line = lifeline(dead_man, lapses)
+    line.tick(None)
+    assert dead_man.refreshes == 0
+    assert line.begin(clock.now() + 1)
+    line.tick(None)
+    assert (dead_man.refreshes, dead_man.mutes, lapses) == (2, 0, [])
+
+
+def test_what_would_begin_too_late_does_not_begin(dead_man: DeadMan) -> None:
+    line = lifeline(dead_man, [])
+    assert not line.begin(clock.now() - 1)
+    assert (dead_man.refreshes, line.refreshed) == (0, None)
+
+
+def test_a_late_refresh_mutes_everything_and_wakes_the_loop(dead_man: DeadMan) -> None:
+    lapses: list[bool] = []
+    line = lifeline(dead_man, lapses)
+    line.begin(clock.now() + 1)
+    line.refreshed = clock.now() - 1
+    line.tick(None)
+    assert (dead_man.refreshes, dead_man.mutes, lapses) == (1, 1, [True])
+    assert line.refreshed is None
+
+
+def test_a_loop_that_does_not_come_round_is_not_kept_alive(dead_man: DeadMan) -> None:
+    line = lifeline(dead_man, [], Limits(progress=-1.0))
+    line.begin(clock.now() + 1)
+    line.tick(None)
+    assert dead_man.refreshes == 1
+
+
+def test_strictly_fenced_addresses_need_contact(dead_man: DeadMan) -> None:
+    line = lifeline(dead_man, [])
+    line.begin(clock.now() + 1)
+    line.has_strict = True
+    line.tick(Contact(clock.now(), 1, 1))
+    assert line.refreshed is not None
+    line.tick(Contact(clock.now() - 2.6, 1, 1))
+    assert line.refreshed is None
+
+
+class Scout:
+    """Sees at once."""
+
+    def __init__(self) -> None:
+        self.looked: list[Suspect] = []
+        self.watched: list[Suspect] = []
+
+    def look(self, suspect: Suspect, on_sighting: OnSighting) -> None:
+        self.looked.append(suspect)
+        on_sighting(Sighting(suspect.node, suspect.interface, Verdict.SILENT, 7.0, {}))
+
+    def watch(self, suspects: Iterable[Suspect]) -> None:
+        self.watched = list(suspects)
+
+
+def looked(*looks: tuple[ProbeRequest, float]) -> tuple[Scout, list[ProbeReport]]:
+    scout, said = Scout(), list[ProbeReport]()
+    taker = Looks(scout, "b1", Metrics("1"))  # type: ignore[arg-type]
+    for look, at in looks:
+        taker.take(look, "operator", at, said.append)
+    return scout, said
+
+
+def look(number: int, boot: str = "b1", address: str = "10.1.1.1") -> ProbeRequest:
+    return ProbeRequest("n1", boot, number, "n2", "eth1", (address,), ("02:00:00:00:00:02",))
+
+
+def test_a_look_is_answered_with_what_was_seen() -> None:
+    scout, said = looked((look(1), 0.0))
+    asked = Suspect("n2 by IPv4", "eth1", ("10.1.1.1",), frozenset({"02:00:00:00:00:02"}))
+    assert scout.looked == [asked]
+    assert said == [ProbeReport("n1", 1, "n2", "eth1", "silent", heard_ago=7.0)]
+
+
+def test_whoever_was_asked_about_is_watched_on() -> None:
+    scout, _ = looked((look(1), 0.0), (look(2, address="fd00::1"), 1.0))
+    assert [suspect.node for suspect in scout.watched] == ["n2 by IPv4", "n2 by IPv6"]
+
+
+def test_replays_and_looks_for_an_earlier_boot_are_not_heeded() -> None:
+    _, said = looked((look(2), 0.0), (look(2), 0.1), (look(1), 0.2), (look(3, "b0"), 0.3))
+    assert [sight.number for sight in said] == [2]
+
+
+def test_an_operator_that_starts_anew_is_heard_after_a_while() -> None:
+    _, said = looked((look(900), 0.0), (look(1), 9.0))
+    assert [sight.number for sight in said] == [900, 1]
+
+
+def test_a_look_that_names_no_address_is_dropped() -> None:
+    _, said = looked((look(1, address="nonsense"), 0.0))
+    assert said == []

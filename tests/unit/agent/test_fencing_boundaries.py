@@ -1,0 +1,102 @@
+"""Where each rule of the agent ends: at the very moment, and not one later."""
+
+from dataclasses import replace
+
+from duravip_agent.core import fencing, watchdog_rule
+from duravip_agent.core.fencing import Facts, Granted, Probed
+from duravip_agent.core.watchdog_rule import Contact, Leash, Limits
+
+LIMITS = Limits(dead_man=0.5, contact=0.25, strict_hold=3.0, progress=0.4)
+A, ETH1 = "10.1.1.1", frozenset({"eth1"})
+FACTS = Facts(
+    now=0.125, epoch=2, generation=7, contact=Contact(0.0, 2, 7), refreshed=0.0, links=ETH1,
+    limits=LIMITS,
+)  # fmt: skip
+STRICT = Granted("eth1", free=frozenset({A}), is_strict=True)
+
+
+def named(epoch: int, generation: int) -> Facts:
+    """The leader names another spec than the one that was read."""
+    return replace(FACTS, contact=Contact(0.0, epoch, generation))
+
+
+def test_the_dead_man_is_not_refreshed_once_it_may_have_struck() -> None:
+    end = LIMITS.dead_man - watchdog_rule.EARLY
+    leash = Leash(refreshed=0.0, progress=end, limits=LIMITS)
+    assert watchdog_rule.may_refresh(leash, end - 0.01)
+    assert not watchdog_rule.may_refresh(leash, end)
+    assert watchdog_rule.has_lapsed(0.0, end, LIMITS)
+
+
+def test_a_loop_that_hangs_is_not_kept_alive() -> None:
+    leash = Leash(refreshed=0.3, progress=0.0, limits=LIMITS)
+    assert not watchdog_rule.may_refresh(leash, LIMITS.progress)
+
+
+def test_a_strict_hold_ends_in_time_for_the_dead_man() -> None:
+    end = watchdog_rule.strict_hold_end(FACTS.contact, LIMITS)
+    leash = Leash(end, end, FACTS.contact, has_strict=True, limits=LIMITS)
+    assert watchdog_rule.is_late(leash, end)
+    assert not watchdog_rule.is_late(leash, end - 0.01)
+
+
+def test_contact_ends_at_once() -> None:
+    end = fencing.contact_end(FACTS)
+    assert fencing.is_in_contact(FACTS)
+    assert not fencing.is_in_contact(replace(FACTS, now=end))
+
+
+def test_contact_is_to_come_only_for_a_spec_that_the_leader_will_name() -> None:
+    assert fencing.is_to_come(named(2, 6))
+    assert not fencing.is_to_come(named(2, 8))
+    assert not fencing.is_to_come(named(1, 7))
+    assert not fencing.is_to_come(replace(named(2, 6), now=fencing.contact_end(FACTS)))
+
+
+def test_only_a_later_generation_is_read_again() -> None:
+    assert fencing.is_outdated(named(2, 8))
+    assert not fencing.is_outdated(FACTS)
+
+
+def test_silence_counts_for_a_while_and_is_asked_for_again_after_another() -> None:
+    asked = replace(FACTS, probed={A: Probed(0.0)}, now=fencing.SILENCE_COUNTS)
+    assert not fencing.is_silent(A, asked)
+    assert fencing.may_probe(A, replace(asked, now=fencing.PROBE_EVERY))
+
+
+def test_who_answers_is_asked_twenty_times_a_second_and_after_two_seconds_once() -> None:
+    contested, times = Granted("eth1", contested=frozenset({A})), [0.0]
+    while times[-1] < 60:
+        probed = {A: Probed(times[-1], "02:00:00:00:00:01", times[0])}
+        contact = Contact(times[-1], 2, 7)
+        asked = replace(FACTS, grants=(contested,), probed=probed, contact=contact, now=times[-1])
+        times.append(fencing.judged(asked).due)
+    assert sum(time < 2 for time in times) in {40, 41}
+    assert sum(2 <= time < 60 for time in times) in {58, 59}
+
+
+def test_what_is_granted_and_may_not_be_heard_is_judged_again_soon() -> None:
+    unlinked = replace(FACTS, grants=(Granted("eth2", free=frozenset({A})),))
+    assert fencing.judged(unlinked).due == FACTS.now + fencing.PROBE_EVERY
+    assert fencing.judged(replace(FACTS, grants=(Granted("eth2"),))).due == fencing.ALWAYS
+
+
+def test_an_address_is_defended_in_contact_only_and_once_in_a_while() -> None:
+    ours = frozenset({A})
+    claimed = replace(FACTS, claimed=ours, now=10.125, contact=Contact(10.0, 2, 7))
+    assert fencing.claims_to_defend(claimed, ours) == ours
+    assert not fencing.claims_to_defend(replace(claimed, contact=None), ours)
+    at = claimed.now - fencing.DEFEND_EVERY
+    assert fencing.claims_to_defend(replace(claimed, defended={A: at}), ours) == ours
+
+
+def test_a_former_leader_holds_nothing_strict() -> None:
+    assert fencing.strict_end(named(1, 7)) == watchdog_rule.NEVER
+    held = replace(FACTS, now=fencing.strict_end(FACTS))
+    assert not fencing.is_within_hold(STRICT, held)
+    assert fencing.is_within_hold(STRICT, FACTS)
+
+
+def test_the_dead_man_is_told_of_strict_addresses_with_the_verdict_that_arms_them() -> None:
+    verdict = fencing.judged(replace(FACTS, grants=(STRICT,)))
+    assert (verdict.arm, verdict.has_strict) == (frozenset({A}), True)
