@@ -11,24 +11,22 @@ import sys
 import threading
 from collections.abc import Callable
 
-from duravip_operator import handlers
-from duravip_operator.api_hosts import ApiHosts
-from duravip_operator.caches import Caches
-from duravip_operator.cluster import Cluster, StatusWriter, preflight
 from duravip_operator.core import lease_annotations
 from duravip_operator.core.snapshot import Liveness
-from duravip_operator.events import Events
-from duravip_operator.health import ACQUAINTED_WITHIN_S, Acquaintance
-from duravip_operator.http import page_server
-from duravip_operator.informers import Informers
+from duravip_operator.event_recorder import Events
+from duravip_operator.kube import Cluster, StatusWriter, preflight
 from duravip_operator.leadership import Elector, Members, Rivals
 from duravip_operator.loop import Loop, Parts
 from duravip_operator.metrics import Metrics
-from duravip_operator.probes import probes
+from duravip_operator.node_health import Sources, Vigil
 from duravip_operator.pulse import Pulse
-from duravip_operator.reporting import Reporting
+from duravip_operator.readiness import ACQUAINTED_WITHIN_S, Acquaintance, page_server, probes
 from duravip_operator.settings import Settings, settings_from
-from duravip_operator.vigil import Sources, Vigil
+from duravip_operator.status_reporter import Reporting
+from duravip_operator.watch import kopf_source as handlers
+from duravip_operator.watch.api_hosts import ApiHosts
+from duravip_operator.watch.informers import Informers
+from duravip_operator.watch.store import Caches
 from duravip_runtime import log_format
 from duravip_runtime.credentials import REFUSALS
 from duravip_runtime.settings import PROGRAM_VERSION, SettingsError, unknown_variables
@@ -172,7 +170,7 @@ async def _work(settings: Settings, end: _End) -> None:
     kopf = handlers.Kopf(settings, caches, metrics)
     acquaintance = _acquaintance(settings, caches, pulse)
     problems = (kopf.problem, pulse.problem, acquaintance.problem)
-    served = probes(asyncio.get_running_loop(), caches, problems)
+    served = probes(asyncio.get_running_loop(), lambda: caches.is_warm, problems)
     server = page_server(settings.http_listen, metrics.registry, served)
     pulse.start(lambda: elector.until)
     server.start()

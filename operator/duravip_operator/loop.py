@@ -13,16 +13,19 @@ from functools import partial
 from typing import Any
 
 from duravip_api import timing
-from duravip_operator import cluster, leadership, metrics, writes
-from duravip_operator.caches import Caches
-from duravip_operator.cluster.requests import ApiError
+from duravip_operator import leadership
 from duravip_operator.core import decision, handover, nodeplumbing_spec, releases
 from duravip_operator.core.snapshot import Plumbing, Snapshot
-from duravip_operator.outlook import Outlook
+from duravip_operator.kube import Cluster
+from duravip_operator.kube.client import ApiError
+from duravip_operator.kube.spec_writes import Writes
+from duravip_operator.metrics import Metrics
+from duravip_operator.node_health import Vigil
 from duravip_operator.pulse import Briefing, Pulse
-from duravip_operator.reporting import Reporting
 from duravip_operator.settings import Settings
-from duravip_operator.vigil import Vigil
+from duravip_operator.snapshot_builder import Outlook
+from duravip_operator.status_reporter import Reporting
+from duravip_operator.watch.store import Caches
 from duravip_runtime import gc_tuning
 
 log = logging.getLogger(__name__)
@@ -47,9 +50,9 @@ class Parts:
     pulse: Pulse
     elector: leadership.Elector
     members: leadership.Members
-    cluster: cluster.Cluster
+    cluster: Cluster
     reporting: Reporting
-    metrics: metrics.Metrics
+    metrics: Metrics
     vigil: Vigil
 
 
@@ -73,7 +76,7 @@ class Loop:
         self._decided: decision.Decision | None = None
         self._balance_timer = BalanceTimer(parts.settings)
         self._outlook = Outlook(parts.settings, parts.caches, parts.pulse, parts.vigil)
-        self._writes = writes.Writes(self.wake)
+        self._writes = Writes(self.wake)
         self._briefing = Briefing(parts.pulse, parts.settings.pulse_advertise)
         self._garbage = gc_tuning.GcTuning()
 

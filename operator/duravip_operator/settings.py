@@ -1,18 +1,26 @@
 """What can be set for the operator."""
 
+import re
+import secrets
+import socket
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from duravip_api import timing
-from duravip_operator import endpoints
 from duravip_runtime.endpoints import parse_endpoint
 from duravip_runtime.key_file import KeyFilePath
 from duravip_runtime.settings import Listen, ProgramSettings, parse_settings
 
 LEAST_SUSPECT_AFTER = 1.2 * timing.BEAT
 """Less would make a suspect of whoever beats in time."""
+
+
+def unique_name() -> str:
+    """The host's name and a random part: no two replicas share it."""
+    host = re.sub(r"[^a-z0-9]+", "-", socket.gethostname().lower()).strip("-")[:40].strip("-")
+    return f"{host or 'operator'}-{secrets.token_hex(3)}"
 
 
 Seconds = Annotated[float, Field(gt=0, le=3600, allow_inf_nan=False)]
@@ -37,7 +45,7 @@ class Settings(ProgramSettings):
     identity: Annotated[
         str,
         Field(
-            default_factory=endpoints.own_name,
+            default_factory=unique_name,
             pattern=r"^[a-z0-9]([-a-z0-9.]*[a-z0-9])?$",
             max_length=200,
             description="the name of this replica; default: the host's name and a random part",

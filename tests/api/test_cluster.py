@@ -12,9 +12,9 @@ import pytest
 
 from api.objects import apply, duravip
 from api.shell import restart_api_server, settings, until
-from duravip_operator.cluster import ApiError, Cluster, StatusWriter, Urgency, preflight
 from duravip_operator.core import parsing
 from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.kube import ApiError, Cluster, StatusWriter, Urgency, preflight
 from duravip_operator.metrics import Metrics
 from duravip_runtime.settings import SettingsError
 from lab.cluster import Lab

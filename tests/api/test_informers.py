@@ -10,11 +10,11 @@ from threading import Event
 from api.objects import apply, duravip
 from api.shell import restart_api_server, settings, until
 from duravip_api.timing import SWEEP
-from duravip_operator import handlers
-from duravip_operator.caches import Caches
-from duravip_operator.cluster import Cluster
-from duravip_operator.informers import Informers
+from duravip_operator.kube import Cluster
 from duravip_operator.metrics import Metrics
+from duravip_operator.watch import kopf_source as handlers
+from duravip_operator.watch.informers import Informers
+from duravip_operator.watch.store import Caches
 from lab.cluster import Lab
 
 LAB = "bare"

@@ -9,7 +9,7 @@ import pytest
 
 from api.shell import settings, until
 from duravip_operator.leadership import Elector, Members
-from duravip_operator.leadership.rule import LASTS, RENEW, RETRY
+from duravip_operator.leadership.lease_rule import LASTS, RENEW, RETRY
 from lab.cluster import Lab
 
 LAB = "bare"

@@ -31,8 +31,8 @@ from duravip_api.heartbeat import (
     parse_keys,
 )
 from duravip_operator.pulse.authentication import Drop
-from duravip_operator.pulse.process import Process
 from duravip_operator.pulse.replies import Route
+from duravip_operator.pulse.server import Process
 from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import OPERATOR, Channel, KeyPair, Party
 from fuzz.registry import Target, target

@@ -5,9 +5,9 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
-from duravip_operator.cluster.objects import PLURALS
-from duravip_operator.handlers import KINDS
-from duravip_operator.webhooks import PATH
+from duravip_operator.kube.writer import PLURALS
+from duravip_operator.watch.kopf_source import KINDS
+from duravip_operator.watch.webhooks import PATH
 from lab import charts
 
 ISSUED = "--set=webhook.certManager.enabled=true"

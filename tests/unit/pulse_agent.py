@@ -146,7 +146,7 @@ def pid_of(pulse: Pulse) -> int:
     found = [
         int(child)
         for child in children
-        if "duravip_operator.pulse.process" in Path(f"/proc/{child}/cmdline").read_text()
+        if "duravip_operator.pulse.server" in Path(f"/proc/{child}/cmdline").read_text()
     ]
     assert pulse.port
     assert len(found) == 1

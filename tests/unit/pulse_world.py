@@ -4,8 +4,8 @@ from collections.abc import Collection
 
 from duravip_api.heartbeat import ProbeReport
 from duravip_operator.core.snapshot import Liveness
-from duravip_operator.pulse.roster import Entry, Presence, Segment
-from duravip_operator.pulse.scouting import Ask, Scouting
+from duravip_operator.pulse.probe_rounds import Ask, Scouting
+from duravip_operator.pulse.probe_targets import Entry, Presence, Segment
 
 NODES = ("n1", "n2", "n3", "n4", "n5")
 ETH1 = frozenset({"eth1"})

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from itertools import chain, repeat
 from typing import Any
 
-from duravip_operator.cluster.pending import Key, Pending, Status, Urgency
 from duravip_operator.core import decision
 from duravip_operator.core.event_queue import OwnerChange
 from duravip_operator.core.snapshot import Snapshot, VipObject
+from duravip_operator.kube.status_queue import Key, Pending, Status, Urgency
 from duravip_operator.metrics import Metrics
-from duravip_operator.reporting import Reporting
+from duravip_operator.status_reporter import Reporting
 from scenarios.world import World
 
 SEGMENT = {"kind": "Topology", "name": "t", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}

@@ -3,7 +3,7 @@
 import pytest
 from kubernetes.client import ApiException
 
-from duravip_operator.cluster.requests import translated
+from duravip_operator.kube.client import translated
 
 
 def refused(status: int, body: str = "", **headers: str) -> ApiException:

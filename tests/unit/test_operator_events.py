@@ -12,7 +12,7 @@ from duravip_operator.core.event_queue import (
     PendingEvent,
 )
 from duravip_operator.core.snapshot import VipObject
-from duravip_operator.events import Bucket, event
+from duravip_operator.event_recorder import Bucket, event
 
 NOW, LATER = 100.0, 100.0 + GATHER_S
 

@@ -2,15 +2,15 @@
 
 import asyncio
 
-from duravip_operator.caches import Caches
-from duravip_operator.health import (
+from duravip_operator.readiness import (
     FIRST_PAUSE_S,
     LONGEST_PAUSE_S,
     REMEMBERED_S,
     Acquaintance,
     Restarts,
+    probes,
 )
-from duravip_operator.probes import probes
+from duravip_operator.watch.store import Caches
 
 
 def test_one_end_is_an_accident_and_two_are_a_problem() -> None:
@@ -43,7 +43,7 @@ def test_a_replica_with_a_problem_is_not_ready_and_lives_on() -> None:
     async def run() -> None:
         caches = Caches(lambda: None, lambda _: None)
         loop = asyncio.get_running_loop()
-        pages = probes(loop, caches, (lambda: said[0], lambda: ""))
+        pages = probes(loop, lambda: caches.is_warm, (lambda: said[0], lambda: ""))
         assert pages["/readyz"]() == "not every kind was listed yet"
         for kind in ("Topology", "Node", "NodePlumbing", "Binding", "DuraVIP"):
             caches.listed(kind, {}, [])  # type: ignore[arg-type]

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from duravip_api import DRAINED, EXCLUDE_LABEL
-from duravip_operator import caches
-from duravip_operator.caches import Caches, Kind
 from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.watch import store as caches
+from duravip_operator.watch.store import Caches, Kind
 
 Body = dict[str, Any]
 

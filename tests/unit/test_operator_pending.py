@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from duravip_operator.cluster.pending import PAUSE, WAITS, Pending, Urgency
+from duravip_operator.kube.status_queue import PAUSE, WAITS, Pending, Urgency
 
 ONE, TWO = ("DuraVIP", "x", "one"), ("DuraVIP", "x", "two")
 _, MOVED, NEWS, PASSING, FIGURES = Urgency

@@ -4,7 +4,13 @@ import pytest
 
 from duravip_api.heartbeat import Heartbeat
 from duravip_operator.core.snapshot import Liveness
-from duravip_operator.pulse.detector import BOOTS_REMEMBERED, FORGIVEN, Detector, Known, Times
+from duravip_operator.pulse.failure_detector import (
+    BOOTS_REMEMBERED,
+    FORGIVEN,
+    Detector,
+    Known,
+    Times,
+)
 
 MATURE, SUSPECT = 5.0, 0.3
 

@@ -5,7 +5,7 @@ import signal
 
 from duravip_operator.core.snapshot import Liveness, Suspicion
 from duravip_operator.pulse import Pulse
-from duravip_operator.pulse.roster import Presence, Segment
+from duravip_operator.pulse.probe_targets import Presence, Segment
 from unit.pulse_agent import Agent, beating, pid_of, played
 
 ETH1 = Segment("eth1", 4)

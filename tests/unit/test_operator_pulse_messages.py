@@ -3,8 +3,8 @@
 from duravip_api.heartbeat import Heartbeat
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Suspicion
-from duravip_operator.pulse import roster
-from duravip_operator.pulse.messages import (
+from duravip_operator.pulse import probe_targets as roster
+from duravip_operator.pulse.ipc import (
     Outgoing,
     View,
     differences,
@@ -13,7 +13,7 @@ from duravip_operator.pulse.messages import (
     view_after,
     view_said,
 )
-from duravip_operator.pulse.roster import Presence, Segment
+from duravip_operator.pulse.probe_targets import Presence, Segment
 
 ETH1 = frozenset({"eth1"})
 SILENCE = Suspicion(gone=ETH1, is_lasting=True, since=3.5)

@@ -3,8 +3,8 @@
 import pytest
 
 from duravip_operator.core.snapshot import Liveness, Suspicion
-from duravip_operator.pulse.messages import View
-from duravip_operator.pulse.news import LOOKING_TAKES, News
+from duravip_operator.pulse.ipc import View
+from duravip_operator.pulse.reported_view import LOOKING_TAKES, News
 
 ETH1 = frozenset({"eth1"})
 ALIVE = View({"n1": Liveness.ALIVE, "n2": Liveness.ALIVE})

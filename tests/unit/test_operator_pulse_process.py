@@ -14,7 +14,7 @@ from duravip_api.heartbeat import Ack
 from duravip_operator.core.snapshot import Liveness
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import HeartbeatState, Pulse
-from duravip_operator.pulse.process import SELDOM
+from duravip_operator.pulse.server import SELDOM
 from duravip_operator.settings import settings_from
 from duravip_runtime.settings import SettingsError
 from unit.pulse_agent import Agent, beating, pid_of, played, quiet
@@ -150,6 +150,7 @@ import asyncio, os, signal
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Pulse
 from duravip_operator.settings import settings_from
+
 async def run():
     pulse = Pulse(settings_from(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]),
         lambda: None, lambda _: None, Metrics("test"))

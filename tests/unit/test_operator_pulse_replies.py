@@ -4,7 +4,7 @@ import socket
 
 import pytest
 
-from duravip_operator.pulse.child import bound
+from duravip_operator.pulse.client import bound
 from duravip_operator.pulse.replies import received, send
 
 

@@ -7,9 +7,8 @@ import pytest
 from duravip_api.heartbeat import ProbeReport
 from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
 from duravip_operator.core.snapshot import Liveness
-from duravip_operator.pulse.roster import Presence, Segment
-from duravip_operator.pulse.scouting import Scouting
-from duravip_operator.pulse.suspicions import AGAIN, DECIDED_AFTER, LATER, OPEN_FOR
+from duravip_operator.pulse.probe_rounds import AGAIN, DECIDED_AFTER, LATER, OPEN_FOR, Scouting
+from duravip_operator.pulse.probe_targets import Presence, Segment
 from unit.pulse_world import ETH1, NODES, NONE, STEP, Cluster, entry
 
 

@@ -1,6 +1,6 @@
 """What follows from a silence by time alone."""
 
-from duravip_operator.pulse.silences import silences
+from duravip_operator.pulse.suspicion import silences
 
 ETH1 = frozenset({"eth1"})
 HEARD, LED = 5, -1000.0

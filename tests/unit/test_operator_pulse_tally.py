@@ -4,8 +4,8 @@ import pytest
 
 from duravip_operator.core.snapshot import Liveness, Suspicion
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse.messages import View
-from duravip_operator.pulse.tally import Tally
+from duravip_operator.pulse.ipc import View
+from duravip_operator.pulse.probe_metrics import Tally
 
 ALIVE = View({"n1": Liveness.ALIVE})
 SILENT = View({"n1": Liveness.SILENT}, {"n1": Suspicion(since=10.0)})

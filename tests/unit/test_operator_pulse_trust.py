@@ -16,7 +16,7 @@ from duravip_operator.core.snapshot import Liveness, Plumbing
 from duravip_operator.pulse import HeartbeatState, Pulse
 from duravip_operator.pulse.authentication import Agent as Known
 from duravip_operator.pulse.authentication import Authenticator, Drop, Opened
-from duravip_operator.pulse.briefing import agent_of
+from duravip_operator.pulse.client import agent_of
 from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
 from unit.pulse_agent import KEY, Agent, OldSigning, beating, pid_of, played, quiet
 

@@ -2,8 +2,8 @@
 
 from collections import Counter
 
-from duravip_operator.cluster.pending import PAUSE, WAITS, Urgency
 from duravip_operator.core import decision
+from duravip_operator.kube.status_queue import PAUSE, WAITS, Urgency
 from unit.reported_world import ReportedWorld, world
 
 SETTLED = WAITS[Urgency.FIGURES]

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.caches import KINDS, MOST_BELIEVED
 from duravip_operator.core import decision, handover, heartbeat_evidence, releases
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.releases import NO_RELEASES, ReleaseRecord
 from duravip_operator.core.snapshot import Liveness, Placement, Snapshot
-from duravip_operator.leadership import rule
-from duravip_operator.leadership.rule import LASTS, Record
+from duravip_operator.leadership import lease_rule as rule
+from duravip_operator.leadership.lease_rule import LASTS, Record
+from duravip_operator.watch.store import KINDS, MOST_BELIEVED
 from unit.test_election import cluster, entity
 from unit.test_operator_informers import Body, Told, plumbing
 from unit.test_operator_leadership import World

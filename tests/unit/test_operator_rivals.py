@@ -2,8 +2,8 @@
 
 import pytest
 
-from duravip_operator.leadership.rivals import rival
-from duravip_operator.leadership.rule import Record
+from duravip_operator.leadership.lease_rule import Record
+from duravip_operator.leadership.other_installations import rival
 
 
 def lease(version: int, holder: str = "one", acquired: str = "2026-01-01T00:00:00Z") -> Record:

@@ -13,7 +13,7 @@ import pytest
 
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings, settings_from
-from duravip_operator.webhooks import LIMITS, Certificate, Gate
+from duravip_operator.watch.webhooks import LIMITS, Certificate, Gate
 from duravip_runtime.settings import SettingsError
 
 UID = "1f3a-22"

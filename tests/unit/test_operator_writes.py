@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.cluster import StatusWriter, Urgency
-from duravip_operator.cluster.requests import ApiError, ReignOverError
 from duravip_operator.core import decision, releases
 from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.kube import StatusWriter, Urgency
+from duravip_operator.kube.client import ApiError, ReignOverError
+from duravip_operator.kube.spec_writes import QUICK, UNDECIDED_FOR, Writes
 from duravip_operator.metrics import Metrics
-from duravip_operator.writes import QUICK, UNDECIDED_FOR, Writes
 from lab.processes import wait_for
 from unit.test_election import cluster, entity
 

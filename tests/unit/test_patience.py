@@ -2,8 +2,8 @@
 
 import pytest
 
-from duravip_operator.leadership import rule
-from duravip_operator.leadership.rule import LASTS, RETRY
+from duravip_operator.leadership import lease_rule as rule
+from duravip_operator.leadership.lease_rule import LASTS, RETRY
 from duravip_runtime.request_timeout import Patience
 from unit.test_operator_leadership import World
 

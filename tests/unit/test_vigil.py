@@ -10,8 +10,8 @@ from duravip_api.heartbeat import address_digest
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, VipObject
 from duravip_operator.metrics import Metrics
+from duravip_operator.node_health import Sources, Vigil
 from duravip_operator.pulse import View
-from duravip_operator.vigil import Sources, Vigil
 
 A = "10.1.1.1"
 WELL = Plumbing(

@@ -8,8 +8,8 @@ from typing import Any, Final
 from kubernetes.client import CoordinationV1Api
 
 from duravip_api.timing import LONGEST_REQUEST
-from duravip_operator.cluster.requests import ApiError, Body, client_for, patiently
-from duravip_operator.leadership.rule import LASTS, RETRY, Record
+from duravip_operator.kube.client import ApiError, Body, client_for, patiently
+from duravip_operator.leadership.lease_rule import LASTS, RETRY, Record
 from duravip_runtime.request_timeout import Patience
 
 LEASE: Final = "duravip-operator"

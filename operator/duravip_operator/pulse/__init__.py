@@ -5,9 +5,8 @@ of a program that reads long lists hears a beat up to a second late; a process d
 """
 
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
-from duravip_operator.pulse.briefing import Briefing
-from duravip_operator.pulse.messages import View
-from duravip_operator.pulse.pulse import Pulse
-from duravip_operator.pulse.roster import Entry, entry_of
+from duravip_operator.pulse.client import Briefing, Pulse
+from duravip_operator.pulse.ipc import View
+from duravip_operator.pulse.probe_targets import Entry, entry_of
 
 __all__ = ["Briefing", "Entry", "HeartbeatState", "Pulse", "View", "entry_of"]

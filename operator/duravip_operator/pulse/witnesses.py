@@ -16,7 +16,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
-from duravip_operator.pulse.roster import Roster, Segment
+from duravip_operator.pulse.probe_targets import Roster, Segment
 
 MOST_WITNESSES: Final = 3
 FIRST_WAIT: Final = 0.25

@@ -10,12 +10,12 @@ from duravip_api.timing import SUSPECT_AFTER
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse.authentication import Agent, Drop, objection
-from duravip_operator.pulse.detector import Detector, Times
-from duravip_operator.pulse.messages import View
-from duravip_operator.pulse.news import News
-from duravip_operator.pulse.roster import Entry
-from duravip_operator.pulse.scouting import Ask, Scouting
-from duravip_operator.pulse.silences import silences
+from duravip_operator.pulse.failure_detector import Detector, Times
+from duravip_operator.pulse.ipc import View
+from duravip_operator.pulse.probe_rounds import Ask, Scouting
+from duravip_operator.pulse.probe_targets import Entry
+from duravip_operator.pulse.reported_view import News
+from duravip_operator.pulse.suspicion import silences
 from simulation.histories.heart import Surroundings
 
 MATURE = 1.0

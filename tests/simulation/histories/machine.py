@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 
-from duravip_operator.caches import Kind
+from duravip_operator.watch.store import Kind
 from simulation.changes import Weak
 from simulation.histories import troubles
 from simulation.histories.actions import KINDS, NEAR, PAUSES

@@ -8,7 +8,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from duravip_operator.cluster.requests import ApiError
 from duravip_operator.core import (
     decision,
     handover,
@@ -18,8 +17,9 @@ from duravip_operator.core import (
     releases,
 )
 from duravip_operator.core.snapshot import Plumbing, Snapshot
-from duravip_operator.outlook import Outlook
+from duravip_operator.kube.client import ApiError
 from duravip_operator.settings import Settings
+from duravip_operator.snapshot_builder import Outlook
 from simulation.histories.apiserver import Body, Key
 from simulation.histories.ears import MATURE, Reach
 from simulation.histories.heart import Surroundings

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from duravip_operator.cluster.requests import ApiError
 from duravip_operator.core import moves, object_status
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.snapshot import Snapshot
+from duravip_operator.kube.client import ApiError
 from simulation.histories.apiserver import Key
 from simulation.histories.heart import Surroundings
 

@@ -2,7 +2,7 @@
 
 from duravip_api.heartbeat import Heartbeat, address_digest
 from duravip_api.reasons import Reason
-from duravip_operator.leadership.rule import Record
+from duravip_operator.leadership.lease_rule import Record
 from simulation.histories import agent as agents
 from simulation.histories import replica as replicas
 from simulation.histories.apiserver import Key

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 
 from duravip_api.heartbeat import address_digest
-from duravip_operator.caches import Caches
 from duravip_operator.core import quarantine
 from duravip_operator.core.snapshot import HEARD_STATES, VipObject
+from duravip_operator.watch.store import Caches
 from simulation.histories.apiserver import EPOCH
 from simulation.histories.ears import Ears
 from simulation.histories.heart import Surroundings

@@ -3,12 +3,12 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from threading import Event, Thread
-from typing import Final
+from typing import Final, NamedTuple
 
-from duravip_operator.cluster.requests import ApiError, Body
+from duravip_operator.kube.client import ApiError, Body
 from duravip_operator.leadership.leases import (
     LEASE,
     MEMBER_LABEL,
@@ -17,11 +17,66 @@ from duravip_operator.leadership.leases import (
     Leases,
     stamp,
 )
-from duravip_operator.leadership.rivals import Rivals
-from duravip_operator.leadership.roster import Announcement, Replica, Roster
+from duravip_operator.leadership.other_installations import Rivals
 from duravip_operator.settings import Settings
 
 log = logging.getLogger(__name__)
+
+
+class Announcement(NamedTuple):
+    """A Lease by which a replica announces itself."""
+
+    name: str
+    version: str
+    address: str
+    """Where agents shall send their beats; empty when it does not say."""
+    lasts: float
+    public_key: str = ""
+    """By which agents know it; empty: of an older version."""
+    renewed: str = ""
+    """`renewTime`."""
+
+
+class Replica(NamedTuple):
+    """A replica that is there."""
+
+    address: str
+    public_key: str
+
+
+class Roster:
+    """What was announced, and since when it has stood unchanged."""
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[Announcement, float]] = {}
+
+    def see(self, announced: Iterable[Announcement], now: float) -> None:
+        """Take all announcements as they are now."""
+        before, self._seen = self._seen, {}
+        for found in announced:
+            known = before.get(found.name)
+            is_same = known is not None and known[0].version == found.version
+            self._seen[found.name] = known if known and is_same else (found, now)
+
+    def living(self, now: float) -> frozenset[Replica]:
+        """The replicas that are there, one at each address.
+
+        One that was started anew at the same address, under another name, has another key: the
+        one that has announced itself last is there, by the clock of the host that both ran on.
+        """
+        there = [
+            found
+            for found, since in self._seen.values()
+            if found.address and now - since <= found.lasts
+        ]
+        there.sort(key=lambda found: found.renewed)
+        keys = {found.address: found.public_key for found in there}
+        return frozenset(Replica(address, key) for address, key in keys.items())
+
+    def expired(self, now: float) -> list[Announcement]:
+        """The announcements of those that are gone."""
+        return [found for found, since in self._seen.values() if now - since > found.lasts]
+
 
 LASTS: Final = 180
 RENEW_EVERY: Final = 60.0

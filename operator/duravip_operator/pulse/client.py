@@ -5,18 +5,18 @@ import json
 import logging
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
-from typing import Final
+from typing import Any, Final
 
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
-from duravip_operator.health import Restarts
+from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse.authentication import Agent
-from duravip_operator.pulse.child import bound, started
-from duravip_operator.pulse.messages import (
+from duravip_operator.pulse.ipc import (
     Message,
     View,
     differences,
@@ -24,11 +24,15 @@ from duravip_operator.pulse.messages import (
     view_after,
     view_said,
 )
-from duravip_operator.pulse.news import LOOKING_TAKES, News, log_changes
-from duravip_operator.pulse.roster import Entry, Roster, said
-from duravip_operator.pulse.tally import Tally
+from duravip_operator.pulse.probe_metrics import Tally
+from duravip_operator.pulse.probe_targets import Entry, Roster, entry_of, said
+from duravip_operator.pulse.replies import ask_for_destination
+from duravip_operator.pulse.reported_view import LOOKING_TAKES, News, log_changes
+from duravip_operator.readiness import Restarts
 from duravip_operator.settings import Settings
+from duravip_runtime.endpoints import parse_endpoint
 from duravip_runtime.secure_channel import KeyPair
+from duravip_runtime.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -238,3 +242,80 @@ class Pulse:
 
 def _roster_said(changes: Mapping[str, Entry | None]) -> Message:
     return {name: None if entry is None else said(entry) for name, entry in changes.items()}
+
+
+RECEIVE_BUFFER: Final = 4 * 1024 * 1024
+"""Bytes of beats that wait while the process does not run: as much as the kernel allows."""
+
+
+def bound(listen: str) -> socket.socket:
+    """The socket that beats are heard on; raises SettingsError when it cannot be had."""
+    host, port = parse_endpoint(listen)
+    try:
+        family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
+        udp = socket.socket(family, socket.SOCK_DGRAM)
+        try:
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
+            ask_for_destination(udp)
+            udp.bind(where)
+        except OSError:
+            udp.close()
+            raise
+    except OSError as error:
+        raise SettingsError(f"--pulse-listen: cannot listen on {listen}: {error}") from error
+    return udp
+
+
+def started(
+    settings: Settings, udp: socket.socket, pipe: socket.socket
+) -> subprocess.Popen[bytes]:
+    """The process; it is told the rest, and our private key, through the other end of the pipe."""
+    how: dict[str, Any] = {
+        "socket": udp.fileno(),
+        "key_file": settings.pulse_key_file and str(settings.pulse_key_file),
+        "mature": settings.mature,
+        "suspect_after": settings.suspect_after,
+    }
+    module = "duravip_operator.pulse.server"
+    command = [sys.executable, "-m", module, json.dumps(how)]
+    return subprocess.Popen(  # noqa: S603 - our own program
+        command, stdin=pipe.fileno(), pass_fds=[udp.fileno()]
+    )
+
+
+class Briefing:
+    """Tells it, and works out anew only what is of a NodePlumbing that has changed."""
+
+    def __init__(self, pulse: Pulse, our_address: str) -> None:
+        self._pulse, self._our_address = pulse, our_address
+        self._roster: dict[str, tuple[Plumbing, Entry]] = {}
+
+    def tell(self, epoch: int | None, plumbings: Mapping[str, Plumbing]) -> None:
+        """`epoch` is None unless we lead."""
+        known, self._roster = self._roster, {}
+        for name, plumbing in plumbings.items():
+            entry = known.get(name)
+            is_same = entry is not None and entry[0] is plumbing
+            self._roster[name] = entry if entry and is_same else (plumbing, entry_of(plumbing))
+        self._pulse.know({name: agent_of(plumbing) for name, plumbing in plumbings.items()})
+        beating_here = (n for n, p in plumbings.items() if self._our_address in p.pulse)
+        self._pulse.expect(frozenset(beating_here))
+        self.acknowledge(epoch, plumbings)
+
+    def acknowledge(self, epoch: int | None, plumbings: Mapping[str, Plumbing]) -> None:
+        """Tell it only what it answers to agents, who wait for that; the rest may come later."""
+        self._pulse.tell(
+            epoch,
+            {name: plumbing.generation for name, plumbing in plumbings.items()},
+            {name: entry for name, (_, entry) in self._roster.items()},
+        )
+
+
+def agent_of(plumbing: Plumbing) -> Agent:
+    """What a NodePlumbing says of the node's agent.
+
+    An agent is as old as a status without its public key; what it is told by an old leader, it can
+    only answer as one.
+    """
+    is_old = not plumbing.public_key or not any(plumbing.pulse_keys)
+    return Agent(plumbing.boot, plumbing.public_key, is_old)

@@ -19,12 +19,12 @@ from typing import Any, Final
 import kopf
 
 from duravip_api import GROUP, VERSION
-from duravip_operator.caches import Body, Caches
-from duravip_operator.cluster.objects import PLURALS
 from duravip_operator.core import admission, parsing
 from duravip_operator.core.snapshot import Snapshot, Topology, VipObject
+from duravip_operator.kube.writer import PLURALS
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
+from duravip_operator.watch.store import Body, Caches
 from duravip_runtime.endpoints import parse_endpoint
 from duravip_runtime.http_server import Limits, Listener, Request, Response, listening_socket
 

@@ -5,11 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
-from duravip_operator.caches import Caches
 from duravip_operator.core import heartbeat_evidence
 from duravip_operator.core.snapshot import Liveness, Plumbing, Snapshot
 from duravip_operator.pulse import View
 from duravip_operator.settings import Settings
+from duravip_operator.watch.store import Caches
 
 SETTLED_AFTER: Final = 1.0
 """A cold replica waits for so long more than a node needs to grow mature, in seconds."""

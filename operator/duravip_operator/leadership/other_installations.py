@@ -15,9 +15,9 @@ from typing import Any, Final
 
 from kubernetes.client import CoordinationV1Api
 
-from duravip_operator.cluster.requests import ApiError, asked, client_for
+from duravip_operator.kube.client import ApiError, asked, client_for
+from duravip_operator.leadership.lease_rule import Record
 from duravip_operator.leadership.leases import LEASE, record
-from duravip_operator.leadership.rule import Record
 
 log = logging.getLogger(__name__)
 

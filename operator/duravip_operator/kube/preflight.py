@@ -12,8 +12,8 @@ from threading import Event
 from kubernetes.client import CoordinationV1Api, CoreV1Api, CustomObjectsApi
 
 from duravip_api import GROUP, VERSION
-from duravip_operator.cluster.objects import PLURALS
-from duravip_operator.cluster.requests import ApiError, asked, client_for
+from duravip_operator.kube.client import ApiError, asked, client_for
+from duravip_operator.kube.writer import PLURALS
 from duravip_operator.settings import Settings
 from duravip_runtime.settings import SettingsError
 

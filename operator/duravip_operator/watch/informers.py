@@ -17,12 +17,12 @@ from kubernetes.client import CoreV1Api, CustomObjectsApi
 from kubernetes.informer import ADDED, DELETED, ERROR, MODIFIED, SharedInformer
 
 from duravip_api import GROUP, VERSION, timing
-from duravip_operator import caches
-from duravip_operator.caches import Caches, Kind
-from duravip_operator.cluster.objects import PLURALS
-from duravip_operator.cluster.requests import ApiError, client_for, listed, translated
+from duravip_operator.kube.client import ApiError, client_for, listed, translated
+from duravip_operator.kube.writer import PLURALS
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
+from duravip_operator.watch import store as caches
+from duravip_operator.watch.store import Caches, Kind
 
 __all__ = ["Caches", "Informers"]
 

@@ -8,9 +8,9 @@ import logging
 import time
 from threading import Condition, Thread
 
-from duravip_operator.cluster.objects import STATUS_THREADS, Cluster
-from duravip_operator.cluster.pending import Item, Key, Pending, Status, Urgency
-from duravip_operator.cluster.requests import LONGEST_PAUSE, ApiError, ReignOverError
+from duravip_operator.kube.client import LONGEST_PAUSE, ApiError, ReignOverError
+from duravip_operator.kube.status_queue import Item, Key, Pending, Status, Urgency
+from duravip_operator.kube.writer import STATUS_THREADS, Cluster
 from duravip_operator.metrics import Metrics
 
 log = logging.getLogger(__name__)

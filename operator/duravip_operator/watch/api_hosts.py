@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from kubernetes.client import DiscoveryV1Api
 
 from duravip_api.addresses import parse_address
-from duravip_operator.caches import Caches
-from duravip_operator.cluster.requests import ApiError, client_for, credentials_from, listed
+from duravip_operator.kube.client import ApiError, client_for, credentials_from, listed
 from duravip_operator.settings import Settings
+from duravip_operator.watch.store import Caches
 
 log = logging.getLogger(__name__)
 

@@ -16,13 +16,13 @@ from typing import Final
 from duravip_api.addresses import format_ranges
 from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import Reason
-from duravip_operator.caches import Caches
 from duravip_operator.core import duplicate_holders, lease_annotations, quarantine
 from duravip_operator.core.snapshot import HEARD_STATES, Plumbing
-from duravip_operator.events import Events
+from duravip_operator.event_recorder import Events
 from duravip_operator.leadership import Elector
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Pulse
+from duravip_operator.watch.store import Caches
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import logging
 from typing import Final
 
 from duravip_operator.core.snapshot import Liveness, Suspicion
-from duravip_operator.pulse.messages import View
+from duravip_operator.pulse.ipc import View
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,6 @@ from typing import Any
 
 from duravip_api.annotations import format_time
 from duravip_api.reasons import MoveReason, Reason, State
-from duravip_operator.cluster import StatusWriter, Urgency, urgency_of
 from duravip_operator.core import heard_condition, object_status
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
@@ -27,7 +26,8 @@ from duravip_operator.core.moves import (
     update_pending_moves,
 )
 from duravip_operator.core.snapshot import Snapshot, VipObject
-from duravip_operator.events import Events
+from duravip_operator.event_recorder import Events
+from duravip_operator.kube import StatusWriter, Urgency, urgency_of
 from duravip_operator.metrics import Metrics
 
 AT_ONCE = 256

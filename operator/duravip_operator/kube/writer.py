@@ -16,7 +16,9 @@ from kubernetes.client import CustomObjectsApi
 
 from duravip_api import API_VERSION, GROUP, VERSION
 from duravip_api.timing import REQUEST_RETRIES
-from duravip_operator.cluster.requests import (
+from duravip_operator.core import parsing
+from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.kube.client import (
     JSON_PATCH,
     LONGEST_PAUSE,
     ApiError,
@@ -26,8 +28,6 @@ from duravip_operator.cluster.requests import (
     client_for,
     tried,
 )
-from duravip_operator.core import parsing
-from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 

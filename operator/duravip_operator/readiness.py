@@ -3,10 +3,18 @@
 A part that ends once a second for ever looks well from outside: something runs at every moment.
 """
 
+import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
 from typing import Final
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+
+from duravip_runtime.endpoints import parse_endpoint
+from duravip_runtime.http_pages import Pages, PageServer, Probe
+from duravip_runtime.settings import SettingsError
 
 REMEMBERED_S: Final = 90.0
 """So long an end counts."""
@@ -77,3 +85,46 @@ class Acquaintance:
         is_enough = not agents or 2 * heard > len(agents)
         self._is_made |= is_enough or self._clock() >= self._until
         return "" if self._is_made else f"{heard} of {len(agents)} agents are heard, and mature"
+
+
+PATIENCE: Final = 4.0
+"""How long the loop may take to turn once; the kubelet waits for 5 s."""
+
+
+def probes(
+    loop: asyncio.AbstractEventLoop, is_warm: Callable[[], bool], problems: Sequence[Probe]
+) -> Mapping[str, Probe]:
+    """By path: it lives while its loop turns.
+
+    It is ready when every kind was listed (`is_warm`), and no part has one of the `problems`.
+    """
+
+    def alive() -> str:
+        turned = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop)
+        try:
+            turned.result(PATIENCE)
+        except TimeoutError:
+            turned.cancel()
+            return f"the loop has not turned for {PATIENCE:g} s"
+        return ""
+
+    def ready() -> str:
+        if not is_warm():
+            return "not every kind was listed yet"
+        return "; ".join(filter(None, (problem() for problem in problems)))
+
+    return {"/healthz": alive, "/readyz": ready}
+
+
+def page_server(
+    listen: str, registry: CollectorRegistry, probes: Mapping[str, Probe]
+) -> PageServer:
+    """Take the address; raises SettingsError when it cannot be had.
+
+    `probes` are by path, e.g. `/healthz`.
+    """
+    pages = Pages(probes, partial(generate_latest, registry), CONTENT_TYPE_LATEST)
+    try:
+        return PageServer(parse_endpoint(listen), pages)
+    except OSError as error:
+        raise SettingsError(f"--http-listen: cannot listen on {listen}: {error}") from error

@@ -10,8 +10,8 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
-from duravip_operator.cluster.requests import ApiError, ReignOverError
 from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.kube.client import ApiError, ReignOverError
 
 log = logging.getLogger(__name__)
 

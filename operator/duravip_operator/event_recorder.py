@@ -16,7 +16,6 @@ from typing import Any, Final
 from kubernetes.client import CoreV1Api
 
 from duravip_api.annotations import format_time
-from duravip_operator.cluster.requests import ApiError, Body, asked, client_for
 from duravip_operator.core.event_queue import (
     EventQueue,
     InvolvedObject,
@@ -26,6 +25,7 @@ from duravip_operator.core.event_queue import (
 )
 from duravip_operator.core.object_status import whole_seconds
 from duravip_operator.core.snapshot import VipObject
+from duravip_operator.kube.client import ApiError, Body, asked, client_for
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 

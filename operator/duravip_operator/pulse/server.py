@@ -1,4 +1,4 @@
-"""The process that hears the beats: `python -m duravip_operator.pulse.process SETTINGS`.
+"""The process that hears the beats: `python -m duravip_operator.pulse.server SETTINGS`.
 
 Standard input is a socket to the operator; when that closes, the operator has ended, and so does
 this. File descriptor `socket` of the settings is the UDP socket, which outlives this process: a
@@ -22,14 +22,14 @@ from typing import Any, Final
 
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeRequest
 from duravip_operator.core.snapshot import Liveness
-from duravip_operator.pulse import roster
+from duravip_operator.pulse import probe_targets as roster
 from duravip_operator.pulse.authentication import Agent, Authenticator, Drop
-from duravip_operator.pulse.detector import Detector, Known, Times
-from duravip_operator.pulse.messages import Message, Outgoing, View, line, lines, view_after
+from duravip_operator.pulse.failure_detector import Detector, Known, Times
+from duravip_operator.pulse.ipc import Message, Outgoing, View, line, lines, view_after
+from duravip_operator.pulse.probe_rounds import Ask, Scouting
 from duravip_operator.pulse.rate_limit import RateLimit
 from duravip_operator.pulse.replies import Route, received, send
-from duravip_operator.pulse.scouting import Ask, Scouting
-from duravip_operator.pulse.silences import silences
+from duravip_operator.pulse.suspicion import silences
 from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import KeyPair
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse.messages import View
+from duravip_operator.pulse.ipc import View
 
 FALSE_WITHIN: Final = 1.0
 """A node that is heard again this soon, in seconds, was suspected for nothing."""

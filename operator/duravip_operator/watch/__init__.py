@@ -1,0 +1,1 @@
+"""What the operator watches: the kinds it decides from, kept as parsed objects in one store."""
