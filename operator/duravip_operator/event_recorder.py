@@ -86,14 +86,14 @@ class Events:
 
     def say(
         self,
-        entity: VipObject,
+        vip: VipObject,
         reason: StrEnum,
         message: str,
         kind: Kind = "Normal",
         time: str = "",
     ) -> None:
         """Say this of a DuraVIP or Binding, soon; its status may know the time."""
-        self._put(PendingEvent(InvolvedObject.of(entity), reason, message, kind, time))
+        self._put(PendingEvent(InvolvedObject.of(vip), reason, message, kind, time))
 
     def say_of_node(self, node: str, reason: StrEnum, message: str, kind: Kind = "Normal") -> None:
         """Say this of a Node, soon."""

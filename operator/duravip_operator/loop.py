@@ -144,7 +144,7 @@ class Loop:
             if await self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
                 return
             self._decided = decision.decide(snapshot, self._memory, self._decided)
-            self._memory = releases.limit_to_owned(self._memory, self._decided.choices)
+            self._memory = releases.limit_to_owned(self._memory, self._decided.assignments)
         await self._grant(snapshot, self._decided.plans, epoch)
         while self._must_hurry:
             self._must_hurry = False
@@ -157,17 +157,17 @@ class Loop:
 
         What people ask for since is for the next pass.
         """
-        entities, topologies = begun.asked[:2]
-        snapshot = replace(self._look(), entities=entities, topologies=topologies)
+        vips, topologies = begun.inputs[:2]
+        snapshot = replace(self._look(), vips=vips, topologies=topologies)
         self._decided = decision.continue_handover(begun, snapshot, self._memory)
         await self._grant(snapshot, self._decided.plans, epoch)
         return snapshot
 
     def _look(self, balance: int | None = None) -> Snapshot:
         snapshot = self._outlook.snapshot(balance)
-        self._followers = frozenset(e.address for e in snapshot.entities if e.follow)
+        self._followers = frozenset(e.address for e in snapshot.vips if e.follow)
         if pending := self._writes.pending(snapshot.plumbings):
-            snapshot = replace(snapshot, pending=pending)
+            snapshot = replace(snapshot, pending_grants=pending)
         self._memory = releases.update_records(self._memory, snapshot)
         return snapshot
 
@@ -290,7 +290,7 @@ class Loop:
     def _ports(self) -> tuple[str, ...]:
         """What agents are to look at; before the first decision: what they were told last."""
         if self._decided:
-            return self._decided.wanted.ports
+            return self._decided.demand.ports
         told = [plumbing.ports for plumbing in self._parts.caches.plumbings.values()]
         return max(told, key=len, default=())
 

@@ -28,7 +28,7 @@ class Metrics:
         self.contested = self._gauge(
             "contested_addresses", "Addresses granted so that their taker asks the wire first."
         )
-        self.entities = self._gauge("entities", "DuraVIPs and Bindings, by state.", "state")
+        self.vips = self._gauge("entities", "DuraVIPs and Bindings, by state.", "state")
         self.flagged = self._gauge(
             "flagged_entities", "DuraVIPs and Bindings that have a flag.", "flag"
         )
@@ -83,17 +83,17 @@ class Metrics:
         if epoch is not None:
             self.epoch.set(epoch)
             return
-        for gauge in (self.nodes, self.units, self.entities, self.flagged):
+        for gauge in (self.nodes, self.units, self.vips, self.flagged):
             gauge.clear()  # what it last knew means nothing any more
         self.contested.set(0)
 
     def show(self, snapshot: Snapshot, decision: Decision, said: Iterable[AddressStatus]) -> None:
         """What the last pass has seen and decided, and what is said of each entity."""
-        unheard = Liveness.UNHEARD
-        heard = Tally(snapshot.hearing.get(name, unheard) for name in snapshot.nodes)
+        unheard = Liveness.UNKNOWN
+        heard = Tally(snapshot.liveness.get(name, unheard) for name in snapshot.nodes)
         for hearing in Liveness:
             self.nodes.labels(hearing.value).set(heard[hearing])
-        states = Tally(verdict.state for verdict in decision.verdicts.values())
+        states = Tally(verdict.state for verdict in decision.address_statuses.values())
         for state in State:
             self.units.labels(state.value).set(states[state])
         self.contested.set(sum(len(p.contested) for p in snapshot.plumbings.values()))
@@ -102,7 +102,7 @@ class Metrics:
     def _show_entities(self, said: Sequence[AddressStatus]) -> None:
         states = Tally(verdict.state for verdict in said)
         for state in State:
-            self.entities.labels(state.value).set(states[state])
+            self.vips.labels(state.value).set(states[state])
         advised = (verdict.flags.split(",") for verdict in said if verdict.advisories)
         flags = Tally(flag for flags in advised for flag in flags)
         for flag in FLAGS:

@@ -82,7 +82,7 @@ class Vigil:
         if epoch != self._epoch:
             self._begin(epoch, now)
         # What is deleted and written anew is tried anew.
-        named = {entity.address for entity in caches.entities.values()} if self._troubles else ()
+        named = {vip.address for vip in caches.vips.values()} if self._troubles else ()
         known = {key: trouble for key, trouble in self._troubles.items() if key[1] in named}
         self._troubles = quarantine.update_failures(
             known, caches.plumbings, now, self._give_up_after
@@ -96,7 +96,11 @@ class Vigil:
             self._troubles, now, time.time(), self.given_up_until
         )
         self.distrusted = quarantine.inconsistent_nodes(self._differences)
-        gone = {n for n, s in self._sources.pulse.view().silences.items() if s.gone or s.is_muted}
+        gone = {
+            n
+            for n, s in self._sources.pulse.view().silences.items()
+            if s.unreachable_on or s.is_self_fenced
+        }
         self._duplicates = duplicate_holders.update_duplicates(
             self._duplicates, caches.plumbings, gone, now
         )
@@ -112,9 +116,7 @@ class Vigil:
     def _begin(self, epoch: int, now: float) -> None:
         """What lasted while another one led counts from now; what that one gave up is known."""
         self._epoch, self._differences, self._duplicates = epoch, {}, {}
-        told = quarantine.failures_in_last_moves(
-            self._sources.caches.entities.values(), time.time()
-        )
+        told = quarantine.failures_in_last_moves(self._sources.caches.vips.values(), time.time())
         self._troubles = {
             (node, address): quarantine.HoldFailure(now, now, now + left)
             for node, address, left in told

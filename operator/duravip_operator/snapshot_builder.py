@@ -55,33 +55,35 @@ class Outlook:
         """Everything as it is known now; `balance` says how many may move to even out the load."""
         caches, pulse = self.caches, self.pulse.view()
         found = Snapshot(
-            entities=tuple(caches.entities.values()),
+            vips=tuple(caches.vips.values()),
             topologies=tuple(caches.topologies.values()),
             nodes=dict(caches.nodes),
             plumbings=heartbeat_evidence.verify_stopped(
                 dict(caches.plumbings), self.pulse.beats()
             ),
             api_hosts=caches.api_hosts,
-            hearing=dict(pulse.hearing),
-            silences=dict(pulse.silences),
+            liveness=dict(pulse.hearing),
+            suspicions=dict(pulse.silences),
             witnessed=dict(pulse.witnessed),
-            given_up=self.vigil.given_up,
-            given_up_until=self.vigil.given_up_until,
-            distrusted=self.vigil.distrusted,
-            served_twice=self.vigil.served_twice,
-            let_go=frozenset(n for n, p in caches.plumbings.items() if self.has_let_go(p)),
+            quarantined=self.vigil.given_up,
+            quarantined_until=self.vigil.given_up_until,
+            untrusted=self.vigil.distrusted,
+            duplicate_holders=self.vigil.served_twice,
+            release_confirmed=frozenset(
+                n for n, p in caches.plumbings.items() if self.has_let_go(p)
+            ),
             fencing=self.settings.fencing,
             max_aliases=self.settings.max_aliases,
-            balance=balance,
+            balance_moves=balance,
         )
         beats = {n: said for n, said in self.pulse.beats().items() if not caches.is_expected(n)}
         strangers = heartbeat_evidence.nodes_ahead_of_store(found, beats, self.restored_in)
-        return replace(found, estranged=strangers) if strangers else found
+        return replace(found, ahead_of_store=strangers) if strangers else found
 
     def has_let_go(self, plumbing: Plumbing) -> bool:
         """Whether a node says in its beats, and not yet in its status, that it has let go."""
         heard = self.pulse.beats().get(plumbing.node)
-        if heard is None or plumbing.acted or plumbing.node in self.vigil.distrusted:
+        if heard is None or plumbing.has_acted or plumbing.node in self.vigil.distrusted:
             return False
         return heartbeat_evidence.confirms_release(plumbing, heard)
 
@@ -91,7 +93,7 @@ class Outlook:
         A cold one waits for that once, so that the first node to be heard does not get everything.
         """
         waited = self.clock() - self._started >= self.settings.mature + SETTLED_AFTER
-        unsure = {Liveness.UNHEARD, Liveness.YOUNG}
-        heard = (snapshot.hearing.get(n, Liveness.UNHEARD) for n in snapshot.plumbings)
+        unsure = {Liveness.UNKNOWN, Liveness.WARMING_UP}
+        heard = (snapshot.liveness.get(n, Liveness.UNKNOWN) for n in snapshot.plumbings)
         self._is_settled |= waited or unsure.isdisjoint(heard)
         return self._is_settled

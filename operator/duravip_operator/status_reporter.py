@@ -43,7 +43,7 @@ UNOWNED = frozenset({State.UNASSIGNED, State.BROKEN, State.UNMANAGED})
 class Said:
     """What was last said of an entity."""
 
-    entity: VipObject
+    vip: VipObject
     """The object as it was seen then."""
     verdict: AddressStatus
     status: object_status.Status
@@ -82,7 +82,9 @@ class Reporting:
 
         Of a hand-over, one choice carried out in steps, the first and the last step are kept.
         """
-        alike = [kept for _, kept, _ in self._noted[-2:] if kept.choices is decision.choices]
+        alike = [
+            kept for _, kept, _ in self._noted[-2:] if kept.assignments is decision.assignments
+        ]
         del self._noted[len(self._noted) - (len(alike) > 1) :]
         self._noted.append((snapshot, decision, time.monotonic()))
         self._report_hearings(snapshot, format_time(datetime.now(UTC)))
@@ -107,10 +109,10 @@ class Reporting:
         moment = object_status.Timestamp(now, format_time(datetime.now(UTC)))
         after = self._departed(snapshot, decision, now)
         moves: dict[str, OwnerChange] = {}
-        for first in range(0, len(snapshot.entities), AT_ONCE):
-            for entity in snapshot.entities[first : first + AT_ONCE]:
-                if move := self._report_entity(entity, decision, moment):
-                    moves[entity.address] = move
+        for first in range(0, len(snapshot.vips), AT_ONCE):
+            for vip in snapshot.vips[first : first + AT_ONCE]:
+                if move := self._report_entity(vip, decision, moment):
+                    moves[vip.address] = move
             await asyncio.sleep(0)
             if must_hurry():
                 self._noted.append((snapshot, decision, now))
@@ -119,8 +121,8 @@ class Reporting:
         self._report_hearings(snapshot, moment.time)
         self._report_topologies(snapshot, decision, moment.time)
         self._departures = after
-        self._verdicts = dict(decision.verdicts)
-        known = {entity.uid for entity in snapshot.entities}
+        self._verdicts = dict(decision.address_statuses)
+        known = {vip.uid for vip in snapshot.vips}
         for uid in self._said.keys() - known:
             del self._said[uid]
         self._tell_nodes(snapshot, list(moves.values()))
@@ -132,48 +134,48 @@ class Reporting:
         """Who has left what, which was not reported."""
         after = self._departed(snapshot, decision, now)
         self._departures = {**self._departures, **after}
-        self._verdicts = dict(decision.verdicts)
+        self._verdicts = dict(decision.address_statuses)
         self._time(snapshot, decision, now)
 
     def _departed(self, snapshot: Snapshot, decision: Decision, now: float) -> PendingMoves:
         def last_heard(node: str) -> float:
-            silence = snapshot.silences.get(node)
-            return silence.since if silence else now
+            silence = snapshot.suspicions.get(node)
+            return silence.last_heard if silence else now
 
         return update_pending_moves(self._departures, self._verdicts, decision, last_heard)
 
     def _report_entity(
-        self, entity: VipObject, decision: Decision, moment: object_status.Timestamp
+        self, vip: VipObject, decision: Decision, moment: object_status.Timestamp
     ) -> OwnerChange | None:
         """Say what is new of it; gives back the change of owner, if that is."""
-        verdict = decision.status_of(entity)
-        said = self._said.get(entity.uid)
-        if said and said.entity is entity and said.verdict == verdict:
+        verdict = decision.status_of(vip)
+        said = self._said.get(vip.uid)
+        if said and said.vip is vip and said.verdict == verdict:
             return None
-        before = said.status if said else entity.status
-        departure = self._departures.get(entity.address)
-        base = replace(entity, status=before)
-        unit = decision.units.get(entity.address)
+        before = said.status if said else vip.status
+        departure = self._departures.get(vip.address)
+        base = replace(vip, status=before)
+        unit = decision.units.get(vip.address)
         first = first_owner_reason(unit, verdict.owner) if unit else MoveReason.ELECTED
         status = object_status.object_status(base, verdict, departure, moment, first)
-        self._said[entity.uid] = Said(entity, verdict, status)
-        self._write(entity, before, status)
-        former = departure.owner if departure else str(before.get("owner") or "")
+        self._said[vip.uid] = Said(vip, verdict, status)
+        self._write(vip, before, status)
+        former = departure.former_owner if departure else str(before.get("owner") or "")
         if verdict.state in UNOWNED and former and before.get("state") != status["state"]:
-            left = status.get("address") or entity.address
+            left = status.get("address") or vip.address
             sentence = f"{left} has left {former}: {verdict.message}"
-            self._events.say(entity, verdict.reason, sentence, "Warning")
-        self._tell_of_claims(entity, verdict, said.verdict if said else None, before)
+            self._events.say(vip, verdict.reason, sentence, "Warning")
+        self._tell_of_claims(vip, verdict, said.verdict if said else None, before)
         last = status.get("lastMove")
         if not last or last == before.get("lastMove"):
             return None
         move = moved(base, status)
-        self._events.say(entity, move.reason, move.sentence, move.kind, str(last["time"]))
+        self._events.say(vip, move.reason, move.sentence, move.kind, str(last["time"]))
         return move if move.former != move.owner else None
 
     def _tell_of_claims(
         self,
-        entity: VipObject,
+        vip: VipObject,
         verdict: AddressStatus,
         last: AddressStatus | None,
         before: Mapping[str, Any],
@@ -184,15 +186,15 @@ class Reporting:
                 continue
             stands = [c for c in before.get("conditions") or () if c.get("type") == kind]
             if last or not any(c.get("message") == message for c in stands):
-                sentence = f"{entity.address}: {message}"
-                self._events.say(entity, reason, sentence, "Warning")
+                sentence = f"{vip.address}: {message}"
+                self._events.say(vip, reason, sentence, "Warning")
 
     def _write(
-        self, entity: VipObject, before: Mapping[str, Any], status: object_status.Status
+        self, vip: VipObject, before: Mapping[str, Any], status: object_status.Status
     ) -> None:
-        key = (entity.kind, entity.namespace, entity.name)
-        if status != entity.status:
-            self._writer.put(key, status, urgency_of(entity.status, status))
+        key = (vip.kind, vip.namespace, vip.name)
+        if status != vip.status:
+            self._writer.put(key, status, urgency_of(vip.status, status))
         elif status != before and not self._writer.withdraw(key):
             self._writer.put(key, status, Urgency.NEWS)
 
@@ -201,7 +203,7 @@ class Reporting:
         for name, plumbing in snapshot.plumbings.items():
             said, key = heard_condition.heard_condition(snapshot, name), ("NodePlumbing", "", name)
             before = self._hearings.get(name)
-            if said is None or plumbing.heard == said[:2]:
+            if said is None or plumbing.heard_condition == said[:2]:
                 if before and self._hearings.pop(name):
                     self._writer.withdraw(key)
                 continue
@@ -229,7 +231,7 @@ class Reporting:
         self._events.took(moves)
         for move in moves:
             self._metrics.moves.labels(str(move.reason)).inc()
-        lost = {name: _lost(snapshot, name) for name in snapshot.silences}
+        lost = {name: _lost(snapshot, name) for name in snapshot.suspicions}
         for name, why in lost.items():
             if why and why[0] != self._lost.get(name):
                 self._events.say_of_node(name, *why, "Warning")
@@ -245,34 +247,34 @@ class Reporting:
 
     def _time(self, snapshot: Snapshot, decision: Decision, now: float) -> None:
         """How long the phases of fail-overs took that are over now."""
-        silences, before = snapshot.silences, self._failovers
+        silences, before = snapshot.suspicions, self._failovers
         after = update_failover_phases(before, silences, self._departures, decision)
         for node, phases in after.items():
             for phase in phases - before.get(node, frozenset()):
-                since = silences[node].since
+                since = silences[node].last_heard
                 self._metrics.failover_seconds.labels(phase).observe(now - since)
         self._failovers = after
 
 
-def moved(entity: VipObject, status: object_status.Status) -> OwnerChange:
+def moved(vip: VipObject, status: object_status.Status) -> OwnerChange:
     """What the new status says that has happened; that of the entity is the one before."""
-    last, before = status["lastMove"], entity.status
+    last, before = status["lastMove"], vip.status
     former, owner = str(last.get("from") or ""), str(last["to"])
     reason = MoveReason(last["reason"])
     is_same = former == owner and reason is MoveReason.EDITED
-    old = str(before.get("address")) if object_status.is_other_address(entity) else ""
+    old = str(before.get("address")) if object_status.is_other_address(vip) else ""
     interface = str(status.get("interface") or "") if is_same else ""
-    return OwnerChange(entity.address, former, owner, reason, old, interface)
+    return OwnerChange(vip.address, former, owner, reason, old, interface)
 
 
 def _lost(snapshot: Snapshot, name: str) -> tuple[StrEnum, str] | None:
     """What is said of a silent node; nothing where no agent has run, or it has ended in order."""
-    plumbing, silence = snapshot.plumbings.get(name), snapshot.silences[name]
-    if plumbing is None or plumbing.stopped or plumbing.observed is None:
+    plumbing, silence = snapshot.plumbings.get(name), snapshot.suspicions[name]
+    if plumbing is None or plumbing.stopped or plumbing.observed_generation is None:
         return None
-    if silence.gone:
-        where = ", ".join(sorted(silence.gone))
+    if silence.unreachable_on:
+        where = ", ".join(sorted(silence.unreachable_on))
         return MoveReason.NODE_LOST, f"its agent is not heard, and nothing answers on {where}"
-    if silence.is_muted:
+    if silence.is_self_fenced:
         return MoveReason.NODE_LOST, "its agent is not heard, and must have muted itself"
     return (Reason.NODE_SILENT, Reason.NODE_SILENT.sentence) if silence.is_lasting else None

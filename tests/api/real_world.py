@@ -137,7 +137,7 @@ class RealWorld(RealFates):
             self._fleet.start_operator("cp", *wanted, mature=0.5)
         self._has_heard_others |= not is_alone
 
-    def entities(self) -> list[Body]:
+    def vips(self) -> list[Body]:
         """All DuraVIPs and Bindings."""
         return self._api.listed("duravips") + self._api.listed("vipbindings")
 
@@ -163,11 +163,11 @@ class RealWorld(RealFates):
         )
 
     def _is_settled(self) -> bool:
-        plumbings, entities = self._api.listed("nodeplumbings"), self.entities()
+        plumbings, vips = self._api.listed("nodeplumbings"), self.vips()
         return (
             self._is_read()
             and all(granted(body) == served(body) and is_observed(body) for body in plumbings)
-            and all(body["status"]["state"] != "Moving" for body in entities)
+            and all(body["status"]["state"] != "Moving" for body in vips)
         )
 
     def _differences(self, wanted: Mapping[str, Body]) -> list[str]:

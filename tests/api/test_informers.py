@@ -57,7 +57,7 @@ def watched(lab: Lab, folder: Path, play: Callable[[Caches], Awaitable[None]]) -
 
 
 def addresses(caches: Caches) -> set[str]:
-    return {entity.address for entity in caches.entities.values()}
+    return {vip.address for vip in caches.vips.values()}
 
 
 def test_what_people_write_is_seen_soon(lab: Lab, tmp_path: Path) -> None:

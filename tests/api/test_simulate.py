@@ -24,7 +24,7 @@ def test_a_simulated_failure_comes_true(lab: Lab, world: RealWorld, seed: int) -
     def act() -> None:
         moves = {move["address"]: move["to"] for move in _forecast(lab)["moves"]}
         wanted = {}
-        for body in world.entities():
+        for body in world.vips():
             address, owner = body["spec"]["address"], body["status"].get("owner", "")
             who = f"{body['kind']} {body['metadata']['name']}"
             wanted[who] = {"owner": moves.get(address, owner) or None}

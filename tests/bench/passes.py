@@ -57,7 +57,7 @@ class Operator:
         nodeplumbing_spec.to_create(snapshot, {}, memory)
         nodeplumbing_spec.to_delete(snapshot, memory)
         self.last = decision.decide(snapshot, memory, self.last)
-        self.memory = releases.limit_to_owned(memory, self.last.choices)
+        self.memory = releases.limit_to_owned(memory, self.last.assignments)
         plans = self.last.plans
         return [name for name, p in snapshot.plumbings.items() if not plans[name].is_in(p)]
 
@@ -101,12 +101,12 @@ def selector(number: int, nodes: int) -> dict[str, str]:
     return {key: value for key, value in mine.items() if key in kept}
 
 
-def world(entities: int, nodes: int, selectors: int = 0) -> Snapshot:
+def world(vips: int, nodes: int, selectors: int = 0) -> Snapshot:
     """The cluster before anybody owns anything; as many DuraVIPs as that have a nodeSelector."""
     names = [f"node-{n + 1}" for n in range(nodes)]
-    third = entities // 3
+    third = vips // 3
     wishes: list[dict[str, Any]] = [
-        {"preference": HEAVY} if i < third else {} for i in range(entities)
+        {"preference": HEAVY} if i < third else {} for i in range(vips)
     ]
     for i in range(selectors):
         wishes[-i - 1]["nodeSelector"] = selector(i, nodes)
@@ -116,16 +116,21 @@ def world(entities: int, nodes: int, selectors: int = 0) -> Snapshot:
         for n, name in enumerate(names)
     }
     return Snapshot(
-        entities=tuple(parsing.vip_object("DuraVIP", body) for body in bodies),
+        vips=tuple(parsing.vip_object("DuraVIP", body) for body in bodies),
         topologies=(parsing.topology(topology()),),
         nodes={name: Node(name, labels(n)) for n, name in enumerate(names)},
         plumbings={
             name: Plumbing(
-                name, uid=name, generation=1, observed=1, nics={"eth1": nics[name]}, boot="b"
+                name,
+                uid=name,
+                generation=1,
+                observed_generation=1,
+                nics={"eth1": nics[name]},
+                boot="b",
             )
             for name in names
         },
-        hearing=dict.fromkeys(names, Liveness.ALIVE),
+        liveness=dict.fromkeys(names, Liveness.ALIVE),
         witnessed=dict.fromkeys(names, frozenset({"eth1"})),
     )
 
@@ -147,34 +152,34 @@ def settled(operator: Operator, snapshot: Snapshot) -> Snapshot:
 
 
 def _with_entity(snapshot: Snapshot, number: int, body: dict[str, Any]) -> Snapshot:
-    entities = list(snapshot.entities)
-    entities[number : number + 1] = [parsing.vip_object("DuraVIP", body)]
-    return replace(snapshot, entities=tuple(entities))
+    vips = list(snapshot.vips)
+    vips[number : number + 1] = [parsing.vip_object("DuraVIP", body)]
+    return replace(snapshot, vips=tuple(vips))
 
 
 def edited(snapshot: Snapshot, run: int) -> Snapshot:
     """Somebody changes a preference."""
-    number = len(snapshot.entities) // 2 + run
+    number = len(snapshot.vips) // 2 + run
     return _with_entity(snapshot, number, duravip(number, 1, preference=f"node-{run + 2}"))
 
 
 def moved_elsewhere(snapshot: Snapshot, run: int) -> Snapshot:
     """Somebody gives a DuraVIP another address."""
-    number = len(snapshot.entities) // 2 + run
+    number = len(snapshot.vips) // 2 + run
     address = from_int(4, FIRST - run - 2)
     return _with_entity(snapshot, number, duravip(number, 1, address=address))
 
 
 def added(snapshot: Snapshot, run: int) -> Snapshot:
     """Somebody makes another DuraVIP."""
-    number = len(snapshot.entities)
+    number = len(snapshot.vips)
     return _with_entity(snapshot, number, duravip(number + run))
 
 
 def deleted(snapshot: Snapshot, run: int) -> Snapshot:
     """Somebody deletes a DuraVIP."""
-    entities = snapshot.entities
-    return replace(snapshot, entities=entities[:run] + entities[run + 1 :])
+    vips = snapshot.vips
+    return replace(snapshot, vips=vips[:run] + vips[run + 1 :])
 
 
 def relabelled(snapshot: Snapshot, run: int) -> Snapshot:
@@ -194,9 +199,9 @@ def _with_labels(snapshot: Snapshot, more: dict[str, str]) -> Snapshot:
 
 def died(snapshot: Snapshot, _run: int) -> Snapshot:
     """The big node is gone."""
-    silence = Suspicion(gone=frozenset({"eth1"}))
-    hearing = {**snapshot.hearing, HEAVY: Liveness.SILENT}
-    return replace(snapshot, hearing=hearing, silences={HEAVY: silence})
+    silence = Suspicion(unreachable_on=frozenset({"eth1"}))
+    hearing = {**snapshot.liveness, HEAVY: Liveness.SUSPECT}
+    return replace(snapshot, liveness=hearing, suspicions={HEAVY: silence})
 
 
 def revoked(snapshot: Snapshot, run: int) -> Snapshot:
@@ -221,7 +226,7 @@ def retargeted(snapshot: Snapshot, run: int) -> Snapshot:
 
 def balanced(snapshot: Snapshot, _run: int) -> Snapshot:
     """It is time to even out the load."""
-    return replace(snapshot, balance=0)
+    return replace(snapshot, balance_moves=0)
 
 
 def unchanged(snapshot: Snapshot, _run: int) -> Snapshot:
@@ -246,11 +251,11 @@ CHANGES: Final[tuple[Change, ...]] = (
 
 
 def measured(
-    entities: int, nodes: int, runs: int = RUNS, selectors: int = 0
+    vips: int, nodes: int, runs: int = RUNS, selectors: int = 0
 ) -> Iterator[tuple[str, Times]]:
     """`(what has changed, the times of the pass that follows)`, one by one."""
     operator = Operator()
-    rest = settled(operator, world(entities, nodes, selectors))
+    rest = settled(operator, world(vips, nodes, selectors))
     GcTuning().collect_when_idle()  # as the operator does when it is quiet
     for change in CHANGES:
         times = [timed(operator, rest, change(rest, run)) for run in range(runs)]
@@ -265,16 +270,16 @@ def timed(operator: Operator, rest: Snapshot, changed: Snapshot) -> tuple[float,
     operator.decide(changed)
     decided = time.thread_time()
     if operator.last:
-        operator.last.verdicts  # noqa: B018 (worked out by being asked for)
+        operator.last.address_statuses  # noqa: B018 (worked out by being asked for)
     return (decided - begun) * 1000, (time.thread_time() - begun) * 1000
 
 
-def main(entities: str = "10240", nodes: str = "100", selectors: str = "5000") -> None:
+def main(vips: str = "10240", nodes: str = "100", selectors: str = "5000") -> None:
     """Print a line for each kind of change."""
     for distinct in (0, int(selectors)):
-        print(f"{entities} entities, {nodes} nodes, {distinct} selectors")
+        print(f"{vips} entities, {nodes} nodes, {distinct} selectors")
         print(f"{'after':16}{'decided':>9}{'whole':>9}{'worst':>9}  ms of CPU")
-        for what, times in measured(int(entities), int(nodes), selectors=distinct):
+        for what, times in measured(int(vips), int(nodes), selectors=distinct):
             print(f"{what:16}" + "".join(f"{ms:9.1f}" for ms in times))
 
 

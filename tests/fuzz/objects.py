@@ -15,9 +15,7 @@ from fuzz.registry import IGNORED, Target, target
 METADATA: Final = {"name": "n1", "namespace": "d", "uid": "u", "generation": 1}
 LAN: Final = {"cidr": "10.1.0.0/16", "interface": "eth1"}
 WORLD: Final = Snapshot(
-    entities=(
-        parsing.vip_object("DuraVIP", {"metadata": METADATA, "spec": {"address": "10.1.1.1"}}),
-    ),
+    vips=(parsing.vip_object("DuraVIP", {"metadata": METADATA, "spec": {"address": "10.1.1.1"}}),),
     topologies=(parsing.topology({"metadata": METADATA, "spec": LAN}),),
     nodes={"n1": Node("n1", {"a": "b"}, frozenset({"10.1.0.1"}))},
 )
@@ -53,11 +51,11 @@ def nodeplumbing() -> Target:
         plumbing = parsing.plumbing(body)
         assert sum(map(len, plumbing.grants.values())) <= MOST_GRANTED
         world = Snapshot(
-            entities=WORLD.entities, topologies=WORLD.topologies, nodes=WORLD.nodes,
+            vips=WORLD.vips, topologies=WORLD.topologies, nodes=WORLD.nodes,
             plumbings={"n1": plumbing},
         )  # fmt: skip
         made = decide(world, releases.update_records({}, world))
-        assert len(made.verdicts) == 1
+        assert len(made.address_statuses) == 1
         service_consistency.declared_ports(made.units.values())
         try:
             grant = grant_of(body)

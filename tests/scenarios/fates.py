@@ -24,9 +24,9 @@ class Fates:
         """The node loses power, and the pulse has noticed."""
         for name in nodes:
             machine = self.machines[name]
-            machine.agent, machine.hearing = False, Liveness.SILENT
+            machine.agent, machine.hearing = False, Liveness.SUSPECT
             seen = frozenset(machine.interfaces) - machine.unwitnessed
-            machine.silence = Suspicion(gone=seen, is_muted=True, is_lasting=True)
+            machine.silence = Suspicion(unreachable_on=seen, is_self_fenced=True, is_lasting=True)
 
     def boot(self, nodes: list[str]) -> None:
         """The node is back, with nothing plumbed, and has been heard for long enough."""
@@ -38,11 +38,11 @@ class Fates:
     def silence(self, nodes: Mapping[str, Mapping[str, Any]]) -> None:
         """The agent is not heard; what else is known of it is given as in `Silence`."""
         for name, facts in nodes.items():
-            self.machines[name].hearing = Liveness.SILENT
+            self.machines[name].hearing = Liveness.SUSPECT
             self.machines[name].silence = Suspicion(
-                gone=frozenset(facts.get("gone", ())),
-                answering=frozenset(facts.get("answering", ())),
-                is_muted=bool(facts.get("muted")),
+                unreachable_on=frozenset(facts.get("gone", ())),
+                reachable_on=frozenset(facts.get("answering", ())),
+                is_self_fenced=bool(facts.get("muted")),
                 is_lasting=True,
             )
 

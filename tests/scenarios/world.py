@@ -111,15 +111,15 @@ class World(Fates):
         self.clock += 1
         before = repr((self.objects, self.machines))
         self._make_plumbings()
-        snapshot = self._kept_watch(replace(self.snapshot(), balance=balance))
+        snapshot = self._kept_watch(replace(self.snapshot(), balance_moves=balance))
         self._memory = releases.update_records(self._memory, snapshot)
         decided = decision.decide(snapshot, self._memory, self._decided)
-        self._memory = releases.limit_to_owned(self._memory, decided.choices)
+        self._memory = releases.limit_to_owned(self._memory, decided.assignments)
         self._decided = decided
         self._report(snapshot, decided)
         for name, plumbing in snapshot.plumbings.items():
             self._last_plans[name] = decided.plans[name]
-            if not decided.plans[name].is_in(plumbing) or plumbing.ports != decided.wanted.ports:
+            if not decided.plans[name].is_in(plumbing) or plumbing.ports != decided.demand.ports:
                 self._write(name, decided, plumbing)
         for machine in self.machines.values():
             if machine.agent and machine.plumbing:
@@ -140,23 +140,25 @@ class World(Fates):
         self._differences = quarantine.update_mismatches(
             self._differences, seen.plumbings, beats, lambda p: address_digest(p.served), now
         )
-        gone = {name for name, silence in seen.silences.items() if silence.is_muted}
+        gone = {name for name, silence in seen.suspicions.items() if silence.is_self_fenced}
         self._duplicates = duplicate_holders.update_duplicates(
             self._duplicates, seen.plumbings, gone, now
         )
         return replace(
             seen,
-            served_twice=duplicate_holders.lasting_duplicates(self._duplicates, now),
-            given_up=quarantine.quarantined(self._troubles),
-            given_up_until=quarantine.quarantine_ends(self._troubles, now, EPOCH_START + now, {}),
-            distrusted=quarantine.inconsistent_nodes(self._differences),
+            duplicate_holders=duplicate_holders.lasting_duplicates(self._duplicates, now),
+            quarantined=quarantine.quarantined(self._troubles),
+            quarantined_until=quarantine.quarantine_ends(
+                self._troubles, now, EPOCH_START + now, {}
+            ),
+            untrusted=quarantine.inconsistent_nodes(self._differences),
         )
 
     def snapshot(self) -> Snapshot:
         """What the operator sees."""
         bodies = self.objects.items()
         return Snapshot(
-            entities=tuple(
+            vips=tuple(
                 parsing.vip_object(kind, body)  # type: ignore[arg-type]
                 for (kind, *_), body in bodies
                 if kind != "Topology"
@@ -170,11 +172,11 @@ class World(Fates):
                 if "deleted" not in machine.labels
             },
             plumbings={n: parsing.plumbing(m.plumbing) for n, m in self.machines.items()},
-            hearing={name: machine.hearing for name, machine in self.machines.items()},
-            silences={
+            liveness={name: machine.hearing for name, machine in self.machines.items()},
+            suspicions={
                 name: machine.silence
                 for name, machine in self.machines.items()
-                if machine.hearing is Liveness.SILENT
+                if machine.hearing is Liveness.SUSPECT
             },
             witnessed={
                 name: frozenset(machine.interfaces) - machine.unwitnessed
@@ -196,7 +198,7 @@ class World(Fates):
     def _write(self, name: str, decided: decision.Decision, before: Plumbing) -> None:
         body = self.machines[name].plumbing
         body["spec"] = nodeplumbing_spec.build(
-            decided.plans[name], EPOCH, (), decided.wanted.ports
+            decided.plans[name], EPOCH, (), decided.demand.ports
         )
         body["metadata"]["generation"] += 1
         self._memory = releases.after_write(self._memory, before, parsing.plumbing(body))
@@ -206,25 +208,25 @@ class World(Fates):
         after = update_pending_moves(
             self._departures, self._verdicts, decided, lambda _: moment.now
         )
-        for entity in snapshot.entities:
-            verdict, departure = decided.status_of(entity), self._departures.get(entity.address)
-            unit = decided.units.get(entity.address)
+        for vip in snapshot.vips:
+            verdict, departure = decided.status_of(vip), self._departures.get(vip.address)
+            unit = decided.units.get(vip.address)
             first = first_owner_reason(unit, verdict.owner) if unit else MoveReason.ELECTED
-            status = object_status.object_status(entity, verdict, departure, moment, first)
-            self.objects[entity.kind, entity.namespace, entity.name]["status"] = status
+            status = object_status.object_status(vip, verdict, departure, moment, first)
+            self.objects[vip.kind, vip.namespace, vip.name]["status"] = status
         counts = decided.addresses_in()
         for topology in decided.topologies:
             status = object_status.topology_status(
                 topology, counts[topology.name], snapshot, moment.time
             )
             self.objects["Topology", "", topology.name]["status"] = status
-        self._departures, self._verdicts = after, dict(decided.verdicts)
+        self._departures, self._verdicts = after, dict(decided.address_statuses)
 
     def _never_two(self) -> None:
         served = [
             address
             for machine in self.machines.values()
-            if machine.hearing is not Liveness.SILENT
+            if machine.hearing is not Liveness.SUSPECT
             for address in (machine.plumbing.get("status") or {}).get("served", [])
             if address not in machine.boasts
         ]

@@ -53,24 +53,24 @@ def decided(
         known if is_any_goodbye_believed else heartbeat_evidence.verify_stopped(known, said)
     )
     snapshot = Snapshot(
-        entities=_entities(preferred),
+        vips=_entities(preferred),
         topologies=(_topology(fencing_mode),),
         nodes={name: Node(name) for name in NAMES},
         plumbings=plumbings,
-        let_go=frozenset(n for n, h in said.items() if _has_let_go(plumbings[n], h)),
-        hearing={
-            n: Liveness.SILENT if silence else Liveness.ALIVE
+        release_confirmed=frozenset(n for n, h in said.items() if _has_let_go(plumbings[n], h)),
+        liveness={
+            n: Liveness.SUSPECT if silence else Liveness.ALIVE
             for n, silence in zip(NAMES, silences, strict=True)
         },
-        silences={n: s for n, s in zip(NAMES, silences, strict=True) if s},
+        suspicions={n: s for n, s in zip(NAMES, silences, strict=True) if s},
         witnessed=dict.fromkeys(NAMES, NONE if is_isolated else frozenset({"eth1"})),
     )
     strange = heartbeat_evidence.nodes_ahead_of_store(snapshot, said, restored_in)
-    snapshot = replace(snapshot, estranged=strange)
+    snapshot = replace(snapshot, ahead_of_store=strange)
     before = {n: doubts for n, doubts in zip(NAMES, memory, strict=True) if doubts}
     after = releases.update_records(before, snapshot)
     made = decision.decide(snapshot, after)
-    after = releases.limit_to_owned(after, made.choices)
+    after = releases.limit_to_owned(after, made.assignments)
     return tuple(_grant(made.plans[n]) for n in NAMES), tuple(after[n] for n in NAMES)
 
 
@@ -80,7 +80,7 @@ def _said(known: Plumbing, heard: Heard) -> heartbeat_evidence.HeartbeatState:
 
 
 def _has_let_go(known: Plumbing, said: heartbeat_evidence.HeartbeatState) -> bool:
-    return not known.acted and heartbeat_evidence.confirms_release(known, said)
+    return not known.has_acted and heartbeat_evidence.confirms_release(known, said)
 
 
 def plumbing(name: str, api: Api, where: Placement) -> Plumbing:
@@ -93,8 +93,8 @@ def plumbing(name: str, api: Api, where: Placement) -> Plumbing:
         grants={where: ONE} if api.grant else {},
         contested=ONE if api.grant == "contested" else NONE,
         unconfirmed=None if api.unconfirmed is None else ONE if api.unconfirmed else NONE,
-        observed=api.observed or None,
-        told_epoch=api.told,
+        observed_generation=api.observed or None,
+        seen_epoch=api.told,
         served=ONE if api.served else NONE,
         strict=frozenset({"eth1"}) if where.fencing == "Strict" else NONE,
         nics=NICS,

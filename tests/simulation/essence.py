@@ -67,7 +67,7 @@ def _side(n: int, epochs: tuple[int, ...], api: Api, agent: Agent, *beliefs: Bel
             (
                 cache and _api(cache, ranks, order, starts),
                 doubts
-                and (ranks[doubts.generation], doubts.addresses, *_releases(doubts, starts)),
+                and (ranks[doubts.generation], doubts.unconfirmed, *_releases(doubts, starts)),
                 heard and (ranks[heard.generation], heard.armed, heard.stopped),
                 tuple(ranks[generation] for generation in writes),
             )
@@ -85,7 +85,7 @@ def _api(api: Api, ranks: Ranks, epochs: Ranks, starts: dict[str, int]) -> Parts
 
 
 def _releases(doubts: ReleaseRecord, starts: dict[str, int]) -> Parts:
-    known = doubts.releases
+    known = doubts.confirmed
     return starts.get(known.boot, 0), known.served, known.released
 
 
@@ -93,9 +93,9 @@ def _starts(api: Api, beliefs: tuple[Beliefs, ...]) -> dict[str, int]:
     """The starts of an agent that anything is known of, in order, from 1 on."""
     boots = {api.boot, *(cache.boot for cache, *_ in beliefs if cache)}
     boots |= {
-        int(doubts.releases.boot.removeprefix("boot-"))
+        int(doubts.confirmed.boot.removeprefix("boot-"))
         for _, doubts, *_ in beliefs
-        if doubts and doubts.releases.boot
+        if doubts and doubts.confirmed.boot
     }
     return {f"boot-{boot}": rank for rank, boot in enumerate(sorted(boots - {0}), 1)}
 

@@ -53,8 +53,8 @@ def _silences(world: World, operator: Operator) -> tuple[Suspicion | None, ...]:
         None
         if agent.heard < SUSPECT
         else Suspicion(
-            gone=frozenset({"eth1"}) if operator.gone[n] else w.NONE,
-            is_muted=agent.heard > HOLD and operator.led > HOLD,
+            unreachable_on=frozenset({"eth1"}) if operator.gone[n] else w.NONE,
+            is_self_fenced=agent.heard > HOLD and operator.led > HOLD,
         )
         for n, agent in enumerate(world.agents)
     )
@@ -112,7 +112,7 @@ def _released(
 ) -> releases.ReleaseRecord:
     """As if the node had just let the address go."""
     doubts = known or releases.ReleaseRecord(name, api.generation)
-    return replace(doubts, releases=doubts.releases._replace(released=w.ONE))
+    return replace(doubts, confirmed=doubts.confirmed._replace(released=w.ONE))
 
 
 def _obedient(heard: w.Heard | None, api: w.Api) -> w.Heard | None:

@@ -30,9 +30,9 @@ def _body(path: str, address: str, spec: dict[str, Any]) -> dict[str, Any]:
     return {"metadata": meta, "spec": {"address": address, **spec} if address else spec}
 
 
-def world(*entities: VipObject, topologies: tuple[Topology, ...] = (topology(),)) -> Snapshot:
+def world(*vips: VipObject, topologies: tuple[Topology, ...] = (topology(),)) -> Snapshot:
     return Snapshot(
-        entities=entities,
+        vips=vips,
         topologies=topologies,
         nodes={"n1": Node("n1", addresses=frozenset({"10.77.0.11"})), "n2": Node("n2")},
         plumbings={"n1": Plumbing("n1", nics={"eth1": NIC})},

@@ -61,7 +61,7 @@ class Cluster:
         return ProbeReport(scout, ask.number, suspect, segment.interface, seen, ago)
 
     def silence(self, *names: str) -> None:
-        self.hearing = self.hearing | dict.fromkeys(names, Liveness.SILENT)
+        self.hearing = self.hearing | dict.fromkeys(names, Liveness.SUSPECT)
         self.scouting.hear(self.hearing, self.now)
 
     def return_(self, *names: str) -> None:

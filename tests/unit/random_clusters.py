@@ -20,14 +20,14 @@ ADDRESSES = 12
 LAN = parsing.topology(
     {"metadata": {"name": "lan"}, "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
 )
-GONE = Suspicion(gone=frozenset({"eth1"}), is_muted=True, is_lasting=True)
+GONE = Suspicion(unreachable_on=frozenset({"eth1"}), is_self_fenced=True, is_lasting=True)
 TURNS = 10
 """So many passes at most until everything is at rest."""
 
 NUMBERS = st.integers(0, 2**24)
 
 
-def entity(number: int, age: int) -> VipObject:
+def vip(number: int, age: int) -> VipObject:
     """The object that a number stands for."""
     digits = _digits(number)
     address = next(digits) % ADDRESSES + 1
@@ -53,11 +53,11 @@ def entity(number: int, age: int) -> VipObject:
     return parsing.vip_object(kind, {"metadata": metadata, "spec": spec})  # type: ignore[arg-type]
 
 
-def entities(numbers: Sequence[int]) -> tuple[VipObject, ...]:
+def vips(numbers: Sequence[int]) -> tuple[VipObject, ...]:
     """Of those that have one name only the first is there, as in an API server."""
     found: dict[tuple[str, str, str], VipObject] = {}
     for age, number in enumerate(numbers):
-        one = entity(number, age)
+        one = vip(number, age)
         found.setdefault((one.kind, one.namespace, one.name), one)
     return tuple(found.values())
 
@@ -68,14 +68,16 @@ def cluster(objects: tuple[VipObject, ...], fates: Sequence[int] = (0, 0, 0, 0))
     for number, (name, fate) in enumerate(zip(NODES, fates, strict=True)):
         excluded = {EXCLUDE_LABEL: "true"} if fate == 2 else {}
         nodes[name] = Node(name, {"zone": "ab"[number % 2], **excluded})
-        hearing[name] = (Liveness.ALIVE, Liveness.SILENT, Liveness.ALIVE, Liveness.YOUNG)[fate]
+        hearing[name] = (Liveness.ALIVE, Liveness.SUSPECT, Liveness.ALIVE, Liveness.WARMING_UP)[
+            fate
+        ]
     return Snapshot(
-        entities=objects,
+        vips=objects,
         topologies=(LAN,),
         nodes=nodes,
         plumbings={name: _plumbing(name, 11 + n) for n, name in enumerate(NODES)},
-        hearing=hearing,
-        silences={name: GONE for name, heard in hearing.items() if heard is Liveness.SILENT},
+        liveness=hearing,
+        suspicions={name: GONE for name, heard in hearing.items() if heard is Liveness.SUSPECT},
         witnessed=dict.fromkeys(NODES, frozenset({"eth1"})),
     )
 
@@ -90,7 +92,7 @@ def settled(snapshot: Snapshot, last: decision.Decision | None = None) -> Snapsh
                 plumbing,
                 grants=grants[name],
                 served=frozenset().union(*grants[name].values())
-                if name not in snapshot.silences
+                if name not in snapshot.suspicions
                 else plumbing.served,
             )
             for name, plumbing in snapshot.plumbings.items()
@@ -103,7 +105,7 @@ def settled(snapshot: Snapshot, last: decision.Decision | None = None) -> Snapsh
 
 def _plumbing(name: str, host: int) -> Plumbing:
     nic = Nic(name="eth1", index=2, up=True, carrier=True, addresses=[f"10.1.0.{host}/16"])
-    return Plumbing(name, generation=1, observed=1, nics={"eth1": nic})
+    return Plumbing(name, generation=1, observed_generation=1, nics={"eth1": nic})
 
 
 def _digits(number: int) -> Iterator[int]:

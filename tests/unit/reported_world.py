@@ -51,9 +51,9 @@ class Heard:
         self.times: list[str] = []
 
     def say(
-        self, entity: VipObject, reason: str, message: str, kind: str = "Normal", time: str = ""
+        self, vip: VipObject, reason: str, message: str, kind: str = "Normal", time: str = ""
     ) -> None:
-        self.of_entities.append((entity.name, f"{kind} {reason}", message))
+        self.of_entities.append((vip.name, f"{kind} {reason}", message))
         self.times += [time] if time else []
 
     def say_of_node(self, node: str, reason: str, message: str, kind: str = "Normal") -> None:

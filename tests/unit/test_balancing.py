@@ -96,18 +96,20 @@ ENTITIES = st.lists(
         st.sampled_from(("", "", "", *NAMES, "gone")),
         st.sampled_from((0, 0, 0, 1, 2)),
     ),
-    unique_by=lambda entity: entity.address,
+    unique_by=lambda vip: vip.address,
     max_size=40,
 ).map(tuple)
 
 
-def _cluster(entities: tuple[VipObject, ...]) -> Snapshot:
+def _cluster(vips: tuple[VipObject, ...]) -> Snapshot:
     return Snapshot(
-        entities=entities,
+        vips=vips,
         topologies=(LAN,),
         nodes={name: Node(name, LABELS[name]) for name in NAMES},
-        plumbings={n: Plumbing(n, generation=1, observed=1, nics={"eth1": NIC}) for n in NAMES},
-        hearing=dict.fromkeys(NAMES, Liveness.ALIVE),
+        plumbings={
+            n: Plumbing(n, generation=1, observed_generation=1, nics={"eth1": NIC}) for n in NAMES
+        },
+        liveness=dict.fromkeys(NAMES, Liveness.ALIVE),
         witnessed=dict.fromkeys(NAMES, frozenset({"eth1"})),
     )
 
@@ -131,10 +133,10 @@ def _settled(
     moved: dict[str, MoveReason] = {}
     last = None
     for number in range(10):
-        now = replace(snapshot, balance=balance if number == 0 else None)
+        now = replace(snapshot, balance_moves=balance if number == 0 else None)
         made = decision.decide(now, {}, last)
         before = {a: n for n, p in snapshot.plumbings.items() for a in p.granted}
-        for address, choice in made.choices.items():
+        for address, choice in made.assignments.items():
             if before.get(address, choice.owner) != choice.owner:
                 moved[address] = choice.cause
         after = _carried_out(snapshot, made)
@@ -147,14 +149,14 @@ def _settled(
 @settings(max_examples=200)
 @given(ENTITIES, st.frozensets(st.sampled_from(NAMES), min_size=1, max_size=3))
 def test_balancing_converges_and_then_rests(
-    entities: tuple[VipObject, ...], absent: frozenset[str]
+    vips: tuple[VipObject, ...], absent: frozenset[str]
 ) -> None:
-    everybody = _cluster(entities)
-    dead = dict.fromkeys(absent, Suspicion(gone=frozenset({"eth1"}), is_lasting=True))
-    hearing = {**everybody.hearing, **dict.fromkeys(absent, Liveness.SILENT)}
-    few, _ = _settled(replace(everybody, hearing=hearing, silences=dead))
-    snapshot, _ = _settled(replace(few, hearing=everybody.hearing, silences={}))
-    bound = {entity.address for entity in entities if entity.preference}
+    everybody = _cluster(vips)
+    dead = dict.fromkeys(absent, Suspicion(unreachable_on=frozenset({"eth1"}), is_lasting=True))
+    hearing = {**everybody.liveness, **dict.fromkeys(absent, Liveness.SUSPECT)}
+    few, _ = _settled(replace(everybody, liveness=hearing, suspicions=dead))
+    snapshot, _ = _settled(replace(few, liveness=everybody.liveness, suspicions={}))
+    bound = {vip.address for vip in vips if vip.preference}
     seen = set()
     while True:
         holders = frozenset((a, n) for n, p in snapshot.plumbings.items() for a in p.granted)
@@ -166,18 +168,18 @@ def test_balancing_converges_and_then_rests(
         assert set(moved.values()) <= {MoveReason.BALANCE, MoveReason.FOLLOW}
         assert not bound & moved.keys()
         assert len([m for m in moved.values() if m is MoveReason.BALANCE]) <= 2
-    _assert_even(snapshot, entities)
+    _assert_even(snapshot, vips)
 
 
-def _assert_even(snapshot: Snapshot, entities: tuple[VipObject, ...]) -> None:
+def _assert_even(snapshot: Snapshot, vips: tuple[VipObject, ...]) -> None:
     load = {name: len(plumbing.granted) for name, plumbing in snapshot.plumbings.items()}
     owner = {a: n for n, p in snapshot.plumbings.items() for a in p.granted}
-    followed = {entity.follow for entity in entities if entity.follow}
-    for entity in entities:
-        alone = entity.enabled and entity.address not in followed and not entity.preference
-        if alone and entity.address in owner:
-            able = [n for n in NAMES if all(label in LABELS[n] for label, _ in entity.selector)]
-            assert load[owner[entity.address]] - min(load[name] for name in able) <= 1
+    followed = {vip.follow for vip in vips if vip.follow}
+    for vip in vips:
+        alone = vip.enabled and vip.address not in followed and not vip.preference
+        if alone and vip.address in owner:
+            able = [n for n in NAMES if all(label in LABELS[n] for label, _ in vip.selector)]
+            assert load[owner[vip.address]] - min(load[name] for name in able) <= 1
 
 
 # --- when it does nothing
@@ -185,23 +187,23 @@ def _assert_even(snapshot: Snapshot, entities: tuple[VipObject, ...]) -> None:
 
 def _uneven() -> Snapshot:
     """Everything on n1, and the others are back."""
-    entities = tuple(_entity(number, "", "n1", 0) for number in range(1, 9))
-    snapshot, _ = _settled(_cluster(entities))
-    return replace(snapshot, entities=tuple(replace(e, preference="") for e in entities))
+    vips = tuple(_entity(number, "", "n1", 0) for number in range(1, 9))
+    snapshot, _ = _settled(_cluster(vips))
+    return replace(snapshot, vips=tuple(replace(e, preference="") for e in vips))
 
 
 def _young(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, hearing={**snapshot.hearing, "n4": Liveness.YOUNG})
+    return replace(snapshot, liveness={**snapshot.liveness, "n4": Liveness.WARMING_UP})
 
 
 def _suspected(snapshot: Snapshot) -> Snapshot:
-    hearing = {**snapshot.hearing, "n4": Liveness.SILENT}
-    return replace(snapshot, hearing=hearing, silences={"n4": Suspicion()})
+    hearing = {**snapshot.liveness, "n4": Liveness.SUSPECT}
+    return replace(snapshot, liveness=hearing, suspicions={"n4": Suspicion()})
 
 
 def _silent_owner(snapshot: Snapshot) -> Snapshot:
-    hearing = {**snapshot.hearing, "n1": Liveness.SILENT}
-    return replace(snapshot, hearing=hearing, silences={"n1": Suspicion(is_lasting=True)})
+    hearing = {**snapshot.liveness, "n1": Liveness.SUSPECT}
+    return replace(snapshot, liveness=hearing, suspicions={"n1": Suspicion(is_lasting=True)})
 
 
 def _unconfirmed(snapshot: Snapshot) -> Snapshot:
@@ -210,7 +212,7 @@ def _unconfirmed(snapshot: Snapshot) -> Snapshot:
 
 
 def _new_address(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, entities=(*snapshot.entities, _entity(60, "", "", 0)))
+    return replace(snapshot, vips=(*snapshot.vips, _entity(60, "", "", 0)))
 
 
 @pytest.mark.parametrize(
@@ -219,19 +221,19 @@ def _new_address(snapshot: Snapshot) -> Snapshot:
 def test_nothing_is_balanced_while_anything_is_on_its_way(
     disturbed: Callable[[Snapshot], Snapshot],
 ) -> None:
-    made = decision.decide(replace(disturbed(_uneven()), balance=0), {})
-    assert MoveReason.BALANCE not in {choice.cause for choice in made.choices.values()}
+    made = decision.decide(replace(disturbed(_uneven()), balance_moves=0), {})
+    assert MoveReason.BALANCE not in {choice.cause for choice in made.assignments.values()}
 
 
 def test_a_dead_node_without_addresses_does_not_keep_the_others_uneven() -> None:
     snapshot = _uneven()
     dead = replace(
         snapshot,
-        hearing={**snapshot.hearing, "n4": Liveness.SILENT},
-        silences={"n4": Suspicion(gone=frozenset({"eth1"}), is_lasting=True)},
-        balance=0,
+        liveness={**snapshot.liveness, "n4": Liveness.SUSPECT},
+        suspicions={"n4": Suspicion(unreachable_on=frozenset({"eth1"}), is_lasting=True)},
+        balance_moves=0,
     )
-    causes = [choice.cause for choice in decision.decide(dead, {}).choices.values()]
+    causes = [choice.cause for choice in decision.decide(dead, {}).assignments.values()]
     assert causes.count(MoveReason.BALANCE) == 1
 
 

@@ -133,14 +133,14 @@ def test_hearing_is_inferred_from_what_the_api_tells() -> None:
     kinds = ("DuraVIP", "Binding", "Topology", "Node", "NodePlumbing")
     seen = view(Lists(*(tuple(memory.lists[kind]) for kind in kinds)))
     assert {name: heard.hearing for name, heard in seen.heard.items()} == {
-        "n1": Liveness.SILENT,
+        "n1": Liveness.SUSPECT,
         "n2": Liveness.ALIVE,
-        "n3": Liveness.UNHEARD,
-        "n4": Liveness.SILENT,
-        "n5": Liveness.YOUNG,
+        "n3": Liveness.UNKNOWN,
+        "n4": Liveness.SUSPECT,
+        "n5": Liveness.WARMING_UP,
     }
     assert seen.snapshot.plumbings["n3"].stopped
-    assert seen.snapshot.silences["n1"].gone == {"eth0", "eth1"}
+    assert seen.snapshot.suspicions["n1"].unreachable_on == {"eth0", "eth1"}
 
 
 def test_an_owner_that_the_operator_does_not_hear_keeps_its_address(

@@ -8,7 +8,7 @@ from duravip_operator.core.quarantine import MISMATCH_AFTER_S, Mismatches
 from duravip_operator.core.snapshot import Plumbing
 
 A, B = frozenset({"10.1.1.1"}), frozenset({"10.1.1.2"})
-STATUS = Plumbing("n1", generation=3, observed=3, served=A, boot="b")
+STATUS = Plumbing("n1", generation=3, observed_generation=3, served=A, boot="b")
 Beat = tuple[str, int, str]
 
 
@@ -52,12 +52,12 @@ def test_a_status_that_follows_late_is_none() -> None:
 def test_what_is_said_under_another_generation_or_boot_is_not_compared() -> None:
     assert not looked((0, STATUS, said(B, generation=4)))
     assert not looked((0, STATUS, said(B, boot="c")))
-    assert not looked((0, replace(STATUS, observed=None), said(B)))
+    assert not looked((0, replace(STATUS, observed_generation=None), said(B)))
 
 
 def test_trust_comes_back_when_both_agree_and_not_before() -> None:
     lost = ((0, STATUS, said(B)), (MISMATCH_AFTER_S, STATUS, said(B)))
-    revoked = replace(STATUS, generation=4, observed=4, served=frozenset())
+    revoked = replace(STATUS, generation=4, observed_generation=4, served=frozenset())
     assert is_distrusted(looked(*lost, (6, revoked, said(B, 3))))
     assert is_distrusted(looked(*lost, (6, revoked, said(B, 4))))
     assert is_distrusted(looked(*lost, (6, STATUS, None)))

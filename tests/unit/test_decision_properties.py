@@ -12,7 +12,7 @@ from duravip_operator.core import decision, election, parsing
 from duravip_operator.core.election import current_holders
 from duravip_operator.core.eligibility import Eligibility
 from duravip_operator.core.snapshot import Snapshot, Suspicion, VipObject
-from unit.random_clusters import NODES, NUMBERS, cluster, entities, entity, settled
+from unit.random_clusters import NODES, NUMBERS, cluster, settled, vip, vips
 
 THOUSAND = settings(max_examples=1000, derandomize=True, database=None)
 OBJECTS = st.lists(NUMBERS, max_size=14)
@@ -20,7 +20,9 @@ FATES = st.tuples(*[st.integers(0, 3)] * len(NODES))
 
 
 def owners(decided: decision.Decision) -> dict[str, str]:
-    return {address: choice.owner for address, choice in decided.choices.items() if choice.owner}
+    return {
+        address: choice.owner for address, choice in decided.assignments.items() if choice.owner
+    }
 
 
 @THOUSAND
@@ -28,11 +30,11 @@ def owners(decided: decision.Decision) -> dict[str, str]:
 def test_the_order_of_arrival_does_not_matter(
     numbers: list[int], fates: tuple[int, ...], seed: int
 ) -> None:
-    snapshot = cluster(entities(numbers), fates)
+    snapshot = cluster(vips(numbers), fates)
     one, other = decision.decide(snapshot, {}), decision.decide(_shuffled(snapshot, seed), {})
     assert owners(one) == owners(other)
     assert one.plans == other.plans
-    for found in snapshot.entities:
+    for found in snapshot.vips:
         assert one.status_of(found) == other.status_of(found)
 
 
@@ -41,7 +43,7 @@ def test_the_order_of_arrival_does_not_matter(
 def test_only_what_the_fate_of_a_node_concerns_moves(
     numbers: list[int], fates: tuple[int, ...], which: int, fate: int
 ) -> None:
-    objects = entities(numbers)
+    objects = vips(numbers)
     before = settled(cluster(objects, fates))
     fates = (*fates[:which], fate, *fates[which + 1 :])
     changed = replace(cluster(objects, fates), plumbings=before.plumbings)
@@ -57,12 +59,12 @@ def test_only_what_the_fate_of_a_node_concerns_moves(
 def test_only_what_an_edited_object_concerns_moves(
     numbers: list[int], fates: tuple[int, ...], which: int, number: int | None
 ) -> None:
-    objects = entities(numbers)
+    objects = vips(numbers)
     before = settled(cluster(objects, fates))
     old = objects[which : which + 1]
-    new = () if number is None else (entity(number, 50),)
+    new = () if number is None else (vip(number, 50),)
     rest = objects[:which] + objects[which + 1 :]
-    changed = replace(before, entities=entities_of(rest, new))
+    changed = replace(before, vips=entities_of(rest, new))
     concerned = {one.address for one in (*old, *new)}
     named = {one.name for one in (*old, *new) if one.kind == "Binding"}
     concerned |= {one.address for one in (*rest, *old, *new) if one.name in named}
@@ -75,17 +77,17 @@ def test_only_what_an_edited_object_concerns_moves(
 def test_what_is_alike_is_elected_as_if_each_were_looked_at(
     numbers: list[int], fates: tuple[int, ...], later: tuple[int, ...], hiccups: bool, again: bool
 ) -> None:
-    before = settled(cluster(entities(numbers), fates))
+    before = settled(cluster(vips(numbers), fates))
     last = decision.decide(before, {})
-    now = replace(cluster(before.entities, later), plumbings=before.plumbings)
+    now = replace(cluster(before.vips, later), plumbings=before.plumbings)
     if hiccups:
-        now = replace(now, silences=dict.fromkeys(now.silences, Suspicion()))
+        now = replace(now, suspicions=dict.fromkeys(now.suspicions, Suspicion()))
     if again:  # somebody has written into a NodePlumbing what another one grants
         twice = replace(now.plumbings["n1"], grants=now.plumbings["n2"].grants)
         now = replace(now, plumbings={**now.plumbings, "n1": twice})
-    asked, holders, known = last.wanted.parties, election.current_holders(now), last.choices
+    asked, holders, known = last.demand.groups, election.current_holders(now), last.assignments
     together = election.elect(asked, holders, Eligibility(now), known)
-    each = election.elect(replace(asked, alike=()), holders, Eligibility(now), known)
+    each = election.elect(replace(asked, interchangeable=()), holders, Eligibility(now), known)
     assert together == each
 
 
@@ -94,7 +96,7 @@ def test_what_is_alike_is_elected_as_if_each_were_looked_at(
 def test_one_bad_object_never_changes_another_unit(
     numbers: list[int], fates: tuple[int, ...], number: int
 ) -> None:
-    objects = entities(numbers)
+    objects = vips(numbers)
     bad = _bad(number, objects)
     without, beside = cluster(objects, fates), cluster((*objects, bad), fates)
     one, other = decision.decide(without, {}), decision.decide(beside, {})
@@ -134,10 +136,10 @@ def _shuffled(snapshot: Snapshot, seed: int) -> Snapshot:
 
     return replace(
         snapshot,
-        entities=tuple(shuffle(snapshot.entities)),
+        vips=tuple(shuffle(snapshot.vips)),
         nodes=dict(shuffle([*snapshot.nodes.items()])),
         plumbings=dict(shuffle([*snapshot.plumbings.items()])),
-        hearing=dict(shuffle([*snapshot.hearing.items()])),
+        liveness=dict(shuffle([*snapshot.liveness.items()])),
     )
 
 

@@ -10,7 +10,7 @@ from duravip_api import EXCLUDE_LABEL
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import decision, parsing
 from duravip_operator.core.snapshot import Liveness, Snapshot, VipObject
-from unit.random_clusters import GONE, LAN, NODES, NUMBERS, cluster, entities, entity
+from unit.random_clusters import GONE, LAN, NODES, NUMBERS, cluster, vip, vips
 
 MANY = settings(max_examples=150, derandomize=True, database=None, deadline=None)
 EDITS = st.lists(st.tuples(st.integers(0, 99), NUMBERS), min_size=1, max_size=12)
@@ -18,22 +18,22 @@ SMALLER = parsing.topology(
     {"metadata": {"name": "part"}, "spec": {"cidr": "10.1.1.0/29", "interface": "eth1"}}
 )
 GATED = replace(LAN, namespaces=frozenset({"default"}), selector=(("zone", "a"),))
-OTHERWISE = replace(LAN, generation=2, excludes_foreign=True)
+OTHERWISE = replace(LAN, generation=2, excludes_off_subnet=True)
 """The same addresses for the same people, but not on the same nodes."""
 Edit = Callable[[Snapshot, int], Snapshot]
 
 
 def _write(snapshot: Snapshot, number: int) -> Snapshot:
     """An object is made, or takes the place of one of its name."""
-    new = entity(number, 20 + number % 30)
-    left = [one for one in snapshot.entities if _key(one) != _key(new) and one.uid != new.uid]
-    return replace(snapshot, entities=(*left, new))
+    new = vip(number, 20 + number % 30)
+    left = [one for one in snapshot.vips if _key(one) != _key(new) and one.uid != new.uid]
+    return replace(snapshot, vips=(*left, new))
 
 
 def _delete(snapshot: Snapshot, number: int) -> Snapshot:
-    which = number % (len(snapshot.entities) + 1)
-    kept = snapshot.entities[:which] + snapshot.entities[which + 1 :]
-    return replace(snapshot, entities=kept)
+    which = number % (len(snapshot.vips) + 1)
+    kept = snapshot.vips[:which] + snapshot.vips[which + 1 :]
+    return replace(snapshot, vips=kept)
 
 
 def _split_block(snapshot: Snapshot, number: int) -> Snapshot:
@@ -62,11 +62,11 @@ def _drain(snapshot: Snapshot, number: int) -> Snapshot:
 
 def _die(snapshot: Snapshot, number: int) -> Snapshot:
     name = NODES[number % len(NODES)]
-    if name in snapshot.silences:
-        hearing = {**snapshot.hearing, name: Liveness.ALIVE}
-        return replace(snapshot, hearing=hearing, silences={})
-    hearing = {**snapshot.hearing, name: Liveness.SILENT}
-    return replace(snapshot, hearing=hearing, silences={**snapshot.silences, name: GONE})
+    if name in snapshot.suspicions:
+        hearing = {**snapshot.liveness, name: Liveness.ALIVE}
+        return replace(snapshot, liveness=hearing, suspicions={})
+    hearing = {**snapshot.liveness, name: Liveness.SUSPECT}
+    return replace(snapshot, liveness=hearing, suspicions={**snapshot.suspicions, name: GONE})
 
 
 CHANGES: tuple[Edit, ...] = (
@@ -79,25 +79,25 @@ CHANGES: tuple[Edit, ...] = (
 def test_a_pass_after_any_edits_finds_what_one_from_scratch_finds(
     numbers: list[int], edits: list[tuple[int, int]]
 ) -> None:
-    snapshot = cluster(entities(numbers))
+    snapshot = cluster(vips(numbers))
     last = decision.decide(snapshot, {})
     for which, number in edits:
         snapshot = _obeyed(CHANGES[which % len(CHANGES)](snapshot, number), last)
         # What was chosen before is meant to count: the pass from scratch is told of it too.
-        scratch = replace(last, wanted=decision.decide(Snapshot(), {}).wanted, asked=NOTHING)
+        scratch = replace(last, demand=decision.decide(Snapshot(), {}).demand, inputs=NOTHING)
         last = decision.decide(snapshot, {}, last)
         anew = decision.decide(snapshot, {}, scratch)
-        assert (last.units, last.refused) == (anew.units, anew.refused)
-        assert (last.topologies, last.wanted.ports) == (anew.topologies, anew.wanted.ports)
-        assert (last.wanted.parties, last.wanted.advice) == (
-            anew.wanted.parties,
-            anew.wanted.advice,
+        assert (last.units, last.rejected) == (anew.units, anew.rejected)
+        assert (last.topologies, last.demand.ports) == (anew.topologies, anew.demand.ports)
+        assert (last.demand.groups, last.demand.advice) == (
+            anew.demand.groups,
+            anew.demand.advice,
         )
-        assert (last.choices, last.plans) == (anew.choices, anew.plans)
-        assert last.verdicts == anew.verdicts
+        assert (last.assignments, last.plans) == (anew.assignments, anew.plans)
+        assert last.address_statuses == anew.address_statuses
 
 
-NOTHING = decision.decide(Snapshot(fencing="Strict"), {}).asked
+NOTHING = decision.decide(Snapshot(fencing="Strict"), {}).inputs
 """Nobody has ever asked for this: nothing of it can be taken over."""
 
 
@@ -105,7 +105,7 @@ def _obeyed(snapshot: Snapshot, last: decision.Decision) -> Snapshot:
     """The agents that live have done what the last pass decided."""
     plumbings = {
         name: replace(plumbing, grants=last.plans[name].grants, served=last.plans[name].addresses)
-        if name not in snapshot.silences
+        if name not in snapshot.suspicions
         else plumbing
         for name, plumbing in snapshot.plumbings.items()
     }

@@ -38,8 +38,8 @@ def test_nodes_that_are_gone_or_have_said_goodbye_hold_nothing() -> None:
 
 
 def test_what_a_node_says_to_serve_that_was_never_granted_to_it_is_not_held() -> None:
-    liar = Plumbing("n1", generation=2, observed=2, served=A)
-    owner = Plumbing("n2", generation=2, observed=2, served=A, grants={ETH1: A})
+    liar = Plumbing("n1", generation=2, observed_generation=2, served=A)
+    owner = Plumbing("n2", generation=2, observed_generation=2, served=A, grants={ETH1: A})
     looks = ((0, {"n1": liar, "n2": owner}), (9, {"n1": liar, "n2": owner}))
     assert looked(*looks) == {}
 

@@ -18,13 +18,13 @@ NICS = {"eth1": Nic(name="eth1", index=2, up=True, carrier=True)}
 NAMES = ("n1", "n2", "n3", "n4")
 
 
-def cluster(entities: tuple[VipObject, ...], names: tuple[str, ...] = NAMES) -> Snapshot:
+def cluster(vips: tuple[VipObject, ...], names: tuple[str, ...] = NAMES) -> Snapshot:
     return Snapshot(
-        entities=entities,
+        vips=vips,
         topologies=(LAN,),
         nodes={name: Node(name) for name in names},
-        plumbings={n: Plumbing(n, generation=1, observed=1, nics=NICS) for n in names},
-        hearing=dict.fromkeys(names, Liveness.ALIVE),
+        plumbings={n: Plumbing(n, generation=1, observed_generation=1, nics=NICS) for n in names},
+        liveness=dict.fromkeys(names, Liveness.ALIVE),
         witnessed=dict.fromkeys(names, frozenset({"eth1"})),
     )
 
@@ -44,11 +44,11 @@ def granted(snapshot: Snapshot) -> Snapshot:
 
 
 def owners(snapshot: Snapshot) -> dict[str, str]:
-    choices = decision.decide(snapshot, {}).choices
+    choices = decision.decide(snapshot, {}).assignments
     return {address: choice.owner for address, choice in choices.items()}
 
 
-def entity(number: int, preference: str = "") -> VipObject:
+def vip(number: int, preference: str = "") -> VipObject:
     address = from_int(4, (10 << 24) + (1 << 16) + 256 + number)
     return VipObject(
         "DuraVIP",
@@ -62,39 +62,35 @@ def entity(number: int, preference: str = "") -> VipObject:
 
 
 ENTITIES = st.lists(
-    st.builds(entity, st.integers(1, 60), st.sampled_from(("", "", *NAMES, "gone"))),
+    st.builds(vip, st.integers(1, 60), st.sampled_from(("", "", *NAMES, "gone"))),
     unique_by=lambda e: e.address,
     max_size=40,
 ).map(tuple)
 
 
 @given(ENTITIES, st.randoms(use_true_random=False))
-def test_the_order_of_arrival_does_not_matter(
-    entities: tuple[VipObject, ...], chance: object
-) -> None:
-    shuffled = list(entities)
+def test_the_order_of_arrival_does_not_matter(vips: tuple[VipObject, ...], chance: object) -> None:
+    shuffled = list(vips)
     chance.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert owners(cluster(entities)) == owners(cluster(tuple(shuffled), NAMES[::-1]))
+    assert owners(cluster(vips)) == owners(cluster(tuple(shuffled), NAMES[::-1]))
 
 
 @given(ENTITIES)
-def test_new_addresses_are_spread_evenly(entities: tuple[VipObject, ...]) -> None:
-    free = tuple(e for e in entities if not e.preference)
+def test_new_addresses_are_spread_evenly(vips: tuple[VipObject, ...]) -> None:
+    free = tuple(e for e in vips if not e.preference)
     load = Counter(dict.fromkeys(NAMES, 0)) + Counter(owners(cluster(free)).values())
     counts = [load[name] for name in NAMES]
     assert max(counts) - min(counts) <= 1
 
 
 @given(ENTITIES, st.sampled_from(NAMES))
-def test_only_the_addresses_of_a_lost_node_move(
-    entities: tuple[VipObject, ...], lost: str
-) -> None:
-    before = granted(cluster(entities))
+def test_only_the_addresses_of_a_lost_node_move(vips: tuple[VipObject, ...], lost: str) -> None:
+    before = granted(cluster(vips))
     had = owners(before)
     silent = replace(
         before,
-        hearing={**before.hearing, lost: Liveness.SILENT},
-        silences={lost: Suspicion(gone=frozenset({"eth1"}))},
+        liveness={**before.liveness, lost: Liveness.SUSPECT},
+        suspicions={lost: Suspicion(unreachable_on=frozenset({"eth1"}))},
     )
     after = owners(silent)
     assert {address for address in had if had[address] != after[address]} == {
@@ -105,7 +101,7 @@ def test_only_the_addresses_of_a_lost_node_move(
 @settings(max_examples=50)
 @given(ENTITIES, st.data())
 def test_one_bad_entity_never_changes_another_unit(
-    entities: tuple[VipObject, ...], data: st.DataObject
+    vips: tuple[VipObject, ...], data: st.DataObject
 ) -> None:
     spec = data.draw(
         st.dictionaries(
@@ -115,17 +111,17 @@ def test_one_bad_entity_never_changes_another_unit(
     )
     bad = parsing.vip_object("DuraVIP", {"metadata": {"name": "bad", "uid": "bad"}, "spec": spec})
     assert bad.rejection or not bad.address.startswith("10.1.")
-    assert owners(cluster((*entities, bad))) == owners(cluster(entities))
+    assert owners(cluster((*vips, bad))) == owners(cluster(vips))
 
 
 @given(ENTITIES)
-def test_a_settled_cluster_rests(entities: tuple[VipObject, ...]) -> None:
-    once = granted(cluster(entities))
+def test_a_settled_cluster_rests(vips: tuple[VipObject, ...]) -> None:
+    once = granted(cluster(vips))
     assert granted(once).plumbings == once.plumbings
 
 
 def test_an_unconfirmed_release_blocks_only_its_own_addresses() -> None:
-    settled = granted(cluster(tuple(entity(n, "n1") for n in range(1, 4))))
+    settled = granted(cluster(tuple(vip(n, "n1") for n in range(1, 4))))
     n1 = settled.plumbings["n1"]
     lagging = replace(n1, generation=2, grants={})
     memory = {
@@ -133,7 +129,7 @@ def test_an_unconfirmed_release_blocks_only_its_own_addresses() -> None:
     }
     behind = replace(
         settled,
-        entities=tuple(entity(n, "n2") for n in range(1, 4)),
+        vips=tuple(vip(n, "n2") for n in range(1, 4)),
         plumbings={**settled.plumbings, "n1": replace(lagging, served=frozenset())},
     )
     grants = decision.decide(behind, memory).plans["n2"].grants

@@ -31,35 +31,37 @@ GRANTS = {Placement("eth1", 32, fencing="Segment"): frozenset({A})}
 
 def cluster(*, holder: str = "n1", preference: str = "", follower: bool = False) -> Snapshot:
     """Two nodes; one of them has an address, another address may follow."""
-    entities = [VipObject("DuraVIP", "d", "a", "a", "", address=A, preference=preference)]
+    vips = [VipObject("DuraVIP", "d", "a", "a", "", address=A, preference=preference)]
     if follower:
         led = VipObject("DuraVIP", "d", "b", "b", "", address=B, follow=A, enabled=False)
-        entities.append(led)
-    plumbings = {n: Plumbing(n, generation=1, observed=1, nics=NICS) for n in ("n1", "n2")}
+        vips.append(led)
+    plumbings = {
+        n: Plumbing(n, generation=1, observed_generation=1, nics=NICS) for n in ("n1", "n2")
+    }
     plumbings[holder] = replace(plumbings[holder], grants=GRANTS, served=frozenset({A}))
     return Snapshot(
-        entities=tuple(entities),
+        vips=tuple(vips),
         topologies=(LAN,),
         nodes={name: Node(name) for name in plumbings},
         plumbings=plumbings,
-        hearing=dict.fromkeys(plumbings, Liveness.ALIVE),
+        liveness=dict.fromkeys(plumbings, Liveness.ALIVE),
         witnessed=dict.fromkeys(plumbings, ETH1),
     )
 
 
 def failing(snapshot: Snapshot, *nodes: str, address: str = A) -> Snapshot:
-    return replace(snapshot, given_up={address: frozenset(nodes)})
+    return replace(snapshot, quarantined={address: frozenset(nodes)})
 
 
 def hearing(snapshot: Snapshot, told: Mapping[str, Liveness], *, gone: bool = False) -> Snapshot:
-    silent = {name for name, word in told.items() if word is Liveness.SILENT}
-    silence = Suspicion(gone=ETH1 if gone else frozenset())
+    silent = {name for name, word in told.items() if word is Liveness.SUSPECT}
+    silence = Suspicion(unreachable_on=ETH1 if gone else frozenset())
     silences = dict.fromkeys(silent, silence)
-    return replace(snapshot, hearing={**snapshot.hearing, **told}, silences=silences)
+    return replace(snapshot, liveness={**snapshot.liveness, **told}, suspicions=silences)
 
 
 def choice(snapshot: Snapshot, address: str = A) -> Assignment:
-    return decision.decide(snapshot, {}).choices[address]
+    return decision.decide(snapshot, {}).assignments[address]
 
 
 def test_what_failed_goes_to_another_node_and_says_why() -> None:
@@ -92,25 +94,25 @@ def test_where_it_failed_on_all_of_them_it_stays() -> None:
 
 def test_where_no_other_node_is_left_it_may_come_back() -> None:
     snapshot = failing(cluster(holder="n2", preference="n1"), "n1")
-    lost = hearing(snapshot, {"n2": Liveness.SILENT}, gone=True)
+    lost = hearing(snapshot, {"n2": Liveness.SUSPECT}, gone=True)
     assert choice(lost).owner == "n1"
 
 
 def test_an_owner_that_is_merely_young_keeps_it_from_one_that_failed() -> None:
     snapshot = failing(cluster(holder="n2", preference="n1"), "n1")
-    for word in (Liveness.YOUNG, Liveness.SILENT):
+    for word in (Liveness.WARMING_UP, Liveness.SUSPECT):
         assert choice(hearing(snapshot, {"n2": word})).owner == "n2"
 
 
 def test_nothing_is_taken_from_one_that_failed_while_nobody_may_take_it() -> None:
-    assert choice(hearing(failing(cluster(), "n1"), {"n2": Liveness.YOUNG})).owner == "n1"
+    assert choice(hearing(failing(cluster(), "n1"), {"n2": Liveness.WARMING_UP})).owner == "n1"
 
 
 def test_a_node_that_cannot_be_trusted_loses_all_that_others_may_have() -> None:
-    found = choice(replace(cluster(), distrusted=frozenset({"n1"})))
+    found = choice(replace(cluster(), untrusted=frozenset({"n1"})))
     assert (found.owner, found.cause) == ("n2", MoveReason.NODE_LOST)
     assert found.eligible.refusals == {"n1": Reason.NODE_CONTRADICTS}
-    assert choice(replace(cluster(), distrusted=frozenset({"n1", "n2"}))).owner == "n1"
+    assert choice(replace(cluster(), untrusted=frozenset({"n1", "n2"}))).owner == "n1"
 
 
 def test_other_addresses_of_the_node_stay() -> None:
@@ -121,8 +123,8 @@ def test_what_an_ending_agent_serves_is_first_taken_out_and_then_goes_elsewhere(
     snapshot = cluster()
     leaving = replace(snapshot.plumbings["n1"], leaving=True)
     found = decision.decide(replace(snapshot, plumbings={**snapshot.plumbings, "n1": leaving}), {})
-    assert (found.choices[A].owner, found.choices[A].cause) == ("n2", MoveReason.DRAIN)
-    assert found.choices[A].eligible.refusals == {"n1": Reason.NODE_STOPPED}
+    assert (found.assignments[A].owner, found.assignments[A].cause) == ("n2", MoveReason.DRAIN)
+    assert found.assignments[A].eligible.refusals == {"n1": Reason.NODE_STOPPED}
     assert [found.plans[name].addresses for name in ("n1", "n2")] == [frozenset(), frozenset()]
 
 

@@ -9,11 +9,11 @@ from duravip_operator.core import decision, heartbeat_evidence, releases
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.releases import ConfirmedReleases, ReleaseRecord
 from duravip_operator.core.snapshot import Placement, Snapshot
-from unit.test_election import cluster, entity
+from unit.test_election import cluster, vip
 
 ETH1 = Placement("eth1", 32)
-MOVED = entity(1, preference="n2")
-KEPT = entity(2, preference="n1")
+MOVED = vip(1, preference="n2")
+KEPT = vip(2, preference="n1")
 BOTH = frozenset({MOVED.address, KEPT.address})
 
 
@@ -24,7 +24,7 @@ def revoked() -> Snapshot:
         snapshot.plumbings["n1"],
         boot="b",
         generation=2,
-        observed=1,
+        observed_generation=1,
         grants={ETH1: frozenset({KEPT.address})},
         served=BOTH,
     )
@@ -41,7 +41,9 @@ def granted_to_n2(snapshot: Snapshot) -> frozenset[str]:
 
 def test_what_is_let_go_is_granted_before_the_status_says_so() -> None:
     assert not granted_to_n2(revoked())
-    assert granted_to_n2(replace(revoked(), let_go=frozenset({"n1"}))) == {MOVED.address}
+    assert granted_to_n2(replace(revoked(), release_confirmed=frozenset({"n1"}))) == {
+        MOVED.address
+    }
 
 
 def test_a_beat_about_this_spec_with_nothing_else_served_says_that_it_has_let_go() -> None:

@@ -11,7 +11,7 @@ ETH1 = Placement("eth1", 32)
 LOOSE, STRICT = ETH1._replace(fencing="Segment"), ETH1._replace(fencing="Strict")
 OTHER = Placement("eth2", 32, fencing="Segment")
 A, B = frozenset({"10.1.1.1"}), frozenset({"10.1.1.2"})
-IDLE = Plumbing("n1", generation=3, observed=3)
+IDLE = Plumbing("n1", generation=3, observed_generation=3)
 WITNESSED = Snapshot(witnessed={"n1": frozenset({"eth1"})})
 NONE: frozenset[str] = frozenset()
 
@@ -32,22 +32,22 @@ def test_an_interface_is_strict_if_its_topology_is_or_nobody_hears_it_there() ->
 def test_it_changes_only_once_the_agent_has_acted_on_the_spec_as_it_stands(
     stands: Placement, wanted: Fencing
 ) -> None:
-    late = replace(IDLE, observed=2, grants={stands: A})
+    late = replace(IDLE, observed_generation=2, grants={stands: A})
     other = WITNESSED if wanted == "Strict" else Snapshot()
     assert fencing(late, other) == wanted
-    assert fencing(replace(late, observed=3), other) != wanted
+    assert fencing(replace(late, observed_generation=3), other) != wanted
     both = replace(late, grants={LOOSE: A, STRICT: B})
     assert fencing(both, Snapshot()) == "Segment"
 
 
 def test_where_nothing_is_granted_yet_there_is_nothing_to_wait_for() -> None:
-    late = replace(IDLE, observed=2, grants={OTHER: A})
+    late = replace(IDLE, observed_generation=2, grants={OTHER: A})
     assert fencing(late, WITNESSED) == "Segment"
     assert fencing(late, Snapshot()) == "Strict"
 
 
 def test_a_node_is_gone_where_a_witness_heard_nothing_unless_it_is_strictly_fenced() -> None:
-    seen = Snapshot(silences={"n1": Suspicion(gone=frozenset({"eth1"}))})
+    seen = Snapshot(suspicions={"n1": Suspicion(unreachable_on=frozenset({"eth1"}))})
     assert seen.is_gone("n1", LOOSE)
     assert seen.is_gone("n1", ETH1)
     assert not seen.is_gone("n1", STRICT)
@@ -56,11 +56,13 @@ def test_a_node_is_gone_where_a_witness_heard_nothing_unless_it_is_strictly_fenc
 
 
 def test_a_strictly_fenced_node_is_gone_when_it_must_have_muted_itself() -> None:
-    mute = Suspicion(is_muted=True)
+    mute = Suspicion(is_self_fenced=True)
     strict = replace(IDLE, grants={STRICT: A}, strict=frozenset({"eth1"}))
 
     def is_gone(plumbing: Plumbing, silence: Suspicion = mute) -> bool:
-        return Snapshot(plumbings={"n1": plumbing}, silences={"n1": silence}).is_gone("n1", STRICT)
+        return Snapshot(plumbings={"n1": plumbing}, suspicions={"n1": silence}).is_gone(
+            "n1", STRICT
+        )
 
     assert is_gone(strict)
     assert not is_gone(strict, Suspicion())
@@ -68,12 +70,12 @@ def test_a_strictly_fenced_node_is_gone_when_it_must_have_muted_itself() -> None
     assert not is_gone(replace(strict, grants={STRICT: A, LOOSE: B}))
     assert is_gone(replace(strict, grants={STRICT: A, OTHER: B}))
     assert is_gone(replace(strict, grants={}))
-    assert not Snapshot(silences={"n1": mute}).is_gone("n1", STRICT)
+    assert not Snapshot(suspicions={"n1": mute}).is_gone("n1", STRICT)
 
 
 def test_a_spec_is_acted_on_when_the_agent_names_its_generation() -> None:
-    assert IDLE.acted
-    assert not replace(IDLE, observed=2).acted
-    assert not replace(IDLE, epoch=2, told_epoch=1).acted
-    assert replace(IDLE, epoch=2, told_epoch=2).acted
+    assert IDLE.has_acted
+    assert not replace(IDLE, observed_generation=2).has_acted
+    assert not replace(IDLE, epoch=2, seen_epoch=1).has_acted
+    assert replace(IDLE, epoch=2, seen_epoch=2).has_acted
     assert replace(IDLE, grants={LOOSE: A, OTHER: B}).granted == A | B

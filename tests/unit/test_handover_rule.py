@@ -8,17 +8,17 @@ from duravip_operator.core import decision, handover, heartbeat_evidence, releas
 from duravip_operator.core.handover import Plan
 from duravip_operator.core.releases import ConfirmedReleases, ReleaseRecord, ReleaseRecords
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Snapshot, Suspicion
-from unit.test_election import LAN, cluster, entity
+from unit.test_election import LAN, cluster, vip
 
 ETH1, ETH2 = Placement("eth1", 32), Placement("eth2", 32)
-VIP = entity(1, preference="n2")
+VIP = vip(1, preference="n2")
 ONE, OTHER = frozenset({VIP.address}), frozenset({"10.1.1.9"})
 NONE: frozenset[str] = frozenset()
 RELEASED: ReleaseRecords = {
-    "n3": ReleaseRecord("", 1, releases=ConfirmedReleases("b", released=ONE))
+    "n3": ReleaseRecord("", 1, confirmed=ConfirmedReleases("b", released=ONE))
 }
 """A node of ours has had the address, and has let it go."""
-LATE = {"generation": 2, "observed": 1}
+LATE = {"generation": 2, "observed_generation": 1}
 """The agent has not acted on the spec as it stands."""
 
 
@@ -31,8 +31,8 @@ def world(node: str = "n1", **fields: object) -> Snapshot:
 
 
 def silent(snapshot: Snapshot, silence: Suspicion) -> Snapshot:
-    hearing = {**snapshot.hearing, "n1": Liveness.SILENT}
-    return replace(snapshot, hearing=hearing, silences={"n1": silence})
+    hearing = {**snapshot.liveness, "n1": Liveness.SUSPECT}
+    return replace(snapshot, liveness=hearing, suspicions={"n1": silence})
 
 
 def doubted(
@@ -49,7 +49,7 @@ def granted(snapshot: Snapshot, memory: ReleaseRecords = RELEASED) -> str:
     """How `n2` is granted the address; a node that may hold it has `n2` wait."""
     made = decision.decide(snapshot, memory)
     plan = made.plans["n2"]
-    _, waiting = handover.plan_grants(made.units, made.choices, snapshot, memory)
+    _, waiting = handover.plan_grants(made.units, made.assignments, snapshot, memory)
     assert (plan.addresses, waiting) in {(ONE, NONE), (NONE, ONE)}
     return "contested" if plan.contested else "free" if plan.addresses else "waits"
 
@@ -79,7 +79,7 @@ def test_the_owner_is_in_nobodys_way() -> None:
     own = world("n2", served=ONE, **LATE)
     assert granted(own, {}) == "contested"
     assert granted(own, doubted(VIP.address, node="n2")) == "free"
-    assert granted(replace(world(), pending={"n2": ONE})) == "free"
+    assert granted(replace(world(), pending_grants={"n2": ONE})) == "free"
 
 
 def test_a_node_without_an_object_may_hold_what_is_doubted() -> None:
@@ -95,17 +95,17 @@ def test_an_agent_that_has_said_goodbye_holds_nothing() -> None:
 
 
 def test_what_a_beat_says_is_let_go_is_not_held() -> None:
-    snapshot = replace(world(served=ONE, **LATE), let_go=frozenset({"n1"}))
+    snapshot = replace(world(served=ONE, **LATE), release_confirmed=frozenset({"n1"}))
     assert granted(snapshot) == "free"
 
 
 def test_what_another_node_may_be_granted_by_a_write_under_way_waits() -> None:
-    assert granted(replace(world(), pending={"n1": ONE})) == "waits"
-    assert granted(replace(world(), pending={"n1": OTHER})) == "free"
+    assert granted(replace(world(), pending_grants={"n1": ONE})) == "waits"
+    assert granted(replace(world(), pending_grants={"n1": OTHER})) == "free"
 
 
 def test_a_witness_that_hears_nothing_lets_it_be_asked_for() -> None:
-    late = silent(world(**LATE), Suspicion(gone=frozenset({"eth1"})))
+    late = silent(world(**LATE), Suspicion(unreachable_on=frozenset({"eth1"})))
     assert granted(late, doubted(VIP.address)) == "contested"
     assert granted(silent(world(**LATE), Suspicion()), doubted(VIP.address)) == "waits"
 
@@ -117,8 +117,8 @@ def test_what_a_node_reports_and_cannot_hold_stops_nobody_and_is_asked_for() -> 
 
 
 def test_what_may_be_an_own_address_of_a_node_is_asked_for() -> None:
-    assert granted(world(tells_all_own=False)) == "contested"
-    assert granted(world("n2", tells_all_own=False)) == "free"
+    assert granted(world(lists_all_own=False)) == "contested"
+    assert granted(world("n2", lists_all_own=False)) == "free"
 
 
 def test_what_is_contested_stays_so_and_nothing_else_does() -> None:
@@ -129,8 +129,8 @@ def test_what_is_contested_stays_so_and_nothing_else_does() -> None:
 
 
 def test_a_strict_topology_makes_its_interface_strict() -> None:
-    stray = replace(entity(2), address="172.16.0.1")  # of no Topology
-    snapshot = replace(world(), entities=(VIP, stray))
+    stray = replace(vip(2), address="172.16.0.1")  # of no Topology
+    snapshot = replace(world(), vips=(VIP, stray))
     strict = replace(LAN, placement=LAN.placement._replace(fencing="Strict"))
     for topology, fencing in ((LAN, "Segment"), (strict, "Strict")):
         plan = plans(replace(snapshot, topologies=(topology,)), {})["n2"]
@@ -139,12 +139,12 @@ def test_a_strict_topology_makes_its_interface_strict() -> None:
 
 def test_an_object_that_was_made_again_keeps_its_grants_until_its_agent_is_known() -> None:
     """The next leader could not tell it from that of a node which never had an agent."""
-    new = world(boot="", observed=None, grants={ETH1: ONE})
+    new = world(boot="", observed_generation=None, grants={ETH1: ONE})
     assert plans(silent(new, Suspicion()), {})["n1"].addresses == ONE
-    gone = Suspicion(gone=frozenset({"eth1"}))
+    gone = Suspicion(unreachable_on=frozenset({"eth1"}))
     assert plans(silent(new, gone), {})["n1"] == Plan()
-    assert plans(world(boot="b", observed=None, grants={ETH1: ONE}), {})["n1"] == Plan()
-    assert plans(world(boot="", observed=1, grants={ETH1: ONE}), {})["n1"] == Plan()
+    assert plans(world(boot="b", observed_generation=None, grants={ETH1: ONE}), {})["n1"] == Plan()
+    assert plans(world(boot="", observed_generation=1, grants={ETH1: ONE}), {})["n1"] == Plan()
     removed = {name: node for name, node in new.nodes.items() if name != "n1"}
     assert plans(replace(silent(new, Suspicion()), nodes=removed), {})["n1"] == Plan()
 
@@ -156,10 +156,10 @@ def test_an_object_that_was_made_again_keeps_its_grants_until_its_agent_is_known
         (LATE, ReleaseRecord("", 2, ONE), Liveness.ALIVE, ONE),
         (LATE, ReleaseRecord("", 1, ONE), Liveness.ALIVE, None),
         (LATE, ReleaseRecord("u", 2, ONE), Liveness.ALIVE, None),
-        ({"observed": None}, None, Liveness.SILENT, None),
-        ({"observed": None, "boot": ""}, None, Liveness.SILENT, NONE),
-        ({"observed": None, "boot": ""}, None, Liveness.YOUNG, None),
-        ({"observed": None, "boot": ""}, ReleaseRecord("", 2), Liveness.SILENT, None),
+        ({"observed_generation": None}, None, Liveness.SUSPECT, None),
+        ({"observed_generation": None, "boot": ""}, None, Liveness.SUSPECT, NONE),
+        ({"observed_generation": None, "boot": ""}, None, Liveness.WARMING_UP, None),
+        ({"observed_generation": None, "boot": ""}, ReleaseRecord("", 2), Liveness.SUSPECT, None),
     ],
     ids=[
         "it has acted",
@@ -179,9 +179,9 @@ def test_what_is_not_known_of_the_spec_as_it_stands_is_doubted(
     doubts: frozenset[str] | None,
 ) -> None:
     snapshot = world(**fields)
-    snapshot = replace(snapshot, hearing={**snapshot.hearing, "n1": hearing})
+    snapshot = replace(snapshot, liveness={**snapshot.liveness, "n1": hearing})
     memory = {"n1": known} if known else {}
-    assert releases.update_records(memory, snapshot)["n1"].addresses == doubts
+    assert releases.update_records(memory, snapshot)["n1"].unconfirmed == doubts
 
 
 def test_doubts_outlive_the_object_as_long_as_the_node_is_there_or_is_heard() -> None:
@@ -189,12 +189,12 @@ def test_doubts_outlive_the_object_as_long_as_the_node_is_there_or_is_heard() ->
     snapshot = world()
     there = replace(snapshot, nodes={**snapshot.nodes, "n8": snapshot.nodes["n1"]})
     assert releases.update_records(memory, there).keys() == {"n1", "n2", "n3", "n8"}
-    heard = replace(snapshot, hearing={**snapshot.hearing, "n9": Liveness.ALIVE})
+    heard = replace(snapshot, liveness={**snapshot.liveness, "n9": Liveness.ALIVE})
     assert releases.update_records(memory, heard).keys() == {"n1", "n2", "n3", "n9"}
 
 
 def test_an_estranged_node_without_an_object_is_doubted_whatever_object_it_gets() -> None:
-    memory = releases.update_records({}, replace(world(), estranged=frozenset({"n9"})))
+    memory = releases.update_records({}, replace(world(), ahead_of_store=frozenset({"n9"})))
     assert memory["n9"] == ReleaseRecord("", 0, None)
 
 
@@ -203,11 +203,11 @@ def test_an_estranged_node_without_an_object_is_doubted_whatever_object_it_gets(
     [
         (7, "b", Liveness.ALIVE, False),
         (3, "b", Liveness.ALIVE, True),
-        (3, "b", Liveness.SILENT, True),
-        (3, "", Liveness.YOUNG, True),
-        (3, "", Liveness.SILENT, False),
+        (3, "b", Liveness.SUSPECT, True),
+        (3, "", Liveness.WARMING_UP, True),
+        (3, "", Liveness.SUSPECT, False),
         (None, "", Liveness.ALIVE, True),
-        (None, "", Liveness.SILENT, False),
+        (None, "", Liveness.SUSPECT, False),
     ],
 )
 def test_in_a_restored_store_whoever_may_know_more_is_estranged(
@@ -215,14 +215,14 @@ def test_in_a_restored_store_whoever_may_know_more_is_estranged(
 ) -> None:
     plumbing = Plumbing("n1", epoch=epoch or 0, boot=boot)
     known = {} if epoch is None else {"n1": plumbing}
-    snapshot = Snapshot(plumbings=known, hearing={"n1": hearing})
+    snapshot = Snapshot(plumbings=known, liveness={"n1": hearing})
     heard = {"n1": heartbeat_evidence.HeartbeatState("", 0, "")}
     assert heartbeat_evidence.nodes_ahead_of_store(snapshot, heard, 7) == (
         {"n1"} if is_strange else set()
     )
 
 
-BEFORE = Plumbing("n1", "u", boot="b", generation=1, observed=1, grants={ETH1: ONE})
+BEFORE = Plumbing("n1", "u", boot="b", generation=1, observed_generation=1, grants={ETH1: ONE})
 AFTER = replace(BEFORE, generation=2, grants={})
 
 
@@ -234,28 +234,28 @@ def written(
 
 def test_what_a_write_takes_out_is_doubted_until_it_was_acted_upon() -> None:
     assert written(ReleaseRecord("u", 1)) == ReleaseRecord("u", 2, ONE, ConfirmedReleases("b"))
-    assert written(ReleaseRecord("u", 1), after=BEFORE).are_none
-    late = replace(BEFORE, observed=0)
-    assert written(ReleaseRecord("u", 1, OTHER), late).addresses == ONE | OTHER
-    assert written(ReleaseRecord("u", 1, OTHER)).addresses == ONE
-    assert written(None, replace(late, boot="")).addresses is None
+    assert written(ReleaseRecord("u", 1), after=BEFORE).is_empty
+    late = replace(BEFORE, observed_generation=0)
+    assert written(ReleaseRecord("u", 1, OTHER), late).unconfirmed == ONE | OTHER
+    assert written(ReleaseRecord("u", 1, OTHER)).unconfirmed == ONE
+    assert written(None, replace(late, boot="")).unconfirmed is None
 
 
 def test_a_write_settles_nothing_that_was_in_doubt_altogether() -> None:
-    assert written(ReleaseRecord("u", 1, None)).addresses is None
-    assert written(ReleaseRecord("u", 0, None)).addresses == ONE
+    assert written(ReleaseRecord("u", 1, None)).unconfirmed is None
+    assert written(ReleaseRecord("u", 0, None)).unconfirmed == ONE
 
 
 def test_what_was_served_before_a_write_took_it_out_is_released() -> None:
-    known = ReleaseRecord("u", 1, releases=ConfirmedReleases("b", served=ONE))
-    assert written(known).releases.released == ONE
+    known = ReleaseRecord("u", 1, confirmed=ConfirmedReleases("b", served=ONE))
+    assert written(known).confirmed.released == ONE
 
 
 def test_a_plan_is_carried_out_when_the_spec_grants_the_same_in_the_same_way() -> None:
     plan = Plan({ETH1: ONE}, ONE)
     stands = Plumbing("n1", grants={ETH1: ONE, ETH2: NONE}, contested=ONE)
     assert plan.is_in(stands)
-    assert plan.is_in(replace(stands, counted=1))
-    assert not plan.is_in(replace(stands, counted=2))
+    assert plan.is_in(replace(stands, granted_count=1))
+    assert not plan.is_in(replace(stands, granted_count=2))
     assert not plan.is_in(replace(stands, contested=NONE))
     assert not plan.is_in(replace(stands, grants={ETH1: OTHER}))

@@ -24,15 +24,15 @@ def said(
     found = heard_condition(
         Snapshot(
             plumbings={"n1": plumbing},
-            hearing={"n1": hearing} if hearing else {},
-            silences={"n1": silence} if silence else {},
+            liveness={"n1": hearing} if hearing else {},
+            suspicions={"n1": silence} if silence else {},
         ),
         "n1",
     )
     return found and (found.is_heard, found.reason)
 
 
-@pytest.mark.parametrize("hearing", [Liveness.ALIVE, Liveness.YOUNG])
+@pytest.mark.parametrize("hearing", [Liveness.ALIVE, Liveness.WARMING_UP])
 def test_a_node_that_is_heard_and_well_is_heard(hearing: Liveness) -> None:
     assert said(hearing, READY) == (True, "AgentHeard")
     assert said(hearing, READY, DEAF) == (True, "AgentHeard")
@@ -41,10 +41,13 @@ def test_a_node_that_is_heard_and_well_is_heard(hearing: Liveness) -> None:
 
 
 def test_a_silent_node_is_not_whatever_it_said_last() -> None:
-    gone = Suspicion(gone=frozenset({"eth1"}))
-    assert said(Liveness.SILENT, READY, silence=Suspicion()) == (False, "NodeSilent")
-    assert said(Liveness.SILENT, READY, silence=gone) == (False, "NodeGone")
-    assert said(Liveness.SILENT, READY, silence=Suspicion(is_muted=True)) == (False, "NodeGone")
+    gone = Suspicion(unreachable_on=frozenset({"eth1"}))
+    assert said(Liveness.SUSPECT, READY, silence=Suspicion()) == (False, "NodeSilent")
+    assert said(Liveness.SUSPECT, READY, silence=gone) == (False, "NodeGone")
+    assert said(Liveness.SUSPECT, READY, silence=Suspicion(is_self_fenced=True)) == (
+        False,
+        "NodeGone",
+    )
 
 
 def test_an_agent_that_says_what_is_wrong_with_it_is_not_counted_on() -> None:
@@ -54,5 +57,5 @@ def test_an_agent_that_says_what_is_wrong_with_it_is_not_counted_on() -> None:
 
 
 def test_of_a_node_that_was_not_listened_to_nothing_is_said() -> None:
-    assert said(Liveness.UNHEARD, READY) is None
+    assert said(Liveness.UNKNOWN, READY) is None
     assert said(None, READY) is None

@@ -50,7 +50,7 @@ def test_names_and_labels_are_as_prometheus_wants_them(program: Any) -> None:
 def test_a_replica_that_no_longer_leads_says_nothing_of_the_cluster() -> None:
     program = OperatorMetrics("1.0")
     program.lead(3)
-    program.entities.labels("Owned").set(7)
+    program.vips.labels("Owned").set(7)
     program.lead(None)
     sample = program.registry.get_sample_value
     assert sample("duravip_operator_entities", {"state": "Owned"}) is None

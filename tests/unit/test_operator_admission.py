@@ -94,7 +94,7 @@ def test_a_follower_and_what_it_follows_never_share_an_address() -> None:
         duravip("a/no-node-yet", "10.1.1.2", preference="n9"),
         binding("a/no-address-at-all", ""),
     ],
-    ids=lambda entity: str(entity.name),
+    ids=lambda vip: str(vip.name),
 )
 def test_what_may_still_become_right_is_let_in(early: VipObject) -> None:
     assert refusal(world(), early) == ""

@@ -45,7 +45,7 @@ def test_an_attempt_is_refused_and_names_what_it_tried(
 
 def test_an_older_object_takes_nothing_when_it_is_edited(cluster: Snapshot) -> None:
     old = replace(duravip("mallory/a", "10.1.1.9"), created="1999-01-01T00:00:00Z")
-    known = replace(cluster, entities=(*cluster.entities, old))
+    known = replace(cluster, vips=(*cluster.vips, old))
     for address in ("10.1.1.1", "10.1.1.2"):
         edited = replace(old, address=address)
         assert f"{address} belongs to" in refusal(known, edited, old)
@@ -66,6 +66,6 @@ def test_a_name_cannot_be_broken_from_a_block_that_was_taken_away() -> None:
 
 
 def test_what_a_topology_shares_may_be_shared(cluster: Snapshot) -> None:
-    known = replace(cluster, entities=(*VICTIM, duravip("victim/shared", "10.1.3.1")))
+    known = replace(cluster, vips=(*VICTIM, duravip("victim/shared", "10.1.3.1")))
     assert refusal(known, duravip("mallory/a", "10.1.3.1")) == ""
     assert refusal(known, duravip("mallory/b", "10.1.3.2", follow="10.1.3.1")) == ""

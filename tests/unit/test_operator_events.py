@@ -17,12 +17,12 @@ from duravip_operator.event_recorder import Bucket, event
 NOW, LATER = 100.0, 100.0 + GATHER_S
 
 
-def entity(number: int = 1) -> InvolvedObject:
+def vip(number: int = 1) -> InvolvedObject:
     return InvolvedObject.of(VipObject("DuraVIP", "x", f"e{number}", f"uid-{number}", ""))
 
 
 def said(message: str = "it moved", of: InvolvedObject | None = None) -> PendingEvent:
-    return PendingEvent(of or entity(), MoveReason.NODE_LOST, message)
+    return PendingEvent(of or vip(), MoveReason.NODE_LOST, message)
 
 
 def lost(number: int, owner: str = "n2") -> OwnerChange:
@@ -82,7 +82,7 @@ def test_of_an_entity_the_last_word_counts() -> None:
 
 def test_too_many_are_dropped_and_the_oldest_first() -> None:
     tidings = EventQueue()
-    kept = [tidings.put(said(of=entity(number))) for number in range(MAX_WAITING + 2)]
+    kept = [tidings.put(said(of=vip(number))) for number in range(MAX_WAITING + 2)]
     assert kept.count(False) == 2
     found = taken(tidings, NOW)
     assert (len(found), found[0]) == (MAX_WAITING, "DuraVIP e2: it moved")

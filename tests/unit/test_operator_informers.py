@@ -34,7 +34,7 @@ class Told:
         self.caches.listed(kind, before, seen(kind, before, *bodies))
 
     def address(self) -> str | None:
-        return next((e.address for e in self.caches.entities.values()), None)
+        return next((e.address for e in self.caches.vips.values()), None)
 
 
 def seen(kind: Kind, before: Mapping[str, Any], *bodies: Body) -> list[caches.Sighting]:
@@ -61,17 +61,17 @@ def test_an_object_is_there_from_its_first_event_to_its_deletion(told: Told) -> 
     told.caches.put("DuraVIP", vip(1))
     assert told.address() == "10.1.1.1"
     told.caches.drop("DuraVIP", vip(2))
-    assert told.caches.entities == {}
+    assert told.caches.vips == {}
     assert told.changes == 2
 
 
 def test_what_changes_nothing_for_us_wakes_nobody(told: Told) -> None:
     told.caches.put("DuraVIP", vip(1))
-    before = told.caches.entities["u"]
+    before = told.caches.vips["u"]
     told.caches.put("DuraVIP", vip(2))
-    assert told.caches.entities["u"] is before
+    assert told.caches.vips["u"] is before
     told.caches.put("DuraVIP", vip(3) | {"status": {"owner": "n1"}})
-    assert told.caches.entities["u"].status == {"owner": "n1"}
+    assert told.caches.vips["u"].status == {"owner": "n1"}
     assert told.changes == 1
 
 
@@ -139,7 +139,7 @@ def test_caches_are_warm_when_every_kind_was_listed_once(told: Told) -> None:
 def test_a_sweep_finds_what_no_event_has_told(told: Told) -> None:
     told.caches.put("DuraVIP", vip(1))
     told.sweep("DuraVIP")
-    assert told.caches.entities == {}
+    assert told.caches.vips == {}
     told.sweep("DuraVIP", vip(2, "10.1.1.2", uid="v"))
     assert told.address() == "10.1.1.2"
 
@@ -150,11 +150,11 @@ def test_a_sweep_does_not_undo_what_came_while_it_read(told: Told) -> None:
     told.caches.put("DuraVIP", vip(7, "10.1.1.7"))
     told.caches.put("DuraVIP", vip(8, "10.1.1.8", uid="new"))
     told.caches.listed("DuraVIP", before, seen("DuraVIP", before, vip(6, "10.1.1.6")))
-    assert {e.address for e in told.caches.entities.values()} == {"10.1.1.7", "10.1.1.8"}
+    assert {e.address for e in told.caches.vips.values()} == {"10.1.1.7", "10.1.1.8"}
     before = told.caches.known("DuraVIP")
     told.caches.drop("DuraVIP", vip(9))
     told.caches.listed("DuraVIP", before, seen("DuraVIP", {}, vip(7)))
-    assert "u" not in told.caches.entities
+    assert "u" not in told.caches.vips
 
 
 def test_a_sweep_is_believed_when_versions_went_backwards(told: Told) -> None:
@@ -168,7 +168,7 @@ def test_a_sweep_is_believed_when_versions_went_backwards(told: Told) -> None:
 def test_a_sweep_of_bindings_leaves_the_duravips_alone(told: Told) -> None:
     told.caches.put("DuraVIP", vip(1))
     told.sweep("Binding")
-    assert "u" in told.caches.entities
+    assert "u" in told.caches.vips
 
 
 def test_a_plumbing_that_is_read_again_is_taken_or_dropped(told: Told) -> None:

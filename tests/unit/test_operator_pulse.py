@@ -44,7 +44,7 @@ def ears() -> Ears:
 
 def test_a_node_matures_by_beats_without_a_gap(ears: Ears) -> None:
     ears.beats(10.0, 14.9)
-    assert ears.at(14.9) is Liveness.YOUNG
+    assert ears.at(14.9) is Liveness.WARMING_UP
     ears.beat(15.0)
     assert ears.at(15.0) is Liveness.ALIVE
 
@@ -53,14 +53,14 @@ def test_silence_makes_it_suspected_and_nothing_more(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
     assert ears.detector.next_due() == 10.0 + SUSPECT
     assert ears.at(10.29) is Liveness.ALIVE
-    assert ears.at(10.31) is Liveness.SILENT
-    assert ears.at(100.0) is Liveness.SILENT
+    assert ears.at(10.31) is Liveness.SUSPECT
+    assert ears.at(100.0) is Liveness.SUSPECT
     assert ears.detector.silent() == {"n1": 10.0}
 
 
 def test_a_suspected_node_is_alive_as_soon_as_it_is_heard(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
-    assert ears.at(10.9) is Liveness.SILENT
+    assert ears.at(10.9) is Liveness.SUSPECT
     ears.beat(10.9)
     assert ears.at(10.9) is Liveness.ALIVE
     assert ears.detector.silent() == {}
@@ -69,7 +69,7 @@ def test_a_suspected_node_is_alive_as_soon_as_it_is_heard(ears: Ears) -> None:
 def test_a_gap_makes_a_young_node_begin_anew(ears: Ears) -> None:
     ears.beats(0.0, 4.0)
     ears.beats(4.5, 9.4)
-    assert ears.at(9.4) is Liveness.YOUNG
+    assert ears.at(9.4) is Liveness.WARMING_UP
     ears.beat(9.5)
     assert ears.at(9.5) is Liveness.ALIVE
 
@@ -77,9 +77,9 @@ def test_a_gap_makes_a_young_node_begin_anew(ears: Ears) -> None:
 def test_after_a_long_silence_a_node_returns_as_a_young_one(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
     ears.beat(11.1)
-    assert ears.at(11.1) is Liveness.YOUNG
+    assert ears.at(11.1) is Liveness.WARMING_UP
     ears.beats(11.2, 16.0)
-    assert ears.at(16.0) is Liveness.YOUNG
+    assert ears.at(16.0) is Liveness.WARMING_UP
     ears.beat(16.1)
     assert ears.at(16.1) is Liveness.ALIVE
 
@@ -91,8 +91,8 @@ def test_a_restarted_agent_keeps_its_standing(ears: Ears) -> None:
 
 
 def test_a_node_that_is_never_heard_is_suspected_only_after_long(ears: Ears) -> None:
-    assert ears.at(MATURE + FORGIVEN - 0.01) is Liveness.UNHEARD
-    assert ears.at(MATURE + FORGIVEN) is Liveness.SILENT
+    assert ears.at(MATURE + FORGIVEN - 0.01) is Liveness.UNKNOWN
+    assert ears.at(MATURE + FORGIVEN) is Liveness.SUSPECT
     assert ears.detector.silent() == {"n1": 0.0}
 
 
@@ -102,7 +102,7 @@ def test_replays_are_not_heard(ears: Ears) -> None:
     assert not ears.beat(0.2, seq=4)
     assert ears.beat(0.3, boot="b", seq=1)
     assert not ears.beat(0.4, boot="a", seq=5)
-    assert ears.at(0.6) is Liveness.SILENT
+    assert ears.at(0.6) is Liveness.SUSPECT
 
 
 def test_only_so_many_boots_are_remembered(ears: Ears) -> None:
@@ -117,7 +117,7 @@ def test_only_so_many_boots_are_remembered(ears: Ears) -> None:
 def test_a_node_of_which_nobody_has_told_us_is_forgotten_when_it_is_silent() -> None:
     ears = Ears()
     ears.beat(0.0)
-    assert ears.at(0.0) is Liveness.YOUNG
+    assert ears.at(0.0) is Liveness.WARMING_UP
     assert ears.at(1.1) is None
 
 
@@ -130,24 +130,24 @@ def test_our_own_deafness_is_nobodys_silence(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
     ears.detector.excuse(3.0, 13.0)
     assert ears.at(13.0) is Liveness.ALIVE
-    assert ears.at(13.31) is Liveness.SILENT
+    assert ears.at(13.31) is Liveness.SUSPECT
 
 
 def test_only_a_beat_ends_a_silence(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
-    assert ears.at(10.5) is Liveness.SILENT
+    assert ears.at(10.5) is Liveness.SUSPECT
     ears.detector.excuse(3.0, 13.5)
-    assert ears.at(13.5) is Liveness.SILENT
+    assert ears.at(13.5) is Liveness.SUSPECT
     assert ears.detector.silent() == {"n1": 10.0}
 
 
 def test_nobody_is_young_or_silent_because_our_process_has_died() -> None:
     ears = Ears()
-    known = {"n1": Known(Liveness.ALIVE, 0.0), "n2": Known(Liveness.SILENT, -7.0)}
+    known = {"n1": Known(Liveness.ALIVE, 0.0), "n2": Known(Liveness.SUSPECT, -7.0)}
     ears.detector.resume(known, 0.0)
     ears.detector.expect(frozenset({"n1", "n2"}), 0.0)
     assert ears.at(0.1) is Liveness.ALIVE
     assert ears.detector.silent() == {"n2": -7.0}
-    assert ears.at(0.5) is Liveness.SILENT
+    assert ears.at(0.5) is Liveness.SUSPECT
     ears.beat(0.6)
     assert ears.at(0.6) is Liveness.ALIVE

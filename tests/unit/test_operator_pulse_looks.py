@@ -17,7 +17,7 @@ def test_a_silent_node_without_an_interface_that_works_breaks_nothing() -> None:
         pulse.tell(7, {"n1": 12}, {"n2": {}})
         await beating(agent, lambda: "n1" in pulse.beats())
         process = pid_of(pulse)
-        await beating(agent, lambda: pulse.view().hearing["n2"] is Liveness.SILENT)
+        await beating(agent, lambda: pulse.view().hearing["n2"] is Liveness.SUSPECT)
         agent.answers()
         await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
         assert pid_of(pulse) == process
@@ -51,14 +51,14 @@ def test_the_neighbours_of_a_silent_node_are_asked() -> None:
             scout.answers()
             return pulse.view().silences.get("n1", Suspicion())
 
-        await beating(scout, lambda: seen_of_n1().answering)
+        await beating(scout, lambda: seen_of_n1().reachable_on)
         assert scout.asked[-1].addresses == ("10.1.1.1",)
         assert scout.asked[-1].macs == ("02:00:00:00:00:01",)
         scout.sees = "silent"
-        await beating(scout, lambda: seen_of_n1().gone == eth1)
+        await beating(scout, lambda: seen_of_n1().unreachable_on == eth1)
         os.kill(pid_of(pulse), signal.SIGKILL)
         await beating(scout, scout.answers)
-        assert seen_of_n1().gone == eth1
+        assert seen_of_n1().unreachable_on == eth1
         assert pulse.view().witnessed == both
         await beating(agent, lambda: not pulse.view().silences.get("n1"))
         scout.socket.close()

@@ -16,15 +16,15 @@ from duravip_operator.pulse.ipc import (
 from duravip_operator.pulse.probe_targets import Presence, Segment
 
 ETH1 = frozenset({"eth1"})
-SILENCE = Suspicion(gone=ETH1, is_lasting=True, since=3.5)
+SILENCE = Suspicion(unreachable_on=ETH1, is_lasting=True, last_heard=3.5)
 
 
 def test_only_what_has_changed_is_said() -> None:
-    known = View({"n1": Liveness.ALIVE, "n2": Liveness.YOUNG}, {}, {"n1": ETH1})
+    known = View({"n1": Liveness.ALIVE, "n2": Liveness.WARMING_UP}, {}, {"n1": ETH1})
     outgoing = Outgoing(known)
     assert outgoing.changes(known, []) is None
     beat = Heartbeat("n1", "a", 1, 7, "d")
-    after = View({"n1": Liveness.SILENT}, {"n1": SILENCE}, {})
+    after = View({"n1": Liveness.SUSPECT}, {"n1": SILENCE}, {})
     assert outgoing.changes(after, [beat]) == {
         "hearing": {"n1": "silent", "n2": None},
         "silences": {"n1": [["eth1"], [], False, True, 3.5]},
@@ -35,8 +35,8 @@ def test_only_what_has_changed_is_said() -> None:
 
 
 def test_the_other_side_comes_to_know_the_same() -> None:
-    before = View({"n1": Liveness.ALIVE, "n2": Liveness.YOUNG}, {}, {"n1": ETH1, "n2": ETH1})
-    after = View({"n1": Liveness.SILENT}, {"n1": SILENCE}, {"n1": frozenset()})
+    before = View({"n1": Liveness.ALIVE, "n2": Liveness.WARMING_UP}, {}, {"n1": ETH1, "n2": ETH1})
+    after = View({"n1": Liveness.SUSPECT}, {"n1": SILENCE}, {"n1": frozenset()})
     message = Outgoing(before).changes(after, [])
     assert message is not None
     assert view_after(before, message) == after

@@ -8,11 +8,11 @@ from duravip_operator.pulse.reported_view import LOOKING_TAKES, News
 
 ETH1 = frozenset({"eth1"})
 ALIVE = View({"n1": Liveness.ALIVE, "n2": Liveness.ALIVE})
-HEARING = {"n1": Liveness.SILENT, "n2": Liveness.ALIVE}
+HEARING = {"n1": Liveness.SUSPECT, "n2": Liveness.ALIVE}
 
 
 def silent(**facts: object) -> View:
-    return View(HEARING, {"n1": Suspicion(since=9.85, **facts)})  # type: ignore[arg-type]
+    return View(HEARING, {"n1": Suspicion(last_heard=9.85, **facts)})  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -25,15 +25,15 @@ def news() -> News:
 def test_a_suspicion_is_kept_back_until_the_wire_has_been_asked(news: News) -> None:
     assert news.take(silent(), 10.0)
     assert news.shown(10.0) == ALIVE
-    assert not news.take(silent(answering=ETH1), 10.04)
+    assert not news.take(silent(reachable_on=ETH1), 10.04)
     assert news.shown(10.04) == ALIVE
-    assert news.shown(10.0 + LOOKING_TAKES) == silent(answering=ETH1)
+    assert news.shown(10.0 + LOOKING_TAKES) == silent(reachable_on=ETH1)
 
 
 def test_a_node_that_is_gone_is_shown_at_once(news: News) -> None:
     news.take(silent(), 10.0)
-    news.take(silent(gone=ETH1), 10.04)
-    assert news.shown(10.04) == silent(gone=ETH1)
+    news.take(silent(unreachable_on=ETH1), 10.04)
+    assert news.shown(10.04) == silent(unreachable_on=ETH1)
 
 
 def test_a_beat_that_is_late_changes_nothing(news: News) -> None:

@@ -8,14 +8,18 @@ HEARD, LED = 5, -1000.0
 
 def muted(silent: dict[str, float], heard: int, now: float, led: float | None = LED) -> set[str]:
     found = silences(silent, {}, heard, led, now)
-    return {name for name, silence in found.items() if silence.is_muted}
+    return {name for name, silence in found.items() if silence.is_self_fenced}
 
 
 def test_the_wires_word_is_passed_on() -> None:
     found = silences({"n1": 10.0}, {"n1": (ETH1, frozenset())}, HEARD, LED, 10.3)["n1"]
-    assert (found.gone, found.answering, found.since) == (ETH1, frozenset(), 10.0)
+    assert (found.unreachable_on, found.reachable_on, found.last_heard) == (
+        ETH1,
+        frozenset(),
+        10.0,
+    )
     assert not found.is_lasting
-    assert not found.is_muted
+    assert not found.is_self_fenced
 
 
 def test_a_silence_lasts_from_a_second_on() -> None:

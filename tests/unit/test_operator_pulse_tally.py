@@ -8,8 +8,11 @@ from duravip_operator.pulse.ipc import View
 from duravip_operator.pulse.probe_metrics import Tally
 
 ALIVE = View({"n1": Liveness.ALIVE})
-SILENT = View({"n1": Liveness.SILENT}, {"n1": Suspicion(since=10.0)})
-GONE = View({"n1": Liveness.SILENT}, {"n1": Suspicion(since=10.0, gone=frozenset({"eth1"}))})
+SILENT = View({"n1": Liveness.SUSPECT}, {"n1": Suspicion(last_heard=10.0)})
+GONE = View(
+    {"n1": Liveness.SUSPECT},
+    {"n1": Suspicion(last_heard=10.0, unreachable_on=frozenset({"eth1"}))},
+)
 
 
 class Counted:

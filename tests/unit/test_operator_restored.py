@@ -11,12 +11,12 @@ from duravip_operator.core.snapshot import Liveness, Placement, Snapshot
 from duravip_operator.leadership import lease_rule as rule
 from duravip_operator.leadership.lease_rule import LASTS, Record
 from duravip_operator.watch.store import KINDS, MOST_BELIEVED
-from unit.test_election import cluster, entity
+from unit.test_election import cluster, vip
 from unit.test_operator_informers import Body, Told, plumbing
 from unit.test_operator_leadership import World
 
 ETH1 = Placement("eth1", 32)
-MOVED = entity(1, preference="n2")
+MOVED = vip(1, preference="n2")
 
 
 def warm(*bodies: Body) -> Told:
@@ -128,7 +128,7 @@ def settled() -> Snapshot:
     """`n1` is granted the address and does not serve it, as the backup says; it is to move."""
     snapshot = cluster((MOVED,), ("n1", "n2"))
     plumbings = {
-        name: replace(p, boot="b", generation=5, observed=5, epoch=3, told_epoch=3)
+        name: replace(p, boot="b", generation=5, observed_generation=5, epoch=3, seen_epoch=3)
         for name, p in snapshot.plumbings.items()
     }
     return replace(snapshot, plumbings=plumbings)
@@ -144,20 +144,20 @@ def test_after_a_restoration_nothing_is_granted_before_every_agent_has_acted_ane
     assert granted_to_n2(snapshot)
     strange = heartbeat_evidence.nodes_ahead_of_store(snapshot, {}, restored_in=8)
     assert strange == {"n1", "n2"}
-    assert not granted_to_n2(replace(snapshot, estranged=strange))
+    assert not granted_to_n2(replace(snapshot, ahead_of_store=strange))
 
 
 def test_that_is_over_once_an_agent_has_acted_on_a_spec_of_this_reign() -> None:
-    snapshot = replace(settled(), estranged=frozenset({"n1"}))
+    snapshot = replace(settled(), ahead_of_store=frozenset({"n1"}))
     before = snapshot.plumbings["n1"]
     memory = releases.update_records({}, snapshot)
     after = replace(before, generation=6, epoch=8)
     memory = releases.after_write(memory, before, after)
-    assert replace(memory["n1"], releases=NO_RELEASES) == ReleaseRecord(before.uid, 6, None)
+    assert replace(memory["n1"], confirmed=NO_RELEASES) == ReleaseRecord(before.uid, 6, None)
     for told_epoch, doubted in ((3, None), (8, frozenset())):
-        acted = replace(after, observed=6, told_epoch=told_epoch)
-        now = replace(snapshot, plumbings={"n1": acted}, estranged=frozenset())
-        assert releases.update_records(memory, now)["n1"].addresses == doubted
+        acted = replace(after, observed_generation=6, seen_epoch=told_epoch)
+        now = replace(snapshot, plumbings={"n1": acted}, ahead_of_store=frozenset())
+        assert releases.update_records(memory, now)["n1"].unconfirmed == doubted
 
 
 def test_a_beat_about_a_later_spec_than_there_is_shows_that_the_store_has_gone_back() -> None:
@@ -175,13 +175,13 @@ def test_a_beat_about_a_later_spec_than_there_is_shows_that_the_store_has_gone_b
 def test_a_node_that_the_store_has_forgotten_is_doubted_as_long_as_it_is_heard() -> None:
     snapshot = settled()
     one = {"n1": snapshot.plumbings["n1"]}
-    lost = replace(snapshot, plumbings=one, hearing={"n1": Liveness.ALIVE, "n2": Liveness.ALIVE})
+    lost = replace(snapshot, plumbings=one, liveness={"n1": Liveness.ALIVE, "n2": Liveness.ALIVE})
     strange = heartbeat_evidence.nodes_ahead_of_store(
         lost, {"n2": HeartbeatState("b", 9, "")}, restored_in=8
     )
     assert strange == {"n1", "n2"}
-    memory = releases.update_records({}, replace(lost, estranged=strange))
-    assert memory["n2"].addresses is None
+    memory = releases.update_records({}, replace(lost, ahead_of_store=strange))
+    assert memory["n2"].unconfirmed is None
 
 
 def test_the_specs_of_a_restored_store_are_contested_when_they_are_stamped() -> None:

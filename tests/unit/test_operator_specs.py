@@ -59,19 +59,19 @@ def test_what_two_lost_objects_granted_is_given_back_to_neither() -> None:
     assert nodeplumbing_spec.to_create(world(), last, {}) == {"n1": Plan({ETH1: OTHER})}
 
 
-IDLE = Plumbing("n1", uid="u", generation=2, observed=2)
+IDLE = Plumbing("n1", uid="u", generation=2, observed_generation=2)
 
 
 def is_spent(
     plumbing: Plumbing, silence: Suspicion | None = None, memory: ReleaseRecords | None = None
 ) -> bool:
-    snapshot = replace(world(plumbing), silences={"n1": silence} if silence else {})
+    snapshot = replace(world(plumbing), suspicions={"n1": silence} if silence else {})
     return nodeplumbing_spec.to_delete(snapshot, memory or {}) == [plumbing]
 
 
 def test_the_object_of_a_node_that_is_gone_is_dropped_when_its_agent_holds_nothing() -> None:
     assert is_spent(IDLE)
-    assert is_spent(replace(IDLE, observed=None))
+    assert is_spent(replace(IDLE, observed_generation=None))
     assert is_spent(IDLE, memory={"n1": ReleaseRecord("u", 2)})
     assert not nodeplumbing_spec.to_delete(world(IDLE, nodes=("n1",)), {})
 
@@ -80,9 +80,9 @@ def test_the_object_of_a_node_that_is_gone_is_dropped_when_its_agent_holds_nothi
     ("plumbing", "memory"),
     [
         (replace(IDLE, served=ONE), {}),
-        (replace(IDLE, observed=1), {}),
+        (replace(IDLE, observed_generation=1), {}),
         (IDLE, {"n1": ReleaseRecord("u", 2, ONE)}),
-        (replace(IDLE, observed=None), {"n1": ReleaseRecord("u", 2, None)}),
+        (replace(IDLE, observed_generation=None), {"n1": ReleaseRecord("u", 2, None)}),
         (replace(IDLE, grants={ETH1: ONE}), {}),
     ],
     ids=["it serves", "it has not acted", "doubted", "nothing is known", "granted"],
@@ -95,12 +95,12 @@ def test_it_stays_as_long_as_it_may_hold_something(
 
 def test_it_is_dropped_when_its_agent_is_dead_or_has_said_goodbye() -> None:
     holding = replace(IDLE, served=ONE)
-    assert is_spent(holding, Suspicion(is_muted=True))
+    assert is_spent(holding, Suspicion(is_self_fenced=True))
     assert not is_spent(holding, Suspicion())
-    assert not is_spent(holding, Suspicion(is_muted=True, answering=frozenset({"eth1"})))
+    assert not is_spent(holding, Suspicion(is_self_fenced=True, reachable_on=frozenset({"eth1"})))
     assert is_spent(replace(holding, stopped=True))
     granted = replace(holding, stopped=True, grants={ETH1: ONE})
-    assert not is_spent(granted, Suspicion(is_muted=True))
+    assert not is_spent(granted, Suspicion(is_self_fenced=True))
 
 
 def test_a_spec_tells_free_grants_from_contested_ones() -> None:

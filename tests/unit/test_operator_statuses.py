@@ -21,7 +21,7 @@ class Told:
     """One object, whose statuses follow one another."""
 
     def __init__(self) -> None:
-        self.entity = VipObject("DuraVIP", "x", "a", "u", "2026", address="10.1.1.1")
+        self.vip = VipObject("DuraVIP", "x", "a", "u", "2026", address="10.1.1.1")
         self.second = 0
         self.says(OWNED, first=MoveReason.PREFERENCE)
 
@@ -32,16 +32,16 @@ class Told:
         moment = object_status.Timestamp(
             float(self.second), f"2026-01-01T00:00:{self.second}.123456Z"
         )
-        status = object_status.object_status(self.entity, verdict, departure, moment, **more)
-        self.before, self.entity = self.entity, replace(self.entity, status=status)
+        status = object_status.object_status(self.vip, verdict, departure, moment, **more)
+        self.before, self.vip = self.vip, replace(self.vip, status=status)
         return status
 
     def edit(self, address: str) -> None:
-        self.entity = replace(self.entity, address=address)
+        self.vip = replace(self.vip, address=address)
 
     @property
     def sentence(self) -> str:
-        return moved(replace(self.entity, status=self.before.status), self.entity.status).sentence
+        return moved(replace(self.vip, status=self.before.status), self.vip.status).sentence
 
 
 @pytest.fixture
@@ -50,7 +50,7 @@ def told() -> Told:
 
 
 def test_a_first_owner_has_a_reason_and_no_predecessor(told: Told) -> None:
-    move = told.entity.status["lastMove"]
+    move = told.vip.status["lastMove"]
     assert move == {"to": "n1", "reason": "Preference", "time": "2026-01-01T00:00:10.123456Z"}
     assert told.sentence == "10.1.1.1 is served by n1, its first owner"
 
@@ -90,11 +90,11 @@ def test_an_outage_that_ends_on_the_same_node_is_told_with_its_cause(told: Told)
     [
         None,
         PendingMove("n1", MoveReason.ELECTED, 12.0),
-        PendingMove("n1", MoveReason.DRAIN, 1.0, is_out=False),
+        PendingMove("n1", MoveReason.DRAIN, 1.0, was_unserved=False),
     ],
 )
 def test_what_was_no_outage_for_certain_is_none(told: Told, departure: PendingMove | None) -> None:
-    first = told.entity.status
+    first = told.vip.status
     told.says(MOVING)
     status = told.says(OWNED, departure)
     assert status["lastMove"] == first["lastMove"]

@@ -15,7 +15,7 @@ from duravip_operator.kube.client import ApiError, ReignOverError
 from duravip_operator.kube.spec_writes import QUICK, UNDECIDED_FOR, Writes
 from duravip_operator.metrics import Metrics
 from lab.processes import wait_for
-from unit.test_election import cluster, entity
+from unit.test_election import cluster, vip
 
 ONE, TWO = frozenset({"10.1.1.1"}), frozenset({"10.1.1.2"})
 N1, N2 = Plumbing("n1", uid="u1", generation=4), Plumbing("n2", uid="u2", generation=4)
@@ -165,11 +165,11 @@ def test_statuses_of_a_reign_that_is_over_are_not_written() -> None:
 
 
 def test_what_a_node_may_be_granted_nobody_else_gets() -> None:
-    moved = entity(1, preference="n2")
+    moved = vip(1, preference="n2")
     snapshot = cluster((moved,), ("n1", "n2"))
 
     def granted(node: str, address: str) -> frozenset[str]:
-        known = replace(snapshot, pending={node: frozenset({address})})
+        known = replace(snapshot, pending_grants={node: frozenset({address})})
         plans = decision.decide(known, releases.update_records({}, known)).plans
         return plans["n2"].addresses
 

@@ -17,13 +17,13 @@ def said(served: object) -> Plumbing:
 @pytest.mark.parametrize("served", [[ADDRESS, 7], ADDRESS, {ADDRESS: True}, 7])
 def test_what_cannot_be_read_is_not_taken_for_nothing(served: object) -> None:
     found = said(served)
-    assert not found.acted
+    assert not found.has_acted
     before = releases.ReleaseRecord("", 3, frozenset({ADDRESS}))
     known = releases.after_write({"n1": before}, found, found)
-    assert known["n1"].about(ADDRESS)
+    assert known["n1"].may_hold(ADDRESS)
 
 
 @pytest.mark.parametrize("served", [[], [ADDRESS]])
 def test_what_can_be_read_is_believed(served: list[str]) -> None:
-    assert said(served).acted
+    assert said(served).has_acted
     assert said(served).served == frozenset(served)

@@ -34,7 +34,7 @@ def test_a_preferred_node_that_may_not_have_it_is_named_with_the_reason() -> Non
 
 
 def test_where_it_was_given_up_it_is_said_until_when() -> None:
-    seen = replace(SEEN, given_up_until={(A, "n1"): "2026-01-01T00:05:00Z"})
+    seen = replace(SEEN, quarantined_until={(A, "n1"): "2026-01-01T00:05:00Z"})
     _, text = said(UNIT, choice("n2", n1=Reason.REPAIR_FAILED), seen)["PreferenceNotMet"]
     assert text.endswith("; it is tried there again at 2026-01-01T00:05:00Z")
 
@@ -49,8 +49,8 @@ def test_nothing_is_said_while_the_preference_is_met_or_on_its_way() -> None:
 
 def test_what_is_held_says_where_by_whom_and_since_when() -> None:
     asked = MoveRequest(1767225600.5, "n2", releases=False)
-    by = replace(ENTITY, kind="DuraVIP", name="web", asked=(asked,))
-    unit = UNIT._replace(preference="", request=asked, entities=(ENTITY, by))
+    by = replace(ENTITY, kind="DuraVIP", name="web", requests=(asked,))
+    unit = UNIT._replace(preference="", request=asked, vips=(ENTITY, by))
     reason, text = said(unit, choice("n2"))["Held"]
     assert reason is Reason.HELD
     assert "held on n2 as DuraVIP mail/web asks since 2026-01-01T00:00:00Z" in text

@@ -30,7 +30,7 @@ def test_what_is_published_is_read_again() -> None:
         lease(lease_annotations.format_quarantine(frozen, until, {"n9"}))
     )
     assert found
-    assert (found.max_aliases, found.fencing, found.distrusted) == (4, "Strict", {"n9"})
+    assert (found.max_aliases, found.fencing, found.untrusted) == (4, "Strict", {"n9"})
     assert found.is_complete
     again, when = found.quarantined([*given_up, "10.1.1.3", "10.1.1.0", "fd00::2"])
     assert again == frozen

@@ -7,10 +7,10 @@ from duravip_api.addresses import Range
 from duravip_operator.core import decision, releases
 from duravip_operator.core.releases import ConfirmedReleases
 from duravip_operator.core.snapshot import Liveness, Placement, Snapshot
-from unit.test_election import cluster, entity
+from unit.test_election import cluster, vip
 
 ETH1 = Placement("eth1", 32)
-VIP = entity(1, preference="n2")
+VIP = vip(1, preference="n2")
 ONE = frozenset({VIP.address})
 
 
@@ -24,14 +24,14 @@ class Leader:
         """Whether a node is granted the address as contested; None: it is granted nothing."""
         self.memory = releases.update_records(self.memory, snapshot)
         decided = decision.decide(snapshot, self.memory)
-        self.memory = releases.limit_to_owned(self.memory, decided.choices)
+        self.memory = releases.limit_to_owned(self.memory, decided.assignments)
         plan = decided.plans[node]
         return bool(plan.contested) if plan.addresses else None
 
 
-def world(granted: str = "", served: str = "", *entities: object) -> Snapshot:
+def world(granted: str = "", served: str = "", *vips: object) -> Snapshot:
     """Two nodes; one is granted the address, one says that it serves it, and both have acted."""
-    snapshot = cluster(entities or (VIP,), ("n1", "n2"))  # type: ignore[arg-type]
+    snapshot = cluster(vips or (VIP,), ("n1", "n2"))  # type: ignore[arg-type]
     plumbings = {
         name: replace(
             plumbing,
@@ -62,10 +62,14 @@ def test_a_move_between_living_nodes_is_free() -> None:
 def test_a_report_of_an_earlier_grant_does_not_say_that_a_contested_one_was_taken() -> None:
     leader = Leader()
     again = world("n1", "n1")
-    stale = replace(again.plumbings["n1"], generation=2, observed=1)
-    leader.contested(changed(again, "n1", generation=stale.generation, observed=stale.observed))
-    leader.contested(changed(world("n1"), "n1", generation=2, observed=2))
-    assert leader.contested(changed(world(), "n1", generation=3, observed=3)) is True
+    stale = replace(again.plumbings["n1"], generation=2, observed_generation=1)
+    leader.contested(
+        changed(
+            again, "n1", generation=stale.generation, observed_generation=stale.observed_generation
+        )
+    )
+    leader.contested(changed(world("n1"), "n1", generation=2, observed_generation=2))
+    assert leader.contested(changed(world(), "n1", generation=3, observed_generation=3)) is True
 
 
 def test_a_new_leader_takes_over_what_is_served_and_moves_it_freely() -> None:
@@ -103,14 +107,14 @@ def test_one_release_is_good_for_one_grant() -> None:
 def test_what_was_deleted_and_is_made_anew_is_contested() -> None:
     leader = Leader()
     leader.contested(world("n1", "n1"))
-    leader.contested(world("n1", "n1", entity(2)))
-    leader.contested(world("", "", entity(2)))
+    leader.contested(world("n1", "n1", vip(2)))
+    leader.contested(world("", "", vip(2)))
     assert leader.contested(world()) is True
 
 
 def test_the_new_address_of_an_edited_object_is_contested() -> None:
     leader = Leader()
-    leader.contested(world("n1", "n1", entity(2)))
+    leader.contested(world("n1", "n1", vip(2)))
     assert leader.contested(world()) is True
 
 
@@ -131,9 +135,9 @@ def test_what_an_agent_served_before_it_started_anew_is_contested() -> None:
 def test_what_a_node_let_go_that_was_not_heard_is_contested() -> None:
     leader, before = Leader(), world("n1", "n1")
     leader.contested(before)
-    silent = {**before.hearing, "n1": Liveness.UNHEARD}
-    leader.contested(replace(before, hearing=silent))
-    assert leader.contested(replace(world(), hearing=silent)) is True
+    silent = {**before.liveness, "n1": Liveness.UNKNOWN}
+    leader.contested(replace(before, liveness=silent))
+    assert leader.contested(replace(world(), liveness=silent)) is True
 
 
 def test_after_a_pass_that_failed_nothing_counts_as_released() -> None:
@@ -209,9 +213,9 @@ def test_no_spec_is_written_for_that_alone() -> None:
 def test_what_is_not_known_to_be_served_now_stays_contested() -> None:
     assert stays_contested(marked(frozenset()))
     assert stays_contested(changed(marked(), "n2", generation=2)), "n2 has not acted on its spec"
-    silent = {**marked().hearing, "n2": Liveness.UNHEARD}
-    assert stays_contested(replace(marked(), hearing=silent))
-    assert stays_contested(replace(marked(), estranged=frozenset({"n2"})))
+    silent = {**marked().liveness, "n2": Liveness.UNKNOWN}
+    assert stays_contested(replace(marked(), liveness=silent))
+    assert stays_contested(replace(marked(), ahead_of_store=frozenset({"n2"})))
 
 
 def test_a_report_of_before_the_contested_grant_does_not_settle_it() -> None:
@@ -220,7 +224,9 @@ def test_a_report_of_before_the_contested_grant_does_not_settle_it() -> None:
     written = replace(marked().plumbings["n2"], generation=2)
     memory = releases.after_write(memory, before.plumbings["n2"], written)
     assert stays_contested(changed(marked(), "n2", generation=2), memory)
-    assert not stays_contested(changed(marked(), "n2", generation=2, observed=2), memory)
+    assert not stays_contested(
+        changed(marked(), "n2", generation=2, observed_generation=2), memory
+    )
 
 
 def test_what_a_node_says_to_serve_before_it_is_granted_that_does_not_settle_it() -> None:
@@ -232,8 +238,8 @@ def test_what_another_node_may_hold_stays_contested() -> None:
     assert stays_contested(changed(marked(), "n1", served=ONE))
     assert stays_contested(changed(marked(), "n1", grants={THERE: ONE}))
     assert stays_contested(changed(marked(), "n1", generation=2)), "n1 may hold anything"
-    assert stays_contested(replace(marked(), pending={"n1": ONE}))
-    assert not stays_contested(replace(marked(), pending={"n2": ONE}))
+    assert stays_contested(replace(marked(), pending_grants={"n1": ONE}))
+    assert not stays_contested(replace(marked(), pending_grants={"n2": ONE}))
     assert not stays_contested(changed(marked(), "n1", generation=2, stopped=True))
 
 
@@ -243,12 +249,14 @@ def test_what_was_taken_from_a_node_that_has_not_acted_on_that_stays_contested()
     taken = replace(before.plumbings["n1"], grants={}, generation=2)
     memory = releases.after_write(memory, before.plumbings["n1"], taken)
     assert stays_contested(changed(marked(), "n1", generation=2), memory)
-    assert not stays_contested(changed(marked(), "n1", generation=2, observed=2), memory)
-    another = replace(memory["n1"], addresses=frozenset({"10.1.1.9"}))
+    assert not stays_contested(
+        changed(marked(), "n1", generation=2, observed_generation=2), memory
+    )
+    another = replace(memory["n1"], unconfirmed=frozenset({"10.1.1.9"}))
     assert not stays_contested(changed(marked(), "n1", generation=2), {**memory, "n1": another})
 
 
 def test_what_another_node_calls_its_own_stays_contested() -> None:
     number = int(ip_address(VIP.address))
-    assert stays_contested(changed(marked(), "n1", own=(Range(4, number, number),)))
-    assert stays_contested(changed(marked(), "n1", tells_all_own=False))
+    assert stays_contested(changed(marked(), "n1", own_ranges=(Range(4, number, number),)))
+    assert stays_contested(changed(marked(), "n1", lists_all_own=False))

@@ -10,7 +10,7 @@ from duravip_operator.core.releases import ConfirmedReleases
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.core.subnets import Subnets
 from unit.admission_world import topology
-from unit.test_election import cluster, entity
+from unit.test_election import cluster, vip
 
 LAN = topology(cidr="10.2.0.0/16")
 NIC = {"name": "eth1", "index": 2, "up": True, "carrier": True}
@@ -61,17 +61,17 @@ def test_an_address_in_a_range_of_own_ones_is_a_nodes_own(own: list[str], claime
 )
 def test_where_a_node_may_have_more_addresses_others_ask_first(status: dict[str, Any]) -> None:
     found = said(**status)
-    assert not found.tells_all_own
-    snapshot = cluster((entity(1, preference="n2"),), ("n1", "n2"))
+    assert not found.lists_all_own
+    snapshot = cluster((vip(1, preference="n2"),), ("n1", "n2"))
     for tells_all in (True, False):
         plumbings = {
             **snapshot.plumbings,
-            "n1": replace(snapshot.plumbings["n1"], tells_all_own=tells_all),
+            "n1": replace(snapshot.plumbings["n1"], lists_all_own=tells_all),
         }
         seen = replace(snapshot, plumbings=plumbings)
         memory = releases.update_records({}, seen)
-        released = ConfirmedReleases(released=frozenset({entity(1).address}))
-        memory["n1"] = replace(memory["n1"], releases=released)
+        released = ConfirmedReleases(released=frozenset({vip(1).address}))
+        memory["n1"] = replace(memory["n1"], confirmed=released)
         plan = decision.decide(seen, memory).plans["n2"]
         assert bool(plan.contested) is not tells_all
 

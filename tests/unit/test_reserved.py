@@ -17,18 +17,20 @@ ETH1 = Placement("eth1", 32, fencing="Segment")
 
 def known(*names: str, served: str = "", **status: Any) -> Snapshot:
     """A cluster whose node has routes over the gateway, and may serve one address already."""
-    entities = tuple(
-        replace(duravip(f"a/v{n}", name), status=status) for n, name in names_of(names)
-    )
+    vips = tuple(replace(duravip(f"a/v{n}", name), status=status) for n, name in names_of(names))
     n1 = Plumbing(
-        "n1", nics={"eth1": NIC}, next_hops=frozenset({GATEWAY}), observed=1, generation=1
+        "n1",
+        nics={"eth1": NIC},
+        next_hops=frozenset({GATEWAY}),
+        observed_generation=1,
+        generation=1,
     )
     if served:
         n1 = replace(n1, grants={ETH1: frozenset({served})}, served=frozenset({served}))
     return replace(
-        world(*entities),
+        world(*vips),
         plumbings={"n1": n1},
-        hearing={"n1": Liveness.ALIVE},
+        liveness={"n1": Liveness.ALIVE},
         api_hosts=frozenset({API}),
         witnessed={"n1": frozenset({"eth1"})},
     )
@@ -55,7 +57,7 @@ def test_what_a_router_or_the_api_server_has_is_broken(
     decided = decision.decide(known(address, OTHER), {})
     unit = decided.units[address]
     assert unit.broken == (reason, f"DuraVIP a/v0: spec.address: {address} {why}")
-    assert decided.verdicts[address].flags == "Broken"
+    assert decided.address_statuses[address].flags == "Broken"
     assert decided.plans["n1"].addresses == {OTHER}
 
 
@@ -72,7 +74,7 @@ def test_what_one_of_ours_serves_stays_and_is_said(address: str) -> None:
     snapshot = known(address, served=address)
     decided = decision.decide(snapshot, {})
     assert decided.plans["n1"].addresses == {address}
-    advice = decided.status_of(snapshot.entities[0]).advisories
+    advice = decided.status_of(snapshot.vips[0]).advisories
     assert [(kind, str(reason)) for kind, reason, _ in advice if kind == "Reserved"] == [
         ("Reserved", "NextHop" if address == GATEWAY else "ApiServer")
     ]

@@ -46,10 +46,10 @@ def test_what_is_remembered_of_selectors_has_a_bound() -> None:
 def cluster(labels: list[dict[str, str]], selectors: int) -> Snapshot:
     """As many DuraVIPs as selectors, all of which differ and match the nodes with `a=1`."""
     nodes = nodes_with([{**found, **{f"k{n}": "" for n in range(10)}} for found in labels])
-    entities = []
+    vips = []
     for number in range(selectors):
         extra = [(f"k{bit}", "") for bit in range(10) if number >> bit & 1]
-        entities.append(
+        vips.append(
             VipObject(
                 "DuraVIP", "d", f"v{number}", f"u{number}", "",
                 address=f"10.1.{number >> 8}.{number & 255 or 1}",
@@ -57,33 +57,35 @@ def cluster(labels: list[dict[str, str]], selectors: int) -> Snapshot:
             )
         )  # fmt: skip
     return Snapshot(
-        entities=tuple(entities),
+        vips=tuple(vips),
         topologies=(LAN,),
         nodes=nodes,
-        plumbings={n: Plumbing(n, generation=1, observed=1, nics={"eth1": NIC}) for n in nodes},
-        hearing=dict.fromkeys(nodes, Liveness.ALIVE),
+        plumbings={
+            n: Plumbing(n, generation=1, observed_generation=1, nics={"eth1": NIC}) for n in nodes
+        },
+        liveness=dict.fromkeys(nodes, Liveness.ALIVE),
         witnessed=dict.fromkeys(nodes, frozenset({"eth1"})),
     )
 
 
 def test_selectors_that_match_the_same_nodes_are_looked_at_as_one() -> None:
     made = decision.decide(cluster([{"a": "1"}, {"a": "2"}, {"a": "1"}], 500), {})
-    assert {choice.eligible.may_take for choice in made.choices.values()} == {
+    assert {choice.eligible.may_take for choice in made.assignments.values()} == {
         frozenset({"n0", "n2"})
     }
-    assert len({id(choice.eligible) for choice in made.choices.values()}) == 1
-    assert len(made.wanted.parties.alike) == 1
+    assert len({id(choice.eligible) for choice in made.assignments.values()}) == 1
+    assert len(made.demand.groups.interchangeable) == 1
 
 
 def test_a_label_that_changes_changes_who_may_take_what_at_once() -> None:
     before = cluster([{"a": "1"}, {"a": "2"}], 20)
     after = cluster([{"a": "2"}, {"a": "1"}], 20)
     last = decision.decide(before, {})
-    assert {choice.owner for choice in last.choices.values()} == {"n0"}
+    assert {choice.owner for choice in last.assignments.values()} == {"n0"}
     made = decision.decide(after, {}, last)
-    assert {choice.owner for choice in made.choices.values()} == {"n1"}
+    assert {choice.owner for choice in made.assignments.values()} == {"n1"}
     again = decision.decide(after, {}, made)
-    assert again.wanted is made.wanted
+    assert again.demand is made.demand
 
 
 def test_a_round_of_balancing_is_short_whatever_people_have_selected() -> None:

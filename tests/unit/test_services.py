@@ -18,14 +18,14 @@ NODES = {"n1": Node("n1", {"role": "mail"}), "n2": Node("n2"), "n3": Node("n3")}
 ALL = frozenset(NODES)
 
 
-def entity(*services: Service, selector: Selector = ()) -> VipObject:
+def vip(*services: Service, selector: Selector = ()) -> VipObject:
     offered = frozenset(services)
     return VipObject("DuraVIP", "d", "a", "u", "", address=A, services=offered, selector=selector)
 
 
-def unit(*entities: VipObject, address: str = A) -> Unit:
-    services = frozenset(service for e in entities for service in e.services)
-    return Unit(address, entities, managed=True, services=services)
+def unit(*vips: VipObject, address: str = A) -> Unit:
+    services = frozenset(service for e in vips for service in e.services)
+    return Unit(address, vips, managed=True, services=services)
 
 
 def everywhere(port: str, family: int = 4) -> Listener:
@@ -52,7 +52,7 @@ def said(snapshot: Snapshot, found: Unit, among: frozenset[str] = ALL) -> str:
 
 
 def test_services_of_nodes_that_a_selector_admits_differ_from_those_of_others() -> None:
-    found = unit(entity(SMTP, selector=MAIL), entity(HTTP))
+    found = unit(vip(SMTP, selector=MAIL), vip(HTTP))
     snapshot = Snapshot(nodes=NODES)
     advisory = ServiceConsistency(snapshot, SelectorIndex(snapshot.nodes)).inconsistency(
         found, ALL
@@ -67,61 +67,61 @@ def test_services_of_nodes_that_a_selector_admits_differ_from_those_of_others() 
 
 
 def test_selectors_that_lead_to_the_same_services_are_safe() -> None:
-    assert not said(Snapshot(nodes=NODES), unit(entity(SMTP, selector=MAIL), entity(SMTP)))
-    assert not said(Snapshot(nodes=NODES), unit(entity(SMTP, selector=MAIL)))
-    assert not said(Snapshot(nodes=NODES), unit(entity(selector=MAIL), entity()))
+    assert not said(Snapshot(nodes=NODES), unit(vip(SMTP, selector=MAIL), vip(SMTP)))
+    assert not said(Snapshot(nodes=NODES), unit(vip(SMTP, selector=MAIL)))
+    assert not said(Snapshot(nodes=NODES), unit(vip(selector=MAIL), vip()))
 
 
 def test_nodes_that_an_administrator_took_out_are_not_compared() -> None:
     out = {name: Node(name, {EXCLUDE_LABEL: ""}) for name in ("n2", "n3")}
     snapshot = Snapshot(nodes={**NODES, **out})
-    assert not said(snapshot, unit(entity(SMTP, selector=MAIL), entity(HTTP)))
+    assert not said(snapshot, unit(vip(SMTP, selector=MAIL), vip(HTTP)))
 
 
 def test_a_listener_on_some_nodes_only_is_unsafe_and_on_none_or_all_is_not() -> None:
     smtp = {everywhere("TCP/25")}
-    found = unit(entity(SMTP))
+    found = unit(vip(SMTP))
     assert said(seen(n1=smtp, n2=set(), n3=smtp), found) == (
         "smtp (TCP/25) has a listener on n1, n3, none on n2"
     )
     assert not said(seen(n1=smtp, n2=smtp, n3=smtp), found)
     assert not said(seen(n1=set(), n2=set(), n3=set()), found)
-    assert not said(seen(n1=smtp, n2=set(), n3=smtp), unit(entity(HTTP)))
-    assert not said(seen(n1=smtp, n2=set(), n3=smtp), unit(entity()))
+    assert not said(seen(n1=smtp, n2=set(), n3=smtp), unit(vip(HTTP)))
+    assert not said(seen(n1=smtp, n2=set(), n3=smtp), unit(vip()))
 
 
 def test_nodes_that_have_not_looked_or_do_not_participate_are_left_out() -> None:
     smtp = {everywhere("TCP/25")}
     other = {everywhere("TCP/80")}
-    assert not said(seen(n1=smtp, n2=other, n3=smtp), unit(entity(SMTP)))
-    assert not said(seen(n1=smtp, n2=set(), n3=smtp), unit(entity(SMTP)), frozenset({"n1", "n3"}))
+    assert not said(seen(n1=smtp, n2=other, n3=smtp), unit(vip(SMTP)))
+    assert not said(seen(n1=smtp, n2=set(), n3=smtp), unit(vip(SMTP)), frozenset({"n1", "n3"}))
 
 
 def test_a_socket_counts_when_it_takes_what_comes_to_the_address() -> None:
     smtp, own = {everywhere("TCP/25")}, {Listener("TCP/25", A)}
     strange = {Listener("TCP/25", "10.1.1.2")}
-    assert not said(seen(n1=smtp, n2=own, n3=smtp), unit(entity(SMTP)))
-    assert "none on n2" in said(seen(n1=smtp, n2=strange, n3=smtp), unit(entity(SMTP)))
-    assert not said(seen(n1=strange, n2=set(), n3=set()), unit(entity(SMTP)))
+    assert not said(seen(n1=smtp, n2=own, n3=smtp), unit(vip(SMTP)))
+    assert "none on n2" in said(seen(n1=smtp, n2=strange, n3=smtp), unit(vip(SMTP)))
+    assert not said(seen(n1=strange, n2=set(), n3=set()), unit(vip(SMTP)))
 
 
 def test_a_range_counts_for_each_address_in_it_and_for_no_other() -> None:
     smtp, some = {everywhere("TCP/25")}, {Listener("TCP/25", "10.0.0.0-10.1.1.1")}
     more = {Listener("TCP/25", "10.1.1.2-10.255.255.255"), *some}
-    assert not said(seen(n1=smtp, n2=some, n3=more), unit(entity(SMTP)))
-    other = unit(entity(SMTP), address="10.1.1.2")
+    assert not said(seen(n1=smtp, n2=some, n3=more), unit(vip(SMTP)))
+    other = unit(vip(SMTP), address="10.1.1.2")
     assert "none on n2" in said(seen(n1=smtp, n2=some, n3=more), other)
 
 
 def test_each_family_is_looked_at_by_itself() -> None:
     v4, both = {everywhere("TCP/25")}, {everywhere("TCP/25"), everywhere("TCP/25", 6)}
     snapshot = seen(n1=both, n2=v4, n3=both)
-    assert not said(snapshot, unit(entity(SMTP)))
-    assert "none on n2" in said(snapshot, unit(entity(SMTP), address=V6))
+    assert not said(snapshot, unit(vip(SMTP)))
+    assert "none on n2" in said(snapshot, unit(vip(SMTP), address=V6))
 
 
 def test_both_are_said_at_once() -> None:
-    found = unit(entity(SMTP, selector=MAIL), entity())
+    found = unit(vip(SMTP, selector=MAIL), vip())
     text = said(seen(n1={everywhere("TCP/25")}, n2=set(), n3=set()), found)
     assert text == (
         "smtp (TCP/25) is declared on n1, not on n2, n3; "
@@ -130,6 +130,6 @@ def test_both_are_said_at_once() -> None:
 
 
 def test_agents_are_asked_about_every_port_that_a_managed_unit_declares() -> None:
-    idle = unit(entity(HTTP))._replace(managed=False)
-    dns = unit(entity(("UDP/53", "dns"), SMTP), address=V6)
-    assert declared_ports([unit(entity(SMTP)), dns, idle]) == ("TCP/25", "UDP/53")
+    idle = unit(vip(HTTP))._replace(managed=False)
+    dns = unit(vip(("UDP/53", "dns"), SMTP), address=V6)
+    assert declared_ports([unit(vip(SMTP)), dns, idle]) == ("TCP/25", "UDP/53")

@@ -7,7 +7,7 @@ import pytest
 from duravip_operator.core import decision, heartbeat_evidence, releases
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Placement, Plumbing
-from unit.test_election import cluster, entity
+from unit.test_election import cluster, vip
 
 ENDED = Plumbing("n1", boot="b", stopped=True)
 
@@ -39,7 +39,7 @@ def test_who_has_not_ended_is_as_before() -> None:
 
 def test_what_a_forged_goodbye_names_is_moved_as_in_a_drain() -> None:
     """It is taken out first, and granted to nobody else before the true agent has let it go."""
-    moved = entity(1)
+    moved = vip(1)
     snapshot = cluster((moved,), ("n1", "n2"))
     grants = {Placement("eth1", 32): frozenset({moved.address})}
     forged = replace(snapshot.plumbings["n1"], boot="b", grants=grants, stopped=True)
@@ -50,11 +50,11 @@ def test_what_a_forged_goodbye_names_is_moved_as_in_a_drain() -> None:
     memory = releases.update_records({}, snapshot)
     plans = decision.decide(snapshot, memory).plans
     assert not plans["n1"].addresses | plans["n2"].addresses
-    revoked = replace(plumbings["n1"], grants={}, generation=2, observed=1)
+    revoked = replace(plumbings["n1"], grants={}, generation=2, observed_generation=1)
     memory = releases.after_write(memory, plumbings["n1"], revoked)
     snapshot = replace(snapshot, plumbings={**plumbings, "n1": revoked})
     assert not decision.decide(snapshot, memory).plans["n2"].addresses
-    done = replace(revoked, observed=2)
+    done = replace(revoked, observed_generation=2)
     snapshot = replace(snapshot, plumbings={**plumbings, "n1": done})
     memory = releases.update_records(memory, snapshot)
     assert decision.decide(snapshot, memory).plans["n2"].addresses == {moved.address}

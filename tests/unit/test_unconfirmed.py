@@ -10,7 +10,7 @@ from duravip_operator.core import decision, nodeplumbing_spec, parsing, releases
 from duravip_operator.core.handover import Plan
 from duravip_operator.core.releases import ReleaseRecord, ReleaseRecords
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Snapshot
-from unit.test_election import cluster, entity
+from unit.test_election import cluster, vip
 
 ETH1, ETH2 = Placement("eth1", 32), Placement("eth2", 32)
 HAS, LOST, OTHER = "10.1.1.1", "10.1.1.2", "10.1.1.3"
@@ -28,14 +28,14 @@ def written(before: Plumbing, plan: Plan, memory: ReleaseRecords, epoch: int = 3
 
 def n1(**fields: Any) -> Plumbing:
     grants = {ETH1: frozenset({HAS}), ETH2: frozenset({LOST})}
-    known = {"uid": "u", "generation": 4, "observed": 4, "boot": "b", "grants": grants}
+    known = {"uid": "u", "generation": 4, "observed_generation": 4, "boot": "b", "grants": grants}
     return Plumbing("n1", **(known | fields))
 
 
 def doubted(found: Plumbing) -> frozenset[str] | None:
     """What a leader who has just begun doubts of it."""
-    snapshot = Snapshot(plumbings={"n1": found}, hearing={"n1": Liveness.ALIVE})
-    return releases.update_records({}, snapshot)["n1"].addresses
+    snapshot = Snapshot(plumbings={"n1": found}, liveness={"n1": Liveness.ALIVE})
+    return releases.update_records({}, snapshot)["n1"].unconfirmed
 
 
 KEPT = Plan({ETH1: frozenset({HAS})})
@@ -53,7 +53,10 @@ def test_what_was_doubted_before_is_handed_on_until_it_is_let_go() -> None:
     first = written(n1(), KEPT, {})
     second = written(first, KEPT, {}, epoch=4)
     assert doubted(second) == {LOST}
-    assert doubted(written(replace(second, observed=6, told_epoch=4), KEPT, {})) == frozenset()
+    assert (
+        doubted(written(replace(second, observed_generation=6, seen_epoch=4), KEPT, {}))
+        == frozenset()
+    )
 
 
 def test_what_is_granted_again_is_doubted_when_it_is_taken_out_again() -> None:
@@ -63,7 +66,7 @@ def test_what_is_granted_again_is_doubted_when_it_is_taken_out_again() -> None:
 
 
 def test_where_anything_may_be_held_the_spec_does_not_say() -> None:
-    unknown = n1(observed=3)
+    unknown = n1(observed_generation=3)
     assert doubted(unknown) is None
     after = written(unknown, KEPT, {})
     assert (after.unconfirmed, doubted(after)) == (None, None)
@@ -117,17 +120,17 @@ def test_a_first_spec_says_that_a_node_holds_nothing_unless_one_was_known() -> N
     assert not nodeplumbing_spec.unconfirmed_field_of_new(
         "n1", {}, Snapshot(), {"n1": ReleaseRecord("u", 1)}
     )
-    heard = Snapshot(hearing={"n1": Liveness.SILENT})
+    heard = Snapshot(liveness={"n1": Liveness.SUSPECT})
     assert not nodeplumbing_spec.unconfirmed_field_of_new("n1", {}, heard, {})
 
 
 @pytest.mark.parametrize("is_said", [True, False])
 def test_a_node_that_never_acts_hinders_others_only_at_what_it_may_hold(is_said: bool) -> None:
-    moved, new = entity(2, preference="n2"), entity(3, preference="n2")
+    moved, new = vip(2, preference="n2"), vip(3, preference="n2")
     snapshot = cluster((moved, new), ("n1", "n2"))
     left = frozenset({LOST}) if is_said else None
     former = replace(
-        snapshot.plumbings["n1"], boot="b", generation=5, observed=4, unconfirmed=left
+        snapshot.plumbings["n1"], boot="b", generation=5, observed_generation=4, unconfirmed=left
     )
     snapshot = replace(snapshot, plumbings={**snapshot.plumbings, "n1": former})
     made = decision.decide(snapshot, releases.update_records({}, snapshot))

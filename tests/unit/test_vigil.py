@@ -15,8 +15,8 @@ from duravip_operator.pulse import View
 
 A = "10.1.1.1"
 WELL = Plumbing(
-    "n1", grants={Placement("eth1", 32): frozenset({A})}, served=frozenset({A}), observed=1,
-    boot="b",
+    "n1", grants={Placement("eth1", 32): frozenset({A})}, served=frozenset({A}),
+    observed_generation=1, boot="b",
 )  # fmt: skip
 FAILING = replace(WELL, failures={A: "no"}, served=frozenset())
 GIVEN_UP = {A: frozenset({"n1"})}
@@ -27,7 +27,7 @@ class World:
 
     def __init__(self, plumbing: Plumbing) -> None:
         self.plumbings = {"n1": plumbing}
-        self.entities = {"u": VipObject("DuraVIP", "d", "a", "u", "", address=A)}
+        self.vips = {"u": VipObject("DuraVIP", "d", "a", "u", "", address=A)}
         self.is_warm = True
         self.epoch: int | None = 1
         self.hearing = Liveness.ALIVE
@@ -80,7 +80,7 @@ def test_beats_that_contradict_the_status_are_said_once_until_they_agree() -> No
 def test_what_a_silent_node_said_last_is_not_compared() -> None:
     world = World(WELL)
     vigil = watch_over(world)
-    world.heard, world.hearing = HeartbeatState("b", 1, "another"), Liveness.SILENT
+    world.heard, world.hearing = HeartbeatState("b", 1, "another"), Liveness.SUSPECT
     for now in (0.0, 60.0):
         vigil.look(now)
     assert vigil.distrusted == frozenset()
@@ -101,7 +101,7 @@ def test_a_replica_that_does_not_lead_counts_nothing() -> None:
 def test_a_new_leader_knows_what_the_former_one_gave_up() -> None:
     world = World(replace(WELL, grants={}, served=frozenset()))
     move = {"from": "n1", "reason": "RepairFailed", "time": format_time(datetime.now(UTC))}
-    world.entities["u"] = replace(world.entities["u"], status={"lastMove": move})
+    world.vips["u"] = replace(world.vips["u"], status={"lastMove": move})
     vigil = watch_over(world)
     vigil.look(0.0)
     assert vigil.given_up == GIVEN_UP
@@ -114,8 +114,8 @@ def test_an_address_that_is_deleted_and_comes_back_is_tried_anew() -> None:
     vigil = watch_over(world)
     vigil.look(0.0)
     vigil.look(10.0)
-    entities, world.entities = world.entities, {}
+    vips, world.vips = world.vips, {}
     vigil.look(11.0)
-    world.entities = entities
+    world.vips = vips
     vigil.look(12.0)
     assert vigil.given_up == {}

@@ -57,9 +57,9 @@ def failed(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
     gone = set(names)
     return replace(
         snapshot,
-        hearing={**snapshot.hearing, **dict.fromkeys(gone, Liveness.SILENT)},
-        silences={
-            **snapshot.silences,
+        liveness={**snapshot.liveness, **dict.fromkeys(gone, Liveness.SUSPECT)},
+        suspicions={
+            **snapshot.suspicions,
             **{
                 name: silence(plumbing, is_gone=True)
                 for name, plumbing in snapshot.plumbings.items()
@@ -97,7 +97,7 @@ def forecast(before: Snapshot, after: Snapshot) -> Forecast:
 
 def owner_in(made: Decision, address: str) -> str:
     """Who shall have the address; nobody when its owner is lost and no other may have it."""
-    choice = made.choices.get(address)
+    choice = made.assignments.get(address)
     lost = choice is None or choice.reason is Reason.OWNER_LOST
     return "" if choice is None or lost else choice.owner
 
@@ -106,6 +106,6 @@ def _why(made: Decision, address: str, *, is_new: bool) -> tuple[str, str]:
     if address not in made.units:
         return MoveReason.EDITED, ""
     if owner_in(made, address):
-        return MoveReason.ELECTED if is_new else made.choices[address].cause, ""
-    verdict = made.verdicts[address]
+        return MoveReason.ELECTED if is_new else made.assignments[address].cause, ""
+    verdict = made.address_statuses[address]
     return verdict.reason, "" if verdict.state is State.UNMANAGED else verdict.message

@@ -66,25 +66,25 @@ def view(lists: Lists) -> View:
     """The cluster as the operator must see it."""
     plumbings = {name_of(body): parsing.plumbing(body) for body in lists.plumbings}
     heard = _heard(lists, plumbings)
-    entities = tuple(parsing.vip_object(kind, body) for kind, body in lists.entities())
+    vips = tuple(parsing.vip_object(kind, body) for kind, body in lists.entities())
     notes = (lists.lease or {}).get("metadata", {}).get("annotations") or {}
     published = lease_annotations.parse_lease(notes)
     nodes = {name_of(body): parsing.node(body) for body in lists.nodes}
     if published and published.ignores_exclude_label:
         nodes = {name: parsing.without_exclude_label(node) for name, node in nodes.items()}
     snapshot = Snapshot(
-        entities=entities,
+        vips=vips,
         topologies=tuple(parsing.topology(body) for body in lists.topologies),
         nodes=nodes,
         plumbings=plumbings,
-        hearing={name: found.hearing for name, found in heard.items()},
-        silences={
+        liveness={name: found.hearing for name, found in heard.items()},
+        suspicions={
             name: silence(plumbings[name], is_gone=found.is_gone)
             for name, found in heard.items()
-            if found.hearing is Liveness.SILENT
+            if found.hearing is Liveness.SUSPECT
         },
         witnessed={name: frozenset(plumbing.nics) for name, plumbing in plumbings.items()},
-        **_published(published, entities, lists.read_at),
+        **_published(published, vips, lists.read_at),
     )
     is_told = all(condition(body, "Heard") for body in lists.plumbings)
     return View(snapshot, heard, is_told, published is not None)
@@ -93,32 +93,32 @@ def view(lists: Lists) -> View:
 def silence(plumbing: Plumbing, *, is_gone: bool) -> Suspicion:
     """What is known of a silent node: that nothing of it answers, or that it may."""
     gone = frozenset(plumbing.nics) if is_gone else frozenset()
-    return Suspicion(gone=gone, is_muted=is_gone, is_lasting=True)
+    return Suspicion(unreachable_on=gone, is_self_fenced=is_gone, is_lasting=True)
 
 
 def _published(
-    told: lease_annotations.PublishedState | None, entities: tuple[VipObject, ...], read_at: float
+    told: lease_annotations.PublishedState | None, vips: tuple[VipObject, ...], read_at: float
 ) -> dict[str, Any]:
     """What the operator says of itself, as fields of a snapshot; else what statuses tell of it."""
     if told is None:
-        return {"given_up": _given_up(entities, read_at)}
-    given_up, until = told.quarantined({entity.address for entity in entities if entity.address})
+        return {"quarantined": _quarantined(vips, read_at)}
+    quarantined, until = told.quarantined({vip.address for vip in vips if vip.address})
     if not told.is_complete:
-        for address, nodes in _given_up(entities, read_at).items():
-            given_up[address] = given_up.get(address, frozenset()) | nodes
+        for address, nodes in _quarantined(vips, read_at).items():
+            quarantined[address] = quarantined.get(address, frozenset()) | nodes
     return {
-        "given_up": given_up,
-        "given_up_until": until,
-        "distrusted": told.distrusted,
+        "quarantined": quarantined,
+        "quarantined_until": until,
+        "untrusted": told.untrusted,
         "max_aliases": told.max_aliases,
         "fencing": told.fencing,
     }
 
 
-def _given_up(entities: Iterable[VipObject], read_at: float) -> dict[str, frozenset[str]]:
+def _quarantined(vips: Iterable[VipObject], read_at: float) -> dict[str, frozenset[str]]:
     """`{address: nodes that failed to hold it}`, as the last moves tell."""
     found: dict[str, frozenset[str]] = {}
-    for node, address, _ in quarantine.failures_in_last_moves(entities, read_at):
+    for node, address, _ in quarantine.failures_in_last_moves(vips, read_at):
         found[address] = found.get(address, frozenset()) | {node}
     return found
 
@@ -142,13 +142,13 @@ def _reported(body: Body) -> Heard | None:
     """What the agent says of itself."""
     reason = condition(body, "Ready").get("reason")
     if not reason:
-        return Heard(Liveness.UNHEARD, "its agent has never reported")
+        return Heard(Liveness.UNKNOWN, "its agent has never reported")
     if reason == Reason.AGENT_STOPPED:
-        return Heard(Liveness.UNHEARD, "its agent has said goodbye")
+        return Heard(Liveness.UNKNOWN, "its agent has said goodbye")
     if reason == Reason.AGENT_STOPPING:
         return Heard(Liveness.ALIVE, "its agent is ending")
     if reason == Reason.AGENT_STARTING:
-        return Heard(Liveness.YOUNG, "its agent says that it is starting")
+        return Heard(Liveness.WARMING_UP, "its agent says that it is starting")
     return None
 
 
@@ -160,7 +160,7 @@ def _told(body: Body) -> Heard | None:
         return Heard(Liveness.ALIVE, "the operator hears it")
     if reason in {Reason.NODE_SILENT, Reason.NODE_GONE}:
         basis = f"the operator says {reason}"
-        return Heard(Liveness.SILENT, basis, is_gone=reason == Reason.NODE_GONE)
+        return Heard(Liveness.SUSPECT, basis, is_gone=reason == Reason.NODE_GONE)
     return None
 
 
@@ -172,11 +172,11 @@ def _said_by_operator(lists: Lists, plumbings: Mapping[str, Plumbing]) -> dict[s
         owner = str(status_of(body).get("owner") or "")
         address = str(spec_of(body).get("address") or "")
         if reason == Reason.OWNER_UNREACHABLE and owner in plumbings:
-            found[owner] = Heard(Liveness.SILENT, f"the status of {address} says {reason}")
+            found[owner] = Heard(Liveness.SUSPECT, f"the status of {address} says {reason}")
         elif reason == Reason.OWNER_LOST and address in granted:
             basis = f"the status of {address} says {reason}"
-            found[granted[address]] = Heard(Liveness.SILENT, basis, is_gone=True)
-        elif reason == Reason.SERVED and owner in plumbings and plumbings[owner].acted:
+            found[granted[address]] = Heard(Liveness.SUSPECT, basis, is_gone=True)
+        elif reason == Reason.SERVED and owner in plumbings and plumbings[owner].has_acted:
             found.setdefault(owner, Heard(Liveness.ALIVE, "its agent reports what it serves"))
     return found
 
@@ -184,9 +184,9 @@ def _said_by_operator(lists: Lists, plumbings: Mapping[str, Plumbing]) -> dict[s
 def _alive(body: Body, node: Body) -> Heard:
     if _lags(body):
         basis = "its agent has not acted on its NodePlumbing as it stands"
-        return Heard(Liveness.SILENT, basis, is_gone=True)
+        return Heard(Liveness.SUSPECT, basis, is_gone=True)
     if condition(node, "Ready").get("status") == "Unknown":
-        return Heard(Liveness.SILENT, "the Node's kubelet is not heard", is_gone=True)
+        return Heard(Liveness.SUSPECT, "the Node's kubelet is not heard", is_gone=True)
     return Heard(Liveness.ALIVE, "its agent has acted on its NodePlumbing as it stands")
 
 

@@ -61,8 +61,8 @@ def _against_any(made: Decision, shown: Unit) -> str:
         return f"it is {shown.state}: {shown.reason}: {shown.message}"
     if unit.leader:
         return f"it follows {unit.leader}, and goes where that goes: name that one"
-    if unit.address not in made.choices:
-        verdict = made.verdicts[unit.address]
+    if unit.address not in made.assignments:
+        verdict = made.address_statuses[unit.address]
         return f"it is {verdict.state}: {verdict.reason}: {verdict.message}"
     return ""
 

@@ -43,7 +43,7 @@ def detail(view: View, party: Party, name: str, reason: Reason) -> str:
     if reason in {Reason.NODE_SILENT, Reason.NODE_YOUNG, Reason.NODE_STOPPED}:
         return view.heard[name].basis
     if reason is Reason.REPAIR_FAILED:
-        known = view.snapshot.given_up_until
+        known = view.snapshot.quarantined_until
         until = {known.get((u.address, name), "") for u in party.units} - {""}
         return f"until {max(until)}" if until else ""
     if reason is Reason.SELECTOR_MISMATCH and node:
@@ -75,7 +75,7 @@ def _mismatches(party: Party, node: Node) -> list[str]:
              if u.topology]  # fmt: skip
     for unit in party.units:  # one of its entities is enough
         if not any(matches_selector(node, selector) for selector in unit.selectors):
-            asked += [(entity.label, entity.selector) for entity in unit.entities]
+            asked += [(vip.label, vip.selector) for vip in unit.vips]
     return sorted(
         {
             f"{label} wants {key}={value}"
@@ -125,12 +125,12 @@ def standings(view: View, made: decision.Decision, address: str) -> list[Standin
     """Every node's standing, in the order of names."""
     snapshot, unit = view.snapshot, made.units[address]
     names = sorted(snapshot.nodes.keys() | snapshot.plumbings.keys())
-    verdict, choice = made.verdicts[address], made.choices.get(address)
+    verdict, choice = made.address_statuses[address], made.assignments.get(address)
     if choice is None:
         why = verdict.reason
         return [Standing(name, "may not", why, why.sentence) for name in names]
     party = party_of(snapshot, made.units, unit)
-    load = Counter(c.owner for c in made.choices.values() if c.owner)
+    load = Counter(c.owner for c in made.assignments.values() if c.owner)
     load.subtract({choice.owner: len(party.units)})
     holder = election.current_holders(snapshot).get(party.leader.address, "")
     race = _Race(view, party, choice.owner, holder, verdict, load)

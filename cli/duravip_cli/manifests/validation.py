@@ -50,26 +50,26 @@ def applied(lists: Lists, documents: Iterable[Document]) -> Lists:
 def refusals(documents: Sequence[Document], there: Lists) -> dict[str, Rejection]:
     """`{label of a document: why}` of those that are refused; `there` is what exists already."""
     known = view(there).snapshot
-    entities, topologies = _by_label(known)
+    vips, topologies = _by_label(known)
     new_entities, new_topologies = _by_label(view(applied(there, documents)).snapshot)
     found: dict[str, Rejection] = {}
     for label in (document.label for document in documents):
         new = new_entities.get(label) or new_topologies[label]
-        why = admission.refusal(known, new, entities.get(label) or topologies.get(label))
+        why = admission.refusal(known, new, vips.get(label) or topologies.get(label))
         if why:
             found[label] = why
         elif isinstance(new, Topology):
             topologies[label] = new
             known = replace(known, topologies=tuple(topologies.values()))
         else:
-            entities[label] = new
-            known = replace(known, entities=tuple(entities.values()))
+            vips[label] = new
+            known = replace(known, vips=tuple(vips.values()))
     return found
 
 
 def _by_label(snapshot: Snapshot) -> tuple[dict[str, VipObject], dict[str, Topology]]:
-    entities = {entity.label: entity for entity in snapshot.entities}
-    return entities, {f"Topology {topology.name}": topology for topology in snapshot.topologies}
+    vips = {vip.label: vip for vip in snapshot.vips}
+    return vips, {f"Topology {topology.name}": topology for topology in snapshot.topologies}
 
 
 _FIELDS = {
@@ -105,7 +105,7 @@ def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Probl
     snapshot = view(applied(base, admitted)).snapshot
     made = decided(snapshot)
     topologies = {f"Topology {t.name}": t for t in made.topologies}
-    entities = {entity.label: entity for entity in snapshot.entities}
+    vips = {vip.label: vip for vip in snapshot.vips}
     targets = _targets(made)
     is_complete = any(document.kind == "Topology" for document in documents)
     found: list[Problem] = []
@@ -116,37 +116,37 @@ def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Probl
         if document.kind == "Topology":
             found += _of_topology(topologies[document.label], document.file)
             continue
-        entity = entities[document.label]
-        said = _of_entity(entity, made, document.file)
+        vip = vips[document.label]
+        said = _of_entity(vip, made, document.file)
         if cluster is None:
-            said = _of_files_alone(entity, targets, said)
-            found += _uncovered(entity, made, document) if is_complete else ()
+            said = _of_files_alone(vip, targets, said)
+            found += _uncovered(vip, made, document) if is_complete else ()
         found += [problem for _, problem in said]
     return [*found, *(_harmed(cluster, made, admitted) if cluster else ())]
 
 
 def _targets(made: Decision) -> set[tuple[str, str]]:
     """`(namespace, name)` of every Binding in the files, `("", address)` of every unit."""
-    members = [entity for unit in made.units.values() for entity in unit.entities]
+    members = [vip for unit in made.units.values() for vip in unit.vips]
     named = {(e.namespace, e.name) for e in members if e.kind == "Binding"}
     return named | {("", address) for address in made.units}
 
 
 def _of_files_alone(
-    entity: VipObject, targets: set[tuple[str, str]], said: Iterable[Said]
+    vip: VipObject, targets: set[tuple[str, str]], said: Iterable[Said]
 ) -> Iterator[Said]:
     """Nothing is known of nodes, and what something follows may be in the cluster."""
-    is_here = not targets.isdisjoint({(entity.namespace, entity.follow), ("", entity.follow)})
+    is_here = not targets.isdisjoint({(vip.namespace, vip.follow), ("", vip.follow)})
     for reason, problem in said:
         if reason not in _OF_NODES:
             may_be_there = reason in _OF_LEADERS and not is_here
             yield reason, problem._replace(is_warning=problem.is_warning or may_be_there)
 
 
-def _uncovered(entity: VipObject, made: Decision, document: Document) -> Iterator[Problem]:
-    unit = made.units.get(entity.address)
+def _uncovered(vip: VipObject, made: Decision, document: Document) -> Iterator[Problem]:
+    unit = made.units.get(vip.address)
     if unit and unit.topology and unit.topology.name.startswith(_ANY):
-        say = f"no Topology in these files covers {entity.address} ({Reason.NO_TOPOLOGY})"
+        say = f"no Topology in these files covers {vip.address} ({Reason.NO_TOPOLOGY})"
         yield Problem(document.file, document.label, "spec.address", say, is_warning=True)
 
 
@@ -163,17 +163,17 @@ def _is_wide(topology: Topology) -> bool:
     return topology.placement.mask != (32 if topology.family == 4 else 128)  # noqa: PLR2004
 
 
-def _of_entity(entity: VipObject, made: Decision, file: str) -> Iterator[Said]:
-    verdict = made.status_of(entity)
+def _of_entity(vip: VipObject, made: Decision, file: str) -> Iterator[Said]:
+    verdict = made.status_of(vip)
     if (
         verdict.state in {State.BROKEN, State.UNASSIGNED}
         and verdict.reason is not Reason.NO_ADDRESS
     ):
-        found = _problem(file, entity.label, verdict.reason, verdict.message)
+        found = _problem(file, vip.label, verdict.reason, verdict.message)
         yield verdict.reason, found._replace(is_warning=verdict.reason in _OF_NODES)
     for kind, reason, message in verdict.advisories:
         if reason not in {verdict.reason, Reason.MASK_NOT_HOST, Reason.UPGRADED}:
-            found = _problem(file, entity.label, reason, message)
+            found = _problem(file, vip.label, reason, message)
             yield reason, found._replace(is_warning=kind not in _FLAGS)
 
 
@@ -182,15 +182,15 @@ def _harmed(before: Lists, made: Decision, documents: Sequence[Document]) -> Ite
     files = {document.label for document in documents}
     snapshot = view(before).snapshot
     standing = decided(snapshot)
-    after = {e.uid: e for unit in made.units.values() for e in unit.entities}
-    for entity in snapshot.entities:
-        if entity.label in files or (entity.uid not in after and entity.uid not in made.refused):
+    after = {e.uid: e for unit in made.units.values() for e in unit.vips}
+    for vip in snapshot.vips:
+        if vip.label in files or (vip.uid not in after and vip.uid not in made.rejected):
             continue
-        old, new = standing.status_of(entity), made.status_of(entity)
+        old, new = standing.status_of(vip), made.status_of(vip)
         known = _complaints(old)
         for reason, message in sorted(_complaints(new).items()):
             if reason not in known:
-                found = _problem(CLUSTER, entity.label, reason, message)
+                found = _problem(CLUSTER, vip.label, reason, message)
                 yield found._replace(message=f"because of these files: {found.message}")
 
 

@@ -92,7 +92,7 @@ def _applied(lists: Lists, documents: Sequence[Document], before: Snapshot) -> S
     if not documents:
         return before
     after = view(applied(lists, documents)).snapshot
-    return replace(before, entities=after.entities, topologies=after.topologies)
+    return replace(before, vips=after.vips, topologies=after.topologies)
 
 
 def _print(call: Call, found: Forecast, note: str) -> None:

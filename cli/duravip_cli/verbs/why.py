@@ -43,7 +43,7 @@ def run(call: Call) -> Code:
     seen = settled(call, lists)
     made = decided(seen.snapshot)
     stood = standings(seen, made, unit.address) if unit.address in made.units else []
-    told = [(e, made.status_of(e)) for e in seen.snapshot.entities if e.label in unit.entities]
+    told = [(e, made.status_of(e)) for e in seen.snapshot.vips if e.label in unit.entities]
     if call.output.is_json:
         call.output.json(_json(unit, told, stood, seen))
     else:
@@ -84,10 +84,10 @@ def _print(
     if unit.last_move:
         out.line(f"  last move: {out.move(unit.last_move)}")
     out.line()
-    for entity, verdict in told:
-        wants = f"prefers {entity.preference}" if entity.preference else ""
-        wants = f"follows {entity.follow}" if entity.follow else wants
-        out.line(f"{entity.label}{f' ({wants})' if wants else ''}")
+    for vip, verdict in told:
+        wants = f"prefers {vip.preference}" if vip.preference else ""
+        wants = f"follows {vip.follow}" if vip.follow else wants
+        out.line(f"{vip.label}{f' ({wants})' if wants else ''}")
         out.line(f"  {verdict.state}: {verdict.reason}: {verdict.message}")
         for kind, reason, message in verdict.advisories:
             if reason is not verdict.reason:
@@ -111,7 +111,7 @@ def _json(
         "status": unit.as_json(),
         "objects": [
             {
-                "object": entity.label,
+                "object": vip.label,
                 "state": verdict.state,
                 "reason": verdict.reason,
                 "sentence": verdict.reason.sentence,
@@ -122,7 +122,7 @@ def _json(
                     for kind, reason, message in verdict.advisories
                 ],
             }
-            for entity, verdict in told
+            for vip, verdict in told
         ],
         "nodes": [s._asdict() for s in stood],
         "hearing": {

@@ -53,7 +53,7 @@ def address_statuses(
 ) -> dict[str, AddressStatus]:
     """`{address: Verdict}` for every unit."""
     snapshot = eligibility.snapshot
-    serving, claims, twice = _servers(snapshot), _Claims(snapshot), snapshot.served_twice
+    serving, claims, twice = _servers(snapshot), _Claims(snapshot), snapshot.duplicate_holders
     said: dict[str, AddressStatus] = {}
     alike: dict[tuple[str, str, int, Reason], AddressStatus] = {}
     for address, unit in units.items():
@@ -67,7 +67,7 @@ def address_statuses(
         # Of those that their owner alone serves, unless something is odd, all is said alike.
         kind = (choice.owner, unit.topology.name, choice.participants, choice.reason)
         is_known = not unit.preference or unit.preference in snapshot.nodes
-        is_plain = is_known and not unit.disagreement and not unit.claimants
+        is_plain = is_known and not unit.preference_conflict and not unit.claimants
         is_plain = is_plain and is_as_wanted(unit, choice.owner)
         known = alike.get(kind) if is_plain else None
         said[address] = known or _verdict(unit, _Facts(choice, nodes), waiting, snapshot)
@@ -140,7 +140,7 @@ def _present(
 ) -> tuple[str, ...]:
     """Those of them that can still answer for the unit."""
     nodes = serving.get(unit.address, ())
-    if not unit.topology or snapshot.silences.keys().isdisjoint(nodes):
+    if not unit.topology or snapshot.suspicions.keys().isdisjoint(nodes):
         return nodes
     where = unit.topology.placement
     return tuple(node for node in nodes if not snapshot.is_gone(node, where))
@@ -173,7 +173,7 @@ def _verdict(
     if choice.owner in serving:
         interface = unit.topology.placement.interface if unit.topology else ""
         message, reason = f"served by {choice.owner} on {interface}", Reason.SERVED
-        silence = snapshot.silences.get(choice.owner)
+        silence = snapshot.suspicions.get(choice.owner)
         if silence and silence.is_lasting:
             message, reason = f"{message}, whose agent is not heard", Reason.OWNER_UNREACHABLE
         return AddressStatus(State.OWNED, reason, message, choice.owner, interface, *said)
@@ -193,7 +193,9 @@ def _verdict(
 
 def _may_be_true(plumbing: Plumbing, address: str) -> bool:
     """Whether a node that says it serves an address may have it from us (O7)."""
-    return not plumbing.acted or any(address in granted for granted in plumbing.grants.values())
+    return not plumbing.has_acted or any(
+        address in granted for granted in plumbing.grants.values()
+    )
 
 
 def _unowned(unit: Unit, choice: Assignment | None) -> Rejection:
@@ -227,8 +229,8 @@ def _claimed(mac: str, owner: str, *, is_served: bool) -> str:
 
 def _advisories(unit: Unit, facts: _Facts, snapshot: Snapshot) -> tuple[Advisory, ...]:
     found: list[Advisory] = []
-    if unit.disagreement:
-        found.append(("Conflict", Reason.PREFERENCES_DIFFER, unit.disagreement))
+    if unit.preference_conflict:
+        found.append(("Conflict", Reason.PREFERENCES_DIFFER, unit.preference_conflict))
     if unit.claimants:
         who = ", ".join(sorted(unit.claimants)[:_MOST_NAMED])
         why = f"said to be an address of its own by {who}, which does not get it"
@@ -239,7 +241,7 @@ def _advisories(unit: Unit, facts: _Facts, snapshot: Snapshot) -> tuple[Advisory
     if unit.topology and _mask_warns(unit.topology):
         why = f"Topology {unit.topology.name} has cidrmask {unit.topology.placement.mask}"
         found.append(("CidrMask", Reason.MASK_NOT_HOST, why))
-    twice = [n for n in snapshot.served_twice.get(unit.address, ()) if n in facts.serving]
+    twice = [n for n in snapshot.duplicate_holders.get(unit.address, ()) if n in facts.serving]
     if facts.claim and facts.choice:
         owner = facts.choice.owner
         why = _claimed(facts.claim, owner, is_served=owner in facts.serving)

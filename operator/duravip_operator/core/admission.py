@@ -75,41 +75,41 @@ def _fault(snapshot: Snapshot, thing: VipObject | Topology) -> Rejection | None:
 def _duplicate(snapshot: Snapshot, topology: Topology) -> Rejection | None:
     others = (other for other in snapshot.topologies if other.name != topology.name)
     newcomer = replace(topology, created=LAST)
-    found = topologies.build_blocks((*others, newcomer), snapshot.fencing).judged
+    found = topologies.build_blocks((*others, newcomer), snapshot.fencing).topologies
     return next(judged.rejection for judged in found if judged.name == topology.name)
 
 
-def _entity_fault(snapshot: Snapshot, entity: VipObject) -> Rejection | None:
-    newcomer = replace(entity, uid=NEWCOMER, created=LAST)
-    world = replace(snapshot, entities=(*_concerned(newcomer, snapshot.entities), newcomer))
+def _entity_fault(snapshot: Snapshot, vip: VipObject) -> Rejection | None:
+    newcomer = replace(vip, uid=NEWCOMER, created=LAST)
+    world = replace(snapshot, vips=(*_concerned(newcomer, snapshot.vips), newcomer))
     blocks = topologies.build_blocks(snapshot.topologies, snapshot.fencing)
     judged = units.build_units(world, blocks)
     hosts = reserved_addresses.find_other_hosts(world)
     found = followers.link_followers(
-        reserved_addresses.reject_reserved(judged, blocks.judged, hosts)
+        reserved_addresses.reject_reserved(judged, blocks.topologies, hosts)
     )
-    if NEWCOMER in found.refused:
-        return found.refused[NEWCOMER]
+    if NEWCOMER in found.rejected:
+        return found.rejected[NEWCOMER]
     unit = found.units[newcomer.address]
     if unit.broken:
-        return _told_of(newcomer, unit.broken, unit.entities)
+        return _told_of(newcomer, unit.broken, unit.vips)
     return _shared(unit, newcomer, followers.binding_addresses(found))
 
 
-def _concerned(newcomer: VipObject, entities: Iterable[VipObject]) -> list[VipObject]:
+def _concerned(newcomer: VipObject, vips: Iterable[VipObject]) -> list[VipObject]:
     """Those that its verdict depends on: on its address, of its name, or what it follows."""
     addresses = {newcomer.address, newcomer.follow} - {""}
     names = {newcomer.name, newcomer.follow}
     near = [
-        entity
-        for entity in entities
-        if (entity.address in addresses or entity.name in names) and not _is_same(entity, newcomer)
+        vip
+        for vip in vips
+        if (vip.address in addresses or vip.name in names) and not _is_same(vip, newcomer)
     ]
-    namesakes = [entity for entity in near if _is_namesake(entity, newcomer)]
+    namesakes = [vip for vip in near if _is_namesake(vip, newcomer)]
     return [
-        entity
-        for entity in near
-        if entity.address in addresses or entity in namesakes or _is_led_by(newcomer, entity)
+        vip
+        for vip in near
+        if vip.address in addresses or vip in namesakes or _is_led_by(newcomer, vip)
     ]
 
 
@@ -121,16 +121,16 @@ def _is_namesake(one: VipObject, other: VipObject) -> bool:
     return one.kind == other.kind == "Binding" and one.name == other.name
 
 
-def _is_led_by(follower: VipObject, entity: VipObject) -> bool:
-    named = (entity.kind, entity.namespace, entity.name)
+def _is_led_by(follower: VipObject, vip: VipObject) -> bool:
+    named = (vip.kind, vip.namespace, vip.name)
     return named == ("Binding", follower.namespace, follower.follow)
 
 
-def _told_of(newcomer: VipObject, fault: Rejection, entities: Iterable[VipObject]) -> Rejection:
+def _told_of(newcomer: VipObject, fault: Rejection, vips: Iterable[VipObject]) -> Rejection:
     """The fault of an address, told of the one who is about to name it."""
     said = fault.message
-    for entity in entities:
-        said = said.removeprefix(f"{entity.label}: ")
+    for vip in vips:
+        said = said.removeprefix(f"{vip.label}: ")
     field = "" if said.startswith("spec.") else "spec.address: "
     return Rejection(fault.reason, f"{newcomer.label}: {field}{said}")
 
@@ -139,13 +139,13 @@ def _shared(
     unit: units.Unit, newcomer: VipObject, named: Mapping[tuple[str, str], str]
 ) -> Rejection | None:
     """That it would follow its own address, or be followed by one that has it."""
-    for entity in unit.entities:
-        if not entity.follow or followers.followed_address(entity, named) != unit.address:
+    for vip in unit.vips:
+        if not vip.follow or followers.followed_address(vip, named) != unit.address:
             continue
-        if entity.uid == NEWCOMER:
-            why = f"{entity.label}: spec.follow: {entity.follow!r} has this very address"
+        if vip.uid == NEWCOMER:
+            why = f"{vip.label}: spec.follow: {vip.follow!r} has this very address"
             return Rejection(Reason.FOLLOW_SAME_ADDRESS, why)
-        if _is_led_by(entity, newcomer):
+        if _is_led_by(vip, newcomer):
             why = f"{newcomer.label}: spec.address: {unit.address} is that of its own follower"
-            return Rejection(Reason.FOLLOW_SAME_ADDRESS, f"{why}, {entity.label}")
+            return Rejection(Reason.FOLLOW_SAME_ADDRESS, f"{why}, {vip.label}")
     return None

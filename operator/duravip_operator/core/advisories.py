@@ -34,47 +34,47 @@ from duravip_operator.core.units import Unit
 
 
 def object_advisories(
-    units: Mapping[str, Unit], entities: Iterable[VipObject]
+    units: Mapping[str, Unit], vips: Iterable[VipObject]
 ) -> dict[str, tuple[Advisory, ...]]:
     """`{uid: what its entity is advised}`; who is not named is advised nothing."""
-    with_bindings = {entity.namespace for entity in entities if entity.kind == "Binding"}
+    with_bindings = {vip.namespace for vip in vips if vip.kind == "Binding"}
     found: dict[str, tuple[Advisory, ...]] = {}
     for unit in units.values():
         if not unit.managed or unit.broken:
             continue
-        for entity in unit.entities:
-            if entity.namespace not in with_bindings and _is_plain(entity):
+        for vip in unit.vips:
+            if vip.namespace not in with_bindings and _is_plain(vip):
                 continue
-            advice = [*_on_form(entity), *_on_requests(entity, unit)]
-            is_bound = any(one.kind == "Binding" for one in unit.entities)
-            if not is_bound and not entity.follow and entity.namespace in with_bindings:
+            advice = [*_on_form(vip), *_on_requests(vip, unit)]
+            is_bound = any(one.kind == "Binding" for one in unit.vips)
+            if not is_bound and not vip.follow and vip.namespace in with_bindings:
                 advice.append(_said("NoLocalBinding", Reason.NO_LOCAL_BINDING))
             if advice:
-                found[entity.uid] = tuple(advice)
+                found[vip.uid] = tuple(advice)
     return found
 
 
-def _is_plain(entity: VipObject) -> bool:
+def _is_plain(vip: VipObject) -> bool:
     """Whether there is nothing about it that advice could be about: nearly all are so."""
-    return entity.enabled and not (entity.adaptive or entity.asked or entity.unread)
+    return vip.enabled and not (vip.adaptive or vip.requests or vip.unparsable)
 
 
-def _on_form(entity: VipObject) -> Iterator[Advisory]:
-    if not entity.enabled and not entity.follow:
+def _on_form(vip: VipObject) -> Iterator[Advisory]:
+    if not vip.enabled and not vip.follow:
         yield _said("Upgraded", Reason.UPGRADED)
-    if entity.adaptive and not entity.preference:
+    if vip.adaptive and not vip.preference:
         yield _said("PreferenceAdvised", Reason.PREFERENCE_ADVISED)
 
 
-def _on_requests(entity: VipObject, unit: Unit) -> Iterator[Advisory]:
-    for why in entity.unread:
-        yield ("RequestIgnored", Reason.REQUEST_UNREADABLE, f"{entity.label}: {why}")
+def _on_requests(vip: VipObject, unit: Unit) -> Iterator[Advisory]:
+    for why in vip.unparsable:
+        yield ("RequestIgnored", Reason.REQUEST_UNREADABLE, f"{vip.label}: {why}")
         return
-    for request in entity.asked:
+    for request in vip.requests:
         if unit.leader or move_requests.is_refused(request, unit.preference):
             verb = "release from" if request.releases else "move to"
             whom = f"it follows {unit.leader}" if unit.leader else "the preference decides"
-            why = f"{entity.label}: cannot {verb} {request.node}: {whom}"
+            why = f"{vip.label}: cannot {verb} {request.node}: {whom}"
             yield ("RequestIgnored", Reason.REQUEST_REFUSED, why)
             return
 
@@ -182,13 +182,13 @@ def preference_advisories(
         reason = choice.eligible.refusals.get(preferred)
         if reason:
             why = f"{preferred} is preferred and may not have it: {reason}: {reason.sentence}"
-            until = snapshot.given_up_until.get((unit.address, preferred), "")
+            until = snapshot.quarantined_until.get((unit.address, preferred), "")
             if reason is Reason.REPAIR_FAILED and until:
                 why += f"; it is tried there again at {until}"
             yield ("PreferenceNotMet", reason, why)
     request = unit.request
     if request and not request.releases and request.node == choice.owner and not unit.leader:
-        who = next((e.label for e in unit.entities if request in e.asked), unit.address)
+        who = next((e.label for e in unit.vips if request in e.requests), unit.address)
         why = (
             f"held on {request.node} as {who} asks since {format_clock_time(request.time)}, "
             "until it leaves that node; `kubectl duravip move --cancel` ends it"

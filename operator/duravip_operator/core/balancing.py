@@ -52,12 +52,12 @@ def balance(
     snapshot: Snapshot,
 ) -> dict[str, Assignment]:
     """The same choices after one round, when this is the moment for one; `led`: all parties."""
-    if snapshot.balance is None or not _is_calm(choices, holders, snapshot):
+    if snapshot.balance_moves is None or not _is_calm(choices, holders, snapshot):
         return choices
     load = Counter(choice.owner for choice in choices.values() if choice.owner)
     movable = _movable(led.values(), choices, snapshot)
     changed = dict(choices)
-    for address, owner in choose_moves(movable, load, snapshot.balance).items():
+    for address, owner in choose_moves(movable, load, snapshot.balance_moves).items():
         changed[address] = choices[address]._replace(owner=owner, cause=MoveReason.BALANCE)
         for follower in led[address].followers:
             changed[follower.address] = choices[follower.address]._replace(owner=owner)
@@ -144,12 +144,12 @@ def _is_calm(choices: Assignments, holders: Mapping[str, str], snapshot: Snapsho
                 return False
             owners.add(choice.owner)
     for name, plumbing in snapshot.plumbings.items():
-        hearing = snapshot.hearing.get(name, Liveness.UNHEARD)
-        silence = snapshot.silences.get(name)
+        hearing = snapshot.liveness.get(name, Liveness.UNKNOWN)
+        silence = snapshot.suspicions.get(name)
         is_hiccup = silence is not None and not silence.is_lasting
-        if hearing is Liveness.YOUNG or is_hiccup:
+        if hearing is Liveness.WARMING_UP or is_hiccup:
             return False
-        if not plumbing.acted if hearing is Liveness.ALIVE else name in owners:
+        if not plumbing.has_acted if hearing is Liveness.ALIVE else name in owners:
             return False
     return True
 

@@ -36,12 +36,12 @@ class Demand:
     """What people ask for, sorted: of other facts only the nodes' labels are in it."""
 
     units: Mapping[str, Unit]
-    refused: Mapping[str, Rejection]
+    rejected: Mapping[str, Rejection]
     """By uid of the entity."""
-    alone: Units
+    unlinked: Units
     """The units before it is looked at who follows whom."""
     blocks: topologies.Blocks
-    parties: followers.AffinityGroups
+    groups: followers.AffinityGroups
     selection: SelectorIndex
     """Whom the selectors match: the parties were made with it."""
     advice: Mapping[str, tuple[Advisory, ...]]
@@ -54,47 +54,47 @@ class Demand:
 class Decision:
     """What one pass came to."""
 
-    wanted: Demand
-    choices: Mapping[str, election.Assignment]
+    demand: Demand
+    assignments: Mapping[str, election.Assignment]
     plans: Mapping[str, handover.Plan]
     """What the spec of each node shall grant."""
-    asked: Inputs
+    inputs: Inputs
     """What it was decided from, as far as people have asked for it."""
     waiting: frozenset[str]
     """The addresses that wait for their former holder to let go."""
     _eligibility: Eligibility
 
     @cached_property
-    def verdicts(self) -> Mapping[str, AddressStatus]:
+    def address_statuses(self) -> Mapping[str, AddressStatus]:
         """By address. Worked out when they are asked for: no grant waits for a status."""
         return address_status.address_statuses(
-            self.units, self.choices, self.waiting, self._eligibility
+            self.units, self.assignments, self.waiting, self._eligibility
         )
 
     @property
     def units(self) -> Mapping[str, Unit]:
         """By address."""
-        return self.wanted.units
+        return self.demand.units
 
     @property
-    def refused(self) -> Mapping[str, Rejection]:
+    def rejected(self) -> Mapping[str, Rejection]:
         """By uid of the entity."""
-        return self.wanted.refused
+        return self.demand.rejected
 
     @property
     def topologies(self) -> tuple[Topology, ...]:
         """All of them with their present status, those that lost to an older one rejected."""
-        status = {topology.name: topology.status for topology in self.asked[1]}
-        return tuple(replace(t, status=status[t.name]) for t in self.wanted.blocks.judged)
+        status = {topology.name: topology.status for topology in self.inputs[1]}
+        return tuple(replace(t, status=status[t.name]) for t in self.demand.blocks.topologies)
 
-    def status_of(self, entity: VipObject) -> AddressStatus:
+    def status_of(self, vip: VipObject) -> AddressStatus:
         """What is said of one entity: of its unit, unless it belongs to none."""
-        if entity.uid in self.refused:
-            return address_status.rejected_status(self.refused[entity.uid])
-        if not entity.address:
+        if vip.uid in self.rejected:
+            return address_status.rejected_status(self.rejected[vip.uid])
+        if not vip.address:
             return address_status.unmanaged_status(Reason.NO_ADDRESS)
-        verdict = _told_to(entity, self.units[entity.address], self.verdicts[entity.address])
-        advice = self.wanted.advice.get(entity.uid)
+        verdict = _told_to(vip, self.units[vip.address], self.address_statuses[vip.address])
+        advice = self.demand.advice.get(vip.uid)
         if not advice:
             return verdict
         said = {kind for kind, *_ in verdict.advisories}  # one condition of a type
@@ -108,9 +108,9 @@ class Decision:
         )
 
 
-def _told_to(entity: VipObject, unit: Unit, verdict: AddressStatus) -> AddressStatus:
+def _told_to(vip: VipObject, unit: Unit, verdict: AddressStatus) -> AddressStatus:
     """The same without the names of objects in other namespaces, which may share the address."""
-    others = [one for one in unit.entities if one.namespace != entity.namespace]
+    others = [one for one in unit.vips if one.namespace != vip.namespace]
     if not others:
         return verdict
 
@@ -133,23 +133,23 @@ def decide(
     concerns are made again.
     """
     asked = _asked(snapshot, last)
-    is_known = last is not None and _same(last.asked, asked)
-    eligibility = Eligibility(snapshot, last.wanted.selection if last else None)
+    is_known = last is not None and _same(last.inputs, asked)
+    eligibility = Eligibility(snapshot, last.demand.selection if last else None)
     selection = eligibility.selection
-    wanted = last.wanted if last and is_known else _wanted(snapshot, last, selection)
+    wanted = last.demand if last and is_known else _wanted(snapshot, last, selection)
     if wanted.selection is not selection:
         again = followers.build_groups(wanted.units, selection)
-        wanted = replace(wanted, parties=again, selection=selection)
+        wanted = replace(wanted, groups=again, selection=selection)
     holders = election.current_holders(snapshot)
-    before = last.choices if last else election.NO_ASSIGNMENTS
-    elected = election.elect(wanted.parties, holders, eligibility, before)
-    choices = balancing.balance(elected, wanted.parties.by_leader, holders, snapshot)
+    before = last.assignments if last else election.NO_ASSIGNMENTS
+    elected = election.elect(wanted.groups, holders, eligibility, before)
+    choices = balancing.balance(elected, wanted.groups.by_leader, holders, snapshot)
     plans, waiting = handover.plan_grants(wanted.units, choices, snapshot, memory)
     return Decision(
-        wanted=wanted,
-        choices=choices,
+        demand=wanted,
+        assignments=choices,
         plans=plans,
-        asked=asked,
+        inputs=asked,
         waiting=waiting,
         _eligibility=eligibility,
     )
@@ -162,30 +162,30 @@ def continue_handover(
 
     Whom the plans make wait depends on the snapshot alone: they are safe whatever was chosen.
     """
-    plans, waiting = handover.plan_grants(begun.units, begun.choices, snapshot, memory)
-    eligibility = Eligibility(snapshot, begun.wanted.selection)
+    plans, waiting = handover.plan_grants(begun.units, begun.assignments, snapshot, memory)
+    eligibility = Eligibility(snapshot, begun.demand.selection)
     return replace(begun, plans=plans, waiting=waiting, _eligibility=eligibility)
 
 
 def _wanted(snapshot: Snapshot, last: Decision | None, selection: SelectorIndex) -> Demand:
-    if last and _same_blocks(last.asked, (*_written(snapshot), NO_CLAIMS, {})):
-        blocks = last.wanted.blocks
+    if last and _same_blocks(last.inputs, (*_written(snapshot), NO_CLAIMS, {})):
+        blocks = last.demand.blocks
     else:
         blocks = topologies.build_blocks(snapshot.topologies, snapshot.fencing)
-    alone = build_units(snapshot, blocks, last.wanted.alone if last else None)
+    alone = build_units(snapshot, blocks, last.demand.unlinked if last else None)
     hosts = reserved_addresses.find_other_hosts(snapshot)
     judged = followers.link_followers(
-        reserved_addresses.reject_reserved(alone, blocks.judged, hosts)
+        reserved_addresses.reject_reserved(alone, blocks.topologies, hosts)
     )
-    advice = advisories.object_advisories(judged.units, snapshot.entities)
+    advice = advisories.object_advisories(judged.units, snapshot.vips)
     for uid, said in reserved_addresses.reserved_advisories(judged.units, hosts).items():
         advice[uid] = (*advice.get(uid, ()), said)
     return Demand(
         units=judged.units,
-        refused=judged.refused,
-        alone=alone,
+        rejected=judged.rejected,
+        unlinked=alone,
         blocks=blocks,
-        parties=followers.build_groups(judged.units, selection),
+        groups=followers.build_groups(judged.units, selection),
         selection=selection,
         advice=advice,
         ports=service_consistency.declared_ports(judged.units.values()),
@@ -193,8 +193,8 @@ def _wanted(snapshot: Snapshot, last: Decision | None, selection: SelectorIndex)
 
 
 def _asked(snapshot: Snapshot, last: Decision | None) -> Inputs:
-    basis = last.wanted.alone.basis if last and last.asked[0] == snapshot.entities else None
-    named = basis.groups if basis else {entity.address for entity in snapshot.entities}
+    basis = last.demand.unlinked.inputs if last and last.inputs[0] == snapshot.vips else None
+    named = basis.groups if basis else {vip.address for vip in snapshot.vips}
     return (
         *_written(snapshot),
         node_claims(snapshot, named),
@@ -203,7 +203,7 @@ def _asked(snapshot: Snapshot, last: Decision | None) -> Inputs:
 
 
 def _written(snapshot: Snapshot) -> tuple[tuple[VipObject, ...], tuple[Topology, ...], str]:
-    return (snapshot.entities, snapshot.topologies, snapshot.fencing)
+    return (snapshot.vips, snapshot.topologies, snapshot.fencing)
 
 
 def _same(one: Inputs, other: Inputs) -> bool:

@@ -36,7 +36,7 @@ def update_duplicates(
     one that has acted on its spec hold anything else of ours (O7).
     """
     serving = {
-        name: plumbing.served & plumbing.granted if plumbing.acted else plumbing.served
+        name: plumbing.served & plumbing.granted if plumbing.has_acted else plumbing.served
         for name, plumbing in sorted(plumbings.items())
         if not plumbing.stopped and name not in gone
     }

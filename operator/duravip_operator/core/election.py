@@ -133,7 +133,7 @@ def _keep(
     granted = {name: p.granted for name, p in eligibility.snapshot.plumbings.items()}
     if sum(map(len, granted.values())) != len(holders):
         return
-    for unit, addresses in asked.alike:
+    for unit, addresses in asked.interchangeable:
         eligible = eligibility.of_interchangeable(unit)
         if eligible is None:
             return

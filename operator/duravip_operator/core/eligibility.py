@@ -33,9 +33,9 @@ from duravip_operator.core.subnets import Subnets
 from duravip_operator.core.units import Unit
 
 _BY_HEARING = {
-    Liveness.YOUNG: Reason.NODE_YOUNG,
-    Liveness.UNHEARD: Reason.NODE_SILENT,
-    Liveness.SILENT: Reason.NODE_SILENT,
+    Liveness.WARMING_UP: Reason.NODE_YOUNG,
+    Liveness.UNKNOWN: Reason.NODE_SILENT,
+    Liveness.SUSPECT: Reason.NODE_SILENT,
 }
 
 IPV4 = 4
@@ -164,7 +164,7 @@ class Eligibility:
         nodes = self.snapshot.nodes
         self.selection = last if last and last.is_current_for(nodes) else SelectorIndex(nodes)
         self.subnets = Subnets(self.snapshot)
-        self._are_all_trusted = not (self.snapshot.given_up or self.snapshot.distrusted)
+        self._are_all_trusted = not (self.snapshot.quarantined or self.snapshot.untrusted)
 
     def of(self, unit: Unit, followers: Iterable[Unit] = ()) -> Eligible:
         """The nodes that may hold the unit together with its followers."""
@@ -202,21 +202,21 @@ class Eligibility:
         return self._joint[key][2]
 
     def _without_quarantined(self, found: Eligible, units: Iterable[Unit]) -> Eligible:
-        given_up, aside = self.snapshot.given_up, self.snapshot.distrusted
+        given_up, aside = self.snapshot.quarantined, self.snapshot.untrusted
         if given_up:
             aside = aside.union(*(given_up.get(unit.address, NOBODY) for unit in units))
         if aside.isdisjoint(found.may_keep):
             return found
         key = (id(found), aside)
         if key not in self._spared:
-            self._spared[key] = (found, _without(found, aside, self.snapshot.distrusted))
+            self._spared[key] = (found, _without(found, aside, self.snapshot.untrusted))
         return self._spared[key][1]
 
     def _alone(self, unit: Unit) -> Eligible:
         topology = unit.topology
         if topology is None:
             return _NONE
-        excludes = topology.excludes_foreign
+        excludes = topology.excludes_off_subnet
         foreign = self.subnets.off_subnet_nodes(topology, unit.address) if excludes else NOBODY
         matching = self.selection.matching_any(unit.selectors)
         return self._of(topology, matching, foreign, unit.claimants)
@@ -252,7 +252,7 @@ def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) 
     refusals: dict[str, Reason] = {}
     unfit: dict[str, Reason] = {}
     for name, plumbing in snapshot.plumbings.items():
-        hearing = snapshot.hearing.get(name, Liveness.UNHEARD)
+        hearing = snapshot.liveness.get(name, Liveness.UNKNOWN)
         if reason := _unfit(snapshot.nodes.get(name), plumbing):
             unfit[name] = reason
         elif name not in admitted:
@@ -299,8 +299,8 @@ def _without(found: Eligible, aside: frozenset[str], distrusted: frozenset[str])
 
 def _is_hiccup(snapshot: Snapshot, node: str, placement: Placement) -> bool:
     """Whether a node that was alive has only just fallen silent, and is not known to be gone."""
-    silence = snapshot.silences.get(node)
-    is_silent = snapshot.hearing.get(node) is Liveness.SILENT
+    silence = snapshot.suspicions.get(node)
+    is_silent = snapshot.liveness.get(node) is Liveness.SUSPECT
     if not is_silent or silence is None or silence.is_lasting:
         return False
     return not snapshot.is_gone(node, placement)

@@ -75,9 +75,9 @@ class InvolvedObject(NamedTuple):
     uid: str
 
     @classmethod
-    def of(cls, entity: VipObject) -> Self:
+    def of(cls, vip: VipObject) -> Self:
         """A DuraVIP or Binding."""
-        return cls(API_VERSION, entity.kind, entity.namespace, entity.name, entity.uid)
+        return cls(API_VERSION, vip.kind, vip.namespace, vip.name, vip.uid)
 
     @classmethod
     def node(cls, name: str) -> Self:

@@ -23,28 +23,26 @@ from duravip_operator.core.units import Unit, Units, may_share
 def link_followers(judged: Units) -> Units:
     """The same units, those that only follow now with their leader, or with what is wrong."""
     named = binding_addresses(judged)
-    units, refused = dict(judged.units), dict(judged.refused)
+    units, refused = dict(judged.units), dict(judged.rejected)
     for address, unit in judged.units.items():
-        followers = [entity for entity in unit.entities if entity.follow]
+        followers = [vip for vip in unit.vips if vip.follow]
         if not followers:
             continue
         if not unit.managed:
             units[address] = _led(unit, followers[0], named, judged.units)
         else:
-            selfish = [
-                entity for entity in followers if followed_address(entity, named) == address
-            ]
-            refused.update((entity.uid, _same_address(entity)) for entity in selfish)
+            selfish = [vip for vip in followers if followed_address(vip, named) == address]
+            refused.update((vip.uid, _same_address(vip)) for vip in selfish)
     return Units(units, refused)
 
 
 def binding_addresses(judged: Units) -> dict[tuple[str, str], str]:
     """`{(namespace, name): address}` of every Binding that can be followed by its name."""
     return {
-        (entity.namespace, entity.name): address
+        (vip.namespace, vip.name): address
         for address, unit in judged.units.items()
-        for entity in unit.entities
-        if entity.kind == "Binding"
+        for vip in unit.vips
+        if vip.kind == "Binding"
     }
 
 
@@ -62,7 +60,7 @@ def _led(
     target = followed_address(follower, named)
     leader = units.get(target)
     where = f"{follower.label}: spec.follow: {follower.follow!r}"
-    others = {entity.follow for entity in unit.entities if entity.follow} - {follower.follow}
+    others = {vip.follow for vip in unit.vips if vip.follow} - {follower.follow}
     if target == unit.address:
         wrong = _same_address(follower)
     elif others:
@@ -70,7 +68,7 @@ def _led(
         wrong = Rejection(Reason.FOLLOW_INVALID, why)
     elif leader is None:
         wrong = Rejection(Reason.FOLLOW_INVALID, f"{where} is no managed Binding or address")
-    elif not may_share(follower.namespace, leader.entities[0], leader.topology):
+    elif not may_share(follower.namespace, leader.vips[0], leader.topology):
         why = f"{where} belongs to another namespace"
         return unit._replace(managed=True, broken=Rejection(Reason.NAMESPACE_CONFLICT, why))
     elif not leader.managed:
@@ -112,7 +110,7 @@ class AffinityGroups:
 
     by_leader: Mapping[str, AffinityGroup]
     """By the leader's address."""
-    alike: tuple[Interchangeable, ...]
+    interchangeable: tuple[Interchangeable, ...]
 
 
 def build_groups(units: Mapping[str, Unit], selection: SelectorIndex) -> AffinityGroups:
@@ -131,7 +129,7 @@ def build_groups(units: Mapping[str, Unit], selection: SelectorIndex) -> Affinit
         led, topology = followers.get(address, []), unit.topology
         found[address] = AffinityGroup(unit, tuple(led))
         is_odd = led or unit.request or unit.claimants
-        if topology and not (is_odd or topology.excludes_foreign):
+        if topology and not (is_odd or topology.excludes_off_subnet):
             kind = (topology.name, selection.matching_any(unit.selectors), unit.preference)
             known = kinds.get(kind)
             if known is None:

@@ -61,7 +61,7 @@ class Plan:
     def is_in(self, plumbing: Plumbing) -> bool:
         """Whether the spec says so already; an entry without addresses says nothing."""
         stands = {where: addresses for where, addresses in plumbing.grants.items() if addresses}
-        is_counted = plumbing.counted in {None, sum(map(len, stands.values()))}
+        is_counted = plumbing.granted_count in {None, sum(map(len, stands.values()))}
         return is_counted and stands == self.grants and plumbing.contested == self.contested
 
 
@@ -109,18 +109,18 @@ class _OtherHolders:
         self._snapshot, self._memory = snapshot, memory
         self._granted: set[str] = set()
         self._serving: dict[str, list[str]] = defaultdict(list)
-        self._untold = {n for n, p in snapshot.plumbings.items() if not p.tells_all_own}
+        self._untold = {n for n, p in snapshot.plumbings.items() if not p.lists_all_own}
         self._said: set[str] = set()
         """What nodes report as served that can never have been granted to them."""
-        self._released = frozenset().union(*(d.releases.released for d in memory.values()))
+        self._released = frozenset().union(*(d.confirmed.released for d in memory.values()))
         self._doubted = {
-            n: d for n, d in memory.items() if not (d.are_none or _has_stopped(snapshot, n))
+            n: d for n, d in memory.items() if not (d.is_empty or _has_stopped(snapshot, n))
         }
         for name, plumbing in snapshot.plumbings.items() if new else ():
             granted = plumbing.granted & new
             self._granted |= granted
             if status_counts(snapshot, name):
-                served = plumbing.served & (granted if name in snapshot.let_go else new)
+                served = plumbing.served & (granted if name in snapshot.release_confirmed else new)
                 beyond = _beyond(plumbing, served - granted, memory.get(name))
                 self._said |= beyond
                 for address in served - beyond:
@@ -142,13 +142,15 @@ class _OtherHolders:
     def _settled(self, plumbing: Plumbing, marked: frozenset[str]) -> set[str]:
         """Those that the node serves, having acted on this spec, and nobody else may hold."""
         node, snapshot = plumbing.node, self._snapshot
-        is_known = plumbing.acted and self._memory.get(node, ReleaseRecord("", 0, None)).are_none
-        if not is_known or snapshot.hearing.get(node) not in HEARD_STATES:
+        is_known = (
+            plumbing.has_acted and self._memory.get(node, ReleaseRecord("", 0, None)).is_empty
+        )
+        if not is_known or snapshot.liveness.get(node) not in HEARD_STATES:
             return set()
         held = [(n, p.served | p.granted) for n, p in snapshot.plumbings.items()]
-        held += snapshot.pending.items()
+        held += snapshot.pending_grants.items()
         doubted = self._doubted.items()
-        held += [(n, marked if d.addresses is None else d.addresses) for n, d in doubted]
+        held += [(n, marked if d.unconfirmed is None else d.unconfirmed) for n, d in doubted]
         return set(marked & plumbing.served).difference(*(a for n, a in held if n != node))
 
     def blocking(
@@ -157,10 +159,10 @@ class _OtherHolders:
         """`({those that must wait for somebody}, {those that the owner has to ask about})`."""
         stopped: set[str] = set()
         asked: set[str] = set()
-        pending = self._snapshot.pending.items()
+        pending = self._snapshot.pending_grants.items()
         for address in new:
             others = [node for node in self._serving.get(address, ()) if node != owner]
-            others += [n for n, d in self._doubted.items() if n != owner and d.about(address)]
+            others += [n for n, d in self._doubted.items() if n != owner and d.may_hold(address)]
             is_gone = all(self._snapshot.is_gone(node, where) for node in others)
             is_taken = any(address in a for n, a in pending if n != owner)
             if is_taken or address in self._granted or not is_gone:
@@ -178,11 +180,11 @@ def _beyond(
     An agent acts on a spec only once it serves nothing else. Before that it may still serve what
     was taken out of its spec, which is doubted.
     """
-    if plumbing.acted:
+    if plumbing.has_acted:
         return served
-    if doubts is None or doubts.addresses is None:
+    if doubts is None or doubts.unconfirmed is None:
         return frozenset()
-    return served - doubts.addresses
+    return served - doubts.unconfirmed
 
 
 def status_counts(snapshot: Snapshot, node: str) -> bool:
@@ -215,7 +217,7 @@ def _is_unknown(snapshot: Snapshot, node: str) -> bool:
     not tell its object from that of a node which never had an agent.
     """
     plumbing = snapshot.plumbings[node]
-    if plumbing.boot or plumbing.observed is not None or node not in snapshot.nodes:
+    if plumbing.boot or plumbing.observed_generation is not None or node not in snapshot.nodes:
         return False
     return not all(snapshot.is_gone(node, where) for where in plumbing.grants)
 
@@ -236,7 +238,7 @@ def _effective_fencing(
     the agent call strict must never have been anything else in between.
     """
     known = {w.fencing for w in plumbing.grants if w.interface == where.interface}
-    if known and not plumbing.acted:
+    if known and not plumbing.has_acted:
         return where._replace(fencing="Segment" if "Segment" in known else "Strict")
     witnessed = where.interface in snapshot.witnessed.get(plumbing.node, ())
     is_strict = where.interface in strict or not witnessed

@@ -27,12 +27,12 @@ def heard_condition(snapshot: Snapshot, node: str) -> HeardCondition | None:
     plumbing = snapshot.plumbings[node]
     if plumbing.stopped:
         return _not(Reason.NODE_STOPPED)
-    hearing = snapshot.hearing.get(node, Liveness.UNHEARD)
-    if hearing is Liveness.UNHEARD:
+    hearing = snapshot.liveness.get(node, Liveness.UNKNOWN)
+    if hearing is Liveness.UNKNOWN:
         return None
-    if hearing is Liveness.SILENT:
-        silence = snapshot.silences.get(node)
-        is_gone = silence is not None and bool(silence.gone or silence.is_muted)
+    if hearing is Liveness.SUSPECT:
+        silence = snapshot.suspicions.get(node)
+        is_gone = silence is not None and bool(silence.unreachable_on or silence.is_self_fenced)
         return _not(Reason.NODE_GONE if is_gone else Reason.NODE_SILENT)
     if plumbing.unready:
         return HeardCondition(False, *plumbing.unready)  # noqa: FBT003

@@ -77,7 +77,7 @@ def nodes_ahead_of_store(
 
 def _is_strange(snapshot: Snapshot, name: str, epoch: int) -> bool:
     plumbing = snapshot.plumbings.get(name)
-    is_heard = snapshot.hearing.get(name) in HEARD_STATES
+    is_heard = snapshot.liveness.get(name) in HEARD_STATES
     if plumbing is None:
         return is_heard
     return plumbing.epoch != epoch and (is_heard or bool(plumbing.boot))

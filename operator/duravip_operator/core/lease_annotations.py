@@ -40,7 +40,7 @@ class PublishedState(NamedTuple):
     max_aliases: int
     fencing: Fencing
     quarantines: tuple[QuarantinedRanges, ...]
-    distrusted: frozenset[str]
+    untrusted: frozenset[str]
     ignores_exclude_label: bool
     is_complete: bool
     """Whether no address or node had to be left out."""
@@ -100,7 +100,7 @@ def parse_lease(annotations: Mapping[str, Any]) -> PublishedState | None:
             max_aliases=int(told["maxAliases"]),
             fencing="Strict" if told["fencing"] == "Strict" else "Segment",
             quarantines=tuple(_quarantine(item) for item in aside["givenUp"][:MAX_RANGES]),
-            distrusted=frozenset(str(node) for node in aside["distrusted"][:MAX_NODES]),
+            untrusted=frozenset(str(node) for node in aside["distrusted"][:MAX_NODES]),
             ignores_exclude_label=told.get("ignoreExcludeLabel") is True,
             is_complete=aside["isComplete"] is True,
         )

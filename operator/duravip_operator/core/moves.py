@@ -31,13 +31,13 @@ OUTAGES = {MoveReason.NODE_LOST, MoveReason.LINK_DOWN, MoveReason.DRAIN, MoveRea
 class PendingMove(NamedTuple):
     """An owner that no longer serves an address, until another one does."""
 
-    owner: str
+    former_owner: str
     reason: MoveReason
-    at: float
+    unserved_since: float
     """Since when nobody was seen to serve it: the operator's clock, in seconds."""
     interface: str = ""
     """Where that owner served it; empty: not known."""
-    is_out: bool = True
+    was_unserved: bool = True
     """Whether it was seen not to serve it since: else nothing may have happened after all."""
 
     @property
@@ -46,7 +46,7 @@ class PendingMove(NamedTuple):
 
         What has no cause may be no more than a report that was late.
         """
-        return self.is_out and self.reason in OUTAGES
+        return self.was_unserved and self.reason in OUTAGES
 
 
 PendingMoves = Mapping[str, PendingMove]
@@ -64,18 +64,18 @@ def update_pending_moves(
     which it may be taken to have served: for one that is not silent, now.
     """
     found: dict[str, PendingMove] = {}
-    for address, verdict in decision.verdicts.items():
+    for address, verdict in decision.address_statuses.items():
         if verdict.state is State.OWNED:
             continue
         known = former.get(address)
-        if known and verdict.owner == known.owner:
-            found[address] = known._replace(at=last_heard(known.owner))
+        if known and verdict.owner == known.former_owner:
+            found[address] = known._replace(unserved_since=last_heard(known.former_owner))
             continue
-        choice = decision.choices.get(address)
+        choice = decision.assignments.get(address)
         if known:
             is_open = choice and known.reason is MoveReason.ELECTED
-            why = cause_of_loss(choice, known.owner) if choice and is_open else known.reason
-            found[address] = known._replace(reason=why, is_out=True)
+            why = cause_of_loss(choice, known.former_owner) if choice and is_open else known.reason
+            found[address] = known._replace(reason=why, was_unserved=True)
         else:
             owner, interface = _owner_before(before.get(address), decision.units[address])
             if owner and choice:
@@ -100,8 +100,8 @@ def _owner_before(verdict: AddressStatus | None, unit: Unit) -> tuple[str, str]:
     if verdict:
         is_owned = verdict.state is State.OWNED
         return (verdict.owner, verdict.interface) if is_owned else ("", "")
-    for entity in unit.entities:
-        status = entity.status
+    for vip in unit.vips:
+        status = vip.status
         is_of_it = status.get("address") in {None, unit.address}
         if is_of_it and status.get("owner"):
             return str(status["owner"]), str(status.get("interface") or "")
@@ -118,13 +118,13 @@ def update_failover_phases(
     """The state of all fail-overs after this decision was written."""
     left: dict[str, list[str]] = defaultdict(list)
     for address, departure in departures.items():
-        if departure.owner in silent and address in decision.units:
-            left[departure.owner].append(address)
+        if departure.former_owner in silent and address in decision.units:
+            left[departure.former_owner].append(address)
     found = {
         node: phases | {"write", "serve"} for node, phases in before.items() if node in silent
     }
     for node, addresses in left.items():
-        reasons = {decision.verdicts[address].reason for address in addresses}
+        reasons = {decision.address_statuses[address].reason for address in addresses}
         written = set() if Reason.WAITING_FOR_RELEASE in reasons else {"write"}
         found[node] = before.get(node, frozenset()) | {"decide"} | written
     return found

@@ -38,7 +38,7 @@ class NodeClaims(NamedTuple):
 
     nodes: Mapping[str, frozenset[str]]
     """By address, who says so."""
-    standing: frozenset[str]
+    in_service: frozenset[str]
     """Those that are served all the same."""
 
 
@@ -67,7 +67,7 @@ def _own(
             address = written.partition("/")[0]
             if address in named:
                 yield address
-    for span in plumbing.own:
+    for span in plumbing.own_ranges:
         if span.last - span.first >= MAX_EXPANDED_RANGE:
             yield from in_order.within(span)
             continue
@@ -96,18 +96,18 @@ class _SortedAddresses:
 
 def in_service(snapshot: Snapshot, claimed: AbstractSet[str]) -> frozenset[str]:
     """Those of the addresses that are served, or were before somebody claimed them."""
-    found = {e.address for e in snapshot.entities if e.address in claimed and _was_served(e)}
+    found = {e.address for e in snapshot.vips if e.address in claimed and _was_served(e)}
     for plumbing in snapshot.plumbings.values():
         for granted in plumbing.grants.values():
             found |= claimed & granted & plumbing.served
     return frozenset(found)
 
 
-def _was_served(entity: VipObject) -> bool:
+def _was_served(vip: VipObject) -> bool:
     """Whether its status says so, of the address that it has now.
 
     A refused address has another state. Once it is refused it so remains until nobody claims it.
     """
-    status = entity.status
-    is_current = status.get("observedGeneration") == entity.generation
+    status = vip.status
+    is_current = status.get("observedGeneration") == vip.generation
     return bool(is_current and status.get("state") in _STANDING_STATES and status.get("lastMove"))

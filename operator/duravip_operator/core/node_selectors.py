@@ -33,7 +33,7 @@ class SelectorIndex:
         """Those that no administrator has taken out."""
         self._same: dict[int, Nodes] = {self._all: self.all}
         self._united: dict[frozenset[Selector], Nodes] = {}
-        self.differences: dict[tuple[Selector, Offers], str] = {}
+        self.declared_differences: dict[tuple[Selector, Offers], str] = {}
         """What is said of services that are offered like this: `services` keeps it here."""
 
     def is_current_for(self, nodes: Mapping[str, Node]) -> bool:
@@ -60,7 +60,7 @@ class SelectorIndex:
 
     def limit_size(self) -> None:
         """Forget everything, before it becomes too much."""
-        for known in (self._united, self._same, self.differences):
+        for known in (self._united, self._same, self.declared_differences):
             if len(known) >= MAX_CACHED_SETS:
                 known.clear()
 

@@ -26,7 +26,7 @@ def to_create(
     """
     lost = {name: plan for name, plan in last.items() if name not in snapshot.plumbings}
     granted = _given_back(lost, snapshot) if lost else {}  # in nearly every pass nothing is
-    doubted = {name for name, doubts in memory.items() if not doubts.are_none}
+    doubted = {name for name, doubts in memory.items() if not doubts.is_empty}
     names = (snapshot.nodes.keys() | doubted) - snapshot.plumbings.keys()
     return {name: granted.get(name, Plan()) for name in sorted(names | granted.keys())}
 
@@ -41,13 +41,13 @@ def to_delete(snapshot: Snapshot, memory: ReleaseRecords) -> list[Plumbing]:
 def _is_spent(snapshot: Snapshot, plumbing: Plumbing, memory: ReleaseRecords) -> bool:
     if plumbing.granted:
         return False
-    silence = snapshot.silences.get(plumbing.node)
-    is_dead = silence is not None and silence.is_muted and not silence.answering
+    silence = snapshot.suspicions.get(plumbing.node)
+    is_dead = silence is not None and silence.is_self_fenced and not silence.reachable_on
     if is_dead or not status_counts(snapshot, plumbing.node):
         return True
     doubts = memory.get(plumbing.node)
-    is_idle = plumbing.observed is None or (plumbing.acted and not plumbing.served)
-    return is_idle and (doubts is None or doubts.are_none)
+    is_idle = plumbing.observed_generation is None or (plumbing.has_acted and not plumbing.served)
+    return is_idle and (doubts is None or doubts.is_empty)
 
 
 def _given_back(lost: Mapping[str, Plan], snapshot: Snapshot) -> dict[str, Plan]:
@@ -121,7 +121,7 @@ def unconfirmed_field_of_new(
     name: str, last: Mapping[str, Plan], snapshot: Snapshot, memory: ReleaseRecords
 ) -> dict[str, Any]:
     """The same for a first spec: the node holds nothing, if nobody here knew of it before."""
-    if name in last or name in memory or name in snapshot.hearing:
+    if name in last or name in memory or name in snapshot.liveness:
         return {}
     return unconfirmed_field(Plumbing(name), Plan(), frozenset())
 

@@ -32,7 +32,7 @@ class Timestamp:
 
 
 def object_status(
-    entity: VipObject,
+    vip: VipObject,
     verdict: AddressStatus,
     departure: PendingMove | None,
     moment: Timestamp,
@@ -43,13 +43,13 @@ def object_status(
     `entity.status` is what was last said of it, whether or not that is written already. `first`
     says why its first owner is the one that it is.
     """
-    old = entity.status
+    old = vip.status
     status: Status = {
         "state": str(verdict.state),
         "flags": verdict.flags,
         "participants": verdict.participants,
-        "observedGeneration": entity.generation,
-        "conditions": _conditions(entity, verdict, moment),
+        "observedGeneration": vip.generation,
+        "conditions": _conditions(vip, verdict, moment),
     }
     if verdict.owner:
         status["owner"] = verdict.owner
@@ -58,11 +58,11 @@ def object_status(
     # What is not served says of which address it speaks: that may be the one before an edit.
     address, move = old.get("address"), old.get("lastMove")
     if verdict.state is State.OWNED:
-        address, changed = entity.address, _move(entity, verdict, departure, moment, first)
+        address, changed = vip.address, _move(vip, verdict, departure, moment, first)
         move = changed or move
         status["since"] = _since(old, verdict.owner, changed, moment)
-    elif address is None and entity.address:
-        address = entity.address
+    elif address is None and vip.address:
+        address = vip.address
     status |= {key: value for key, value in (("address", address), ("lastMove", move)) if value}
     return status
 
@@ -111,13 +111,13 @@ def heard_condition_body(said: HeardCondition, plumbing: Plumbing, time: str) ->
     }
 
 
-def _conditions(entity: VipObject, verdict: AddressStatus, moment: Timestamp) -> list[Status]:
+def _conditions(vip: VipObject, verdict: AddressStatus, moment: Timestamp) -> list[Status]:
     ready = str(verdict.state in {State.OWNED, State.UNMANAGED})
     said = [("Ready", ready, verdict.reason, verdict.message)]
     if kind := _PROGRESS.get(verdict.state):
         said.append((kind, "True", verdict.reason, verdict.message))
     said += [(kind, "True", reason, message) for kind, reason, message in verdict.advisories]
-    return [_condition(entity.status, (*item, entity.generation), moment.time) for item in said]
+    return [_condition(vip.status, (*item, vip.generation), moment.time) for item in said]
 
 
 def _condition(
@@ -143,17 +143,17 @@ def whole_seconds(time: str) -> str:
 
 
 def _move(
-    entity: VipObject,
+    vip: VipObject,
     verdict: AddressStatus,
     departure: PendingMove | None,
     moment: Timestamp,
     first: MoveReason,
 ) -> Status | None:
     """What has changed since the owner before: another one, another interface, or an outage."""
-    old, is_edited = entity.status, is_other_address(entity)
+    old, is_edited = vip.status, is_other_address(vip)
     last = {} if is_edited else old.get("lastMove") or {}
     known = "" if is_edited else str(old.get("owner") or last.get("to") or "")
-    former = departure.owner if departure else known
+    former = departure.former_owner if departure else known
     where = departure.interface if departure else str(old.get("interface") or "")
     is_elsewhere = bool(former and where) and where != verdict.interface and not is_edited
     is_back = departure is not None and departure.is_outage
@@ -167,7 +167,7 @@ def _move(
     move: Status = {"from": former} if former else {}
     move |= {"to": verdict.owner, "reason": str(reason), "time": moment.time}
     if departure:
-        move["gapMilliseconds"] = max(0, round((moment.now - departure.at) * 1000))
+        move["gapMilliseconds"] = max(0, round((moment.now - departure.unserved_since) * 1000))
     return move
 
 
@@ -181,6 +181,6 @@ def _since(old: Mapping[str, Any], owner: str, changed: Status | None, moment: T
     return whole_seconds(str(last["time"]) if last.get("to") == owner else moment.time)
 
 
-def is_other_address(entity: VipObject) -> bool:
+def is_other_address(vip: VipObject) -> bool:
     """Whether the status speaks of the address that the object had before it was edited."""
-    return entity.status.get("address") not in {None, entity.address}
+    return vip.status.get("address") not in {None, vip.address}

@@ -74,8 +74,8 @@ def vip_object(kind: Literal["DuraVIP", "Binding"], body: Body) -> VipObject:
         else frozenset(),
         selector=_selector(spec.node_selector),
         adaptive=isinstance(spec, BindingSpec) and bool(spec.adaptive),
-        asked=asked,
-        unread=unread,
+        requests=asked,
+        unparsable=unread,
     )
     rejection = _rejected(found)
     return replace(found, rejection=rejection) if rejection else found
@@ -120,7 +120,7 @@ def topology(body: Body) -> Topology:
         selector=_selector(spec.node_selector),
         namespaces=None if spec.namespaces is None else frozenset(spec.namespaces),
         reserved=reserved,
-        excludes_foreign=spec.cross_subnet == "Exclude",
+        excludes_off_subnet=spec.cross_subnet == "Exclude",
     )
 
 
@@ -161,12 +161,12 @@ def plumbing(body: Body) -> Plumbing:
     reported = Plumbing(
         node=str((body.get("metadata") or {}).get("name", "")),
         listening=parse_listeners(status.listening),
-        observed=None if is_lost else status.observed_generation,
-        told_epoch=status.epoch,
+        observed_generation=None if is_lost else status.observed_generation,
+        seen_epoch=status.epoch,
         served=frozenset(status.served),
         strict=frozenset(status.strict),
-        own=own,
-        tells_all_own=is_all and not _omits_own(said, status),
+        own_ranges=own,
+        lists_all_own=is_all and not _omits_own(said, status),
         omits_failures=bool(status.failures_omitted) or len(status.failures) >= MOST_FAILURES,
         failures={failure.address: failure.message for failure in status.failures},
         claims={found.address: found.mac for found in status.contested if found.mac},
@@ -176,7 +176,7 @@ def plumbing(body: Body) -> Plumbing:
         public_key=_public_key(status.agent),
         unfit=_unfit(ready),
         unready=(bad.reason, bad.message) if bad else None,
-        heard=(heard.status == "True", heard.reason) if heard else None,
+        heard_condition=(heard.status == "True", heard.reason) if heard else None,
         shares_name=shared.message if shared else "",
         leaving=ready is not None and ready.reason == Reason.AGENT_STOPPING,
         stopped=ready is not None and ready.reason == Reason.AGENT_STOPPED,
@@ -237,7 +237,7 @@ def with_spec_of(known: Plumbing, body: Body) -> Plumbing:
         grants=grants,
         contested=frozenset(contested),
         unconfirmed=_unconfirmed(spec.unconfirmed, generation, allowance.left),
-        counted=spec.granted_count,
+        granted_count=spec.granted_count,
         ports=tuple(spec.ports),
     )
 

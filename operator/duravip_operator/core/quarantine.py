@@ -32,10 +32,10 @@ MISMATCH_AFTER_S: Final = 5.0
 class Mismatch(NamedTuple):
     """A status that the beats contradict."""
 
-    status: str
+    status_digest: str
     """The digest of what it says is served."""
     since: float
-    lasts: bool
+    is_lasting: bool
     """Whether it has lasted too long."""
 
 
@@ -51,16 +51,16 @@ def update_mismatches(
     now: float,
 ) -> Mismatches:
     """What is known after another look; `beats` are `(boot, generation, digest)` by node."""
-    found = {n: before for n, before in known.items() if before.lasts and n in plumbings}
+    found = {n: before for n, before in known.items() if before.is_lasting and n in plumbings}
     for name, (boot, generation, said) in beats.items():
         plumbing = plumbings.get(name)
-        if plumbing is None or (boot, generation) != (plumbing.boot, plumbing.observed):
+        if plumbing is None or (boot, generation) != (plumbing.boot, plumbing.observed_generation):
             continue
         written, before = digest(plumbing), known.get(name)
         if said == written:
             found.pop(name, None)
             continue
-        since = before.since if before and before.status == written else now
+        since = before.since if before and before.status_digest == written else now
         lasts = name in found or now - since >= MISMATCH_AFTER_S
         found[name] = Mismatch(written, since, lasts)
     return found
@@ -68,7 +68,7 @@ def update_mismatches(
 
 def inconsistent_nodes(known: Mismatches) -> frozenset[str]:
     """The nodes whose difference has lasted too long."""
-    return frozenset(name for name, found in known.items() if found.lasts)
+    return frozenset(name for name, found in known.items() if found.is_lasting)
 
 
 FAILURE_CLEARS_AFTER_S: Final = 10.0
@@ -81,7 +81,7 @@ class HoldFailure(NamedTuple):
     """An address that a node does not get to hold."""
 
     since: float
-    seen: float
+    last_reported: float
     """When the failure was last reported."""
     until: float | None = None
     """Until when it is given up there; None = not yet."""
@@ -138,20 +138,20 @@ def quarantine_ends(
 
 
 def failures_in_last_moves(
-    entities: Iterable[VipObject], wall_clock: float
+    vips: Iterable[VipObject], wall_clock: float
 ) -> Iterable[tuple[str, str, float]]:
     """`(node, address, seconds left)` of what was given up not long ago, as statuses tell.
 
     `wall_clock` is in seconds since 1970.
     """
-    for entity in entities:
-        is_of_it = entity.status.get("address") in {None, entity.address}
-        move = (entity.status.get("lastMove") or {}) if is_of_it else {}
+    for vip in vips:
+        is_of_it = vip.status.get("address") in {None, vip.address}
+        move = (vip.status.get("lastMove") or {}) if is_of_it else {}
         has_left = move.get("from") and move["from"] != move.get("to")  # else it holds it again
         if move.get("reason") == MoveReason.REPAIR_FAILED and has_left:
             left = (parse_time(str(move.get("time"))) or 0.0) + RETRY_AFTER_S - wall_clock
             if left > 0:
-                yield str(move["from"]), entity.address, min(left, RETRY_AFTER_S)
+                yield str(move["from"]), vip.address, min(left, RETRY_AFTER_S)
 
 
 def _failing(plumbing: Plumbing) -> AbstractSet[str]:
@@ -165,5 +165,5 @@ def _lasts(trouble: HoldFailure, address: str, plumbing: Plumbing, now: float) -
     """Whether a failure that is not reported at this moment still counts."""
     is_granted = any(address in addresses for addresses in plumbing.grants.values())
     if is_granted:
-        return now - trouble.seen < FAILURE_CLEARS_AFTER_S
+        return now - trouble.last_reported < FAILURE_CLEARS_AFTER_S
     return trouble.until is not None and now < trouble.until

@@ -75,22 +75,22 @@ class ReleaseRecord:
     uid: str
     generation: int
     """Those of the NodePlumbing of which this is known."""
-    addresses: frozenset[str] | None = frozenset()
+    unconfirmed: frozenset[str] | None = frozenset()
     """None = anything."""
-    releases: ConfirmedReleases = NO_RELEASES
+    confirmed: ConfirmedReleases = NO_RELEASES
 
     def is_of(self, plumbing: Plumbing) -> bool:
         """Whether it is known of this very spec."""
         return (self.uid, self.generation) == (plumbing.uid, plumbing.generation)
 
     @property
-    def are_none(self) -> bool:
+    def is_empty(self) -> bool:
         """Whether it holds nothing of which its spec does not know."""
-        return self.addresses == frozenset()
+        return self.unconfirmed == frozenset()
 
-    def about(self, address: str) -> bool:
+    def may_hold(self, address: str) -> bool:
         """Whether the node may still hold this address."""
-        return self.addresses is None or address in self.addresses
+        return self.unconfirmed is None or address in self.unconfirmed
 
 
 ReleaseRecords = Mapping[str, ReleaseRecord]
@@ -102,16 +102,16 @@ def update_records(memory: ReleaseRecords, snapshot: Snapshot) -> ReleaseRecords
         name: _known(memory, plumbing, snapshot) for name, plumbing in snapshot.plumbings.items()
     }
     # Of one whose object somebody has deleted: the next object knows nothing of it.
-    there = snapshot.nodes.keys() | snapshot.hearing.keys()
+    there = snapshot.nodes.keys() | snapshot.liveness.keys()
     lost = {name: doubts for name, doubts in memory.items() if name in there}
-    lost |= {name: ReleaseRecord("", 0, None) for name in snapshot.estranged - known.keys()}
+    lost |= {name: ReleaseRecord("", 0, None) for name in snapshot.ahead_of_store - known.keys()}
     return _granted_once({**lost, **known}, snapshot)
 
 
 def limit_to_owned(memory: ReleaseRecords, choices: Mapping[str, Assignment]) -> ReleaseRecords:
     """The memory once this was chosen: of what nobody is to have no release counts later (O6)."""
     owned = {address for address, choice in choices.items() if choice.owner}
-    return {n: _replaced(d, d.releases.limited_to(owned)) for n, d in memory.items()}
+    return {n: _replaced(d, d.confirmed.limited_to(owned)) for n, d in memory.items()}
 
 
 def forget_releases(memory: ReleaseRecords) -> ReleaseRecords:
@@ -121,11 +121,11 @@ def forget_releases(memory: ReleaseRecords) -> ReleaseRecords:
 
 def _known(memory: ReleaseRecords, plumbing: Plumbing, snapshot: Snapshot) -> ReleaseRecord:
     name = plumbing.node
-    if name in snapshot.estranged:
+    if name in snapshot.ahead_of_store:
         return ReleaseRecord(plumbing.uid, plumbing.generation, None)
-    before, is_heard = memory.get(name), snapshot.hearing.get(name) in HEARD_STATES
+    before, is_heard = memory.get(name), snapshot.liveness.get(name) in HEARD_STATES
     doubts = ReleaseRecord(plumbing.uid, plumbing.generation)
-    if name not in snapshot.let_go:
+    if name not in snapshot.release_confirmed:
         doubts = _doubts(before, plumbing, is_heard=is_heard)
     return _with_releases(doubts, before, plumbing, is_heard=is_heard)
 
@@ -143,37 +143,37 @@ def unconfirmed_after(
 ) -> frozenset[str] | None:
     """What a node may hold beside these once its spec grants exactly these; None = anything."""
     known = memory.get(before.node)
-    if known is None or known.addresses is not None or not known.is_of(before):
+    if known is None or known.unconfirmed is not None or not known.is_of(before):
         known = _doubts(known, before, is_heard=True)
-    return None if known.addresses is None else (known.addresses | before.granted) - granted
+    return None if known.unconfirmed is None else (known.unconfirmed | before.granted) - granted
 
 
 def _with_releases(
     doubts: ReleaseRecord, before: ReleaseRecord | None, plumbing: Plumbing, *, is_heard: bool
 ) -> ReleaseRecord:
-    known = before.releases if before else NO_RELEASES
+    known = before.confirmed if before else NO_RELEASES
     if not is_heard:
         return _replaced(doubts, known.without_served())
     # A report of before it acted on this spec tells of what it was granted earlier.
-    served = plumbing.served if plumbing.acted else frozenset[str]()
+    served = plumbing.served if plumbing.has_acted else frozenset[str]()
     return _replaced(doubts, known.updated(plumbing.boot, plumbing.granted, served))
 
 
 def _granted_once(memory: ReleaseRecords, snapshot: Snapshot) -> ReleaseRecords:
     """A release that was followed by a grant, to whomever, is spent (O6)."""
-    if not any(doubts.releases.released for doubts in memory.values()):
+    if not any(doubts.confirmed.released for doubts in memory.values()):
         return memory
     granted = union([plumbing.granted for plumbing in snapshot.plumbings.values()])
-    return {n: _replaced(d, d.releases.spent_by(granted)) for n, d in memory.items()}
+    return {n: _replaced(d, d.confirmed.spent_by(granted)) for n, d in memory.items()}
 
 
 def _replaced(doubts: ReleaseRecord, releases: ConfirmedReleases) -> ReleaseRecord:
-    return doubts if doubts.releases == releases else replace(doubts, releases=releases)
+    return doubts if doubts.confirmed == releases else replace(doubts, confirmed=releases)
 
 
 def _doubts(known: ReleaseRecord | None, plumbing: Plumbing, *, is_heard: bool) -> ReleaseRecord:
     clean = ReleaseRecord(plumbing.uid, plumbing.generation)
-    if plumbing.acted:
+    if plumbing.has_acted:
         return clean
     if known and known.is_of(plumbing):
         return known

@@ -46,7 +46,7 @@ def find_other_hosts(snapshot: Snapshot) -> OtherHosts:
     known.update(dict.fromkeys(snapshot.api_hosts, api))
     if not known:
         return {}
-    named = {e.address for e in snapshot.entities if e.address in known}
+    named = {e.address for e in snapshot.vips if e.address in known}
     served = in_service(snapshot, named) if named else frozenset()
     return {address: OtherHost(*known[address], address in served) for address in sorted(named)}
 
@@ -70,10 +70,10 @@ def reject_reserved(judged: Units, topologies: Iterable[Topology], found: OtherH
 def reserved_advisories(units: Mapping[str, Unit], found: OtherHosts) -> dict[str, Advisory]:
     """`{uid: what is said}` of every entity whose address stays although a router has it."""
     return {
-        entity.uid: ("Reserved", host.reason, f"{address} {host.why}")
+        vip.uid: ("Reserved", host.reason, f"{address} {host.why}")
         for address, host in found.items()
         if host.is_served and address in units and not units[address].broken
-        for entity in units[address].entities
+        for vip in units[address].vips
     }
 
 
@@ -94,4 +94,4 @@ class _ReservedRanges:
 
 
 def _rejection(unit: Unit, reason: Reason, why: str) -> Rejection:
-    return Rejection(reason, f"{unit.entities[0].label}: spec.address: {unit.address} {why}")
+    return Rejection(reason, f"{unit.vips[0].label}: spec.address: {unit.address} {why}")

@@ -50,7 +50,7 @@ class _Ranges:
 class ListenerIndex:
     """Who listens."""
 
-    looked: Mapping[str, Nodes]
+    nodes_by_port: Mapping[str, Nodes]
     """`{port: nodes whose agents have looked}`."""
     uneven: Mapping[int, frozenset[str]]
     """By family, the ports on which not all nodes have a socket for all addresses, but some have
@@ -135,7 +135,7 @@ class ServiceConsistency:
 
         `participants` are the nodes that may take it.
         """
-        declared = self._declared(unit) if len(unit.entities) > 1 else ""
+        declared = self._declared(unit) if len(unit.vips) > 1 else ""
         observed = self._observed(unit, participants) if self._are_any_uneven else ""
         if not declared and not observed:
             return None
@@ -143,11 +143,11 @@ class ServiceConsistency:
         return ("Unsafe", reason, "; ".join(filter(None, (declared, observed))))
 
     def _declared(self, unit: Unit) -> str:
-        offers = frozenset((entity.selector, entity.services) for entity in unit.entities)
+        offers = frozenset((vip.selector, vip.services) for vip in unit.vips)
         if len({selector for selector, _ in offers}) == 1:
             return ""
         base = unit.topology.selector if unit.topology else ()
-        known = self._selection.differences
+        known = self._selection.declared_differences
         if (base, offers) not in known:
             self._selection.limit_size()
             known[base, offers] = self._difference(base, offers)
@@ -178,7 +178,7 @@ class ServiceConsistency:
         return _said(
             f"{_shown(service)} has a listener on {_named(nodes)}, none on {_named(among - nodes)}"
             for service in sorted(doubtful)
-            for among in [participants & seen.looked[service[0]]]
+            for among in [participants & seen.nodes_by_port[service[0]]]
             for nodes in [seen.on(service[0], family, number) & among]
             if nodes and nodes != among
         )

@@ -18,16 +18,16 @@ from duravip_api.reasons import Reason
 class Liveness(Enum):
     """What the pulse says of a node's agent."""
 
-    UNHEARD = "unheard"
+    UNKNOWN = "unheard"
     """Never heard by this replica, and not yet for long enough to draw a conclusion."""
-    YOUNG = "young"
+    WARMING_UP = "young"
     """Heard, but not for long enough without a gap: it keeps what it has and gets nothing new."""
     ALIVE = "alive"
-    SILENT = "silent"
+    SUSPECT = "silent"
     """Suspected: nothing new is granted to it. What it has moves only when the wire agrees."""
 
 
-HEARD_STATES = frozenset({Liveness.YOUNG, Liveness.ALIVE})
+HEARD_STATES = frozenset({Liveness.WARMING_UP, Liveness.ALIVE})
 """The states of an agent whose heartbeats arrive."""
 
 
@@ -35,15 +35,15 @@ HEARD_STATES = frozenset({Liveness.YOUNG, Liveness.ALIVE})
 class Suspicion:
     """What is known of a node whose agent is not heard."""
 
-    gone: frozenset[str] = frozenset()
+    unreachable_on: frozenset[str] = frozenset()
     """Interfaces on whose segment a witness asked for its addresses and nothing answered."""
-    answering: frozenset[str] = frozenset()
+    reachable_on: frozenset[str] = frozenset()
     """Interfaces on whose segment its addresses still answer."""
-    is_muted: bool = False
+    is_self_fenced: bool = False
     """It has had no acknowledgement for so long that a strictly fenced node is mute by itself."""
     is_lasting: bool = False
     """It is no mere hiccup: worth telling people about."""
-    since: float = 0.0
+    last_heard: float = 0.0
     """When it was last heard: the operator's clock, in seconds."""
 
 
@@ -94,8 +94,8 @@ class VipObject:
     selector: Selector = ()
     adaptive: bool = False
     """Whether adaptive delivery uses it."""
-    asked: tuple[MoveRequest, ...] = ()
-    unread: tuple[str, ...] = ()
+    requests: tuple[MoveRequest, ...] = ()
+    unparsable: tuple[str, ...] = ()
     """What is wrong with its annotations: a sentence each."""
     rejection: Rejection | None = None
     status: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
@@ -147,7 +147,7 @@ class Topology:
     namespaces: frozenset[str] | None = None
     reserved: tuple[Range, ...] = ()
     """What nobody is given, in order."""
-    excludes_foreign: bool = False
+    excludes_off_subnet: bool = False
     """Whether nodes without an address in the network of one of ours may not hold it."""
     rejection: Rejection | None = None
     status: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
@@ -184,8 +184,8 @@ class Plumbing:
     """Those of the granted addresses that are asked for on the wire before they are taken."""
     strict: frozenset[str] = frozenset()
     """The interfaces that its agent says it mutes by itself when nobody acknowledges its beats."""
-    observed: int | None = None
-    told_epoch: int | None = None
+    observed_generation: int | None = None
+    seen_epoch: int | None = None
     """The highest epoch that its agent says it has seen; None: it does not say."""
     served: frozenset[str] = frozenset()
     failures: Mapping[str, str] = field(default_factory=dict)
@@ -197,14 +197,14 @@ class Plumbing:
     """Who listens on those that it has looked at."""
     unconfirmed: frozenset[str] | None = None
     """What its spec says that it may hold beside that; None: it does not say."""
-    counted: int | None = None
+    granted_count: int | None = None
     """How many addresses the spec says that it grants; None = it was made here."""
     next_hops: frozenset[str] = frozenset()
     """Those of its routes."""
     nics: Mapping[str, Nic] = field(default_factory=dict)
-    own: tuple[Range, ...] = ()
+    own_ranges: tuple[Range, ...] = ()
     """Further addresses of its own, which `nics` has no room for."""
-    tells_all_own: bool = True
+    lists_all_own: bool = True
     """Whether those and the ones of `nics` are all that it has."""
     omits_failures: bool = False
     """Whether `failures` are not all."""
@@ -215,7 +215,7 @@ class Plumbing:
     """Why its agent says that the node can serve nothing at this moment."""
     unready: tuple[str, str] | None = None
     """`(reason, message)` of what its agent says that is wrong with it."""
-    heard: tuple[bool, str] | None = None
+    heard_condition: tuple[bool, str] | None = None
     """`(whether it is heard, reason)` as it says there, written by an operator."""
     shares_name: str = ""
     """What its agent says of another machine under the same name."""
@@ -224,12 +224,15 @@ class Plumbing:
     """Its agent is asked to end, and serves until others have taken over; has said goodbye."""
 
     @property
-    def acted(self) -> bool:
+    def has_acted(self) -> bool:
         """Whether the agent has acted on the spec as it stands.
 
         Where a backup was restored its generation is one that another spec has had before.
         """
-        return self.observed == self.generation and self.told_epoch in {None, self.epoch}
+        return self.observed_generation == self.generation and self.seen_epoch in {
+            None,
+            self.epoch,
+        }
 
     def is_strict_on(self, interface: str) -> bool:
         """Whether its agent says that it mutes the interface by itself, and is told nothing else.
@@ -249,36 +252,36 @@ class Plumbing:
 class Snapshot:
     """Everything that one pass of the operator decides from."""
 
-    entities: tuple[VipObject, ...] = ()
+    vips: tuple[VipObject, ...] = ()
     topologies: tuple[Topology, ...] = ()
     nodes: Mapping[str, Node] = field(default_factory=dict)
     plumbings: Mapping[str, Plumbing] = field(default_factory=dict)
     api_hosts: frozenset[str] = frozenset()
     """The addresses at which the API server is reached."""
-    hearing: Mapping[str, Liveness] = field(default_factory=dict)
-    silences: Mapping[str, Suspicion] = field(default_factory=dict)
+    liveness: Mapping[str, Liveness] = field(default_factory=dict)
+    suspicions: Mapping[str, Suspicion] = field(default_factory=dict)
     """Of every node that is SILENT."""
     witnessed: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """The interfaces on whose segment another node has lately heard this one answer."""
-    given_up: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    quarantined: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """`{address: nodes that have failed to hold it for too long}`."""
-    given_up_until: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    quarantined_until: Mapping[tuple[str, str], str] = field(default_factory=dict)
     """By `(address, node)`, when it is tried there again: a time as the API writes it."""
-    distrusted: frozenset[str] = frozenset()
+    untrusted: frozenset[str] = frozenset()
     """The nodes whose beats contradict their status."""
-    served_twice: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    duplicate_holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """`{address: nodes that all have reported for a while that they serve it}`."""
-    let_go: frozenset[str] = frozenset()
+    release_confirmed: frozenset[str] = frozenset()
     """The nodes whose beats say that they serve nothing which their spec does not grant."""
-    pending: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    pending_grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """What a node may be granted besides what is known: writes that are not answered yet."""
-    estranged: frozenset[str] = frozenset()
+    ahead_of_store: frozenset[str] = frozenset()
     """The nodes of which the API server may know less than they do: it has gone back to an earlier
     state, and they have acted on specs that it has no more."""
     fencing: Fencing = "Segment"
     """What a Topology has that says nothing of it."""
     max_aliases: int = 10240
-    balance: int | None = None
+    balance_moves: int | None = None
     """How many may be moved at this moment to even out the load: 0: one in twenty; None: none."""
 
     def is_gone(self, node: str, where: Placement) -> bool:
@@ -287,10 +290,14 @@ class Snapshot:
         Either a witness heard nothing, which counts under `Segment` only; or the node, strictly
         fenced, must have muted itself by now.
         """
-        silence = self.silences.get(node)
+        silence = self.suspicions.get(node)
         if silence is None:
             return False
-        if where.fencing != "Strict" and where.interface in silence.gone:
+        if where.fencing != "Strict" and where.interface in silence.unreachable_on:
             return True
         plumbing = self.plumbings.get(node)
-        return silence.is_muted and plumbing is not None and plumbing.is_strict_on(where.interface)
+        return (
+            silence.is_self_fenced
+            and plumbing is not None
+            and plumbing.is_strict_on(where.interface)
+        )

@@ -16,7 +16,7 @@ class Blocks:
 
     by_prefix: Mapping[int, tuple[tuple[int, Mapping[int, Topology]], ...]]
     """`{family: ((shift, {network number >> shift: Topology}), …)}`, longest prefix first."""
-    judged: tuple[Topology, ...]
+    topologies: tuple[Topology, ...]
     """All Topologies, those that lost to an older one with their rejection."""
 
     def topology_of(self, address: str) -> Topology | None:
@@ -33,7 +33,7 @@ class Blocks:
         """As long as it is the same, every address has the same Topology for the same people."""
         return frozenset(
             (topology.name, topology.cidr, topology.selector, topology.namespaces)
-            for topology in self.judged
+            for topology in self.topologies
             if not topology.rejection
         )
 

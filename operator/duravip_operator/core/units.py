@@ -42,12 +42,12 @@ class Unit(NamedTuple):
     """One address and everybody who names it."""
 
     address: str
-    entities: tuple[VipObject, ...]
+    vips: tuple[VipObject, ...]
     """Those that count, the oldest first."""
     managed: bool = False
     """Whether an entity enables it, or it follows one that is."""
     preference: str = ""
-    disagreement: str = ""
+    preference_conflict: str = ""
     """Who prefers which node, when they differ; the preference is then empty."""
     request: MoveRequest | None = None
     """The last one that is in force and that no preference forbids."""
@@ -75,9 +75,9 @@ class Units:
     """All units, and the entities that belong to none."""
 
     units: Mapping[str, Unit]
-    refused: Mapping[str, Rejection]
+    rejected: Mapping[str, Rejection]
     """By uid of the entity."""
-    basis: "UnitInputs | None" = None
+    inputs: "UnitInputs | None" = None
     """What the units were made from."""
 
 
@@ -97,18 +97,18 @@ class UnitInputs(NamedTuple):
         addresses = self.faults.keys() | other.faults.keys()
         changed = {a for a in addresses if self.faults.get(a) != other.faults.get(a)}
         changed.update(a for a, _ in own.items() ^ other.claims.nodes.items())
-        return changed.union(standing ^ other.claims.standing)
+        return changed.union(standing ^ other.claims.in_service)
 
 
 def build_units(snapshot: Snapshot, blocks: Blocks, last: Units | None = None) -> Units:
     """Sort the entities into units; those of the last time are taken where nothing has changed."""
     refused: dict[str, Rejection] = {}
     groups: dict[str, list[VipObject]] = defaultdict(list)
-    for entity in snapshot.entities:
-        if entity.rejection:
-            refused[entity.uid] = entity.rejection
-        elif entity.address:
-            groups[entity.address].append(entity)
+    for vip in snapshot.vips:
+        if vip.rejection:
+            refused[vip.uid] = vip.rejection
+        elif vip.address:
+            groups[vip.address].append(vip)
     mismatched = _mismatched_names(groups, blocks)
     basis = UnitInputs(blocks, groups, mismatched, node_claims(snapshot, groups))
     alike = _alike(last, basis)
@@ -121,13 +121,13 @@ def build_units(snapshot: Snapshot, blocks: Blocks, last: Units | None = None) -
         topology = blocks.topology_of(address)
         if wrong := mismatched.get(address):
             refused.update(wrong)
-            group = [entity for entity in group if entity.uid not in wrong]  # noqa: PLW2901
-        entities = _admitted(group, topology, refused)
-        if entities:
+            group = [vip for vip in group if vip.uid not in wrong]  # noqa: PLW2901
+        vips = _admitted(group, topology, refused)
+        if vips:
             unit = alike.get(address)
-            if unit is None or unit.entities != entities:
-                unit = _unit(address, entities)
-            broken = _fault(address, entities, topology, basis)
+            if unit is None or unit.vips != vips:
+                unit = _unit(address, vips)
+            broken = _fault(address, vips, topology, basis)
             claimants = basis.claims.nodes.get(address, NOBODY)
             units[address] = _placed(unit, topology, broken, claimants)
     return Units(units, refused, basis)
@@ -135,25 +135,25 @@ def build_units(snapshot: Snapshot, blocks: Blocks, last: Units | None = None) -
 
 def _alike(last: Units | None, basis: UnitInputs) -> dict[str, Unit]:
     """The units of last time that the same entities name."""
-    if last is None or last.basis is None:
+    if last is None or last.inputs is None:
         return {}
-    before, now = last.basis.groups, basis.groups
+    before, now = last.inputs.groups, basis.groups
     return {a: unit for a, unit in last.units.items() if before.get(a) == now.get(a)}
 
 
 def _same(alike: Mapping[str, Unit], last: Units | None, basis: UnitInputs) -> dict[str, Unit]:
     """Those of them that would be made from the same altogether, with their present Topology."""
-    if last is None or last.basis is None or last.basis.blocks.shape != basis.blocks.shape:
+    if last is None or last.inputs is None or last.inputs.blocks.shape != basis.blocks.shape:
         return {}
-    changed = last.basis.differing(basis)
+    changed = last.inputs.differing(basis)
     same = {
         address: unit
         for address, unit in alike.items()
-        if address not in changed and len(unit.entities) == len(basis.groups[address])
+        if address not in changed and len(unit.vips) == len(basis.groups[address])
     }
-    if basis.blocks is last.basis.blocks:
+    if basis.blocks is last.inputs.blocks:
         return same
-    present = {topology.name: topology for topology in basis.blocks.judged}
+    present = {topology.name: topology for topology in basis.blocks.topologies}
     return {
         # As _replace does, in a third of the time; the Topology is a unit's last field.
         address: Unit(*unit[:-1], unit.topology and present[unit.topology.name])
@@ -176,29 +176,29 @@ def _admitted(
         return ()
     senior = ranked[0]
     admitted = []
-    for entity in ranked:
-        if may_share(entity.namespace, senior, topology):
-            admitted.append(entity)
+    for vip in ranked:
+        if may_share(vip.namespace, senior, topology):
+            admitted.append(vip)
         elif topology and topology.namespaces is not None:
             why = (
-                f"{entity.label}: spec.address: Topology {topology.name} "
-                f"does not admit namespace {entity.namespace}"
+                f"{vip.label}: spec.address: Topology {topology.name} "
+                f"does not admit namespace {vip.namespace}"
             )
-            refused[entity.uid] = Rejection(Reason.NO_TOPOLOGY, why)
+            refused[vip.uid] = Rejection(Reason.NO_TOPOLOGY, why)
         else:
-            why = f"{entity.label}: spec.address: {entity.address} belongs to another namespace"
-            refused[entity.uid] = Rejection(Reason.NAMESPACE_CONFLICT, why)
+            why = f"{vip.label}: spec.address: {vip.address} belongs to another namespace"
+            refused[vip.uid] = Rejection(Reason.NAMESPACE_CONFLICT, why)
     return tuple(admitted)
 
 
 def _fault(
-    address: str, entities: tuple[VipObject, ...], topology: Topology | None, basis: UnitInputs
+    address: str, vips: tuple[VipObject, ...], topology: Topology | None, basis: UnitInputs
 ) -> Rejection | None:
     own, standing = basis.claims
     is_own = address in own and address not in standing
     if not is_own and not (topology and is_edge(topology, address)):
         return None
-    where = f"{entities[0].label}: spec.address: {address}"
+    where = f"{vips[0].label}: spec.address: {address}"
     if is_own or topology is None:
         why = f"{where} is an address of node {min(own[address])}"
         return Rejection(Reason.NODE_ADDRESS, why)
@@ -215,9 +215,9 @@ def _mismatched_names(
     """
     named: dict[str, set[str]] = defaultdict(set)
     for address, group in groups.items():
-        for entity in group:
-            if entity.kind == "Binding":
-                named[entity.name].add(address)
+        for vip in group:
+            if vip.kind == "Binding":
+                named[vip.name].add(address)
     found: dict[str, dict[str, Rejection]] = defaultdict(dict)
     for name, addresses in named.items():
         if len(addresses) > 1:
@@ -233,12 +233,12 @@ def _namesakes(
 ) -> list[VipObject]:
     """The Bindings of a name that may stand on their addresses, the oldest first."""
     found = [
-        entity
+        vip
         for group in groups
-        for entity in _admitted(group, blocks.topology_of(group[0].address), {})
-        if entity.kind == "Binding" and entity.name == name
+        for vip in _admitted(group, blocks.topology_of(group[0].address), {})
+        if vip.kind == "Binding" and vip.name == name
     ]
-    return sorted(found, key=lambda entity: entity.seniority)
+    return sorted(found, key=lambda vip: vip.seniority)
 
 
 def _mismatch(binding: VipObject) -> Rejection:
@@ -250,24 +250,24 @@ def _mismatch(binding: VipObject) -> Rejection:
     return Rejection(Reason.NAME_MISMATCH, why)
 
 
-def _unit(address: str, entities: tuple[VipObject, ...]) -> Unit:
+def _unit(address: str, vips: tuple[VipObject, ...]) -> Unit:
     """What its entities say; where it belongs is still open."""
-    enabled = [entity for entity in entities if entity.enabled]
-    preferred = {entity.preference: entity for entity in reversed(enabled) if entity.preference}
+    enabled = [vip for vip in vips if vip.enabled]
+    preferred = {vip.preference: vip for vip in reversed(enabled) if vip.preference}
     agreed = next(iter(preferred)) if len(preferred) == 1 else ""
     differ = ""
     if len(preferred) > 1:
         shown = sorted(preferred.items())[:MOST_NAMED]
-        differ = "; ".join(f"{entity.label} prefers {node}" for node, entity in shown)
-    asked = [a for e in entities for a in e.asked if not move_requests.is_refused(a, agreed)]
+        differ = "; ".join(f"{vip.label} prefers {node}" for node, vip in shown)
+    asked = [a for e in vips for a in e.requests if not move_requests.is_refused(a, agreed)]
     return Unit(
         address,
-        entities,
+        vips,
         managed=bool(enabled),
         preference=agreed,
-        disagreement=differ,
+        preference_conflict=differ,
         request=max(asked) if asked else None,
-        services=frozenset().union(*[entity.services for entity in entities]),
+        services=frozenset().union(*[vip.services for vip in vips]),
     )
 
 
@@ -280,9 +280,9 @@ def _placed(
     """The same unit where it belongs by its address, and what is wrong with that."""
     refusal = None
     if topology is None:
-        why = f"{unit.entities[0].label}: spec.address: no Topology covers {unit.address}"
+        why = f"{unit.vips[0].label}: spec.address: no Topology covers {unit.address}"
         refusal = Rejection(Reason.NO_TOPOLOGY, why)
-    selectors = [entity.selector for entity in unit.entities]
+    selectors = [vip.selector for vip in unit.vips]
     return unit._replace(
         topology=topology,
         broken=broken,

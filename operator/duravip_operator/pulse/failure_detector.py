@@ -43,7 +43,7 @@ class _Node:
     """When it was last heard; before that, when we began to listen for it."""
     since: float
     """Since when it is heard without a gap."""
-    hearing: Liveness = Liveness.UNHEARD
+    hearing: Liveness = Liveness.UNKNOWN
     is_mature: bool = False
     beat: Heartbeat | None = None
     newest: dict[str, int] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class Detector:
     def resume(self, known: Mapping[str, Known], now: float) -> None:
         """Go on from what an earlier process knew: nobody is young or silent because that died."""
         for name, (hearing, since) in known.items():
-            last = since if hearing is Liveness.SILENT else now
+            last = since if hearing is Liveness.SUSPECT else now
             self._nodes[name] = _Node(last, now, hearing, hearing is Liveness.ALIVE)
 
     def is_new(self, beat: Heartbeat) -> bool:
@@ -88,18 +88,18 @@ class Detector:
         self._judge(node, now)
         if now - node.last >= FORGIVEN:
             node.is_mature = False
-        is_new = node.hearing in {Liveness.UNHEARD, Liveness.SILENT}
+        is_new = node.hearing in {Liveness.UNKNOWN, Liveness.SUSPECT}
         if is_new and not node.is_mature:
             node.since = now
         node.last, node.beat = now, beat
         node.is_mature = node.is_mature or now - node.since >= self._times.mature
-        node.hearing = Liveness.ALIVE if node.is_mature else Liveness.YOUNG
+        node.hearing = Liveness.ALIVE if node.is_mature else Liveness.WARMING_UP
         return True
 
     def excuse(self, seconds: float, now: float) -> None:
         """We were deaf for so long: that does not count as anybody's silence."""
         for node in self._nodes.values():
-            if node.hearing is not Liveness.SILENT:
+            if node.hearing is not Liveness.SUSPECT:
                 node.last = min(node.last + seconds, now)
 
     def judge(self, now: float) -> None:
@@ -114,7 +114,7 @@ class Detector:
             (
                 node.last + self._patience(node)
                 for node in self._nodes.values()
-                if node.hearing is not Liveness.SILENT
+                if node.hearing is not Liveness.SUSPECT
             ),
             default=inf,
         )
@@ -126,7 +126,7 @@ class Detector:
     def silent(self) -> dict[str, float]:
         """When each node that is SILENT was last heard, or first expected."""
         nodes = self._nodes.items()
-        return {name: node.last for name, node in nodes if node.hearing is Liveness.SILENT}
+        return {name: node.last for name, node in nodes if node.hearing is Liveness.SUSPECT}
 
     def beats(self) -> Iterator[Heartbeat]:
         """The last beat of each node that was heard."""
@@ -135,14 +135,14 @@ class Detector:
     def last_beat(self, name: str) -> Heartbeat | None:
         """The last beat of a node that is heard; None when it is silent."""
         node = self._nodes.get(name)
-        return node.beat if node and node.hearing is not Liveness.SILENT else None
+        return node.beat if node and node.hearing is not Liveness.SUSPECT else None
 
     def _judge(self, node: _Node, now: float) -> None:
         if now - node.last >= self._patience(node):
-            node.hearing = Liveness.SILENT
+            node.hearing = Liveness.SUSPECT
 
     def _patience(self, node: _Node) -> float:
-        if node.hearing is Liveness.UNHEARD:
+        if node.hearing is Liveness.UNKNOWN:
             return self._times.mature + FORGIVEN
         return self._times.suspect_after
 
@@ -150,6 +150,6 @@ class Detector:
         """Nobody waits for a node that is not expected, once it has been silent for a while."""
         for name in self._nodes.keys() - self._expected:
             node = self._nodes[name]
-            was_heard = node.hearing in {Liveness.YOUNG, Liveness.ALIVE}
+            was_heard = node.hearing in {Liveness.WARMING_UP, Liveness.ALIVE}
             if not was_heard and (node.beat is None or now - node.last >= FORGIVEN):
                 del self._nodes[name]

@@ -90,8 +90,8 @@ def _changed(
 
 def silence_said(silence: Suspicion) -> list[Any]:
     """A Silence as JSON can say it."""
-    gone, answering = sorted(silence.gone), sorted(silence.answering)
-    return [gone, answering, silence.is_muted, silence.is_lasting, silence.since]
+    gone, answering = sorted(silence.unreachable_on), sorted(silence.reachable_on)
+    return [gone, answering, silence.is_self_fenced, silence.is_lasting, silence.last_heard]
 
 
 def silence_read(said: list[Any]) -> Suspicion:

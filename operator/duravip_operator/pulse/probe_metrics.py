@@ -43,9 +43,9 @@ class Tally:
             if known is None and before.hearing.get(name) is not None:
                 self._suspected[name] = now
                 self._metrics.suspicions.inc()
-                self._metrics.failover_seconds.labels("suspect").observe(now - silence.since)
-            if silence.gone and not (known and known.gone):
-                self._metrics.failover_seconds.labels("scout").observe(now - silence.since)
+                self._metrics.failover_seconds.labels("suspect").observe(now - silence.last_heard)
+            if silence.unreachable_on and not (known and known.unreachable_on):
+                self._metrics.failover_seconds.labels("scout").observe(now - silence.last_heard)
         for name in [name for name in self._suspected if name not in after.silences]:
             if now - self._suspected.pop(name) < FALSE_WITHIN and name in after.hearing:
                 self._metrics.false_alarms.inc()

@@ -183,13 +183,13 @@ class Scouting:
 
     def hear(self, hearing: Mapping[str, Liveness], now: float) -> None:
         """Take what is heard: whoever is silent is suspected from now on."""
-        heard = {Liveness.YOUNG, Liveness.ALIVE}
+        heard = {Liveness.WARMING_UP, Liveness.ALIVE}
         before, self._heard = self._heard, frozenset(n for n, h in hearing.items() if h in heard)
         self._must_choose |= self._heard != before
-        for name in [n for n in self._suspicions if hearing.get(n) is not Liveness.SILENT]:
+        for name in [n for n in self._suspicions if hearing.get(n) is not Liveness.SUSPECT]:
             del self._suspicions[name]
         for name, how in hearing.items():
-            if how is Liveness.SILENT and name not in self._suspicions:
+            if how is Liveness.SUSPECT and name not in self._suspicions:
                 self._suspicions[name] = suspicion = Suspicion(now)
                 suspicion.learn(self._roster.get(name, {}), now)
 

@@ -50,21 +50,21 @@ class News:
 
 def _is_clear(silence: Suspicion | None) -> bool:
     """Whether the silence is over, or something follows from it."""
-    return silence is None or bool(silence.gone) or silence.is_muted
+    return silence is None or bool(silence.unreachable_on) or silence.is_self_fenced
 
 
 def log_changes(before: View, after: View) -> None:
     """One line for each node of which something else is said."""
     for name, now in after.hearing.items():
-        was = before.hearing.get(name, Liveness.UNHEARD)
+        was = before.hearing.get(name, Liveness.UNKNOWN)
         if now is not was:
-            level = logging.WARNING if now is Liveness.SILENT else logging.INFO
+            level = logging.WARNING if now is Liveness.SUSPECT else logging.INFO
             log.log(level, "node %s is %s, was %s", name, now.value, was.value)
     for name, silence in after.silences.items():
         known = before.silences.get(name, Suspicion())
-        if gone := silence.gone - known.gone:
+        if gone := silence.unreachable_on - known.unreachable_on:
             log.warning("node %s is gone from %s", name, ", ".join(sorted(gone)))
-        if answering := silence.answering - known.answering:
+        if answering := silence.reachable_on - known.reachable_on:
             log.warning("node %s still answers on %s", name, ", ".join(sorted(answering)))
-        if silence.is_muted and not known.is_muted:
+        if silence.is_self_fenced and not known.is_self_fenced:
             log.warning("node %s has muted by now what is strictly fenced", name)

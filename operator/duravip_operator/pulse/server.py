@@ -156,14 +156,14 @@ class Process:
         silences = known.silences
         self._detector.resume(
             {
-                name: Known(hearing, silences[name].since if name in silences else now)
+                name: Known(hearing, silences[name].last_heard if name in silences else now)
                 for name, hearing in known.hearing.items()
             },
             now,
         )
         for name, silence in silences.items():
-            if silence.gone:
-                self._scouting.resume(name, silence.gone, now)
+            if silence.unreachable_on:
+                self._scouting.resume(name, silence.unreachable_on, now)
         for name, interfaces in known.witnessed.items():
             for segment in roster.segments(interfaces):
                 self._scouting.witnesses.resume(name, segment, now)
@@ -280,7 +280,7 @@ class Process:
             self._pipe.sendall(line({"note": note}))
 
 
-_UNHEARD: Final = frozenset({Liveness.UNHEARD, Liveness.SILENT})
+_UNHEARD: Final = frozenset({Liveness.UNKNOWN, Liveness.SUSPECT})
 
 
 def main() -> None:

@@ -42,11 +42,11 @@ def silences(
         gone, answering = outcomes.get(name, nothing)
         unheard = min(now - since, led)
         found[name] = Suspicion(
-            gone=gone,
-            answering=answering,
-            is_muted=unheard >= STRICT_HOLD + STRICT_MARGIN and name not in distrusted,
+            unreachable_on=gone,
+            reachable_on=answering,
+            is_self_fenced=unheard >= STRICT_HOLD + STRICT_MARGIN and name not in distrusted,
             is_lasting=now - since >= LASTING,
-            since=since,
+            last_heard=since,
         )
     return found
 

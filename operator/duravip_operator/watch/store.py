@@ -29,7 +29,7 @@ _BY_UID = {"DuraVIP", "Binding"}
 
 _TOLD_BY_A_WRITE = (
     *("resource_version", "generation", "epoch", "pulse", "pulse_keys"),
-    *("grants", "contested", "counted", "ports"),
+    *("grants", "contested", "granted_count", "ports"),
 )
 
 
@@ -82,15 +82,15 @@ class Caches:
         self._on_change = on_change
         self._read_plumbing = read_plumbing
         self._defer = defer or asyncio.get_running_loop().call_soon_threadsafe
-        self.entities: dict[str, VipObject] = {}
+        self.vips: dict[str, VipObject] = {}
         self.topologies: dict[str, Topology] = {}
         self.nodes: dict[str, Node] = {}
         self.plumbings: dict[str, Plumbing] = {}
         self.api_hosts: frozenset[str] = frozenset()
         """The addresses at which the API server is reached."""
         values: dict[Kind, dict[str, Any]] = {
-            "DuraVIP": self.entities,
-            "Binding": self.entities,
+            "DuraVIP": self.vips,
+            "Binding": self.vips,
             "Topology": self.topologies,
             "Node": self.nodes,
             "NodePlumbing": self.plumbings,
@@ -118,7 +118,7 @@ class Caches:
         if not self.is_warm:
             return None
         plumbings = list(self.plumbings.values())
-        told = (p.told_epoch for p in plumbings if p.told_epoch is not None)
+        told = (p.seen_epoch for p in plumbings if p.seen_epoch is not None)
         believed = (epoch for epoch in told if epoch <= MOST_BELIEVED)
         return max((*(p.epoch for p in plumbings), *believed), default=0)
 

@@ -228,7 +228,7 @@ def _judge_one(
 def _known(caches: Caches, settings: Settings) -> Snapshot:
     """What is written and who has which address; copied, for another thread changes it."""
     return Snapshot(
-        entities=tuple(caches.entities.copy().values()),
+        vips=tuple(caches.vips.copy().values()),
         topologies=tuple(caches.topologies.copy().values()),
         nodes=caches.nodes.copy(),
         plumbings=caches.plumbings.copy(),

@@ -109,7 +109,7 @@ class Ears:
 
     def _say(self, now: float) -> None:
         silent = self._detector.silent()
-        deaf = {Liveness.SILENT, Liveness.UNHEARD}
+        deaf = {Liveness.SUSPECT, Liveness.UNKNOWN}
         heard = sum(1 for hearing in self._hearing.values() if hearing not in deaf)
         epoch, since, _ = self._lead
         led_since = None if epoch is None else since

@@ -50,7 +50,11 @@ class _Outlook(Outlook):
         if "let-go" not in self.weak:
             return super().has_let_go(plumbing)
         heard = self.pulse.beats().get(plumbing.node)
-        return heard is not None and not plumbing.acted and heard.generation == plumbing.generation
+        return (
+            heard is not None
+            and not plumbing.has_acted
+            and heard.generation == plumbing.generation
+        )
 
     def snapshot(self, balance: int | None = None) -> Snapshot:
         """Weakened: whoever is said to have ended has, heard or not."""
@@ -98,7 +102,7 @@ class DecidingReplica(Replica):
 
     def has_forgotten(self, address: str) -> bool:
         """Whether it knows that nobody names an address, and has decided since it learnt that."""
-        names = (entity.address for entity in self.caches.entities.values())
+        names = (vip.address for vip in self.caches.vips.values())
         is_over = not (self.writes or self.is_awake or self._must_hurry)
         return address not in names and (is_over or self.epoch is None)
 
@@ -120,7 +124,7 @@ class DecidingReplica(Replica):
                 is_noticed = is_restored and "restore" not in self.around.weak
                 self._outlook.restored_in = epoch if is_noticed else None
             self._reporting.forget()
-            self.vigil.begin(self.caches.entities.values())
+            self.vigil.begin(self.caches.vips.values())
             self.vigil.look(self.caches, self.ears)
         if epoch is not None:
             self._pass(epoch, is_time=is_time)
@@ -169,7 +173,7 @@ class DecidingReplica(Replica):
         is_next = self._must_hurry and self._decided is not None
         if is_next:  # what people ask for since comes later
             snapshot = replace(snapshot, **self._asked)
-        self._asked = {"entities": snapshot.entities, "topologies": snapshot.topologies}
+        self._asked = {"entities": snapshot.vips, "topologies": snapshot.topologies}
         self._memory = releases.update_records(self._memory, snapshot)
         if self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
             return
@@ -179,7 +183,7 @@ class DecidingReplica(Replica):
             decided = decision.continue_handover(self._decided, facts, memory)
         else:
             decided = decision.decide(facts, memory, self._decided)
-            self._memory = releases.limit_to_owned(self._memory, decided.choices)
+            self._memory = releases.limit_to_owned(self._memory, decided.assignments)
         self._decided, self._must_hurry = decided, False
         self.is_awake |= is_next
         plans = weaker_plans(decided, snapshot, weak)

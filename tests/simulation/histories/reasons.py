@@ -7,7 +7,7 @@ from duravip_api.reasons import MoveReason
 from simulation.histories.actions import KINDS
 from simulation.histories.cluster import Cluster
 from simulation.histories.network import NODES
-from simulation.histories.wishes import entity
+from simulation.histories.wishes import vip
 
 _ANYTHING = frozenset({MoveReason.BALANCE, MoveReason.ELECTED})
 """What may follow from whatever has happened: loads and leaders change with everything."""
@@ -58,7 +58,7 @@ class Reasons:
 
     def _may_prefer(self, name: str) -> bool:
         changed = any(what == "prefers" for what, _ in self._happened)
-        body = self._cluster.api.read(entity(name))
+        body = self._cluster.api.read(vip(name))
         return changed or bool(body and body["spec"].get("preference"))
 
     @staticmethod

@@ -31,20 +31,20 @@ class Reporting:
         clock = self._around.clock
 
         def last_heard(node: str) -> float:
-            silence = snapshot.silences.get(node)
-            return silence.since if silence else clock.now
+            silence = snapshot.suspicions.get(node)
+            return silence.last_heard if silence else clock.now
 
         moment = object_status.Timestamp(clock.now, clock.stamp)
         after = moves.update_pending_moves(self._departures, self._verdicts, decided, last_heard)
-        for entity in snapshot.entities:
-            base = replace(entity, status=self._said.get(entity.uid, entity.status))
-            departure = self._departures.get(entity.address)
-            verdict = decided.status_of(entity)
+        for vip in snapshot.vips:
+            base = replace(vip, status=self._said.get(vip.uid, vip.status))
+            departure = self._departures.get(vip.address)
+            verdict = decided.status_of(vip)
             status = object_status.object_status(base, verdict, departure, moment)
             if status != base.status:
-                self._said[entity.uid] = status
-                self._write(Key(entity.kind, entity.name), status)
-        self._departures, self._verdicts = after, dict(decided.verdicts)
+                self._said[vip.uid] = status
+                self._write(Key(vip.kind, vip.name), status)
+        self._departures, self._verdicts = after, dict(decided.address_statuses)
 
     def _write(self, key: Key, status: Mapping[str, Any]) -> None:
         old = (self._around.api.read(key) or {}).get("status") or {}

@@ -28,10 +28,10 @@ class Vigil:
         self.distrusted: frozenset[str] = frozenset()
         self.served_twice: Mapping[str, tuple[str, ...]] = {}
 
-    def begin(self, entities: Iterable[VipObject]) -> None:
+    def begin(self, vips: Iterable[VipObject]) -> None:
         """What lasted while another one led counts from now; what that one gave up is known."""
         now = self._clock.now
-        told = quarantine.failures_in_last_moves(entities, EPOCH + now)
+        told = quarantine.failures_in_last_moves(vips, EPOCH + now)
         self._troubles = {
             (node, address): quarantine.HoldFailure(now, now, now + left)
             for node, address, left in told
@@ -45,7 +45,7 @@ class Vigil:
         if now - self._looked < EVERY:
             return False
         self._looked = now
-        named = {entity.address for entity in caches.entities.values()}
+        named = {vip.address for vip in caches.vips.values()}
         known = {key: trouble for key, trouble in self._troubles.items() if key[1] in named}
         self._troubles = quarantine.update_failures(known, caches.plumbings, now, GIVE_UP_AFTER)
         hearing = ears.view().hearing

@@ -29,7 +29,7 @@ def _believing(snapshot: Snapshot) -> Snapshot:
     own = {written.partition("/")[0] for nic in nics for written in nic.addresses}
     return replace(
         snapshot,
-        entities=tuple(replace(entity, status={}) for entity in snapshot.entities),
+        vips=tuple(replace(vip, status={}) for vip in snapshot.vips),
         plumbings={
             name: replace(plumbing, served=plumbing.served - own)
             for name, plumbing in snapshot.plumbings.items()
@@ -42,9 +42,9 @@ def weaker_memory(memory: ReleaseRecords, snapshot: Snapshot, weak: Weak) -> Rel
     if weak & {"doubts", "release-before-grant"}:
         memory = {n: ReleaseRecord(p.uid, p.generation) for n, p in snapshot.plumbings.items()}
     if "first-grant" in weak:
-        named = frozenset(entity.address for entity in snapshot.entities)
+        named = frozenset(vip.address for vip in snapshot.vips)
         return {
-            n: replace(d, releases=ConfirmedReleases(released=named)) for n, d in memory.items()
+            n: replace(d, confirmed=ConfirmedReleases(released=named)) for n, d in memory.items()
         }
     return memory
 
@@ -54,7 +54,7 @@ def weaker_plans(decided: Decision, snapshot: Snapshot, weak: Weak) -> Mapping[s
     if "revoke-first" not in weak:
         return decided.plans
     plans = dict(decided.plans)
-    for address, choice in decided.choices.items():
+    for address, choice in decided.assignments.items():
         topology = decided.units[address].topology
         others = (p for n, p in snapshot.plumbings.items() if n != choice.owner)
         if choice.owner and topology and any(address in other.granted for other in others):

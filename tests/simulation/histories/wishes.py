@@ -10,7 +10,7 @@ from simulation.histories.cluster import ENTITIES, OBJECTS, Cluster
 from simulation.histories.network import NODES
 
 
-def entity(name: str) -> Key:
+def vip(name: str) -> Key:
     """The DuraVIP or Binding of this name."""
     return next(key for key in OBJECTS if key.name == name)
 
@@ -32,13 +32,13 @@ def readdress(cluster: Cluster, name: str, address: str) -> None:
 
 def delete(cluster: Cluster, name: str) -> None:
     """An entity is deleted."""
-    cluster.api.delete(entity(name))
+    cluster.api.delete(vip(name))
 
 
 def create(cluster: Cluster, name: str) -> None:
     """And made again, as it was at first."""
-    if cluster.api.read(entity(name)) is None:
-        cluster.api.create(entity(name), dict(OBJECTS[entity(name)]))
+    if cluster.api.read(vip(name)) is None:
+        cluster.api.create(vip(name), dict(OBJECTS[vip(name)]))
 
 
 def fence(cluster: Cluster, name: str, mode: str) -> None:
@@ -69,7 +69,7 @@ def know_node(cluster: Cluster, node: str) -> None:
 
 def ask(cluster: Cluster, name: str, node: str, annotation: str) -> None:
     """Somebody asks for a move to, or away from, a node."""
-    key = entity(name)
+    key = vip(name)
     if cluster.api.read(key):
         now = datetime.fromtimestamp(EPOCH + cluster.clock.now, UTC)
         cluster.api.change_metadata(key, annotations={annotation: f"{node}@{format_time(now)}"})
@@ -121,16 +121,16 @@ def expected(cluster: Cluster) -> dict[str, Expected]:
 
 def leader_of(api: ApiServer) -> dict[str, str]:
     """`{address of c: the address that it follows}`."""
-    body = api.read(entity("c"))
+    body = api.read(vip("c"))
     target = body["spec"].get("follow") if body else None
     if not body or not target:
         return {}
-    followed = api.read(entity(target)) if target == "b" else None
+    followed = api.read(vip(target)) if target == "b" else None
     return {body["spec"]["address"]: followed["spec"]["address"] if followed else target}
 
 
 def _edit(api: ApiServer, name: str, **fields: object) -> None:
-    key = entity(name)
+    key = vip(name)
     body = api.read(key)
     if body:
         spec = {k: v for k, v in {**body["spec"], **fields}.items() if v != ""}
