@@ -27,8 +27,10 @@ NOBODY: Final = (
 class Fleet:
     """Operators and agents on the machines of one lab."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(self, lab: Lab, programs: Path = PROGRAMS) -> None:
+        """`programs` is the folder of those to start, and may be changed for later ones."""
         self._lab = lab
+        self.programs = programs
         self._api = client.CustomObjectsApi(lab.api())
         self.operators: dict[str, Process] = {}
         """By identity."""
@@ -53,7 +55,7 @@ class Fleet:
         self.operators[machine] = where.spawn(
             [
                 *NOBODY,
-                str(PROGRAMS / "duravip-operator"),
+                str(self.programs / "duravip-operator"),
                 f"--kubeconfig={self._lab.inside_kubeconfig}",
                 f"--namespace={NAMESPACE}",
                 f"--identity={machine}",
@@ -68,9 +70,7 @@ class Fleet:
         )
         return self.operators[machine]
 
-    def start_agent(
-        self, node: str, *options: str, program: Sequence[str] = (str(PROGRAMS / "duravip-agent"),)
-    ) -> Process:
+    def start_agent(self, node: str, *options: str, program: Sequence[str] = ()) -> Process:
         """Start the agent of a node, or a program that does as if it were it."""
         self._former[node] = self._boots().get(node, "")
         self.agents[node] = self.start_agent_on(node, node, *options, program=program)
@@ -81,12 +81,12 @@ class Fleet:
         machine: str,
         node: str,
         *options: str,
-        program: Sequence[str] = (str(PROGRAMS / "duravip-agent"),),
+        program: Sequence[str] = (),
     ) -> Process:
         """Start an agent of this node's name on a machine, which may be another one."""
         return self._lab.machines[machine].spawn(
             [
-                *program,
+                *(program or (str(self.programs / "duravip-agent"),)),
                 f"--node-name={node}",
                 f"--kubeconfig={self._lab.inside_kubeconfig}",
                 "--http-listen=127.0.0.1:9481",

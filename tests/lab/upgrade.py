@@ -1,0 +1,166 @@
+"""An upgrade from an earlier commit to this one: which nodes fall silent, what a client loses.
+
+    python -m lab.upgrade COMMIT [--first operators|agents]
+
+The programs of that commit run on the nodes of a small lab, two operators and three agents. They
+are replaced one by one, each when the one before is ready. Needs the commit in this repository.
+"""
+
+import argparse
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from api.objects import apply, duravip, topology
+from lab.cluster import Lab
+from lab.errors import LabError
+from lab.fleet import PROGRAMS, Fleet, wait_until
+from lab.machines import Machine
+
+ROOT: Final = Path(__file__).parents[2]
+ADDRESSES: Final = tuple(f"10.1.1.{number}" for number in range(1, 13))
+KEY: Final = "a-key-that-older-versions-share\n"
+MATURE_S: Final = 5.0
+_SILENT: Final = re.compile(r"node (\S+) is silent")
+
+
+def main() -> None:
+    """Upgrade once, print what was seen; exit code 1 if a node or an address suffered."""
+    parser = argparse.ArgumentParser("python -m lab.upgrade", description=__doc__)
+    parser.add_argument("commit", help="the version that runs at first")
+    parser.add_argument("--first", choices=("operators", "agents"), default="operators")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        before = _installed(arguments.commit, Path(folder))
+        with Lab() as lab:
+            faults = _upgrade(lab, before, arguments.first)
+    for fault in faults:
+        print(f"FAULT: {fault}")
+    sys.exit(bool(faults))
+
+
+def _installed(commit: str, folder: Path) -> Path:
+    """The folder of the programs of that commit, in an environment of their own."""
+    print(f"installing {commit}", flush=True)
+    tree, environment = folder / "tree", folder / "venv"
+    archive = subprocess.run(
+        ["git", "-C", ROOT, "archive", commit], capture_output=True, check=True
+    ).stdout
+    tree.mkdir()
+    subprocess.run(["tar", "-x", "-C", tree], input=archive, check=True)
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True)
+    pip = [str(environment / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
+    subprocess.run([*pip, f"{tree}[operator,agent]"], check=True)
+    return environment / "bin"
+
+
+def _upgrade(lab: Lab, before: Path, first: str) -> list[str]:
+    fleet = Fleet(lab, before)
+    key = lab.layout.home / "pulse.key"
+    key.write_text(KEY)
+    old = f"--pulse-key-file={key}"
+    for machine in ("n1", "n2"):
+        fleet.start_operator(machine, old, mature=MATURE_S)
+    for node in lab.nodes:
+        fleet.start_agent(node.name, old)
+    apply(lab, [topology(), *(duravip(f"vip-{a.rpartition('.')[2]}", a) for a in ADDRESSES)])
+    try:
+        wait_until(lambda: all(fleet.owners().values()), "every address has an owner", 60)
+    except LabError:
+        for process in (*fleet.operators.values(), *fleet.agents.values()):
+            print(process.output()[-2000:])
+        raise
+    planned = _planned_move(lab, fleet)
+    print(f"a planned move within the old version: {1000 * planned:.0f} ms at most", flush=True)
+
+    fleet.programs = PROGRAMS
+    steps: dict[str, Callable[[], set[str]]] = {
+        "operators": lambda: _replace_operators(lab, fleet, old),
+        "agents": lambda: _replace_agents(lab, fleet, old),
+    }
+    order = [first, *(step for step in steps if step != first)]
+    with lab.observe(ADDRESSES) as seen:
+        silent = {step: steps[step]() for step in order}
+        time.sleep(MATURE_S)
+    worst = seen.sight.worst_gap()
+    print(
+        f"{' then '.join(order)}: worst gap {1000 * worst:.0f} ms, observer late by at most "
+        f"{1000 * seen.sight.late:.0f} ms, two answers {seen.sight.double_owners} times"
+    )
+    faults = [
+        f"{n} fell silent while {step} were replaced" for step in order for n in silent[step]
+    ]
+    if seen.sight.double_owners:
+        faults.append(f"two machines answered {seen.sight.double_owners} times")
+    if worst > planned + seen.sight.late:
+        faults.append(f"an address was lost for {worst:.3f} s, in a planned move {planned:.3f} s")
+    return faults
+
+
+def _planned_move(lab: Lab, fleet: Fleet) -> float:
+    """The longest gap, in seconds, when every address of n3 is moved away and back again."""
+    with lab.observe(ADDRESSES) as seen:
+        for command in ("cordon", "uncordon"):
+            label = "node.kubernetes.io/exclude-from-external-load-balancers"
+            change = f"{label}=duravip" if command == "cordon" else f"{label}-"
+            lab.kubectl("label", "node", "n3", change)
+            if command == "cordon":
+                wait_until(lambda: "n3" not in fleet.owners().values(), "n3 is drained", 60)
+    return seen.sight.worst_gap()
+
+
+def _replace_operators(lab: Lab, fleet: Fleet, *options: str) -> set[str]:
+    """Those nodes that an operator called silent meanwhile."""
+    logs = {name: len(operator.output()) for name, operator in fleet.operators.items()}
+    silent: set[str] = set()
+    for name in list(fleet.operators):
+        former = fleet.operators[name]
+        former.terminate()
+        former.wait()
+        silent |= set(_SILENT.findall(former.output()[logs[name] :]))
+        operator = fleet.start_operator(name, *options, mature=MATURE_S)
+        _wait_until_ready(lab.machines[name], 9480)
+        silent |= set(_SILENT.findall(operator.output()))
+        print(f"operator on {name} replaced", flush=True)
+    return silent
+
+
+def _replace_agents(lab: Lab, fleet: Fleet, *options: str) -> set[str]:
+    """Those nodes that an operator called silent although their agent was not in its turn."""
+    silent: set[str] = set()
+    for name in list(fleet.agents):
+        logs = {o: len(operator.output()) for o, operator in fleet.operators.items()}
+        fleet.agents[name].terminate()
+        fleet.agents[name].wait()
+        fleet.start_agent(name, *options)
+        _wait_until_ready(lab.machines[name], 9481)
+        time.sleep(MATURE_S)
+        for o, operator in fleet.operators.items():
+            silent |= set(_SILENT.findall(operator.output()[logs[o] :])) - {name}
+        print(f"agent on {name} replaced", flush=True)
+    return silent
+
+
+def _wait_until_ready(machine: Machine, port: int) -> None:
+    wait_until(lambda: _is_ready(machine, port), f"{machine.name} is ready on port {port}", 60)
+
+
+def _is_ready(machine: Machine, port: int) -> bool:
+    program = (
+        "import sys, urllib.request as r\n"
+        f"sys.exit(r.urlopen('http://127.0.0.1:{port}/readyz', timeout=2).status != 200)"
+    )
+    try:
+        machine.run([sys.executable, "-c", program])
+    except LabError:
+        return False
+    return True
+
+
+if __name__ == "__main__":
+    main()
