@@ -22,8 +22,8 @@ class Target(NamedTuple):
         return self.file.partition("/")[2].removesuffix(".py").replace("/", ".")
 
 
-def _unit(*names: str) -> tuple[str, ...]:
-    return tuple(f"tests/unit/test_{name}.py" for name in names)
+def _operator(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/unit/operator/test_{name}.py" for name in names)
 
 
 def _agent(*names: str) -> tuple[str, ...]:
@@ -40,17 +40,19 @@ TARGETS: Final = (
     Target("agent/duravip_agent/core/spec_tracker.py",
            _agent("spec_tracker", "spec_tracker_restored")),
     Target("agent/duravip_agent/core/probing.py", _agent("probing")),
-    Target("operator/duravip_operator/core/snapshot.py", _unit("handover_fencing"),
+    Target("operator/duravip_operator/core/snapshot.py", _operator("handover_fencing"),
            ("Snapshot.is_gone", "Plumbing.is_strict_on", "Plumbing.has_acted",
             "Plumbing.granted")),
     Target("operator/duravip_operator/core/handover.py",
-           _unit("handover_rule", "handover_fencing", "handover_beats", "releases",
-                 "operator_restored", "unconfirmed")),
+           _operator("handover", "handover_fencing", "handover_heartbeats", "releases",
+                     "restored_store", "releases_unconfirmed")),
     Target("operator/duravip_operator/core/releases.py",
-           _unit("releases", "handover_rule", "handover_beats", "unconfirmed",
-                 "operator_restored", "handover_fencing")),
+           _operator("releases", "handover", "handover_heartbeats", "releases_unconfirmed",
+                     "restored_store", "handover_fencing")),
     Target("operator/duravip_operator/core/heartbeat_evidence.py",
-           _unit("stopped_agents", "handover_rule", "handover_beats", "operator_restored")),
+           _operator("heartbeat_evidence", "handover", "handover_heartbeats",
+                     "restored_store")),
     Target("operator/duravip_operator/core/nodeplumbing_spec.py",
-           _unit("operator_specs", "follow_order", "unconfirmed")),
+           _operator("nodeplumbing_spec", "nodeplumbing_spec_order",
+                     "releases_unconfirmed")),
 )  # fmt: skip

@@ -15,7 +15,7 @@ from duravip_operator.kube.client import ApiError, ReignOverError
 from duravip_operator.kube.spec_writes import QUICK, UNDECIDED_FOR, Writes
 from duravip_operator.metrics import Metrics
 from lab.processes import wait_for
-from unit.test_election import cluster, vip
+from unit.operator.clusters import cluster, vip
 
 ONE, TWO = frozenset({"10.1.1.1"}), frozenset({"10.1.1.2"})
 N1, N2 = Plumbing("n1", uid="u1", generation=4), Plumbing("n2", uid="u2", generation=4)

@@ -12,7 +12,7 @@ from duravip_operator.core import decision, election, parsing
 from duravip_operator.core.election import current_holders
 from duravip_operator.core.eligibility import Eligibility
 from duravip_operator.core.snapshot import Snapshot, Suspicion, VipObject
-from unit.random_clusters import NODES, NUMBERS, cluster, settled, vip, vips
+from properties.random_clusters import NODES, NUMBERS, cluster, settled, vip, vips
 
 THOUSAND = settings(max_examples=1000, derandomize=True, database=None)
 OBJECTS = st.lists(NUMBERS, max_size=14)

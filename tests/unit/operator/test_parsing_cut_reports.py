@@ -9,8 +9,8 @@ from duravip_operator.core import decision, node_addresses, parsing, quarantine,
 from duravip_operator.core.releases import ConfirmedReleases
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.core.subnets import Subnets
-from unit.admission_world import topology
-from unit.test_election import cluster, vip
+from unit.operator.admission_world import topology
+from unit.operator.clusters import cluster, vip
 
 LAN = topology(cidr="10.2.0.0/16")
 NIC = {"name": "eth1", "index": 2, "up": True, "carrier": True}

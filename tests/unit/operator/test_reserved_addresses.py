@@ -9,7 +9,7 @@ from duravip_api.reasons import Reason
 from duravip_operator.core import decision
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Snapshot, Topology
 from duravip_operator.watch.api_hosts import addresses_in
-from unit.admission_world import NIC, duravip, refusal, topology, world
+from unit.operator.admission_world import NIC, duravip, refusal, topology, world
 
 GATEWAY, API, OTHER = "10.1.0.1", "10.1.0.2", "10.1.1.1"
 ETH1 = Placement("eth1", 32, fencing="Segment")

@@ -7,7 +7,7 @@ import pytest
 from duravip_operator.core import decision, heartbeat_evidence, releases
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Placement, Plumbing
-from unit.test_election import cluster, vip
+from unit.operator.clusters import cluster, vip
 
 ENDED = Plumbing("n1", boot="b", stopped=True)
 

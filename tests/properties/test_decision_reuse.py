@@ -10,7 +10,7 @@ from duravip_api import EXCLUDE_LABEL
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import decision, parsing
 from duravip_operator.core.snapshot import Liveness, Snapshot, VipObject
-from unit.random_clusters import GONE, LAN, NODES, NUMBERS, cluster, vip, vips
+from properties.random_clusters import GONE, LAN, NODES, NUMBERS, cluster, vip, vips
 
 MANY = settings(max_examples=150, derandomize=True, database=None, deadline=None)
 EDITS = st.lists(st.tuples(st.integers(0, 99), NUMBERS), min_size=1, max_size=12)

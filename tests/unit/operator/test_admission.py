@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from duravip_operator.core.snapshot import VipObject
-from unit.admission_world import binding, duravip, refusal, topology, world
+from unit.operator.admission_world import binding, duravip, refusal, topology, world
 
 
 @pytest.mark.parametrize("address", ["10.77.0.11", "10.1.0.11", "fd00:1::11"])

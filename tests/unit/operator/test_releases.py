@@ -7,7 +7,7 @@ from duravip_api.addresses import Range
 from duravip_operator.core import decision, releases
 from duravip_operator.core.releases import ConfirmedReleases
 from duravip_operator.core.snapshot import Liveness, Placement, Snapshot
-from unit.test_election import cluster, vip
+from unit.operator.clusters import cluster, vip
 
 ETH1 = Placement("eth1", 32)
 VIP = vip(1, preference="n2")

@@ -8,7 +8,7 @@ from duravip_operator.core import decision, handover, heartbeat_evidence, releas
 from duravip_operator.core.handover import Plan
 from duravip_operator.core.releases import ConfirmedReleases, ReleaseRecord, ReleaseRecords
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Snapshot, Suspicion
-from unit.test_election import LAN, cluster, vip
+from unit.operator.clusters import LAN, cluster, vip
 
 ETH1, ETH2 = Placement("eth1", 32), Placement("eth2", 32)
 VIP = vip(1, preference="n2")

@@ -6,59 +6,14 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duravip_api.addresses import from_int
-from duravip_api.nodeplumbing import Nic
-from duravip_operator.core import decision, parsing, releases
-from duravip_operator.core.snapshot import Liveness, Node, Plumbing, Snapshot, Suspicion, VipObject
-
-LAN = parsing.topology(
-    {"metadata": {"name": "lan"}, "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
-)
-NICS = {"eth1": Nic(name="eth1", index=2, up=True, carrier=True)}
-NAMES = ("n1", "n2", "n3", "n4")
-
-
-def cluster(vips: tuple[VipObject, ...], names: tuple[str, ...] = NAMES) -> Snapshot:
-    return Snapshot(
-        vips=vips,
-        topologies=(LAN,),
-        nodes={name: Node(name) for name in names},
-        plumbings={n: Plumbing(n, generation=1, observed_generation=1, nics=NICS) for n in names},
-        liveness=dict.fromkeys(names, Liveness.ALIVE),
-        witnessed=dict.fromkeys(names, frozenset({"eth1"})),
-    )
-
-
-def granted(snapshot: Snapshot) -> Snapshot:
-    """The cluster once everybody has done what one pass decided."""
-    plans = decision.decide(snapshot, {}).plans
-    plumbings = {
-        name: replace(
-            plumbing,
-            grants=plans[name].grants,
-            served=frozenset().union(*plans[name].grants.values()),
-        )
-        for name, plumbing in snapshot.plumbings.items()
-    }
-    return replace(snapshot, plumbings=plumbings)
+from duravip_operator.core import decision, parsing
+from duravip_operator.core.snapshot import Liveness, Snapshot, Suspicion, VipObject
+from unit.operator.clusters import NAMES, cluster, granted, vip
 
 
 def owners(snapshot: Snapshot) -> dict[str, str]:
     choices = decision.decide(snapshot, {}).assignments
     return {address: choice.owner for address, choice in choices.items()}
-
-
-def vip(number: int, preference: str = "") -> VipObject:
-    address = from_int(4, (10 << 24) + (1 << 16) + 256 + number)
-    return VipObject(
-        "DuraVIP",
-        "default",
-        f"v{number}",
-        f"u{number}",
-        "",
-        address=address,
-        preference=preference,
-    )
 
 
 ENTITIES = st.lists(
@@ -118,19 +73,3 @@ def test_one_bad_entity_never_changes_another_unit(
 def test_a_settled_cluster_rests(vips: tuple[VipObject, ...]) -> None:
     once = granted(cluster(vips))
     assert granted(once).plumbings == once.plumbings
-
-
-def test_an_unconfirmed_release_blocks_only_its_own_addresses() -> None:
-    settled = granted(cluster(tuple(vip(n, "n1") for n in range(1, 4))))
-    n1 = settled.plumbings["n1"]
-    lagging = replace(n1, generation=2, grants={})
-    memory = {
-        "n1": releases.ReleaseRecord(n1.uid, 2, frozenset({"10.1.1.1"})),
-    }
-    behind = replace(
-        settled,
-        vips=tuple(vip(n, "n2") for n in range(1, 4)),
-        plumbings={**settled.plumbings, "n1": replace(lagging, served=frozenset())},
-    )
-    grants = decision.decide(behind, memory).plans["n2"].grants
-    assert frozenset().union(*grants.values()) == {"10.1.1.2", "10.1.1.3"}

@@ -9,7 +9,7 @@ from duravip_operator.core import decision, heartbeat_evidence, releases
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.releases import ConfirmedReleases, ReleaseRecord
 from duravip_operator.core.snapshot import Placement, Snapshot
-from unit.test_election import cluster, vip
+from unit.operator.clusters import cluster, vip
 
 ETH1 = Placement("eth1", 32)
 MOVED = vip(1, preference="n2")

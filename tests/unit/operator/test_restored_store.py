@@ -11,7 +11,7 @@ from duravip_operator.core.snapshot import Liveness, Placement, Snapshot
 from duravip_operator.leadership import lease_rule as rule
 from duravip_operator.leadership.lease_rule import LASTS, Record
 from duravip_operator.watch.store import KINDS, MOST_BELIEVED
-from unit.test_election import cluster, vip
+from unit.operator.clusters import cluster, vip
 from unit.test_operator_informers import Body, Told, plumbing
 from unit.test_operator_leadership import World
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from duravip_operator.core.snapshot import Snapshot, VipObject
-from unit.admission_world import binding, duravip, refusal, topology, world
+from unit.operator.admission_world import binding, duravip, refusal, topology, world
 
 VICTIM = (binding("victim/mail-1", "10.1.1.1"), duravip("victim/smtp", "10.1.1.2"))
 RESERVED = topology("reserved", "10.1.2.0/24", namespaces=["victim"])

@@ -10,7 +10,8 @@ from duravip_operator.core import decision, nodeplumbing_spec, parsing, releases
 from duravip_operator.core.handover import Plan
 from duravip_operator.core.releases import ReleaseRecord, ReleaseRecords
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Snapshot
-from unit.test_election import cluster, vip
+from unit.operator import clusters
+from unit.operator.clusters import cluster, vip
 
 ETH1, ETH2 = Placement("eth1", 32), Placement("eth2", 32)
 HAS, LOST, OTHER = "10.1.1.1", "10.1.1.2", "10.1.1.3"
@@ -136,3 +137,19 @@ def test_a_node_that_never_acts_hinders_others_only_at_what_it_may_hold(is_said:
     made = decision.decide(snapshot, releases.update_records({}, snapshot))
     assert made.plans["n2"].addresses == ({OTHER} if is_said else set())
     assert made.waiting == ({LOST} if is_said else {LOST, OTHER})
+
+
+def test_an_unconfirmed_release_blocks_only_its_own_addresses() -> None:
+    settled = clusters.granted(cluster(tuple(vip(n, "n1") for n in range(1, 4))))
+    n1 = settled.plumbings["n1"]
+    lagging = replace(n1, generation=2, grants={})
+    memory = {
+        "n1": releases.ReleaseRecord(n1.uid, 2, frozenset({"10.1.1.1"})),
+    }
+    behind = replace(
+        settled,
+        vips=tuple(vip(n, "n2") for n in range(1, 4)),
+        plumbings={**settled.plumbings, "n1": replace(lagging, served=frozenset())},
+    )
+    grants = decision.decide(behind, memory).plans["n2"].grants
+    assert frozenset().union(*grants.values()) == {"10.1.1.2", "10.1.1.3"}
