@@ -14,8 +14,8 @@ from typing import Any, Final
 
 from duravip_cli import verbs
 from duravip_cli.command_line import VerbModule, parse
-from duravip_cli.context import Api, Call
-from duravip_cli.errors import Code, CommandError
+from duravip_cli.context import Api, Context
+from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.output import Output
 from duravip_runtime.text import printable
 
@@ -33,30 +33,29 @@ def main() -> None:
         sys.stdout.flush()
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = Code.FINE
+        code = ExitCode.OK
     except KeyboardInterrupt:
-        code = Code.PROBLEM
+        code = ExitCode.PROBLEM
     sys.exit(int(code))
 
 
 def run(
-    arguments: list[str],
+    words: list[str],
     connect: Callable[[Namespace], Api] | None = None,
     sleep: Callable[[float], None] = time.sleep,
-    typed: Callable[[str], str | None] | None = None,
-) -> Code:
-    """Run one verb; what it cannot do is one line on standard error."""
-    connect = connect or _connected
+    prompt: Callable[[str], str | None] | None = None,
+) -> ExitCode:
+    """Run one verb, and give the exit code; a CommandError becomes one line on standard error."""
     try:
-        asked = parse(arguments, VERBS, load_verb)
-        output = Output(asked.output or "table")
-        call = Call(asked, partial(connect, asked), output, sleep, typed or _typed)
-        code = load_verb(asked.verb).run(call)
+        arguments = parse(words, VERBS, load_verb)
+        api = partial(connect or _connect, arguments)
+        output = Output(arguments.output or "table")
+        context = Context(arguments, api, output, sleep, prompt or _prompt)
+        return load_verb(arguments.verb).run(context)
     except CommandError as error:
         sys.stdout.flush()
         sys.stderr.write(f"kubectl-duravip: {printable(str(error))}\n")
         return error.code
-    return code
 
 
 def load_verb(name: str) -> VerbModule:
@@ -66,8 +65,8 @@ def load_verb(name: str) -> VerbModule:
     return found
 
 
-def _typed(question: str) -> str | None:
-    """What somebody at the terminal answers; None when there is none, or nothing comes."""
+def _prompt(question: str) -> str | None:
+    """The line typed in answer to a question; None without a terminal."""
     if not sys.stdin.isatty():
         return None
     sys.stderr.write(printable(question))
@@ -75,11 +74,11 @@ def _typed(question: str) -> str | None:
     return sys.stdin.readline()
 
 
-def _connected(asked: Namespace) -> Api:
+def _connect(arguments: Namespace) -> Api:
     # Not imported at the top: the client takes a third of a second.
     from duravip_cli.cluster import Cluster  # noqa: PLC0415
 
-    return Cluster(asked.kubeconfig, asked.context)
+    return Cluster(arguments.kubeconfig, arguments.context)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The API server: lists, single objects, and two kinds of writes: a label, and annotations.
 
-One way of asking for everything: the client's class for each group would take half a second to be
-imported. Whatever the server answers, or does not, becomes a CommandError of one line here and
+All requests go through one function, since the client's classes for the API groups would take half
+a second to be imported. Every failure is translated into a CommandError of one line here, and
 nowhere else.
 """
 
@@ -24,20 +24,20 @@ from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException, OpenApiException
 
 from duravip_api import API_VERSION, GROUP
-from duravip_cli.errors import Code, CommandError
+from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.views.objects import SYSTEM_NAMESPACE, Body, Kind
 
-FAILURES: Final = (OpenApiException, urllib3.exceptions.HTTPError, OSError)
-"""What a request of the client may raise."""
-NOT_FOUND: Final = 404
+CLIENT_ERRORS: Final = (OpenApiException, urllib3.exceptions.HTTPError, OSError)
+"""The errors that a request of the client may raise."""
+HTTP_NOT_FOUND: Final = 404
 
 
 class AbsentError(CommandError):
-    """There is no such object, or kind."""
+    """The object, or its kind, does not exist."""
 
 
-def configuration_from(kubeconfig: str | None, context: str | None) -> Any:
-    """Where the API server is, and as whom to ask it; CommandError when that is not known."""
+def load_configuration(kubeconfig: str | None, context: str | None) -> Any:
+    """The API server's address and the credentials; CommandError when there are none."""
     settings: Any = client.Configuration()
     try:
         if not kubeconfig and not context and _is_in_pod():
@@ -47,7 +47,7 @@ def configuration_from(kubeconfig: str | None, context: str | None) -> Any:
     except Exception as error:  # whatever a malformed file makes the library raise
         where = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
         why = f"cannot read how to reach the API server ({where}): {error}"
-        raise CommandError(why, Code.UNUSABLE) from error
+        raise CommandError(why, ExitCode.USAGE) from error
     return settings
 
 
@@ -58,19 +58,19 @@ def _is_in_pod() -> bool:
     return "KUBERNETES_SERVICE_HOST" in os.environ and not own
 
 
-def translated(what: str, error: ApiException) -> CommandError:
-    """What the API server has against it, in one line."""
-    said = _message(error)
+def to_command_error(what: str, error: ApiException) -> CommandError:
+    """Translate a refusal of the API server; `what` completes the sentence "cannot …"."""
+    message = _message(error)
     if error.status in {401, 403}:
-        return CommandError(f"you may not {what}: {said}")
-    if error.status == NOT_FOUND:
+        return CommandError(f"you may not {what}: {message}")
+    if error.status == HTTP_NOT_FOUND:
         if what.startswith("list ") and GROUP in what:
             why = (
                 "the API server does not know DuraVIP's kinds: apply its CustomResourceDefinitions"
             )
-            return AbsentError(why, Code.UNUSABLE)
-        return AbsentError(f"cannot {what}: {said}")
-    return CommandError(f"cannot {what}: {error.status}: {said}")
+            return AbsentError(why, ExitCode.USAGE)
+        return AbsentError(f"cannot {what}: {message}")
+    return CommandError(f"cannot {what}: {error.status}: {message}")
 
 
 def _message(error: ApiException) -> str:
@@ -81,17 +81,17 @@ def _message(error: ApiException) -> str:
         return str(body or error.reason or "no reason given")[:300]
 
 
-def cause(error: Exception) -> str:
-    """What lies below the client's own words for it."""
+def root_cause(error: Exception) -> str:
+    """The innermost reason of an error, without the client's wrapping."""
     reason = getattr(error, "reason", None)
     return str(reason or error).rpartition(">: ")[2] or str(error)
 
 
-PAGE: Final = 500
-TIMEOUT: Final = (5, 30)
-"""Seconds to connect, and to be answered."""
-TOLERATED: Final = 2.0
-"""A difference of clocks that may just as well come from the answer's way, in seconds."""
+PAGE_SIZE: Final = 500
+TIMEOUTS_S: Final = (5, 30)
+"""To connect, and to receive the answer."""
+CLOCK_TOLERANCE_S: Final = 2.0
+"""A smaller difference of clocks may come from the time that the answer takes."""
 PLURALS: Final = {
     "DuraVIP": "duravips",
     "Binding": "vipbindings",
@@ -100,16 +100,16 @@ PLURALS: Final = {
 }
 _JSON: Final = "application/json"
 _MERGE: Final = "application/merge-patch+json"
-_CACHED: Final = {"resourceVersion": "0"}
-"""As the API server's cache has it: half the time of asking etcd, and all in one answer."""
+_FROM_CACHE: Final = {"resourceVersion": "0"}
+"""Reads from the API server's cache: half the time of a read from etcd, and all in one page."""
 
 
 class Cluster:
-    """The cluster that a kubeconfig leads to."""
+    """The cluster of a kubeconfig."""
 
     def __init__(self, kubeconfig: str | None, context: str | None) -> None:
-        settings = configuration_from(kubeconfig, context)
-        settings.retries = False  # an API server that is away shall be told of at once
+        settings = load_configuration(kubeconfig, context)
+        settings.retries = False  # report an API server that is away at once
         self._url = str(settings.host)
         self._connection: Any = ApiClient(settings)
         self._connection.user_agent = f"kubectl-duravip/{version('duravip')}"  # type: ignore[attr-defined]
@@ -117,14 +117,14 @@ class Cluster:
 
     def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
         """Every object of the kind, or those of one namespace."""
-        what = f"list {_named(kind)}"
+        what = f"list {_resource(kind)}"
         what += f" in the namespace {namespace}" if namespace else ""
-        return self._pages(what, _path(kind, namespace), _CACHED)
+        return self._list(what, _path(kind, namespace), _FROM_CACHE)
 
     def read(self, kind: Kind, name: str, namespace: str = "") -> Body | None:
-        """One object as it is now; None when there is none."""
-        what = f"get the node {name}" if kind == "Node" else f"get {_named(kind)} {name}"
-        return self._found(what, _path(kind, namespace, name))
+        """One object, read from etcd; None when there is none."""
+        what = f"get the node {name}" if kind == "Node" else f"get {_resource(kind)} {name}"
+        return self._get(what, _path(kind, namespace, name))
 
     def label_node(self, name: str, label: str, value: str | None) -> None:
         """Set a label of a Node, or remove it."""
@@ -134,100 +134,101 @@ class Cluster:
         """Set annotations of an object, or remove those whose value is None."""
         meta = body["metadata"]
         path = _path(kind, meta.get("namespace", ""), meta["name"])
-        self._patch(f"annotate {_named(kind)} {meta['name']}", path, "annotations", values)
+        self._patch(f"annotate {_resource(kind)} {meta['name']}", path, "annotations", values)
 
     def events(self, namespace: str, name: str) -> tuple[Body, ...]:
         """The Events about objects of this name."""
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/events"
         about = {"fieldSelector": f"involvedObject.name={name}"}
-        return self._pages(f"list events in the namespace {namespace}", path, about)
+        return self._list(f"list events in the namespace {namespace}", path, about)
 
     def leases(self, namespace: str) -> tuple[Body, ...]:
         """The Leases of a namespace."""
         path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases"
-        return self._pages(f"list leases in the namespace {namespace}", path, {})
+        return self._list(f"list leases in the namespace {namespace}", path, {})
 
     def leader_lease(self) -> Body | None:
-        """The Lease of the operator's leader; None when there is none or it is not for us.
+        """The Lease of the operator's leader; None: there is none, or it may not be read.
 
-        Looked for where the chart puts it first, and then everywhere.
+        The chart's namespace is tried first, then all namespaces.
         """
         name, api = "duravip-operator", "/apis/coordination.k8s.io/v1"
         with suppress(CommandError):
             path = f"{api}/namespaces/{SYSTEM_NAMESPACE}/leases/{name}"
-            if found := self._found(f"get the Lease {name}", path):
-                return found
+            if lease := self._get(f"get the Lease {name}", path):
+                return lease
         with suppress(CommandError):
             query = {"fieldSelector": f"metadata.name={name}"}
-            found_all = self._pages("list leases", f"{api}/leases", query)
-            renewed = [str((b.get("spec") or {}).get("renewTime") or "") for b in found_all]
-            latest = max(zip(renewed, found_all, strict=True), key=itemgetter(0), default=None)
+            leases = self._list("list leases", f"{api}/leases", query)
+            renewed = [str((b.get("spec") or {}).get("renewTime") or "") for b in leases]
+            latest = max(zip(renewed, leases, strict=True), key=itemgetter(0), default=None)
             return latest[1] if latest else None
         return None
 
     def definition(self, name: str) -> Body | None:
         """A CustomResourceDefinition; None when there is none."""
         path = f"/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}"
-        return self._found(f"get the CustomResourceDefinition {name}", path)
+        return self._get(f"get the CustomResourceDefinition {name}", path)
 
     def pods(self, namespace: str) -> tuple[Body, ...]:
         """The pods of DuraVIP in this namespace."""
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
         ours = {"labelSelector": "app.kubernetes.io/name=duravip"}
-        return self._pages(f"list pods in the namespace {namespace}", path, ours)
+        return self._list(f"list pods in the namespace {namespace}", path, ours)
 
     def webhook(self) -> Body | None:
         """The configuration of DuraVIP's admission webhook; None when there is none."""
         path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/duravip"
-        return self._found("get the ValidatingWebhookConfiguration duravip", path)
+        return self._get("get the ValidatingWebhookConfiguration duravip", path)
 
     def dry_run(self, body: Body) -> str:
-        """What is said to whoever creates this DuraVIP, as a dry run; empty: it is let in."""
+        """The refusal of a dry run that creates this DuraVIP; empty: it would be admitted."""
         path = _path("DuraVIP", body["metadata"]["namespace"])
         try:
-            self._asked("create a DuraVIP", path, {"dryRun": "All"}, body)
+            self._request("create a DuraVIP", path, {"dryRun": "All"}, body)
         except CommandError as error:
-            if error.code is Code.UNUSABLE or "admission webhook" not in str(error):
+            if error.code is ExitCode.USAGE or "admission webhook" not in str(error):
                 raise
             return str(error)
         return ""
 
     def version(self) -> str:
         """The API server's own version."""
-        return str(self._asked("ask for the version", "/version").get("gitVersion", "?"))
+        return str(self._request("ask for the version", "/version").get("gitVersion", "?"))
 
-    def ahead(self) -> float | None:
-        """By how many seconds our clock is ahead of the API server's; None: it does not say."""
+    def clock_ahead(self) -> float | None:
+        """By how many seconds our clock is ahead of the API server's; None: it sends no date."""
         self.version()
         return self._ahead
 
     def now(self) -> datetime:
         """The time, by the cluster's clock where ours is wrong."""
-        ahead = self.ahead() or 0.0
-        wrong = ahead if abs(ahead) > TOLERATED else 0.0
+        ahead = self.clock_ahead() or 0.0
+        wrong = ahead if abs(ahead) > CLOCK_TOLERANCE_S else 0.0
         return datetime.now(UTC) - timedelta(seconds=wrong)
 
     def _patch(self, what: str, path: str, part: str, values: Mapping[str, str | None]) -> None:
-        self._asked(what, path, body={"metadata": {part: dict(values)}})
+        self._request(what, path, body={"metadata": {part: dict(values)}})
 
-    def _pages(self, what: str, path: str, query: Mapping[str, str]) -> tuple[Body, ...]:
+    def _list(self, what: str, path: str, query: Mapping[str, str]) -> tuple[Body, ...]:
         items: list[Body] = []
-        asked = {**query, "limit": str(PAGE)}
+        parameters = {**query, "limit": str(PAGE_SIZE)}
         while True:
-            page = self._asked(what, path, asked)
+            page = self._request(what, path, parameters)
             items += page.get("items") or []
             token = str((page.get("metadata") or {}).get("continue") or "")
             if not token:
                 return tuple(items)
-            asked = {k: v for k, v in asked.items() if k not in _CACHED} | {"continue": token}
+            parameters = {k: v for k, v in parameters.items() if k not in _FROM_CACHE}
+            parameters["continue"] = token
 
-    def _found(self, what: str, path: str) -> Body | None:
+    def _get(self, what: str, path: str) -> Body | None:
         try:
-            return self._asked(what, path)
+            return self._request(what, path)
         except AbsentError:
             return None
 
-    def _asked(
+    def _request(
         self,
         what: str,
         path: str,
@@ -235,15 +236,15 @@ class Cluster:
         body: Body | None = None,
     ) -> Body:
         try:
-            found: Body = json.loads(self._answer(path, query or {}, body).data)
+            response: Body = json.loads(self._send(path, query or {}, body).data)
         except ApiException as error:
-            raise translated(what, error) from error
-        except (*FAILURES, ValueError) as error:
-            why = f"cannot reach the API server at {self._url}: {cause(error)}"
-            raise CommandError(why, Code.UNUSABLE) from error
-        return found
+            raise to_command_error(what, error) from error
+        except (*CLIENT_ERRORS, ValueError) as error:
+            why = f"cannot reach the API server at {self._url}: {root_cause(error)}"
+            raise CommandError(why, ExitCode.USAGE) from error
+        return response
 
-    def _answer(self, path: str, query: Mapping[str, str], body: Body | None) -> Any:
+    def _send(self, path: str, query: Mapping[str, str], body: Body | None) -> Any:
         is_new = body is not None and "kind" in body
         form = {"Content-Type": _JSON if is_new else _MERGE} if body else {}
         request = self._connection.param_serialize(
@@ -255,7 +256,7 @@ class Cluster:
             auth_settings=["BearerToken"],
         )
         began = time.time()
-        answer = self._connection.call_api(*request, _request_timeout=TIMEOUT)
+        answer = self._connection.call_api(*request, _request_timeout=TIMEOUTS_S)
         self._note_clock(answer.getheader("Date"), (began + time.time()) / 2)
         answer.read()
         if answer.status >= 300:  # noqa: PLR2004 - HTTP's codes for anything but success
@@ -263,14 +264,14 @@ class Cluster:
         return answer
 
     def _note_clock(self, date: str | None, ours: float) -> None:
-        """What the answer says of the clock there; it counts in whole seconds."""
+        """Compare the clocks; the header has whole seconds, and so half a second is expected."""
         try:
             self._ahead = ours - parsedate_to_datetime(date or "").timestamp() - 0.5
         except ValueError:
             self._ahead = None
 
 
-def _named(kind: Kind) -> str:
+def _resource(kind: Kind) -> str:
     return "nodes" if kind == "Node" else f"{PLURALS[kind]}.{GROUP}"
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from typing import NamedTuple, NoReturn, Protocol
 
-from duravip_cli.context import Call
-from duravip_cli.errors import Code, CommandError
+from duravip_cli.context import Context
+from duravip_cli.errors import CommandError, ExitCode
 
 _PROGRAM = "kubectl-duravip"
 _EPILOG = """\
@@ -35,13 +35,13 @@ class VerbModule(Protocol):
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
         """Declare the verb's own options."""
 
-    def run(self, call: Call) -> Code:
+    def run(self, context: Context) -> ExitCode:
         """Run the verb, and give the exit code."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise CommandError(f"{message}; see `{self.prog} --help`", Code.UNUSABLE)
+        raise CommandError(f"{message}; see `{self.prog} --help`", ExitCode.USAGE)
 
 
 def parse(

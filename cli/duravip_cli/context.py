@@ -1,4 +1,4 @@
-"""One call of a verb: what was asked for, and the two ways out of the program."""
+"""The context of a verb: its arguments, the cluster, the output, and waiting for an effect."""
 
 import argparse
 import time
@@ -8,11 +8,11 @@ from functools import cached_property
 from typing import Final, Protocol, TypeVar
 
 from duravip_cli.output import Output
-from duravip_cli.views.objects import Body, Kind, Lists, is_address
+from duravip_cli.views.objects import Body, Kind, ObjectLists, is_ip_address
 
 
 class Api(Protocol):
-    """What the verbs ask of a cluster."""
+    """The API server, as the verbs use it: `cluster` implements it, tests keep it in memory."""
 
     def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
         """Every object of the kind, or those of one namespace."""
@@ -33,7 +33,7 @@ class Api(Protocol):
         """The Leases of a namespace."""
 
     def leader_lease(self) -> Body | None:
-        """The Lease of the operator's leader; None when there is none or it is not for us."""
+        """The Lease of the operator's leader; None: there is none, or it may not be read."""
 
     def definition(self, name: str) -> Body | None:
         """A CustomResourceDefinition; None when there is none."""
@@ -45,21 +45,21 @@ class Api(Protocol):
         """The configuration of DuraVIP's admission webhook; None when there is none."""
 
     def dry_run(self, body: Body) -> str:
-        """What is said to whoever creates this DuraVIP, as a dry run; empty: it is let in."""
+        """The refusal of a dry run that creates this DuraVIP; empty: it would be admitted."""
 
     def version(self) -> str:
         """The API server's own version."""
 
-    def ahead(self) -> float | None:
-        """By how many seconds our clock is ahead of the API server's; None: it does not say."""
+    def clock_ahead(self) -> float | None:
+        """By how many seconds our clock is ahead of the API server's; None: it sends no date."""
 
     def now(self) -> datetime:
         """The time, by the cluster's clock where ours is wrong."""
 
 
-def everything(api: Api, namespace: str = "") -> Lists:
+def read_all(api: Api, namespace: str = "") -> ObjectLists:
     """All lists; of DuraVIPs and Bindings those of one namespace, if one is given."""
-    return Lists(
+    return ObjectLists(
         duravips=api.list("DuraVIP", namespace),
         bindings=api.list("Binding", namespace),
         topologies=api.list("Topology"),
@@ -70,23 +70,23 @@ def everything(api: Api, namespace: str = "") -> Lists:
     )
 
 
-class Call:
-    """What a verb is given."""
+class Context:
+    """Everything that a verb is run with."""
 
     def __init__(
         self,
-        asked: argparse.Namespace,
+        arguments: argparse.Namespace,
         connect: Callable[[], Api],
         output: Output,
         sleep: Callable[[float], None],
-        typed: Callable[[str], str | None],
+        prompt: Callable[[str], str | None],
     ) -> None:
-        """`connect` is called by the first who needs the cluster: some verbs work without."""
-        self.asked = asked
+        """`connect` is called when the cluster is first needed: some verbs work without one."""
+        self.arguments = arguments
         self.output = output
         self.sleep = sleep
-        self.typed = typed
-        """Asks whoever sits at the terminal; None when nobody does."""
+        self.prompt = prompt
+        """Asks on the terminal, and returns the line that is typed; None: there is no terminal."""
         self._connect = connect
 
     @cached_property
@@ -96,28 +96,28 @@ class Call:
 
     @property
     def namespace(self) -> str:
-        """The namespace that was named; empty: all."""
-        return str(self.asked.namespace or "")
+        """The namespace of `-n`; empty: all."""
+        return str(self.arguments.namespace or "")
 
-    def meant(self, given: str) -> str:
-        """What an ADDRESS or NAME means; a name is one of the namespace that was named."""
-        is_whole = "/" in given or is_address(given) or not self.namespace
+    def qualify(self, given: str) -> str:
+        """An ADDRESS or NAME with the namespace of `-n`, where a name has none of its own."""
+        is_whole = "/" in given or is_ip_address(given) or not self.namespace
         return given if is_whole else f"{self.namespace}/{given}"
 
-    def everything(self) -> Lists:
-        """All lists; what was asked in one namespace is still decided from all of them."""
-        return everything(self.api)
+    def read_all(self) -> ObjectLists:
+        """All lists, of all namespaces: an election in one namespace depends on the others."""
+        return read_all(self.api)
 
 
-LOOK_EVERY: Final = 0.25
+POLL_EVERY_S: Final = 0.25
 Found = TypeVar("Found")
 
 
-def awaited(call: Call, look: Callable[[], Found | None]) -> Found | None:
-    """What `look` finds; None when it has found nothing within --timeout."""
-    until = time.monotonic() + float(call.asked.timeout)
+def wait_for(context: Context, look: Callable[[], Found | None]) -> Found | None:
+    """The first result of `look` that is not None; None when --timeout runs out before."""
+    until = time.monotonic() + float(context.arguments.timeout)
     while (found := look()) is None:
         if time.monotonic() >= until:
             return None
-        call.sleep(LOOK_EVERY)
+        context.sleep(POLL_EVERY_S)
     return found

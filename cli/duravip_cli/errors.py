@@ -1,21 +1,21 @@
-"""What ends a verb early: one line for the user, and the exit code."""
+"""The error that ends a verb early, and the exit codes."""
 
 from enum import IntEnum
 
 
-class Code(IntEnum):
-    """How the program ends."""
+class ExitCode(IntEnum):
+    """The program's exit code."""
 
-    FINE = 0
+    OK = 0
     PROBLEM = 1
-    """Problems were found, or what was asked for was refused."""
-    UNUSABLE = 2
-    """The command line makes no sense, or the cluster cannot be asked."""
+    """Problems were found, or the request was refused."""
+    USAGE = 2
+    """Wrong usage, or the cluster cannot be reached."""
 
 
 class CommandError(Exception):
-    """The verb cannot go on; the message is one line."""
+    """The verb cannot go on; the message is one line for the user."""
 
-    def __init__(self, message: str, code: Code = Code.PROBLEM) -> None:
+    def __init__(self, message: str, code: ExitCode = ExitCode.PROBLEM) -> None:
         super().__init__(" ".join(message.split()))
         self.code = code

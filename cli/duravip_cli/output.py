@@ -12,7 +12,7 @@ _STEPS: Final = ((86400 * 2, 86400, "d"), (3600 * 3, 3600, "h"), (60 * 3, 60, "m
 
 
 class Output:
-    """Where a verb prints; ages are counted from the moment it was made."""
+    """Prints what a verb reports; ages are counted from the moment it was made."""
 
     def __init__(self, form: str, stream: TextIO | None = None) -> None:
         self.form = form
@@ -29,17 +29,17 @@ class Output:
         """Whether `-o wide` was given."""
         return self.form == "wide"
 
-    def json(self, what: object) -> None:
-        """Print it for a program."""
-        text = json.dumps(what, indent=2, ensure_ascii=False, default=str)
+    def json(self, value: object) -> None:
+        """Print a value as JSON."""
+        text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
         self._write(printable_json(text))
 
     def line(self, text: str = "") -> None:
-        """Print one line, at once: somebody may be waiting for it."""
+        """Print one line, and flush it: the user may be waiting for it."""
         self._write(printable(text.rstrip()))
 
     def table(self, heads: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print rows in columns, as kubectl does; what is empty shows as nothing."""
+        """Print rows in columns, as kubectl does; None is shown as an empty cell."""
         cells = [list(heads), *([_cell(value) for value in row] for row in rows)]
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = (
@@ -49,12 +49,12 @@ class Output:
         self._write("\n".join(lines))
 
     def _write(self, text: str) -> None:
-        """The only place where anything is printed: nothing in it may move a terminal."""
+        """Print; no other place does, and escape sequences have been replaced by then."""
         self._stream.write(text + "\n")
         self._stream.flush()
 
     def ago(self, time: str) -> str:
-        """How long ago that was, as kubectl counts it; empty when it is no time."""
+        """The age of a time as kubectl writes it, e.g. `5m`; empty when it cannot be parsed."""
         seconds = self.seconds_since(time)
         if seconds is None:
             return ""
@@ -63,7 +63,7 @@ class Output:
                     if seconds >= most)  # fmt: skip
 
     def seconds_since(self, time: str) -> float | None:
-        """The same in seconds; None when it is no time."""
+        """The age of a time in seconds; None when it cannot be parsed."""
         try:
             then = datetime.fromisoformat(time)
         except ValueError:

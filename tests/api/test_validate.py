@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from api.manifest_texts import text
-from duravip_cli.manifests.documents import read
+from duravip_cli.manifests.documents import parse_manifests
 from lab.cluster import Lab
 from lab.errors import LabError
 
@@ -43,7 +43,7 @@ def refused_by_the_server(lab: Lab, folder: Path) -> dict[int, str]:
 
 def refused_here(file: Path) -> str:
     """What `validate` has against it."""
-    problems = read([(file.name, file.read_text())], "default").problems
+    problems = parse_manifests([(file.name, file.read_text())], "default").problems
     return "; ".join(problem.line for problem in problems)
 
 

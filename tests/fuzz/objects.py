@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from duravip_agent.core.node_spec import grant_of
 from duravip_api.grants import MOST_GRANTED
-from duravip_cli.manifests.documents import read
-from duravip_cli.manifests.validation import problems
+from duravip_cli.manifests.documents import parse_manifests
+from duravip_cli.manifests.validation import find_problems
 from duravip_operator.core import admission, parsing, releases, service_consistency
 from duravip_operator.core.decision import decide
 from duravip_operator.core.snapshot import Node, Snapshot, Topology, VipObject
@@ -116,8 +116,8 @@ def files() -> Target:
     ]
 
     def check(data: bytes) -> str:
-        reading = read([("f.yaml", data.decode(errors="replace"))], "default")
-        found = [*reading.problems, *problems(reading.documents, None)]
+        reading = parse_manifests([("f.yaml", data.decode(errors="replace"))], "default")
+        found = [*reading.problems, *find_problems(reading.documents, None)]
         return f"{min(len(reading.documents), 3)} documents, {min(len(found), 5)} problems"
 
     return Target(check, tuple(text.encode() for text in texts), longest=LONGEST, within_s=5.0)

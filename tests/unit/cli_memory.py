@@ -83,7 +83,7 @@ class Memory:
     def version(self) -> str:
         return "v1.99"
 
-    def ahead(self) -> float | None:
+    def clock_ahead(self) -> float | None:
         return self.skew
 
     def now(self) -> datetime:

@@ -16,8 +16,8 @@ import yaml
 from kubernetes.client.exceptions import ApiException
 
 from duravip_cli.__main__ import run
-from duravip_cli.cluster import AbsentError, Cluster, translated
-from duravip_cli.errors import Code
+from duravip_cli.cluster import AbsentError, Cluster, to_command_error
+from duravip_cli.errors import ExitCode
 
 
 def _refusal(status: int, message: str) -> ApiException:
@@ -27,21 +27,24 @@ def _refusal(status: int, message: str) -> ApiException:
 
 
 def test_a_missing_permission_says_which() -> None:
-    error = translated("list nodes", _refusal(403, "nodes is forbidden"))
-    assert (str(error), error.code) == ("you may not list nodes: nodes is forbidden", Code.PROBLEM)
+    error = to_command_error("list nodes", _refusal(403, "nodes is forbidden"))
+    assert (str(error), error.code) == (
+        "you may not list nodes: nodes is forbidden",
+        ExitCode.PROBLEM,
+    )
 
 
 def test_missing_kinds_say_what_to_do() -> None:
-    error = translated("list duravips.duravip.io", _refusal(404, "page not found"))
+    error = to_command_error("list duravips.duravip.io", _refusal(404, "page not found"))
     assert isinstance(error, AbsentError)
-    assert error.code is Code.UNUSABLE
+    assert error.code is ExitCode.USAGE
     assert "apply its CustomResourceDefinitions" in str(error)
 
 
 def test_an_answer_that_is_no_json_is_still_one_line() -> None:
     broken = ApiException(status=500, reason="Because")
     broken.body = "<html>\nno"
-    assert str(translated("list nodes", broken)) == "cannot list nodes: 500: <html> no"
+    assert str(to_command_error("list nodes", broken)) == "cannot list nodes: 500: <html> no"
 
 
 def test_an_api_server_that_is_away_is_named(
@@ -49,7 +52,7 @@ def test_an_api_server_that_is_away_is_named(
 ) -> None:
     file = tmp_path / "kubeconfig"
     file.write_text(yaml.safe_dump(_kubeconfig("http://127.0.0.1:1")))
-    assert run(["show", "--kubeconfig", str(file)]) == Code.UNUSABLE
+    assert run(["show", "--kubeconfig", str(file)]) == ExitCode.USAGE
     (line,) = capsys.readouterr().err.splitlines()
     assert "cannot reach the API server at http://127.0.0.1:1: " in line
     assert "refused" in line
@@ -60,7 +63,7 @@ def test_a_context_that_is_missing_is_named(
 ) -> None:
     file = tmp_path / "kubeconfig"
     file.write_text(yaml.safe_dump(_kubeconfig("http://127.0.0.1:1")))
-    assert run(["show", "--kubeconfig", str(file), "--context", "far"]) == Code.UNUSABLE
+    assert run(["show", "--kubeconfig", str(file), "--context", "far"]) == ExitCode.USAGE
     assert "far" in capsys.readouterr().err
 
 
@@ -108,7 +111,7 @@ def test_ten_thousand_are_listed_by_pages_and_shown_at_once(
 ) -> None:
     with _serving(_Pages, tmp_path) as file:
         started = time.process_time()  # of both sides, and a busy machine does not matter
-        assert run(["show", "--kubeconfig", file]) == Code.FINE
+        assert run(["show", "--kubeconfig", file]) == ExitCode.OK
         assert time.process_time() - started < 3
     assert len(capsys.readouterr().out.splitlines()) == 10241
     assert len(_Pages.asked) == 22
@@ -131,7 +134,7 @@ class _Late(_Pages):
 def test_the_time_is_the_clusters_where_ours_is_wrong(tmp_path: Path) -> None:
     with _serving(_Late, tmp_path) as file:
         cluster = Cluster(file, None)
-        assert cluster.ahead() == pytest.approx(3600, abs=30)
+        assert cluster.clock_ahead() == pytest.approx(3600, abs=30)
         assert (datetime.now(UTC) - cluster.now()).total_seconds() == pytest.approx(3600, abs=30)
 
 

@@ -9,8 +9,7 @@ import pytest
 from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_api.manifest import KINDS, definition
 from duravip_cli.__main__ import run
-from duravip_cli.doctor import installation_checks as installation
-from duravip_cli.doctor import machine_probe as machine
+from duravip_cli.doctor import installation_checks, machine_probe
 from duravip_cli.errors import CommandError
 from duravip_operator.core import lease_annotations
 from duravip_operator.leadership import leases
@@ -31,7 +30,7 @@ def _well(*objects: dict[str, Any]) -> Memory:
             if "status" in body and "spec" in body:
                 body["status"].setdefault("observedGeneration", body["metadata"]["generation"])
     memory.kinds = {kind.name: definition(kind) for kind in KINDS}
-    member = {"labels": {installation.MEMBER_LABEL: installation.LEASE}}
+    member = {"labels": {installation_checks.REPLICA_LABEL: installation_checks.LEASE}}
     memory.held = [
         _lease("duravip-operator", holderIdentity="one"),
         *(_lease(f"duravip-operator-{name}", **member) for name in ("one", "two")),
@@ -66,7 +65,10 @@ def test_a_cluster_that_is_well_gets_only_ok(capsys: pytest.CaptureFixture[str])
 
 
 def test_the_leases_are_those_of_the_operator() -> None:
-    assert (installation.LEASE, installation.MEMBER_LABEL) == (leases.LEASE, leases.MEMBER_LABEL)
+    assert (installation_checks.LEASE, installation_checks.REPLICA_LABEL) == (
+        leases.LEASE,
+        leases.MEMBER_LABEL,
+    )
 
 
 def test_kinds_that_are_missing_or_older_fail(capsys: pytest.CaptureFixture[str]) -> None:
@@ -102,7 +104,7 @@ def test_a_lease_that_moves_is_fresh_whatever_the_clocks_say() -> None:
     before = (_lease("duravip-operator", 100, holderIdentity="one"),)
     after = (_lease("duravip-operator", 98, holderIdentity="one"),)
     ages = {body["spec"]["renewTime"]: 100.0 for body in (*before, *after)}
-    first, _ = installation.of_operator(before, after, ages.get)
+    first, _ = installation_checks.check_operator(before, after, ages.get)
     assert first.verdict == "warn"
     assert "differ by 100 s" in first.message
 
@@ -226,7 +228,7 @@ def test_a_node_that_serves_nothing_is_a_failure_on_that_node_too(
         {"type": "Ready", "status": "False", "reason": "Muted", "message": "some rule on lo"}
     ]
     assert any("n1: Muted: some rule on lo" in line for line in _said(memory, capsys)["FAIL"])
-    monkeypatch.setattr(machine, "which", lambda _: plumbing)
+    monkeypatch.setattr(machine_probe, "find_own_plumbing", lambda _: plumbing)
     run(["doctor", "--node-local", "-o", "json"], lambda _: memory, lambda _: None)
     found = json.loads(capsys.readouterr().out)
     assert [f["verdict"] for f in found if "Muted: some rule on lo" in f["message"]] == ["FAIL"]

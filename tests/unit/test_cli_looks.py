@@ -8,7 +8,7 @@ import pytest
 
 from duravip_api.reasons import MoveReason
 from duravip_cli.__main__ import VERBS, run
-from duravip_cli.errors import Code, CommandError
+from duravip_cli.errors import CommandError, ExitCode
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of
 
@@ -32,7 +32,7 @@ def world() -> World:
 
 
 def _json(memory: Memory, capsys: pytest.CaptureFixture[str], *words: str) -> Any:
-    assert run([*words, "-o", "json"], lambda _: memory) == Code.FINE
+    assert run([*words, "-o", "json"], lambda _: memory) == ExitCode.OK
     return json.loads(capsys.readouterr().out)
 
 
@@ -184,14 +184,14 @@ def test_wrong_usage_and_a_missing_permission_are_told_apart(
 ) -> None:
     memory = Memory()
     memory.refusal = CommandError("you may not list\nduravips")
-    assert run(["push", "10.1.1.1", "n1"]) == Code.UNUSABLE
-    assert run(["show", "--frobnicate"]) == Code.UNUSABLE
-    assert run(["show"], lambda _: memory) == Code.PROBLEM
+    assert run(["push", "10.1.1.1", "n1"]) == ExitCode.USAGE
+    assert run(["show", "--frobnicate"]) == ExitCode.USAGE
+    assert run(["show"], lambda _: memory) == ExitCode.PROBLEM
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 3
     assert lines[-1] == "kubectl-duravip: you may not list duravips"
 
 
 def test_a_kubeconfig_that_is_missing_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["show", "--kubeconfig", "/nonexistent/config"]) == Code.UNUSABLE
+    assert run(["show", "--kubeconfig", "/nonexistent/config"]) == ExitCode.USAGE
     assert "/nonexistent/config" in capsys.readouterr().err

@@ -7,28 +7,30 @@ import pytest
 
 from duravip_agent import __main__ as agent
 from duravip_cli.__main__ import run
-from duravip_cli.doctor import machine_checks as premises
-from duravip_cli.doctor.machine_checks import Fence, Premises
-from duravip_cli.errors import Code, CommandError
+from duravip_cli.doctor import machine_checks
+from duravip_cli.doctor.machine_checks import FenceState, MachineState
+from duravip_cli.errors import CommandError, ExitCode
 from unit.cli_memory import Memory
 
-WELL = Premises(
+WELL = MachineState(
     kernel="6.1.0-13-amd64",
     interfaces=("eth0", "eth1"),
     settings={("all", "arp_announce"): 2, ("eth1", "arp_ignore"): 0, ("eth1", "rp_filter"): 2},
-    fence=Fence("nftables v1", "", is_there=True),
-    own=frozenset({"eth0", "eth1"}),
+    fence=FenceState("nftables v1", "", is_present=True),
+    own_interfaces=frozenset({"eth0", "eth1"}),
     operators=("10.0.0.1:7946",),
 )
 
+OTHER_CARD = frozenset({"eth0"})
 
-def _said(found: Premises) -> dict[str, str]:
+
+def _said(found: MachineState) -> dict[str, str]:
     """`{check: verdict and message}`."""
-    findings = premises.of_machine(found, ("eth1", "eth9"))
+    findings = machine_checks.check_machine(found, ("eth1", "eth9"))
     return {finding.check: f"{finding.verdict} {finding.message}" for finding in findings}
 
 
-def _with(interface: str, setting: str, value: int) -> Premises:
+def _with(interface: str, setting: str, value: int) -> MachineState:
     return replace(WELL, settings={**WELL.settings, (interface, setting): value})
 
 
@@ -43,12 +45,12 @@ def test_a_node_that_is_well_gets_only_ok() -> None:
     [
         (replace(WELL, kernel="5.15.0-1-amd64"), "kernel", "FAIL 5.15.0-1-amd64 is too old"),
         (replace(WELL, kernel="odd"), "kernel", "warn"),
-        (replace(WELL, fence=Fence("")), "nftables", "warn not checked: there is no program"),
-        (replace(WELL, fence=Fence("v1")), "nftables", "warn v1; not checked: that needs root"),
-        (replace(WELL, fence=Fence("v1", "no egress")), "nftables", "FAIL no fence can be built"),
-        (replace(WELL, fence=Fence("v1", "")), "fence", "warn no agent's tables"),
+        (replace(WELL, fence=FenceState("")), "nftables", "warn not checked: there is no program"),
+        (replace(WELL, fence=FenceState("v1")), "nftables", "warn v1; not checked: that needs"),
+        (replace(WELL, fence=FenceState("v1", "no")), "nftables", "FAIL no fence can be built"),
+        (replace(WELL, fence=FenceState("v1", "")), "fence", "warn no agent's tables"),
         (
-            replace(WELL, fence=Fence("v1", "", is_there=True, is_open=False), granted=1),
+            replace(WELL, fence=FenceState("v1", "", is_present=True, is_open=False), granted=1),
             "fence",
             "FAIL nothing keeps it open",
         ),
@@ -57,14 +59,14 @@ def test_a_node_that_is_well_gets_only_ok() -> None:
         (_with("eth1", "proxy_arp", 1), "proxy_arp", "warn eth1: it is 1"),
         (_with("eth1", "arp_ignore", 8), "arp_ignore", "FAIL eth1: it is 8"),
         (_with("all", "arp_announce", 0), "arp_announce", "warn eth1: it is 0"),
-        (replace(_with("eth1", "rp_filter", 1), own=frozenset({"eth0"})), "rp_filter", "FAIL"),
+        (replace(_with("eth1", "rp_filter", 1), own_interfaces=OTHER_CARD), "rp_filter", "FAIL"),
         (replace(WELL, interfaces=("eth1", "kube-ipvs0")), "kube-proxy", "warn in IPVS mode"),
-        (replace(WELL, unheard=("10.0.0.1:7946",)), "ports", "FAIL UDP 10.0.0.1:7946"),
+        (replace(WELL, refusing_operators=("10.0.0.1:7946",)), "ports", "FAIL UDP 10.0.0.1:7946"),
         (replace(WELL, operators=()), "ports", "warn not checked"),
         (replace(WELL, interfaces=("eth0",)), "ARP", "warn not checked"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_said(found: Premises, check: str, wanted: str) -> None:
+def test_what_is_wrong_is_said(found: MachineState, check: str, wanted: str) -> None:
     assert _said(found)[check].startswith(wanted)
 
 
@@ -73,7 +75,7 @@ def test_strict_filters_matter_only_without_an_address_of_the_nodes() -> None:
 
 
 def test_a_fence_that_nothing_keeps_open_matters_only_where_something_is_granted() -> None:
-    shut = Fence("v1", "", is_there=True, is_open=False)
+    shut = FenceState("v1", "", is_present=True, is_open=False)
     assert _said(replace(WELL, fence=shut))["fence"].startswith("ok")
 
 
@@ -84,7 +86,7 @@ def test_kube_proxy_with_strict_arp_is_fine() -> None:
 
 
 def test_the_oldest_kernel_is_the_agents() -> None:
-    assert agent.OLDEST_KERNEL == premises.OLDEST_KERNEL
+    assert agent.OLDEST_KERNEL == machine_checks.OLDEST_KERNEL
 
 
 @pytest.mark.parametrize(
@@ -92,7 +94,7 @@ def test_the_oldest_kernel_is_the_agents() -> None:
     [(0.4, "ok"), (-30.0, "30 s behind"), (30.0, "30 s ahead of"), (None, "not checked")],
 )
 def test_clocks_are_compared(ahead: float | None, wanted: str) -> None:
-    finding = premises.of_clock(ahead, 2.0)
+    finding = machine_checks.check_clock(ahead, 2.0)
     assert wanted in f"{finding.verdict} {finding.message}"
 
 
@@ -100,7 +102,7 @@ def test_the_machine_is_looked_at_although_there_is_no_cluster(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     memory = Memory()
-    memory.refusal = CommandError("nobody answers", Code.UNUSABLE)
+    memory.refusal = CommandError("nobody answers", ExitCode.USAGE)
     run(["doctor", "--node-local", "-o", "json"], lambda _: memory)
     checks = [finding["check"] for finding in json.loads(capsys.readouterr().out)]
     assert checks[:2] == ["cluster", "kernel"]

@@ -15,7 +15,7 @@ from duravip_api.annotations import (
     parse_request,
 )
 from duravip_cli.__main__ import run
-from duravip_cli.errors import Code
+from duravip_cli.errors import ExitCode
 from duravip_cli.views.objects import Body, Kind
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of
@@ -148,7 +148,7 @@ def test_a_newer_request_takes_the_place_of_an_older_one(cluster: Cluster) -> No
 def test_a_move_that_cannot_be_is_refused_in_the_words_of_the_enum(
     cluster: Cluster, capsys: pytest.CaptureFixture[str], words: str, why: str
 ) -> None:
-    assert _run(cluster, "move", *words.split()) == Code.PROBLEM
+    assert _run(cluster, "move", *words.split()) == ExitCode.PROBLEM
     assert f"cannot be moved to {words.split()[1]}: {why}" in capsys.readouterr().err
 
 
@@ -156,7 +156,9 @@ def test_a_move_that_does_not_happen_says_how_to_take_it_back(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster.is_deaf = True
-    assert _run(cluster, "move", "web", _other(cluster, "web"), "--timeout", "0") == Code.PROBLEM
+    assert (
+        _run(cluster, "move", "web", _other(cluster, "web"), "--timeout", "0") == ExitCode.PROBLEM
+    )
     assert "take it back with `kubectl duravip move --cancel 10.1.1.1`" in capsys.readouterr().err
     assert _run(cluster, "move", "web", _other(cluster, "web"), "--no-wait") == 0
 
@@ -165,7 +167,7 @@ def test_a_group_is_released_but_for_what_must_stay(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     node = _other(cluster, "out", "mail")
-    assert _run(cluster, "release", "--group", "g", "-o", "json") == Code.PROBLEM
+    assert _run(cluster, "release", "--group", "g", "-o", "json") == ExitCode.PROBLEM
     free, fixed = json.loads(capsys.readouterr().out)
     assert (free["address"], free["to"], free["gapMilliseconds"]) == ("10.1.1.10", node, 12)
     assert fixed["problem"].startswith("its preference names n1, which would take it back")
@@ -176,7 +178,7 @@ def test_a_group_without_addresses_releases_nothing(
 ) -> None:
     bare = next(b for b in cluster.lists["Binding"] if b["metadata"]["name"] == "bare")
     assert bare["spec"] == {"group": "empty"}
-    assert _run(cluster, "release", "--group", "empty") == Code.PROBLEM
+    assert _run(cluster, "release", "--group", "empty") == ExitCode.PROBLEM
     assert "no Binding of the group empty has an address" in capsys.readouterr().err
     assert all(RELEASE_FROM not in (b["metadata"].get("annotations") or {})
                for kind in ("DuraVIP", "Binding") for b in cluster.lists[kind])  # fmt: skip
@@ -189,8 +191,8 @@ def test_what_a_node_owns_is_released_without_its_followers(
     found = {one["address"]: one["problem"] for one in json.loads(capsys.readouterr().out)}
     assert "10.1.1.9" not in found
     assert found["10.2.0.1"] == "no other node may take it"
-    assert _run(cluster, "release", "--from", "n9") == Code.PROBLEM
-    assert _run(cluster, "release") == Code.UNUSABLE
+    assert _run(cluster, "release", "--from", "n9") == ExitCode.PROBLEM
+    assert _run(cluster, "release") == ExitCode.USAGE
 
 
 def test_all_of_a_node_is_released_at_once(
@@ -213,7 +215,7 @@ def test_what_is_not_released_in_time_is_said_of_each(
 ) -> None:
     cluster.is_deaf = True
     words = ("release", "web", "mail/out", "-o", "json")
-    assert _run(cluster, *words, "--timeout", "0") == Code.PROBLEM
+    assert _run(cluster, *words, "--timeout", "0") == ExitCode.PROBLEM
     problems = [one["problem"] for one in json.loads(capsys.readouterr().out)]
     assert problems == 2 * ["still there after 0 s"]
     assert _run(cluster, *words, "--no-wait") == 0  # asked for again, which changes nothing
@@ -230,7 +232,7 @@ def test_what_is_not_released_in_time_is_said_of_each(
 def test_all_is_all_of_one_node(
     cluster: Cluster, capsys: pytest.CaptureFixture[str], words: str, why: str
 ) -> None:
-    assert _run(cluster, "release", *words.split()) == Code.UNUSABLE
+    assert _run(cluster, "release", *words.split()) == ExitCode.USAGE
     assert why in capsys.readouterr().err
 
 
@@ -244,28 +246,28 @@ def test_owners_are_asked_to_announce(
     assert addresses == "10.1.1.1"
     assert _run(cluster, "announce") == 0
     assert all(" " not in _notes(cluster, "NodePlumbing", n)[ANNOUNCE] for n in NODES)
-    assert _run(cluster, "announce", "off") == Code.PROBLEM
+    assert _run(cluster, "announce", "off") == ExitCode.PROBLEM
 
 
 def test_an_agent_that_does_not_answer_is_named(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     cluster.is_deaf = True
-    assert _run(cluster, "neighbours", "n2", "--timeout", "0") == Code.PROBLEM
+    assert _run(cluster, "neighbours", "n2", "--timeout", "0") == ExitCode.PROBLEM
     assert "no answer within 0 s from the agent of n2" in capsys.readouterr().err
 
 
 def test_a_reset_wants_the_nodes_name_or_yes(
     cluster: Cluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _run(cluster, "reset", "n1") == Code.UNUSABLE
-    assert _run(cluster, "reset", "n1", typed="n2\n") == Code.PROBLEM
+    assert _run(cluster, "reset", "n1") == ExitCode.USAGE
+    assert _run(cluster, "reset", "n1", typed="n2\n") == ExitCode.PROBLEM
     assert _notes(cluster, "NodePlumbing", "n1") == {}
     assert _run(cluster, "reset", "n1", typed="n1\n") == 0
     assert "n1 has begun anew, and serves" in capsys.readouterr().out
     assert RESET in _notes(cluster, "NodePlumbing", "n1")
     assert _run(cluster, "reset", "--all", "--yes") == 0
-    assert _run(cluster, "reset", "n1", "--all", "--yes") == Code.UNUSABLE
+    assert _run(cluster, "reset", "n1", "--all", "--yes") == ExitCode.USAGE
 
 
 def test_neighbours_says_which_are_ours(

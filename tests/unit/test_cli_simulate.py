@@ -8,19 +8,19 @@ from typing import Any
 import pytest
 
 from duravip_cli.__main__ import run
-from duravip_cli.explain.forecast import drained, failed, forecast
-from duravip_cli.explain.inferred_snapshot import view
-from duravip_cli.views.objects import Lists
+from duravip_cli.explain.forecast import forecast, with_drained, with_failed
+from duravip_cli.explain.inferred_snapshot import infer_snapshot
+from duravip_cli.views.objects import ObjectLists
 from scenarios.world import World
 from unit.cli_memory import Memory, memory_of
 
 LAN = {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
 
 
-def _lists(world: World) -> Lists:
+def _lists(world: World) -> ObjectLists:
     found = memory_of(world).lists
     kinds = ("DuraVIP", "Binding", "Topology", "Node", "NodePlumbing")
-    return Lists(*(tuple(found[kind]) for kind in kinds))
+    return ObjectLists(*(tuple(found[kind]) for kind in kinds))
 
 
 def _owners(world: World) -> dict[str, str]:
@@ -55,10 +55,10 @@ def _random_world(chance: random.Random) -> World:
 def test_a_simulated_failure_agrees_with_the_one_that_follows(seed: int) -> None:
     chance = random.Random(seed)  # noqa: S311 (nothing is to be kept secret)
     world = _random_world(chance)
-    before = view(_lists(world)).snapshot
+    before = infer_snapshot(_lists(world)).snapshot
     victim = chance.choice(sorted(world.machines))
     is_crash = chance.random() < 0.5
-    after = (failed if is_crash else drained)(before, [victim])
+    after = (with_failed if is_crash else with_drained)(before, [victim])
     said = _owners(world) | {c.address: c.after for c in forecast(before, after).changes}
     (world.crash if is_crash else world.exclude)([victim])
     world.settle()

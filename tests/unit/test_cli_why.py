@@ -9,8 +9,8 @@ import pytest
 from duravip_api.annotations import MOVE_TO, format_time
 from duravip_api.reasons import Reason
 from duravip_cli.__main__ import run
-from duravip_cli.explain.inferred_snapshot import view
-from duravip_cli.views.objects import Lists
+from duravip_cli.explain.inferred_snapshot import infer_snapshot
+from duravip_cli.views.objects import ObjectLists
 from duravip_operator.core import lease_annotations
 from duravip_operator.core.snapshot import Liveness
 from scenarios.world import World
@@ -131,8 +131,8 @@ def test_hearing_is_inferred_from_what_the_api_tells() -> None:
     memory.lists["NodePlumbing"][4]["status"]["conditions"][0]["reason"] = "AgentStarting"
     memory.lists["Node"][3]["status"] = {"conditions": [{"type": "Ready", "status": "Unknown"}]}
     kinds = ("DuraVIP", "Binding", "Topology", "Node", "NodePlumbing")
-    seen = view(Lists(*(tuple(memory.lists[kind]) for kind in kinds)))
-    assert {name: heard.hearing for name, heard in seen.heard.items()} == {
+    seen = infer_snapshot(ObjectLists(*(tuple(memory.lists[kind]) for kind in kinds)))
+    assert {name: heard.state for name, heard in seen.liveness.items()} == {
         "n1": Liveness.SUSPECT,
         "n2": Liveness.ALIVE,
         "n3": Liveness.UNKNOWN,

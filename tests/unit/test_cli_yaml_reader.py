@@ -6,11 +6,16 @@ from typing import Any
 import pytest
 
 from duravip_cli.manifests import yaml_reader
-from duravip_cli.manifests.yaml_reader import DEEPEST, MOST_DOCUMENTS, UnreadableError, documents
+from duravip_cli.manifests.yaml_reader import (
+    MAX_DEPTH,
+    MAX_DOCUMENTS,
+    UnreadableError,
+    parse_documents,
+)
 
 
 def value(text: str) -> Any:
-    (found,) = documents(text)
+    (found,) = parse_documents(text)
     return found
 
 
@@ -47,7 +52,7 @@ def test_aliases_and_merges_stand_for_what_they_name() -> None:
 
 
 def test_several_documents_and_json_are_read() -> None:
-    assert list(documents('a: 1\n---\n# nothing\n---\n{"b": [1, "2"]}')) == [
+    assert list(parse_documents('a: 1\n---\n# nothing\n---\n{"b": [1, "2"]}')) == [
         {"a": 1}, None, {"b": [1, "2"]}]  # fmt: skip
 
 
@@ -65,7 +70,7 @@ LAUGHS = "\n".join(
         (LAUGHS, "it stands for more than 2000000 values"),
         ("a: &a [*a]", "the anchor 'a' stands for nothing"),
         ("a: *b", "the anchor 'b' stands for nothing"),
-        ("---\n" * (MOST_DOCUMENTS + 1), f"more than {MOST_DOCUMENTS} documents"),
+        ("---\n" * (MAX_DOCUMENTS + 1), f"more than {MAX_DOCUMENTS} documents"),
         ("x: .inf", "JSON has no number .inf"),
         ("x: !!int y", "cannot be read as !!int"),
         ("{[a]: b}", "a key must be text"),
@@ -78,18 +83,18 @@ LAUGHS = "\n".join(
 def test_what_kubectl_would_not_take_or_nobody_needs_is_refused(text: str, said: str) -> None:
     assert len(LAUGHS) < 1000
     with pytest.raises(UnreadableError) as refused:
-        list(documents(text))
+        list(parse_documents(text))
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
 
 
 def test_a_large_text_is_not_read_at_all(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(yaml_reader, "MOST_BYTES", 10)
+    monkeypatch.setattr(yaml_reader, "MAX_BYTES", 10)
     with pytest.raises(UnreadableError, match="larger than"):
-        list(documents("a: 12345678"))
+        list(parse_documents("a: 12345678"))
 
 
 def test_json_is_read_as_json() -> None:
     body = {"kind": "DuraVIP", "spec": {"address": "10.1.1.1", "services": [{"port": 25}]}}
     assert value(json.dumps(body)) == body
-    assert DEEPEST > 10
+    assert MAX_DEPTH > 10

@@ -74,7 +74,7 @@ def test_a_file_is_text_in_utf_8_and_not_too_large(
     file = tmp_path / "f.yaml"
     for content, said in ((b"\xff\xfe", "it is no text"), (b"a" * 11, "it is larger than")):
         file.write_bytes(content)
-        monkeypatch.setattr("duravip_cli.manifests.files.MOST_BYTES", 10)
+        monkeypatch.setattr("duravip_cli.manifests.files.MAX_BYTES", 10)
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
         assert run(["validate", name if name == "-" else str(file)], lambda _: Memory()) == 2
         assert said in capsys.readouterr().err

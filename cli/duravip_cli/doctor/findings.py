@@ -1,17 +1,17 @@
-"""What `doctor` says: one finding a line, each with a verdict."""
+"""The findings of `doctor`: one a line, each with a verdict."""
 
 from collections.abc import Sequence
 from typing import Final, Literal, NamedTuple
 
-Verdict = Literal["ok", "warn", "FAIL"]
+Severity = Literal["ok", "warn", "FAIL"]
 NAMED: Final = 5
 """So many names stand in one line."""
 
 
 class Finding(NamedTuple):
-    """One line of the doctor's."""
+    """One line of the report."""
 
-    verdict: Verdict
+    verdict: Severity
     check: str
     message: str
 

@@ -1,4 +1,4 @@
-"""What `doctor` makes of the kinds and of the operator's replicas."""
+"""The checks of `doctor` on the kinds, the operator's replicas, the pods and the webhook."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
@@ -9,16 +9,16 @@ from duravip_cli.doctor.findings import Finding, named
 from duravip_cli.views.objects import Body, condition, name_of, spec_of, status_of
 
 LEASE: Final = "duravip-operator"
-"""Its holder leads."""
-MEMBER_LABEL: Final = "duravip.io/member"
-"""On the Lease by which each replica announces itself."""
-LATE: Final = 10.0
-"""A leader renews every second or so; that much is left for clocks that differ, in seconds."""
-MEMBER_LASTS: Final = 180.0
+"""The holder of this Lease is the leader."""
+REPLICA_LABEL: Final = "duravip.io/member"
+"""The label of the Leases with which the replicas announce themselves."""
+LEASE_LATE_AFTER_S: Final = 10.0
+"""A leader renews its Lease every second; the rest allows for clocks that differ."""
+REPLICA_GONE_AFTER_S: Final = 180.0
 
 
-def of_kind(kind: Kind, stands: Body | None) -> Finding:
-    """Whether a kind is there, with every field and column that this version knows."""
+def check_kind(kind: Kind, stands: Body | None) -> Finding:
+    """Whether a kind is installed, with every field and column of this version."""
     check = f"kind {kind.model.__name__}"
     if stands is None:
         why = f"no CustomResourceDefinition {kind.name}: apply the folder crds/"
@@ -28,7 +28,7 @@ def of_kind(kind: Kind, stands: Body | None) -> Finding:
     if found is None:
         return Finding("FAIL", check, f"version {VERSION} is not served")
     wanted = definition(kind)["spec"]["versions"][0]
-    missing = list(_missing("", _schema(wanted), _schema(found)))
+    missing = list(_missing_fields("", _schema(wanted), _schema(found)))
     if missing:
         why = f"fields are missing: {named(missing)}: apply the folder crds/ of this version"
         return Finding("FAIL", check, why)
@@ -39,10 +39,10 @@ def of_kind(kind: Kind, stands: Body | None) -> Finding:
     return Finding("ok", check, f"{VERSION}, with every field and column")
 
 
-def of_operator(
+def check_operator(
     before: tuple[Body, ...], after: tuple[Body, ...], age: Callable[[str], float | None]
 ) -> Iterator[Finding]:
-    """Whether somebody leads, and how many replicas there are.
+    """Whether there is a leader, and how many replicas there are.
 
     `after` are the Leases some seconds after `before`: a Lease that was renewed in between is
     fresh whatever the clocks say. `age` gives the seconds since a time, by our own clock.
@@ -53,12 +53,12 @@ def of_operator(
     if LEASE not in leases or not leader:
         yield Finding("FAIL", "operator", "nobody leads: does an operator run?")
     else:
-        yield _of_leader(str(leader), earlier.get(LEASE, ""), _renewed(leases[LEASE]), age)
+        yield _check_leader(str(leader), earlier.get(LEASE, ""), _renewed(leases[LEASE]), age)
     living = [
         name.removeprefix(f"{LEASE}-")
         for name, body in sorted(leases.items())
-        if MEMBER_LABEL in ((body.get("metadata") or {}).get("labels") or {})
-        and (age(_renewed(body)) or 0.0) <= MEMBER_LASTS
+        if REPLICA_LABEL in ((body.get("metadata") or {}).get("labels") or {})
+        and (age(_renewed(body)) or 0.0) <= REPLICA_GONE_AFTER_S
     ]
     if len(living) > 1:
         yield Finding("ok", "replicas", named(living))
@@ -68,26 +68,26 @@ def of_operator(
         yield Finding("warn", "replicas", f"{only}: {why}")
 
 
-def _of_leader(
+def _check_leader(
     leader: str, before: str, renewed: str, age: Callable[[str], float | None]
 ) -> Finding:
     seconds = age(renewed)
     has_moved = before != renewed
-    if seconds is None or (abs(seconds) > LATE and not has_moved):
+    if seconds is None or (abs(seconds) > LEASE_LATE_AFTER_S and not has_moved):
         when = "never" if seconds is None else f"{seconds:.0f} s ago"
         why = f"{leader} leads, but its Lease was last renewed {when}"
         return Finding("FAIL", "operator", why)
-    if abs(seconds) > LATE:
+    if abs(seconds) > LEASE_LATE_AFTER_S:
         why = f"{leader} leads; its clock and this one differ by {abs(seconds):.0f} s"
         return Finding("warn", "operator", why)
     return Finding("ok", "operator", f"{leader} leads")
 
 
-def is_fresh(leases: tuple[Body, ...], age: Callable[[str], float | None]) -> bool:
-    """Whether the leader's Lease needs no second look."""
+def is_lease_fresh(leases: tuple[Body, ...], age: Callable[[str], float | None]) -> bool:
+    """Whether the leader's Lease is recent by our own clock."""
     renewed = next((_renewed(body) for body in leases if name_of(body) == LEASE), "")
     seconds = age(renewed)
-    return seconds is not None and abs(seconds) <= LATE
+    return seconds is not None and abs(seconds) <= LEASE_LATE_AFTER_S
 
 
 def _renewed(body: Body) -> str:
@@ -99,19 +99,21 @@ def _schema(version: Body) -> Mapping[str, Any]:
     return found
 
 
-def _missing(path: str, wanted: Mapping[str, Any], stands: Mapping[str, Any]) -> Iterator[str]:
+def _missing_fields(
+    path: str, wanted: Mapping[str, Any], stands: Mapping[str, Any]
+) -> Iterator[str]:
     there = stands.get("properties") or {}
     for name, part in (wanted.get("properties") or {}).items():
         if name in there:
-            yield from _missing(f"{path}{name}.", part, there[name])
+            yield from _missing_fields(f"{path}{name}.", part, there[name])
         else:
             yield f"{path}{name}"
     if "items" in wanted and "items" in stands:
-        yield from _missing(path, wanted["items"], stands["items"])
+        yield from _missing_fields(path, wanted["items"], stands["items"])
 
 
-def of_pods(pods: tuple[Body, ...]) -> Iterator[Finding]:
-    """Which pods of the chart are not ready; nothing where it was not installed by the chart."""
+def check_pods(pods: tuple[Body, ...]) -> Iterator[Finding]:
+    """The pods of the chart that are not ready; without the chart there are none."""
     for body in pods:
         labels = (body.get("metadata") or {}).get("labels") or {}
         ready = condition(body, "Ready")
@@ -126,8 +128,8 @@ def of_pods(pods: tuple[Body, ...]) -> Iterator[Finding]:
         yield Finding("FAIL" if check == "operator" else "warn", check, said)
 
 
-def never_served(nodes: tuple[Body, ...]) -> Body | None:
-    """A DuraVIP that the webhook has to refuse, with a Node's address; None: there is none."""
+def unservable_duravip(nodes: tuple[Body, ...]) -> Body | None:
+    """A DuraVIP with a Node's address, which the webhook must refuse; None: no Node has one."""
     addresses = (
         str(known.get("address"))
         for body in nodes
@@ -143,15 +145,15 @@ def never_served(nodes: tuple[Body, ...]) -> Body | None:
 
 
 def serves_webhooks(pods: Iterable[Body]) -> bool:
-    """Whether an operator's pod waits to be asked by the API server."""
+    """Whether an operator's pod has the port of the webhook."""
     containers = (c for body in pods for c in spec_of(body).get("containers") or ())
     return any(p.get("name") == "webhook" for c in containers for p in c.get("ports") or ())
 
 
-def of_webhook(
+def check_webhook(
     configuration: Body | None, refusal: Callable[[], str | None], *, is_served: bool
 ) -> Finding:
-    """Whether what can never be served is refused when it is written.
+    """Whether the webhook refuses a DuraVIP that can never be served.
 
     `refusal` tries to write such an object; None: there is nothing to try.
     """

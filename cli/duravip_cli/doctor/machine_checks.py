@@ -1,22 +1,22 @@
-"""What `doctor` makes of the machine that it runs on: what agents need, and what disturbs them."""
+"""The checks of `doctor` on this machine: what an agent needs, and what disturbs it."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from duravip_cli.doctor.findings import Finding, Verdict, named
+from duravip_cli.doctor.findings import Finding, Severity, named
 
 OLDEST_KERNEL: Final = (5, 18)
 """The first one that keeps the protocol of an address, which is our mark."""
-EVERYWHERE: Final = "all"
+ALL_INTERFACES: Final = "all"
 """The kernel's name for a setting of all interfaces; the larger of the two counts."""
-SETTINGS: Final = ("arp_ignore", "arp_announce", "rp_filter", "proxy_arp", "proxy_arp_pvlan")
-OF_IPVS: Final = "kube-ipvs0"
+SYSCTLS: Final = ("arp_ignore", "arp_announce", "rp_filter", "proxy_arp", "proxy_arp_pvlan")
+IPVS_INTERFACE: Final = "kube-ipvs0"
 """The interface on which kube-proxy, in IPVS mode, has every Service's address."""
 _IGNORES_ALL, _NODE_ADDRESS, _STRICT = 8, 2, 1
 
-SAMPLE: Final = """\
+SAMPLE_RULESET: Final = """\
 table netdev duravip_check {
   set vips { type ipv4_addr; size 65535; }
   chain out { type filter hook egress device "lo" priority 0; policy accept; arp saddr ip @vips drop; }
@@ -34,56 +34,56 @@ table inet duravip_check {
   }
 }
 """  # noqa: E501 - a rule is one line
-"""For nft to check against the kernel: all that a fence needs."""
+"""A ruleset with every feature that the fence needs, for `nft --check`."""
 
 
-class Fence(NamedTuple):
-    """What nft says."""
+class FenceState(NamedTuple):
+    """The state of nftables, and of the agent's fence."""
 
     version: str
     """Empty: there is no program nft."""
     refusal: str | None = None
-    """What the kernel has against a fence; empty: nothing; None: it was not asked."""
-    is_there: bool = False
-    """Whether an agent's tables are there."""
+    """The kernel's refusal of a fence; empty: it takes one; None: not checked."""
+    is_present: bool = False
+    """Whether the agent's tables exist."""
     is_open: bool = True
-    """Whether something keeps them open: without that every address is mute."""
+    """Whether the watchdog refreshes them: otherwise every address is mute."""
 
 
 @dataclass(frozen=True, slots=True)
-class Premises:
-    """What was found on the machine."""
+class MachineState:
+    """The state of the machine."""
 
     kernel: str
     interfaces: tuple[str, ...]
     settings: Mapping[tuple[str, str], int]
-    """By interface and name of the setting; what cannot be read is left out."""
-    fence: Fence
+    """`{(interface, sysctl): value}`; those that cannot be read are left out."""
+    fence: FenceState
     granted: int = 0
-    """How many addresses the node is granted."""
-    own: frozenset[str] | None = None
-    """The interfaces with an address of the node's own; None: not known."""
-    unheard: tuple[str, ...] = ()
-    """HOST:PORT of operators where nobody listens."""
+    """The number of addresses granted to the node."""
+    own_interfaces: frozenset[str] | None = None
+    """The interfaces that have an address of the node; None: unknown."""
+    refusing_operators: tuple[str, ...] = ()
+    """HOST:PORT of operators that refuse a datagram."""
     operators: tuple[str, ...] = ()
-    """HOST:PORT of all of them."""
+    """HOST:PORT of all operators."""
 
     def effective(self, interface: str, setting: str) -> int:
-        """What counts on an interface."""
-        return max(self.settings.get((name, setting), 0) for name in (EVERYWHERE, interface))
+        """The value in force on an interface."""
+        return max(self.settings.get((name, setting), 0) for name in (ALL_INTERFACES, interface))
 
 
-def of_machine(found: Premises, watched: tuple[str, ...]) -> Iterator[Finding]:
-    """All checks; `watched` are the interfaces on which addresses may be."""
-    yield _kernel(found.kernel)
-    yield from _fence(found.fence, found.granted)
+def check_machine(found: MachineState, watched: tuple[str, ...]) -> Iterator[Finding]:
+    """All checks; `watched` are the interfaces of the Topologies."""
+    yield _check_kernel(found.kernel)
+    yield from _check_fence(found.fence, found.granted)
     here = [name for name in watched if name in found.interfaces]
-    yield from _arp(found, here)
-    yield from _kube_proxy(found)
-    yield from _ports(found)
+    yield from _check_interfaces(found, here)
+    yield from _check_kube_proxy(found)
+    yield from _check_ports(found)
 
 
-def of_clock(ahead: float | None, tolerated: float) -> Finding:
+def check_clock(ahead: float | None, tolerated: float) -> Finding:
     """Whether this machine's clock and the API server's agree."""
     if ahead is None:
         return Finding("warn", "clock", "not checked: the API server does not tell its time")
@@ -94,7 +94,7 @@ def of_clock(ahead: float | None, tolerated: float) -> Finding:
     return Finding("warn", "clock", said)
 
 
-def _kernel(release: str) -> Finding:
+def _check_kernel(release: str) -> Finding:
     try:
         version = tuple(int(part) for part in release.partition("-")[0].split(".")[:2])
     except ValueError:
@@ -105,7 +105,7 @@ def _kernel(release: str) -> Finding:
     return Finding("ok", "kernel", release)
 
 
-def _fence(fence: Fence, granted: int) -> Iterator[Finding]:
+def _check_fence(fence: FenceState, granted: int) -> Iterator[Finding]:
     if not fence.version:
         said = "not checked: there is no program nft here (the agent's image has its own)"
         yield Finding("warn", "nftables", said)
@@ -115,11 +115,11 @@ def _fence(fence: Fence, granted: int) -> Iterator[Finding]:
         yield Finding("FAIL", "nftables", f"no fence can be built: {fence.refusal}")
     else:
         yield Finding("ok", "nftables", f"{fence.version}; the kernel takes a fence")
-        yield _tables(fence, granted)
+        yield _check_tables(fence, granted)
 
 
-def _tables(fence: Fence, granted: int) -> Finding:
-    if not fence.is_there:
+def _check_tables(fence: FenceState, granted: int) -> Finding:
+    if not fence.is_present:
         away = "no agent's tables are there: does one run here, in this network namespace?"
         return Finding("warn", "fence", away)
     if granted and not fence.is_open:
@@ -131,21 +131,21 @@ def _tables(fence: Fence, granted: int) -> Finding:
     return Finding("ok", "fence", "the agent's tables are there")
 
 
-def _arp(found: Premises, here: list[str]) -> Iterator[Finding]:
-    wrong: dict[tuple[Verdict, str, str], list[str]] = defaultdict(list)
+def _check_interfaces(found: MachineState, here: list[str]) -> Iterator[Finding]:
+    wrong: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
     for name in here:
-        for verdict, check, said in _of_interface(found, name):
+        for verdict, check, said in _check_interface(found, name):
             wrong[verdict, check, said].append(name)
     for (verdict, check, said), names in wrong.items():
         yield Finding(verdict, check, f"{named(names)}: {said}")
     if here and not wrong:
-        settings = ", ".join(SETTINGS)
+        settings = ", ".join(SYSCTLS)
         yield Finding("ok", "ARP", f"{settings} are as they should be on {named(here)}")
     elif not here:
         yield Finding("warn", "ARP", "not checked: no interface of a Topology is here")
 
 
-def _of_interface(found: Premises, name: str) -> Iterator[tuple[Verdict, str, str]]:
+def _check_interface(found: MachineState, name: str) -> Iterator[tuple[Severity, str, str]]:
     ignore = found.effective(name, "arp_ignore")
     if ignore >= _IGNORES_ALL:
         yield "FAIL", "arp_ignore", f"it is {ignore}: no address there is answered for; set 0"
@@ -163,25 +163,29 @@ def _of_interface(found: Premises, name: str) -> Iterator[tuple[Verdict, str, st
         said = "it is 1: this node answers there for all that its routes lead elsewhere; set 0"
         yield "warn", "proxy_arp", said
     filters = found.effective(name, "rp_filter")
-    if filters == _STRICT and found.own is not None and name not in found.own:
+    if (
+        filters == _STRICT
+        and found.own_interfaces is not None
+        and name not in found.own_interfaces
+    ):
         said = "it is 1, on an interface without an address of the node's: clients of another "
         yield "FAIL", "rp_filter", f"{said}network are not answered; set 0 or 2"
 
 
-def _kube_proxy(found: Premises) -> Iterator[Finding]:
-    if OF_IPVS not in found.interfaces:
+def _check_kube_proxy(found: MachineState) -> Iterator[Finding]:
+    if IPVS_INTERFACE not in found.interfaces:
         yield Finding("ok", "kube-proxy", "not in IPVS mode")
-    elif found.settings.get((EVERYWHERE, "arp_ignore")):
+    elif found.settings.get((ALL_INTERFACES, "arp_ignore")):
         yield Finding("ok", "kube-proxy", "in IPVS mode, with strictARP")
     else:
         said = "in IPVS mode without strictARP: every node answers for what is a Service's as well"
         yield Finding("warn", "kube-proxy", f"{said}; set ipvs.strictARP in its configuration")
 
 
-def _ports(found: Premises) -> Iterator[Finding]:
+def _check_ports(found: MachineState) -> Iterator[Finding]:
     if not found.operators:
         yield Finding("warn", "ports", "not checked: no operator has said where it listens")
-    for where in found.unheard:
+    for where in found.refusing_operators:
         yield Finding("FAIL", "ports", f"UDP {where}: no operator listens there, or it is blocked")
-    if found.operators and not found.unheard:
+    if found.operators and not found.refusing_operators:
         yield Finding("ok", "ports", f"UDP {named(found.operators)}: nothing refuses a beat")

@@ -1,4 +1,4 @@
-"""What the election would say if something happened: the cluster's snapshot, changed, elected."""
+"""The owners that the election would choose after an event: the snapshot, changed and decided."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -8,8 +8,8 @@ from typing import NamedTuple
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.addresses import to_int
 from duravip_api.reasons import MoveReason, Reason, State
-from duravip_cli.explain.inferred_snapshot import silence
-from duravip_cli.explain.standings import decided
+from duravip_cli.explain.inferred_snapshot import presumed_silence
+from duravip_cli.explain.standings import decide_now
 from duravip_operator.core import election
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.snapshot import Liveness, Snapshot
@@ -20,12 +20,12 @@ class Change(NamedTuple):
 
     address: str
     before: str
-    """Who has it now; empty: nobody."""
+    """The owner now; empty: none."""
     after: str
-    """Who would have it; empty: nobody."""
+    """The owner then; empty: none."""
     reason: str
     message: str
-    """Why nobody would have it."""
+    """Why it would have no owner."""
 
     def as_json(self) -> dict[str, str]:
         """As `-o json` prints it."""
@@ -39,21 +39,21 @@ class Change(NamedTuple):
 
 
 class Forecast(NamedTuple):
-    """What would come of it."""
+    """The outcome for all addresses."""
 
     changes: list[Change]
     unchanged: int
     load: Mapping[str, int]
-    """How many addresses every node would have."""
+    """`{node: number of its addresses}`."""
 
     @property
     def is_loss(self) -> bool:
-        """Whether an address that has an owner would have none and is still asked for."""
+        """Whether an address loses its owner without an edit that wants that."""
         return any(c.before and not c.after and c.message for c in self.changes)
 
 
-def failed(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
-    """The snapshot once these nodes have lost power, and that is known."""
+def with_failed(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
+    """The snapshot once these nodes have lost power, and probes have confirmed it."""
     gone = set(names)
     return replace(
         snapshot,
@@ -61,7 +61,7 @@ def failed(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
         suspicions={
             **snapshot.suspicions,
             **{
-                name: silence(plumbing, is_gone=True)
+                name: presumed_silence(plumbing, is_gone=True)
                 for name, plumbing in snapshot.plumbings.items()
                 if name in gone
             },
@@ -69,8 +69,8 @@ def failed(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
     )
 
 
-def drained(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
-    """The snapshot once an administrator has taken these nodes out."""
+def with_drained(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
+    """The snapshot once these nodes are drained."""
     nodes = dict(snapshot.nodes)
     for name in names:
         labels = {**nodes[name].labels, EXCLUDE_LABEL: "duravip"}
@@ -79,33 +79,33 @@ def drained(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
 
 
 def forecast(before: Snapshot, after: Snapshot) -> Forecast:
-    """Every address whose owner would be another one."""
-    holders, made = election.current_holders(before), decided(after)
+    """Decide about `after`, and compare the owners with those of `before`."""
+    holders, decision = election.current_holders(before), decide_now(after)
     changes, unchanged = [], 0
     load: Counter[str] = Counter(dict.fromkeys(after.plumbings, 0))
-    for address in sorted(holders.keys() | made.units.keys(), key=to_int):
-        holder, owner = holders.get(address, ""), owner_in(made, address)
+    for address in sorted(holders.keys() | decision.units.keys(), key=to_int):
+        holder, owner = holders.get(address, ""), owner_in(decision, address)
         if owner:
             load[owner] += 1
         if holder == owner:
             unchanged += 1
         else:
-            reason, message = _why(made, address, is_new=not holder)
+            reason, message = _why(decision, address, is_new=not holder)
             changes.append(Change(address, holder, owner, reason, message))
     return Forecast(changes, unchanged, load)
 
 
-def owner_in(made: Decision, address: str) -> str:
-    """Who shall have the address; nobody when its owner is lost and no other may have it."""
-    choice = made.assignments.get(address)
+def owner_in(decision: Decision, address: str) -> str:
+    """The owner decided on; empty when the owner is lost and no other node may have it."""
+    choice = decision.assignments.get(address)
     lost = choice is None or choice.reason is Reason.OWNER_LOST
     return "" if choice is None or lost else choice.owner
 
 
-def _why(made: Decision, address: str, *, is_new: bool) -> tuple[str, str]:
-    if address not in made.units:
+def _why(decision: Decision, address: str, *, is_new: bool) -> tuple[str, str]:
+    if address not in decision.units:
         return MoveReason.EDITED, ""
-    if owner_in(made, address):
-        return MoveReason.ELECTED if is_new else made.assignments[address].cause, ""
-    verdict = made.address_statuses[address]
+    if owner_in(decision, address):
+        return MoveReason.ELECTED if is_new else decision.assignments[address].cause, ""
+    verdict = decision.address_statuses[address]
     return verdict.reason, "" if verdict.state is State.UNMANAGED else verdict.message

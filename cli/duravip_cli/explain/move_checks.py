@@ -1,26 +1,28 @@
-"""Whether a request that people make can be fulfilled: what speaks against it, in one sentence.
+"""Whether the operator would carry out a `move` or a `release`, and if not, why.
 
-The operator looks at the same, and would do nothing: whoever asks shall be told at once.
+The operator ignores a request that it cannot carry out; the command line refuses to write it.
 """
 
 from duravip_api.annotations import MOVE_TO, RELEASE_FROM, parse_request
 from duravip_api.reasons import Reason
-from duravip_cli.explain.inferred_snapshot import View
+from duravip_cli.explain.inferred_snapshot import InferredSnapshot
 from duravip_cli.explain.standings import Standing, standings
-from duravip_cli.views.addresses import Unit
+from duravip_cli.views.addresses import AddressRow
 from duravip_cli.views.objects import Body
 from duravip_operator.core import move_requests
 from duravip_operator.core.decision import Decision
 
 
-def against_moving(view: View, made: Decision, shown: Unit, node: str) -> str:
+def move_refusal(
+    inferred: InferredSnapshot, decision: Decision, row: AddressRow, node: str
+) -> str:
     """Why the address cannot be moved to that node; empty: it can."""
-    if why := _against_any(made, shown):
+    if why := _not_elected(decision, row):
         return why
-    preference = made.units[shown.address].preference
+    preference = decision.units[row.address].preference
     if preference not in {"", node}:
         return f"its preference names {preference}: change that instead"
-    standing = _by_node(view, made, shown.address).get(node)
+    standing = _by_node(inferred, decision, row.address).get(node)
     if standing is None:
         return f"{Reason.NODE_UNKNOWN}: {Reason.NODE_UNKNOWN.sentence}"
     if standing.standing == "may not":
@@ -28,23 +30,23 @@ def against_moving(view: View, made: Decision, shown: Unit, node: str) -> str:
     return ""
 
 
-def against_releasing(view: View, made: Decision, shown: Unit) -> str:
+def release_refusal(inferred: InferredSnapshot, decision: Decision, row: AddressRow) -> str:
     """Why its owner cannot give the address to another node; empty: it can."""
-    if why := _against_any(made, shown):
+    if why := _not_elected(decision, row):
         return why
-    owner = shown.owner
+    owner = row.owner
     if not owner:
         return "it has no owner"
-    if made.units[shown.address].preference == owner:
+    if decision.units[row.address].preference == owner:
         return f"its preference names {owner}, which would take it back: change that instead"
-    others = _by_node(view, made, shown.address)
+    others = _by_node(inferred, decision, row.address)
     if not any(s.standing != "may not" for name, s in others.items() if name != owner):
         return "no other node may take it"
     return ""
 
 
-def spent(body: Body) -> list[str]:
-    """The annotations by which something was asked that has had its effect, or was overruled."""
+def spent_requests(body: Body) -> list[str]:
+    """The request annotations that have had their effect, or were overruled."""
     notes = (body.get("metadata") or {}).get("annotations") or {}
     in_force = {request.releases for request in move_requests.parse_requests(body)[0]}
     return [
@@ -54,18 +56,18 @@ def spent(body: Body) -> list[str]:
     ]
 
 
-def _against_any(made: Decision, shown: Unit) -> str:
-    """It belongs to no unit, goes where another one goes, or is not elected at all."""
-    unit = made.units.get(shown.address)
+def _not_elected(decision: Decision, row: AddressRow) -> str:
+    """Why the address is in no election of its own; empty: it is."""
+    unit = decision.units.get(row.address)
     if unit is None:
-        return f"it is {shown.state}: {shown.reason}: {shown.message}"
+        return f"it is {row.state}: {row.reason}: {row.message}"
     if unit.leader:
         return f"it follows {unit.leader}, and goes where that goes: name that one"
-    if unit.address not in made.assignments:
-        verdict = made.address_statuses[unit.address]
+    if unit.address not in decision.assignments:
+        verdict = decision.address_statuses[unit.address]
         return f"it is {verdict.state}: {verdict.reason}: {verdict.message}"
     return ""
 
 
-def _by_node(view: View, made: Decision, address: str) -> dict[str, Standing]:
-    return {standing.node: standing for standing in standings(view, made, address)}
+def _by_node(inferred: InferredSnapshot, decision: Decision, address: str) -> dict[str, Standing]:
+    return {standing.node: standing for standing in standings(inferred, decision, address)}

@@ -1,7 +1,7 @@
-"""The CEL rules of the CRDs, as Python says them: by the rule's own text.
+"""The CEL rules of the CRDs in Python, by the text of the rule.
 
-The schema carries the rules and what a refused user reads; only whether one holds is worked out
-here. A test fails when a rule of the schema is missing.
+The schema has the rules and their messages; here each is evaluated. A test fails when a rule of
+the schema is missing.
 """
 
 import re
@@ -26,13 +26,13 @@ _LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
 _DNS_LABEL: Final = re.compile(_LABEL)
 _SUBDOMAIN: Final = re.compile(rf"{_LABEL}(\.{_LABEL})*")
 _QUALIFIED: Final = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
-_NOT_IN_A_CARD: Final = re.compile(r"[\t\n\f\r /:%\x00-\x1f\x7f]")
-_LONGEST_CARD: Final = 15
-_LONGEST_DOMAIN: Final = 253
+_NOT_IN_INTERFACE_NAME: Final = re.compile(r"[\t\n\f\r /:%\x00-\x1f\x7f]")
+_MAX_INTERFACE_LENGTH: Final = 15
+_MAX_DOMAIN_LENGTH: Final = 253
 
 
 def _is_ip(value: Any) -> bool:
-    """As Go's netip reads it, but for zones and for IPv4 addresses in the guise of IPv6."""
+    """As Go's netip reads it, without zones and IPv4-mapped addresses."""
     try:
         found = parse_address(value)
     except ValueError:
@@ -54,12 +54,12 @@ def _is_cidr(value: Any) -> bool:
 
 
 def is_subdomain(value: Any) -> bool:
-    """Whether it is a name as most objects have them (RFC 1123)."""
-    return bool(_SUBDOMAIN.fullmatch(value)) and len(value) <= _LONGEST_DOMAIN
+    """Whether it is a DNS subdomain (RFC 1123), as most names of objects are."""
+    return bool(_SUBDOMAIN.fullmatch(value)) and len(value) <= _MAX_DOMAIN_LENGTH
 
 
 def is_dns_label(value: Any) -> bool:
-    """Whether it is a namespace's name."""
+    """Whether it is a DNS label (RFC 1123)."""
     return bool(_DNS_LABEL.fullmatch(value))
 
 
@@ -70,11 +70,13 @@ def is_label(key: str, value: str) -> bool:
     return is_key and (not value or bool(_QUALIFIED.fullmatch(value)))
 
 
-def _can_be_a_card(value: Any) -> bool:
-    return not _NOT_IN_A_CARD.search(value) and len(value.encode()) <= _LONGEST_CARD
+def _is_interface_name(value: Any) -> bool:
+    return (
+        not _NOT_IN_INTERFACE_NAME.search(value) and len(value.encode()) <= _MAX_INTERFACE_LENGTH
+    )
 
 
-def _is_of_hosts(spec: Any) -> bool:
+def _holds_host_addresses(spec: Any) -> bool:
     cidr = spec.get("cidr", "")
     if not _is_cidr(cidr):
         return True
@@ -87,7 +89,7 @@ def _is_canonical(value: Any) -> bool:
 
 
 def _is_global_unicast(value: Any) -> bool:
-    """As Go has it: private addresses are."""
+    """As Go defines it: private addresses are global unicast."""
     if not _is_ip(value):
         return True
     found = parse_address(value)
@@ -115,7 +117,7 @@ def _mask_fits(spec: Any) -> bool:
 
 
 def rule_of(field: Any, number: int) -> str:
-    """The text of a field's rule: those with long patterns are not written twice."""
+    """The text of a field's rule, so that long patterns are not written twice."""
     (info,) = [part for part in get_args(field)[1:] if isinstance(part, FieldInfo)]
     extra = info.json_schema_extra
     assert isinstance(extra, dict)  # noqa: S101 - for mypy
@@ -140,13 +142,13 @@ RULES: Final[dict[str, Callable[[Any], bool]]] = {
     rule_of(Leader, 0): lambda v: _is_ip(v) or is_subdomain(v),
     rule_of(Leader, 2): lambda v: v != "default",
     rule_of(NamespaceName, 0): is_dns_label,
-    rule_of(SegmentInterface, 0): _can_be_a_card,
+    rule_of(SegmentInterface, 0): _is_interface_name,
     rule_of(SegmentInterface, 1): lambda v: v not in {".", "..", "all", "default", "lo"},
     rule_of(Selector, 2): lambda labels: all(
         len(key) > LONGEST_LABEL or is_label(key, value) for key, value in labels.items()
     ),
     "!isCIDR(self.cidr) || cidr(self.cidr).ip().isGlobalUnicast() || "
-    "cidr(self.cidr).ip().isUnspecified()": _is_of_hosts,
+    "cidr(self.cidr).ip().isUnspecified()": _holds_host_addresses,
     "self.metadata.name != 'default'": lambda body: body["metadata"]["name"] != "default",
     "!(has(self.follow) && has(self.preference))": lambda spec: (
         not ("follow" in spec and "preference" in spec)
@@ -162,4 +164,4 @@ RULES: Final[dict[str, Callable[[Any], bool]]] = {
     "!has(self.cidrmask) || !isCIDR(self.cidr) "
     "|| self.cidrmask >= cidr(self.cidr).prefixLength()": _mask_is_within,
 }
-"""`{rule: whether it holds of a value that has the right type}`."""
+"""`{rule: function}`; each function gets a value of the right type."""

@@ -1,4 +1,4 @@
-"""Manifests: text into documents, and documents laid over what is in the cluster."""
+"""Parses manifests into documents of our kinds, and reports what is wrong with their form."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -6,14 +6,14 @@ from typing import Any, Final, NamedTuple
 
 from duravip_api import API_VERSION, GROUP
 from duravip_cli.manifests import metadata, yaml_reader
-from duravip_cli.manifests.schema import faults
+from duravip_cli.manifests.schema import schema_faults
 from duravip_cli.views.objects import Body, Kind, name_of, namespace_of
 
 WRITABLE: Final = ("DuraVIP", "Binding", "Topology")
 
 
 class Problem(NamedTuple):
-    """Something wrong with a manifest."""
+    """A fault of a manifest."""
 
     file: str
     object: str
@@ -33,9 +33,9 @@ class Problem(NamedTuple):
 
     @property
     def line(self) -> str:
-        """It in one line, e.g. `vips.yaml: DuraVIP mail/a: spec.address: is required`."""
-        said = [self.file, "warning" if self.is_warning else "", self.object, self.field]
-        return ": ".join([*filter(None, said), self.message])
+        """The problem in one line, e.g. `vips.yaml: DuraVIP mail/a: spec.address: is required`."""
+        parts = [self.file, "warning" if self.is_warning else "", self.object, self.field]
+        return ": ".join([*filter(None, parts), self.message])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,44 +48,44 @@ class Document:
 
     @property
     def key(self) -> tuple[str, str, str]:
-        """Which object it is."""
+        """`(kind, namespace, name)`."""
         return self.kind, namespace_of(self.body), name_of(self.body)
 
     @property
     def label(self) -> str:
-        """Its name for a message."""
+        """The object's name for a message."""
         return f"{self.kind} {'/'.join(filter(None, self.key[1:]))}"
 
 
-class Reading(NamedTuple):
-    """What the files hold."""
+class ParsedManifests(NamedTuple):
+    """The content of the files."""
 
     documents: list[Document]
-    """Those of our kinds whose form is right."""
+    """The objects of our kinds whose form is right."""
     problems: list[Problem]
     others: int
-    """How many objects are not of our kinds."""
+    """The number of objects of other kinds."""
 
 
-def read(texts: Iterable[tuple[str, str]], namespace: str) -> Reading:
-    """Read `(file, text)`s; objects that name no namespace are in this one."""
-    found = Reading([], [], 0)
+def parse_manifests(texts: Iterable[tuple[str, str]], namespace: str) -> ParsedManifests:
+    """Parse `(file, text)` pairs; `namespace` is that of objects that name none."""
+    parsed = ParsedManifests([], [], 0)
     first: dict[tuple[str, str, str], str] = {}
     others = 0
     for file, text in texts:
         try:
-            bodies = list(_flattened(yaml_reader.documents(text)))
+            bodies = list(_flattened(yaml_reader.parse_documents(text)))
         except yaml_reader.UnreadableError as error:
-            found.problems.append(Problem(file, "", "", str(error)))
+            parsed.problems.append(Problem(file, "", "", str(error)))
             continue
         for body in bodies:
             if not _is_object(body):
-                found.problems.append(Problem(file, "", "", "a document is no Kubernetes object"))
+                parsed.problems.append(Problem(file, "", "", "a document is no Kubernetes object"))
             elif not body["apiVersion"].startswith(f"{GROUP}/"):
                 others += 1
             else:
-                _take(found, file, _placed(body, namespace), first)
-    return found._replace(others=others)
+                _add(parsed, file, _with_namespace(body, namespace), first)
+    return parsed._replace(others=others)
 
 
 def _is_object(body: Any) -> bool:
@@ -102,8 +102,8 @@ def _flattened(bodies: Iterable[Any]) -> Iterator[Any]:
             yield body
 
 
-def _placed(body: dict[str, Any], namespace: str) -> dict[str, Any]:
-    """A namespaced object is somewhere, a Topology is not, whatever it says."""
+def _with_namespace(body: dict[str, Any], namespace: str) -> dict[str, Any]:
+    """Add the default namespace to a namespaced object, and remove that of a Topology."""
     given = body.get("metadata")
     if given is not None and not isinstance(given, Mapping):
         return body
@@ -115,20 +115,25 @@ def _placed(body: dict[str, Any], namespace: str) -> dict[str, Any]:
     return {**body, "metadata": placed}
 
 
-def _take(
-    found: Reading, file: str, body: dict[str, Any], first: dict[tuple[str, str, str], str]
+def _add(
+    parsed: ParsedManifests,
+    file: str,
+    body: dict[str, Any],
+    first: dict[tuple[str, str, str], str],
 ) -> None:
     document = Document(file, body["kind"], body)
-    wrong = list(_wrong(body))
+    wrong = list(_faults(body))
     if not wrong and document.key in first:
         wrong = [("", f"is already in {first[document.key]}")]
-    found.problems.extend(Problem(file, document.label, field, say) for field, say in wrong)
+    parsed.problems.extend(
+        Problem(file, document.label, field, message) for field, message in wrong
+    )
     if not wrong:
         first[document.key] = file
-        found.documents.append(document)
+        parsed.documents.append(document)
 
 
-def _wrong(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def _faults(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     kind = body["kind"]
     if body["apiVersion"] != API_VERSION:
         yield "apiVersion", f"must be {API_VERSION}, not {body['apiVersion']}"
@@ -136,7 +141,7 @@ def _wrong(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "kind", "a NodePlumbing is written by the operator and the agent, not by hand"
     elif kind not in WRITABLE:
         yield "kind", f"there is no kind {kind!r} in {GROUP}: {', '.join(WRITABLE)}"
-    elif wrong := list(metadata.faults(body["metadata"])):
+    elif wrong := list(metadata.metadata_faults(body["metadata"])):
         yield from wrong
     else:
-        yield from faults(kind, body)
+        yield from schema_faults(kind, body)

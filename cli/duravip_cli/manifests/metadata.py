@@ -1,26 +1,26 @@
-"""What an API server would refuse in an object's metadata, whatever its kind."""
+"""Checks an object's metadata as an API server would, the same for every kind."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from duravip_cli.manifests.cel_rules import is_dns_label, is_label, is_subdomain
 
-TEXT: Final = ("name", "namespace", "generateName", "resourceVersion", "uid", "selfLink")
-KNOWN: Final = {
-    *TEXT,
+TEXT_FIELDS: Final = ("name", "namespace", "generateName", "resourceVersion", "uid", "selfLink")
+KNOWN_FIELDS: Final = {
+    *TEXT_FIELDS,
     *("generation", "creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds"),
     *("labels", "annotations", "ownerReferences", "finalizers", "managedFields"),
 }
-LISTS: Final = ("ownerReferences", "finalizers", "managedFields")
-MOST_ANNOTATED: Final = 256 * 1024
+LIST_FIELDS: Final = ("ownerReferences", "finalizers", "managedFields")
+MAX_ANNOTATION_BYTES: Final = 256 * 1024
 """Bytes of all annotations together."""
-_LONGEST_NAMESPACE: Final = 63
+_MAX_NAMESPACE_LENGTH: Final = 63
 
 Fault = tuple[str, str]
 
 
-def faults(given: Any) -> Iterator[Fault]:
-    """`(field, what is wrong with it)`."""
+def metadata_faults(given: Any) -> Iterator[Fault]:
+    """The faults of the metadata."""
     if not isinstance(given, Mapping):
         yield "metadata", f"must be of type object, not {given!r}"
         return
@@ -31,13 +31,13 @@ def faults(given: Any) -> Iterator[Fault]:
 def _wrong_types(given: Mapping[str, Any]) -> Iterator[Fault]:
     for name, value in given.items():
         where = f"metadata.{name}"
-        if name not in KNOWN:
+        if name not in KNOWN_FIELDS:
             yield where, "no such field"
         elif value is None:
             continue
-        elif name in TEXT and not isinstance(value, str):
+        elif name in TEXT_FIELDS and not isinstance(value, str):
             yield where, f"must be of type string, not {value!r}: put it in quotes"
-        elif name in LISTS and not isinstance(value, list):
+        elif name in LIST_FIELDS and not isinstance(value, list):
             yield where, f"must be of type array, not {value!r}"
         elif name in {"labels", "annotations"}:
             yield from _wrong_texts(where, value)
@@ -58,7 +58,7 @@ def _wrong_names(given: Mapping[str, Any]) -> Iterator[Fault]:
         yield "metadata.name", "is required"
     elif not is_subdomain(name):
         yield "metadata.name", "must be lower-case letters, digits, '-' and '.'"
-    if namespace and not (is_dns_label(namespace) and len(namespace) <= _LONGEST_NAMESPACE):
+    if namespace and not (is_dns_label(namespace) and len(namespace) <= _MAX_NAMESPACE_LENGTH):
         yield "metadata.namespace", "must be lower-case letters, digits and '-'"
     for key, value in (given.get("labels") or {}).items():
         if not is_label(key, value or ""):
@@ -68,5 +68,5 @@ def _wrong_names(given: Mapping[str, Any]) -> Iterator[Fault]:
         if not is_label(key.lower(), ""):
             yield "metadata.annotations", f"{key!r} is no key of an annotation"
     size = sum(len(f"{key}{value or ''}".encode()) for key, value in annotations.items())
-    if size > MOST_ANNOTATED:
-        yield "metadata.annotations", f"must be at most {MOST_ANNOTATED} bytes together"
+    if size > MAX_ANNOTATION_BYTES:
+        yield "metadata.annotations", f"must be at most {MAX_ANNOTATION_BYTES} bytes together"

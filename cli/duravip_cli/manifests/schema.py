@@ -37,7 +37,7 @@ def schema_of(kind: str) -> Schema:
     return whole
 
 
-def faults(kind: str, body: Mapping[str, Any]) -> list[Fault]:
+def schema_faults(kind: str, body: Mapping[str, Any]) -> list[Fault]:
     """What is wrong with the object in itself, in the order of its fields."""
     whole = schema_of(kind)
     if body.get("spec") is None:

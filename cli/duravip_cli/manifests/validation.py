@@ -12,20 +12,20 @@ from dataclasses import replace
 from typing import Final
 
 from duravip_api.reasons import Reason, State
-from duravip_cli.explain.inferred_snapshot import view
-from duravip_cli.explain.standings import decided
+from duravip_cli.explain.inferred_snapshot import infer_snapshot
+from duravip_cli.explain.standings import decide_now
 from duravip_cli.manifests.documents import Document, Problem
-from duravip_cli.views.objects import Body, Lists, name_of, namespace_of
+from duravip_cli.views.objects import Body, ObjectLists, name_of, namespace_of
 from duravip_operator.core import admission
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.snapshot import Rejection, Snapshot, Topology, VipObject
 
-NEWEST: Final = "9999-12-31T23:59:59Z"
-"""When something is created that is only about to be: it is younger than all that is there."""
+CREATED_LAST: Final = "9999-12-31T23:59:59Z"
+"""The creation time of an object that is not applied yet: later than all others."""
 
 
-def applied(lists: Lists, documents: Iterable[Document]) -> Lists:
+def with_documents(lists: ObjectLists, documents: Iterable[Document]) -> ObjectLists:
     """The lists once these documents are applied."""
     found: dict[str, dict[tuple[str, str], Body]] = {
         kind: {(namespace_of(b), name_of(b)): b for b in bodies}
@@ -39,7 +39,7 @@ def applied(lists: Lists, documents: Iterable[Document]) -> Lists:
         kind, *where = document.key
         namespace, name = where
         old = found[kind].get((namespace, name), {})
-        fresh = {"uid": f"new {document.label}", "creationTimestamp": NEWEST}
+        fresh = {"uid": f"new {document.label}", "creationTimestamp": CREATED_LAST}
         metadata = {**fresh, **document.body["metadata"], **(old.get("metadata") or {})}
         body = {**document.body, "metadata": metadata, "status": old.get("status") or {}}
         found[kind][namespace, name] = body
@@ -47,11 +47,15 @@ def applied(lists: Lists, documents: Iterable[Document]) -> Lists:
     return replace(lists, duravips=duravips, bindings=bindings, topologies=topologies)
 
 
-def refusals(documents: Sequence[Document], there: Lists) -> dict[str, Rejection]:
-    """`{label of a document: why}` of those that are refused; `there` is what exists already."""
-    known = view(there).snapshot
+def admission_refusals(
+    documents: Sequence[Document], present: ObjectLists
+) -> dict[str, Rejection]:
+    """`{label: why}` of the documents that are refused; `present` are the existing objects."""
+    known = infer_snapshot(present).snapshot
     vips, topologies = _by_label(known)
-    new_entities, new_topologies = _by_label(view(applied(there, documents)).snapshot)
+    new_entities, new_topologies = _by_label(
+        infer_snapshot(with_documents(present, documents)).snapshot
+    )
     found: dict[str, Rejection] = {}
     for label in (document.label for document in documents):
         new = new_entities.get(label) or new_topologies[label]
@@ -80,33 +84,36 @@ _FIELDS = {
     Reason.LEADER_UNASSIGNED: "spec.follow",
     Reason.NO_PARTICIPANT: "spec.address",
 }
-_OF_LEADERS = {Reason.FOLLOW_INVALID, Reason.LEADER_UNASSIGNED}
+_ABOUT_LEADERS = {Reason.FOLLOW_INVALID, Reason.LEADER_UNASSIGNED}
 _FLAGS = {"Conflict", "Broken", "Unsafe"}
-_OF_NODES = {Reason.NO_PARTICIPANT, Reason.CAPACITY_EXCEEDED, Reason.PREFERRED_NODE_UNKNOWN}
-CLUSTER = "in the cluster"
-_ANY = "#any"
-_ASSUMED = tuple(
+_ABOUT_NODES = {Reason.NO_PARTICIPANT, Reason.CAPACITY_EXCEEDED, Reason.PREFERRED_NODE_UNKNOWN}
+IN_CLUSTER = "in the cluster"
+_ASSUMED_NAME = "#any"
+_ASSUMED_TOPOLOGIES = tuple(
     {
-        "metadata": {"name": f"{_ANY}-{cidr}", "creationTimestamp": f"{NEWEST} and younger"},
+        "metadata": {
+            "name": f"{_ASSUMED_NAME}-{cidr}",
+            "creationTimestamp": f"{CREATED_LAST} and younger",
+        },
         "spec": {"cidr": cidr, "interface": "any"},
     }
     for cidr in ("0.0.0.0/0", "::/0")
 )
-"""Topologies that stand for those in the cluster, when that is not looked at."""
+"""Topologies in place of those of the cluster, which are unknown without --live."""
 
-Said = tuple[Reason, Problem]
+Complaint = tuple[Reason, Problem]
 
 
-def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Problem]:
-    """What the core has against them; `cluster` is None when it is not to be looked at."""
-    refused = refusals(documents, cluster or Lists())
+def find_problems(documents: Sequence[Document], cluster: ObjectLists | None) -> list[Problem]:
+    """The problems of the documents; `cluster` is None without --live."""
+    refused = admission_refusals(documents, cluster or ObjectLists())
     admitted = [document for document in documents if document.label not in refused]
-    base = Lists(topologies=_ASSUMED) if cluster is None else cluster
-    snapshot = view(applied(base, admitted)).snapshot
-    made = decided(snapshot)
-    topologies = {f"Topology {t.name}": t for t in made.topologies}
+    base = ObjectLists(topologies=_ASSUMED_TOPOLOGIES) if cluster is None else cluster
+    snapshot = infer_snapshot(with_documents(base, admitted)).snapshot
+    decision = decide_now(snapshot)
+    topologies = {f"Topology {t.name}": t for t in decision.topologies}
     vips = {vip.label: vip for vip in snapshot.vips}
-    targets = _targets(made)
+    targets = _targets(decision)
     is_complete = any(document.kind == "Topology" for document in documents)
     found: list[Problem] = []
     for document in documents:
@@ -114,43 +121,45 @@ def problems(documents: Sequence[Document], cluster: Lists | None) -> list[Probl
             found.append(_problem(document.file, document.label, *why))
             continue
         if document.kind == "Topology":
-            found += _of_topology(topologies[document.label], document.file)
+            found += _topology_problems(topologies[document.label], document.file)
             continue
         vip = vips[document.label]
-        said = _of_entity(vip, made, document.file)
+        said = _entity_problems(vip, decision, document.file)
         if cluster is None:
-            said = _of_files_alone(vip, targets, said)
-            found += _uncovered(vip, made, document) if is_complete else ()
+            said = _without_cluster(vip, targets, said)
+            found += _uncovered_problems(vip, decision, document) if is_complete else ()
         found += [problem for _, problem in said]
-    return [*found, *(_harmed(cluster, made, admitted) if cluster else ())]
+    return [*found, *(_problems_in_cluster(cluster, decision, admitted) if cluster else ())]
 
 
-def _targets(made: Decision) -> set[tuple[str, str]]:
-    """`(namespace, name)` of every Binding in the files, `("", address)` of every unit."""
-    members = [vip for unit in made.units.values() for vip in unit.vips]
+def _targets(decision: Decision) -> set[tuple[str, str]]:
+    """What a follow can name: `(namespace, name)` of Bindings, and `("", address)`."""
+    members = [vip for unit in decision.units.values() for vip in unit.vips]
     named = {(e.namespace, e.name) for e in members if e.kind == "Binding"}
-    return named | {("", address) for address in made.units}
+    return named | {("", address) for address in decision.units}
 
 
-def _of_files_alone(
-    vip: VipObject, targets: set[tuple[str, str]], said: Iterable[Said]
-) -> Iterator[Said]:
-    """Nothing is known of nodes, and what something follows may be in the cluster."""
+def _without_cluster(
+    vip: VipObject, targets: set[tuple[str, str]], said: Iterable[Complaint]
+) -> Iterator[Complaint]:
+    """Drop problems about nodes, and soften those about leaders that may be in the cluster."""
     is_here = not targets.isdisjoint({(vip.namespace, vip.follow), ("", vip.follow)})
     for reason, problem in said:
-        if reason not in _OF_NODES:
-            may_be_there = reason in _OF_LEADERS and not is_here
+        if reason not in _ABOUT_NODES:
+            may_be_there = reason in _ABOUT_LEADERS and not is_here
             yield reason, problem._replace(is_warning=problem.is_warning or may_be_there)
 
 
-def _uncovered(vip: VipObject, made: Decision, document: Document) -> Iterator[Problem]:
-    unit = made.units.get(vip.address)
-    if unit and unit.topology and unit.topology.name.startswith(_ANY):
+def _uncovered_problems(
+    vip: VipObject, decision: Decision, document: Document
+) -> Iterator[Problem]:
+    unit = decision.units.get(vip.address)
+    if unit and unit.topology and unit.topology.name.startswith(_ASSUMED_NAME):
         say = f"no Topology in these files covers {vip.address} ({Reason.NO_TOPOLOGY})"
         yield Problem(document.file, document.label, "spec.address", say, is_warning=True)
 
 
-def _of_topology(topology: Topology, file: str) -> Iterator[Problem]:
+def _topology_problems(topology: Topology, file: str) -> Iterator[Problem]:
     label = f"Topology {topology.name}"
     if topology.rejection:
         yield _problem(file, label, *topology.rejection)
@@ -163,34 +172,36 @@ def _is_wide(topology: Topology) -> bool:
     return topology.placement.mask != (32 if topology.family == 4 else 128)  # noqa: PLR2004
 
 
-def _of_entity(vip: VipObject, made: Decision, file: str) -> Iterator[Said]:
-    verdict = made.status_of(vip)
+def _entity_problems(vip: VipObject, decision: Decision, file: str) -> Iterator[Complaint]:
+    verdict = decision.status_of(vip)
     if (
         verdict.state in {State.BROKEN, State.UNASSIGNED}
         and verdict.reason is not Reason.NO_ADDRESS
     ):
         found = _problem(file, vip.label, verdict.reason, verdict.message)
-        yield verdict.reason, found._replace(is_warning=verdict.reason in _OF_NODES)
+        yield verdict.reason, found._replace(is_warning=verdict.reason in _ABOUT_NODES)
     for kind, reason, message in verdict.advisories:
         if reason not in {verdict.reason, Reason.MASK_NOT_HOST, Reason.UPGRADED}:
             found = _problem(file, vip.label, reason, message)
             yield reason, found._replace(is_warning=kind not in _FLAGS)
 
 
-def _harmed(before: Lists, made: Decision, documents: Sequence[Document]) -> Iterator[Problem]:
-    """Objects of the cluster that would be refused, or in conflict, because of the files."""
+def _problems_in_cluster(
+    before: ObjectLists, decision: Decision, documents: Sequence[Document]
+) -> Iterator[Problem]:
+    """Objects in the cluster that the files would cause to be refused, or in conflict."""
     files = {document.label for document in documents}
-    snapshot = view(before).snapshot
-    standing = decided(snapshot)
-    after = {e.uid: e for unit in made.units.values() for e in unit.vips}
+    snapshot = infer_snapshot(before).snapshot
+    standing = decide_now(snapshot)
+    after = {e.uid: e for unit in decision.units.values() for e in unit.vips}
     for vip in snapshot.vips:
-        if vip.label in files or (vip.uid not in after and vip.uid not in made.rejected):
+        if vip.label in files or (vip.uid not in after and vip.uid not in decision.rejected):
             continue
-        old, new = standing.status_of(vip), made.status_of(vip)
+        old, new = standing.status_of(vip), decision.status_of(vip)
         known = _complaints(old)
         for reason, message in sorted(_complaints(new).items()):
             if reason not in known:
-                found = _problem(CLUSTER, vip.label, reason, message)
+                found = _problem(IN_CLUSTER, vip.label, reason, message)
                 yield found._replace(message=f"because of these files: {found.message}")
 
 
@@ -201,7 +212,7 @@ def _complaints(verdict: AddressStatus) -> dict[Reason, str]:
 
 
 def _problem(file: str, label: str, reason: Reason, message: str) -> Problem:
-    """The core's sentence, taken apart: it names the object and the field first."""
+    """Take the core's message apart: it begins with the object and the field."""
     rest = message.removeprefix(f"{label}: ")
     field, colon, said = rest.partition(": ")
     if colon and field.startswith(("spec.", "metadata.")):

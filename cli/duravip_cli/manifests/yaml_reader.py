@@ -1,12 +1,12 @@
-"""YAML as kubectl reads it: into what JSON can say, with limits.
+"""Reads YAML as kubectl does: into JSON's types, and with limits.
 
 kubectl reads YAML by go-yaml v2 and hands the API server JSON, and Python's usual loader differs:
 for kubectl `y` is true, `1e3` a number, `10:20` and a date are text, a key is always text, and
 25.0 is a whole number. What is made of events here has kubectl's types (resolve.go), so that
 what is checked is what the server would see.
 
-Nothing is built recursively, and an alias counts for all that it stands for: whoever sends a file
-decides neither how deep we call nor how much we hold.
+Nothing is built recursively, and an alias counts as everything it stands for: a hostile file
+cannot exhaust the stack or the memory.
 """
 
 import re
@@ -16,11 +16,11 @@ from typing import Any, Final
 
 import yaml
 
-MOST_BYTES: Final = 32 * 1024**2
-MOST_DOCUMENTS: Final = 50_000
-MOST_VALUES: Final = 2_000_000
-"""In one file, those behind aliases counted each time."""
-DEEPEST: Final = 64
+MAX_BYTES: Final = 32 * 1024**2
+MAX_DOCUMENTS: Final = 50_000
+MAX_VALUES: Final = 2_000_000
+"""In one file; those of an alias count each time it is used."""
+MAX_DEPTH: Final = 64
 """No kind of ours, and no List of them, is deeper than ten."""
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -42,12 +42,12 @@ _MERGE: Final = "<<"
 
 
 class UnreadableError(Exception):
-    """The text is no YAML that kubectl would take, or too much of it; the message is a line."""
+    """kubectl would refuse the text, or it exceeds a limit; the message is one line."""
 
 
 @dataclass(slots=True)
-class _Open:
-    """A list or a mapping that is being read."""
+class _Collection:
+    """A list or a mapping that has not ended yet."""
 
     value: Any
     anchor: str | None
@@ -61,23 +61,23 @@ class _Document:
     """Builds the value of one document from its events."""
 
     def __init__(self) -> None:
-        self._stack: list[_Open] = []
+        self._stack: list[_Collection] = []
         self._anchors: dict[str, tuple[Any, int]] = {}
         self.value: Any = None
         self.size = 0
 
     def take(self, event: Any) -> None:
-        """The next event."""
+        """Handle the next event."""
         if isinstance(event, yaml.ScalarEvent):
             self._put(_scalar(event), 1, event.anchor)
         elif isinstance(event, yaml.AliasEvent):
             self._put(*self._known(event), None)
         elif isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
-            if len(self._stack) >= DEEPEST:
-                raise UnreadableError(f"{_line(event)}deeper than {DEEPEST} levels")
+            if len(self._stack) >= MAX_DEPTH:
+                raise UnreadableError(f"{_line(event)}deeper than {MAX_DEPTH} levels")
             self._anchors.pop(str(event.anchor), None)  # it may not contain itself
             value: Any = [] if isinstance(event, yaml.SequenceStartEvent) else {}
-            self._stack.append(_Open(value, event.anchor))
+            self._stack.append(_Collection(value, event.anchor))
         elif isinstance(event, (yaml.SequenceEndEvent, yaml.MappingEndEvent)):
             done = self._stack.pop()
             for more in done.merged:
@@ -97,8 +97,8 @@ class _Document:
             return
         top = self._stack[-1]
         top.size += size
-        if top.size > MOST_VALUES:
-            raise UnreadableError(f"it stands for more than {MOST_VALUES} values")
+        if top.size > MAX_VALUES:
+            raise UnreadableError(f"it stands for more than {MAX_VALUES} values")
         if isinstance(top.value, list):
             top.value.append(value)
         elif not top.has_key:
@@ -108,7 +108,7 @@ class _Document:
             self._set(top, value)
 
     @staticmethod
-    def _set(top: _Open, value: Any) -> None:
+    def _set(top: _Collection, value: Any) -> None:
         if top.key is _MERGE:
             several = value if isinstance(value, list) else [value]
             if not all(isinstance(one, dict) for one in several):
@@ -118,26 +118,26 @@ class _Document:
             top.value[_key(top.key)] = value
 
 
-def documents(text: str) -> Iterator[Any]:
+def parse_documents(text: str) -> Iterator[Any]:
     """Each document of a text; raises UnreadableError."""
-    if len(text) > MOST_BYTES:
-        raise UnreadableError(f"larger than {MOST_BYTES // 1024**2} MiB")
+    if len(text) > MAX_BYTES:
+        raise UnreadableError(f"larger than {MAX_BYTES // 1024**2} MiB")
     count = size = 0
     document = _Document()
     try:
         for event in yaml.parse(text, Loader=_LOADER):
             if isinstance(event, yaml.DocumentEndEvent):
                 count, size = count + 1, size + document.size
-                if count > MOST_DOCUMENTS:
-                    raise UnreadableError(f"more than {MOST_DOCUMENTS} documents")
-                if size > MOST_VALUES:
-                    raise UnreadableError(f"it stands for more than {MOST_VALUES} values")
+                if count > MAX_DOCUMENTS:
+                    raise UnreadableError(f"more than {MAX_DOCUMENTS} documents")
+                if size > MAX_VALUES:
+                    raise UnreadableError(f"it stands for more than {MAX_VALUES} values")
                 yield document.value
                 document = _Document()
             else:
                 document.take(event)
     except yaml.YAMLError as error:
-        raise UnreadableError(_said(error)) from error
+        raise UnreadableError(_message(error)) from error
 
 
 def _scalar(event: Any) -> Any:
@@ -212,7 +212,7 @@ def _line(event: Any) -> str:
     return f"line {event.start_mark.line + 1}: "
 
 
-def _said(error: yaml.YAMLError) -> str:
+def _message(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}: " if mark else ""
     return f"{where}{getattr(error, 'problem', None) or 'cannot be read as YAML'}"

@@ -1,4 +1,4 @@
-"""`announce`: has nodes look at everything anew, and tell the segment what they hold."""
+"""`announce`: has agents read their spec again, and send gratuitous ARP for their addresses."""
 
 import argparse
 from collections import defaultdict
@@ -6,14 +6,14 @@ from typing import Final
 
 from duravip_api.annotations import ANNOUNCE
 from duravip_cli.command_line import Verb, add_wait
-from duravip_cli.context import Call
-from duravip_cli.errors import Code, CommandError
-from duravip_cli.node_commands import ask, complain, plumbings
-from duravip_cli.views.addresses import units, unknown
-from duravip_cli.views.objects import Lists
+from duravip_cli.context import Context
+from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.node_commands import raise_if_unanswered, read_plumbings, send_command
+from duravip_cli.views.addresses import address_rows, unmatched
+from duravip_cli.views.objects import ObjectLists
 
-MOST_NAMED = 1000
-"""Of more addresses on one node it announces all that it has: an annotation is not that long."""
+MAX_NAMED = 1000
+"""With more, a node announces all its addresses: an annotation cannot list them."""
 
 VERB: Final = Verb(
     summary="Have nodes read everything anew, and announce their addresses on the segment",
@@ -34,17 +34,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_wait(parser, "wait until the agents say that they have done it", 10)
 
 
-def run(call: Call) -> Code:
-    """Ask, and wait until it is done."""
-    given = [call.meant(text) for text in call.asked.what]
-    named = _owned(call, given) if given else {}
-    asked = {
-        name: (body, ",".join(named[name]) if given and len(named[name]) <= MOST_NAMED else "")
-        for name, body in plumbings(call, sorted(named)).items()
+def run(context: Context) -> ExitCode:
+    """Send the command, and wait until the agents have carried it out."""
+    given = [context.qualify(text) for text in context.arguments.what]
+    named = _owned(context, given) if given else {}
+    recipients = {
+        name: (body, ",".join(named[name]) if given and len(named[name]) <= MAX_NAMED else "")
+        for name, body in read_plumbings(context, sorted(named)).items()
     }
-    answers = ask(call, ANNOUNCE, "announce", asked)
-    if call.output.is_json:
-        call.output.json(
+    answers = send_command(context, ANNOUNCE, "announce", recipients)
+    if context.output.is_json:
+        context.output.json(
             [
                 {"node": name, "addresses": named.get(name), "done": answer is not None}
                 for name, answer in answers.items()
@@ -54,19 +54,19 @@ def run(call: Call) -> Code:
         for name, answer in answers.items():
             what = ", ".join(named[name]) if given else "all that it holds"
             does = "announces" if answer is not None else "was asked to announce"
-            call.output.line(f"{name} {does} {what}")
-    complain(call, answers)
-    return Code.FINE
+            context.output.line(f"{name} {does} {what}")
+    raise_if_unanswered(context, answers)
+    return ExitCode.OK
 
 
-def _owned(call: Call, given: list[str]) -> dict[str, list[str]]:
-    """The addresses that are meant, by owner."""
-    lists = Lists(duravips=call.api.list("DuraVIP"), bindings=call.api.list("Binding"))
-    if missing := unknown(lists, given):
+def _owned(context: Context, given: list[str]) -> dict[str, list[str]]:
+    """`{owner: its addresses}` of the addresses that the arguments name."""
+    lists = ObjectLists(duravips=context.api.list("DuraVIP"), bindings=context.api.list("Binding"))
+    if missing := unmatched(lists, given):
         raise CommandError(f"no DuraVIP or Binding has the address or name {', '.join(missing)}")
-    found: dict[str, list[str]] = defaultdict(list)
-    for unit in units(lists, given):
-        if not unit.owner:
-            raise CommandError(f"{unit.address or unit.entities[0]} has no owner to announce it")
-        found[unit.owner].append(unit.address)
-    return found
+    owned: dict[str, list[str]] = defaultdict(list)
+    for row in address_rows(lists, given):
+        if not row.owner:
+            raise CommandError(f"{row.address or row.entities[0]} has no owner to announce it")
+        owned[row.owner].append(row.address)
+    return owned

@@ -8,19 +8,19 @@ from typing import Final
 
 from duravip_api.manifest import KINDS, Kind
 from duravip_cli.command_line import Verb
-from duravip_cli.context import Call
+from duravip_cli.context import Context
 from duravip_cli.doctor import installation_checks, machine_checks, machine_probe, object_checks
 from duravip_cli.doctor.findings import Finding
-from duravip_cli.errors import Code, CommandError
-from duravip_cli.explain.inferred_snapshot import lagging
+from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.explain.inferred_snapshot import nodes_behind
 from duravip_cli.views.objects import SYSTEM_NAMESPACE, Body, spec_of
 
-SECOND_LOOK = 2.0
+LEASE_RENEWED_WITHIN_S = 2.0
 """After so long a stale Lease is looked at again, in seconds."""
-A_MOMENT = 1.0
+SETTLE_AFTER_S = 1.0
 """And so are objects that have just been changed."""
 
-TOLERATED = 2.0
+CLOCK_TOLERANCE_S = 2.0
 """A difference of clocks that does no harm."""
 
 VERB: Final = Verb(
@@ -49,113 +49,115 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
 
 
-def run(call: Call) -> Code:
+def run(context: Context) -> ExitCode:
     """Print the findings as they come."""
     found: list[Finding] = []
-    for finding in _findings(call):
+    for finding in _findings(context):
         found.append(finding)
-        if not call.output.is_json:
-            call.output.line(f"{finding.verdict:4}  {finding.check}: {finding.message}")
-    if call.output.is_json:
-        call.output.json([finding._asdict() for finding in found])
-    return Code.PROBLEM if any(finding.verdict == "FAIL" for finding in found) else Code.FINE
+        if not context.output.is_json:
+            context.output.line(f"{finding.verdict:4}  {finding.check}: {finding.message}")
+    if context.output.is_json:
+        context.output.json([finding._asdict() for finding in found])
+    return ExitCode.PROBLEM if any(finding.verdict == "FAIL" for finding in found) else ExitCode.OK
 
 
-def _findings(call: Call) -> Iterator[Finding]:
-    if call.asked.node_local:
-        yield from _here(call)
+def _findings(context: Context) -> Iterator[Finding]:
+    if context.arguments.node_local:
+        yield from _machine(context)
         return
-    yield Finding("ok", "API server", f"it answers, version {call.api.version()}")
-    yield machine_checks.of_clock(call.api.ahead(), TOLERATED)
-    kinds = list(_kinds(call))
+    yield Finding("ok", "API server", f"it answers, version {context.api.version()}")
+    yield machine_checks.check_clock(context.api.clock_ahead(), CLOCK_TOLERANCE_S)
+    kinds = list(_kinds(context))
     yield from kinds
-    yield from _allowed("operator", lambda: _operator(call))
-    yield from _allowed("pods", lambda: _pods(call))
+    yield from _if_allowed("operator", lambda: _operator(context))
+    yield from _if_allowed("pods", lambda: _pods(context))
     if any("no CustomResourceDefinition" in finding.message for finding in kinds):
         return
-    yield from _allowed("webhook", lambda: _webhook(call))
-    yield from _objects(call)
-    if machine_probe.which(call.api.list("NodePlumbing")):
-        yield from _here(call)
+    yield from _if_allowed("webhook", lambda: _webhook(context))
+    yield from _objects(context)
+    if machine_probe.find_own_plumbing(context.api.list("NodePlumbing")):
+        yield from _machine(context)
 
 
-def _here(call: Call) -> Iterator[Finding]:
-    """The machine; of the cluster only what tells where to look, as far as it can be asked."""
+def _machine(context: Context) -> Iterator[Finding]:
+    """The machine; of the cluster only what tells where to look, as far as it can be arguments."""
     plumbing: Body | None = None
     watched: tuple[str, ...] = ()
     try:
-        plumbing = machine_probe.which(call.api.list("NodePlumbing"))
-        topologies = call.api.list("Topology")
+        plumbing = machine_probe.find_own_plumbing(context.api.list("NodePlumbing"))
+        topologies = context.api.list("Topology")
         watched = tuple(sorted({str(spec_of(body).get("interface")) for body in topologies}))
-        if call.asked.node_local:
-            yield machine_checks.of_clock(call.api.ahead(), TOLERATED)
+        if context.arguments.node_local:
+            yield machine_checks.check_clock(context.api.clock_ahead(), CLOCK_TOLERANCE_S)
             if plumbing:
-                yield from object_checks.of_agent(plumbing)
+                yield from object_checks.check_agent(plumbing)
     except CommandError as error:
         yield Finding("warn", "cluster", f"not asked: {error}")
-    found = machine_probe.examined(plumbing)
-    yield from machine_checks.of_machine(found, watched or found.interfaces)
+    found = machine_probe.probe_machine(plumbing)
+    yield from machine_checks.check_machine(found, watched or found.interfaces)
 
 
-def _kinds(call: Call) -> Iterator[Finding]:
+def _kinds(context: Context) -> Iterator[Finding]:
     for kind in KINDS:
-        yield from _allowed(f"kind {kind.model.__name__}", partial(_kind, call, kind))
+        yield from _if_allowed(f"kind {kind.model.__name__}", partial(_kind, context, kind))
 
 
-def _kind(call: Call, kind: Kind) -> Iterable[Finding]:
-    return [installation_checks.of_kind(kind, call.api.definition(kind.name))]
+def _kind(context: Context, kind: Kind) -> Iterable[Finding]:
+    return [installation_checks.check_kind(kind, context.api.definition(kind.name))]
 
 
-def _operator(call: Call) -> Iterable[Finding]:
-    namespace = call.asked.system_namespace
-    before = call.api.leases(namespace)
+def _operator(context: Context) -> Iterable[Finding]:
+    namespace = context.arguments.system_namespace
+    before = context.api.leases(namespace)
     after = before
-    if not installation_checks.is_fresh(before, call.output.seconds_since):
-        call.sleep(SECOND_LOOK)
-        after = call.api.leases(namespace)
-    return installation_checks.of_operator(before, after, call.output.seconds_since)
+    if not installation_checks.is_lease_fresh(before, context.output.seconds_since):
+        context.sleep(LEASE_RENEWED_WITHIN_S)
+        after = context.api.leases(namespace)
+    return installation_checks.check_operator(before, after, context.output.seconds_since)
 
 
-def _pods(call: Call) -> Iterable[Finding]:
-    return installation_checks.of_pods(call.api.pods(call.asked.system_namespace))
+def _pods(context: Context) -> Iterable[Finding]:
+    return installation_checks.check_pods(context.api.pods(context.arguments.system_namespace))
 
 
-def _webhook(call: Call) -> Iterable[Finding]:
+def _webhook(context: Context) -> Iterable[Finding]:
     def refusal() -> str | None:
-        body = installation_checks.never_served(call.api.list("Node"))
-        return None if body is None else call.api.dry_run(body)
+        body = installation_checks.unservable_duravip(context.api.list("Node"))
+        return None if body is None else context.api.dry_run(body)
 
-    configuration = call.api.webhook()
-    is_served = configuration is None and _are_webhooks_served(call)
-    return [installation_checks.of_webhook(configuration, refusal, is_served=is_served)]
+    configuration = context.api.webhook()
+    is_served = configuration is None and _are_webhooks_served(context)
+    return [installation_checks.check_webhook(configuration, refusal, is_served=is_served)]
 
 
-def _are_webhooks_served(call: Call) -> bool:
+def _are_webhooks_served(context: Context) -> bool:
     try:
-        return installation_checks.serves_webhooks(call.api.pods(call.asked.system_namespace))
+        return installation_checks.serves_webhooks(
+            context.api.pods(context.arguments.system_namespace)
+        )
     except CommandError:  # who may not list pods is told that it is missing, all the same
         return False
 
 
-def _objects(call: Call) -> Iterator[Finding]:
-    lists = call.everything()
-    late = any(finding.verdict != "ok" for finding in object_checks.of_statuses(lists))
-    if late or lagging(lists.plumbings):
-        call.sleep(A_MOMENT)
-        plumbings = call.api.list("NodePlumbing")
-        lists = replace(call.everything() if late else lists, plumbings=plumbings)
-    yield from object_checks.of_nodes(lists)
-    yield from object_checks.of_topologies(lists)
-    yield from object_checks.of_addresses(lists)
-    yield from object_checks.of_refusals(lists)
-    yield from object_checks.of_statuses(lists)
+def _objects(context: Context) -> Iterator[Finding]:
+    lists = context.read_all()
+    late = any(finding.verdict != "ok" for finding in object_checks.check_statuses(lists))
+    if late or nodes_behind(lists.plumbings):
+        context.sleep(SETTLE_AFTER_S)
+        plumbings = context.api.list("NodePlumbing")
+        lists = replace(context.read_all() if late else lists, plumbings=plumbings)
+    yield from object_checks.check_nodes(lists)
+    yield from object_checks.check_topologies(lists)
+    yield from object_checks.check_addresses(lists)
+    yield from object_checks.check_refusals(lists)
+    yield from object_checks.check_statuses(lists)
 
 
-def _allowed(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
+def _if_allowed(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:
     """What one is not allowed to see is no failure of DuraVIP's."""
     try:
         yield from look()
     except CommandError as error:
-        if error.code is Code.UNUSABLE:
+        if error.code is ExitCode.USAGE:
             raise
         yield Finding("warn", check, f"not checked: {error}")

@@ -1,4 +1,4 @@
-"""`drain`: takes a node out, waits until it holds nothing, and says what nobody holds then."""
+"""`drain`: takes a node out, waits until it holds nothing, and names what is lost."""
 
 import argparse
 import time
@@ -7,24 +7,24 @@ from typing import Final, NamedTuple
 
 from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_cli.command_line import Verb, add_wait
-from duravip_cli.context import Api, Call, everything
-from duravip_cli.errors import Code, CommandError
-from duravip_cli.explain.forecast import drained, forecast
-from duravip_cli.verbs.move import tidy
-from duravip_cli.verbs.why import settled
-from duravip_cli.views.addresses import members, units
-from duravip_cli.views.nodes import Machine, exclusion, machines
-from duravip_cli.views.objects import Lists
+from duravip_cli.context import Api, Context, read_all
+from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.explain.forecast import forecast, with_drained
+from duravip_cli.verbs.move import remove_spent_requests
+from duravip_cli.verbs.why import read_settled
+from duravip_cli.views.addresses import address_rows, objects_of
+from duravip_cli.views.nodes import NodeRow, exclusion, node_rows
+from duravip_cli.views.objects import ObjectLists
 
-VALUE = DRAINED
-"""What the label says when it was set here."""
-LOOK_EVERY = 0.25
-MOST_NAMED = 10
-"""So many addresses are named with their reasons."""
+LABEL_VALUE = DRAINED
+"""The label's value when `drain` has set it."""
+POLL_EVERY_S = 0.25
+MAX_NAMED = 10
+"""Addresses that are listed with their reasons."""
 
 
-class Lost(NamedTuple):
-    """An address that nobody else may hold."""
+class OwnerlessAddress(NamedTuple):
+    """An address that no other node may hold."""
 
     address: str
     reason: str
@@ -51,122 +51,129 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_wait(parser, "show progress until the node is granted and serves nothing", 60)
 
 
-def run(call: Call) -> Code:
-    """Set the label; with --wait, tell how many addresses are left until none is."""
-    name = call.asked.node
-    value = excluded(call.api, name)
-    held, lost = _foreseen(call, name)
-    _name(call, lost, "nobody else may hold {}, which will have no owner:")
+def run(context: Context) -> ExitCode:
+    """Set the label; with --wait, report the addresses that are left until there are none."""
+    name = context.arguments.node
+    value = read_exclusion(context.api, name)
+    held, lost = _predict(context, name)
+    _print_ownerless(context, lost, "nobody else may hold {}, which will have no owner:")
     if value is None:
-        call.api.label_node(name, EXCLUDE_LABEL, VALUE)
-        _say(call, f"{name} is taken out: it gets no address, and those it has move away")
+        context.api.label_node(name, EXCLUDE_LABEL, LABEL_VALUE)
+        _print(context, f"{name} is taken out: it gets no address, and those it has move away")
     else:
-        _say(call, f"{name} is taken out already ({EXCLUDE_LABEL}={value})")
-    left = _wait(call, name) if call.asked.wait else _machine(call.api, name)
-    if call.asked.wait:
-        lost = _unowned(call, held) if held else []
-        _name(call, lost, "nobody holds {} now:")
-    if call.output.is_json:
-        said = {"node": name, "granted": left.granted, "served": left.served}
-        named = [address._asdict() for address in lost]
-        call.output.json({**said, "label": {EXCLUDE_LABEL: value or VALUE}, "lost": named})
-    return Code.PROBLEM if lost else Code.FINE
+        _print(context, f"{name} is taken out already ({EXCLUDE_LABEL}={value})")
+    left = _wait(context, name) if context.arguments.wait else _read_row(context.api, name)
+    if context.arguments.wait:
+        lost = _wait_for_owners(context, held) if held else []
+        _print_ownerless(context, lost, "nobody holds {} now:")
+    if context.output.is_json:
+        context.output.json(
+            {
+                "node": name,
+                "granted": left.granted,
+                "served": left.served,
+                "label": {EXCLUDE_LABEL: value or LABEL_VALUE},
+                "lost": [address._asdict() for address in lost],
+            }
+        )
+    return ExitCode.PROBLEM if lost else ExitCode.OK
 
 
-def excluded(api: Api, name: str) -> str | None:
-    """The value of the label that takes this Node out; None when it is not there."""
+def read_exclusion(api: Api, name: str) -> str | None:
+    """The value of this Node's exclusion label; None: it has none."""
     node = api.read("Node", name)
     if node is None:
         raise CommandError(f"there is no node {name}")
     return exclusion(node)
 
 
-def _foreseen(call: Call, name: str) -> tuple[frozenset[str], list[Lost]]:
-    """The addresses that the node has, and those of them that nobody else may hold."""
+def _predict(context: Context, name: str) -> tuple[frozenset[str], list[OwnerlessAddress]]:
+    """The addresses granted to the node, and those of them that no other node may hold."""
     try:
-        before = settled(call, call.everything()).snapshot
+        before = read_settled(context, context.read_all()).snapshot
     except CommandError as error:
-        _say(call, f"cannot tell beforehand which addresses will have no owner: {error}")
+        _print(context, f"cannot tell beforehand which addresses will have no owner: {error}")
         return frozenset(), []
     plumbing = before.plumbings.get(name)
     if plumbing is None or name not in before.nodes:
         return frozenset(), []
-    found = forecast(before, drained(before, [name])).changes
+    changes = forecast(before, with_drained(before, [name])).changes
     lost = [
-        Lost(one.address, one.reason, one.message)
-        for one in found
-        if one.before == name and not one.after and one.message
+        OwnerlessAddress(change.address, change.reason, change.message)
+        for change in changes
+        if change.before == name and not change.after and change.message
     ]
     return plumbing.granted, lost
 
 
-def _unowned(call: Call, held: frozenset[str]) -> list[Lost]:
-    """Those of these that have no owner once all that moves has arrived."""
-    until = time.monotonic() + call.asked.timeout
+def _wait_for_owners(context: Context, held: frozenset[str]) -> list[OwnerlessAddress]:
+    """The addresses of `held` without an owner, once no more of them is moving."""
+    until = time.monotonic() + context.arguments.timeout
     while True:
-        lists = everything(call.api)
-        found = [unit for unit in units(lists) if unit.address in held]
-        is_moving = any(unit.state in {"", "Moving"} for unit in found)
+        lists = read_all(context.api)
+        rows = [row for row in address_rows(lists) if row.address in held]
+        is_moving = any(row.state in {"", "Moving"} for row in rows)
         if not is_moving or time.monotonic() >= until:
             break
-        call.sleep(LOOK_EVERY)
-    _tidy(call, lists, held)
+        context.sleep(POLL_EVERY_S)
+    _remove_spent_requests(context, lists, held)
     return [
-        Lost(unit.address, unit.reason, unit.message)
-        for unit in found
-        if unit.state in {"Moving", "Unassigned"}
+        OwnerlessAddress(row.address, row.reason, row.message)
+        for row in rows
+        if row.state in {"Moving", "Unassigned"}
     ]
 
 
-def _tidy(call: Call, lists: Lists, held: frozenset[str]) -> None:
-    """Remove what had asked for these to be on the node: that has come to its end."""
-    for unit in units(lists):
-        if unit.address in held:
-            for kind, body in members(lists, unit):
+def _remove_spent_requests(context: Context, lists: ObjectLists, held: frozenset[str]) -> None:
+    """Remove requests for these addresses to be on the node: a drain has ended them."""
+    for row in address_rows(lists):
+        if row.address in held:
+            for kind, body in objects_of(lists, row):
                 if (body.get("metadata") or {}).get("annotations"):
-                    tidy(call, kind, body)
+                    remove_spent_requests(context, kind, body)
 
 
-def _machine(api: Api, name: str) -> Machine:
+def _read_row(api: Api, name: str) -> NodeRow:
     plumbing = api.read("NodePlumbing", name)
-    return machines(({"metadata": {"name": name}},), (plumbing,) if plumbing else ())[0]
+    return node_rows(({"metadata": {"name": name}},), (plumbing,) if plumbing else ())[0]
 
 
-def _wait(call: Call, name: str) -> Machine:
-    until = time.monotonic() + call.asked.timeout
+def _wait(context: Context, name: str) -> NodeRow:
+    until = time.monotonic() + context.arguments.timeout
     last = None
     while True:
-        found = _machine(call.api, name)
-        # What an agent that has ended last said that it serves, it serves no more.
-        served = 0 if found.reason == "AgentStopped" else found.served
-        left = (found.granted, served)
+        row = _read_row(context.api, name)
+        # The last status of an agent that has ended lists what it served before.
+        served = 0 if row.reason == "AgentStopped" else row.served
+        left = (row.granted, served)
         if left == (0, 0):
-            _say(call, f"{name} holds no address any more")
-            return found
+            _print(context, f"{name} holds no address any more")
+            return row
         if left != last:
-            _say(call, f"{found.granted} addresses are granted to {name}, it serves {served}")
+            _print(context, f"{row.granted} addresses are granted to {name}, it serves {served}")
         last = left
         if time.monotonic() >= until:
             raise CommandError(
-                f"{name} is taken out, but after {call.asked.timeout:g} s it is still granted "
-                f"{found.granted} addresses and serves {served}: see `kubectl duravip doctor`"
+                f"{name} is taken out, but after {context.arguments.timeout:g} s it is still "
+                f"granted {row.granted} addresses and serves {served}: see "
+                "`kubectl duravip doctor`"
             )
-        call.sleep(LOOK_EVERY)
+        context.sleep(POLL_EVERY_S)
 
 
-def _name(call: Call, lost: Iterable[Lost], headline: str) -> None:
-    """Name the addresses that nobody holds, each with the reason."""
+def _print_ownerless(context: Context, lost: Iterable[OwnerlessAddress], headline: str) -> None:
+    """List the addresses that no node holds, each with the reason."""
     named = list(lost)
     if not named:
         return
     count = "1 address" if len(named) == 1 else f"{len(named)} addresses"
-    _say(call, headline.format(count))
-    for address, reason, message in named[:MOST_NAMED]:
-        _say(call, f"  {address}: {reason}: {message}")
-    if len(named) > MOST_NAMED:
-        _say(call, f"  and {len(named) - MOST_NAMED} more")
+    _print(context, headline.format(count))
+    for address, reason, message in named[:MAX_NAMED]:
+        _print(context, f"  {address}: {reason}: {message}")
+    if len(named) > MAX_NAMED:
+        _print(context, f"  and {len(named) - MAX_NAMED} more")
 
 
-def _say(call: Call, text: str) -> None:
-    if not call.output.is_json:
-        call.output.line(text)
+def _print(context: Context, text: str) -> None:
+    if not context.output.is_json:
+        context.output.line(text)

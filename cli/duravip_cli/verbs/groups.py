@@ -1,16 +1,16 @@
-"""`groups`: binding groups, and the nodes from which a group has no binding of its own."""
+"""`groups`: binding groups, and the nodes that no Binding of the group prefers."""
 
 import argparse
 from collections import defaultdict
 from typing import Final, NamedTuple
 
 from duravip_cli.command_line import Verb
-from duravip_cli.context import Call
-from duravip_cli.errors import Code, CommandError
+from duravip_cli.context import Context
+from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.views.objects import Body, name_of, namespace_of, spec_of, status_of
 
 
-class Group(NamedTuple):
+class BindingGroup(NamedTuple):
     """A binding group of one namespace."""
 
     namespace: str
@@ -32,43 +32,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="*", metavar="GROUP", help="default: all")
 
 
-def run(call: Call) -> Code:
+def run(context: Context) -> ExitCode:
     """Print the groups."""
-    given = set(call.asked.what)
-    nodes = [name_of(node) for node in call.api.list("Node")]
-    found = [
+    given = set(context.arguments.what)
+    nodes = [name_of(node) for node in context.api.list("Node")]
+    shown = [
         group
-        for group in groups(call.api.list("Binding", call.namespace), nodes)
+        for group in binding_groups(context.api.list("Binding", context.namespace), nodes)
         if not given or group.group in given
     ]
-    if call.output.is_json:
-        call.output.json([group._asdict() for group in found])
-    elif found:
-        call.output.table(
+    if context.output.is_json:
+        context.output.json([group._asdict() for group in shown])
+    elif shown:
+        context.output.table(
             ("NAMESPACE", "GROUP", "BINDINGS", "PREFERRED BY NONE OF THEM"),
-            [(g.namespace, g.group, _listed(g), ", ".join(g.missing) or "-") for g in found],
+            [(g.namespace, g.group, _listed(g), ", ".join(g.missing) or "-") for g in shown],
         )
     elif not given:
-        call.output.line("no Binding has a spec.group")
-    if missing := sorted(given - {group.group for group in found}):
+        context.output.line("no Binding has a spec.group")
+    if missing := sorted(given - {group.group for group in shown}):
         raise CommandError(f"no Binding is in the group {', '.join(missing)}")
-    return Code.FINE
+    return ExitCode.OK
 
 
-def groups(bindings: tuple[Body, ...], nodes: list[str]) -> list[Group]:
-    """Every group; those of different namespaces have nothing to do with each other."""
+def binding_groups(bindings: tuple[Body, ...], nodes: list[str]) -> list[BindingGroup]:
+    """Every group, by namespace and name."""
     members: dict[tuple[str, str], list[Body]] = defaultdict(list)
     for body in bindings:
         if name := spec_of(body).get("group"):
             members[namespace_of(body), str(name)].append(body)
     return [
-        Group(namespace, name, tuple(map(_binding, bodies)), _missing(bodies, nodes))
+        BindingGroup(namespace, name, tuple(map(_binding, bodies)), _missing(bodies, nodes))
         for (namespace, name), bodies in sorted(members.items())
     ]
 
 
 def _missing(bodies: list[Body], nodes: list[str]) -> tuple[str, ...]:
-    """A binding that is not managed prefers nothing."""
+    """The nodes that no Binding prefers; one that is not managed does not count."""
     preferred = {
         spec_of(body).get("preference")
         for body in bodies
@@ -87,7 +87,7 @@ def _binding(body: Body) -> dict[str, str]:
     }
 
 
-def _listed(group: Group) -> str:
+def _listed(group: BindingGroup) -> str:
     return ", ".join(
         f"{b['name']} ({b['preference']})" if b["preference"] else b["name"]
         for b in group.bindings

@@ -5,15 +5,15 @@ from typing import Final, NamedTuple
 
 from duravip_api.annotations import parse_time
 from duravip_cli.command_line import Verb
-from duravip_cli.context import Call
-from duravip_cli.errors import Code
-from duravip_cli.verbs.why import only
-from duravip_cli.views.addresses import units
-from duravip_cli.views.objects import Body, Lists, label_of, name_of, namespace_of, status_of
+from duravip_cli.context import Context
+from duravip_cli.errors import ExitCode
+from duravip_cli.verbs.why import exactly_one
+from duravip_cli.views.addresses import address_rows
+from duravip_cli.views.objects import Body, ObjectLists, label_of, name_of, namespace_of, status_of
 
 
-class Entry(NamedTuple):
-    """Something that happened."""
+class HistoryEntry(NamedTuple):
+    """An Event, or the last move of a status."""
 
     time: str
     object: str
@@ -38,40 +38,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="ADDRESS", help="or the NAME of an object on it")
 
 
-def run(call: Call) -> Code:
-    """Print them, the oldest first."""
-    namespace = call.namespace
-    lists = Lists(
-        duravips=call.api.list("DuraVIP", namespace), bindings=call.api.list("Binding", namespace)
+def run(context: Context) -> ExitCode:
+    """Print the entries, the oldest first."""
+    namespace = context.namespace
+    lists = ObjectLists(
+        duravips=context.api.list("DuraVIP", namespace),
+        bindings=context.api.list("Binding", namespace),
     )
-    unit = only(units(lists, [call.asked.what]), call.asked.what)
-    entries: set[Entry] = set()
+    row = exactly_one(address_rows(lists, [context.arguments.what]), context.arguments.what)
+    entries: set[HistoryEntry] = set()
     for kind, body in lists.entities():
-        if label_of(kind, body) in unit.entities:
-            for event in call.api.events(namespace_of(body), name_of(body)):
+        if label_of(kind, body) in row.entities:
+            for event in context.api.events(namespace_of(body), name_of(body)):
                 if (event.get("involvedObject") or {}).get("kind") == kind:
                     entries.add(_entry(label_of(kind, body), event))
-            entries |= _last_move(label_of(kind, body), body, unit.address)
-    found = sorted(entries, key=lambda entry: (parse_time(entry.time) or 0.0, entry))
-    if call.output.is_json:
-        call.output.json([entry._asdict() for entry in found])
-    elif found:
-        call.output.table(
+            entries |= _last_move(label_of(kind, body), body, row.address)
+    ordered = sorted(entries, key=lambda entry: (parse_time(entry.time) or 0.0, entry))
+    if context.output.is_json:
+        context.output.json([entry._asdict() for entry in ordered])
+    elif ordered:
+        context.output.table(
             ("TIME", "AGO", "REASON", "OBJECT", "MESSAGE"),
-            [(e.time, call.output.ago(e.time), e.reason, e.object, _said(e)) for e in found],
+            [
+                (e.time, context.output.ago(e.time), e.reason, e.object, _message(e))
+                for e in ordered
+            ],
         )
     else:
-        call.output.line(f"nothing is known to have happened to {unit.address or call.asked.what}")
-    return Code.FINE
+        context.output.line(
+            f"nothing is known to have happened to {row.address or context.arguments.what}"
+        )
+    return ExitCode.OK
 
 
-def _said(entry: Entry) -> str:
+def _message(entry: HistoryEntry) -> str:
     return f"{entry.message} ({entry.times} times)" if entry.times > 1 else entry.message
 
 
-def _entry(label: str, event: Body) -> Entry:
+def _entry(label: str, event: Body) -> HistoryEntry:
     time = event.get("lastTimestamp") or event.get("eventTime") or event.get("firstTimestamp")
-    return Entry(
+    return HistoryEntry(
         str(time or ""),
         label,
         str(event.get("reason") or ""),
@@ -81,17 +87,19 @@ def _entry(label: str, event: Body) -> Entry:
     )
 
 
-def _last_move(label: str, body: Body, address: str) -> set[Entry]:
+def _last_move(label: str, body: Body, address: str) -> set[HistoryEntry]:
     move, of = status_of(body).get("lastMove"), status_of(body).get("address") or address
     if not move:
         return set()
     former, owner, gap = move.get("from"), move.get("to"), move.get("gapMilliseconds")
     silent = "" if gap is None else f"; nobody was seen to serve it for {gap} ms"
-    said = f"last move: {of} moved from {former} to {owner}{silent}"
+    message = f"last move: {of} moved from {former} to {owner}{silent}"
     if not former:
-        said = f"last move: {of} went to {owner}, its first owner"
+        message = f"last move: {of} went to {owner}, its first owner"
     elif former == owner:
-        said = f"last move: {of} stayed on {owner}{silent}"
+        message = f"last move: {of} stayed on {owner}{silent}"
     return {
-        Entry(str(move.get("time") or ""), label, str(move.get("reason") or ""), said, "Status", 1)
+        HistoryEntry(
+            str(move.get("time") or ""), label, str(move.get("reason") or ""), message, "Status", 1
+        )
     }

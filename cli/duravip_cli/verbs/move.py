@@ -1,4 +1,4 @@
-"""`move`: has an address held on a node of one's choice, until it leaves that node."""
+"""`move`: asks the operator to move an address to a node, and to hold it there."""
 
 import argparse
 from collections.abc import Mapping
@@ -7,13 +7,13 @@ from typing import Any, Final
 
 from duravip_api.annotations import MOVE_TO, RELEASE_FROM, format_request
 from duravip_cli.command_line import Verb, add_wait
-from duravip_cli.context import Call, awaited
-from duravip_cli.errors import Code, CommandError
-from duravip_cli.explain.move_checks import against_moving, spent
-from duravip_cli.explain.standings import decided
-from duravip_cli.verbs.why import only, settled
-from duravip_cli.views.addresses import Unit, members, units
-from duravip_cli.views.objects import Body, EntityKind, Lists, condition, status_of
+from duravip_cli.context import Context, wait_for
+from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.explain.move_checks import move_refusal, spent_requests
+from duravip_cli.explain.standings import decide_now
+from duravip_cli.verbs.why import exactly_one, read_settled
+from duravip_cli.views.addresses import AddressRow, address_rows, objects_of
+from duravip_cli.views.objects import Body, EntityKind, ObjectLists, condition, status_of
 
 VERB: Final = Verb(
     summary="Move an address to a node, and hold it there until it leaves that node",
@@ -38,101 +38,112 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_wait(parser, "wait until the node serves it", 30)
 
 
-def run(call: Call) -> Code:
-    """Write the request, and with --wait tell when it was fulfilled."""
-    asked = call.asked
-    if asked.cancel == bool(asked.node):
-        raise CommandError("give either a NODE or --cancel", Code.UNUSABLE)
-    lists = call.everything()
-    unit = only(units(lists, [call.meant(asked.what)]), asked.what)
-    if asked.cancel:
-        return _cancel(call, lists, unit)
-    seen = settled(call, lists)
-    made = decided(seen.snapshot)
-    if why := against_moving(seen, made, unit, asked.node):
-        raise CommandError(f"{unit.address or asked.what} cannot be moved to {asked.node}: {why}")
-    body = request(call, lists, unit, {MOVE_TO: asked.node})
-    moved = _wait(call, unit, body) if asked.wait else {}
-    _print(call, unit, moved)
-    return Code.FINE
+def run(context: Context) -> ExitCode:
+    """Write the request; with --wait, report the gap once the node serves the address."""
+    arguments = context.arguments
+    if arguments.cancel == bool(arguments.node):
+        raise CommandError("give either a NODE or --cancel", ExitCode.USAGE)
+    lists = context.read_all()
+    row = exactly_one(address_rows(lists, [context.qualify(arguments.what)]), arguments.what)
+    if arguments.cancel:
+        return _cancel(context, lists, row)
+    inferred = read_settled(context, lists)
+    decision = decide_now(inferred.snapshot)
+    if why := move_refusal(inferred, decision, row, arguments.node):
+        raise CommandError(
+            f"{row.address or arguments.what} cannot be moved to {arguments.node}: {why}"
+        )
+    body = write_request(context, lists, row, {MOVE_TO: arguments.node})
+    moved = _wait(context, row, body) if arguments.wait else {}
+    _print(context, row, moved)
+    return ExitCode.OK
 
 
-def request(
-    call: Call, lists: Lists, unit: Unit, wanted: Mapping[str, str]
+def write_request(
+    context: Context, lists: ObjectLists, row: AddressRow, wanted: Mapping[str, str]
 ) -> tuple[EntityKind, Body]:
-    """Let this be the only request about the unit: on the oldest that counts, as `NODE@TIME`."""
-    time, move = call.api.now(), str(unit.last_move.get("time") or "")
+    """Write `NODE@TIME` on the address's oldest object, and remove all earlier requests."""
+    time, move = context.api.now(), str(row.last_move.get("time") or "")
     values = {name: format_request(node, time, move) for name, node in wanted.items()}
-    first, *others = members(lists, unit)
-    call.api.annotate(*first, {MOVE_TO: None, RELEASE_FROM: None, **values})
+    first, *others = objects_of(lists, row)
+    context.api.annotate(*first, {MOVE_TO: None, RELEASE_FROM: None, **values})
     for kind, body in others:
-        withdraw(call, kind, body)
+        remove_requests(context, kind, body)
     return first
 
 
-def withdraw(call: Call, kind: EntityKind, body: Body) -> bool:
-    """Remove the requests of one object; whether there was any."""
+def remove_requests(context: Context, kind: EntityKind, body: Body) -> bool:
+    """Remove the requests on one object; returns whether there were any."""
     notes = (body.get("metadata") or {}).get("annotations") or {}
-    there = {name: None for name in (MOVE_TO, RELEASE_FROM) if name in notes}
-    if there:
-        call.api.annotate(kind, body, there)
-    return bool(there)
+    present = [name for name in (MOVE_TO, RELEASE_FROM) if name in notes]
+    if present:
+        context.api.annotate(kind, body, dict.fromkeys(present))
+    return bool(present)
 
 
-def tidy(call: Call, kind: EntityKind, body: Body) -> None:
-    """Remove what was asked of this object and is done with, as far as one may."""
+def remove_spent_requests(context: Context, kind: EntityKind, body: Body) -> None:
+    """Remove the requests on an object that have had their effect, if that is allowed."""
     meta = body["metadata"]
     with suppress(CommandError):
-        found = call.api.read(kind, meta["name"], meta.get("namespace", ""))
-        if found and (names := spent(found)):
-            call.api.annotate(kind, found, dict.fromkeys(names))
+        current = context.api.read(kind, meta["name"], meta.get("namespace", ""))
+        if current and (names := spent_requests(current)):
+            context.api.annotate(kind, current, dict.fromkeys(names))
 
 
-def _cancel(call: Call, lists: Lists, unit: Unit) -> Code:
-    changed = [withdraw(call, kind, body) for kind, body in members(lists, unit)]
-    if call.output.is_json:
-        call.output.json({"address": unit.address, "changed": any(changed)})
+def _cancel(context: Context, lists: ObjectLists, row: AddressRow) -> ExitCode:
+    changed = [remove_requests(context, kind, body) for kind, body in objects_of(lists, row)]
+    if context.output.is_json:
+        context.output.json({"address": row.address, "changed": any(changed)})
     elif any(changed):
-        call.output.line(f"{unit.address} is held nowhere any more: from now on it may move")
+        context.output.line(f"{row.address} is held nowhere any more: from now on it may move")
     else:
-        call.output.line(f"nobody has asked for {unit.address} to be moved")
-    return Code.FINE
+        context.output.line(f"nobody has asked for {row.address} to be moved")
+    return ExitCode.OK
 
 
-def _wait(call: Call, unit: Unit, written_on: tuple[EntityKind, Body]) -> Mapping[str, Any]:
-    """The status once the node owns it; CommandError when it does not in time."""
+def _wait(
+    context: Context, row: AddressRow, written_on: tuple[EntityKind, Body]
+) -> Mapping[str, Any]:
+    """The object's status once the node owns the address; CommandError after --timeout."""
     kind, body = written_on
-    meta, node = body["metadata"], call.asked.node
+    meta, node = body["metadata"], context.arguments.node
     last: Body = {}
 
     def look() -> Body | None:
         nonlocal last
-        last = call.api.read(kind, meta["name"], meta.get("namespace", "")) or {}
+        last = context.api.read(kind, meta["name"], meta.get("namespace", "")) or {}
         status = status_of(last)
-        is_there = status.get("state") == "Owned" and status.get("owner") == node
-        return status if is_there else None
+        has_arrived = status.get("state") == "Owned" and status.get("owner") == node
+        return status if has_arrived else None
 
-    if (found := awaited(call, look)) is not None:
-        return found
+    if (moved := wait_for(context, look)) is not None:
+        return moved
     ready, status = condition(last, "Ready"), status_of(last)
     raise CommandError(
-        f"{unit.address} was asked to move to {node}, but after {call.asked.timeout:g} s it is "
-        f"{status.get('state')}, owner {status.get('owner') or 'none'}: {ready.get('message')}; "
-        f"take it back with `kubectl duravip move --cancel {unit.address}`"
+        f"{row.address} was asked to move to {node}, but after {context.arguments.timeout:g} s it "
+        f"is {status.get('state')}, owner {status.get('owner') or 'none'}: "
+        f"{ready.get('message')}; take it back with `kubectl duravip move --cancel {row.address}`"
     )
 
 
-def _print(call: Call, unit: Unit, status: Mapping[str, Any]) -> None:
-    node, move = call.asked.node, status.get("lastMove") or {}
+def _print(context: Context, row: AddressRow, status: Mapping[str, Any]) -> None:
+    node, move = context.arguments.node, status.get("lastMove") or {}
     gap = move.get("gapMilliseconds") if move.get("to") == node else None
-    if call.output.is_json:
-        said = {"address": unit.address, "from": unit.owner, "to": node, "gapMilliseconds": gap}
-        call.output.json({**said, "moved": bool(status)})
+    if context.output.is_json:
+        context.output.json(
+            {
+                "address": row.address,
+                "from": row.owner,
+                "to": node,
+                "gapMilliseconds": gap,
+                "moved": bool(status),
+            }
+        )
     elif not status:
-        call.output.line(f"{unit.address} was asked to move to {node}")
-    elif unit.owner == node:
-        call.output.line(f"{unit.address} is on {node} already, and is held there now")
+        context.output.line(f"{row.address} was asked to move to {node}")
+    elif row.owner == node:
+        context.output.line(f"{row.address} is on {node} already, and is held there now")
     else:
         silent = "" if gap is None else f", gap {gap} ms"
-        former = f" from {unit.owner}" if unit.owner else ""
-        call.output.line(f"{unit.address} has moved{former} to {node}{silent}")
+        former = f" from {row.owner}" if row.owner else ""
+        context.output.line(f"{row.address} has moved{former} to {node}{silent}")

@@ -1,4 +1,4 @@
-"""`neighbours`: whom the kernels of the nodes know on their segments."""
+"""`neighbours`: the neighbour tables of the nodes' kernels, and which hosts are ours."""
 
 import argparse
 from collections.abc import Iterable
@@ -6,14 +6,14 @@ from typing import Final, NamedTuple
 
 from duravip_api.annotations import LIST_NEIGHBOURS
 from duravip_cli.command_line import Verb
-from duravip_cli.context import Call
-from duravip_cli.errors import Code
-from duravip_cli.node_commands import ask, complain, plumbings
+from duravip_cli.context import Context
+from duravip_cli.errors import ExitCode
+from duravip_cli.node_commands import raise_if_unanswered, read_plumbings, send_command
 from duravip_cli.views.objects import Body, name_of, status_of
 
 
-class Row(NamedTuple):
-    """A host that a node knows."""
+class NeighbourRow(NamedTuple):
+    """An entry of a node's neighbour table."""
 
     node: str
     interface: str
@@ -21,11 +21,11 @@ class Row(NamedTuple):
     mac: str
     state: str
     ours: str
-    """Which of our nodes it is, and whether by an address of DuraVIP; empty: a stranger."""
+    """The node that the host is, and `(DuraVIP)` for an address of ours; empty: a stranger."""
 
 
-def rows(answers: Iterable[Body], plumbings: Iterable[Body]) -> list[Row]:
-    """Every neighbour in the answers; the NodePlumbings tell who is who."""
+def neighbour_rows(answers: Iterable[Body], plumbings: Iterable[Body]) -> list[NeighbourRow]:
+    """Every neighbour in the answers; the NodePlumbings have our MACs and addresses."""
     by_mac: dict[str, str] = {}
     by_address: dict[str, str] = {}
     for body in plumbings:
@@ -35,7 +35,7 @@ def rows(answers: Iterable[Body], plumbings: Iterable[Body]) -> list[Row]:
             by_address |= {a.partition("/")[0]: name for a in nic.get("addresses") or ()}
         by_address |= {str(a): f"{name} (DuraVIP)" for a in status.get("served") or ()}
     return [
-        Row(
+        NeighbourRow(
             node=name_of(body),
             interface=str(host.get("interface")),
             address=str(host.get("address")),
@@ -71,17 +71,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(wait=True)
 
 
-def run(call: Call) -> Code:
-    """Ask the agents, and print what they answer."""
-    everybody = plumbings(call, [])
-    asked = plumbings(call, call.asked.what) if call.asked.what else everybody
-    answers = ask(call, LIST_NEIGHBOURS, "neighbours", {n: (b, "") for n, b in asked.items()})
-    found = rows([a for a in answers.values() if a is not None], everybody.values())
-    if call.output.is_json:
-        call.output.json([row._asdict() for row in found])
-    elif found:
-        call.output.table(HEADS, [(*row[:5], row.ours or "-") for row in found])
+def run(context: Context) -> ExitCode:
+    """Send the command to the agents, and print their answers."""
+    all_plumbings = read_plumbings(context, [])
+    recipients = (
+        read_plumbings(context, context.arguments.what)
+        if context.arguments.what
+        else all_plumbings
+    )
+    answers = send_command(
+        context, LIST_NEIGHBOURS, "neighbours", {n: (b, "") for n, b in recipients.items()}
+    )
+    rows = neighbour_rows([a for a in answers.values() if a is not None], all_plumbings.values())
+    if context.output.is_json:
+        context.output.json([row._asdict() for row in rows])
+    elif rows:
+        context.output.table(HEADS, [(*row[:5], row.ours or "-") for row in rows])
     else:
-        call.output.line("no node knows any neighbour")
-    complain(call, answers)
-    return Code.FINE
+        context.output.line("no node knows any neighbour")
+    raise_if_unanswered(context, answers)
+    return ExitCode.OK

@@ -1,14 +1,14 @@
-"""`nodes`: what each node is granted, serves, failed at, and its interfaces."""
+"""`nodes`: the addresses each node is granted and serves, its failures and interfaces."""
 
 import argparse
 from collections.abc import Iterator
 from typing import Final
 
 from duravip_cli.command_line import Verb
-from duravip_cli.context import Call
-from duravip_cli.errors import Code, CommandError
+from duravip_cli.context import Context
+from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.output import Output
-from duravip_cli.views.nodes import Machine, machines
+from duravip_cli.views.nodes import NodeRow, node_rows
 from duravip_cli.views.objects import Body
 
 HEADS = ("NODE", "READY", "GRANTED", "SERVED", "FAILURES", "CONTESTED", "EXCLUDED", "AGENT")
@@ -28,50 +28,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", nargs="*", metavar="NODE", help="default: all")
 
 
-def run(call: Call) -> Code:
+def run(context: Context) -> ExitCode:
     """Print the nodes."""
-    given = set(call.asked.what)
-    found = [
-        machine
-        for machine in machines(call.api.list("Node"), call.api.list("NodePlumbing"))
-        if not given or machine.name in given
+    given = set(context.arguments.what)
+    rows = [
+        row
+        for row in node_rows(context.api.list("Node"), context.api.list("NodePlumbing"))
+        if not given or row.name in given
     ]
-    if call.output.is_json:
-        call.output.json([machine.as_json() for machine in found])
-    elif found:
-        _print(call.output, found)
-    if missing := sorted(given - {machine.name for machine in found}):
+    if context.output.is_json:
+        context.output.json([row.as_json() for row in rows])
+    elif rows:
+        _print(context.output, rows)
+    if missing := sorted(given - {row.name for row in rows}):
         raise CommandError(f"there is no node {', '.join(missing)}")
-    return Code.FINE
+    return ExitCode.OK
 
 
-def _print(output: Output, found: list[Machine]) -> None:
-    output.table(HEADS, [_row(machine) for machine in found])
-    rows = [(machine.name, *_nic(nic)) for machine in found for nic in machine.nics]
-    if rows:
+def _print(output: Output, rows: list[NodeRow]) -> None:
+    output.table(HEADS, [_row(row) for row in rows])
+    nics = [(row.name, *_nic(nic)) for row in rows for nic in row.nics]
+    if nics:
         output.line()
-        output.table(("NODE", "NIC", "STATE", "MBPS", "MTU", "MAC", "ADDRESSES"), rows)
-    if output.is_wide and (wrong := list(_wrong(found))):
+        output.table(("NODE", "NIC", "STATE", "MBPS", "MTU", "MAC", "ADDRESSES"), nics)
+    if output.is_wide and (wrong := list(_wrong(rows))):
         output.line()
         output.table(("NODE", "WHAT", "ABOUT", "MESSAGE"), wrong)
 
 
-def _row(machine: Machine) -> tuple[object, ...]:
-    ready = machine.ready or "-"
-    ready = f"{ready} ({machine.reason})" if machine.reason and ready != "True" else ready
-    if not machine.is_known:
+def _row(row: NodeRow) -> tuple[object, ...]:
+    ready = row.ready or "-"
+    ready = f"{ready} ({row.reason})" if row.reason and ready != "True" else ready
+    if not row.is_known:
         ready = f"{ready} (no Node)"
-    elif not machine.has_plumbing:
+    elif not row.has_plumbing:
         ready = "- (no NodePlumbing)"
     return (
-        machine.name,
-        f"{ready}, behind" if machine.is_behind else ready,
-        machine.granted,
-        machine.served,
-        len(machine.failures),
-        len(machine.contested),
-        machine.excluded or "-",
-        machine.version,
+        row.name,
+        f"{ready}, behind" if row.is_behind else ready,
+        row.granted,
+        row.served,
+        len(row.failures),
+        len(row.contested),
+        row.excluded or "-",
+        row.version,
     )
 
 
@@ -81,13 +81,13 @@ def _nic(nic: Body) -> tuple[object, ...]:
     return (nic.get("name"), state, speed, nic.get("mtu"), nic.get("mac"), addresses)
 
 
-def _wrong(found: list[Machine]) -> Iterator[tuple[object, ...]]:
-    for machine in found:
-        if machine.ready not in {"True", ""}:
-            yield machine.name, "Ready", machine.reason, machine.message
-        for note in machine.notes:
-            yield machine.name, note.get("type"), note.get("reason"), note.get("message")
-        for failure in machine.failures:
-            yield machine.name, "failure", failure.get("address"), failure.get("message")
-        for contested in machine.contested:
-            yield machine.name, "contested", contested.get("address"), contested.get("message")
+def _wrong(rows: list[NodeRow]) -> Iterator[tuple[object, ...]]:
+    for row in rows:
+        if row.ready not in {"True", ""}:
+            yield row.name, "Ready", row.reason, row.message
+        for note in row.notes:
+            yield row.name, note.get("type"), note.get("reason"), note.get("message")
+        for failure in row.failures:
+            yield row.name, "failure", failure.get("address"), failure.get("message")
+        for contested in row.contested:
+            yield row.name, "contested", contested.get("address"), contested.get("message")

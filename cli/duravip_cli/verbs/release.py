@@ -1,30 +1,37 @@
-"""`release`: has owners give addresses to other nodes."""
+"""`release`: asks the operator to move addresses away from their owners."""
 
 import argparse
 from typing import Final, NamedTuple
 
 from duravip_api.annotations import RELEASE_FROM
 from duravip_cli.command_line import Verb, add_wait
-from duravip_cli.context import Call, awaited
-from duravip_cli.errors import Code, CommandError
-from duravip_cli.explain.move_checks import against_releasing
-from duravip_cli.explain.standings import decided
-from duravip_cli.verbs.move import request, tidy
-from duravip_cli.verbs.why import settled
-from duravip_cli.views.addresses import Unit, order, units, unknown
-from duravip_cli.views.objects import Body, EntityKind, Lists, namespace_of, spec_of, status_of
+from duravip_cli.context import Context, wait_for
+from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.explain.move_checks import release_refusal
+from duravip_cli.explain.standings import decide_now
+from duravip_cli.verbs.move import remove_spent_requests, write_request
+from duravip_cli.verbs.why import read_settled
+from duravip_cli.views.addresses import AddressRow, address_order, address_rows, unmatched
+from duravip_cli.views.objects import (
+    Body,
+    EntityKind,
+    ObjectLists,
+    namespace_of,
+    spec_of,
+    status_of,
+)
 
-Asked = tuple[Unit, tuple[EntityKind, Body]]
-"""An address, and the object on which the request was written."""
+ReleaseRequest = tuple[AddressRow, tuple[EntityKind, Body]]
+"""An address, and the object that its request was written on."""
 
 
-class Released(NamedTuple):
-    """What became of one address."""
+class ReleaseResult(NamedTuple):
+    """The outcome for one address."""
 
     address: str
     before: str
     after: str
-    """Empty: still where it was, or nobody has waited."""
+    """Empty: it has not moved, or --no-wait was given."""
     gap: int | None
     problem: str
 
@@ -57,100 +64,102 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_wait(parser, "wait until each is served elsewhere", 30)
 
 
-def run(call: Call) -> Code:
-    """Write the requests, and with --wait tell where the addresses went."""
-    _insist(call)
-    lists = call.everything()
-    chosen = _chosen(call, lists)
-    seen = settled(call, lists)
-    made = decided(seen.snapshot)
-    pending: list[Asked] = []
-    found: list[Released] = []
-    for unit in chosen:
-        if why := against_releasing(seen, made, unit):
-            found.append(Released(unit.address, unit.owner, "", None, why))
+def run(context: Context) -> ExitCode:
+    """Write the requests; with --wait, report where the addresses went."""
+    _check_usage(context)
+    lists = context.read_all()
+    chosen = _chosen(context, lists)
+    inferred = read_settled(context, lists)
+    decision = decide_now(inferred.snapshot)
+    pending: list[ReleaseRequest] = []
+    results: list[ReleaseResult] = []
+    for row in chosen:
+        if why := release_refusal(inferred, decision, row):
+            results.append(ReleaseResult(row.address, row.owner, "", None, why))
         else:
-            pending.append((unit, request(call, lists, unit, {RELEASE_FROM: unit.owner})))
-    found += _followed(call, pending)
-    found.sort(key=lambda one: order(one.address))
-    _print(call, found)
-    return Code.PROBLEM if any(released.problem for released in found) else Code.FINE
+            pending.append((row, write_request(context, lists, row, {RELEASE_FROM: row.owner})))
+    results += _wait(context, pending)
+    results.sort(key=lambda result: address_order(result.address))
+    _print(context, results)
+    return ExitCode.PROBLEM if any(result.problem for result in results) else ExitCode.OK
 
 
-def _insist(call: Call) -> None:
-    """What is meant must be said, and in one way only."""
-    asked = call.asked
-    if not (asked.what or asked.group or asked.source):
-        which = "of which node: --from NODE" if asked.all else "ADDRESS, --group or --from"
-        raise CommandError(f"say what to release: {which}", Code.UNUSABLE)
-    if asked.all and (asked.what or asked.group):
-        raise CommandError("give either --all or what to release", Code.UNUSABLE)
+def _check_usage(context: Context) -> None:
+    """Addresses must be named, and in one way only."""
+    arguments = context.arguments
+    if not (arguments.what or arguments.group or arguments.source):
+        which = "of which node: --from NODE" if arguments.all else "ADDRESS, --group or --from"
+        raise CommandError(f"say what to release: {which}", ExitCode.USAGE)
+    if arguments.all and (arguments.what or arguments.group):
+        raise CommandError("give either --all or what to release", ExitCode.USAGE)
 
 
-def _chosen(call: Call, lists: Lists) -> list[Unit]:
-    """The units that are meant: those of the group, of the names, and with --from on that node."""
-    asked = call.asked
-    given = [call.meant(text) for text in asked.what]
-    if missing := unknown(lists, given):
+def _chosen(context: Context, lists: ObjectLists) -> list[AddressRow]:
+    """The addresses of the group and of the names; with --from only those of that node."""
+    arguments = context.arguments
+    given = [context.qualify(text) for text in arguments.what]
+    if missing := unmatched(lists, given):
         raise CommandError(f"no DuraVIP or Binding has the address or name {', '.join(missing)}")
-    if asked.group:
+    if arguments.group:
         members = [
             body
             for body in lists.bindings
-            if spec_of(body).get("group") == asked.group
-            and call.namespace in {"", namespace_of(body)}
+            if spec_of(body).get("group") == arguments.group
+            and context.namespace in {"", namespace_of(body)}
         ]
         if not members:
-            raise CommandError(f"no Binding is in the group {asked.group}")
+            raise CommandError(f"no Binding is in the group {arguments.group}")
         addresses = [str(spec_of(body)["address"]) for body in members
                      if spec_of(body).get("address")]  # fmt: skip
         if not addresses:
-            raise CommandError(f"no Binding of the group {asked.group} has an address")
+            raise CommandError(f"no Binding of the group {arguments.group} has an address")
         given += addresses
-    found = units(lists, given or None)
-    if not asked.source:
-        return found
-    if call.api.read("NodePlumbing", asked.source) is None:
-        raise CommandError(f"there is no NodePlumbing of the node {asked.source}")
-    return [u for u in found if u.owner == asked.source and (given or not u.follows)]
+    rows = address_rows(lists, given or None)
+    if not arguments.source:
+        return rows
+    if context.api.read("NodePlumbing", arguments.source) is None:
+        raise CommandError(f"there is no NodePlumbing of the node {arguments.source}")
+    return [r for r in rows if r.owner == arguments.source and (given or not r.follows)]
 
 
-def _followed(call: Call, pending: list[Asked]) -> list[Released]:
-    """Where they went, all of them within the one --timeout."""
-    found: dict[str, Released] = {}
+def _wait(context: Context, pending: list[ReleaseRequest]) -> list[ReleaseResult]:
+    """Wait for all addresses together, within one --timeout."""
+    results: dict[str, ReleaseResult] = {}
 
     def look() -> bool | None:
-        for unit, first in pending:
-            if unit.address not in found and (moved := _moved(call, unit, *first)):
-                found[unit.address] = moved
-        return len(found) == len(pending) or None
+        for row, first in pending:
+            if row.address not in results and (moved := _result(context, row, *first)):
+                results[row.address] = moved
+        return len(results) == len(pending) or None
 
-    if call.asked.wait:
-        awaited(call, look)
-        for unit, first in pending:
-            if unit.address in found:
-                tidy(call, *first)
-    late = f"still there after {call.asked.timeout:g} s" if call.asked.wait else ""
+    if context.arguments.wait:
+        wait_for(context, look)
+        for row, first in pending:
+            if row.address in results:
+                remove_spent_requests(context, *first)
+    late = f"still there after {context.arguments.timeout:g} s" if context.arguments.wait else ""
     return [
-        found.get(unit.address) or Released(unit.address, unit.owner, "", None, late)
-        for unit, _ in pending
+        results.get(row.address) or ReleaseResult(row.address, row.owner, "", None, late)
+        for row, _ in pending
     ]
 
 
-def _moved(call: Call, unit: Unit, kind: EntityKind, body: Body) -> Released | None:
-    """Where it went; None while it is still there, or on its way."""
+def _result(
+    context: Context, row: AddressRow, kind: EntityKind, body: Body
+) -> ReleaseResult | None:
+    """The result once the address has a new owner; None before."""
     meta = body["metadata"]
-    status = status_of(call.api.read(kind, meta["name"], meta.get("namespace", "")) or {})
+    status = status_of(context.api.read(kind, meta["name"], meta.get("namespace", "")) or {})
     owner = str(status.get("owner") or "")
-    if status.get("state") != "Owned" or owner == unit.owner:
+    if status.get("state") != "Owned" or owner == row.owner:
         return None
     gap = (status.get("lastMove") or {}).get("gapMilliseconds")
-    return Released(unit.address, unit.owner, owner, gap, "")
+    return ReleaseResult(row.address, row.owner, owner, gap, "")
 
 
-def _print(call: Call, found: list[Released]) -> None:
-    if call.output.is_json:
-        call.output.json(
+def _print(context: Context, results: list[ReleaseResult]) -> None:
+    if context.output.is_json:
+        context.output.json(
             [
                 {
                     "address": one.address,
@@ -159,16 +168,16 @@ def _print(call: Call, found: list[Released]) -> None:
                     "gapMilliseconds": one.gap,
                     "problem": one.problem,
                 }
-                for one in found
+                for one in results
             ]
         )
-    elif found:
-        asked = "" if call.asked.wait else "asked for"
+    elif results:
+        message = "" if context.arguments.wait else "asked for"
         rows = [
             (one.address, one.before or "-", one.after or "-",
-             "" if one.gap is None else f"{one.gap} ms", one.problem or asked)
-            for one in found
+             "" if one.gap is None else f"{one.gap} ms", one.problem or message)
+            for one in results
         ]  # fmt: skip
-        call.output.table(("ADDRESS", "FROM", "TO", "GAP", "MESSAGE"), rows)
+        context.output.table(("ADDRESS", "FROM", "TO", "GAP", "MESSAGE"), rows)
     else:
-        call.output.line("there is nothing to release")
+        context.output.line("there is nothing to release")

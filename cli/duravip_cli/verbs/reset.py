@@ -1,14 +1,14 @@
-"""`reset`: has a node unplumb everything and take anew what it is granted. Clients notice it."""
+"""`reset`: has agents remove all addresses and plumb their grants again. Clients notice it."""
 
 import argparse
 from typing import Final
 
 from duravip_api.annotations import RESET
 from duravip_cli.command_line import Verb, add_wait
-from duravip_cli.context import Call, awaited
-from duravip_cli.errors import Code, CommandError
-from duravip_cli.node_commands import Answers, ask, complain, plumbings
-from duravip_cli.views.nodes import Machine, machines
+from duravip_cli.context import Context, wait_for
+from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.node_commands import Answers, raise_if_unanswered, read_plumbings, send_command
+from duravip_cli.views.nodes import NodeRow, node_rows
 from duravip_cli.views.objects import Body, name_of
 
 VERB: Final = Verb(
@@ -33,66 +33,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_wait(parser, "wait until everything is served again", 30)
 
 
-def run(call: Call) -> Code:
-    """Ask for confirmation, then ask the agents, and wait until they serve again."""
-    asked = call.asked
-    if bool(asked.node) == asked.all:
-        raise CommandError("give either a NODE or --all", Code.UNUSABLE)
-    bodies = plumbings(call, [asked.node] if asked.node else [])
-    _confirm(call, [_machine(body) for body in bodies.values()])
-    answers = ask(call, RESET, "reset", {name: (body, "") for name, body in bodies.items()})
-    found = [_again(call, answer) for answer in answers.values() if answer is not None]
-    _print(call, answers, found)
-    complain(call, answers)
-    late = [machine.name for machine in found if not _is_whole(machine)]
+def run(context: Context) -> ExitCode:
+    """Ask for confirmation, send the command, and wait until the agents serve again."""
+    arguments = context.arguments
+    if bool(arguments.node) == arguments.all:
+        raise CommandError("give either a NODE or --all", ExitCode.USAGE)
+    bodies = read_plumbings(context, [arguments.node] if arguments.node else [])
+    _confirm(context, [_row_of(body) for body in bodies.values()])
+    answers = send_command(
+        context, RESET, "reset", {name: (body, "") for name, body in bodies.items()}
+    )
+    found = [
+        _wait_until_served(context, answer) for answer in answers.values() if answer is not None
+    ]
+    _print(context, answers, found)
+    raise_if_unanswered(context, answers)
+    late = [row.name for row in found if not _serves_everything(row)]
     if late:
         raise CommandError(
             f"not all that is granted is served again on {', '.join(late)}: see `kubectl duravip "
             "nodes -o wide`"
         )
-    return Code.FINE
+    return ExitCode.OK
 
 
-def _confirm(call: Call, found: list[Machine]) -> None:
-    """The name of the node, or `all`, has to be typed, unless --yes was given."""
-    if call.asked.yes:
+def _confirm(context: Context, found: list[NodeRow]) -> None:
+    """Require that the node's name, or `all`, is typed, unless --yes was given."""
+    if context.arguments.yes:
         return
-    word = call.asked.node or "all"
-    served = sum(machine.served for machine in found)
-    typed = call.typed(
-        f"{served} addresses fall silent on {', '.join(machine.name for machine in found)} until "
+    word = context.arguments.node or "all"
+    served = sum(row.served for row in found)
+    typed = context.prompt(
+        f"{served} addresses fall silent on {', '.join(row.name for row in found)} until "
         f"they are taken again. Type `{word}` to go on: "
     )
     if typed is None:
-        raise CommandError("a reset interrupts traffic: confirm it with --yes", Code.UNUSABLE)
+        raise CommandError("a reset interrupts traffic: confirm it with --yes", ExitCode.USAGE)
     if typed.strip() != word:
         raise CommandError("nothing was reset")
 
 
-def _machine(body: Body) -> Machine:
-    return machines(({"metadata": {"name": name_of(body)}},), (body,))[0]
+def _row_of(body: Body) -> NodeRow:
+    return node_rows(({"metadata": {"name": name_of(body)}},), (body,))[0]
 
 
-def _is_whole(machine: Machine) -> bool:
-    return machine.served == machine.granted and not machine.is_behind
+def _serves_everything(row: NodeRow) -> bool:
+    return row.served == row.granted and not row.is_behind
 
 
-def _again(call: Call, body: Body) -> Machine:
-    """The node once it serves all that it is granted, or as it is when that takes too long."""
-    last = _machine(body)
+def _wait_until_served(context: Context, body: Body) -> NodeRow:
+    """The node once it serves all that it is granted, or its state after --timeout."""
+    last = _row_of(body)
 
-    def look() -> Machine | None:
+    def look() -> NodeRow | None:
         nonlocal last
-        last = _machine(call.api.read("NodePlumbing", name_of(body)) or body)
-        return last if _is_whole(last) else None
+        last = _row_of(context.api.read("NodePlumbing", name_of(body)) or body)
+        return last if _serves_everything(last) else None
 
-    return awaited(call, look) or last
+    return wait_for(context, look) or last
 
 
-def _print(call: Call, answers: Answers, found: list[Machine]) -> None:
-    if call.output.is_json:
-        told = {machine.name: machine for machine in found}
-        call.output.json(
+def _print(context: Context, answers: Answers, found: list[NodeRow]) -> None:
+    if context.output.is_json:
+        told = {row.name: row for row in found}
+        context.output.json(
             [
                 {
                     "node": name,
@@ -104,10 +108,9 @@ def _print(call: Call, answers: Answers, found: list[Machine]) -> None:
             ]
         )
         return
-    for machine in found:
-        call.output.line(
-            f"{machine.name} has begun anew, and serves {machine.served} of {machine.granted} "
-            "addresses"
+    for row in found:
+        context.output.line(
+            f"{row.name} has begun anew, and serves {row.served} of {row.granted} addresses"
         )
-    if not call.asked.wait:
-        call.output.line(f"asked to begin anew: {', '.join(answers)}")
+    if not context.arguments.wait:
+        context.output.line(f"asked to begin anew: {', '.join(answers)}")

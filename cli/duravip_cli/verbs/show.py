@@ -1,15 +1,15 @@
-"""`show`: all addresses, as the statuses have them."""
+"""`show`: all addresses, with what the operator has written into the statuses."""
 
 import argparse
 from collections.abc import Iterator
 from typing import Final
 
 from duravip_cli.command_line import Verb
-from duravip_cli.context import Call
-from duravip_cli.errors import Code, CommandError
+from duravip_cli.context import Context
+from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.output import Output
-from duravip_cli.views.addresses import Unit, units, unknown
-from duravip_cli.views.objects import Lists
+from duravip_cli.views.addresses import AddressRow, address_rows, unmatched
+from duravip_cli.views.objects import ObjectLists
 
 HEADS = ("ADDRESS", "OWNER", "STATE", "FLAGS", "PREFERENCE", "FOLLOWS", "SINCE", "LASTMOVE",
          "OBJECTS")  # fmt: skip
@@ -33,46 +33,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="the default")
 
 
-def run(call: Call) -> Code:
-    """Print the units."""
-    given, namespace = call.asked.what, call.namespace
-    if call.asked.all_namespaces:
+def run(context: Context) -> ExitCode:
+    """Print the addresses."""
+    given, namespace = context.arguments.what, context.namespace
+    if context.arguments.all_namespaces:
         namespace = ""
-    lists = Lists(
-        duravips=call.api.list("DuraVIP", namespace), bindings=call.api.list("Binding", namespace)
+    lists = ObjectLists(
+        duravips=context.api.list("DuraVIP", namespace),
+        bindings=context.api.list("Binding", namespace),
     )
-    found = units(lists, given or None)
-    if call.output.is_json:
-        call.output.json([unit.as_json() for unit in found])
-    elif found:
-        heads = (*HEADS, *WIDE) if call.output.is_wide else HEADS
-        call.output.table(heads, _rows(found, call.output))
+    rows = address_rows(lists, given or None)
+    if context.output.is_json:
+        context.output.json([row.as_json() for row in rows])
+    elif rows:
+        heads = (*HEADS, *WIDE) if context.output.is_wide else HEADS
+        context.output.table(heads, _rows(rows, context.output))
     elif not given:
-        call.output.line(f"no DuraVIPs or Bindings{f' in {namespace}' if namespace else ''}")
-    if missing := unknown(lists, given):
+        context.output.line(f"no DuraVIPs or Bindings{f' in {namespace}' if namespace else ''}")
+    if missing := unmatched(lists, given):
         raise CommandError(f"no DuraVIP or Binding has the address or name {', '.join(missing)}")
-    return Code.FINE
+    return ExitCode.OK
 
 
-def _rows(found: list[Unit], output: Output) -> Iterator[tuple[object, ...]]:
-    for unit in found:
-        row = (
-            unit.address or "-",
-            unit.owner,
-            unit.state,
-            _flags(unit),
-            unit.preference,
-            unit.follows,
-            output.ago(unit.since),
-            output.move(unit.last_move),
-            ", ".join(unit.entities),
+def _rows(rows: list[AddressRow], output: Output) -> Iterator[tuple[object, ...]]:
+    for row in rows:
+        cells = (
+            row.address or "-",
+            row.owner,
+            row.state,
+            _flags(row),
+            row.preference,
+            row.follows,
+            output.ago(row.since),
+            output.move(row.last_move),
+            ", ".join(row.entities),
         )
-        wide = (unit.interface, unit.participants, unit.reason, unit.message)
-        yield (*row, *wide) if output.is_wide else row
+        wide = (row.interface, row.participants, row.reason, row.message)
+        yield (*cells, *wide) if output.is_wide else cells
 
 
-def _flags(unit: Unit) -> str:
-    """Those of the status; and that it is held, which is no fault."""
-    if not unit.held:
-        return unit.flags
-    return "Held" if unit.flags == "-" else f"{unit.flags},Held"
+def _flags(row: AddressRow) -> str:
+    """The flags of the status, and `Held`."""
+    if not row.held:
+        return row.flags
+    return "Held" if row.flags == "-" else f"{row.flags},Held"

@@ -1,4 +1,4 @@
-"""`simulate`: who would have which address if something happened."""
+"""`simulate`: the owners that addresses would have after a failure, a drain or an edit."""
 
 import argparse
 from collections.abc import Sequence
@@ -6,15 +6,15 @@ from dataclasses import replace
 from typing import Final
 
 from duravip_cli.command_line import Verb
-from duravip_cli.context import Call
-from duravip_cli.errors import Code, CommandError
-from duravip_cli.explain.forecast import Forecast, drained, failed, forecast
-from duravip_cli.explain.inferred_snapshot import view
-from duravip_cli.manifests.documents import Document, read
-from duravip_cli.manifests.files import texts
-from duravip_cli.manifests.validation import applied, refusals
-from duravip_cli.verbs.why import settled
-from duravip_cli.views.objects import Lists
+from duravip_cli.context import Context
+from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.explain.forecast import Forecast, forecast, with_drained, with_failed
+from duravip_cli.explain.inferred_snapshot import infer_snapshot
+from duravip_cli.manifests.documents import Document, parse_manifests
+from duravip_cli.manifests.files import read_files
+from duravip_cli.manifests.validation import admission_refusals, with_documents
+from duravip_cli.verbs.why import read_settled
+from duravip_cli.views.objects import ObjectLists
 from duravip_operator.core.snapshot import Snapshot
 
 VERB: Final = Verb(
@@ -44,68 +44,70 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
 
 
-def run(call: Call) -> Code:
+def run(context: Context) -> ExitCode:
     """Print the addresses that would have another owner."""
-    asked = call.asked
-    if not (asked.fail or asked.drain or asked.apply):
-        raise CommandError("say what to simulate: --fail, --drain or --apply", Code.UNUSABLE)
-    lists = call.everything()
-    seen = settled(call, lists)
-    before = seen.snapshot
-    _insist(before, [*asked.fail, *asked.drain])
-    documents = _documents(call) if asked.apply else ()
-    refused = refusals(documents, lists) if documents else {}
-    after = _applied(lists, [d for d in documents if d.label not in refused], before)
-    found = forecast(before, drained(failed(after, asked.fail), asked.drain))
-    if call.output.is_json:
-        call.output.json(
+    arguments = context.arguments
+    if not (arguments.fail or arguments.drain or arguments.apply):
+        raise CommandError("say what to simulate: --fail, --drain or --apply", ExitCode.USAGE)
+    lists = context.read_all()
+    inferred = read_settled(context, lists)
+    before = inferred.snapshot
+    _require_nodes(before, [*arguments.fail, *arguments.drain])
+    documents = _documents(context) if arguments.apply else ()
+    refused = admission_refusals(documents, lists) if documents else {}
+    after = _with_documents(lists, [d for d in documents if d.label not in refused], before)
+    outcome = forecast(before, with_drained(with_failed(after, arguments.fail), arguments.drain))
+    if context.output.is_json:
+        context.output.json(
             {
-                "moves": [change.as_json() for change in found.changes],
-                "unchanged": found.unchanged,
-                "load": found.load,
+                "moves": [change.as_json() for change in outcome.changes],
+                "unchanged": outcome.unchanged,
+                "load": outcome.load,
                 "refused": {label: why.message for label, why in refused.items()},
-                "note": seen.note,
+                "note": inferred.note,
             }
         )
     else:
         for why in refused.values():
-            call.output.line(f"left out, since it would be refused: {why.message}")
-        _print(call, found, seen.note)
-    return Code.PROBLEM if found.is_loss or refused else Code.FINE
+            context.output.line(f"left out, since it would be refused: {why.message}")
+        _print(context, outcome, inferred.note)
+    return ExitCode.PROBLEM if outcome.is_loss or refused else ExitCode.OK
 
 
-def _insist(snapshot: Snapshot, names: list[str]) -> None:
+def _require_nodes(snapshot: Snapshot, names: list[str]) -> None:
     for name in names:
         if name not in snapshot.nodes:
             raise CommandError(f"there is no node {name}")
 
 
-def _documents(call: Call) -> tuple[Document, ...]:
-    reading = read(texts(call.asked.apply), call.namespace or "default")
+def _documents(context: Context) -> tuple[Document, ...]:
+    reading = parse_manifests(read_files(context.arguments.apply), context.namespace or "default")
     if reading.problems:
         raise CommandError(f"{reading.problems[0].line} (see `kubectl duravip validate`)")
     return tuple(reading.documents)
 
 
-def _applied(lists: Lists, documents: Sequence[Document], before: Snapshot) -> Snapshot:
-    """The snapshot with these in it; hearing stays what it was inferred to be."""
+def _with_documents(
+    lists: ObjectLists, documents: Sequence[Document], before: Snapshot
+) -> Snapshot:
+    """The snapshot with these documents applied; the liveness of nodes stays as inferred."""
     if not documents:
         return before
-    after = view(applied(lists, documents)).snapshot
+    after = infer_snapshot(with_documents(lists, documents)).snapshot
     return replace(before, vips=after.vips, topologies=after.topologies)
 
 
-def _print(call: Call, found: Forecast, note: str) -> None:
-    if found.changes:
-        call.output.table(
+def _print(context: Context, outcome: Forecast, note: str) -> None:
+    if outcome.changes:
+        context.output.table(
             ("ADDRESS", "FROM", "TO", "REASON", "MESSAGE"),
             [(c.address, c.before or "-", c.after or "-", c.reason, c.message)
-             for c in found.changes],
+             for c in outcome.changes],
         )  # fmt: skip
-        call.output.line()
-    load = ", ".join(f"{node} {count}" for node, count in sorted(found.load.items()))
-    call.output.line(
-        f"{len(found.changes)} addresses would have another owner, {found.unchanged} would not; "
-        f"then: {load or 'no node'}"
+        context.output.line()
+    load = ", ".join(f"{node} {count}" for node, count in sorted(outcome.load.items()))
+    context.output.line(
+        f"{len(outcome.changes)} addresses would have another owner, {outcome.unchanged} would "
+        f"not; then: {load or 'no node'}"
     )
-    call.output.line("Nothing was changed." + (f" Note: {note}." if note else ""))
+    context.output.line("Nothing was changed." + (f" Note: {note}." if note else ""))

@@ -5,9 +5,9 @@ from typing import Final
 
 from duravip_api import EXCLUDE_LABEL
 from duravip_cli.command_line import Verb
-from duravip_cli.context import Call
-from duravip_cli.errors import Code, CommandError
-from duravip_cli.verbs.drain import VALUE, excluded
+from duravip_cli.context import Context
+from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.verbs.drain import LABEL_VALUE, read_exclusion
 
 VERB: Final = Verb(
     summary="Put a drained node back",
@@ -27,21 +27,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(call: Call) -> Code:
+def run(context: Context) -> ExitCode:
     """Remove the label, unless somebody else has set it."""
-    name = call.asked.node
-    value = excluded(call.api, name)
-    if value not in {None, VALUE} and not call.asked.force:
+    name = context.arguments.node
+    value = read_exclusion(context.api, name)
+    if value not in {None, LABEL_VALUE} and not context.arguments.force:
         raise CommandError(
             f"{name} was not taken out by `drain`: its label {EXCLUDE_LABEL} says {value!r}; "
             "remove it with --force"
         )
     if value is not None:
-        call.api.label_node(name, EXCLUDE_LABEL, None)
-    if call.output.is_json:
-        call.output.json({"node": name, "changed": value is not None})
+        context.api.label_node(name, EXCLUDE_LABEL, None)
+    if context.output.is_json:
+        context.output.json({"node": name, "changed": value is not None})
     elif value is None:
-        call.output.line(f"{name} was not taken out")
+        context.output.line(f"{name} was not taken out")
     else:
-        call.output.line(f"{name} is back: the addresses that prefer it return")
-    return Code.FINE
+        context.output.line(f"{name} is back: the addresses that prefer it return")
+    return ExitCode.OK

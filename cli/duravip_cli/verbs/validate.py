@@ -1,14 +1,14 @@
-"""`validate`: manifests, each by itself, together, and with --live beside what is there."""
+"""`validate`: checks manifests one by one, together, and with --live against the cluster."""
 
 import argparse
 from typing import Final
 
 from duravip_cli.command_line import Verb
-from duravip_cli.context import Call
-from duravip_cli.errors import Code
-from duravip_cli.manifests.documents import read
-from duravip_cli.manifests.files import texts
-from duravip_cli.manifests.validation import problems
+from duravip_cli.context import Context
+from duravip_cli.errors import ExitCode
+from duravip_cli.manifests.documents import parse_manifests
+from duravip_cli.manifests.files import read_files
+from duravip_cli.manifests.validation import find_problems
 
 ALONE = "; judged by these files alone: --live looks at the cluster as well"
 
@@ -32,21 +32,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--live", action="store_true", help="also against what is in the cluster")
 
 
-def run(call: Call) -> Code:
+def run(context: Context) -> ExitCode:
     """Print one line a problem."""
-    reading = read(texts(call.asked.files), call.namespace or "default")
-    cluster = call.everything() if call.asked.live else None
-    found = [*reading.problems, *problems(reading.documents, cluster)]
-    wrong = sum(not problem.is_warning for problem in found)
-    if call.output.is_json:
-        call.output.json([problem.as_json() for problem in found])
+    parsed = parse_manifests(read_files(context.arguments.files), context.namespace or "default")
+    cluster = context.read_all() if context.arguments.live else None
+    problems = [*parsed.problems, *find_problems(parsed.documents, cluster)]
+    wrong = sum(not problem.is_warning for problem in problems)
+    if context.output.is_json:
+        context.output.json([problem.as_json() for problem in problems])
     else:
-        for problem in found:
-            call.output.line(problem.line)
-        beside = f" ({reading.others} of other kinds not looked at)" if reading.others else ""
-        right = len(reading.documents)
-        call.output.line(
-            f"{wrong} problems, {len(found) - wrong} warnings; {right} objects have the right "
+        for problem in problems:
+            context.output.line(problem.line)
+        beside = f" ({parsed.others} of other kinds not looked at)" if parsed.others else ""
+        right = len(parsed.documents)
+        context.output.line(
+            f"{wrong} problems, {len(problems) - wrong} warnings; {right} objects have the right "
             f"form{beside}{'' if cluster else ALONE}"
         )
-    return Code.PROBLEM if wrong else Code.FINE
+    return ExitCode.PROBLEM if wrong else ExitCode.OK

@@ -1,21 +1,21 @@
-"""`why`: one address, and every node's standing in its election."""
+"""`why`: one address, and the standing of every node in its election."""
 
 import argparse
 from dataclasses import replace
 from typing import Final
 
 from duravip_cli.command_line import Verb
-from duravip_cli.context import Call
-from duravip_cli.errors import Code, CommandError
-from duravip_cli.explain.inferred_snapshot import View, lagging, view
-from duravip_cli.explain.standings import Standing, decided, standings
-from duravip_cli.views.addresses import Unit, units
-from duravip_cli.views.objects import Lists
+from duravip_cli.context import Context
+from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.explain.inferred_snapshot import InferredSnapshot, infer_snapshot, nodes_behind
+from duravip_cli.explain.standings import Standing, decide_now, standings
+from duravip_cli.views.addresses import AddressRow, address_rows
+from duravip_cli.views.objects import ObjectLists
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.snapshot import VipObject
 
-A_MOMENT = 0.5
-"""A living agent has acted on its spec long before, in seconds."""
+SETTLE_AFTER_S = 0.5
+"""An agent that is alive acts on its spec within milliseconds."""
 
 VERB: Final = Verb(
     summary="Explain one address: why each node is, or is not, its owner",
@@ -36,55 +36,59 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("what", metavar="ADDRESS", help="or the NAME of an object on it")
 
 
-def run(call: Call) -> Code:
-    """Print the account of one address."""
-    lists = call.everything()
-    unit = only(units(lists, [call.meant(call.asked.what)]), call.asked.what)
-    seen = settled(call, lists)
-    made = decided(seen.snapshot)
-    stood = standings(seen, made, unit.address) if unit.address in made.units else []
-    told = [(e, made.status_of(e)) for e in seen.snapshot.vips if e.label in unit.entities]
-    if call.output.is_json:
-        call.output.json(_json(unit, told, stood, seen))
+def run(context: Context) -> ExitCode:
+    """Print one address, its objects and the nodes."""
+    lists = context.read_all()
+    row = exactly_one(
+        address_rows(lists, [context.qualify(context.arguments.what)]), context.arguments.what
+    )
+    inferred = read_settled(context, lists)
+    decision = decide_now(inferred.snapshot)
+    ranked = standings(inferred, decision, row.address) if row.address in decision.units else []
+    verdicts = [
+        (e, decision.status_of(e)) for e in inferred.snapshot.vips if e.label in row.entities
+    ]
+    if context.output.is_json:
+        context.output.json(_json(row, verdicts, ranked, inferred))
     else:
-        _print(call, unit, told, (stood, seen.note))
-    return Code.FINE
+        _print(context, row, verdicts, (ranked, inferred.note))
+    return ExitCode.OK
 
 
-def only(found: list[Unit], given: str) -> Unit:
-    """The one unit that was meant; CommandError when it is none, or several."""
-    if not found:
+def exactly_one(rows: list[AddressRow], given: str) -> AddressRow:
+    """The only row; CommandError when there is none, or there are several."""
+    if not rows:
         raise CommandError(f"no DuraVIP or Binding has the address or name {given}")
-    if len(found) > 1:
-        listed = ", ".join(sorted(unit.address or "none" for unit in found))
+    if len(rows) > 1:
+        listed = ", ".join(sorted(row.address or "none" for row in rows))
         raise CommandError(f"{given} names several addresses ({listed}): give one of them")
-    return found[0]
+    return rows[0]
 
 
-def settled(call: Call, lists: Lists) -> View:
-    """The cluster; NodePlumbings that an agent may just be acting on are read once more."""
-    if lagging(lists.plumbings):
-        call.sleep(A_MOMENT)
-        lists = replace(lists, plumbings=call.api.list("NodePlumbing"))
-    return view(lists)
+def read_settled(context: Context, lists: ObjectLists) -> InferredSnapshot:
+    """Infer the snapshot; NodePlumbings that an agent may be acting on are read once more."""
+    if nodes_behind(lists.plumbings):
+        context.sleep(SETTLE_AFTER_S)
+        lists = replace(lists, plumbings=context.api.list("NodePlumbing"))
+    return infer_snapshot(lists)
 
 
 def _print(
-    call: Call,
-    unit: Unit,
-    told: list[tuple[VipObject, AddressStatus]],
+    context: Context,
+    row: AddressRow,
+    verdicts: list[tuple[VipObject, AddressStatus]],
     computed: tuple[list[Standing], str],
 ) -> None:
-    out, (stood, note) = call.output, computed
-    owner = f" by {unit.owner}" if unit.owner else ""
-    since = f", since {out.ago(unit.since)}" if unit.since else ""
-    out.line(f"{unit.address or 'no address'}: {unit.state or 'no status yet'}{owner}{since}")
-    if unit.message:
-        out.line(f"  {unit.reason}: {unit.message}")
-    if unit.last_move:
-        out.line(f"  last move: {out.move(unit.last_move)}")
+    out, (ranked, note) = context.output, computed
+    owner = f" by {row.owner}" if row.owner else ""
+    since = f", since {out.ago(row.since)}" if row.since else ""
+    out.line(f"{row.address or 'no address'}: {row.state or 'no status yet'}{owner}{since}")
+    if row.message:
+        out.line(f"  {row.reason}: {row.message}")
+    if row.last_move:
+        out.line(f"  last move: {out.move(row.last_move)}")
     out.line()
-    for vip, verdict in told:
+    for vip, verdict in verdicts:
         wants = f"prefers {vip.preference}" if vip.preference else ""
         wants = f"follows {vip.follow}" if vip.follow else wants
         out.line(f"{vip.label}{f' ({wants})' if wants else ''}")
@@ -92,11 +96,11 @@ def _print(
         for kind, reason, message in verdict.advisories:
             if reason is not verdict.reason:
                 out.line(f"  {kind}: {reason}: {message}")
-    if stood:
+    if ranked:
         out.line()
         out.table(
             ("NODE", "STANDING", "REASON", "BECAUSE"),
-            [(s.node, s.standing, s.reason or "-", s.sentence) for s in stood],
+            [(s.node, s.standing, s.reason or "-", s.sentence) for s in ranked],
         )
         out.line()
         more = f" Note: {note}." if note else ""
@@ -104,11 +108,14 @@ def _print(
 
 
 def _json(
-    unit: Unit, told: list[tuple[VipObject, AddressStatus]], stood: list[Standing], seen: View
+    row: AddressRow,
+    verdicts: list[tuple[VipObject, AddressStatus]],
+    ranked: list[Standing],
+    inferred: InferredSnapshot,
 ) -> dict[str, object]:
     return {
-        "address": unit.address,
-        "status": unit.as_json(),
+        "address": row.address,
+        "status": row.as_json(),
         "objects": [
             {
                 "object": vip.label,
@@ -122,14 +129,14 @@ def _json(
                     for kind, reason, message in verdict.advisories
                 ],
             }
-            for vip, verdict in told
+            for vip, verdict in verdicts
         ],
-        "nodes": [s._asdict() for s in stood],
+        "nodes": [s._asdict() for s in ranked],
         "hearing": {
-            "note": seen.note,
+            "note": inferred.note,
             "nodes": {
-                name: {"taken": found.hearing.value, "because": found.basis}
-                for name, found in seen.heard.items()
+                name: {"taken": alive.state.value, "because": alive.basis}
+                for name, alive in inferred.liveness.items()
             },
         },
     }

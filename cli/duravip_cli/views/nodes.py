@@ -1,4 +1,4 @@
-"""The rows of `nodes`: Nodes and NodePlumbings side by side."""
+"""The rows of `nodes`: each Node with its NodePlumbing."""
 
 from typing import Any, NamedTuple
 
@@ -6,15 +6,15 @@ from duravip_api import EXCLUDE_LABEL
 from duravip_cli.views.objects import Body, condition, name_of, spec_of, status_of
 
 _SHOWN = frozenset({"Ready", "Heard"})
-"""The conditions that are shown as the node's readiness."""
+"""The conditions that the column READY is made of."""
 
 
-class Machine(NamedTuple):
+class NodeRow(NamedTuple):
     """A node."""
 
     name: str
     ready: str
-    """Of its agent; empty: there is no NodePlumbing, or no agent has reported."""
+    """The agent's; empty: there is no NodePlumbing, or no agent has reported."""
     reason: str
     message: str
     granted: int
@@ -22,7 +22,7 @@ class Machine(NamedTuple):
     is_behind: bool
     """Whether the agent has not acted on the spec as it stands."""
     excluded: str
-    """The value of the label that takes it out, or `yes`; empty: it is not there."""
+    """The value of the exclusion label, or `yes` if that is empty; empty: no label."""
     version: str
     failures: tuple[Body, ...]
     contested: tuple[Body, ...]
@@ -52,31 +52,31 @@ class Machine(NamedTuple):
         }
 
 
-def machines(nodes: tuple[Body, ...], plumbings: tuple[Body, ...]) -> list[Machine]:
-    """Every node that Kubernetes, or the operator, knows, in the order of names."""
-    known = {name_of(body): body for body in nodes}
+def node_rows(nodes: tuple[Body, ...], plumbings: tuple[Body, ...]) -> list[NodeRow]:
+    """A row for each Node and each NodePlumbing, in the order of names."""
+    by_name = {name_of(body): body for body in nodes}
     plumbed = {name_of(body): body for body in plumbings}
-    return [_machine(name, known, plumbed) for name in sorted(known.keys() | plumbed.keys())]
+    return [_row(name, by_name, plumbed) for name in sorted(by_name.keys() | plumbed.keys())]
 
 
 def exclusion(node: Body) -> str | None:
-    """The value of the label that takes a Node out; None when it is not there."""
+    """The value of a Node's exclusion label; None: it has none."""
     labels = (node.get("metadata") or {}).get("labels") or {}
     return str(labels[EXCLUDE_LABEL]) if EXCLUDE_LABEL in labels else None
 
 
 def _readiness(body: Body) -> Body:
-    """What the operator says of the agent, where that is worse than what it says itself."""
+    """The condition Heard, which the operator writes, where it is worse than the agent's Ready."""
     heard, own = condition(body, "Heard"), condition(body, "Ready")
     return heard if heard.get("status") == "False" and own.get("status") != "False" else own
 
 
-def _machine(name: str, nodes: dict[str, Body], plumbings: dict[str, Body]) -> Machine:
+def _row(name: str, nodes: dict[str, Body], plumbings: dict[str, Body]) -> NodeRow:
     node, body = nodes.get(name, {}), plumbings.get(name, {})
     spec, status, ready = spec_of(body), status_of(body), _readiness(body)
     excluded = exclusion(node)
     generation = (body.get("metadata") or {}).get("generation")
-    return Machine(
+    return NodeRow(
         name=name,
         ready=str(ready.get("status") or ""),
         reason=str(ready.get("reason") or ""),

@@ -1,4 +1,4 @@
-"""Everything that the API knows and a verb may need, as it came: lists of bodies."""
+"""The objects of the API as they are read: lists of bodies, and how to look into a body."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ ENTITY_KINDS: tuple[EntityKind, ...] = get_args(EntityKind)
 
 
 @dataclass(frozen=True, slots=True)
-class Lists:
+class ObjectLists:
     """The objects of each kind."""
 
     duravips: tuple[Body, ...] = ()
@@ -24,7 +24,7 @@ class Lists:
     nodes: tuple[Body, ...] = ()
     plumbings: tuple[Body, ...] = ()
     lease: Body | None = None
-    """That of the operator's leader; None: there is none, or one may not read it."""
+    """The operator's leader's; None: there is none, or it may not be read."""
     read_at: float = 0.0
     """When they were read, in seconds since 1970 by the cluster's clock."""
 
@@ -37,9 +37,9 @@ class Lists:
 
 
 def metadata_of(body: Body) -> Body:
-    """Who it is; a mapping whatever stands there."""
-    found = body.get("metadata")
-    return found if isinstance(found, dict) else {}
+    """The metadata; empty where they are no mapping."""
+    metadata = body.get("metadata")
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def name_of(body: Body) -> str:
@@ -53,19 +53,19 @@ def namespace_of(body: Body) -> str:
 
 
 def spec_of(body: Body) -> Body:
-    """What is wanted; a mapping whatever stands there."""
-    found = body.get("spec")
-    return found if isinstance(found, dict) else {}
+    """The spec; empty where it is no mapping."""
+    spec = body.get("spec")
+    return spec if isinstance(spec, dict) else {}
 
 
 def status_of(body: Body) -> Body:
-    """What became of it; a mapping whatever stands there."""
-    found = body.get("status")
-    return found if isinstance(found, dict) else {}
+    """The status; empty where it is no mapping."""
+    status = body.get("status")
+    return status if isinstance(status, dict) else {}
 
 
 def condition(body: Body, kind: str) -> Body:
-    """The condition of this type; empty when it is not there."""
+    """The condition of this type; empty when there is none."""
     conditions = status_of(body).get("conditions") or ()
     return next((c for c in conditions if c.get("type") == kind), {})
 
@@ -76,7 +76,7 @@ def label_of(kind: str, body: Body) -> str:
     return f"{kind} {namespace}/{name_of(body)}" if namespace else f"{kind} {name_of(body)}"
 
 
-def is_address(given: str) -> bool:
+def is_ip_address(given: str) -> bool:
     """Whether an argument is an address, and not the name of an object."""
     try:
         parse_address(given)
@@ -86,12 +86,12 @@ def is_address(given: str) -> bool:
 
 
 def canonical(address: str) -> str:
-    """The address in canonical form; what is no address stays as it is."""
-    return str(parse_address(address)) if is_address(address) else address
+    """An address in canonical form; any other text unchanged."""
+    return str(parse_address(address)) if is_ip_address(address) else address
 
 
-def is_meant(given: str, body: Body) -> bool:
-    """Whether an argument, ADDRESS, NAME or NAMESPACE/NAME, means this DuraVIP or Binding."""
+def matches(given: str, body: Body) -> bool:
+    """Whether an argument, ADDRESS, NAME or NAMESPACE/NAME, names this DuraVIP or Binding."""
     namespace, slash, name = given.rpartition("/")
     if slash:
         return (namespace_of(body), name_of(body)) == (namespace, name)
