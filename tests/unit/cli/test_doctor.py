@@ -14,7 +14,7 @@ from duravip_cli.errors import CommandError
 from duravip_operator.core import lease_annotations
 from duravip_operator.leadership import leases
 from scenarios.world import World
-from unit.cli_memory import Memory, memory_of
+from unit.cli.memory import Memory, memory_of
 
 OBJECTS = [
     {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}},

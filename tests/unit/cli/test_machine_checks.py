@@ -10,7 +10,7 @@ from duravip_cli.__main__ import run
 from duravip_cli.doctor import machine_checks
 from duravip_cli.doctor.machine_checks import FenceState, MachineState
 from duravip_cli.errors import CommandError, ExitCode
-from unit.cli_memory import Memory
+from unit.cli.memory import Memory
 
 WELL = MachineState(
     kernel="6.1.0-13-amd64",

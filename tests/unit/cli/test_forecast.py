@@ -12,7 +12,7 @@ from duravip_cli.explain.forecast import forecast, with_drained, with_failed
 from duravip_cli.explain.inferred_snapshot import infer_snapshot
 from duravip_cli.views.objects import ObjectLists
 from scenarios.world import World
-from unit.cli_memory import Memory, memory_of
+from unit.cli.memory import Memory, memory_of
 
 LAN = {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
 

@@ -14,7 +14,7 @@ from duravip_cli.views.objects import ObjectLists
 from duravip_operator.core import lease_annotations
 from duravip_operator.core.snapshot import Liveness
 from scenarios.world import World
-from unit.cli_memory import Memory, memory_of
+from unit.cli.memory import Memory, memory_of
 
 LAN = {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
 NODES: dict[str, dict[str, Any]] = {

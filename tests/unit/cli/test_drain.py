@@ -9,7 +9,7 @@ from duravip_api import EXCLUDE_LABEL
 from duravip_api.annotations import MOVE_TO
 from duravip_cli.__main__ import run
 from scenarios.world import World
-from unit.cli_memory import Memory, memory_of
+from unit.cli.memory import Memory, memory_of
 
 
 class Obedient(Memory):

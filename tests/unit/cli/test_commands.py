@@ -18,7 +18,7 @@ from duravip_cli.__main__ import run
 from duravip_cli.errors import ExitCode
 from duravip_cli.views.objects import Body, Kind
 from scenarios.world import World
-from unit.cli_memory import Memory, memory_of
+from unit.cli.memory import Memory, memory_of
 
 OBJECTS = [
     {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}},

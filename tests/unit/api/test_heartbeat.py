@@ -24,7 +24,7 @@ from duravip_api.heartbeat import (
     encode_body,
     parse_keys,
 )
-from unit import older_beats as old
+from unit.api import older_heartbeats as old
 
 BEAT = Heartbeat("n1", "boot-1", 7, 3, address_digest(frozenset({"10.1.1.1"})), ("t1", "t2"))
 ACK = Ack("boot-1", 7, leader=True, epoch=2, generation=3, token="t1")  # noqa: S106

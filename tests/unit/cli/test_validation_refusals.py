@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from scenarios.world import World
-from unit.cli_files import LAN, body, said
-from unit.cli_memory import memory_of
+from unit.cli.files import LAN, body, said
+from unit.cli.memory import memory_of
 
 
 def test_what_would_be_refused_is_said_in_the_words_of_the_refusal(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from duravip_cli.__main__ import run
-from unit.cli_memory import Memory
+from unit.cli.memory import Memory
 
 Body = dict[str, Any]
 LAN = {"cidr": "10.1.0.0/16", "interface": "eth1"}

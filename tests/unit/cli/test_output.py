@@ -1,9 +1,6 @@
-"""What others have written reaches a terminal, and a log, without anything that they act on."""
+"""What is printed, and read from files, cannot move a terminal or exhaust the memory."""
 
 import io
-import json
-import logging
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,24 +8,10 @@ import pytest
 from duravip_cli.__main__ import run
 from duravip_cli.errors import CommandError
 from duravip_cli.output import Output
-from duravip_runtime.log_format import Text
-from duravip_runtime.text import printable, printable_json
-from unit.cli_memory import Memory
+from unit.cli.memory import Memory
 
 EVIL = "a\x1b[2J\x9b31m\u202eb\nn1 is lost\x7f"
 SHOWN = r"a\x1b[2J\x9b31m\u202eb\nn1 is lost\x7f"
-
-
-def test_whatever_a_terminal_acts_on_is_shown_and_the_rest_stays() -> None:
-    assert printable(EVIL) == SHOWN
-    assert printable("Grüße, 世界: ~") == "Grüße, 世界: ~"
-    assert printable("\ud800") == r"\ud800"
-
-
-def test_json_says_the_same_without_anything_raw() -> None:
-    text = printable_json(json.dumps({"a": EVIL}, ensure_ascii=False, indent=2))
-    assert json.loads(text) == {"a": EVIL}
-    assert printable(text.replace("\n", "")) == text.replace("\n", "")
 
 
 @pytest.mark.parametrize("form", ["table", "json"])
@@ -50,18 +33,6 @@ def test_an_error_is_one_line_on_standard_error(capsys: pytest.CaptureFixture[st
     assert capsys.readouterr().err == f"kubectl-duravip: you may not {SHOWN}\n".replace(
         r"\nn1", " n1"
     )
-
-
-def test_no_message_and_no_exception_forges_a_line_of_the_log() -> None:
-    try:
-        raise ValueError("x\n2026-01-01T00:00:00.000+00:00 info    all is well")  # noqa: TRY301
-    except ValueError:
-        failure = sys.exc_info()
-    record = logging.LogRecord("d", logging.INFO, "f", 1, "refused: %s", (EVIL,), failure)
-    first, *behind = Text().format(record).split("\n")
-    assert first.endswith(f"info    refused: {SHOWN}")
-    assert behind
-    assert all(line.startswith("  ") for line in behind)
 
 
 @pytest.mark.parametrize("name", ["-", "file"])

@@ -12,8 +12,8 @@ from duravip_cli.__main__ import run
 from duravip_cli.manifests.cel_rules import RULES
 from duravip_cli.manifests.schema import schema_of
 from scenarios.world import World
-from unit.cli_files import LAN, Body, body, said
-from unit.cli_memory import memory_of
+from unit.cli.files import LAN, Body, body, said
+from unit.cli.memory import memory_of
 
 
 def _rules(schema: Any) -> Iterator[str]:

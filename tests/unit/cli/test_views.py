@@ -10,7 +10,7 @@ from duravip_api.reasons import MoveReason
 from duravip_cli.__main__ import VERBS, run
 from duravip_cli.errors import CommandError, ExitCode
 from scenarios.world import World
-from unit.cli_memory import Memory, memory_of
+from unit.cli.memory import Memory, memory_of
 
 OBJECTS = [
     {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}},
