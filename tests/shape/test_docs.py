@@ -9,8 +9,16 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts)
+FILES = subprocess.run(
+    ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+    cwd=ROOT, check=True, capture_output=True, text=True,
+).stdout.split()  # fmt: skip
+ENDS = {"/".join(path.split("/")[-n:]) for path in FILES for n in range(1, 8)}
+"""Every file by its name, and by as many of its folders as a page may name."""
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
+NAMED_FILE = re.compile(r"`([\w./-]+\w\.(?:py|yaml|toml|svg))(?:::\w+)?`")
+TIMER = re.compile(r"`([A-Z][A-Z_]+)`")
 
 
 def anchors(page: Path) -> set[str]:
@@ -42,3 +50,21 @@ def test_every_test_that_the_security_page_names_is_there() -> None:
     for path, name in named:
         assert (ROOT / path).exists(), f"there is no {path}"
         assert not name or f"def {name}(" in (ROOT / path).read_text(), f"{path} has no {name}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_file_that_is_named_is_there(page: Path) -> None:
+    named = {path.removeprefix("./") for path in NAMED_FILE.findall(page.read_text())}
+    assert not named - ENDS
+
+
+def test_every_timer_that_the_architecture_names_is_there() -> None:
+    page = (ROOT / "docs/architecture.md").read_text()
+    rows = [line.split("|") for line in page.splitlines() if line.count("|") == 5]
+    timers = {name for *_, timer, _ in rows for name in TIMER.findall(timer)}
+    places = {ROOT / "crds/duravip_api/timing.py"}
+    for ending in NAMED_FILE.findall(page):
+        places |= set(ROOT.glob(f"*/duravip_*/{ending}"))
+    sources = "\n".join(path.read_text() for path in places)
+    assert len(timers) > 8
+    assert not {name for name in timers if not re.search(rf"^{name}\b", sources, re.MULTILINE)}
