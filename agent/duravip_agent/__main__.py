@@ -16,7 +16,7 @@ from duravip_agent import metrics
 from duravip_agent.command_runner import Errands
 from duravip_agent.control.duplicate_node_guard import NamesakeError, Namesakes
 from duravip_agent.control.heartbeat import Heart, Hooks
-from duravip_agent.control.kube import Cluster, configuration_from
+from duravip_agent.control.kube import Cluster
 from duravip_agent.control.replicas import Replicas
 from duravip_agent.control.spec_reader import Reader
 from duravip_agent.control.status_writer import Reporter
@@ -97,17 +97,13 @@ def main() -> None:
 
 def run(settings: Settings) -> int:
     """Run until asked to stop."""
-    try:
-        configuration = configuration_from(settings.kubeconfig)
-    except ValueError as error:
-        raise SettingsError(str(error)) from error
     sys.setswitchinterval(SWITCH_AFTER)
     with contextlib.suppress(OSError):  # without CAP_SYS_NICE: like everybody else
         os.nice(AHEAD)
     with _only_one():
         kernel = _kernel()
         counted = metrics.Metrics(PROGRAM_VERSION)
-        cluster = Cluster(settings.node_name, configuration, counted, settings.kubeconfig)
+        cluster = Cluster(settings.node_name, counted, settings.kubeconfig)
         _work(settings, kernel, cluster, counted)
     return 0
 

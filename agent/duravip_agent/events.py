@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from duravip_agent.core.address_conflicts import Claim
-from duravip_agent.core.api_error import ApiError, Body
 from duravip_agent.core.probing import Findings
+from duravip_runtime.api_error import ApiError, Body
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,10 @@ from types import MappingProxyType
 from duravip_agent import clock
 from duravip_agent.command_runner import Errands
 from duravip_agent.control.status_writer import Reporter
-from duravip_agent.core.api_error import ApiError, Body
 from duravip_agent.core.node_spec import Placement
 from duravip_agent.status_publisher import Voice
 from duravip_agent.tools import Tools
+from duravip_runtime.api_error import ApiError, Body
 
 log = logging.getLogger(__name__)
 

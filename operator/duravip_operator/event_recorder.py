@@ -25,9 +25,10 @@ from duravip_operator.core.event_queue import (
 )
 from duravip_operator.core.object_status import whole_seconds
 from duravip_operator.core.snapshot import VipObject
-from duravip_operator.kube.client import ApiError, Body, asked, client_for
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
+from duravip_runtime.api_error import ApiError, Body
+from duravip_runtime.kube import client_for, request
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ class Events:
         self, settings: Settings, metrics: Metrics, stopping: Flag, may_say_all: Callable[[], bool]
     ) -> None:
         """While `may_say_all` is false, only what concerns Nodes is written."""
-        self._api = CoreV1Api(client_for(settings.kubeconfig, 1))
+        self._api = CoreV1Api(client_for("duravip-operator", settings.kubeconfig, 1))
         self._identity = settings.identity
         self._metrics = metrics
         self._stopping = stopping
@@ -131,7 +132,7 @@ class Events:
             return
         call: Any = self._api.create_namespaced_event
         try:
-            asked(call, body["metadata"]["namespace"], body)
+            request(call, body["metadata"]["namespace"], body)
             self._metrics.events.labels("ok").inc()
         except ApiError as error:
             self._metrics.events.labels(str(error.status or "no answer")).inc()

@@ -17,7 +17,6 @@ from duravip_operator import leadership
 from duravip_operator.core import decision, handover, nodeplumbing_spec, releases
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.kube import Cluster
-from duravip_operator.kube.client import ApiError
 from duravip_operator.kube.spec_writes import Writes
 from duravip_operator.metrics import Metrics
 from duravip_operator.node_health import Vigil
@@ -27,6 +26,7 @@ from duravip_operator.snapshot_builder import Outlook
 from duravip_operator.status_reporter import Reporting
 from duravip_operator.watch.store import Caches
 from duravip_runtime import gc_tuning
+from duravip_runtime.api_error import ApiError
 
 log = logging.getLogger(__name__)
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from duravip_operator.kube.client import ApiError
 from duravip_operator.leadership import lease_rule as rule
 from duravip_operator.leadership.elector import Candidate
 from duravip_operator.leadership.lease_rule import LASTS, RENEW, RETRY, Record
 from duravip_operator.leadership.replicas import Announcement, Roster
+from duravip_runtime.api_error import ApiError
 
 
 class World:

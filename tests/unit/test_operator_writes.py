@@ -11,9 +11,10 @@ import pytest
 from duravip_operator.core import decision, releases
 from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.kube import StatusWriter, Urgency
-from duravip_operator.kube.client import ApiError, ReignOverError
 from duravip_operator.kube.spec_writes import QUICK, UNDECIDED_FOR, Writes
+from duravip_operator.kube.writer import LeadershipLostError
 from duravip_operator.metrics import Metrics
+from duravip_runtime.api_error import ApiError
 from lab.processes import wait_for
 from unit.operator.clusters import cluster, vip
 
@@ -96,7 +97,7 @@ def test_what_was_not_answered_for_a_minute_never_will_be() -> None:
     played(story)
 
 
-@pytest.mark.parametrize("error", [ApiError("422: no", 422), ReignOverError()])
+@pytest.mark.parametrize("error", [ApiError("422: no", 422), LeadershipLostError()])
 def test_what_was_refused_grants_nothing_after_a_while(error: ApiError) -> None:
     async def story(world: World) -> None:
         world.writes.start(N1, ONE, failing(error))
@@ -141,7 +142,7 @@ class Server:
         self, _kind: str, _where: str, name: str, _status: object, epoch: int | None
     ) -> None:
         if epoch != self.reign:
-            raise ReignOverError
+            raise LeadershipLostError
         self.written.append(name)
 
 

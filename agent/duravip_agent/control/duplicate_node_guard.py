@@ -15,9 +15,9 @@ from threading import Lock
 from duravip_agent import clock
 from duravip_agent.control.kube import Cluster
 from duravip_agent.core import duplicate_node_rule
-from duravip_agent.core.api_error import Body
 from duravip_agent.core.node_spec import version_of
 from duravip_agent.events import Seen, Written
+from duravip_runtime.api_error import Body
 
 log = logging.getLogger(__name__)
 

@@ -8,9 +8,8 @@ from threading import Thread
 
 from duravip_agent import clock
 from duravip_agent.control.kube import Cluster
-from duravip_agent.core.api_error import ApiError, Body
-from duravip_agent.core.retry import pause_after
 from duravip_agent.events import Absent, Inbox, Seen, Troubled
+from duravip_runtime.api_error import ApiError, Body, pause_after
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +29,6 @@ class Reader:
         self._cluster, self._inbox = cluster, inbox
         self._wanted = Flag()
         self._end_watch: Callable[[], None] = lambda: None
-        self._is_troubled = False
         self._brought: tuple[object, ...] = ()
         """Which spec the watch has brought last: what agents report comes by it as well."""
 
@@ -52,9 +50,6 @@ class Reader:
         """The watch has brought the object."""
         metadata, spec = body["metadata"], body.get("spec") or {}
         self._brought = (metadata.get("uid"), metadata.get("generation"), spec.get("epoch"))
-        if self._is_troubled:
-            self._is_troubled = False
-            log.info("the NodePlumbing is watched again")
         self._inbox.put(Seen(body))
 
     def absent(self) -> None:
@@ -63,9 +58,6 @@ class Reader:
 
     def troubled(self, error: ApiError) -> None:
         """The watch does not work at this moment."""
-        if not self._is_troubled:
-            self._is_troubled = True
-            log.warning("cannot watch the NodePlumbing: %s", error)
         self._inbox.put(Troubled(error))
 
     def _run(self) -> None:

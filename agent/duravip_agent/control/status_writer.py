@@ -14,9 +14,8 @@ from threading import Condition, Thread
 from typing import NamedTuple, Protocol
 
 from duravip_agent import clock
-from duravip_agent.core.api_error import ApiError, Body
 from duravip_agent.core.node_spec import version_of
-from duravip_agent.core.retry import HOPELESS_REQUEST_PAUSE_S, pause_after
+from duravip_runtime.api_error import HOPELESS_PAUSE_S, ApiError, Body, pause_after
 
 log = logging.getLogger(__name__)
 
@@ -171,5 +170,5 @@ class Reporter:
             log.warning("cannot write the status: %s", error)
         self._on_trouble(error)
         if error.is_hopeless:
-            return HOPELESS_REQUEST_PAUSE_S
+            return HOPELESS_PAUSE_S
         return pause_after(self._failures, error.retry_after)

@@ -8,18 +8,12 @@ race. An address that has lasted for `LASTING` starts anew.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from duravip_api.timing import REQUEST_RETRIES
-
 PROMPT = 3
 """So many tries follow one another without a pause."""
 
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 30.0
 LASTING = 10.0
-
-MAX_REQUEST_PAUSE_S = 2.0
-HOPELESS_REQUEST_PAUSE_S = 30.0
-"""For a request that cannot succeed as it is, such as one that is too large."""
 
 UNDONE = "the address does not stay: something on the node removes it"
 
@@ -74,11 +68,3 @@ class Retries:
             for address, record in self._records.items()
             if address in wanted and now - record.due <= LASTING
         }
-
-
-def pause_after(failures: int, asked_for: float = 0.0) -> float:
-    """Seconds after so many failures in a row; the server may ask for more."""
-    if failures <= len(REQUEST_RETRIES):
-        return max(REQUEST_RETRIES[max(failures, 1) - 1], asked_for)
-    doublings = min(failures - len(REQUEST_RETRIES), 10)
-    return max(min(REQUEST_RETRIES[-1] * 2.0**doublings, MAX_REQUEST_PAUSE_S), asked_for)

@@ -12,9 +12,10 @@ from threading import Event
 from kubernetes.client import CoordinationV1Api, CoreV1Api, CustomObjectsApi
 
 from duravip_api import GROUP, VERSION
-from duravip_operator.kube.client import ApiError, asked, client_for
 from duravip_operator.kube.writer import PLURALS
 from duravip_operator.settings import Settings
+from duravip_runtime.api_error import ApiError
+from duravip_runtime.kube import client_for, request
 from duravip_runtime.settings import SettingsError
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,7 @@ FORBIDDEN_FOR = 3.0
 
 def preflight(settings: Settings, stopping: Event) -> None:
     """Try each permission to read once; raises SettingsError for the first that is missing."""
-    client = client_for(settings.kubeconfig)
+    client = client_for("duravip-operator", settings.kubeconfig)
     custom, core, leases = CustomObjectsApi(client), CoreV1Api(client), CoordinationV1Api(client)
     for plural in PLURALS.values():
         call = partial(custom.list_cluster_custom_object, GROUP, VERSION, plural, limit=1)
@@ -43,7 +44,7 @@ def _insist(call: Callable[..., object], permission: str, kind: str, stopping: E
     said, say_at, refused_since = False, 0.0, None
     while not stopping.is_set():
         try:
-            asked(call)
+            request(call)
         except ApiError as error:
             if error.is_absent:
                 raise SettingsError(
@@ -51,10 +52,10 @@ def _insist(call: Callable[..., object], permission: str, kind: str, stopping: E
                     "CustomResourceDefinitions first (the folder crds/ of the chart)"
                 ) from error
             now = time.monotonic()
-            refused_since = (refused_since or now) if error.is_forbidden else None
+            refused_since = (refused_since or now) if error.is_refused else None
             if refused_since is not None and now - refused_since >= FORBIDDEN_FOR:
                 raise SettingsError(f"the operator may not {permission}: {error}") from error
-            if not (error.is_forbidden or error.is_transient):
+            if not (error.is_refused or error.is_transient):
                 raise SettingsError(f"cannot {permission}: {error}") from error
             if time.monotonic() >= say_at:
                 say_at = time.monotonic() + SAY_EVERY

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, NamedTuple
 
 from duravip_operator.core.snapshot import Plumbing
-from duravip_operator.kube.client import ApiError, ReignOverError
+from duravip_operator.kube.writer import LeadershipLostError
+from duravip_runtime.api_error import ApiError
 
 log = logging.getLogger(__name__)
 
@@ -102,7 +103,7 @@ class Writes:
             await write()
             self._pauses.pop(node, None)
             self._attempts.pop(node, None)
-        except ReignOverError:
+        except LeadershipLostError:
             log.info("the NodePlumbing of %s is not written: this reign is over", node)
         except ApiError as error:
             self._failed(node, error)

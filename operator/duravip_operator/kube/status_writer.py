@@ -8,14 +8,12 @@ import logging
 import time
 from threading import Condition, Thread
 
-from duravip_operator.kube.client import LONGEST_PAUSE, ApiError, ReignOverError
 from duravip_operator.kube.status_queue import Item, Key, Pending, Status, Urgency
-from duravip_operator.kube.writer import STATUS_THREADS, Cluster
+from duravip_operator.kube.writer import STATUS_THREADS, Cluster, LeadershipLostError
 from duravip_operator.metrics import Metrics
+from duravip_runtime.api_error import ApiError, pause_after
 
 log = logging.getLogger(__name__)
-
-FIRST_PAUSE = 0.2
 
 
 class StatusWriter:
@@ -65,17 +63,17 @@ class StatusWriter:
             self._changed.notify_all()
 
     def _run(self) -> None:
-        pause = 0.0
+        failures = 0
         while (item := self._taken()) is not None:
             try:
                 self._cluster.write_status(*item.key, item.status, item.epoch)
                 self._done(item)
-                pause = 0.0
-            except ReignOverError:
+                failures = 0
+            except LeadershipLostError:
                 self._done(item)
             except ApiError as error:
-                pause = self._failed(item, error, pause)
-                self._cluster.stopping.wait(pause)
+                failures += 1
+                self._cluster.stopping.wait(self._failed(item, error, failures))
             except Exception:
                 log.exception("cannot write the status of %s", _label(item.key))
                 self._done(item)
@@ -105,7 +103,7 @@ class StatusWriter:
         if was_away:
             log.info("statuses are written again")
 
-    def _failed(self, item: Item, error: ApiError, pause: float) -> float:
+    def _failed(self, item: Item, error: ApiError, failures: int) -> float:
         """Keep the status if it may be written later; how long to wait before that."""
         if not (error.is_transient or error.is_conflict):
             if not error.is_absent:
@@ -119,7 +117,7 @@ class StatusWriter:
             was_away, self._is_away = self._is_away, True
         if not was_away:
             log.warning("statuses cannot be written, and wait: %s", error)
-        return min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * pause, error.retry_after))
+        return pause_after(failures, error.retry_after)
 
 
 def _label(key: Key) -> str:

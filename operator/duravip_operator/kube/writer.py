@@ -18,18 +18,10 @@ from duravip_api import API_VERSION, GROUP, VERSION
 from duravip_api.timing import REQUEST_RETRIES
 from duravip_operator.core import parsing
 from duravip_operator.core.snapshot import Plumbing
-from duravip_operator.kube.client import (
-    JSON_PATCH,
-    LONGEST_PAUSE,
-    ApiError,
-    Body,
-    ReignOverError,
-    asked,
-    client_for,
-    tried,
-)
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
+from duravip_runtime.api_error import ApiError, Body, pause_after
+from duravip_runtime.kube import JSON_PATCH, client_for, request, request_with_retries
 
 Result = TypeVar("Result")
 
@@ -53,18 +45,34 @@ STATUS_THREADS: Final = 8
 """More do not write faster, they only make hot writes wait behind them in the API server."""
 
 
+class LeadershipLostError(ApiError):
+    """A write was not made: whoever decided it does not lead any more, or leads anew."""
+
+    def __init__(self) -> None:
+        super().__init__("the reign in which it was decided is over")
+
+    @property
+    def is_transient(self) -> bool:
+        """It will not be made later, either."""
+        return False
+
+
 class Cluster:
     """Writes to one API server. All but `hot` may be called from any thread, and block it."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._metrics = metrics
         # The stubs do not know `_content_type`, without which a patch goes as another kind of it.
-        self._hot_api: Any = CustomObjectsApi(client_for(settings.kubeconfig, HOT_THREADS))
+        self._hot_api: Any = CustomObjectsApi(
+            client_for("duravip-operator", settings.kubeconfig, HOT_THREADS)
+        )
         # Whoever writes a spec knows it: of the answer, thousands of addresses, only this is news.
-        spec_client: Any = client_for(settings.kubeconfig, HOT_THREADS)
+        spec_client: Any = client_for("duravip-operator", settings.kubeconfig, HOT_THREADS)
         spec_client.set_default_header("Accept", METADATA_ONLY)
         self._spec_api: Any = CustomObjectsApi(spec_client)
-        self._status_api: Any = CustomObjectsApi(client_for(settings.kubeconfig, STATUS_THREADS))
+        self._status_api: Any = CustomObjectsApi(
+            client_for("duravip-operator", settings.kubeconfig, STATUS_THREADS)
+        )
         self._pool = ThreadPoolExecutor(HOT_THREADS, thread_name_prefix="hot")
         self._outstanding = 0
         self.is_reign: Callable[[int | None], bool] = lambda _: True
@@ -95,14 +103,14 @@ class Cluster:
         self, known: Plumbing, spec: Body, during: Callable[[], AbstractContextManager[None]]
     ) -> Plumbing | None:
         """The same as a hot write, tried again where that may help: no thread waits for that."""
-        for pause in REQUEST_RETRIES:
+        for failures in range(1, len(REQUEST_RETRIES) + 1):
             try:
                 with during():
                     return await self.hot(self.write_spec, known, spec, is_tried_once=True)
             except ApiError as error:
                 if not error.is_transient or self.stopping.is_set():
                     raise
-                await asyncio.sleep(max(pause, min(error.retry_after, LONGEST_PAUSE)))
+                await asyncio.sleep(pause_after(failures, error.retry_after))
         with during():
             return await self.hot(self.write_spec, known, spec, is_tried_once=True)
 
@@ -163,7 +171,9 @@ class Cluster:
         """The NodePlumbing of a node as it is now; None when there is none."""
         call = self._hot_api.get_cluster_custom_object
         try:
-            return tried(self.stopping, call, GROUP, VERSION, PLURALS["NodePlumbing"], node)
+            return request_with_retries(
+                self.stopping, call, GROUP, VERSION, PLURALS["NodePlumbing"], node
+            )
         except ApiError as error:
             if error.is_absent:
                 return None
@@ -194,13 +204,13 @@ class Cluster:
             else self._status_api.patch_cluster_custom_object_status
         )
         self._counted(
-            kind, lambda: asked(call, *where, name, body=patch, _content_type=JSON_PATCH)
+            kind, lambda: request(call, *where, name, body=patch, _content_type=JSON_PATCH)
         )
 
     def _write_condition(self, node: str, condition: Mapping[str, Any]) -> Body:
         """Put one condition into what the agent says, as it stands at this very moment."""
         where = (GROUP, VERSION, PLURALS["NodePlumbing"], node)
-        found = asked(self._status_api.get_cluster_custom_object, *where)
+        found = request(self._status_api.get_cluster_custom_object, *where)
         status = found.get("status") or {}
         types = [one.get("type") for one in status.get("conditions") or ()]
         if not types:
@@ -212,7 +222,7 @@ class Cluster:
         else:
             change = {"op": "add", "path": "/status/conditions/-", "value": condition}
         version = found["metadata"]["resourceVersion"]
-        return asked(
+        return request(
             self._status_api.patch_cluster_custom_object_status,
             *where,
             body=[
@@ -238,18 +248,18 @@ class Cluster:
             self._must_lead(epoch)
             return call(*args, **options)
 
-        return self._counted(kind, lambda: tried(self.stopping, guarded, *where))
+        return self._counted(kind, lambda: request_with_retries(self.stopping, guarded, *where))
 
     def _tried_once(
         self, kind: str, call: Callable[..., object], name: str, epoch: int | None
     ) -> Body:
         self._must_lead(epoch)
-        return self._counted(kind, lambda: asked(call, GROUP, VERSION, PLURALS[kind], name))
+        return self._counted(kind, lambda: request(call, GROUP, VERSION, PLURALS[kind], name))
 
     def _must_lead(self, epoch: int | None) -> None:
-        """Right before each request: raises ReignOverError when that reign is over."""
+        """Right before each request: raises LeadershipLostError when that reign is over."""
         if epoch is not None and not self.is_reign(epoch):
-            raise ReignOverError
+            raise LeadershipLostError
 
     def _counted(self, kind: str, write: Callable[[], Body]) -> Body:
         try:

@@ -12,11 +12,11 @@ from contextlib import suppress
 from threading import Event, Thread
 from typing import Final, Protocol
 
-from duravip_operator.kube.client import ApiError
 from duravip_operator.leadership import lease_rule as rule
 from duravip_operator.leadership.lease_rule import RETRY
 from duravip_operator.leadership.leases import Leases, stamp
 from duravip_operator.settings import Settings
+from duravip_runtime.api_error import ApiError
 from duravip_runtime.request_timeout import FORGETS
 
 log = logging.getLogger(__name__)

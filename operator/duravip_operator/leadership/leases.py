@@ -8,8 +8,9 @@ from typing import Any, Final
 from kubernetes.client import CoordinationV1Api
 
 from duravip_api.timing import LONGEST_REQUEST
-from duravip_operator.kube.client import ApiError, Body, client_for, patiently
 from duravip_operator.leadership.lease_rule import LASTS, RETRY, Record
+from duravip_runtime.api_error import ApiError, Body
+from duravip_runtime.kube import client_for, request
 from duravip_runtime.request_timeout import Patience
 
 LEASE: Final = "duravip-operator"
@@ -34,7 +35,7 @@ class Leases:
     ) -> None:
         """`annotations` gives what the Lease of the leader is to carry whenever it is written."""
         self._annotations = annotations
-        self._api: Any = CoordinationV1Api(client_for(kubeconfig, 1))
+        self._api: Any = CoordinationV1Api(client_for("duravip-operator", kubeconfig, 1))
         self._namespace = namespace
         self._patience = Patience(RETRY, LONGEST_REQUEST / 2)
 
@@ -85,7 +86,7 @@ class Leases:
                 raise
 
     def _asked(self, call: Callable[..., object], *args: object, **options: Any) -> Body:
-        return patiently(self._patience, call, *args, **options)
+        return request(call, *args, patience=self._patience, **options)
 
 
 def record(body: Body | None) -> Record:

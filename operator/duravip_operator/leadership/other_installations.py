@@ -15,9 +15,10 @@ from typing import Any, Final
 
 from kubernetes.client import CoordinationV1Api
 
-from duravip_operator.kube.client import ApiError, asked, client_for
 from duravip_operator.leadership.lease_rule import Record
 from duravip_operator.leadership.leases import LEASE, record
+from duravip_runtime.api_error import ApiError
+from duravip_runtime.kube import client_for, request
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +53,7 @@ class Rivals:
     """Looks at the Leases of all installations."""
 
     def __init__(self, kubeconfig: Path | None, namespace: str) -> None:
-        self._api: Any = CoordinationV1Api(client_for(kubeconfig, 1))
+        self._api: Any = CoordinationV1Api(client_for("duravip-operator", kubeconfig, 1))
         self._namespace = namespace
         self._before: Leases = {}
         self._is_forbidden = False
@@ -84,9 +85,9 @@ class Rivals:
     def _listed(self) -> Leases:
         call = self._api.list_lease_for_all_namespaces
         try:
-            found = asked(call, field_selector=f"metadata.name={LEASE}")
+            found = request(call, field_selector=f"metadata.name={LEASE}")
         except ApiError as error:
-            if error.is_forbidden:
+            if error.is_refused:
                 self._is_forbidden = True
                 log.warning("cannot see whether another DuraVIP leads in this cluster: %s", error)
                 return {}

@@ -8,7 +8,6 @@ from contextlib import suppress
 from threading import Event, Thread
 from typing import Final, NamedTuple
 
-from duravip_operator.kube.client import ApiError, Body
 from duravip_operator.leadership.leases import (
     LEASE,
     MEMBER_LABEL,
@@ -19,6 +18,7 @@ from duravip_operator.leadership.leases import (
 )
 from duravip_operator.leadership.other_installations import Rivals
 from duravip_operator.settings import Settings
+from duravip_runtime.api_error import ApiError, Body
 
 log = logging.getLogger(__name__)
 

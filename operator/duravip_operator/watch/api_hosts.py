@@ -13,9 +13,10 @@ from urllib.parse import urlsplit
 from kubernetes.client import DiscoveryV1Api
 
 from duravip_api.addresses import parse_address
-from duravip_operator.kube.client import ApiError, client_for, credentials_from, listed
 from duravip_operator.settings import Settings
 from duravip_operator.watch.store import Caches
+from duravip_runtime.api_error import ApiError
+from duravip_runtime.kube import client_for, credentials_from, list_all
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +30,7 @@ class ApiHosts:
     """Reads them in a thread of its own."""
 
     def __init__(self, settings: Settings, into: Caches, stopping: Event) -> None:
-        client = client_for(settings.kubeconfig)
+        client = client_for("duravip-operator", settings.kubeconfig)
         self._own = credentials_from(settings.kubeconfig).server
         self._list = DiscoveryV1Api(client).list_namespaced_endpoint_slice
         self._caches, self._stopping = into, stopping
@@ -43,7 +44,7 @@ class ApiHosts:
         pause = 0.0
         while not self._stopping.wait(pause):
             try:
-                slices, _ = listed(
+                slices, _ = list_all(
                     self._list, "default", label_selector=_SELECTOR, _request_timeout=_TIMEOUT
                 )
                 self._is_troubled, pause = False, EVERY
@@ -51,7 +52,7 @@ class ApiHosts:
                 if not self._is_troubled:
                     log.warning("cannot read the endpoints of the API server: %s", error)
                 self._is_troubled, slices = True, None
-                pause = EVERY if error.is_forbidden else AGAIN_AFTER
+                pause = EVERY if error.is_refused else AGAIN_AFTER
             if slices is not None or not self._caches.api_hosts:
                 hosts = frozenset(addresses_in(slices or [], self._own))
                 self._caches.in_loop(self._caches.set_api_hosts, hosts)

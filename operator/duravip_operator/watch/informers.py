@@ -1,44 +1,41 @@
 """The watches of what machines write at speed, and the sweep over everything.
 
-NodePlumbings and Nodes come through the client's SharedInformer, which gets every re-list right.
+NodePlumbings and Nodes come through informers, which get every re-list right.
 What people write comes through kopf (`handlers`), which misses deletions after a 410: so every
 30 s all kinds are listed and compared. The first such list is what makes the caches warm.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future
 from functools import partial
 from threading import Event, Thread
-from types import SimpleNamespace
 from typing import Any, Final
 
 from kubernetes.client import CoreV1Api, CustomObjectsApi
-from kubernetes.informer import ADDED, DELETED, ERROR, MODIFIED, SharedInformer
 
 from duravip_api import GROUP, VERSION, timing
-from duravip_operator.kube.client import ApiError, client_for, listed, translated
 from duravip_operator.kube.writer import PLURALS
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 from duravip_operator.watch import store as caches
 from duravip_operator.watch.store import Caches, Kind
+from duravip_runtime.api_error import MAX_PAUSE_S, ApiError
+from duravip_runtime.informer import CONNECT_TIMEOUT_S, Informer
+from duravip_runtime.kube import client_for, list_all
 
 __all__ = ["Caches", "Informers"]
 
 log = logging.getLogger(__name__)
 
-GONE: Final = 410
-CONNECT_TIMEOUT: Final = 3.0
-LIST_TIMEOUT: Final = (CONNECT_TIMEOUT, 10.0)
+LIST_TIMEOUT: Final = (CONNECT_TIMEOUT_S, 10.0)
 FIRST_SWEEP: Final = 1.0
 """The second sweep comes so soon after the first, the third after twice that, and so on."""
 
-FIRST_PAUSE: Final = 0.1
-LONGEST_PAUSE: Final = 2.0
-_informer: Any = SharedInformer  # it has no types
+FIRST_PAUSE_S: Final = 0.1
+"""Before a list is tried again as long as there has been none."""
 
-LATE: Final[dict[Kind, tuple[int | None, float]]] = {
+WATCHED: Final[dict[Kind, tuple[int | None, float]]] = {
     "NodePlumbing": (5, 6.5),
     "Node": (None, 75.0),
 }
@@ -56,7 +53,7 @@ class Informers:
         stopping: Event,
         metrics: Metrics,
     ) -> None:
-        client = client_for(settings.kubeconfig)
+        client = client_for("duravip-operator", settings.kubeconfig)
         custom = CustomObjectsApi(client)
         self._lists: dict[Kind, Callable[..., object]] = {
             kind: partial(custom.list_cluster_custom_object, GROUP, VERSION, PLURALS[kind])
@@ -68,7 +65,7 @@ class Informers:
         self._stopping = stopping
         self._metrics = metrics
         self._sweep = Sweep(self._lists, into, stopping, self._missed)
-        self._running: list[_Watch] = []
+        self._running: list[Informer] = []
 
     def start(self) -> None:
         """Begin to watch, and to sweep."""
@@ -78,11 +75,8 @@ class Informers:
     def begin_anew(self) -> None:
         """The store has gone back: list everything now, and watch from what is listed."""
         self._sweep.hurry()
-        before = self._running
-        for watch in before:
-            watch.end()
-        for watch in before:
-            Thread(target=watch.stop, name="watch-end", daemon=True).start()
+        for informer in self._running:
+            informer.end()
         self._watch()
 
     def _missed(self, kind: Kind) -> None:
@@ -90,15 +84,24 @@ class Informers:
 
     def stop(self) -> None:
         """End the watches; `stopping` must be set. A program that ends may do without."""
-        for watch in self._running:
-            watch.stop()
+        for informer in self._running:
+            informer.stop()
 
     def _watch(self) -> None:
-        kinds = [(kind, self._lists[kind]) for kind in LATE]
-        ends = (self._sweep.hurry, self._stopping)
-        self._running = [_Watch(*which, self._caches, *ends) for which in kinds]
-        for watch in self._running:
-            watch.start()
+        self._running = [
+            Informer(
+                kind,
+                self._lists[kind],
+                partial(self._caches.put, kind),
+                partial(self._caches.drop, kind),
+                on_recovered=self._sweep.hurry,
+                watch_s=lasts,
+                silence_s=silence,
+            )
+            for kind, (lasts, silence) in WATCHED.items()
+        ]
+        for informer in self._running:
+            informer.start()
 
 
 class Sweep:
@@ -135,7 +138,7 @@ class Sweep:
                 self._recovered()
             except ApiError as error:
                 self._troubled(error)
-                pause = LONGEST_PAUSE if self._caches.is_warm else FIRST_PAUSE
+                pause = MAX_PAUSE_S if self._caches.is_warm else FIRST_PAUSE_S
             except Exception:
                 log.exception("a sweep failed; the next one comes in %g s", pause)
 
@@ -153,7 +156,7 @@ class Sweep:
         is_first = not self._caches.is_warm
         restorations = self._caches.restorations
         before = self._in_loop(self._caches.known, kind)
-        items, _ = listed(self._lists[kind], _request_timeout=LIST_TIMEOUT)
+        items, _ = list_all(self._lists[kind], _request_timeout=LIST_TIMEOUT)
         found = [
             seen
             for body in items
@@ -188,98 +191,3 @@ class Sweep:
         if self._is_troubled:
             log.info("all kinds were listed again")
         self._is_troubled = False
-
-
-class _Watch:
-    """Adapts a list call to what a SharedInformer expects, and keeps it from spinning."""
-
-    def __init__(
-        self,
-        kind: Kind,
-        call: Callable[..., object],
-        into: Caches,
-        on_return: Callable[[], None],
-        stopping: Event,
-    ) -> None:
-        self._kind = kind
-        self._on_return = on_return
-        self._call = call
-        self._caches = into
-        self._stopping = stopping
-        self._lasts, self._silence = LATE[kind]
-        self._pause = 0.0
-        self._is_troubled = False
-        self._ended = Event()
-        self._informer: Any = None
-
-    def end(self) -> None:
-        """Tell of nothing any more."""
-        self._ended.set()
-
-    def stop(self) -> None:
-        """The same, and wait for the thread to end."""
-        self.end()
-        self._informer.stop()
-
-    def start(self) -> None:
-        """Begin to watch."""
-
-        # Without the annotation the library forgets the resourceVersion that it has reached.
-        def asked(**options: Any) -> object:
-            return self._watched(options) if options.get("watch") else self._listed(options)
-
-        informer = _informer(asked, key_func=lambda body: body["metadata"]["name"])
-
-        def put(body: Mapping[str, Any]) -> None:
-            if not self._ended.is_set():
-                self._caches.put(self._kind, body)
-
-        def drop(body: Mapping[str, Any]) -> None:
-            if not self._ended.is_set():
-                self._caches.drop(self._kind, body)
-
-        informer.add_event_handler(ADDED, put)
-        informer.add_event_handler(MODIFIED, put)
-        informer.add_event_handler(DELETED, drop)
-        informer.add_event_handler(ERROR, self._failed)
-        self._informer = informer
-        informer.start()
-
-    def _watched(self, options: dict[str, Any]) -> object:
-        if self._lasts:
-            options["timeout_seconds"] = self._lasts
-        timeout = (CONNECT_TIMEOUT, self._silence)
-        response = self._call(allow_watch_bookmarks=True, _request_timeout=timeout, **options)
-        self._recovered()
-        return response
-
-    def _listed(self, options: dict[str, Any]) -> object:
-        """List until it works: the informer itself would pause for 5 s after each failure."""
-        while not (self._stopping.is_set() or self._ended.is_set()):
-            try:
-                items, version = listed(self._call, _request_timeout=LIST_TIMEOUT, **options)
-            except ApiError as error:
-                self._failed(error)
-                continue
-            return SimpleNamespace(items=items, metadata=SimpleNamespace(resource_version=version))
-        raise ApiError("the watch was ended")
-
-    def _failed(self, error: object) -> None:
-        """Wait, which the informer does not do by itself."""
-        found = translated(error)
-        if found.status == GONE:
-            return  # it lists again at once
-        if self._ended.is_set():
-            return
-        if not self._is_troubled:
-            log.warning("cannot watch %s: %s", self._kind, found)
-        self._is_troubled = True
-        self._pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * self._pause))
-        self._stopping.wait(max(self._pause, min(found.retry_after, LONGEST_PAUSE)))
-
-    def _recovered(self) -> None:
-        if self._is_troubled:
-            log.info("%s is watched again", self._kind)
-            self._on_return()
-        self._is_troubled = False
-        self._pause = 0.0

@@ -15,13 +15,13 @@ from typing import Any, Final
 import kopf
 
 from duravip_api import GROUP, VERSION
-from duravip_operator.kube.client import PAGE, Credentials, credentials_from
 from duravip_operator.kube.writer import PLURALS
 from duravip_operator.metrics import Metrics
 from duravip_operator.readiness import Restarts
 from duravip_operator.settings import Settings
 from duravip_operator.watch import webhooks
 from duravip_operator.watch.store import Caches, Kind
+from duravip_runtime.kube import PAGE, Credentials, credentials_from
 
 log = logging.getLogger(__name__)
 

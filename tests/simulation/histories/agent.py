@@ -10,7 +10,7 @@ from duravip_agent.core.node_spec import Placement
 from duravip_agent.core.node_status import Readiness, Report, status_of
 from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import Reason
-from duravip_operator.kube.client import ApiError
+from duravip_runtime.api_error import ApiError
 from simulation.histories.apiserver import Body, Key, Watch
 from simulation.histories.heart import Heart, Surroundings
 from simulation.histories.network import FOR_EVER, Machine

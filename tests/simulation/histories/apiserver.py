@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from duravip_api import API_VERSION
-from duravip_operator.kube.client import ApiError
 from duravip_operator.leadership.lease_rule import Record
 from duravip_operator.watch.store import Kind
+from duravip_runtime.api_error import ApiError
 
 Body = dict[str, Any]
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC).timestamp()

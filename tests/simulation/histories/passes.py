@@ -17,9 +17,9 @@ from duravip_operator.core import (
     releases,
 )
 from duravip_operator.core.snapshot import Plumbing, Snapshot
-from duravip_operator.kube.client import ApiError
 from duravip_operator.settings import Settings
 from duravip_operator.snapshot_builder import Outlook
+from duravip_runtime.api_error import ApiError
 from simulation.histories.apiserver import Body, Key
 from simulation.histories.ears import MATURE, Reach
 from simulation.histories.heart import Surroundings

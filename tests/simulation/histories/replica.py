@@ -9,12 +9,12 @@ from typing import Any
 
 from duravip_operator.core import handover
 from duravip_operator.core.snapshot import Plumbing
-from duravip_operator.kube.client import ApiError
 from duravip_operator.leadership.elector import Candidate
 from duravip_operator.leadership.lease_rule import RETRY, Record
 from duravip_operator.pulse.client import agent_of
 from duravip_operator.pulse.probe_targets import Entry, entry_of
 from duravip_operator.watch.store import KINDS, Caches, Kind, sighting
+from duravip_runtime.api_error import ApiError
 from simulation.histories.apiserver import ApiServer, Key, Watch
 from simulation.histories.ears import Ears, Reach
 from simulation.histories.heart import Surroundings

@@ -8,7 +8,7 @@ from duravip_operator.core import moves, object_status
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.snapshot import Snapshot
-from duravip_operator.kube.client import ApiError
+from duravip_runtime.api_error import ApiError
 from simulation.histories.apiserver import Key
 from simulation.histories.heart import Surroundings
 

@@ -10,7 +10,6 @@ from duravip_agent.control.duplicate_node_guard import NamesakeError
 from duravip_agent.control.duplicate_node_guard import Namesakes as Gate
 from duravip_agent.control.status_writer import Reporter
 from duravip_agent.core import duplicate_node_rule
-from duravip_agent.core.api_error import ApiError
 from duravip_agent.core.duplicate_node_rule import (
     OFTEN,
     REMEMBERED_FOR,
@@ -19,6 +18,7 @@ from duravip_agent.core.duplicate_node_rule import (
     reporter_of,
 )
 from duravip_agent.events import Seen, Written
+from duravip_runtime.api_error import ApiError
 
 Status = dict[str, Any]
 

@@ -4,16 +4,16 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
 import pytest
-from kubernetes.client import Configuration
 
 from duravip_agent.control.kube import Cluster
-from duravip_agent.core.api_error import ApiError
 from duravip_agent.metrics import Metrics
+from duravip_runtime.api_error import ApiError
 
 Answer = tuple[int, dict[str, str], list[Any]]
 OBJECT = {"metadata": {"name": "n1", "uid": "u1", "resourceVersion": "7", "generation": 1}}
@@ -22,7 +22,8 @@ OBJECT = {"metadata": {"name": "n1", "uid": "u1", "resourceVersion": "7", "gener
 class Server:
     """Gives the answers that it was told, one for each request; a watch's are lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.answers: list[Answer] = []
         self.requests: list[str] = []
         server = self
@@ -48,14 +49,24 @@ class Server:
         Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
     def cluster(self) -> Cluster:
-        configuration = Configuration(host=f"http://127.0.0.1:{self.http.server_port}")
-        return Cluster("n1", configuration, Metrics("1.0"))
+        return cluster_at(self.http.server_port, self.folder)
+
+
+def cluster_at(port: int, folder: Path) -> Cluster:
+    config = {
+        "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+        "users": [{"name": "u", "user": {}}],
+        "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+        "current-context": "x",
+    }
+    (folder / "kubeconfig").write_text(json.dumps(config))
+    return Cluster("n1", Metrics("1.0"), folder / "kubeconfig")
 
 
 @pytest.fixture
-def server(caplog: pytest.LogCaptureFixture) -> Iterator[Server]:
+def server(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> Iterator[Server]:
     caplog.set_level(logging.CRITICAL, logger="kubernetes")
-    server = Server()
+    server = Server(tmp_path)
     yield server
     server.http.shutdown()
     server.http.server_close()
@@ -128,8 +139,8 @@ def test_what_is_too_large_is_hopeless(server: Server) -> None:
     assert refused.value.is_hopeless
 
 
-def test_no_server_is_an_error_without_a_code() -> None:
-    cluster = Cluster("n1", Configuration(host="http://127.0.0.1:9"), Metrics("1.0"))
+def test_no_server_is_an_error_without_a_code(tmp_path: Path) -> None:
+    cluster = cluster_at(9, tmp_path)
     with pytest.raises(ApiError, match="no answer") as refused:
         cluster.get()
     assert refused.value.status == 0

@@ -6,8 +6,8 @@ import pytest
 
 from duravip_agent.core.fencing import Granted
 from duravip_agent.core.node_spec import Placement, grant_of
-from duravip_agent.core.retry import MAX_REQUEST_PAUSE_S, pause_after
 from duravip_agent.core.spec_tracker import Specs
+from duravip_runtime.api_error import MAX_PAUSE_S, pause_after
 
 Body = dict[str, Any]
 
@@ -189,5 +189,5 @@ def test_pauses_between_requests_grow_to_a_limit_and_heed_the_server() -> None:
     pauses = [pause_after(failures) for failures in range(1, 40)]
     assert pauses[:4] == [0.05, 0.1, 0.2, 0.4]
     assert pauses == sorted(pauses)
-    assert pauses[-1] == MAX_REQUEST_PAUSE_S
-    assert pause_after(1, asked_for=7.0) == 7.0
+    assert pauses[-1] == MAX_PAUSE_S
+    assert pause_after(1, retry_after=7.0) == 7.0

@@ -6,7 +6,7 @@ from threading import Condition
 from typing import Any
 
 from duravip_agent.control.status_writer import Reporter
-from duravip_agent.core.api_error import ApiError
+from duravip_runtime.api_error import ApiError
 
 Body = dict[str, Any]
 
