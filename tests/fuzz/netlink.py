@@ -3,7 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from duravip_agent.codec import conntrack, nf_tables, rtnetlink, rtnetlink_links, sock_diag
+from duravip_agent.codec import (
+    conntrack,
+    netlink_messages,
+    nf_tables,
+    rtnetlink,
+    rtnetlink_links,
+    sock_diag,
+)
 from duravip_agent.codec.rtnetlink import Change
 from duravip_agent.core.kernel_state import Alias
 from fuzz.registry import Target, target
@@ -33,7 +40,7 @@ def _readers() -> dict[str, Callable[[bytes], Any]]:
     """Everything that reads the body of a message."""
     questions = sock_diag.questions(PORTS)
     return {
-        "errno": rtnetlink.errno_of,
+        "errno": netlink_messages.errno_of,
         "alias": rtnetlink.alias_in,
         "neighbour": lambda body: rtnetlink.neighbour_in(body, 2),
         "host": rtnetlink.host_in,
@@ -55,9 +62,9 @@ def netlink() -> Target:
     readers = _readers()
 
     def check(data: bytes) -> str:
-        rtnetlink.kind_of(data)
+        netlink_messages.kind_of(data)
         understood = set()
-        for message in rtnetlink.split(data):
+        for message in netlink_messages.split(data):
             found = {name: read(message.body) for name, read in readers.items()}
             understood |= {name for name in ("alias", "host", "source", "concerns") if found[name]}
             understood |= {name for name in ("listeners",) if any(found[name])}

@@ -7,14 +7,13 @@ kernel puts them; the rest is looked at for those only that concern one of the a
 import struct
 from collections.abc import Collection
 
-from duravip_agent.codec.rtnetlink import attributes
+from duravip_agent.codec import netlink_messages
+from duravip_agent.codec.netlink_messages import ACK, NESTED, attribute, attributes, request
 
-DUMP, DELETE = 0x0101, 0x0102
+GET, DELETE = 0x0101, 0x0102
 FAMILIES = {4: 2, 6: 10}
 """By the version of an address."""
 
-_REQUEST, _ACK, _DUMP_FLAGS = 0x1, 0x4, 0x300
-_HEADER = struct.Struct("=IHHII")
 _HEAD = struct.Struct("=BBH")
 _ORIGINAL, _REPLY, _ID, _ZONE = 1, 2, 12, 18
 _ADDRESSES = {
@@ -22,13 +21,12 @@ _ADDRESSES = {
     10: struct.Struct("=HHHHHH16sHH16s"),
 }
 """A tuple as far as both addresses: three headers, the source, a header, the destination."""
-_ATTRIBUTE = struct.Struct("=HH")
 _KIND_BITS = 0x3FFF
 
 
 def dump_request(family: int, seq: int) -> bytes:
     """Ask for all entries of a family."""
-    return _message(DUMP, _REQUEST | _DUMP_FLAGS, seq, _HEAD.pack(family, 0, 0))
+    return request(GET, netlink_messages.DUMP, seq, _HEAD.pack(family, 0, 0))
 
 
 def concerns(body: bytes, addresses: Collection[bytes]) -> bool:
@@ -53,16 +51,8 @@ def delete_request(body: bytes, seq: int) -> bytes:
     """Let the entry of this answer be forgotten: that very one, not one that took its place."""
     found = attributes(body, _HEAD.size)
     named = b"".join(
-        _attribute(kind | flag, found[kind])
-        for kind, flag in ((_ORIGINAL, 0x8000), (_ZONE, 0), (_ID, 0))
+        attribute(kind | flag, found[kind])
+        for kind, flag in ((_ORIGINAL, NESTED), (_ZONE, 0), (_ID, 0))
         if kind in found
     )
-    return _message(DELETE, _REQUEST | _ACK, seq, body[: _HEAD.size] + named)
-
-
-def _message(kind: int, flags: int, seq: int, body: bytes) -> bytes:
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags, seq, 0) + body
-
-
-def _attribute(kind: int, data: bytes) -> bytes:
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + bytes(-len(data) % 4)
+    return request(DELETE, ACK, seq, body[: _HEAD.size] + named)

@@ -8,6 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple
 
+from duravip_agent.codec.netlink_messages import (
+    ACK,
+    CREATE,
+    DUMP,
+    NESTED,
+    attribute,
+    attribute_list,
+    attributes,
+    request,
+)
 from duravip_agent.codec.nft_ruleset import TABLE
 from duravip_api.addresses import from_int, to_bytes
 
@@ -34,8 +44,6 @@ _NEW_CHAIN = 0x0A03
 _NEW_ELEMENTS, _DEL_ELEMENTS = 0x0A0C, 0x0A0E
 _GET_GENERATION = 0x0A10
 _BEGIN, _END, _SUBSYSTEM = 0x10, 0x11, 10
-_REQUEST, _ACK, _DUMP, _CREATE = 0x1, 0x4, 0x300, 0x400
-_NESTED, _KIND_BITS = 0x8000, 0x3FFF
 
 _OF_TABLE, _GENERATION, _RULE_CHAIN, _RULE_HANDLE, _SET, _ELEMENTS = 1, 1, 2, 3, 2, 3
 _ITEM, _KEY, _VALUE, _EXPIRATION = 1, 1, 1, 5
@@ -44,7 +52,6 @@ _CHAIN_NAME, _CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_TYPE, _CHAIN_FLAGS = 3, 4, 5, 7,
 _HOOK_NUMBER, _HOOK_PRIORITY, _HOOK_DEVICE = 1, 2, 3
 _EGRESS, _ACCEPT = 1, 1
 
-_HEADER = struct.Struct("=IHHII")
 _FAMILY = struct.Struct("!BBH")
 _ATTRIBUTE = struct.Struct("=HH")
 
@@ -52,8 +59,8 @@ _VERSION = {4: 4, 16: 6}
 """By the bytes of an address."""
 
 _ELEMENT_HEAD = {
-    size: _ATTRIBUTE.pack(size + 12, _ITEM | _NESTED)
-    + _ATTRIBUTE.pack(size + 8, _KEY | _NESTED)
+    size: _ATTRIBUTE.pack(size + 12, _ITEM | NESTED)
+    + _ATTRIBUTE.pack(size + 8, _KEY | NESTED)
     + _ATTRIBUTE.pack(size + 4, _VALUE)
     for size in _VERSION
 }
@@ -123,18 +130,17 @@ def removals(name: str, addresses: Iterable[str]) -> Iterator[Request]:
 def key_additions(name: str, keys: Iterable[bytes], where: tuple[int, str]) -> Iterator[Request]:
     """Put a few keys of any type into a set of this name; those that are in it stay."""
     items = b"".join(
-        _attribute(_ITEM | _NESTED, _attribute(_KEY | _NESTED, _attribute(_VALUE, key)))
-        for key in keys
+        attribute(_ITEM | NESTED, attribute(_KEY | NESTED, attribute(_VALUE, key))) for key in keys
     )
     if items:
-        tail = _text(_SET, name) + _attribute(_ELEMENTS | _NESTED, items)
-        yield Request(_NEW_ELEMENTS, _CREATE, _of(*where) + tail)
+        tail = _text(_SET, name) + attribute(_ELEMENTS | NESTED, items)
+        yield Request(_NEW_ELEMENTS, CREATE, _of(*where) + tail)
 
 
 def disposal(tables: Sequence[tuple[int, str]] = FENCE) -> Iterator[Request]:
     """Delete tables, whether they are there or not."""
     for family, table in tables:
-        yield Request(_NEW_TABLE, _CREATE, _of(family, table))
+        yield Request(_NEW_TABLE, CREATE, _of(family, table))
         yield Request(_DEL_TABLE, 0, _of(family, table))
 
 
@@ -142,14 +148,14 @@ def guard(chain: str, device: bytes) -> Request:
     """Make a card's chain, for names that nft's language cannot write down."""
     hook = b"".join(
         (
-            _attribute(_HOOK_NUMBER, struct.pack("!I", _EGRESS)),
-            _attribute(_HOOK_PRIORITY, struct.pack("!i", 0)),
-            _attribute(_HOOK_DEVICE, device + b"\0"),
+            attribute(_HOOK_NUMBER, struct.pack("!I", _EGRESS)),
+            attribute(_HOOK_PRIORITY, struct.pack("!i", 0)),
+            attribute(_HOOK_DEVICE, device + b"\0"),
         )
     )
-    body = _of(NETDEV, TABLE) + _text(_CHAIN_NAME, chain) + _attribute(_CHAIN_HOOK | _NESTED, hook)
-    body += _attribute(_CHAIN_POLICY, struct.pack("!I", _ACCEPT)) + _text(_CHAIN_TYPE, "filter")
-    return Request(_NEW_CHAIN, _CREATE, body)
+    body = _of(NETDEV, TABLE) + _text(_CHAIN_NAME, chain) + attribute(_CHAIN_HOOK | NESTED, hook)
+    body += attribute(_CHAIN_POLICY, struct.pack("!I", _ACCEPT)) + _text(_CHAIN_TYPE, "filter")
+    return Request(_NEW_CHAIN, CREATE, body)
 
 
 def transaction(requests: Sequence[Request], seq: int) -> bytes:
@@ -158,7 +164,7 @@ def transaction(requests: Sequence[Request], seq: int) -> bytes:
     last = seq + len(requests)
     parts = [_message(Request(_BEGIN, 0, frame), seq)]
     parts += [_message(request, n) for n, request in enumerate(requests[:-1], seq + 1)]
-    parts.append(_message(requests[-1]._replace(flags=requests[-1].flags | _ACK), last))
+    parts.append(_message(requests[-1]._replace(flags=requests[-1].flags | ACK), last))
     parts.append(_message(Request(_END, 0, frame), last + 1))
     return b"".join(parts)
 
@@ -169,7 +175,7 @@ def listing(kind: int, where: tuple[int, str], seq: int, name: str = "") -> byte
     Of tables and chains the kernel lists those of the whole family.
     """
     body = _of(*where) + (_text(_SET, name) if name else b"")
-    return _message(Request(kind, _DUMP, body), seq)
+    return _message(Request(kind, DUMP, body), seq)
 
 
 def question(family: int, name: str, keys: Iterable[bytes], seq: int) -> bytes:
@@ -178,18 +184,18 @@ def question(family: int, name: str, keys: Iterable[bytes], seq: int) -> bytes:
     A listing would walk through the whole table of hashes, which takes a millisecond.
     """
     items = b"".join(map(_element, keys))
-    body = _of(family, TABLE) + _text(_SET, name) + _attribute(_ELEMENTS | _NESTED, items)
-    return _message(Request(GET_ELEMENTS, _ACK, body), seq)
+    body = _of(family, TABLE) + _text(_SET, name) + attribute(_ELEMENTS | NESTED, items)
+    return _message(Request(GET_ELEMENTS, ACK, body), seq)
 
 
 def generation_request(seq: int) -> bytes:
     """Ask how many transactions there have been."""
-    return _message(Request(_GET_GENERATION, _ACK, _FAMILY.pack(0, 0, 0)), seq)
+    return _message(Request(_GET_GENERATION, ACK, _FAMILY.pack(0, 0, 0)), seq)
 
 
 def generation_in(body: bytes) -> int:
     """What the answer says; 0, which no transaction has, where it says nothing."""
-    return int.from_bytes(dict(_attributes(body, _FAMILY.size)).get(_GENERATION, b""), "big")
+    return int.from_bytes(attributes(body, _FAMILY.size).get(_GENERATION, b""), "big")
 
 
 def piece_in(kind: int, where: tuple[int, str], body: bytes) -> Piece | None:
@@ -198,7 +204,7 @@ def piece_in(kind: int, where: tuple[int, str], body: bytes) -> Piece | None:
     What it does not say is empty, or 0: no piece of ours is like that.
     """
     family, table = where
-    found = dict(_attributes(body, _FAMILY.size))
+    found = attributes(body, _FAMILY.size)
     if found.get(_OF_TABLE, b"").rstrip(b"\0") != table.encode():
         return None
     if kind == GET_TABLES:
@@ -217,10 +223,10 @@ def _name(data: bytes) -> str:
 
 def elements_in(body: bytes) -> Iterator[Element]:
     """The elements that an answer lists."""
-    listed = dict(_attributes(body, _FAMILY.size)).get(_ELEMENTS, b"")
-    for _, item in _attributes(listed):
-        found = dict(_attributes(item))
-        key = dict(_attributes(found.get(_KEY, b""))).get(_VALUE)
+    listed = attributes(body, _FAMILY.size).get(_ELEMENTS, b"")
+    for _, item in attribute_list(listed):
+        found = attributes(item)
+        key = attributes(found.get(_KEY, b"")).get(_VALUE)
         if key is not None:
             yield Element(key, _EXPIRATION in found)
 
@@ -252,11 +258,11 @@ def element_changes(
     tables: Sequence[tuple[int, str]] = FENCE,
 ) -> Iterator[Request]:
     """Put addresses into the sets of this name in each of these tables, or take them out."""
-    kind, flags = (_NEW_ELEMENTS, _CREATE) if is_new else (_DEL_ELEMENTS, 0)
+    kind, flags = (_NEW_ELEMENTS, CREATE) if is_new else (_DEL_ELEMENTS, 0)
     for version, keys in keys_of(addresses):
         rest = map(_element, keys)
         while chunk := b"".join(islice(rest, CHUNK)):
-            tail = _text(_SET, f"{name}{version}") + _attribute(_ELEMENTS | _NESTED, chunk)
+            tail = _text(_SET, f"{name}{version}") + attribute(_ELEMENTS | NESTED, chunk)
             for family, table in tables:
                 yield Request(kind, flags, _of(family, table) + tail)
 
@@ -269,22 +275,9 @@ def _of(family: int, table: str) -> bytes:
     return _FAMILY.pack(family, 0, 0) + _text(_OF_TABLE, table)
 
 
-def _message(request: Request, seq: int) -> bytes:
-    kind, flags, body = request
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags | _REQUEST, seq, 0) + body
+def _message(change: Request, seq: int) -> bytes:
+    return request(change.kind, change.flags, seq, change.body)
 
 
 def _text(kind: int, value: str) -> bytes:
-    return _attribute(kind, value.encode() + b"\0")
-
-
-def _attribute(kind: int, data: bytes) -> bytes:
-    padding = bytes(-len(data) % 4)
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + padding
-
-
-def _attributes(body: bytes, offset: int = 0) -> Iterator[tuple[int, bytes]]:
-    while offset + _ATTRIBUTE.size <= len(body):
-        length, kind = _ATTRIBUTE.unpack_from(body, offset)
-        yield kind & _KIND_BITS, body[offset + _ATTRIBUTE.size : offset + length]
-        offset += max(_ATTRIBUTE.size, (length + 3) & ~3)
+    return attribute(kind, value.encode() + b"\0")

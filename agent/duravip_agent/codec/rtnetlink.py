@@ -5,14 +5,13 @@ a tenth of the time of a general library.
 """
 
 import struct
-from collections.abc import Iterator
 from typing import NamedTuple
 
+from duravip_agent.codec.netlink_messages import ACK, DUMP, REQUEST, attribute, attributes, request
 from duravip_agent.core.kernel_state import Alias, Host, Neighbour
 from duravip_api import MARK
 from duravip_api.addresses import from_int, to_bytes
 
-ERROR, DONE = 2, 3
 NEW_LINK, DEL_LINK = 16, 17
 NEW_ADDRESS, DEL_ADDRESS, GET_ADDRESS = 20, 21, 22
 NEW_ROUTE, DEL_ROUTE = 24, 25
@@ -20,19 +19,12 @@ NEW_NEIGHBOUR, GET_NEIGHBOUR = 28, 30
 LOCAL_TABLE, ROUTE_METRIC = 255, 1024
 """Of a route that stands in for an alias; the kernel's own routes have the metric 0."""
 
-_REQUEST, _ACK, _INTERRUPTED, _DUMP = 0x1, 0x4, 0x10, 0x300
 _CREATE_NEW, _REPLACE = 0x600, 0x500
-_HEADER = struct.Struct("=IHHII")
-HEADER_BYTES = _HEADER.size
-_ERRNO = struct.Struct("=i")
-NO_ANSWER = 71
-"""EPROTO: an ERROR message that does not say which."""
 _ADDRESS = struct.Struct("=BBBBI")
 _NEIGHBOUR = struct.Struct("=BxxxiHBB")
 _ROUTES = {size: struct.Struct(f"=IHHIIBBBBBBBBIHH{size}sHHIHHI") for size in (4, 16)}
 """By the bytes of an address: the whole message."""
 _ROUTE = struct.Struct("=BBBBBBBBI")
-_ATTRIBUTE = struct.Struct("=HH")
 _AF = {4: 2, 6: 10}
 _VERSION = {family: version for version, family in _AF.items()}
 _SIZE = {2: 4, 10: 16}
@@ -59,47 +51,10 @@ _MAC_BYTES = 6
 """Ethernet's."""
 
 
-class Message(NamedTuple):
-    """One message of a datagram."""
-
-    kind: int
-    seq: int
-    is_interrupted: bool
-    """Whether the world changed during this dump: it must be read again."""
-    body: bytes
-
-
-def split(datagram: bytes) -> Iterator[Message]:
-    """The messages of a datagram."""
-    offset = 0
-    while offset + _HEADER.size <= len(datagram):
-        length, kind, flags, seq, _ = _HEADER.unpack_from(datagram, offset)
-        body = datagram[offset + _HEADER.size : offset + length]
-        yield Message(kind, seq, bool(flags & _INTERRUPTED), body)
-        offset += max(_HEADER.size, (length + 3) & ~3)
-
-
-def kind_of(datagram: bytes) -> int:
-    """The kind of a datagram's first message."""
-    return int.from_bytes(datagram[4:6], "little")
-
-
-def errno_of(body: bytes) -> int:
-    """What an ERROR message says: 0 = done, else the errno."""
-    if len(body) < _ERRNO.size:
-        return NO_ANSWER
-    number: int = _ERRNO.unpack_from(body)[0]
-    return -number
-
-
 def dump_request(kind: int, seq: int) -> bytes:
     """Ask for all addresses or neighbours of both families."""
-    return dump_header(kind, seq, bytes(_ADDRESS.size if kind == GET_ADDRESS else _NEIGHBOUR.size))
-
-
-def dump_header(kind: int, seq: int, body: bytes) -> bytes:
-    """Ask for all objects of a kind, in these words."""
-    return _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST | _DUMP, seq, 0) + body
+    size = _ADDRESS.size if kind == GET_ADDRESS else _NEIGHBOUR.size
+    return request(kind, DUMP, seq, bytes(size))
 
 
 class Change(NamedTuple):
@@ -127,7 +82,7 @@ def route_request(change: RouteChange, seq: int, *, wants_ack: bool) -> bytes:
     alias, is_new = change
     data = to_bytes(alias.address)
     size = len(data)
-    flags = _REQUEST | (_ACK if wants_ack else 0) | (_CREATE_NEW if is_new else 0)
+    flags = REQUEST | (ACK if wants_ack else 0) | (_CREATE_NEW if is_new else 0)
     kind = NEW_ROUTE if is_new else DEL_ROUTE
     # In one go, since the last one of thousands waits for it.
     return _ROUTES[size].pack(
@@ -156,10 +111,9 @@ def broadcast_removal(route: Broadcast, seq: int, *, wants_ack: bool) -> bytes:
     body = _ROUTE.pack(
         _AF[4], 8 * len(data), 0, 0, LOCAL_TABLE, 0, _SCOPE_ANY, _ROUTE_BROADCAST, 0
     )
-    body += _attribute(_TO, last) + _attribute(_OUT_BY, struct.pack("=I", route.alias.link))
-    body += _attribute(_SOURCE, data)
-    flags = _REQUEST | (_ACK if wants_ack else 0)
-    return _HEADER.pack(_HEADER.size + len(body), DEL_ROUTE, flags, seq, 0) + body
+    body += attribute(_TO, last) + attribute(_OUT_BY, struct.pack("=I", route.alias.link))
+    body += attribute(_SOURCE, data)
+    return request(DEL_ROUTE, ACK if wants_ack else 0, seq, body)
 
 
 def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
@@ -170,20 +124,15 @@ def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
     is_v4 = family == _AF[4]
     scope = _SCOPE_HOST if is_hidden and is_v4 else _SCOPE_GLOBAL
     body = _ADDRESS.pack(family, alias.mask, 0, scope, alias.link)
-    body += _attribute(_LOCAL, data) + _attribute(_LABELLED_ADDRESS, data)
+    body += attribute(_LOCAL, data) + attribute(_LABELLED_ADDRESS, data)
     if is_new:
         flags = _NO_PREFIX_ROUTE | (0 if is_v4 else _NO_DAD)
-        body += _attribute(_FLAGS, struct.pack("=I", flags))
-        body += _attribute(_PROTOCOL, bytes((MARK,)))
+        body += attribute(_FLAGS, struct.pack("=I", flags))
+        body += attribute(_PROTOCOL, bytes((MARK,)))
         if not is_v4:
-            body += _attribute(_CACHE_INFO, _DEPRECATED_FOR_EVER)
-    flags = (
-        _REQUEST
-        | (_ACK if wants_ack else 0)
-        | (_REPLACE if is_again else _CREATE_NEW if is_new else 0)
-    )
-    kind = NEW_ADDRESS if is_new else DEL_ADDRESS
-    return _HEADER.pack(_HEADER.size + len(body), kind, flags, seq, 0) + body
+            body += attribute(_CACHE_INFO, _DEPRECATED_FOR_EVER)
+    flags = (ACK if wants_ack else 0) | (_REPLACE if is_again else _CREATE_NEW if is_new else 0)
+    return request(NEW_ADDRESS if is_new else DEL_ADDRESS, flags, seq, body)
 
 
 def alias_in(body: bytes) -> Alias | None:
@@ -223,16 +172,14 @@ def host_in(body: bytes) -> Host | None:
     return Host(link, address, mac.hex(":") if len(mac) == _MAC_BYTES else "", _STATES[state])
 
 
-def _attribute(kind: int, data: bytes) -> bytes:
-    padding = bytes(-len(data) % 4)
-    return _ATTRIBUTE.pack(_ATTRIBUTE.size + len(data), kind) + data + padding
+AnyChange = Change | RouteChange | Broadcast
+"""What can be changed; all of one call are of one kind."""
 
 
-def attributes(body: bytes, offset: int) -> dict[int, bytes]:
-    """The attributes of a message whose fixed part ends there."""
-    found: dict[int, bytes] = {}
-    while offset + _ATTRIBUTE.size <= len(body):
-        length, kind = _ATTRIBUTE.unpack_from(body, offset)
-        found[kind & 0x3FFF] = body[offset + _ATTRIBUTE.size : offset + length]
-        offset += max(_ATTRIBUTE.size, (length + 3) & ~3)
-    return found
+def any_request(change: AnyChange, seq: int, wants_ack: bool) -> bytes:  # noqa: FBT001
+    """The request for a change of any kind."""
+    if isinstance(change, RouteChange):
+        return route_request(change, seq, wants_ack=wants_ack)
+    if isinstance(change, Broadcast):
+        return broadcast_removal(change, seq, wants_ack=wants_ack)
+    return change_request(change, seq, wants_ack=wants_ack)

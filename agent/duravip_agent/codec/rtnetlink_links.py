@@ -7,7 +7,8 @@ import struct
 from collections.abc import Iterable
 from dataclasses import replace
 
-from duravip_agent.codec.rtnetlink import attributes, dump_header
+from duravip_agent.codec import netlink_messages
+from duravip_agent.codec.netlink_messages import DUMP, attribute, attributes
 from duravip_agent.core.kernel_state import Link
 
 GET_LINK = 18
@@ -26,8 +27,8 @@ _MACVLANS, _MODE, _PASSTHRU = {"macvlan", "macvtap"}, 1, 8
 
 def request(seq: int) -> bytes:
     """Ask for all links."""
-    mask = struct.pack("=HHI", 8, _EXT_MASK, _WITHOUT_STATISTICS)
-    return dump_header(GET_LINK, seq, bytes(_INFO.size) + mask)
+    mask = attribute(_EXT_MASK, struct.pack("=I", _WITHOUT_STATISTICS))
+    return netlink_messages.request(GET_LINK, DUMP, seq, bytes(_INFO.size) + mask)
 
 
 def link_in(body: bytes) -> Link | None:

@@ -10,7 +10,7 @@ have to be read (`net/ipv4/nexthop.c`, nh_fill_node).
 import struct
 from collections.abc import Iterable, Iterator, Mapping
 
-from duravip_agent.codec.rtnetlink import attributes, dump_header
+from duravip_agent.codec.netlink_messages import DUMP, attributes, request
 from duravip_api.addresses import from_int, parse_address
 
 MOST = 64
@@ -40,12 +40,12 @@ Attributes = Mapping[int, bytes]
 def routes_request(family: int, table: int, seq: int) -> bytes:
     """Ask for the unicast routes of a family, by a socket with NETLINK_GET_STRICT_CHK."""
     body = _ROUTE.pack(family, 0, 0, 0, table, 0, 0, _UNICAST, 0)
-    return dump_header(GET_ROUTE, seq, body)
+    return request(GET_ROUTE, DUMP, seq, body)
 
 
 def objects_request(seq: int) -> bytes:
     """Ask for all next hops that are objects of their own, and their groups."""
-    return dump_header(GET_OBJECT, seq, bytes(_OBJECT.size))
+    return request(GET_OBJECT, DUMP, seq, bytes(_OBJECT.size))
 
 
 def has_unresolved(routes: Iterable[bytes]) -> bool:

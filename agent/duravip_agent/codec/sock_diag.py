@@ -8,7 +8,8 @@ import struct
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from duravip_agent.codec.rtnetlink import attributes
+from duravip_agent.codec import netlink_messages
+from duravip_agent.codec.netlink_messages import ACK, DUMP, attributes
 from duravip_api.addresses import from_int, parse_address
 from duravip_api.listeners import WILDCARD, Listener, port_named
 
@@ -18,8 +19,6 @@ BY_FAMILY = 20
 DESTROY = 21
 """The kind of a request to end a socket as if its network had failed."""
 
-_REQUEST_DUMP, _REQUEST_ACK = 0x301, 0x5
-_HEADER = struct.Struct("=IHHII")
 _REQUEST = struct.Struct("=BBBBI48x")
 _ANSWER = struct.Struct("=BBxx2s2s16s16x4x8x20x")
 _V6_ONLY = 11
@@ -37,6 +36,11 @@ _ID = slice(4, 52)
 _SOURCE = {2: slice(8, 12), 10: slice(8, 24)}
 _MAPPED = bytes(10) + b"\xff\xff"
 """What stands before an IPv4 address on an IPv6 socket."""
+
+_UNIX, _UNIX_ANSWER_BYTES = 1, 16
+_UNIX_REQUEST = struct.Struct("=BBHIIIII")
+_SHOW_NAME, _SHOW_USER = 0x1, 0x40
+_UNIX_NAME, _UNIX_USER = 0, 7
 
 CONNECTED = tuple((family, protocol) for family in _FAMILIES for protocol in _CONNECTED)
 """All lists of sockets that have a peer."""
@@ -60,7 +64,7 @@ def request(question: Question, seq: int) -> bytes:
     """Ask for all sockets that take what comes."""
     number, states = _PROTOCOLS[question.protocol]
     body = _REQUEST.pack(question.family, number, 0, 0, states)
-    return _HEADER.pack(_HEADER.size + len(body), BY_FAMILY, _REQUEST_DUMP, seq, 0) + body
+    return netlink_messages.request(BY_FAMILY, DUMP, seq, body)
 
 
 def listeners_in(question: Question, body: bytes) -> Iterator[Listener]:
@@ -84,7 +88,7 @@ def listeners_in(question: Question, body: bytes) -> Iterator[Listener]:
 def connected_request(family: int, protocol: int, seq: int) -> bytes:
     """Ask for the sockets that have a peer."""
     body = _REQUEST.pack(family, protocol, 0, 0, _CONNECTED[protocol])
-    return _HEADER.pack(_HEADER.size + len(body), BY_FAMILY, _REQUEST_DUMP, seq, 0) + body
+    return netlink_messages.request(BY_FAMILY, DUMP, seq, body)
 
 
 def sources(addresses: Iterable[bytes]) -> frozenset[bytes]:
@@ -101,4 +105,19 @@ def has_source(body: bytes, addresses: frozenset[bytes]) -> bool:
 def destroy_request(protocol: int, body: bytes, seq: int) -> bytes:
     """End the socket of an answer."""
     named = _FIXED.pack(body[0], protocol, 0, 0, 0xFFFFFFFF) + body[_ID]
-    return _HEADER.pack(_HEADER.size + len(named), DESTROY, _REQUEST_ACK, seq, 0) + named
+    return netlink_messages.request(DESTROY, ACK, seq, named)
+
+
+def unix_request(seq: int) -> bytes:
+    """Ask for all Unix sockets, with their names and users."""
+    body = _UNIX_REQUEST.pack(_UNIX, 0, 0, 0xFFFFFFFF, 0, _SHOW_NAME | _SHOW_USER, 0, 0)
+    return netlink_messages.request(BY_FAMILY, DUMP, seq, body)
+
+
+def owner_in(body: bytes) -> tuple[str, int] | None:
+    """The name of an answer's abstract Unix socket and its user; None: it is no such socket."""
+    found = attributes(body, _UNIX_ANSWER_BYTES)
+    name = found.get(_UNIX_NAME, b"")
+    if not name.startswith(b"\0") or _UNIX_USER not in found:
+        return None
+    return name[1:].decode(errors="replace"), int.from_bytes(found[_UNIX_USER], "little")

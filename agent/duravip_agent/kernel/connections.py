@@ -7,17 +7,16 @@ come back. All of it comes after the silence and the report, of which nothing de
 is sent meanwhile is dropped by the fence and by the rules of `released`.
 """
 
-import contextlib
 import errno
 import logging
 import os
-import socket
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection
 from functools import partial
 from threading import Condition, Thread
 
-from duravip_agent.codec import conntrack, rtnetlink, sock_diag
+from duravip_agent.codec import conntrack, sock_diag
+from duravip_agent.kernel.netlink_socket import NETFILTER, SOCK_DIAG, NetlinkSocket
 from duravip_agent.metrics import Metrics
 from duravip_api.addresses import to_bytes
 
@@ -29,10 +28,6 @@ GATHER_S = 0.02
 BATCH = 64
 """Requests in one system call."""
 
-_SOCK_DIAG, _NETFILTER = 4, 12
-_DATAGRAM, _BUFFER = 1 << 17, 4 << 20
-_SO_RCVBUFFORCE = 33
-_DONE = {0, errno.ENOENT}
 _TIMEOUT_S = 2.0
 """The kernel answers at once; longer means that an answer was lost."""
 
@@ -102,79 +97,36 @@ class Connections:
 def _destroy_sockets(addresses: frozenset[bytes]) -> int:
     """Destroy the node's own sockets that have one of these; gives back how many there were."""
     named, count = sock_diag.sources(addresses), 0
-    with _Netlink(_SOCK_DIAG) as kernel:
+    with NetlinkSocket(SOCK_DIAG, timeout=_TIMEOUT_S) as kernel:
         for family, protocol in sock_diag.CONNECTED:
-            question = sock_diag.connected_request(family, protocol, kernel.next_seq())
-            found = [b for b in kernel.listed(question) if sock_diag.has_source(b, named)]
-            count += kernel.change(partial(sock_diag.destroy_request, protocol), found)
+            answers = kernel.stream(partial(sock_diag.connected_request, family, protocol))
+            matching = [body for body in answers if sock_diag.has_source(body, named)]
+            count += _end_each(kernel, partial(sock_diag.destroy_request, protocol), matching)
     return count
 
 
 def _forget_connections(addresses: frozenset[bytes]) -> int:
     """Delete the entries that concern one of these; gives back how many there were."""
     count = 0
-    with _Netlink(_NETFILTER) as kernel:
+    with NetlinkSocket(NETFILTER, timeout=_TIMEOUT_S) as kernel:
         for version, family in conntrack.FAMILIES.items():
             if not any(len(address) == (4 if version == 4 else 16) for address in addresses):  # noqa: PLR2004
                 continue
-            question = conntrack.dump_request(family, kernel.next_seq())
-            found = [b for b in kernel.listed(question) if conntrack.concerns(b, addresses)]
-            count += kernel.change(conntrack.delete_request, found)
+            answers = kernel.stream(partial(conntrack.dump_request, family))
+            matching = [body for body in answers if conntrack.concerns(body, addresses)]
+            count += _end_each(kernel, conntrack.delete_request, matching)
     return count
 
 
-class _Netlink(contextlib.AbstractContextManager["_Netlink"]):
-    """A socket that asks for lists and sends changes."""
+def _end_each(
+    kernel: NetlinkSocket, request: Callable[[bytes, int], bytes], bodies: list[bytes]
+) -> int:
+    """Send one request for each; gives back how many were done.
 
-    def __init__(self, protocol: int) -> None:
-        self._seq = 0
-        self._sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
-        with contextlib.suppress(OSError):
-            self._sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER)
-        self._sock.settimeout(_TIMEOUT_S)
-        self._sock.bind((0, 0))
-
-    def __exit__(self, *_: object) -> None:
-        self._sock.close()
-
-    def next_seq(self) -> int:
-        self._seq += 1
-        return self._seq
-
-    def listed(self, question: bytes) -> Iterator[bytes]:
-        """The answers to the question that carries the last number; raises OSError."""
-        self._sock.send(question)
-        while True:
-            for message in rtnetlink.split(self._sock.recv(_DATAGRAM)):
-                if message.seq != self._seq:
-                    continue
-                if message.kind == rtnetlink.DONE:
-                    return
-                if message.kind == rtnetlink.ERROR:
-                    number = rtnetlink.errno_of(message.body)
-                    raise OSError(number, os.strerror(number))
-                yield message.body
-
-    def change(self, request: Callable[[bytes, int], bytes], bodies: list[bytes]) -> int:
-        """Send one request for each; gives back how many were done.
-
-        One for something that is gone by now counts as well; raises OSError where none was done.
-        """
-        done, refused = 0, 0
-        for start in range(0, len(bodies), BATCH):
-            few = bodies[start : start + BATCH]
-            self._sock.send(b"".join(request(body, self.next_seq()) for body in few))
-            for number in self._acknowledged(len(few)):
-                is_done = number in _DONE
-                done, refused = done + is_done, refused if is_done else number
-        if refused and not done:
-            raise OSError(refused, os.strerror(refused))
-        return done
-
-    def _acknowledged(self, count: int) -> Iterator[int]:
-        first, left = self._seq - count + 1, count
-        while left:
-            for message in rtnetlink.split(self._sock.recv(_DATAGRAM)):
-                if message.kind == rtnetlink.ERROR and message.seq >= first:
-                    left -= 1
-                    yield rtnetlink.errno_of(message.body)
+    One for something that is gone by now counts as well; raises OSError where none was done.
+    """
+    answers = kernel.change(bodies, lambda body, seq, _: request(body, seq), BATCH)
+    refused = [number for number in answers.values() if number != errno.ENOENT]
+    if refused and len(refused) == len(bodies):
+        raise OSError(refused[-1], os.strerror(refused[-1]))
+    return len(bodies) - len(refused)

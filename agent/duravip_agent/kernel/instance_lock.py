@@ -10,29 +10,17 @@ import errno
 import logging
 import os
 import socket
-import struct
-import sys
-from collections.abc import Iterator
 from typing import Final
+
+from duravip_agent.codec.sock_diag import owner_in, unix_request
+from duravip_agent.kernel.netlink_socket import SOCK_DIAG, NetlinkSocket
 
 log = logging.getLogger(__name__)
 
 NAMES: Final = tuple(f"duravip-agent{number or ''}" for number in range(8))
 """In the order in which they are tried."""
 
-_SOCK_DIAG: Final = 4
-_BY_FAMILY: Final = 20
-_REQUEST_DUMP: Final = 0x301
-_DONE, _ERROR = 3, 2
-_SHOW_NAME, _SHOW_UID = 0x1, 0x40
-_NAME, _UID = 0, 7
-_HEADER = struct.Struct("=IHHII")
-_REQUEST = struct.Struct("=BBHIIIII")
-_ANSWER_SIZE: Final = 16
-_ATTRIBUTE = struct.Struct("=HH")
-_TYPE_MASK: Final = 0x3FFF
-_READ: Final = 1 << 18
-_PATIENCE_S: Final = 2.0
+_TIMEOUT_S: Final = 2.0
 
 
 class HeldError(Exception):
@@ -84,40 +72,10 @@ def owners() -> dict[str, set[int]]:
     """The users of each abstract socket of this network namespace; empty when it is not told."""
     found: dict[str, set[int]] = {}
     try:
-        for name, user in _listed():
-            found.setdefault(name, set()).add(user)
+        with NetlinkSocket(SOCK_DIAG, timeout=_TIMEOUT_S) as kernel:
+            for name, user in filter(None, map(owner_in, kernel.stream(unix_request))):
+                found.setdefault(name, set()).add(user)
     except OSError as error:
         log.warning("cannot look up who holds a socket: %s", error.strerror)
         return {}
     return found
-
-
-def _listed() -> Iterator[tuple[str, int]]:
-    show = _SHOW_NAME | _SHOW_UID
-    body = _REQUEST.pack(socket.AF_UNIX, 0, 0, 0xFFFFFFFF, 0, show, 0, 0)
-    head = _HEADER.pack(_HEADER.size + len(body), _BY_FAMILY, _REQUEST_DUMP, 1, 0)
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _SOCK_DIAG) as asking:
-        asking.settimeout(_PATIENCE_S)
-        asking.send(head + body)
-        while True:
-            data = asking.recv(_READ)
-            while data:
-                length, kind, *_ = _HEADER.unpack_from(data)
-                message, data = data[_HEADER.size : length], data[-(-length // 4) * 4 :]
-                if kind == _DONE:
-                    return
-                if kind == _ERROR:
-                    number = -int.from_bytes(message[:4], sys.byteorder, signed=True)
-                    raise OSError(number, os.strerror(number))
-                yield from _parsed(message[_ANSWER_SIZE:])
-
-
-def _parsed(attributes: bytes) -> Iterator[tuple[str, int]]:
-    values: dict[int, bytes] = {}
-    while len(attributes) >= _ATTRIBUTE.size:
-        length, kind = _ATTRIBUTE.unpack_from(attributes)
-        values[kind & _TYPE_MASK] = attributes[_ATTRIBUTE.size : length]
-        attributes = attributes[max(_ATTRIBUTE.size, -(-length // 4) * 4) :]
-    name = values.get(_NAME, b"")
-    if name.startswith(b"\0") and _UID in values:
-        yield name[1:].decode(errors="replace"), int.from_bytes(values[_UID], sys.byteorder)

@@ -6,12 +6,13 @@ finds something else than the last one.
 """
 
 import logging
-import socket
 from collections.abc import Callable
+from functools import partial
 from threading import Event, Lock, Thread
 from typing import Final
 
-from duravip_agent.codec import rtnetlink, sock_diag
+from duravip_agent.codec import sock_diag
+from duravip_agent.kernel.netlink_socket import SOCK_DIAG, NetlinkSocket
 from duravip_api.listeners import Listener, format_listeners
 
 log = logging.getLogger(__name__)
@@ -19,9 +20,6 @@ log = logging.getLogger(__name__)
 EVERY: Final = 2.0
 TIMEOUT: Final = 2.0
 """The kernel answers at once; longer means that an answer was lost."""
-
-_NETLINK_SOCK_DIAG = 4
-_DATAGRAM = 1 << 16
 
 
 class Listeners:
@@ -81,24 +79,11 @@ class Listeners:
 def _listeners(ports: tuple[str, ...]) -> set[Listener]:
     """All that take what comes by these protocols; raises OSError."""
     found: set[Listener] = set()
-    asked = sock_diag.questions(ports)
-    if not asked:
+    questions = sock_diag.questions(ports)
+    if not questions:
         return found
-    with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG) as sock:
-        sock.settimeout(TIMEOUT)
-        for seq, question in enumerate(asked, 1):
-            sock.send(sock_diag.request(question, seq))
-            for body in _answers(sock):
+    with NetlinkSocket(SOCK_DIAG, timeout=TIMEOUT) as kernel:
+        for question in questions:
+            for body in kernel.stream(partial(sock_diag.request, question)):
                 found.update(sock_diag.listeners_in(question, body))
     return found
-
-
-def _answers(sock: socket.socket) -> list[bytes]:
-    bodies: list[bytes] = []
-    while True:
-        for message in rtnetlink.split(sock.recv(_DATAGRAM)):
-            if message.kind == rtnetlink.ERROR:
-                raise OSError(rtnetlink.errno_of(message.body), "the kernel lists no sockets")
-            if message.kind == rtnetlink.DONE:
-                return bodies
-            bodies.append(message.body)

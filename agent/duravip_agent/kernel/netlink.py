@@ -15,6 +15,7 @@ import struct
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from threading import Thread
 
@@ -22,9 +23,10 @@ from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
 from duravip_agent.codec import rtnetlink, rtnetlink_links
-from duravip_agent.codec.rtnetlink import Broadcast, Change, RouteChange
+from duravip_agent.codec.netlink_messages import HEADER_BYTES, kind_of
+from duravip_agent.codec.rtnetlink import AnyChange, Broadcast, Change, RouteChange
 from duravip_agent.core.kernel_state import Alias, Host, Link, Neighbour, Observed
-from duravip_agent.kernel.netlink_socket import Packed, opened
+from duravip_agent.kernel.netlink_socket import NetlinkSocket
 from duravip_api import MARK
 
 log = logging.getLogger(__name__)
@@ -39,6 +41,10 @@ _CONF, _CONF6 = Path("/proc/sys/net/ipv4/conf"), Path("/proc/sys/net/ipv6/conf")
 MAKES_NO_BROADCAST = 31
 """IPv4 masks of so many bits or more have no broadcast address."""
 
+ADDRESSES_AT_ONCE, ROUTES_AT_ONCE = 64, 512
+"""Changes in one system call. More addresses would keep a core for tens of milliseconds; a route
+takes the kernel microseconds."""
+
 _MAIN_TABLE = 254
 _NTF_USE = 0x01
 _GONE = {errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO}
@@ -50,7 +56,7 @@ class Kernel:
     """The network of the namespace that the process lives in. For one thread."""
 
     def __init__(self) -> None:
-        self._packed = Packed()
+        self._socket = NetlinkSocket()
         self._ip = IPRoute()
         self._ioctl = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._links: tuple[Link, ...] | None = None
@@ -62,7 +68,7 @@ class Kernel:
     def may_change(self) -> bool:
         """Whether the process has the permission to change addresses (CAP_NET_ADMIN)."""
         nowhere = Alias(0x7FFFFFFF, "192.0.2.1", 32, is_marked=True)
-        return self._packed.change([Change(nowhere, is_new=False)]).get(nowhere) != errno.EPERM
+        return self._change([Change(nowhere, is_new=False)]).get(nowhere) != errno.EPERM
 
     def observed(self, *, with_links: bool) -> Observed:
         """What is there now; the links are read again only when that is asked for."""
@@ -83,13 +89,13 @@ class Kernel:
     def _leave_no_broadcast(self, aliases: Iterable[Alias]) -> None:
         """Delete the routes that the kernel makes of masks that are not the full one."""
         wide = [a for a in aliases if ":" not in a.address and a.mask < MAKES_NO_BROADCAST]
-        self._packed.change([Broadcast(alias) for alias in wide])
+        self._change([Broadcast(alias) for alias in wide])
 
     def _aliases(self) -> tuple[tuple[Alias, ...], tuple[str, ...]]:
         """All addresses, and what could not be read."""
         found: list[Alias] = []
         unread: list[str] = []
-        for body in self._packed.dump(rtnetlink.GET_ADDRESS):
+        for body in self._dump(rtnetlink.GET_ADDRESS):
             try:
                 alias = rtnetlink.alias_in(body)
             except _UNREADABLE as error:
@@ -103,7 +109,7 @@ class Kernel:
         """All links, and what could not be read: one that is strange costs itself only."""
         found: list[tuple[Link, tuple[int, int]]] = []
         unread: list[str] = []
-        for body in self._packed.dump(rtnetlink_links.GET_LINK):
+        for body in self._socket.dump(rtnetlink_links.request):
             link = rtnetlink_links.link_in(body)
             if link is None:
                 unread.append(f"an interface: {body[:16].hex()}")
@@ -126,7 +132,7 @@ class Kernel:
 
     def add(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
         """Add addresses; gives back those that were refused, each with what the kernel said."""
-        refused = self._packed.change(
+        refused = self._change(
             [
                 Change(alias, is_new=True, is_hidden=alias.link not in self._with_own)
                 for alias in aliases
@@ -144,14 +150,14 @@ class Kernel:
             Change(alias, True, alias.link not in self._with_own, is_again=True)  # noqa: FBT003
             for alias in aliases
         ]
-        return set(self._packed.change(changes))
+        return set(self._change(changes))
 
     def delete(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
         """Delete addresses; one that is gone already is no refusal.
 
         Only those that a look just before has found with our mark may be given.
         """
-        refused = self._packed.change([Change(alias, is_new=False) for alias in aliases])
+        refused = self._change([Change(alias, is_new=False) for alias in aliases])
         return {
             alias: f"cannot delete the address: {os.strerror(number)}"
             for alias, number in refused.items()
@@ -161,12 +167,12 @@ class Kernel:
     def add_routes(self, aliases: Sequence[Alias]) -> set[Alias]:
         """Let these be answered for before they are added; gives back those that were refused."""
         changes = [RouteChange(alias, is_new=True) for alias in aliases]
-        refused = self._packed.change(changes)
+        refused = self._change(changes)
         return {alias for alias, number in refused.items() if number != errno.EEXIST}
 
     def delete_routes(self, aliases: Sequence[Alias]) -> None:
         """Undo it; the aliases, and the kernel's own routes to them, stay."""
-        self._packed.change([RouteChange(alias, is_new=False) for alias in aliases])
+        self._change([RouteChange(alias, is_new=False) for alias in aliases])
 
     def answers_for_routes(self, interface: str) -> bool:
         """Whether a route is enough for the kernel to answer ARP there."""
@@ -181,13 +187,13 @@ class Kernel:
 
     def neighbours(self, link: int) -> list[Neighbour]:
         """The hosts on a link whose MAC the kernel knows."""
-        bodies = self._packed.dump(rtnetlink.GET_NEIGHBOUR)
+        bodies = self._dump(rtnetlink.GET_NEIGHBOUR)
         found = (rtnetlink.neighbour_in(body, link) for body in bodies)
         return [neighbour for neighbour in found if neighbour]
 
     def hosts(self) -> list[Host]:
         """The whole table of neighbours."""
-        found = map(rtnetlink.host_in, self._packed.dump(rtnetlink.GET_NEIGHBOUR))
+        found = map(rtnetlink.host_in, self._dump(rtnetlink.GET_NEIGHBOUR))
         return [host for host in found if host]
 
     def gateways(self, link: int) -> set[str]:
@@ -207,6 +213,17 @@ class Kernel:
             self._ip.neigh("replace", dst=address, ifindex=link, flags=_NTF_USE, state=0)
         except NetlinkError as error:
             log.debug("cannot look up the neighbour %s: %s", address, error)
+
+    def _dump(self, kind: int) -> list[bytes]:
+        """The bodies of all objects of a kind."""
+        return self._socket.dump(partial(rtnetlink.dump_request, kind))
+
+    def _change(self, changes: Sequence[AnyChange]) -> dict[Alias, int]:
+        """Make changes of one kind; gives back those that were refused, each with its errno."""
+        is_route = bool(changes) and isinstance(changes[0], RouteChange)
+        batch = ROUTES_AT_ONCE if is_route else ADDRESSES_AT_ONCE
+        refused = self._socket.change(changes, rtnetlink.any_request, batch)
+        return {change.alias: number for change, number in refused.items()}
 
     def _speed(self, name: str) -> int | None:
         """What ethtool says: /sys may show another namespace's devices."""
@@ -248,11 +265,11 @@ for each of their events would hold up the one that adds them for tens of millis
 
 def watch(on_change: Callable[[bool], None]) -> None:
     """Call back, from a thread, after each change; with True when links changed as well."""
-    sock = opened(_EVENTS)
+    sock = NetlinkSocket(groups=_EVENTS, timeout=None)
     Thread(target=_listen, args=(sock, on_change), name="netlink", daemon=True).start()
 
 
-def _listen(sock: socket.socket, on_change: Callable[[bool], None]) -> None:
+def _listen(sock: NetlinkSocket, on_change: Callable[[bool], None]) -> None:
     while True:
         try:
             kinds = set(_kinds(sock))
@@ -260,16 +277,16 @@ def _listen(sock: socket.socket, on_change: Callable[[bool], None]) -> None:
             if error.errno != errno.ENOBUFS:
                 log.warning("cannot hear the kernel's events, listening anew: %s", error)
                 time.sleep(1.0)
-                sock = opened(_EVENTS)
+                sock.renew()
             on_change(True)  # events were lost: look at everything  # noqa: FBT003
             continue
         on_change(not kinds.isdisjoint({rtnetlink.NEW_LINK, rtnetlink.DEL_LINK}))
         time.sleep(GATHERED_FOR)
 
 
-def _kinds(sock: socket.socket) -> Iterator[int]:
+def _kinds(sock: NetlinkSocket) -> Iterator[int]:
     """What all events are about that have come; waits for the first one."""
-    yield rtnetlink.kind_of(sock.recv(rtnetlink.HEADER_BYTES))
+    yield kind_of(sock.head_of_next(HEADER_BYTES))
     with contextlib.suppress(BlockingIOError):
         while True:
-            yield rtnetlink.kind_of(sock.recv(rtnetlink.HEADER_BYTES, socket.MSG_DONTWAIT))
+            yield kind_of(sock.head_of_next(HEADER_BYTES, socket.MSG_DONTWAIT))

@@ -1,135 +1,161 @@
-"""A raw rtnetlink socket that carries many messages in one datagram."""
+"""A netlink socket (netlink(7)): numbers requests, and sorts out what the kernel answers."""
 
 import contextlib
+import os
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
-from duravip_agent.codec import rtnetlink, rtnetlink_links
-from duravip_agent.codec.rtnetlink import Broadcast, Change, RouteChange
-from duravip_agent.core.kernel_state import Alias
+from duravip_agent.codec.netlink_messages import DONE, ERROR, Message, errno_of, split
 
-BATCH = 64
-"""Changes of addresses in one system call. More would keep a core for tens of milliseconds."""
+Item = TypeVar("Item")
 
-ROUTES = 512
-"""The same of routes, which take the kernel microseconds."""
+ROUTE, SOCK_DIAG, NETFILTER = 0, 4, 12
+"""Netlink protocols."""
 
-TIMEOUT = 5.0
+TIMEOUT_S = 5.0
 """The kernel answers at once; longer means that an answer was lost."""
 
 DUMP_TRIES = 5
 
-AnyChange = Change | RouteChange | Broadcast
-"""What can be changed; all of one call are of one kind."""
-
-_BUFFER = 8 << 20
+_BUFFER = 16 << 20
 _DATAGRAM = 1 << 18
-_SOL_NETLINK, _CAP_ACK = 270, 10
-_SO_RCVBUFFORCE, _SO_SNDBUFFORCE = 33, 32
+_SOL_NETLINK, _CAP_ACK, _STRICT_CHECK = 270, 10, 12
+_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
 
 
-def opened(groups: int = 0) -> socket.socket:
-    """An rtnetlink socket; it hears the events of these groups."""
-    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
-    for option in (_SO_RCVBUFFORCE, _SO_SNDBUFFORCE):
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-    sock.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
-    sock.bind((0, groups))
-    return sock
+class KernelRefusalError(OSError):
+    """The kernel has answered a request with an error."""
 
 
-class Packed:
-    """Reads and changes what the kernel holds. For one thread."""
+class NetlinkSocket(contextlib.AbstractContextManager["NetlinkSocket"]):
+    """For one thread."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        protocol: int = ROUTE,
+        *,
+        groups: int = 0,
+        timeout: float | None = TIMEOUT_S,
+        is_strict: bool = False,
+    ) -> None:
+        """It hears the events of these groups; `is_strict` lets the kernel filter dumps."""
+        self._protocol, self._groups, self._timeout = protocol, groups, timeout
+        self._is_strict = is_strict
         self._seq = 0
+        self._was_interrupted = False
         self._sock = self._opened()
 
-    @staticmethod
-    def _opened() -> socket.socket:
-        sock = opened()
-        sock.settimeout(TIMEOUT)
+    def _opened(self) -> socket.socket:
+        sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, self._protocol)
+        for option in (_SO_RCVBUFFORCE, _SO_SNDBUFFORCE):
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
+        sock.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
+        sock.setsockopt(_SOL_NETLINK, _STRICT_CHECK, int(self._is_strict))
+        sock.settimeout(self._timeout)
+        sock.bind((0, self._groups))
         return sock
 
-    def dump(self, kind: int) -> list[bytes]:
-        """The bodies of all objects of a kind, read again when they changed meanwhile."""
+    def close(self) -> None:
+        """Give the socket back."""
+        self._sock.close()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def renew(self) -> None:
+        """Begin with an empty socket: what is still in the old one answers nobody."""
+        sock = self._opened()
+        self._sock.close()
+        self._sock = sock
+
+    def head_of_next(self, size: int, flags: int = 0) -> bytes:
+        """The first bytes of the next datagram; the rest of it is dropped."""
+        return self._sock.recv(size, flags)
+
+    def numbers(self, count: int) -> int:
+        """Reserve so many numbers of requests; gives back the first."""
+        first = self._seq + 1
+        self._seq += count
+        return first
+
+    def send(self, datagram: bytes) -> None:
+        """Send requests that carry reserved numbers."""
+        self._sock.send(datagram)
+
+    def receive(self, first: int) -> list[Message]:
+        """What the next datagram says of requests from this number on."""
+        messages = split(self._sock.recv(_DATAGRAM))  # others: the rest of one that was given up
+        return [message for message in messages if message.seq >= first]
+
+    def stream(self, request: Callable[[int], bytes]) -> Iterator[bytes]:
+        """The bodies of the answers to one request; raises OSError.
+
+        `request` makes its bytes from its number.
+        """
+        seq = self.numbers(1)
+        self._was_interrupted = False
+        self.send(request(seq))
+        while True:
+            for message in self.receive(seq):
+                self._was_interrupted |= message.is_interrupted
+                if message.kind == DONE:
+                    return
+                if message.kind == ERROR:
+                    if number := errno_of(message.body):
+                        raise KernelRefusalError(number, os.strerror(number))
+                    return
+                yield message.body
+
+    def dump(self, request: Callable[[int], bytes]) -> list[bytes]:
+        """The answers to one request, asked for again when something changed meanwhile."""
         bodies: list[bytes] = []
-        for _ in range(DUMP_TRIES):
-            bodies, is_whole = self._dump_once(kind)
-            if is_whole:
-                break
+        with self._renewed_after_failure():
+            for _ in range(DUMP_TRIES):
+                bodies = list(self.stream(request))
+                if not self._was_interrupted:
+                    break
         return bodies
 
-    def change(self, changes: Sequence[AnyChange]) -> dict[Alias, int]:
-        """Make changes; gives back those that were refused, each with its errno."""
-        refused: dict[Alias, int] = {}
-        batch = ROUTES if changes and isinstance(changes[0], RouteChange) else BATCH
-        for start in range(0, len(changes), batch):
-            refused |= self._change_batch(changes[start : start + batch])
+    def change(
+        self, items: Sequence[Item], request: Callable[[Item, int, bool], bytes], batch: int
+    ) -> dict[Item, int]:
+        """Make one request for each item; gives back those that were refused, with their errno.
+
+        So many requests go out in one datagram. `request` makes the bytes from an item, a number,
+        and whether the kernel is to acknowledge it: the last one of each datagram.
+        """
+        refused: dict[Item, int] = {}
+        with self._renewed_after_failure():
+            for start in range(0, len(items), batch):
+                refused |= self._change_some(items[start : start + batch], request)
         return refused
 
-    def _change_batch(self, batch: Sequence[AnyChange]) -> dict[Alias, int]:
-        first, last = self._seq + 1, self._seq + len(batch)
-        self._seq = last
-        datagram = b"".join(
-            _request(change, seq, wants_ack=seq == last) for seq, change in enumerate(batch, first)
+    @contextlib.contextmanager
+    def _renewed_after_failure(self) -> Iterator[None]:
+        try:
+            yield
+        except KernelRefusalError:
+            raise
+        except OSError:
+            self.renew()
+            raise
+
+    def _change_some(
+        self, items: Sequence[Item], request: Callable[[Item, int, bool], bytes]
+    ) -> dict[Item, int]:
+        first = self.numbers(len(items))
+        last = first + len(items) - 1
+        self.send(
+            b"".join(request(item, seq, seq == last) for seq, item in enumerate(items, first))
         )
-        self._send(datagram)
-        refused: dict[Alias, int] = {}
+        refused: dict[Item, int] = {}
         while True:
-            for message in self._received():
-                if message.kind != rtnetlink.ERROR or not first <= message.seq <= last:
+            for message in self.receive(first):
+                if message.kind != ERROR:
                     continue
-                number = rtnetlink.errno_of(message.body)
-                if number:
-                    refused[batch[message.seq - first].alias] = number
+                if number := errno_of(message.body):
+                    refused[items[message.seq - first]] = number
                 if message.seq == last:
                     return refused
-
-    def _dump_once(self, kind: int) -> tuple[list[bytes], bool]:
-        self._seq += 1
-        self._send(
-            rtnetlink_links.request(self._seq)
-            if kind == rtnetlink_links.GET_LINK
-            else rtnetlink.dump_request(kind, self._seq)
-        )
-        bodies: list[bytes] = []
-        is_whole = True
-        while True:
-            for message in self._received():
-                if message.seq != self._seq:
-                    continue  # the rest of a dump that failed half-way
-                if message.kind == rtnetlink.ERROR:
-                    raise OSError(rtnetlink.errno_of(message.body), "the kernel gives no list")
-                is_whole = is_whole and not message.is_interrupted
-                if message.kind == rtnetlink.DONE:
-                    return bodies, is_whole
-                bodies.append(message.body)
-
-    def _send(self, datagram: bytes) -> None:
-        try:
-            self._sock.send(datagram)
-        except OSError:
-            self._renew()
-            raise
-
-    def _received(self) -> list[rtnetlink.Message]:
-        try:
-            return list(rtnetlink.split(self._sock.recv(_DATAGRAM)))
-        except OSError:
-            self._renew()
-            raise
-
-    def _renew(self) -> None:
-        """Start with an empty socket: what is still in the old one answers nobody."""
-        self._sock.close()
-        self._sock = self._opened()
-
-
-def _request(change: AnyChange, seq: int, *, wants_ack: bool) -> bytes:
-    if isinstance(change, RouteChange):
-        return rtnetlink.route_request(change, seq, wants_ack=wants_ack)
-    if isinstance(change, Broadcast):
-        return rtnetlink.broadcast_removal(change, seq, wants_ack=wants_ack)
-    return rtnetlink.change_request(change, seq, wants_ack=wants_ack)

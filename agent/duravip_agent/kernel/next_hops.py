@@ -2,12 +2,12 @@
 
 import errno
 import logging
-import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
-from duravip_agent.codec import rtnetlink, rtnetlink_routes
-from duravip_agent.kernel.netlink_socket import opened
+from duravip_agent.codec import rtnetlink_routes
+from duravip_agent.kernel.netlink_socket import KernelRefusalError, NetlinkSocket
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,6 @@ MOST_READ: Final = 1 << 16
 TIMEOUT: Final = 1.0
 """The kernel answers at once."""
 
-_SOL_NETLINK, _STRICT = 270, 12
 _NONE = {errno.ENOENT, errno.EOPNOTSUPP}
 """There is no such table, or the kernel has no such family or objects."""
 
@@ -29,16 +28,12 @@ def read() -> tuple[str, ...]:
     """What they are now. Raises OSError when the kernel does not say."""
     found: dict[bytes, None] = {}
     for family in (rtnetlink_routes.INET, rtnetlink_routes.INET6):
-        for table in (
-            rtnetlink_routes.MAIN_TABLE,
-            rtnetlink_routes.ALL_TABLES,
-        ):  # the most important one first
-            found |= dict.fromkeys(_dump(rtnetlink_routes.routes_request(family, table, seq=1)))
-    objects = (
-        _dump(rtnetlink_routes.objects_request(seq=1))
-        if rtnetlink_routes.has_unresolved(found)
-        else []
-    )
+        # The most important table first.
+        for table in (rtnetlink_routes.MAIN_TABLE, rtnetlink_routes.ALL_TABLES):
+            request = partial(rtnetlink_routes.routes_request, family, table)
+            found |= dict.fromkeys(_first_of(request))
+    is_unresolved = rtnetlink_routes.has_unresolved(found)
+    objects = _first_of(rtnetlink_routes.objects_request) if is_unresolved else []
     return rtnetlink_routes.next_hops(found, objects)
 
 
@@ -65,26 +60,18 @@ class NextHops:
         return self._found
 
 
-def _dump(request: bytes) -> list[bytes]:
+def _first_of(request: Callable[[int], bytes]) -> list[bytes]:
     """The first objects of a list. The rest is left to the kernel, which forgets it."""
-    with opened() as sock:
-        sock.settimeout(TIMEOUT)
-        sock.setsockopt(_SOL_NETLINK, _STRICT, 1)
-        sock.send(request)
-        return list(_bodies(sock))
-
-
-def _bodies(sock: socket.socket) -> Iterator[bytes]:
+    bodies: list[bytes] = []
     size = 0
-    while size < MOST_READ:
-        datagram = sock.recv(MOST_READ)
-        size += len(datagram)
-        for message in rtnetlink.split(datagram):
-            if message.kind == rtnetlink.DONE:
-                return
-            if message.kind == rtnetlink.ERROR:
-                number = rtnetlink.errno_of(message.body)
-                if number in _NONE:
-                    return
-                raise OSError(number, "the kernel gives no list of routes")
-            yield message.body
+    with NetlinkSocket(timeout=TIMEOUT, is_strict=True) as kernel:
+        try:
+            for body in kernel.stream(request):
+                bodies.append(body)
+                size += len(body)
+                if size >= MOST_READ:
+                    break
+        except KernelRefusalError as error:
+            if error.errno not in _NONE:
+                raise
+    return bodies

@@ -6,20 +6,14 @@ process has to start, and thousands take a third of the time that a library need
 
 import contextlib
 import errno
-import os
-import socket
 from collections.abc import Iterable, Sequence
+from functools import partial
 
-from duravip_agent.codec import nf_tables, rtnetlink
+from duravip_agent.codec import nf_tables
+from duravip_agent.codec.netlink_messages import ERROR, errno_of
 from duravip_agent.codec.nf_tables import FENCE, INET, NETDEV, Element, Piece, Request
 from duravip_agent.codec.nft_ruleset import TABLE
-
-DUMP_TRIES = 5
-
-_NETLINK_NETFILTER = 12
-_BUFFER, _DATAGRAM = 16 << 20, 1 << 18
-_SOL_NETLINK, _CAP_ACK = 270, 10
-_SO_SNDBUFFORCE, _SO_RCVBUFFORCE = 32, 33
+from duravip_agent.kernel.netlink_socket import NETFILTER, KernelRefusalError, NetlinkSocket
 
 _SIZES = {4, 16}
 """Bytes of an address."""
@@ -33,25 +27,22 @@ class Nftables:
     """
 
     def __init__(self) -> None:
-        self._seq = 0
-        self._sock = _opened()
+        self._socket = NetlinkSocket(NETFILTER, timeout=0.0)
 
     def close(self) -> None:
         """End it; the tables stay."""
-        self._sock.close()
+        self._socket.close()
 
     def renew(self) -> None:
         """Begin with an empty socket: what is still in the old one answers nobody."""
-        sock = _opened()
-        self._sock.close()
-        self._sock = sock
+        self._socket.renew()
 
     def commit(self, requests: Iterable[Request]) -> None:
         """Make all these changes, or none and raise OSError; they are in force on return."""
         listed = list(requests)
         if listed:
-            first, self._seq = self._seq + 1, self._seq + len(listed) + 2
-            self._sock.send(nf_tables.transaction(listed, first))
+            first = self._socket.numbers(len(listed) + 2)
+            self._socket.send(nf_tables.transaction(listed, first))
             self._check(first)
 
     def generation(self) -> int:
@@ -60,9 +51,7 @@ class Nftables:
         To be asked for time and again. Being told would cost more: while anybody listens, the
         kernel writes a message for each element and rule, and transactions take thrice as long.
         """
-        self._seq += 1
-        self._sock.send(nf_tables.generation_request(self._seq))
-        bodies, _ = self._answers()
+        bodies = list(self._socket.stream(nf_tables.generation_request))
         if not bodies:
             raise OSError(errno.EPROTO, "no answer to a question")
         return nf_tables.generation_in(bodies[0])
@@ -80,21 +69,14 @@ class Nftables:
 
     def found(self, family: int, name: str, keys: Iterable[bytes]) -> list[Element] | None:
         """These elements of a set; None when it does not have all of them, or is not there."""
-        self._seq += 1
-        self._sock.send(nf_tables.question(family, name, keys, self._seq))
-        elements: list[Element] = []
-        while True:
-            for message in rtnetlink.split(self._sock.recv(_DATAGRAM)):
-                if message.seq != self._seq:
-                    continue
-                if message.kind != rtnetlink.ERROR:
-                    elements += nf_tables.elements_in(message.body)
-                elif number := rtnetlink.errno_of(message.body):
-                    if number != errno.ENOENT:
-                        raise OSError(number, os.strerror(number))
-                    return None
-                else:
-                    return elements
+        question = partial(nf_tables.question, family, name, list(keys))
+        try:
+            bodies = list(self._socket.stream(question))
+        except KernelRefusalError as error:
+            if error.errno != errno.ENOENT:
+                raise
+            return None
+        return [element for body in bodies for element in nf_tables.elements_in(body)]
 
     def pieces(self, tables: Sequence[tuple[int, str]] = FENCE) -> frozenset[Piece]:
         """What these tables consist of; nothing when there is no table."""
@@ -112,47 +94,16 @@ class Nftables:
         numbers: list[int] = []
         with contextlib.suppress(BlockingIOError):
             while True:
-                datagram = self._sock.recv(_DATAGRAM)
-                numbers += [
-                    rtnetlink.errno_of(message.body)
-                    for message in rtnetlink.split(datagram)
-                    if message.kind == rtnetlink.ERROR and message.seq >= first
-                ]
+                messages = self._socket.receive(first)
+                numbers += [errno_of(m.body) for m in messages if m.kind == ERROR]
         if not numbers:
             raise OSError(errno.EPROTO, "no answer to a transaction")
         if worst := next(filter(None, numbers), 0):
             raise OSError(worst, "transaction refused")
 
     def _listed(self, kind: int, where: tuple[int, str], name: str = "") -> list[bytes]:
-        """The answers to a listing, which is asked for again if something changed meanwhile."""
-        bodies: list[bytes] = []
-        for _ in range(DUMP_TRIES):
-            self._seq += 1
-            self._sock.send(nf_tables.listing(kind, where, self._seq, name))
-            bodies, is_whole = self._answers()
-            if is_whole:
-                break
-        return bodies
-
-    def _answers(self) -> tuple[list[bytes], bool]:
-        bodies: list[bytes] = []
-        is_whole = True
-        while True:
-            for message in rtnetlink.split(self._sock.recv(_DATAGRAM)):
-                if message.seq != self._seq:
-                    continue  # the rest of one that was given up
-                is_whole = is_whole and not message.is_interrupted
-                if message.kind in {rtnetlink.DONE, rtnetlink.ERROR}:
-                    return bodies, is_whole
-                bodies.append(message.body)
-
-
-def _opened() -> socket.socket:
-    sock = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
-    for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
-        with contextlib.suppress(OSError):
-            sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
-    sock.setsockopt(_SOL_NETLINK, _CAP_ACK, 1)
-    sock.settimeout(0.0)
-    sock.bind((0, 0))
-    return sock
+        """The answers to a listing; nothing where there is no such table or set."""
+        try:
+            return self._socket.dump(lambda seq: nf_tables.listing(kind, where, seq, name))
+        except KernelRefusalError:
+            return []

@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from duravip_agent.codec import conntrack, released_ruleset, sock_diag
-from duravip_agent.codec.rtnetlink import split
+from duravip_agent.codec.netlink_messages import split
 from duravip_api.addresses import to_bytes
 
 VIP, VIP6 = to_bytes("10.1.1.1"), to_bytes("fd00::1")

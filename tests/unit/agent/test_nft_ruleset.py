@@ -5,7 +5,7 @@ import struct
 import pytest
 
 from duravip_agent.codec import nf_tables, nft_ruleset
-from duravip_agent.codec.rtnetlink import split
+from duravip_agent.codec.netlink_messages import split
 
 V4 = [f"10.1.{64 + i // 256}.{i % 256}" for i in range(2000)]
 V6 = [f"fd00:1::64:{i:x}" for i in range(1, 50)]

@@ -6,7 +6,7 @@ import struct
 from hypothesis import given
 from hypothesis import strategies as st
 
-from duravip_agent.codec import rtnetlink
+from duravip_agent.codec import netlink_messages, rtnetlink
 from duravip_agent.codec.frames import announcement_frame, mac_bytes
 from duravip_agent.codec.rtnetlink import Change
 from duravip_agent.core.kernel_state import Alias, Neighbour
@@ -72,7 +72,7 @@ ALIASES = st.tuples(st.integers(1, 9999), st.ip_addresses().map(str), st.integer
 @given(ALIASES)
 def test_what_is_packed_is_unpacked_as_the_same(alias: Alias) -> None:
     request = rtnetlink.change_request(Change(alias, is_new=True), 7, wants_ack=True)
-    (message,) = rtnetlink.split(request)
+    (message,) = netlink_messages.split(request)
     assert (message.kind, message.seq) == (rtnetlink.NEW_ADDRESS, 7)
     assert rtnetlink.alias_in(message.body) == alias
 
@@ -80,7 +80,7 @@ def test_what_is_packed_is_unpacked_as_the_same(alias: Alias) -> None:
 def test_a_deletion_does_not_carry_the_mark() -> None:
     alias = Alias(2, "10.1.1.1", 32, is_marked=True)
     request = rtnetlink.change_request(Change(alias, is_new=False), 1, wants_ack=False)
-    (message,) = rtnetlink.split(request)
+    (message,) = netlink_messages.split(request)
     assert message.kind == rtnetlink.DEL_ADDRESS
     assert rtnetlink.alias_in(message.body) == alias._replace(is_marked=False)
 
@@ -102,5 +102,5 @@ def test_a_datagram_is_split_into_its_messages() -> None:
     alias = Alias(2, "10.1.1.1", 32, is_marked=True)
     one = rtnetlink.change_request(Change(alias, is_new=True), 1, wants_ack=False)
     two = rtnetlink.dump_request(rtnetlink.GET_ADDRESS, 2)
-    assert [message.seq for message in rtnetlink.split(one + two)] == [1, 2]
-    assert rtnetlink.kind_of(one) == rtnetlink.NEW_ADDRESS
+    assert [message.seq for message in netlink_messages.split(one + two)] == [1, 2]
+    assert netlink_messages.kind_of(one) == rtnetlink.NEW_ADDRESS
