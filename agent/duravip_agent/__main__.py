@@ -11,50 +11,52 @@ import platform
 import signal
 import socket
 import sys
+from functools import partial
 
 from duravip_agent import metrics
-from duravip_agent.command_runner import Errands
-from duravip_agent.control.duplicate_node_guard import NamesakeError, Namesakes
-from duravip_agent.control.heartbeat import Heart, Hooks
-from duravip_agent.control.kube import Cluster
+from duravip_agent.command_runner import CommandRunner
+from duravip_agent.control.duplicate_node_guard import DuplicateNodeError, DuplicateNodeGuard
+from duravip_agent.control.heartbeat import HeartbeatSender
+from duravip_agent.control.kube import NodePlumbingClient
 from duravip_agent.control.replicas import Replicas
-from duravip_agent.control.spec_reader import Reader
-from duravip_agent.control.status_writer import Reporter
-from duravip_agent.core.interfaces import cards
+from duravip_agent.control.spec_reader import SpecReader
+from duravip_agent.control.status_writer import StatusWriter
+from duravip_agent.core.interfaces import relevant_interfaces
 from duravip_agent.core.kernel_state import addresses_of
-from duravip_agent.core.node_health import Health
-from duravip_agent.core.spec_tracker import Specs
-from duravip_agent.core.watchdog_rule import Limits
+from duravip_agent.core.node_commands import NodeCommands
+from duravip_agent.core.node_health import NodeHealth
+from duravip_agent.core.spec_tracker import SpecTracker
+from duravip_agent.core.watchdog_rule import Timeouts
 from duravip_agent.events import (
+    AccessDenied,
+    ApiTrouble,
     ContactChanged,
-    Denied,
     Inbox,
     KernelChanged,
-    Stop,
-    Troubled,
-    Written,
+    StatusWritten,
+    StopRequested,
 )
-from duravip_agent.facts import Judge, Sources
+from duravip_agent.facts import FactCollector
 from duravip_agent.kernel import instance_lock, netlink
-from duravip_agent.kernel.address_manager import Plumber
-from duravip_agent.kernel.connections import Connections
+from duravip_agent.kernel.address_manager import AddressManager
+from duravip_agent.kernel.connections import ConnectionEnder
 from duravip_agent.kernel.fence import Fence, FenceError
-from duravip_agent.kernel.fence_keeper import Upkeep
-from duravip_agent.kernel.null_fence import Unfenced
-from duravip_agent.kernel.released_addresses import Released
-from duravip_agent.kernel.watchdog import DeadMan, Lifeline
-from duravip_agent.loop import Loop, Parts
-from duravip_agent.reconciler import Handover
+from duravip_agent.kernel.fence_keeper import FenceKeeper
+from duravip_agent.kernel.listening_ports import ListeningPorts
+from duravip_agent.kernel.null_fence import NullFence
+from duravip_agent.kernel.released_addresses import ReleasedAddresses
+from duravip_agent.kernel.watchdog import Watchdog, WatchdogSocket
+from duravip_agent.loop import Loop
+from duravip_agent.reconciler import Reconciler
 from duravip_agent.segment.announcer import Announcer
-from duravip_agent.segment.conflict_checks import Inquiry
-from duravip_agent.segment.probe_requests import Looks
-from duravip_agent.segment.probe_worker import Scout
-from duravip_agent.segment.raw_socket import Wire, may_send
+from duravip_agent.segment.conflict_checks import ConflictChecker
+from duravip_agent.segment.probe_requests import ProbeRequests
+from duravip_agent.segment.probe_worker import ProbeWorker
+from duravip_agent.segment.raw_socket import FrameSender, may_send
 from duravip_agent.settings import Settings, settings_from
-from duravip_agent.shutdown import Farewell
-from duravip_agent.spec_intake import DeniedError, Intake
-from duravip_agent.status_publisher import Channels, Identity, Voice
-from duravip_agent.tools import Tools
+from duravip_agent.shutdown import Shutdown
+from duravip_agent.spec_intake import PermissionDeniedError, SpecIntake
+from duravip_agent.status_publisher import AgentIdentity, StatusPublisher
 from duravip_api.timing import CONTACT, STRICT_HOLD
 from duravip_runtime import log_format
 from duravip_runtime.credentials import REFUSALS
@@ -65,10 +67,10 @@ from duravip_runtime.settings import PROGRAM_VERSION, SettingsError, unknown_var
 
 log = logging.getLogger(__name__)
 
-AHEAD = -10
+NICENESS = -10
 """On a busy node the loop must come round in time all the same, or its addresses are muted."""
 
-SWITCH_AFTER = 0.0005
+SWITCH_INTERVAL_S = 0.0005
 """A thread that computes lets another one wait for so long, in seconds. Python's own 5 ms would
 hold up the beat that others wait for as long as everything else that a hand-over takes."""
 
@@ -84,7 +86,7 @@ def main() -> None:
         if strange := unknown_variables(os.environ, Settings.model_fields):
             log.warning(strange)
         code = run(settings)
-    except (SettingsError, DeniedError, NamesakeError, FenceError) as error:
+    except (SettingsError, PermissionDeniedError, DuplicateNodeError, FenceError) as error:
         sys.stderr.write(f"duravip-agent: {error}\n")
         code = 2
     except Exception:
@@ -97,106 +99,160 @@ def main() -> None:
 
 def run(settings: Settings) -> int:
     """Run until asked to stop."""
-    sys.setswitchinterval(SWITCH_AFTER)
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     with contextlib.suppress(OSError):  # without CAP_SYS_NICE: like everybody else
-        os.nice(AHEAD)
+        os.nice(NICENESS)
     with _only_one():
         kernel = _kernel()
         counted = metrics.Metrics(PROGRAM_VERSION)
-        cluster = Cluster(settings.node_name, counted, settings.kubeconfig)
-        _work(settings, kernel, cluster, counted)
+        client = NodePlumbingClient(settings.node_name, counted, settings.kubeconfig)
+        _work(settings, kernel, client, counted)
     return 0
 
 
 def _work(
     settings: Settings,
-    kernel: netlink.Kernel,
-    cluster: Cluster,
+    kernel: netlink.Netlink,
+    client: NodePlumbingClient,
     counted: metrics.Metrics,
 ) -> None:
+    """Build the parts and run the loop."""
     keys = KeyPair.generate()
-    identity = Identity(PROGRAM_VERSION, keys.public_key)
+    identity = AgentIdentity(PROGRAM_VERSION, keys.public_key)
     file = KeyFile(settings.pulse_key_file) if settings.pulse_key_file else None
-    replicas = Replicas(settings.node_name, keys, file)
-    inbox, specs, scout, health = Inbox(), Specs(), Scout(), Health()
-    fence, dead_man = _fence(settings, kernel)
-    connections = Connections(counted, lambda: fence.held)
-    released = Released(connections)
+    inbox, specs, worker, health = Inbox(), SpecTracker(), ProbeWorker(), NodeHealth()
+    commands, listening_ports = NodeCommands(), ListeningPorts()
+    fence, watchdog_socket = _fence(settings, kernel)
+    released = ReleasedAddresses(ConnectionEnder(counted, lambda: fence.active))
     released.build()
-    limits = Limits(settings.dead_man_after, CONTACT, STRICT_HOLD)
-    lifeline = Lifeline(dead_man, limits, counted, lambda: inbox.put(ContactChanged()))
-    looks = Looks(scout, identity.boot, counted)
-    heart = Heart((settings.node_name, identity.boot), replicas, lifeline, looks, counted)
-    reader = Reader(cluster, inbox)
-    namesakes = Namesakes(cluster)
-    reporter = Reporter(
-        namesakes,
-        lambda body, asked: inbox.put(Written(body, asked)),
-        lambda error: inbox.put(Troubled(error)),
+    timeouts = Timeouts(settings.dead_man_after, CONTACT, STRICT_HOLD)
+    contact_changed = partial(inbox.put, ContactChanged())
+    watchdog = Watchdog(watchdog_socket, timeouts, counted, contact_changed)
+    reader = SpecReader(client, inbox)
+    heartbeat = HeartbeatSender(
+        settings.node_name,
+        identity.boot,
+        replicas=Replicas(settings.node_name, keys, file),
+        watchdog=watchdog,
+        probe_requests=ProbeRequests(worker, identity.boot, counted),
+        metrics=counted,
+        on_newer=reader.read_soon,
+        on_contact=contact_changed,
     )
-    tools = Tools(
+    facts = FactCollector(specs, watchdog, lambda: heartbeat.contact, health)
+    duplicates = DuplicateNodeGuard(client)
+    writer = StatusWriter(
+        duplicates,
+        lambda body, begun_at: inbox.put(StatusWritten(body, begun_at)),
+        lambda error: inbox.put(ApiTrouble(error)),
+    )
+    addresses = AddressManager(kernel, counted, released.add)
+    announcer = Announcer(kernel, FrameSender(), settings.announce_every, counted)
+    conflict_checks = ConflictChecker(inbox, worker)
+    reconciler = Reconciler(
         specs=specs,
         fence=fence,
-        lifeline=lifeline,
-        judge=Judge(Sources(specs, lifeline, lambda: heart.contact, health)),
-        plumber=Plumber(kernel, counted, released.add),
-        announcer=Announcer(kernel, Wire(), settings.announce_every, counted),
-        inquiry=Inquiry(inbox, scout, reader.read_soon, reader.begin_anew),
-        metrics=counted,
+        watchdog=watchdog,
+        facts=facts,
+        addresses=addresses,
+        announcer=announcer,
+        conflict_checks=conflict_checks,
         released=released,
         health=health,
+        metrics=counted,
+        read_spec_soon=reader.read_soon,
     )
-    handover = Handover(tools)
-    voice = Voice(identity, Channels(reporter, heart, counted, namesakes.said), tools, handover)
-    upkeep = Upkeep(tools)
-    errands = Errands(
-        tools, handover, kernel.hosts, lambda: inbox.put(KernelChanged(with_links=True))
+    publisher = StatusPublisher(
+        identity,
+        writer=writer,
+        heartbeat=heartbeat,
+        metrics=counted,
+        reconciler=reconciler,
+        specs=specs,
+        facts=facts,
+        addresses=addresses,
+        health=health,
+        commands=commands,
+        listening_ports=listening_ports,
+        duplicate_message=duplicates.message,
     )
-    intake = Intake(tools, reporter, voice, errands)
-    farewell = Farewell(tools, handover, intake, voice, reporter)
+    runner = CommandRunner(
+        commands,
+        reconciler=reconciler,
+        facts=facts,
+        addresses=addresses,
+        announcer=announcer,
+        watchdog=watchdog,
+        neighbours=kernel.hosts,
+        read_spec_soon=reader.read_soon,
+        resync=partial(inbox.put, KernelChanged(with_links=True)),
+    )
+    intake = SpecIntake(
+        specs,
+        facts,
+        fence,
+        commands,
+        writer=writer,
+        publisher=publisher,
+        command_runner=runner,
+        watch_again=reader.watch_again,
+    )
     loop = Loop(
-        Parts(inbox, tools, intake, handover, upkeep, reporter, voice, farewell, namesakes)
+        inbox=inbox,
+        intake=intake,
+        reconciler=reconciler,
+        fence_keeper=FenceKeeper(fence, released, watchdog, health, counted),
+        publisher=publisher,
+        shutdown=Shutdown(reconciler, addresses, released, intake, publisher, writer),
+        duplicates=duplicates,
+        facts=facts,
+        addresses=addresses,
+        announcer=announcer,
+        conflict_checks=conflict_checks,
+        watchdog=watchdog,
+        health=health,
+        metrics=counted,
     )
-    tools.inquiry.count(counted)
-    counted.refused_refreshes.set_function(lambda: dead_man.refused)
+    conflict_checks.count(counted)
+    counted.refused_refreshes.set_function(lambda: watchdog_socket.refused)
     counted.denied.set_function(lambda: bool(REFUSALS.lasting()))
     _serve(settings, counted, loop)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: inbox.put(Stop()))
+        signal.signal(number, lambda *_: inbox.put(StopRequested()))
     log.info("%s starts on node %s as %s", PROGRAM_VERSION, settings.node_name, identity.boot)
-    REFUSALS.on_lasting = lambda sentence: inbox.put(Denied(sentence))
+    REFUSALS.on_lasting = lambda sentence: inbox.put(AccessDenied(sentence))
     netlink.watch(lambda with_links: inbox.put(KernelChanged(with_links)))
-    tools.listeners.start(lambda: inbox.put(KernelChanged(with_links=False)))
-    connections.start()
+    listening_ports.start(lambda: inbox.put(KernelChanged(with_links=False)))
+    released.start()
     if settings.clean_slate == "all":
-        tools.plumber.withdraw()
-    tools.inquiry.start()
-    heart.start(Hooks(reader.read_soon, lambda: inbox.put(ContactChanged())))
+        addresses.remove_all()
+    conflict_checks.start()
+    heartbeat.start()
     reader.start()
     loop.run()
     log.info("ended: everything is withdrawn")
 
 
 def _fence(
-    settings: Settings, kernel: netlink.Kernel
-) -> tuple[Fence, DeadMan] | tuple[Unfenced, Unfenced]:
+    settings: Settings, kernel: netlink.Netlink
+) -> tuple[Fence, WatchdogSocket] | tuple[NullFence, NullFence]:
     """The fence, in place of an earlier agent's: from here on everything is mute."""
     observed = kernel.observed(with_links=True)
-    guarded = [link.name for link in cards(observed)]
+    guarded = [link.name for link in relevant_interfaces(observed)]
     leftovers = addresses_of(observed.marked)
     try:
-        fence, dead_man = Fence(), DeadMan()
+        fence, feed = Fence(), WatchdogSocket()
         fence.build(guarded, settings.dead_man_after, leftovers)
         kernel.delete_all_routes()
     except FenceError as error:
         if not settings.allow_unfenced:
             raise
         log.warning("%s", error)
-        unfenced = Unfenced()
+        unfenced = NullFence()
         unfenced.build(guarded, settings.dead_man_after, leftovers)
         kernel.delete_all_routes()
         return unfenced, unfenced
-    return fence, dead_man
+    return fence, feed
 
 
 def _only_one() -> socket.socket:
@@ -207,14 +263,14 @@ def _only_one() -> socket.socket:
         raise SettingsError("another duravip-agent runs in this network namespace") from error
 
 
-def _kernel() -> netlink.Kernel:
+def _kernel() -> netlink.Netlink:
     """The kernel, if it is new enough and lets us in."""
     release = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
     if release < OLDEST_KERNEL:
         raise SettingsError(
             f"kernel {platform.release()} is too old: 5.18 is the first that will do"
         )
-    kernel = netlink.Kernel()
+    kernel = netlink.Netlink()
     if not kernel.may_change():
         raise SettingsError("no permission to change addresses: CAP_NET_ADMIN is missing")
     if not may_send():

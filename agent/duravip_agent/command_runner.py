@@ -1,64 +1,79 @@
-"""Does what people ask of this node: announce again, begin anew, list the neighbours."""
+"""Carries out commands by annotation: announce again, begin anew, list the neighbours."""
 
 import logging
-import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from duravip_agent.core.interfaces import cards
-from duravip_agent.core.kernel_state import Host
-from duravip_agent.core.node_commands import Request, listed
-from duravip_agent.kernel.address_manager import listed as shown
-from duravip_agent.reconciler import Handover
-from duravip_agent.tools import Tools
+from duravip_agent import clock
+from duravip_agent.core.interfaces import relevant_interfaces
+from duravip_agent.core.kernel_state import NeighbourEntry
+from duravip_agent.core.node_commands import NodeCommand, NodeCommands, neighbour_table
+from duravip_agent.facts import FactCollector
+from duravip_agent.kernel.address_manager import AddressManager, format_addresses
+from duravip_agent.kernel.watchdog import Watchdog
+from duravip_agent.reconciler import Reconciler
+from duravip_agent.segment.announcer import Announcer
 from duravip_api.annotations import ANNOUNCE, RESET
 
 log = logging.getLogger(__name__)
 
 
-class Errands:
-    """Does them. For the loop's thread, which then makes a step and reports."""
+class CommandRunner:
+    """For the loop's thread, which then makes a step and reports."""
 
     def __init__(
-        self, tools: Tools, handover: Handover, hosts: Callable[[], list[Host]],
-        look_again: Callable[[], None],
-    ) -> None:  # fmt: skip
-        """`hosts` gives the kernel's neighbours; `look_again` has the loop look at everything."""
-        self._tools, self._handover = tools, handover
-        self._hosts, self._look_again = hosts, look_again
+        self,
+        commands: NodeCommands,
+        *,
+        reconciler: Reconciler,
+        facts: FactCollector,
+        addresses: AddressManager,
+        announcer: Announcer,
+        watchdog: Watchdog,
+        neighbours: Callable[[], list[NeighbourEntry]],
+        read_spec_soon: Callable[[], None],
+        resync: Callable[[], None],
+    ) -> None:
+        """`resync` lets the loop read everything again."""
+        self._commands, self._reconciler, self._facts = commands, reconciler, facts
+        self._addresses, self._announcer, self._watchdog = addresses, announcer, watchdog
+        self._neighbours, self._read_spec_soon = neighbours, read_spec_soon
+        self._resync = resync
 
-    def take(self, body: Mapping[str, Any]) -> bool:
-        """The object was seen like this; whether anything was asked for."""
-        asked = self._tools.requests.take(body)
-        for request in asked:
-            self._do(request)
-            self._tools.requests.did(request)
-        return bool(asked)
+    def run_new(self, body: Mapping[str, Any]) -> bool:
+        """Carry out what this state of the object commands; whether there was anything."""
+        commands = self._commands.new_in(body)
+        for command in commands:
+            self._run(command)
+            self._commands.mark_done(command)
+        return bool(commands)
 
-    def _do(self, request: Request) -> None:
-        if request.what == RESET:
+    def _run(self, command: NodeCommand) -> None:
+        if command.what == RESET:
             self._reset()
-        elif request.what == ANNOUNCE:
-            self._announce(request.addresses)
+        elif command.what == ANNOUNCE:
+            self._announce(command.addresses)
         else:
-            names = {link.index: link.name for link in cards(self._tools.plumber.observed)}
-            self._tools.requests.found(listed(self._hosts(), names), time.monotonic())
+            links = relevant_interfaces(self._addresses.observed)
+            names = {link.index: link.name for link in links}
+            table = neighbour_table(self._neighbours(), names)
+            self._commands.set_neighbours(table, clock.monotonic())
 
     def _reset(self) -> None:
         """Mute first, so that nothing is heard of what is about to go; rule A1 for all of it."""
         log.warning("asked to begin anew: everything is muted and removed")
-        self._handover.silence_all()
-        self._tools.judge.begin_anew()
-        self._tools.plumber.withdraw(self._tools.lifeline.come_round)
+        self._reconciler.mute_all()
+        self._facts.require_fresh_ack()
+        self._addresses.remove_all(self._watchdog.loop_alive)
         self._read_again()
 
     def _announce(self, addresses: frozenset[str]) -> None:
-        armed = self._handover.armed
-        chosen = armed & addresses if addresses else armed
-        log.info("asked to announce again: %s", shown(chosen) or "nothing that is held")
-        self._tools.announcer.renew(chosen, time.monotonic())
+        active = self._reconciler.active
+        chosen = active & addresses if addresses else active
+        log.info("asked to announce again: %s", format_addresses(chosen) or "nothing that is held")
+        self._announcer.renew(chosen, clock.monotonic())
         self._read_again()
 
     def _read_again(self) -> None:
-        self._tools.inquiry.read_soon()
-        self._look_again()
+        self._read_spec_soon()
+        self._resync()

@@ -3,36 +3,37 @@
 from dataclasses import dataclass
 from queue import SimpleQueue
 
+from duravip_agent.clock import BootTime
 from duravip_agent.core.address_conflicts import Claim
-from duravip_agent.core.probing import Findings
+from duravip_agent.core.probing import ProbeResult
 from duravip_runtime.api_error import ApiError, Body
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class ObjectSeen:
     """The node's object looks like this."""
 
     body: Body
-    asked: float | None = None
-    """When it was asked for, on the agent's clock; None = a watch has told of it."""
+    requested_at: BootTime | None = None
+    """When it was asked for; None = it came by a watch."""
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class StatusWritten:
     """A report was written, and this is the whole object at that moment."""
 
     body: Body
-    asked: float
-    """When that was begun, on the agent's clock."""
+    begun_at: BootTime
+    """When the request was begun."""
 
 
 @dataclass(frozen=True, slots=True)
-class Absent:
+class ObjectAbsent:
     """The node has no object."""
 
 
 @dataclass(frozen=True, slots=True)
-class Troubled:
+class ApiTrouble:
     """The API server refused a request, or did not answer."""
 
     error: ApiError
@@ -51,45 +52,45 @@ class ContactChanged:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class SegmentProbed:
     """A segment was asked about contested addresses."""
 
     generation: int
     """Of the spec that contested them."""
-    findings: Findings
-    at: float
-    """When it was over, on the agent's clock."""
+    result: ProbeResult
+    at: BootTime
+    """When it was over."""
 
 
 @dataclass(frozen=True, slots=True)
-class Claimed:
+class AddressesClaimed:
     """Others say that they have addresses of ours."""
 
     claims: tuple[Claim, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Denied:
+class AccessDenied:
     """The API server has not known us for so long that it never will again."""
 
     sentence: str
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class StopRequested:
     """The agent is asked to end."""
 
 
 Event = (
-    Seen
-    | Written
-    | Absent
-    | Troubled
-    | Denied
+    ObjectSeen
+    | StatusWritten
+    | ObjectAbsent
+    | ApiTrouble
+    | AccessDenied
     | KernelChanged
     | ContactChanged
-    | Answered
-    | Claimed
-    | Stop
+    | SegmentProbed
+    | AddressesClaimed
+    | StopRequested
 )
 Inbox = SimpleQueue[Event]

@@ -1,4 +1,16 @@
-"""The agent's loop: something happened, so look at the world, make it right, say what is there.
+"""The agent's loop: waits for events and timers, and reconciles the node with its spec.
+
+It is level-triggered: an event is only a reason to look at the world again. What an event says is
+put where the next step finds it (spec, probe answers, claims), and the step decides from all of
+that. Each turn of the loop
+
+1.  checks the fence and repairs it;
+2.  handles the events that have come;
+3.  makes a step (`reconciler`), if anything has changed or is due;
+4.  sends announcements that are due, and the status.
+
+A part that fails does not keep the others from being done, and is tried again with a growing
+pause; after `FAILING_AFTER_S` of failing turns the agent mutes everything and reports that.
 
 The start is in a fixed order. First the status says that this boot has acted on nothing yet
 (`observedGeneration: null`): the answer to that write is the object as it stood then, and only
@@ -7,38 +19,42 @@ earlier boot, it wrote into the object before.
 """
 
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from queue import Empty
 from typing import assert_never
 
 from duravip_agent import clock
-from duravip_agent.control.duplicate_node_guard import NamesakeError, Namesakes
-from duravip_agent.control.status_writer import Reporter
+from duravip_agent.clock import BootTime, Monotonic
+from duravip_agent.control.duplicate_node_guard import DuplicateNodeError, DuplicateNodeGuard
+from duravip_agent.core.node_health import NodeHealth
 from duravip_agent.events import (
-    Absent,
-    Answered,
-    Claimed,
+    AccessDenied,
+    AddressesClaimed,
+    ApiTrouble,
     ContactChanged,
-    Denied,
     Event,
     Inbox,
     KernelChanged,
-    Seen,
-    Stop,
-    Troubled,
-    Written,
+    ObjectAbsent,
+    ObjectSeen,
+    SegmentProbed,
+    StatusWritten,
+    StopRequested,
 )
+from duravip_agent.facts import FactCollector
+from duravip_agent.kernel.address_manager import AddressManager
 from duravip_agent.kernel.fence import FenceError
-from duravip_agent.kernel.fence_keeper import Upkeep
-from duravip_agent.reconciler import Handover
-from duravip_agent.shutdown import Farewell
-from duravip_agent.spec_intake import NOTHING, DeniedError, Intake
-from duravip_agent.status_publisher import Voice
-from duravip_agent.tools import Occasion, Tools
+from duravip_agent.kernel.fence_keeper import FenceKeeper
+from duravip_agent.kernel.watchdog import Watchdog
+from duravip_agent.metrics import Metrics
+from duravip_agent.reconciler import Reconciler, StepContext
+from duravip_agent.segment.announcer import Announcer
+from duravip_agent.segment.conflict_checks import ConflictChecker
+from duravip_agent.shutdown import Shutdown
+from duravip_agent.spec_intake import NOTHING_GRANTED, PermissionDeniedError, SpecIntake
+from duravip_agent.status_publisher import StatusPublisher
 from duravip_api.reasons import Reason
 from duravip_api.timing import BEAT, SWEEP
 from duravip_runtime.credentials import REFUSALS
@@ -46,121 +62,132 @@ from duravip_runtime.gc_tuning import QUIET, GcTuning
 
 log = logging.getLogger(__name__)
 
-STUCK_AFTER = 15.0
+STUCK_AFTER_S = 15.0
 """A turn that takes longer makes /healthz fail."""
 
-WORST_PAUSE = 5.0
+MAX_BACKOFF_S = 5.0
 """The longest pause after turns that failed."""
 
-FAILING_AFTER = 2.0
-"""An agent whose turns have failed for so long, in seconds, lets go of everything and says so."""
+FAILING_AFTER_S = 2.0
+"""An agent whose turns have failed for this long mutes everything and reports that."""
 
-SETTINGS_EVERY = 1.0
-"""So often, in seconds, the settings of cards are looked at, of which no event tells."""
-
-
-@dataclass(frozen=True)
-class Parts:
-    """What the loop works through."""
-
-    inbox: Inbox
-    tools: Tools
-    intake: Intake
-    handover: Handover
-    upkeep: Upkeep
-    reporter: Reporter
-    voice: Voice
-    farewell: Farewell
-    namesakes: Namesakes
+SETTINGS_EVERY_S = 1.0
+"""How often the settings of interfaces are read, of which no event tells."""
 
 
 class Loop:
     """Runs until it is asked to stop."""
 
-    def __init__(self, parts: Parts) -> None:
-        self._parts, self._tools, self._specs = parts, parts.tools, parts.tools.specs
+    def __init__(  # noqa: PLR0913 - it drives all parts of the agent
+        self,
+        *,
+        inbox: Inbox,
+        intake: SpecIntake,
+        reconciler: Reconciler,
+        fence_keeper: FenceKeeper,
+        publisher: StatusPublisher,
+        shutdown: Shutdown,
+        duplicates: DuplicateNodeGuard,
+        facts: FactCollector,
+        addresses: AddressManager,
+        announcer: Announcer,
+        conflict_checks: ConflictChecker,
+        watchdog: Watchdog,
+        health: NodeHealth,
+        metrics: Metrics,
+    ) -> None:
+        self._inbox, self._intake, self._reconciler = inbox, intake, reconciler
+        self._fence_keeper, self._publisher, self._shutdown = fence_keeper, publisher, shutdown
+        self._duplicates, self._facts, self._addresses = duplicates, facts, addresses
+        self._announcer, self._conflict_checks = announcer, conflict_checks
+        self._watchdog, self._health, self._metrics = watchdog, health, metrics
         self._pending: list[Event] = []
-        self._is_dirty = self._must_look = self._with_links = True
-        self._must_judge = self._must_say = False
-        self._failing_since: float | None = None
+        self._needs_plan = True
+        """The kernel or the spec may have changed: compare them in the next step."""
+        self._needs_resync = True
+        """The kernel's addresses have to be read again before that."""
+        self._needs_link_resync = True
+        """The links as well."""
+        self._needs_evaluation = False
+        """The rules have to be asked again, even if nothing has changed in kernel and spec."""
+        self._report_is_urgent = False
+        self._failing_since: BootTime | None = None
         self._has_failed, self._failure = False, ""
-        """What went wrong last."""
-        self._settings_at = 0.0
-        """When the cards' settings were looked at last."""
-        self._swept = self._retry_at = 0.0
-        self._busy_since: float | None = None
+        """Whether a part of this turn has failed; what went wrong last."""
+        self._settings_read_at = self._links_read_at = self._retry_at = Monotonic(0.0)
+        self._busy_since: Monotonic | None = None
         self._garbage = GcTuning()
-        self._tidy_at: float | None = None
-        """When to tidy up, unless something happens before."""
+        self._collect_garbage_at: Monotonic | None = None
+        """When to do so, unless something happens before."""
 
     def run(self) -> None:
-        """Work; returns when everything is withdrawn, raises DeniedError when it cannot start.
+        """Work; returns when everything is removed.
 
-        Raises NamesakeError when another machine has this node's name.
+        Raises PermissionDeniedError when the API server does not let the agent work, and
+        DuplicateNodeError when another machine has this node's name.
         """
-        self._does(lambda: self._look(time.monotonic()))
-        self._must_look = self._with_links = True  # events come only from about now on
-        self._parts.voice.speak(NOTHING)
-        self._parts.reporter.start()
+        self._try(lambda: self._resync(clock.monotonic()))
+        self._needs_resync = self._needs_link_resync = True  # events come only from about now on
+        self._publisher.start()
         failures = 0
         try:
-            while not self._parts.farewell.is_due():
-                self._collect(self._next_due())
-                self._busy_since = time.monotonic()
+            while not self._shutdown.is_ready():
+                self._receive(self._next_due())
+                self._busy_since = clock.monotonic()
                 failures = self._turn(failures)
-                self._tidy_if_quiet(time.monotonic())
+                self._collect_garbage_if_quiet(clock.monotonic())
                 self._busy_since = None
         finally:
-            self._parts.farewell.say()
+            self._shutdown.run()
 
     def healthz(self) -> str:
         """What is wrong with the loop; empty = nothing."""
         since = self._busy_since
-        is_stuck = since is not None and time.monotonic() - since > STUCK_AFTER
+        is_stuck = since is not None and clock.monotonic() - since > STUCK_AFTER_S
         return "the loop does not come to an end" if is_stuck else ""
 
     def readyz(self) -> str:
         """Why the agent does not serve what it is granted; empty = it does."""
         if denial := REFUSALS.lasting():
             return denial
-        reason = self._parts.voice.reason
+        reason = self._publisher.reason
         return "" if reason is Reason.AGENT_READY else reason.sentence
 
     def _turn(self, failures: int) -> int:
         """Handle what happened; gives back how many turns in a row have failed.
 
-        Whatever fails costs the rest of the turn nothing: what was revoked must be muted although
-        a card cannot be read, and what is served said although nothing can be announced.
+        A part that fails does not keep the others from being done: what was revoked must be muted
+        although an interface cannot be read, and what is served reported although nothing can be
+        announced.
         """
-        parts = self._parts
         self._has_failed = False
-        self._does(self._tend)
-        self._pending[:0] = parts.namesakes.released()
+        self._try(self._repair_fence)
+        self._pending[:0] = self._duplicates.release()
         while self._pending:
-            self._does(partial(self._handle, self._pending.pop(0)))
-        self._does(lambda: self._step_if_due(time.monotonic()))
-        self._does(lambda: self._tools.announcer.announce(time.monotonic()))
-        self._does(parts.voice.report_if_due)
-        if self._has_failed or parts.voice.trouble:
-            self._is_dirty = self._must_look = self._with_links = True
-            self._does(self._contain)
-            self._rest(min(0.1 * 2.0**failures, WORST_PAUSE))
+            self._try(partial(self._handle, self._pending.pop(0)))
+        self._try(lambda: self._step_if_due(clock.monotonic()))
+        self._try(lambda: self._announcer.announce(clock.monotonic()))
+        self._try(self._publisher.report_if_due)
+        if self._has_failed or self._publisher.status_error:
+            self._needs_plan = self._needs_resync = self._needs_link_resync = True
+            self._try(self._contain)
+            self._back_off(min(0.1 * 2.0**failures, MAX_BACKOFF_S))
             return min(failures + 1, 10)
         self._failing_since = None
-        self._tools.health.is_well(Reason.AGENT_FAILING, clock.now())
-        self._tools.lifeline.come_round()
+        self._health.report_recovery(Reason.AGENT_FAILING, clock.now())
+        self._watchdog.loop_alive()
         return 0
 
-    def _does(self, part: Callable[[], None]) -> bool:
-        """Do a part of a turn; False when it has failed, but for the want of a fence."""
+    def _try(self, part: Callable[[], None]) -> bool:
+        """Do a part of a turn; False when it has failed. Without a fence it counts as done."""
         try:
             part()
-        except (DeniedError, NamesakeError):
+        except (PermissionDeniedError, DuplicateNodeError):
             raise
         except FenceError as error:
             log.error("there is no fence: %s", error)  # noqa: TRY400 - it says what is wrong
-            self._parts.upkeep.has_failed(error)
-            self._is_dirty = self._must_look = self._must_say = True
+            self._fence_keeper.fence_failed(error)
+            self._needs_plan = self._needs_resync = self._report_is_urgent = True
         except Exception as error:
             log.exception("a part of this turn failed and is tried again")
             self._failure = f"{type(error).__name__}: {error}"
@@ -168,157 +195,157 @@ class Loop:
             return False
         return True
 
-    def _tend(self) -> None:
-        tools, before = self._tools, self._tools.health.problem
-        if self._parts.upkeep.tend():
-            self._must_judge = True
-        if before != tools.health.problem:
-            self._is_dirty = self._must_say = True
-        if tools.health.problem and not tools.fence.is_fenced and tools.plumber.present:
-            self._is_dirty = self._must_look = True  # that can be heard, and must be deleted
+    def _repair_fence(self) -> None:
+        before = self._health.problem
+        if self._fence_keeper.check():
+            self._needs_evaluation = True
+        if before != self._health.problem:
+            self._needs_plan = self._report_is_urgent = True
+        is_unfenced = not self._reconciler.fence.is_fenced
+        if self._health.problem and is_unfenced and self._addresses.present:
+            self._needs_plan = self._needs_resync = True  # that can be heard, and must be deleted
 
     def _contain(self) -> None:
         """A turn has failed: mute what is not granted, and everything once that lasts."""
-        tools, now = self._tools, clock.now()
-        wanted = self._parts.intake.wanted or NOTHING
+        now, fence = clock.now(), self._reconciler.fence
+        wanted = self._intake.wanted or NOTHING_GRANTED
         self._failing_since = self._failing_since or now
-        is_lasting = now - self._failing_since >= FAILING_AFTER
+        is_lasting = now - self._failing_since >= FAILING_AFTER_S
         if is_lasting:
-            tools.health.failed(Reason.AGENT_FAILING, self._failure, now)
+            self._health.report_failure(Reason.AGENT_FAILING, self._failure, now)
         try:
-            tools.fence.release(
-                tools.fence.held if is_lasting else tools.fence.held - wanted.keys()
-            )
+            fence.deactivate(fence.active if is_lasting else fence.active - wanted.keys())
         except Exception:
-            tools.lifeline.mute()
+            self._watchdog.mute()
             raise
         finally:
-            self._parts.voice.speak(wanted, is_urgent=True)
+            self._publisher.publish(wanted, is_urgent=True)
 
-    def _tidy_if_quiet(self, now: float) -> None:
-        if self._tidy_at is not None and now >= self._tidy_at:
+    def _collect_garbage_if_quiet(self, now: Monotonic) -> None:
+        if self._collect_garbage_at is not None and now >= self._collect_garbage_at:
             self._garbage.collect_when_idle()
-            self._tidy_at = None
+            self._collect_garbage_at = None
 
-    def _rest(self, seconds: float) -> None:
-        """Wait after a failure, without being taken for dead: what is held stays."""
-        end = time.monotonic() + seconds
-        is_due = self._parts.farewell.is_due
-        while not (self._pending or is_due()) and (left := end - time.monotonic()) > 0:
-            if not (self._parts.voice.trouble and self._tools.health.problem):
-                self._tools.lifeline.come_round()  # else others shall find out by our silence
-            self._collect(min(left, BEAT))
+    def _back_off(self, seconds: float) -> None:
+        """Wait after a failure; the watchdog is fed meanwhile, so what is active stays so."""
+        end = clock.monotonic() + seconds
+        is_ready = self._shutdown.is_ready
+        while not (self._pending or is_ready()) and (left := end - clock.monotonic()) > 0:
+            if not (self._publisher.status_error and self._health.problem):
+                self._watchdog.loop_alive()  # else others must find out by our silence
+            self._receive(min(left, BEAT))
 
     def _handle(self, event: Event) -> None:
         match event:
-            case Seen() | Written() if self._parts.namesakes.holds(event):
-                self._parts.reporter.notice(event.body)  # which waits for an object to be there
-            case Seen(body, asked):
-                self._is_dirty |= self._parts.intake.seen(body, asked)
-            case Written(body, asked):
-                self._is_dirty |= self._parts.intake.written(body, asked)
-            case Absent():
-                self._is_dirty |= self._parts.intake.absent()
-            case Troubled(error):
-                self._parts.intake.troubled(error)
+            case ObjectSeen() | StatusWritten() if self._duplicates.holds_back(event):
+                self._intake.held_back(event.body)
+            case ObjectSeen(body, requested_at):
+                self._needs_plan |= self._intake.on_object(body, requested_at)
+            case StatusWritten(body, begun_at):
+                self._needs_plan |= self._intake.on_status_written(body, begun_at)
+            case ObjectAbsent():
+                self._needs_plan |= self._intake.on_object_absent()
+            case ApiTrouble(error):
+                self._intake.on_api_error(error)
             case KernelChanged(with_links):
-                self._is_dirty = self._must_look = True
-                self._with_links |= with_links
-            case Answered() | Claimed() | ContactChanged():
-                self._must_judge = True
-                self._note(event)
-                self._is_dirty |= self._parts.intake.contact_changed()
-            case Denied(sentence):
-                self._parts.intake.denied(sentence, is_alone=self._parts.handover.is_alone())
-            case Stop():
-                self._parts.farewell.ask()
+                self._needs_plan = self._needs_resync = True
+                self._needs_link_resync |= with_links
+            case SegmentProbed() | AddressesClaimed() | ContactChanged():
+                self._needs_evaluation = True
+                self._take_up(event)
+                self._needs_plan |= self._intake.on_contact_changed()
+            case AccessDenied(sentence):
+                is_out_of_contact = self._reconciler.is_out_of_contact()
+                self._intake.on_access_denied(sentence, is_out_of_contact=is_out_of_contact)
+            case StopRequested():
+                self._shutdown.request()
             case _:
                 assert_never(event)
 
-    def _note(self, event: Answered | Claimed | ContactChanged) -> None:
-        judge = self._tools.judge
-        if isinstance(event, Answered):
-            if judge.answered(event.generation, event.findings, event.at):
-                self._speak()
-        elif isinstance(event, Claimed):
-            self._tools.metrics.claims.inc(len(event.claims))
-            judge.claimed(event.claims, self._parts.handover.armed)
-            self._speak()
+    def _take_up(self, event: SegmentProbed | AddressesClaimed | ContactChanged) -> None:
+        if isinstance(event, SegmentProbed):
+            if self._facts.add_probe_result(event.generation, event.result, event.at):
+                self._publish()
+        elif isinstance(event, AddressesClaimed):
+            self._metrics.claims.inc(len(event.claims))
+            self._facts.add_claims(event.claims, self._reconciler.active)
+            self._publish()
 
-    def _step_if_due(self, now: float) -> None:
-        self._is_dirty |= self._parts.intake.is_out_of_patience()
-        if self._tools.judge.conflicts.expire(now) or self._parts.namesakes.has_news():
-            self._speak()
-        self._tools.inquiry.sample(now, self._tools.judge.conflicts.open)
-        handover = self._parts.handover
-        self._with_links |= now - self._swept >= SWEEP or self._is_set_otherwise(now)
-        is_time = now >= self._retry_at or clock.now() >= handover.rest_due
-        self._must_look |= self._with_links or is_time
-        self._is_dirty |= self._must_look
-        is_due = clock.now() >= handover.due or handover.is_alone()
-        if self._is_dirty or self._must_judge or is_due:
-            with self._tools.metrics.step.time():
+    def _step_if_due(self, now: Monotonic) -> None:
+        self._needs_plan |= self._intake.start_timed_out()
+        if self._facts.conflicts.expire(now) or self._duplicates.has_changed():
+            self._publish()
+        self._conflict_checks.sample(now, self._facts.conflicts.open)
+        reconciler = self._reconciler
+        is_sweep = now - self._links_read_at >= SWEEP
+        self._needs_link_resync |= is_sweep or self._settings_changed(now)
+        is_time = now >= self._retry_at or clock.now() >= reconciler.deferred_due
+        self._needs_resync |= self._needs_link_resync or is_time
+        self._needs_plan |= self._needs_resync
+        is_due = clock.now() >= reconciler.due or reconciler.is_out_of_contact()
+        if self._needs_plan or self._needs_evaluation or is_due:
+            with self._metrics.step.time():
                 self._step(now)
 
-    def _step(self, now: float) -> None:
-        is_dirty, self._is_dirty, self._must_judge = self._is_dirty, False, False
-        self._tidy_at = now + QUIET
-        tools, wanted = self._tools, self._parts.intake.wanted or NOTHING
-        plumber = tools.plumber
-        must_delete = not tools.fence.is_fenced and plumber.has_surplus(wanted)
-        may_delete = is_dirty and (self._must_look or must_delete)
+    def _step(self, now: Monotonic) -> None:
+        needs_plan, self._needs_plan, self._needs_evaluation = self._needs_plan, False, False
+        self._collect_garbage_at = Monotonic(now + QUIET)
+        addresses, wanted = self._addresses, self._intake.wanted or NOTHING_GRANTED
+        is_unfenced = not self._reconciler.fence.is_fenced
+        must_delete = is_unfenced and addresses.has_ungranted(wanted)
+        may_delete = needs_plan and (self._needs_resync or must_delete)
         if may_delete:
-            may_delete = self._does(lambda: self._look(now))
-        if is_dirty:
+            may_delete = self._try(lambda: self._resync(now))
+        if needs_plan:
             granted_on = frozenset(place.interface for place in wanted.values())
-            self._does(lambda: self._parts.upkeep.guard(plumber.observed, granted_on))
-        if self._parts.intake.wanted is not None:
-            occasion = Occasion(now, is_dirty, self._speak, self._must_yield, may_delete)
-            self._is_dirty |= not self._parts.handover.step(occasion)
-            self._must_look |= self._is_dirty and plumber.has_surplus(wanted)
-        if is_dirty:
-            self._retry_at = plumber.next_due(now)
-            self._speak()
+            self._try(lambda: self._fence_keeper.guard_interfaces(addresses.observed, granted_on))
+        if self._intake.wanted is not None:
+            context = StepContext(now, needs_plan, self._publish, self._must_yield, may_delete)
+            self._needs_plan |= not self._reconciler.reconcile(context)
+            self._needs_resync |= self._needs_plan and addresses.has_ungranted(wanted)
+        if needs_plan:
+            self._retry_at = Monotonic(addresses.next_due(now))
+            self._publish()
 
-    def _is_set_otherwise(self, now: float) -> bool:
-        if now - self._settings_at < SETTINGS_EVERY:
+    def _settings_changed(self, now: Monotonic) -> bool:
+        if now - self._settings_read_at < SETTINGS_EVERY_S:
             return False
-        self._settings_at = now
-        return self._tools.plumber.has_other_settings()
+        self._settings_read_at = now
+        return self._addresses.settings_changed()
 
-    def _look(self, now: float) -> None:
-        self._swept = now if self._with_links else self._swept
-        self._tools.plumber.look(with_links=self._with_links)
-        self._tools.announcer.links_changed(self._tools.plumber.observed.links, now)
-        self._must_look = self._with_links = False
+    def _resync(self, now: Monotonic) -> None:
+        self._links_read_at = now if self._needs_link_resync else self._links_read_at
+        self._addresses.look(with_links=self._needs_link_resync)
+        self._announcer.links_changed(self._addresses.observed.links, now)
+        self._needs_resync = self._needs_link_resync = False
 
-    def _speak(self) -> None:
-        is_urgent, self._must_say = self._must_say, False
-        self._parts.voice.speak(self._parts.intake.wanted or NOTHING, is_urgent=is_urgent)
+    def _publish(self) -> None:
+        is_urgent, self._report_is_urgent = self._report_is_urgent, False
+        self._publisher.publish(self._intake.wanted or NOTHING_GRANTED, is_urgent=is_urgent)
 
     def _must_yield(self) -> bool:
         """Whether something came in that must not wait until thousands of addresses are added."""
-        self._parts.voice.report_if_due()
-        self._collect(0.0)
+        self._publisher.report_if_due()
+        self._receive(0.0)
         return any(
-            isinstance(event, Stop | Answered)
-            or (isinstance(event, Seen) and self._specs.is_news(event.body))
+            isinstance(event, StopRequested | SegmentProbed)
+            or (isinstance(event, ObjectSeen) and self._intake.is_newer(event.body))
             for event in self._pending
         )
 
     def _next_due(self) -> float:
-        """Seconds until there is something to do without any event; never more than a beat."""
-        now = time.monotonic()
-        times = [now + BEAT, self._swept + SWEEP, self._retry_at]
-        times += [self._tools.announcer.next_due(now), self._parts.voice.due]
-        if self._parts.intake.wanted is not None:
-            handover = self._parts.handover
-            times.append(now + min(handover.due, handover.rest_due) - clock.now())
-        return 0.0 if self._is_dirty or self._must_judge else max(0.0, min(times) - now)
+        """Seconds until there is something to do without any event; at most a heartbeat's."""
+        now = clock.monotonic()
+        times = [now + BEAT, self._links_read_at + SWEEP, self._retry_at]
+        times += [self._announcer.next_due(now), self._publisher.due]
+        if self._intake.wanted is not None:
+            reconciler = self._reconciler
+            times.append(now + min(reconciler.due, reconciler.deferred_due) - clock.now())
+        return 0.0 if self._needs_plan or self._needs_evaluation else max(0.0, min(times) - now)
 
-    def _collect(self, seconds: float) -> None:
+    def _receive(self, seconds: float) -> None:
         """Wait for an event, and take all that are there."""
-        inbox = self._parts.inbox
+        inbox = self._inbox
         with suppress(Empty):
             if seconds > 0 and not self._pending:
                 self._pending.append(inbox.get(timeout=seconds))

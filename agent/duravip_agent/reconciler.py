@@ -1,261 +1,351 @@
-"""One step: judge, silence what may not be heard, say so, then let be heard what may.
+"""One step of the agent: makes the node serve what it may serve now, and nothing else.
 
-Silence first, since another node may wait for it, and the report of it before everything that
-takes time. An address becomes audible in this order: fence, alias, announcement; then the clock
-is read again, and whatever was too late is muted (`core/fencing`).
+The rules A1-A7 (`core/fencing`) say which of the granted addresses may be *active*: heard on
+their segment. This module carries their decision out. Two things make that delicate.
+
+*Another node may wait for our silence.* The operator grants an address to the next node only once
+this one has reported that it no longer serves it, or must have fallen silent. So a step goes from
+less to more:
+
+1.  Collect the facts (`facts`) and decide. If the watchdog has run out, mute everything: others
+    may have heard the silence, and every address needs a new permission.
+2.  Mute what may not be active any more, by taking it out of the fence's set `held`: one
+    nf_tables transaction, whatever the number of addresses. Report that at once.
+3.  Ask the segment about contested addresses, and announce again what others have claimed.
+4.  Delete addresses that are in the way of a granted one, such as the same one elsewhere.
+5.  Activate what may be active: the fence first, then the kernel's address, then the gratuitous
+    ARP or neighbour advertisement. Thousands go in chunks, each with a permission of its own.
+6.  Report again, and delete what is mute and no longer granted.
+
+*A permission ends.* It rests on an acknowledgement that a leader gave of a heartbeat, and counts
+for a fraction of a second after that heartbeat was sent (A1). Adding addresses takes time, and
+the process may be stopped between any two instructions. So after each chunk has become audible
+the clock is read again. What became audible too late is muted again and decided anew, unless a
+newer acknowledgement permits it by then (`_activate`).
+
+A step that is interrupted by a newer spec, or that fails half-way, leaves nothing that the next
+one would not find: it always compares the kernel as it is with the spec as it is. What nobody
+waits for (kernel addresses behind local routes, deletion of many mute ones) is deferred for
+`DEFER_S` while others take addresses over: it keeps the kernel busy.
 """
 
 import logging
-import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from duravip_agent import clock
-from duravip_agent.core.fencing import NOTHING, Facts, Verdict, judged
-from duravip_agent.core.kernel_state import Alias, addresses_of
-from duravip_agent.core.node_health import NOT_HEARD
-from duravip_agent.core.node_spec import by_interface, by_placement
-from duravip_agent.core.plan import Plan
+from duravip_agent.clock import BootTime, Monotonic
+from duravip_agent.core.fencing import NOTHING, Facts, FencingDecision, decide
+from duravip_agent.core.kernel_state import IfAddress, addresses_of
+from duravip_agent.core.node_health import FEEDS_DO_NOT_ARRIVE, NodeHealth
+from duravip_agent.core.node_spec import group_by_interface, group_by_placement
+from duravip_agent.core.plan import AddressPlan
+from duravip_agent.core.spec_tracker import SpecTracker
 from duravip_agent.core.watchdog_rule import has_lapsed
-from duravip_agent.kernel.address_manager import chunks, listed
-from duravip_agent.tools import Batch, Occasion, Tools
+from duravip_agent.facts import FactCollector
+from duravip_agent.kernel.address_manager import AddressManager, chunks, format_addresses
+from duravip_agent.kernel.fence import Fence
+from duravip_agent.kernel.null_fence import NullFence
+from duravip_agent.kernel.released_addresses import ReleasedAddresses
+from duravip_agent.kernel.watchdog import Watchdog
+from duravip_agent.metrics import Metrics
+from duravip_agent.segment.announcer import Announcer
+from duravip_agent.segment.conflict_checks import ConflictChecker
 from duravip_api.reasons import Reason
 
 log = logging.getLogger(__name__)
 
-ALONE_AFTER = 0.5
-"""Without an acknowledgement for so long there is no leader that would know better than we do."""
+OUT_OF_CONTACT_AFTER_S = 0.5
+"""Without an acknowledgement for this long no leader knows better than this node does."""
 
-SOON = 0.01
-"""Pause before the next try when something could not be armed in time."""
+RETRY_ACTIVATION_AFTER_S = 0.01
+"""Pause before the next try when something could not be activated in time."""
 
-LULL, MANY = 0.3, 256
-"""For so long aliases are not added behind routes, nor MANY mute ones deleted: it takes the kernel
+DEFER_S = 0.3
+"""For this long after a take-over the work that nobody waits for is deferred: it takes the kernel
 long, and just then other programs, here and elsewhere, do what clients wait for."""
 
+MANY_MUTED = 256
+"""Muting more addresses than this counts as a take-over by others."""
 
-class Handover:
-    """Lets be heard what may be, and nothing else. For the loop's thread."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._tools = tools
-        self._busy = float("-inf")
+@dataclass(frozen=True, slots=True)
+class StepContext:
+    """When a step is made, and what it may do."""
+
+    now: Monotonic
+    needs_plan: bool
+    """Whether the kernel, or the spec, may be other than it was."""
+    publish: Callable[[], None]
+    """Reports what may be heard."""
+    must_yield: Callable[[], bool]
+    """Whether something came in that must not wait until thousands of addresses are added."""
+    may_delete: bool = True
+    """Whether the kernel was looked at just before: nothing else may be deleted."""
+
+
+class Reconciler:
+    """For the loop's thread."""
+
+    def __init__(
+        self,
+        *,
+        specs: SpecTracker,
+        fence: Fence | NullFence,
+        watchdog: Watchdog,
+        facts: FactCollector,
+        addresses: AddressManager,
+        announcer: Announcer,
+        conflict_checks: ConflictChecker,
+        released: ReleasedAddresses,
+        health: NodeHealth,
+        metrics: Metrics,
+        read_spec_soon: Callable[[], None],
+    ) -> None:
+        self._specs, self.fence, self._watchdog, self._facts = specs, fence, watchdog, facts
+        self._addresses, self._announcer = addresses, announcer
+        self._conflict_checks, self._released = conflict_checks, released
+        self._health, self._metrics, self._read_spec_soon = health, metrics, read_spec_soon
+        self._busy_since = BootTime(float("-inf"))
         """When others may have begun to wait: many were muted, or routes put in their place."""
-        self.due = float("inf")
-        """When a step is to be made although nothing has happened: by `clock`."""
-        self.rest_due = float("inf")
-        """When a step is to do what nobody waits for: by the same."""
+        self.due = BootTime(float("inf"))
+        """When to make a step although nothing has happened."""
+        self.deferred_due = BootTime(float("inf"))
+        """When to make a step that does the deferred work."""
 
     @property
     def served(self) -> frozenset[str]:
         """What may be heard of this node."""
-        fence, present = self._tools.fence, self._tools.plumber.present
-        return fence.held & present if fence.is_fenced else present
+        fence, present = self.fence, self._addresses.present
+        return fence.active & present if fence.is_fenced else present
 
     @property
-    def armed(self) -> frozenset[str]:
+    def active(self) -> frozenset[str]:
         """What may be heard and is where it was granted."""
-        placed = self._tools.plumber.placed(self._tools.specs.grant.wanted)
-        return placed & self._tools.fence.held
+        placed = self._addresses.placed(self._specs.in_force.wanted)
+        return placed & self.fence.active
 
-    def is_alone(self) -> bool:
+    def is_out_of_contact(self) -> bool:
         """Whether something is held without contact: others are asked about it all the time."""
-        contact = self._tools.judge.contact()
-        is_alone = contact is None or clock.now() - contact.sent > ALONE_AFTER
-        return is_alone and bool(self._tools.fence.held)
+        contact = self._facts.contact()
+        is_alone = contact is None or clock.now() - contact.sent > OUT_OF_CONTACT_AFTER_S
+        return is_alone and bool(self.fence.active)
 
-    def step(self, occasion: Occasion) -> bool:
-        """Make one; False when not all is done and the next one is to follow at once."""
-        tools = self._tools
-        facts = tools.judge.facts(self.armed, tools.plumber.cards(tools.health.unguarded))
-        verdict = judged(facts)
-        self.due = verdict.due
+    def reconcile(self, context: StepContext) -> bool:
+        """Make one step; False when not all is done and the next one is to follow at once."""
+        facts = self._facts.facts(self.active, self._addresses.cards(self._health.unguarded))
+        decision = decide(facts)
+        self.due = BootTime(decision.due)
         if has_lapsed(facts.refreshed, facts.now, facts.limits):
-            tools.lifeline.mute()
-        tools.lifeline.has_strict |= verdict.has_strict
-        is_less = self._silence(tools.fence.held - verdict.keep - verdict.arm, occasion)
-        plan = self._plan(verdict, occasion, is_less=is_less)
+            self._watchdog.mute()
+        self._watchdog.has_strict |= decision.has_strict
+        is_less = self._mute(self.fence.active - decision.keep - decision.activate, context)
+        plan = self._plan(decision, context, is_less=is_less)
         if plan is not None:
-            self._silence(tools.fence.held & addresses_of(plan.delete), occasion)
-            tools.announcer.serving(
-                by_placement(tools.specs.grant.wanted, verdict.keep), occasion.now
+            self._mute(self.fence.active & addresses_of(plan.delete), context)
+            self._announcer.serving(
+                group_by_placement(self._specs.in_force.wanted, decision.keep), context.now
             )
-        tools.lifeline.has_strict = verdict.has_strict
-        tools.metrics.yielded.inc(len(facts.claimed & facts.armed - verdict.keep))
-        self._react(facts, verdict, occasion.now)
-        is_done = plan is None or self._plumb(facts, verdict, plan, occasion)
-        tools.judge.carried_out(facts, verdict)
+        self._watchdog.has_strict = decision.has_strict
+        self._metrics.yielded.inc(len(facts.claimed & facts.active - decision.keep))
+        self._respond(facts, decision, context.now)
+        is_done = plan is None or self._change_kernel(facts, decision, plan, context)
+        self._facts.record_applied(facts, decision)
         if plan is not None:
-            tools.plumber.finish()
-            self._forget()
-            tools.released.remove(tools.fence.held)
-            armed = by_interface(tools.specs.grant.wanted, self.armed)
-            tools.inquiry.hold(armed, tools.plumber.observed.links)
+            self._addresses.finish()
+            self._unwatch_gone()
+            self._released.remove(self.fence.active)
+            active = group_by_interface(self._specs.in_force.wanted, self.active)
+            self._conflict_checks.hold(active, self._addresses.observed.links)
         return is_done
 
-    def silence_all(self) -> None:
-        """Nothing of ours is heard any more; nothing is removed yet."""
-        self._tools.fence.release(self._tools.fence.held)
-        self._tools.announcer.serving({}, 0.0)
+    def mute_all(self) -> None:
+        """Make every address of ours inaudible; nothing is removed yet."""
+        self.fence.deactivate(self.fence.active)
+        self._announcer.serving({}, Monotonic(0.0))
 
-    def _plan(self, verdict: Verdict, occasion: Occasion, *, is_less: bool) -> Plan | None:
+    def _plan(
+        self, decision: FencingDecision, context: StepContext, *, is_less: bool
+    ) -> AddressPlan | None:
         """What has to change in the kernel; None = nothing, without having looked closely."""
-        wanted = self._tools.specs.grant.wanted
-        if not (occasion.is_dirty or verdict.arm or is_less):
+        wanted = self._specs.in_force.wanted
+        if not (context.needs_plan or decision.activate or is_less):
             return None
-        if not self._tools.fence.is_fenced:  # there what must be silent has to be deleted
-            allowed = verdict.keep | verdict.arm
+        if not self.fence.is_fenced:  # there what must be silent has to be deleted
+            allowed = decision.keep | decision.activate
             wanted = {a: where for a, where in wanted.items() if a in allowed}
-        return self._tools.plumber.plan(wanted, occasion.now)
+        return self._addresses.plan(wanted, context.now)
 
-    def _silence(self, gone: frozenset[str], occasion: Occasion) -> bool:
+    def _mute(self, gone: frozenset[str], context: StepContext) -> bool:
         """Mute what must not be heard, and say so at once; whether there was anything."""
         if gone:
-            self._busy = clock.now() if len(gone) > MANY else self._busy
-            self._tools.fence.release(gone)
-            occasion.speak()
-            self._tools.metrics.muted.inc(len(gone))
-            log.info("muted %s", listed(gone))
+            self._busy_since = clock.now() if len(gone) > MANY_MUTED else self._busy_since
+            self.fence.deactivate(gone)
+            context.publish()
+            self._metrics.muted.inc(len(gone))
+            log.info("muted %s", format_addresses(gone))
         return bool(gone)
 
-    def _react(self, facts: Facts, verdict: Verdict, now: float) -> None:
-        tools = self._tools
-        if verdict.defend:
-            tools.metrics.defended.inc(len(verdict.defend))
-            log.warning("defended against another host: %s", listed(verdict.defend))
-            tools.announcer.defend(verdict.defend, now)
-        asked = tools.judge.to_ask(verdict)
+    def _respond(self, facts: Facts, decision: FencingDecision, now: Monotonic) -> None:
+        if decision.defend:
+            self._metrics.defended.inc(len(decision.defend))
+            log.warning("defended against another host: %s", format_addresses(decision.defend))
+            self._announcer.defend(decision.defend, now)
+        asked = self._facts.to_probe(decision)
         if asked:
-            tools.metrics.probed.inc(len(asked))
-            tools.inquiry.ask(facts.generation, by_interface(tools.specs.grant.wanted, asked))
+            self._metrics.probed.inc(len(asked))
+            self._conflict_checks.ask(
+                facts.generation, group_by_interface(self._specs.in_force.wanted, asked)
+            )
         contact = facts.contact
-        if verdict.must_read and contact and contact.generation > tools.specs.newest_read:
-            tools.inquiry.read_soon()
-        if facts.armed and self.is_alone():
-            tools.inquiry.check(facts.now)
+        if decision.must_read and contact and contact.generation > self._specs.newest_read:
+            self._read_spec_soon()
+        if facts.active and self.is_out_of_contact():
+            self._conflict_checks.check(facts.now)
 
-    def _plumb(self, facts: Facts, verdict: Verdict, plan: Plan, occasion: Occasion) -> bool:
+    def _change_kernel(
+        self, facts: Facts, decision: FencingDecision, plan: AddressPlan, context: StepContext
+    ) -> bool:
         """Make the kernel as it should be: what is in the way of another address goes first."""
-        tools = self._tools
-        wanted = tools.specs.grant.wanted
-        in_the_way: list[Alias] = []
-        rest: list[Alias] = []
-        for alias in plan.delete if occasion.may_delete else ():
-            is_urgent = alias.address in wanted or not tools.fence.is_fenced
+        wanted = self._specs.in_force.wanted
+        in_the_way: list[IfAddress] = []
+        rest: list[IfAddress] = []
+        for alias in plan.delete if context.may_delete else ():
+            is_urgent = alias.address in wanted or not self.fence.is_fenced
             (in_the_way if is_urgent else rest).append(alias)
         self._delete(in_the_way)
-        blocked = NOTHING if occasion.may_delete else addresses_of(plan.delete)
+        blocked = NOTHING if context.may_delete else addresses_of(plan.delete)
         if in_the_way and plan.add:
-            occasion.speak()
-        gaps = tools.plumber.stopgaps
-        gaps.drop(gaps.addresses - verdict.keep - verdict.arm)
-        ready = verdict.arm & tools.plumber.placed(wanted)
-        to_add = verdict.arm - ready - blocked
+            context.publish()
+        routes = self._addresses.local_routes
+        routes.drop(routes.addresses - decision.keep - decision.activate)
+        ready = decision.activate & self._addresses.placed(wanted)
+        to_add = decision.activate - ready - blocked
         missing = [alias for alias in plan.add if alias.address in to_add]
         for few in chunks([address for address in wanted if address in ready] if ready else []):
-            self._arm(facts, Batch(frozenset(few)))
-        for piece in gaps.pieces(missing, tools.plumber.observed):
-            self._arm(facts, Batch(addresses_of(piece), piece, by_route=True))
-            self._busy = clock.now()
-        answered, must_yield = gaps.addresses, False
+            self._activate(facts, frozenset(few))
+        for piece in routes.pieces(missing, self._addresses.observed):
+            self._activate(facts, addresses_of(piece), piece, by_route=True)
+            self._busy_since = clock.now()
+        answered, must_yield = routes.addresses, False
         for chunk in chunks([alias for alias in missing if alias.address not in answered]):
-            must_yield = occasion.must_yield()
+            must_yield = context.must_yield()
             if must_yield:
                 break
-            self._arm(facts, Batch(addresses_of(chunk), chunk))
+            self._activate(facts, addresses_of(chunk), chunk)
         if ready or missing:
-            occasion.speak()
-        is_done = not must_yield and self._follow_up(plan, rest, occasion)
+            context.publish()
+        is_done = not must_yield and self._do_deferred(plan, rest, context)
         return is_done and blocked.isdisjoint(wanted)
 
-    def _follow_up(self, plan: Plan, rest: Sequence[Alias], occasion: Occasion) -> bool:
-        """What nobody waits for: aliases behind routes, and what is mute already."""
-        tools, gaps = self._tools, self._tools.plumber.stopgaps.addresses
-        behind = [alias for alias in plan.add if alias.address in gaps]
-        due = self._busy + LULL
+    def _do_deferred(
+        self, plan: AddressPlan, rest: Sequence[IfAddress], context: StepContext
+    ) -> bool:
+        """Do what nobody waits for: add aliases behind routes, delete what is mute already."""
+        routed = self._addresses.local_routes.addresses
+        behind = [alias for alias in plan.add if alias.address in routed]
+        due = BootTime(self._busy_since + DEFER_S)
         is_early = clock.now() < due
-        is_left = not occasion.may_delete and bool(plan.delete)
-        self.rest_due = due if is_left or (is_early and (behind or rest)) else float("inf")
+        is_left = not context.may_delete and bool(plan.delete)
+        must_wait = is_left or (is_early and (behind or rest))
+        self.deferred_due = due if must_wait else BootTime(float("inf"))
         for chunk in chunks(() if is_early else behind):
-            if occasion.must_yield() or clock.now() >= self.due:
+            if context.must_yield() or clock.now() >= self.due:
                 return False
-            tools.lifeline.come_round()
-            tools.plumber.add(chunk)
-            tools.announcer.announce(time.monotonic())
+            self._watchdog.loop_alive()
+            self._addresses.add(chunk)
+            self._announcer.announce(clock.monotonic())
         for chunk in chunks(() if is_early else rest):
-            if occasion.must_yield():
+            if context.must_yield():
                 return False
             self._delete(chunk)
         return True
 
-    def _arm(self, facts: Facts, batch: Batch) -> None:
-        """Let these be heard, if they may at this very moment."""
-        tools = self._tools
-        tools.lifeline.come_round()
-        may, before = tools.judge.permission(facts, batch.addresses)
-        if may != batch.addresses:
-            tools.fence.release(batch.addresses - may)
-            self._judge_soon()
+    def _activate(
+        self,
+        facts: Facts,
+        addresses: frozenset[str],
+        to_add: Sequence[IfAddress] = (),
+        *,
+        by_route: bool = False,
+    ) -> None:
+        """Let these be heard, if they may at this very moment.
+
+        `to_add` are those that the kernel has not yet; `by_route`: routes stand in for them.
+        """
+        self._watchdog.loop_alive()
+        may, before = self._facts.permission(facts, addresses)
+        if may != addresses:
+            self.fence.deactivate(addresses - may)
+            self._retry_soon()
         if not may:
             return
         try:
-            may = self._make_audible(may, before, batch)
+            is_open = self._open_fence(may, before)
+            may = self._add(may, to_add, by_route=by_route) if is_open else NOTHING
         except BaseException:
-            tools.fence.release(may)  # whoever does not get as far as the clock has no permission
+            self.fence.deactivate(may)  # without a look at the clock there is no permission
             raise
-        tools.announcer.plumbed(by_placement(tools.specs.grant.wanted, may), time.monotonic())
+        self._announcer.plumbed(
+            group_by_placement(self._specs.in_force.wanted, may), clock.monotonic()
+        )
         while may and clock.now() >= before:  # a newer acknowledgement may have come meanwhile
-            still, before = tools.judge.permission(facts, may)
+            still, before = self._facts.permission(facts, may)
             self._mute_again(may - still)
             may = still
 
-    def _make_audible(
-        self, addresses: frozenset[str], before: float, batch: Batch
+    def _open_fence(self, addresses: frozenset[str], before: float) -> bool:
+        """Let the fence pass these, and feed the watchdog if it has run out; whether it worked."""
+        self.fence.activate(addresses - self.fence.active)
+        if self._watchdog.refreshed is not None:
+            return True
+        self.fence.deactivate(self.fence.active - addresses)  # A1 applies to these anew
+        if not self._watchdog.begin(before):
+            self._mute_again(addresses)
+            return False
+        if not self.fence.is_alive():  # nobody would hear what is reported as served
+            self._health.report_failure(Reason.MUTED, FEEDS_DO_NOT_ARRIVE, clock.now())
+            self._watchdog.mute()
+            self.fence.deactivate(addresses)
+            return False
+        return True
+
+    def _add(
+        self, addresses: frozenset[str], to_add: Sequence[IfAddress], *, by_route: bool
     ) -> frozenset[str]:
-        """Open the fence and add the aliases; gives back what can be heard then."""
-        tools = self._tools
-        tools.fence.take(addresses - tools.fence.held)
-        if tools.lifeline.refreshed is None:
-            tools.fence.release(tools.fence.held - addresses)  # A1 applies to it anew
-            if not tools.lifeline.begin(before):
-                self._mute_again(addresses)
-                return NOTHING
-            if not tools.fence.is_alive():  # nobody hears what is said to be served
-                tools.health.failed(Reason.MUTED, NOT_HEARD, clock.now())
-                tools.lifeline.mute()
-                tools.fence.release(addresses)
-                return NOTHING
-        if not batch.aliases:
+        """Add them to the kernel; gives back what can be heard then."""
+        if not to_add:
             return addresses
-        add = tools.plumber.stand_in if batch.by_route else tools.plumber.add
-        there = add([alias for alias in batch.aliases if alias.address in addresses])
-        tools.fence.release(addresses - there)
-        return there
+        add = self._addresses.add_as_routes if by_route else self._addresses.add
+        present = add([alias for alias in to_add if alias.address in addresses])
+        self.fence.deactivate(addresses - present)
+        return present
 
     def _mute_again(self, addresses: frozenset[str]) -> None:
-        """These were armed too late."""
+        """Mute what was activated too late."""
         if not addresses:
             return
-        self._tools.fence.release(addresses)
-        self._tools.metrics.late.inc(len(addresses))
-        log.info("muted again, since it has taken too long: %s", listed(addresses))
-        self._judge_soon()
+        self.fence.deactivate(addresses)
+        self._metrics.late.inc(len(addresses))
+        log.info("muted again, since it has taken too long: %s", format_addresses(addresses))
+        self._retry_soon()
 
-    def _judge_soon(self) -> None:
-        self.due = min(self.due, clock.now() + SOON)
+    def _retry_soon(self) -> None:
+        self.due = min(self.due, BootTime(clock.now() + RETRY_ACTIVATION_AFTER_S))
 
-    def _delete(self, aliases: Sequence[Alias]) -> None:
+    def _delete(self, aliases: Sequence[IfAddress]) -> None:
         for chunk in chunks(aliases):
-            self._tools.lifeline.come_round()
-            self._tools.fence.forget(self._tools.plumber.delete(chunk))
+            self._watchdog.loop_alive()
+            self.fence.unwatch(self._addresses.delete(chunk))
 
-    def _forget(self) -> None:
+    def _unwatch_gone(self) -> None:
         """Watch nothing that is neither there nor about to be: it may be somebody else's next."""
-        fence = self._tools.fence
-        left = fence.vips - fence.held - self._tools.plumber.present
+        fence = self.fence
+        left = fence.watched - fence.active - self._addresses.present
         if left:  # deleted as it should be, or gone with its card
-            wanted = self._tools.specs.grant.wanted
-            self._tools.released.add(
-                left - self._tools.released.addresses,
+            wanted = self._specs.in_force.wanted
+            self._released.add(
+                left - self._released.addresses,
                 frozenset(wanted[address].interface for address in left if address in wanted),
             )
-            fence.forget(left)
+            fence.unwatch(left)

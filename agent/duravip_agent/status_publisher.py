@@ -1,34 +1,48 @@
-"""What the agent says of itself: in its status, in its beats and as metrics."""
+"""Publishes what the agent serves: in its status, in its heartbeats and as metrics."""
 
 import logging
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from duravip_agent import clock
-from duravip_agent.control.heartbeat import Heart, Pulse
-from duravip_agent.control.status_writer import Reporter
+from duravip_agent.clock import Monotonic
+from duravip_agent.control.heartbeat import HeartbeatContent, HeartbeatSender
+from duravip_agent.control.status_writer import StatusWriter
+from duravip_agent.core.node_commands import NodeCommands
+from duravip_agent.core.node_health import NodeHealth
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.node_status import Readiness, Report, said_of, status_of, unread
+from duravip_agent.core.node_status import (
+    ConditionState,
+    StatusReport,
+    build_status,
+    conflict_message,
+    unreadable_message,
+)
+from duravip_agent.core.spec_tracker import SpecTracker
+from duravip_agent.facts import FactCollector
+from duravip_agent.kernel.address_manager import AddressManager
+from duravip_agent.kernel.listening_ports import ListeningPorts
 from duravip_agent.kernel.next_hops import NextHops
 from duravip_agent.metrics import Metrics
-from duravip_agent.reconciler import Handover
-from duravip_agent.tools import Tools
+from duravip_agent.reconciler import Reconciler
 from duravip_api.heartbeat import address_digest, new_boot
 from duravip_api.reasons import Reason
 from duravip_api.timing import CONTACT
 
 log = logging.getLogger(__name__)
 
-GATHERED_FOR, MORE_COMES_WITHIN = 0.15, 0.3
-"""So long, in seconds, what beats have said already is not yet in the status; and when something
-that is granted is about to be served, which the status will have to say as well."""
+BATCH_FOR_S = 0.15
+"""How long changes that heartbeats have told the leader already are gathered before the status is
+written."""
+
+EXPECT_MORE_FOR_S = 0.3
+"""The same while something granted is about to be served, which the status will name as well."""
 
 
 @dataclass
-class Identity:
-    """Who speaks."""
+class AgentIdentity:
+    """By what the operator knows this agent."""
 
     version: str
     public_key: str
@@ -38,286 +52,262 @@ class Identity:
 
     def __post_init__(self) -> None:
         """Start."""
-        self.begin_anew()
+        self.change_boot()
 
-    def begin_anew(self) -> None:
-        """Speak under another boot, with the same key."""
+    def change_boot(self) -> None:
+        """Report under another boot, with the same key."""
         self.boot = new_boot(self.public_key)
 
 
-@dataclass(frozen=True)
-class Channels:
-    """Where it is said."""
-
-    reporter: Reporter
-    heart: Heart
-    metrics: Metrics
-    namesakes: Callable[[], str] = str
-    """What is to be said of other machines under this node's name."""
-
-
-class Voice:
-    """Says what is there. Nothing here ever waits."""
+class StatusPublisher:
+    """For the loop's thread. Nothing here ever waits."""
 
     def __init__(
-        self, identity: Identity, channels: Channels, tools: Tools, handover: Handover
+        self,
+        identity: AgentIdentity,
+        *,
+        writer: StatusWriter,
+        heartbeat: HeartbeatSender,
+        metrics: Metrics,
+        reconciler: Reconciler,
+        specs: SpecTracker,
+        facts: FactCollector,
+        addresses: AddressManager,
+        health: NodeHealth,
+        commands: NodeCommands,
+        listening_ports: ListeningPorts,
+        duplicate_message: Callable[[], str] = str,
     ) -> None:
-        self._identity, self._channels = identity, channels
-        self._specs, self._plumber, self._judge = tools.specs, tools.plumber, tools.judge
-        self._requests, self._listeners = tools.requests, tools.listeners
-        self._handover, self._fence, self._health = handover, tools.fence, tools.health
-        self._failing_since: dict[str, str] = {}
+        """`duplicate_message` gives what to report about other machines under this node's name."""
+        self._identity, self._writer, self._heartbeat = identity, writer, heartbeat
+        self._metrics, self._reconciler, self._specs = metrics, reconciler, specs
+        self._facts, self._addresses, self._health = facts, addresses, health
+        self._commands, self._listening_ports = commands, listening_ports
+        self._duplicate_message = duplicate_message
         self._next_hops = NextHops()
-        self._readiness = Readiness(Reason.AGENT_STARTING, _now())
-        self._unfenced = () if tools.fence.is_fenced else (_noted("Fenced", Reason.UNFENCED),)
-        self._in_use: Readiness | None = None
-        self._namesake: Readiness | None = None
-        self._stale: Readiness | None = None
-        self._unread: Readiness | None = None
+        self._failing_since: dict[str, str] = {}
+        self._ready = ConditionState(Reason.AGENT_STARTING, _now())
+        self._conditions: dict[str, ConditionState] = {}
+        """By type, those beside Ready that were reported last."""
+        self._starts_unfenced = not reconciler.fence.is_fenced
         self._granted_on: frozenset[str] = frozenset()
-        self._behind: Readiness | None = None
-        self.trouble = ""
-        """Why the status does not say all; empty: it does."""
-        self._acted: int | None = None
+        self.status_error = ""
+        """Why the status does not tell all; empty: it does."""
+        self._acted_on: int | None = None
         """The generation that was acted on."""
         self._strict: tuple[str, ...] = ()
-        """What it fences strictly."""
+        """The interfaces that it fences strictly."""
         self._served: frozenset[str] = frozenset()
         self._digest = address_digest(self._served)
         self._wanted: Mapping[str, Placement] = {}
-        self._ending: Reason | None = None
+        self._stopping: Reason | None = None
         """Why it is not ready for much longer."""
-        self.due = float("inf")
+        self.due = Monotonic(float("inf"))
         """When the status is to be written."""
 
     @property
     def reason(self) -> Reason:
-        """The reason of the condition Ready, as it was last said."""
-        return self._readiness.reason
+        """The reason of the condition Ready, as it was last reported."""
+        return self._ready.reason
 
     @property
     def boot(self) -> str:
-        """Under which it speaks."""
+        """The boot that it reports under."""
         return self._identity.boot
 
-    def begin_anew(self, wanted: Mapping[str, Placement]) -> None:
-        """Speak under another boot: nothing that was said before is to be believed any more."""
-        self._identity.begin_anew()
-        log.info("goes on as %s", self.boot)
-        self.speak(wanted, is_urgent=True)
+    def start(self) -> None:
+        """Report that nothing was acted on yet, and begin to write the status."""
+        self.publish({})
+        self._writer.start()
 
-    def introduced(self) -> None:
-        """The status names this boot: beats may name it as well."""
-        self._channels.heart.renew(self.boot)
+    def change_boot(self, wanted: Mapping[str, Placement]) -> None:
+        """Report under another boot: nothing that was reported before counts any more."""
+        self._identity.change_boot()
+        log.info("goes on as %s", self.boot)
+        self.publish(wanted, is_urgent=True)
+
+    def first_report_stored(self) -> None:
+        """The status names this boot: heartbeats may name it as well."""
+        self._heartbeat.change_boot(self.boot)
 
     def is_stale(self) -> bool:
         """Whether the spec that was read is not the one that leaders go by."""
-        return self._channels.heart.is_stale or self._specs.has_gone_back
+        return self._heartbeat.is_stale or self._specs.is_rolled_back
 
-    def speak_if_stale(self) -> None:
-        """Let the status say whether that is so, if it is news."""
-        if self.is_stale() != (self._stale is not None):
-            self.speak(self._wanted)
+    def publish_if_staleness_changed(self) -> None:
+        """Let the status tell whether the spec is stale, if that has changed."""
+        if self.is_stale() != ("SpecStale" in self._conditions):
+            self.publish(self._wanted)
 
-    def end(self, reason: Reason, wanted: Mapping[str, Placement]) -> None:
-        """Say from now on that the agent is about to end, or has ended."""
-        self._ending = reason
-        self.speak(wanted, is_urgent=True)
-        self._channels.heart.hurry()
+    def announce_stop(self, reason: Reason, wanted: Mapping[str, Placement]) -> None:
+        """Report from now on that the agent is about to end, or has ended."""
+        self._stopping = reason
+        self.publish(wanted, is_urgent=True)
+        self._heartbeat.send_now()
 
-    def speak(self, wanted: Mapping[str, Placement], *, is_urgent: bool = False) -> None:
-        """Say what is there, of what is wanted: in a beat at once, in the status at leisure.
+    def publish(self, wanted: Mapping[str, Placement], *, is_urgent: bool = False) -> None:
+        """Report what is served, of what is wanted: in a heartbeat at once, in the status later.
 
-        The status costs the API server as much as what others wait for. What is new in it waits
-        until it is known what follows, as long as a leader hears the beats, and does not need the
-        status to know why something was lost.
+        A write of the status costs the API server as much as what others wait for. So changes are
+        gathered for a moment, as long as a leader acknowledges heartbeats, and does not need the
+        status to know why an address was lost.
         """
-        specs, served = self._specs, self._handover.served
+        specs, served = self._specs, self._reconciler.served
         if not specs.is_current:
-            self._acted = None
+            self._acted_on = None
         elif served <= wanted.keys():
-            self._acted, self._strict = specs.grant.generation, specs.grant.strict
+            self._acted_on, self._strict = specs.in_force.generation, specs.in_force.strict
         lost, is_more = self._served - served, not served <= self._served
-        self._take_stock(served)
-        self.beat()
+        self._update_digest(served)
+        self.update_heartbeat()
         if lost:  # another node may wait for it
-            self._channels.heart.hurry()
+            self._heartbeat.send_now()
         self._wanted = wanted
-        is_more_to_come = not wanted.keys() <= served | self._plumber.failures.keys()
+        is_more_to_come = not wanted.keys() <= served | self._addresses.failures.keys()
         is_urgent |= (is_more and not is_more_to_come) or not lost.isdisjoint(wanted)
-        may_wait = self._acted is not None and self.is_heard() and not is_urgent
-        patience = MORE_COMES_WITHIN if is_more_to_come else GATHERED_FOR
-        self.due = min(self.due, time.monotonic() + (patience if may_wait else 0.0))
+        may_wait = self._acted_on is not None and self.is_acknowledged() and not is_urgent
+        pause = EXPECT_MORE_FOR_S if is_more_to_come else BATCH_FOR_S
+        due = clock.monotonic() + (pause if may_wait else 0.0)
+        self.due = Monotonic(min(self.due, due))
         self.report_if_due()
 
     def report_if_due(self) -> None:
-        """Let the status say what is there now, if that was put off for long enough."""
-        if time.monotonic() < self.due:
+        """Write the status, if changes were gathered for long enough."""
+        if clock.monotonic() < self.due:
             return
-        self.due = float("inf")
-        wanted, served = self._wanted, self._handover.served
-        reason, message = self._reason()
-        self._readiness = self._readiness.changed_to(reason, _now(), message)
-        failures = {**self._specs.grant.failures, **self._plumber.failures}
+        self.due = Monotonic(float("inf"))
+        wanted, served = self._wanted, self._reconciler.served
+        reason, message = self._ready_reason()
+        self._ready = self._ready.changed_to(reason, _now(), message)
+        failures = {**self._specs.in_force.failures, **self._addresses.failures}
         self._failing_since = {a: self._failing_since.get(a) or _now() for a in failures}
         try:
-            status, self.trouble = status_of(self._report(served, failures)), ""
+            status, self.status_error = build_status(self._report(served, failures)), ""
         except Exception as error:
-            if not self.trouble:
+            if not self.status_error:
                 log.exception("cannot say what is there, but for what is served")
-            self.trouble = f"{type(error).__name__}: {error}"
-            status = status_of(self._least_report(served))
-        self._channels.reporter.submit(status)
-        metrics = self._channels.metrics
+            self.status_error = f"{type(error).__name__}: {error}"
+            status = build_status(self._least_report(served))
+        self._writer.submit(status)
+        metrics = self._metrics
         metrics.well.set(self._health.problem is None)
         metrics.granted.set(len(wanted))
         metrics.served.set(len(served))
-        metrics.held.set(len(self._fence.held))
-        metrics.contested.set(len(self._judge.contested))
+        metrics.held.set(len(self._reconciler.fence.active))
+        metrics.contested.set(len(self._facts.contested))
         metrics.failing.set(len(failures))
 
-    def _report(self, served: frozenset[str], failures: Mapping[str, str]) -> Report:
-        return Report(
-            version=self._identity.version,
-            boot=self._identity.boot,
-            public_key=self._identity.public_key,
-            readiness=self._readiness,
-            observed=self._plumber.observed,
-            generation=self._acted,
-            epoch=self._specs.epoch,
-            failures=failures,
-            failing_since=self._failing_since,
-            next_hops=self._next_hops.found(time.monotonic()),
-            listening=self._listeners.on(self._specs.grant.ports),
-            granted_on=self._cards(),
-            served=served,
-            contested=self._judge.contested,
-            unguarded=self._health.unguarded,
-            claimed={a: found.mac for a, found in self._judge.conflicts.open.items()},
-            strict=self._strict,
-            notes=tuple(self._notes()),
-            done=self._requests.done,
-            neighbours=self._requests.neighbours(time.monotonic()),
-        )
-
-    def _cards(self) -> frozenset[str]:
-        """The cards that something is, or was, granted on: people ask what became of them."""
-        self._granted_on |= {place.interface for place in self._wanted.values()}
-        return self._granted_on
-
-    def _least_report(self, served: frozenset[str]) -> Report:
-        """What others wait for, where anything else cannot be written down."""
-        return Report(
-            version=self._identity.version,
-            boot=self._identity.boot,
-            public_key=self._identity.public_key,
-            readiness=self._readiness,
-            generation=self._acted,
-            epoch=self._specs.epoch,
-            served=served,
-            strict=self._strict,
-        )
-
-    def is_heard(self, within: float = CONTACT) -> bool:
-        """Whether a leader has heard a beat of the last so many seconds."""
-        contact = self._judge.contact()
+    def is_acknowledged(self, within: float = CONTACT) -> bool:
+        """Whether a leader has acknowledged a heartbeat of the last so many seconds."""
+        contact = self._facts.contact()
         return contact is not None and clock.now() - contact.sent < within
 
-    def _take_stock(self, served: frozenset[str]) -> None:
-        if served != self._served:
-            self._served, self._digest = served, address_digest(served)
-
-    def beat(self) -> None:
-        """Let the beats name the spec that is in force now."""
+    def update_heartbeat(self) -> None:
+        """Let heartbeats name the spec that is in force now."""
         specs = self._specs
-        self._channels.heart.pulse = Pulse(
+        self._heartbeat.content = HeartbeatContent(
             targets=specs.pulse,
             public_keys=specs.pulse_keys,
             epoch=specs.epoch or 0,
-            generation=0 if specs.has_gone_back else specs.grant.generation,
+            generation=0 if specs.is_rolled_back else specs.in_force.generation,
             newest_read=specs.newest_read,
             newest_epoch=specs.newest_epoch,
             digest=self._digest,
-            stopped=self._ending is Reason.AGENT_STOPPED,
+            stopped=self._stopping is Reason.AGENT_STOPPED,
         )
 
-    def hurry(self) -> None:
+    def heartbeat_now(self) -> None:
         """Let the operator know at once that there is a new spec in force."""
-        self._take_stock(self._handover.served)  # of what was armed and not yet spoken of, too
-        self.beat()
-        self._channels.heart.hurry()
+        self._update_digest(self._reconciler.served)  # of what is active and not yet reported, too
+        self.update_heartbeat()
+        self._heartbeat.send_now()
 
-    def _conflict(self) -> tuple[Readiness, ...]:
-        """The condition that says who else claims addresses of ours."""
-        said = said_of(self._judge.conflicts.open)
-        if not said:
-            self._in_use = None
-            return ()
-        known = self._in_use or _noted("AddressInUse", Reason.ADDRESS_IN_USE)
-        self._in_use = known.changed_to(Reason.ADDRESS_IN_USE, known.since, said)
-        return (self._in_use,)
+    def _report(self, served: frozenset[str], failures: Mapping[str, str]) -> StatusReport:
+        return StatusReport(
+            version=self._identity.version,
+            boot=self._identity.boot,
+            public_key=self._identity.public_key,
+            readiness=self._ready,
+            observed=self._addresses.observed,
+            generation=self._acted_on,
+            epoch=self._specs.epoch,
+            failures=failures,
+            failing_since=self._failing_since,
+            next_hops=self._next_hops.current(clock.monotonic()),
+            listening=self._listening_ports.on(self._specs.in_force.ports),
+            granted_on=self._interfaces(),
+            served=served,
+            contested=self._facts.contested,
+            unguarded=self._health.unguarded,
+            claimed={a: found.mac for a, found in self._facts.conflicts.open.items()},
+            strict=self._strict,
+            notes=tuple(self._other_conditions()),
+            done=self._commands.done,
+            neighbours=self._commands.neighbours(clock.monotonic()),
+        )
 
-    def _staleness(self) -> tuple[Readiness, ...]:
-        """The condition that says that leaders go by another spec than the one that was read."""
-        if not self.is_stale():
-            self._stale = None
-            return ()
-        self._stale = self._stale or _noted("SpecStale", Reason.SPEC_STALE)
-        return (self._stale,)
+    def _least_report(self, served: frozenset[str]) -> StatusReport:
+        """What others wait for, where anything else cannot be written down."""
+        return StatusReport(
+            version=self._identity.version,
+            boot=self._identity.boot,
+            public_key=self._identity.public_key,
+            readiness=self._ready,
+            generation=self._acted_on,
+            epoch=self._specs.epoch,
+            served=served,
+            strict=self._strict,
+        )
 
-    def _notes(self) -> Iterator[Readiness]:
-        """The conditions beside Ready."""
-        yield from self._unfenced
-        for said in (self._conflict, self._staleness, self._left_out, self._late, self._shared):
-            yield from said()
+    def _interfaces(self) -> frozenset[str]:
+        """Those that something is, or was, granted on: people ask what became of them."""
+        self._granted_on |= {place.interface for place in self._wanted.values()}
+        return self._granted_on
 
-    def _late(self) -> tuple[Readiness, ...]:
-        """The condition that says that beats may be late on a busy node."""
-        if not (why := self._channels.heart.refused_priority):
-            return ()
-        message = f"{Reason.NO_REALTIME.sentence} ({why})"
-        self._behind = self._behind or _noted("Realtime", Reason.NO_REALTIME)
-        self._behind = self._behind.changed_to(Reason.NO_REALTIME, self._behind.since, message)
-        return (self._behind,)
+    def _update_digest(self, served: frozenset[str]) -> None:
+        if served != self._served:
+            self._served, self._digest = served, address_digest(served)
 
-    def _left_out(self) -> tuple[Readiness, ...]:
-        """The condition that says which cards are not reported, or not used."""
-        granted_on = self._cards()
-        unguarded = [
-            f"the fence cannot guard the interface {name!a}, so nothing is held there: {why}"
-            for name, why in self._health.unguarded.items()
-        ]
-        strange = "; ".join([unread(self._plumber.observed, granted_on), *unguarded]).strip("; ")
-        if not strange:
-            self._unread = None
-            return ()
-        known = self._unread or _noted("InterfacesRead", Reason.INTERFACE_UNREADABLE)
-        self._unread = known.changed_to(Reason.INTERFACE_UNREADABLE, known.since, strange)
-        return (self._unread,)
-
-    def _shared(self) -> tuple[Readiness, ...]:
-        """The condition that says that another machine has this node's name."""
-        said = self._channels.namesakes()
-        if not said:
-            self._namesake = None
-            return ()
-        known = self._namesake or _noted("NameShared", Reason.NAME_SHARED)
-        self._namesake = known.changed_to(Reason.NAME_SHARED, known.since, said)
-        return (self._namesake,)
-
-    def _reason(self) -> tuple[Reason, str]:
+    def _ready_reason(self) -> tuple[Reason, str]:
         """Of the condition Ready, with its message; empty: the reason's own sentence."""
-        if self._ending:
-            return self._ending, ""
+        if self._stopping:
+            return self._stopping, ""
         if problem := self._health.problem:
             return problem
         if self._specs.refusal:
             return Reason.SPEC_REFUSED, self._specs.refusal
-        return Reason.AGENT_STARTING if self._acted is None else Reason.AGENT_READY, ""
+        return Reason.AGENT_STARTING if self._acted_on is None else Reason.AGENT_READY, ""
 
+    def _other_conditions(self) -> Iterator[ConditionState]:
+        """The conditions beside Ready."""
+        in_use = conflict_message(self._facts.conflicts.open)
+        no_priority = self._heartbeat.refused_priority
+        late = f"{Reason.NO_REALTIME.sentence} ({no_priority})" if no_priority else ""
+        unreadable, shared = self._unreadable(), self._duplicate_message()
+        conditions = (
+            ("Fenced", Reason.UNFENCED, "", self._starts_unfenced),
+            ("AddressInUse", Reason.ADDRESS_IN_USE, in_use, in_use),
+            ("SpecStale", Reason.SPEC_STALE, "", self.is_stale()),
+            ("InterfacesRead", Reason.INTERFACE_UNREADABLE, unreadable, unreadable),
+            ("Realtime", Reason.NO_REALTIME, late, late),
+            ("NameShared", Reason.NAME_SHARED, shared, shared),
+        )
+        for kind, reason, message, applies in conditions:
+            if not applies:
+                self._conditions.pop(kind, None)
+                continue
+            known = self._conditions.get(kind) or ConditionState(reason, _now(), kind=kind)
+            self._conditions[kind] = known.changed_to(reason, known.since, message)
+            yield self._conditions[kind]
 
-def _noted(kind: str, reason: Reason) -> Readiness:
-    return Readiness(reason, _now(), kind=kind)
+    def _unreadable(self) -> str:
+        """Which interfaces are not reported, or not used, and why; empty: none."""
+        unguarded = [
+            f"the fence cannot guard the interface {name!a}, so nothing is held there: {why}"
+            for name, why in self._health.unguarded.items()
+        ]
+        strange = unreadable_message(self._addresses.observed, self._interfaces())
+        return "; ".join([strange, *unguarded]).strip("; ")
 
 
 def _now() -> str:

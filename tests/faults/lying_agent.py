@@ -9,16 +9,17 @@ from pathlib import Path
 
 from duravip_agent import __main__ as program
 from duravip_agent.control import kube
+from duravip_runtime.api_error import Body
 
 
 def main() -> None:
     """Be the agent in all else."""
-    file, honest = Path(sys.argv.pop(1)), kube.Cluster.patch_status
+    file, honest = Path(sys.argv.pop(1)), kube.NodePlumbingClient.patch_status
 
-    def patched(self: kube.Cluster, status: kube.Body) -> kube.Body:
+    def patched(self: kube.NodePlumbingClient, status: Body) -> Body:
         return honest(self, {**status, **json.loads(file.read_text())})
 
-    kube.Cluster.patch_status = patched  # type: ignore[method-assign]
+    kube.NodePlumbingClient.patch_status = patched  # type: ignore[method-assign]
     program.main()
 
 

@@ -11,15 +11,16 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from duravip_agent.control.heartbeat import Heart, Hooks, Pulse
+from duravip_agent.clock import BootTime
+from duravip_agent.control.heartbeat import HeartbeatContent, HeartbeatSender
 from duravip_agent.control.replicas import Replicas
-from duravip_agent.core.probing import Findings
+from duravip_agent.core.probing import ProbeResult
 from duravip_agent.core.watchdog_rule import DEFAULTS
-from duravip_agent.core.witness_book import Suspect, WitnessBook, question_about
-from duravip_agent.kernel.watchdog import Lifeline
+from duravip_agent.core.witness_book import ProbeSubject, WitnessBook, suspect_probe
+from duravip_agent.kernel.watchdog import Watchdog
 from duravip_agent.metrics import Metrics
-from duravip_agent.segment.probe_requests import Looks
-from duravip_agent.segment.probe_worker import OnSighting
+from duravip_agent.segment.probe_requests import ProbeRequests
+from duravip_agent.segment.probe_worker import OnOutcome
 from duravip_api.heartbeat import (
     Ack,
     AnyDatagram,
@@ -139,14 +140,14 @@ class Scout:
     def __init__(self) -> None:
         self._book = WitnessBook()
 
-    def look(self, suspect: Suspect, on_sighting: OnSighting) -> None:
-        """As `Scout` of the agent."""
-        question = question_about(suspect)
-        found = Findings(silent=frozenset(question.addresses))
+    def look(self, suspect: ProbeSubject, on_sighting: OnOutcome) -> None:
+        """As `ProbeWorker` of the agent."""
+        question = suspect_probe(suspect)
+        found = ProbeResult(silent=frozenset(question.addresses))
         on_sighting(self._book.note(suspect, found, time.monotonic()))
 
-    def watch(self, suspects: Iterable[Suspect]) -> None:
-        """As `Scout` of the agent."""
+    def watch(self, suspects: Iterable[ProbeSubject]) -> None:
+        """As `ProbeWorker` of the agent."""
         self._book.watch(suspects, time.monotonic())
 
 
@@ -170,18 +171,26 @@ class Agent:
         where = self._operator.getsockname()
         target = f"127.0.0.1:{where[1]}"
         self._metrics = Metrics("fuzz")
-        self._lifeline = Lifeline(DeadMan(), DEFAULTS, self._metrics, lambda: None)  # type: ignore[arg-type]
-        looks = Looks(Scout(), "b1", self._metrics)  # type: ignore[arg-type]
+        self._watchdog = Watchdog(DeadMan(), DEFAULTS, self._metrics, lambda: None)  # type: ignore[arg-type]
+        requests = ProbeRequests(Scout(), "b1", self._metrics)  # type: ignore[arg-type]
         self._folder = TemporaryDirectory()
         key = Path(self._folder.name, "key")
         key.write_text(KEY)
         replicas = Replicas("n1", AGENT, KeyFile(key) if is_old else None)
         keys = {} if is_old else {target: REPLICA.public_key}
         replicas.update([(target, (socket.AF_INET, where))], keys, 0.0)
-        self._heart = Heart(("n1", "b1"), replicas, self._lifeline, looks, self._metrics)
-        self._heart.pulse = Pulse((target,), keys, 5, 3, 3, 5, "d")
-        self._heart._hooks = Hooks(lambda: None, lambda: None)  # noqa: SLF001
-        self._heart._sent = dict.fromkeys(range(1, 60), 0.0)  # noqa: SLF001
+        self._heart = HeartbeatSender(
+            "n1",
+            "b1",
+            replicas=replicas,
+            watchdog=self._watchdog,
+            probe_requests=requests,
+            metrics=self._metrics,
+            on_newer=lambda: None,
+            on_contact=lambda: None,
+        )
+        self._heart.content = HeartbeatContent((target,), keys, 5, 3, 3, 5, "d")
+        self._heart._sent = dict.fromkeys(range(1, 60), BootTime(0.0))  # noqa: SLF001
         [self._replica] = replicas.all()
         self._ours = self._replica.socket.getsockname() if self._replica.socket else ()
 
@@ -193,11 +202,11 @@ class Agent:
 
     def take(self, data: bytes) -> str:
         """Take a datagram; gives back what it was."""
-        self._lifeline.come_round()
+        self._watchdog.loop_alive()
         self._operator.sendto(data, self._ours)
-        now = time.monotonic()
+        now = BootTime(time.monotonic())
         datagram = self._received(now)
-        self._heart._take(self._replica, datagram, now)  # noqa: SLF001
+        self._heart._handle(self._replica, datagram, now)  # noqa: SLF001
         contact = self._heart.contact
         self._operator.settimeout(0.0)
         while _is_more(self._operator):

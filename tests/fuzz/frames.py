@@ -3,10 +3,10 @@
 import time
 
 from duravip_agent.codec.frames import announcement_frame, claim_in, probe_frame
-from duravip_agent.core.address_conflicts import Claim, Conflicts, Sieve
+from duravip_agent.core.address_conflicts import Claim, ClaimThrottle, Conflicts
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.probing import Asking, Question
-from duravip_agent.core.send_queue import Call
+from duravip_agent.core.probing import ProbeRun, ProbeSpec
+from duravip_agent.core.send_queue import Announcement
 from duravip_api.addresses import parse_address
 from fuzz.registry import Target, target
 
@@ -16,7 +16,9 @@ HELD = ("10.1.1.1", "fd00::1")
 
 def _examples() -> tuple[bytes, ...]:
     where = Placement("eth1", 32)
-    calls = [Call(where, address, is_reply=reply) for address in HELD for reply in (False, True)]
+    calls = [
+        Announcement(where, address, is_reply=reply) for address in HELD for reply in (False, True)
+    ]
     return (
         *(announcement_frame(call, MAC) for call in calls),
         *(probe_frame(address, MAC) for address in HELD),
@@ -26,8 +28,8 @@ def _examples() -> tuple[bytes, ...]:
 @target("frames")
 def frames() -> Target:
     """What a raw socket hands to the watch and to a question that is open."""
-    sieve, conflicts = Sieve(), Conflicts()
-    asking = Asking(Question(HELD), 0.0)
+    sieve, conflicts = ClaimThrottle(), Conflicts()
+    asking = ProbeRun(ProbeSpec(HELD), 0.0)
 
     def check(data: bytes) -> str:
         address, mac = claim_in(data)
@@ -38,8 +40,8 @@ def frames() -> Target:
         if address not in HELD:
             return "of another address"
         claim = Claim(address, "eth1", mac, time.monotonic())
-        if sieve.lets_through(claim):
-            conflicts.claimed([claim])
+        if sieve.passes(claim):
+            conflicts.add([claim])
         return f"of ours, MAC of {len(mac)}"
 
     return Target(check, _examples())

@@ -12,7 +12,7 @@ from duravip_agent.codec import (
     sock_diag,
 )
 from duravip_agent.codec.rtnetlink import Change
-from duravip_agent.core.kernel_state import Alias
+from duravip_agent.core.kernel_state import IfAddress
 from fuzz.registry import Target, target
 
 ADDRESSES = frozenset({b"\x0a\x01\x01\x01", bytes(15) + b"\1"})
@@ -22,7 +22,10 @@ PORTS = ("TCP/25", "UDP/53")
 
 
 def _datagrams() -> tuple[bytes, ...]:
-    aliases = (Alias(2, "10.1.1.1", 32, is_marked=True), Alias(2, "fd00::1", 128, is_marked=True))
+    aliases = (
+        IfAddress(2, "10.1.1.1", 32, is_marked=True),
+        IfAddress(2, "fd00::1", 128, is_marked=True),
+    )
     changes = [Change(alias, is_new=True) for alias in aliases]
     asked = sock_diag.questions(PORTS)[0]
     return (

@@ -3,7 +3,7 @@
 import json
 from typing import Any, Final
 
-from duravip_agent.core.node_spec import grant_of
+from duravip_agent.core.node_spec import parse_node_spec
 from duravip_api.grants import MOST_GRANTED
 from duravip_cli.manifests.documents import parse_manifests
 from duravip_cli.manifests.validation import find_problems
@@ -58,7 +58,7 @@ def nodeplumbing() -> Target:
         assert len(made.address_statuses) == 1
         service_consistency.declared_ports(made.units.values())
         try:
-            grant = grant_of(body)
+            grant = parse_node_spec(body)
         except ValueError:
             return "refused by the agent"
         assert grant.wanted.keys() == plumbing.granted or grant.failures

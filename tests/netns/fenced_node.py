@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from duravip_agent.kernel.fence import Fence
-from duravip_agent.kernel.watchdog import DeadMan
+from duravip_agent.kernel.watchdog import WatchdogSocket
 from netns.fenced import CLIENT, VIP, World, world
 from netns.fenced_asking import ARP, Ear
 
@@ -18,9 +18,9 @@ class FencedNode:
     def __init__(self, made: World) -> None:
         self.world = made
         made.plumb(VIP)
-        self.fence, self.dead_man = Fence(), DeadMan()
+        self.fence, self.dead_man = Fence(), WatchdogSocket()
         self.fence.build(["eth1"], DEAD_MAN)
-        self.fence.take([VIP])
+        self.fence.activate([VIP])
         self.dead_man.refresh()
         self._ear = Ear(made.client, ARP)
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from duravip_agent.codec.frames import announcement_frame, mac_bytes
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.send_queue import Call
+from duravip_agent.core.send_queue import Announcement
 from netns.fenced import CLIENT, CLIENT6, MOVED, NODE, NODE6, NODE_MAC, POD, VIP, VIP6, World
 from netns.fenced_asking import ARP, IPV6, PATIENCE, PORT, Ear, connects, echoes, family_of
 
@@ -64,15 +64,15 @@ class Traffic:
 
     def gratuitous_arp(self) -> bool:
         """Our own announcement."""
-        return self._announces(self._arp, Call(Placement("eth1", 32), VIP))
+        return self._announces(self._arp, Announcement(Placement("eth1", 32), VIP))
 
     def gratuitous_arp_reply(self) -> bool:
         """Its other form."""
-        return self._announces(self._arp, Call(Placement("eth1", 32), VIP, is_reply=True))
+        return self._announces(self._arp, Announcement(Placement("eth1", 32), VIP, is_reply=True))
 
     def advertisement(self) -> bool:
         """Our own for IPv6."""
-        return self._announces(self._nd, Call(Placement("eth1", 128), VIP6))
+        return self._announces(self._nd, Announcement(Placement("eth1", 128), VIP6))
 
     def ping(self, address: str = VIP) -> bool:
         """An echo request from the client."""
@@ -143,7 +143,7 @@ class Traffic:
         """The node's rules that are not ours."""
         return self._world.node.run("nft", "list", "table", "ip", "elsewhere")
 
-    def _announces(self, ear: Ear, call: Call) -> bool:
+    def _announces(self, ear: Ear, call: Announcement) -> bool:
         with suppress(OSError):  # ENOBUFS: the fence has dropped it
             self._raw.sock.send(announcement_frame(call, mac_bytes(NODE_MAC)))
         return ear.hears(call.address)

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from duravip_agent.kernel.connections import Connections
+from duravip_agent.kernel.connections import ConnectionEnder
 from duravip_agent.kernel.fence import Fence
-from duravip_agent.kernel.released_addresses import Released
-from duravip_agent.kernel.watchdog import DeadMan
+from duravip_agent.kernel.released_addresses import ReleasedAddresses
+from duravip_agent.kernel.watchdog import WatchdogSocket
 from duravip_agent.metrics import Metrics
 from duravip_api.addresses import parse_address
 from netns.fenced import CLIENT, CLIENT6, NODE_MAC, POD, VIP, VIP6, Namespace, World, world
@@ -62,13 +62,13 @@ class FormerOwner:
         made.pod.ip(f"neigh add {BRIDGE6} lladdr {bridge} nud permanent dev eth0")
         made.node.run("nft", "-f", "-", text=_RULES)
         made.plumb(VIP, VIP6)
-        self.fence, self.dead_man, self.metrics = Fence(), DeadMan(), Metrics("1")
+        self.fence, self.dead_man, self.metrics = Fence(), WatchdogSocket(), Metrics("1")
         self.fence.build(["eth1"], 60.0)
-        self.fence.take([VIP, VIP6])
+        self.fence.activate([VIP, VIP6])
         self.dead_man.refresh()
-        self.connections = Connections(self.metrics, lambda: self.fence.held)
+        self.connections = ConnectionEnder(self.metrics, lambda: self.fence.active)
         self.connections.start()
-        self.released = Released(self.connections)
+        self.released = ReleasedAddresses(self.connections)
         self.released.build()
         self._sniffer = self.kept(
             made.client, lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0x0300)
@@ -88,16 +88,16 @@ class FormerOwner:
     def release(self) -> None:
         """Let go, as the agent does: silence, rules, aliases, watching, connections."""
         addresses = (VIP, VIP6)
-        self.fence.release(addresses)
+        self.fence.deactivate(addresses)
         self.released.add(addresses, {"eth1"})
         self.world.node.ip(f"addr del {VIP}/32 dev eth1", f"addr del {VIP6}/128 dev eth1")
-        self.fence.forget(addresses)
+        self.fence.unwatch(addresses)
 
     def take(self) -> None:
         """Hold them again."""
-        self.fence.take([VIP, VIP6])
+        self.fence.activate([VIP, VIP6])
         self.world.plumb(VIP, VIP6)
-        self.released.remove(self.fence.held)
+        self.released.remove(self.fence.active)
 
     def sent(self, seconds: float = 0.1) -> int:
         """As `heard`, a moment later: what is on its way has come by then."""
@@ -150,7 +150,7 @@ class Flow:
         self._from_pod = self.other if way == "dnat" else self.opener
         self.to_pod = self.opener if way == "dnat" else self.other
 
-    def speak(self, times: int = 8) -> None:
+    def publish(self, times: int = 8) -> None:
         """Let the pod send."""
         for _ in range(times):
             with suppress(OSError):

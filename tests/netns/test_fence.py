@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from duravip_agent.kernel.fence import Fence
-from duravip_agent.kernel.watchdog import DeadMan
+from duravip_agent.kernel.watchdog import WatchdogSocket
 from netns.fenced import MOVED, VIP, VIP6, world
 from netns.fenced_traffic import Traffic
 
@@ -33,15 +33,15 @@ UNTOUCHED = [Traffic.nodes_own_addresses, Traffic.forwarded, Traffic.to_another_
 class Scene:
     """The traffic, and the fence that it meets."""
 
-    def __init__(self, traffic: Traffic, fence: Fence, dead_man: DeadMan) -> None:
+    def __init__(self, traffic: Traffic, fence: Fence, dead_man: WatchdogSocket) -> None:
         self.traffic, self.fence, self.dead_man = traffic, fence, dead_man
 
     def passes(self, kind: Callable[[Traffic], bool], *, alive: bool, held: bool) -> bool:
         """Whether this traffic gets through."""
         if held:
-            self.fence.take(OURS)
+            self.fence.activate(OURS)
         else:
-            self.fence.release(OURS)
+            self.fence.deactivate(OURS)
         if alive:
             self.dead_man.refresh()
         else:
@@ -55,9 +55,9 @@ def scene() -> Iterator[Scene]:
         made.plumb(VIP, VIP6)
         traffic = Traffic(made)
         with made.node.entered():
-            fence, dead_man = Fence(), DeadMan()
+            fence, dead_man = Fence(), WatchdogSocket()
             fence.build(["eth1"], 5.0)
-            fence.take([MOVED])
+            fence.activate([MOVED])
             yield Scene(traffic, fence, dead_man)
             fence.close()
             dead_man.close()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from duravip_agent.kernel.fence import Fence
-from duravip_agent.kernel.watchdog import DeadMan
+from duravip_agent.kernel.watchdog import WatchdogSocket
 from duravip_api.addresses import from_int
 from netns.fenced import CLIENT, World, world
 from netns.fenced_asking import ARP, Ear, question
@@ -47,10 +47,10 @@ def test_thousands_are_taken_and_released_at_once(fence: Fence, count: int) -> N
     addresses = bulk(count)
     taken, released, forgotten = [], [], []
     for _ in range(RUNS):
-        taken.append(seconds_of(lambda: fence.take(addresses)))
-        assert len(fence.held) == count
-        released.append(seconds_of(lambda: fence.release(addresses)))
-        forgotten.append(seconds_of(lambda: fence.forget(addresses)))
+        taken.append(seconds_of(lambda: fence.activate(addresses)))
+        assert len(fence.active) == count
+        released.append(seconds_of(lambda: fence.deactivate(addresses)))
+        forgotten.append(seconds_of(lambda: fence.unwatch(addresses)))
     assert fence.is_intact()
     first, *_ = taken
     print(
@@ -61,7 +61,7 @@ def test_thousands_are_taken_and_released_at_once(fence: Fence, count: int) -> N
 
 
 def test_a_refresh_costs_microseconds(fence: Fence) -> None:
-    dead_man = DeadMan()
+    dead_man = WatchdogSocket()
     times = sorted(seconds_of(dead_man.refresh) for _ in range(2000))
     print(f"refresh: {times[1000] * 1e6:.1f} us, 99 of 100 within {times[1980] * 1e6:.1f}")
     assert times[1000] < 0.001
@@ -73,13 +73,13 @@ def test_a_refresh_costs_microseconds(fence: Fence) -> None:
 def test_what_is_released_is_silent_when_the_call_returns(made: World, fence: Fence) -> None:
     addresses = bulk(3413)
     made.plumb(*addresses)
-    fence.take(addresses)
-    with closing(DeadMan()) as dead_man, closing(Ear(made.client, ARP)) as ear:
+    fence.activate(addresses)
+    with closing(WatchdogSocket()) as dead_man, closing(Ear(made.client, ARP)) as ear:
         dead_man.refresh()
         assert all(ear.asks(address, CLIENT) for address in addresses)
         with asking(ear, addresses) as exchanges:
             time.sleep(0.3)
-            fence.release(addresses)
+            fence.deactivate(addresses)
             released = time.monotonic()
             time.sleep(0.3)
     heard = [exchange for exchange in exchanges if exchange.answered]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from duravip_agent.kernel.fence import CHECKED, FenceError
+from duravip_agent.kernel.fence import CHECK_BATCH, FenceError
 from netns.fenced import CLIENT, VIP, VIP6
 from netns.fenced_asking import ARP, Ear, connects
 from netns.fenced_node import DEAD_MAN, FencedNode, fenced_node
@@ -47,17 +47,17 @@ def node() -> Iterator[FencedNode]:
     ],
 )
 def test_damage_is_noticed_and_mended(node: FencedNode, damage: str) -> None:
-    assert not node.fence.mend(), "nothing was damaged"
-    node.fence.take([VIP6])
+    assert not node.fence.repair(), "nothing was damaged"
+    node.fence.activate([VIP6])
     node.nft(damage)
     assert not node.fence.is_intact()
-    assert node.fence.mend()
+    assert node.fence.repair()
     assert node.fence.is_intact()
-    assert not node.fence.mend()
+    assert not node.fence.repair()
     assert not node.answers(), "not until the next refresh"
     node.dead_man.refresh()
     assert node.answers()
-    node.fence.release([VIP])
+    node.fence.deactivate([VIP])
     assert not node.answers()
     assert not connects(node.world.client, VIP)
 
@@ -69,25 +69,25 @@ def test_a_change_to_tables_that_are_gone_makes_them_anew(node: FencedNode, call
     assert node.fence.is_intact()
     node.dead_man.refresh()
     assert node.answers() == (call != "release")
-    assert (VIP in node.fence.vips, VIP in node.fence.held) == (
+    assert (VIP in node.fence.watched, VIP in node.fence.active) == (
         call != "forget",
         call == "take",
     )
 
 
 def test_the_work_of_others_is_no_damage(node: FencedNode) -> None:
-    node.fence.mend()
+    node.fence.repair()
     node.nft(FOREIGN)
-    assert not node.fence.mend()
+    assert not node.fence.repair()
     assert node.answers()
 
 
 def test_a_card_that_is_taken_out_and_put_in_again_is_still_guarded(node: FencedNode) -> None:
     node.world.unplug()
-    node.fence.mend()
+    node.fence.repair()
     node.world.plug()
     node.world.plumb(VIP)
-    node.fence.guard(())
+    node.fence.add_interfaces(())
     node.dead_man.refresh()
     ear = Ear(node.world.client, ARP)
     assert ear.asks(VIP, CLIENT)
@@ -98,21 +98,21 @@ def test_a_card_that_is_taken_out_and_put_in_again_is_still_guarded(node: Fenced
 
 def test_a_card_that_comes_later_is_guarded_from_then_on(node: FencedNode) -> None:
     node.fence.build([], DEAD_MAN)
-    node.fence.take([VIP])
+    node.fence.activate([VIP])
     node.dead_man.mute()
     assert node.answers()
-    node.fence.guard(["eth1"])
+    node.fence.add_interfaces(["eth1"])
     assert not node.answers()
     node.dead_man.refresh()
     assert node.answers()
 
 
 def test_an_address_that_somebody_lets_speak_again_is_damage(node: FencedNode) -> None:
-    node.fence.release([VIP])
-    node.fence.mend()
+    node.fence.deactivate([VIP])
+    node.fence.repair()
     for family in ("inet", "netdev"):
         node.nft(f"add element {family} duravip held4 {{ {VIP} }}")
-        assert node.fence.mend()
+        assert node.fence.repair()
         node.dead_man.refresh()
         assert not node.answers()
 
@@ -121,18 +121,18 @@ def test_one_address_of_thousands_that_is_taken_out_is_missed_after_a_while(
     node: FencedNode,
 ) -> None:
     many = [f"10.1.{64 + i // 256}.{i % 256}" for i in range(1000)]
-    node.fence.take(many)
-    node.fence.mend()
+    node.fence.activate(many)
+    node.fence.repair()
     node.nft(f"delete element inet duravip held4 {{ {many[777]} }}")
-    looks = 1 + len(many) // CHECKED
-    assert sum(node.fence.mend() for _ in range(looks + 1)) == 1
+    looks = 1 + len(many) // CHECK_BATCH
+    assert sum(node.fence.repair() for _ in range(looks + 1)) == 1
 
 
 def test_a_dead_man_that_somebody_has_fixed_is_damage(node: FencedNode) -> None:
     for family in ("inet", "netdev"):
         node.nft(f"flush set {family} duravip alive; add element {family} duravip alive {{ 0 }}")
         node.fence.is_alive()
-        assert node.fence.mend()
+        assert node.fence.repair()
         assert not node.answers()
         node.dead_man.refresh()
         assert node.answers()
@@ -158,14 +158,14 @@ def test_a_card_may_be_called_whatever_the_kernel_allows(node: FencedNode, name:
     node.world.node.run("ip", "link", "set", "eth1", "down")
     node.world.node.run("ip", "link", "set", "eth1", "name", name)
     node.world.node.run("ip", "link", "set", name, "up")
-    node.fence.guard(["eth1", name])
+    node.fence.add_interfaces(["eth1", name])
     assert not node.fence.unguarded
     assert answers_when_refreshed(node)
     node.dead_man.mute()
     assert not node.answers()
     node.fence.build([name], DEAD_MAN)
     assert not node.fence.unguarded
-    node.fence.take([VIP])
+    node.fence.activate([VIP])
     assert not node.answers()
     assert answers_when_refreshed(node)
 
@@ -187,7 +187,7 @@ def test_cards_that_change_their_names_are_guarded_under_the_new_ones(node: Fenc
         "link set eth2 name eth1",
         "link set eth3 up",
     )
-    node.fence.guard(["eth1", "eth3"])
+    node.fence.add_interfaces(["eth1", "eth3"])
     assert answers_when_refreshed(node)
     node.dead_man.mute()
     assert not node.answers()
@@ -195,13 +195,13 @@ def test_cards_that_change_their_names_are_guarded_under_the_new_ones(node: Fenc
 
 def test_a_chain_that_went_with_its_card_is_no_damage(node: FencedNode) -> None:
     node.world.node.ip("link add eth2 type bridge")
-    node.fence.guard(["eth1", "eth2"])
+    node.fence.add_interfaces(["eth1", "eth2"])
     node.world.node.ip("link del eth2")
     node.nft("delete chain netdev duravip guarded_eth2")  # as kernels before 6.17 do
-    assert not node.fence.mend()
+    assert not node.fence.repair()
     assert node.answers()
     node.world.node.ip("link add eth2 type bridge")
-    node.fence.guard(["eth2"])
+    node.fence.add_interfaces(["eth2"])
     assert "guarded_eth2" in node.world.node.run("nft", "list", "table", "netdev", "duravip")
 
 
@@ -219,13 +219,13 @@ def test_a_card_that_nft_does_not_take_costs_itself_only(
     node.world.node.ip("link add eth2 type bridge")
     node.fence.build(["eth1", "eth2"], DEAD_MAN)
     assert set(node.fence.unguarded) == {"eth2"}
-    node.fence.take([VIP])
+    node.fence.activate([VIP])
     node.dead_man.refresh()
     assert node.answers()
     node.dead_man.mute()
     assert not node.answers()
     node.world.node.ip("link del eth2")
-    node.fence.guard([])
+    node.fence.add_interfaces([])
     assert not node.fence.unguarded
 
 
@@ -236,17 +236,17 @@ def test_what_cannot_be_mended_holds_nothing_until_it_can(
         patch.setenv("PATH", str(tmp_path))
         node.world.node.run(NFT, "flush", "ruleset")
         with pytest.raises(FenceError):
-            node.fence.mend()
+            node.fence.repair()
         assert not node.fence.is_fenced
-        assert not node.fence.held
+        assert not node.fence.active
         assert "nft" in node.fence.problem
-        node.fence.release([VIP])
+        node.fence.deactivate([VIP])
         with pytest.raises(FenceError):
-            node.fence.take([VIP])
-    while not node.fence.mend():
+            node.fence.activate([VIP])
+    while not node.fence.repair():
         assert node.fence.problem
     assert node.fence.is_fenced
     node.dead_man.refresh()
     assert not node.answers()
-    node.fence.take([VIP])
+    node.fence.activate([VIP])
     assert node.answers()

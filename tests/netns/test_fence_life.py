@@ -64,7 +64,7 @@ def test_it_falls_silent_when_whoever_refreshes_is_killed_or_stopped(
 
 def test_a_connection_survives_a_second_of_silence(node: FencedNode) -> None:
     node.fence.build(["eth1"], dead_man=10)
-    node.fence.take([VIP])
+    node.fence.activate([VIP])
     node.dead_man.refresh()
     with socket.create_server((VIP, PORT)) as server:
         with node.world.client.entered():
@@ -84,12 +84,12 @@ def test_a_connection_survives_a_second_of_silence(node: FencedNode) -> None:
 
 
 def test_calls_can_be_repeated(node: FencedNode) -> None:
-    for call in (node.fence.take, node.fence.release, node.fence.forget):
+    for call in (node.fence.activate, node.fence.deactivate, node.fence.unwatch):
         call([VIP])
         call([VIP])
-    node.fence.forget(["10.9.9.9"])
-    node.fence.release([])
-    node.fence.guard(["eth1", "eth1", "no-such-card"])
+    node.fence.unwatch(["10.9.9.9"])
+    node.fence.deactivate([])
+    node.fence.add_interfaces(["eth1", "eth1", "no-such-card"])
     assert node.fence.is_intact()
     node.dead_man.mute()
     assert node.answers(), "forgotten, so no business of the fence"
@@ -101,7 +101,7 @@ def test_what_an_earlier_agent_left_behind_is_mute_from_the_start(node: FencedNo
     successor = Fence()
     successor.build(["eth1"], DEAD_MAN, ["10.1.1.9"])
     node.dead_man.refresh()
-    assert successor.vips == {VIP, "10.1.1.9"}
+    assert successor.watched == {VIP, "10.1.1.9"}
     assert not node.answers(VIP)
     assert not node.answers("10.1.1.9")
     assert node.answers(NODE)
@@ -109,10 +109,10 @@ def test_what_an_earlier_agent_left_behind_is_mute_from_the_start(node: FencedNo
 
 
 def test_it_is_gone_when_it_is_dropped(node: FencedNode) -> None:
-    node.fence.drop()
-    node.fence.drop()
+    node.fence.remove()
+    node.fence.remove()
     assert node.world.node.run("nft", "list", "ruleset") == ""
-    assert not node.fence.mend()
+    assert not node.fence.repair()
     assert node.answers()
     with pytest.raises(FenceError, match="not built"):
-        node.fence.take([VIP])
+        node.fence.activate([VIP])

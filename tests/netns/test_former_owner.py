@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from duravip_agent.codec import released_ruleset
-from duravip_agent.kernel.released_addresses import Released
+from duravip_agent.kernel.released_addresses import ReleasedAddresses
 from netns.fenced import CLIENT, MOVED, POD, VIP, VIP6
 from netns.fenced_asking import PORT, connects, echoes
 from netns.former_owner import CLIENTS, SERVED, VIPS, Flow, FormerOwner, former_owner
@@ -27,18 +27,18 @@ def test_nothing_is_translated_to_a_released_address(
 ) -> None:
     flow = Flow(node, kind, version, way)
     node.heard()
-    flow.speak()
+    flow.publish()
     assert node.heard() >= 8 if kind == "udp" else node.heard() > 0
     assert way == "dnat" or flow.sender == VIPS[version]
     node.release()
     node.heard()
     for _ in range(8):
-        flow.speak()
+        flow.publish()
         flow.address()
     assert node.sent() == 0
     assert node.connections.wait(5)
     for _ in range(8):  # what the kernel remembered is gone, and is made anew by what is sent
-        flow.speak()
+        flow.publish()
         flow.address()
     assert node.sent() == 0
 
@@ -63,7 +63,7 @@ def test_what_the_node_holds_again_is_translated_again(node: FormerOwner) -> Non
     for kind, version, way in WAYS:
         flow = Flow(node, kind, version, way)
         node.heard()
-        flow.speak()
+        flow.publish()
         assert node.heard() > 0
 
 
@@ -73,15 +73,15 @@ def test_an_administrator_may_give_the_address_to_the_node_himself(node: FormerO
     node.world.plumb(VIP)
     flow = Flow(node, "udp", 4, "dnat")
     node.heard()
-    flow.speak()
+    flow.publish()
     assert node.heard() >= 8
 
 
 def test_what_is_forwarded_to_the_new_owner_and_back_passes(node: FormerOwner) -> None:
-    node.fence.take([MOVED])  # the client is its new owner
-    node.fence.release([MOVED])
+    node.fence.activate([MOVED])  # the client is its new owner
+    node.fence.deactivate([MOVED])
     node.released.add([MOVED], {"eth1"})
-    node.fence.forget([MOVED])
+    node.fence.unwatch([MOVED])
     assert node.connections.wait(5)
     client = node.world.client
     with client.entered():
@@ -116,7 +116,7 @@ def test_pods_that_reach_the_service_by_this_nodes_own_rules_still_do(node: Form
 def test_only_connections_of_the_address_are_forgotten(node: FormerOwner) -> None:
     flows = [Flow(node, *way) for way in WAYS]
     for flow in flows:
-        flow.speak(1)
+        flow.publish(1)
     with node.world.client.entered():
         server = socket.create_server((CLIENT, PORT))
     with server:
@@ -186,7 +186,7 @@ def test_the_set_outlives_an_agent_that_is_killed_and_one_that_ends(node: Former
     node.release()
     assert node.connections.wait(5)
     node.released.close(1)
-    successor = Released()
+    successor = ReleasedAddresses()
     successor.build()
     assert successor.addresses == {VIP, VIP6}
     flow_is_answered = True
@@ -234,7 +234,7 @@ def test_thousands_at_once_hold_nobody_up(node: FormerOwner) -> None:
 
 def test_an_hour_later_it_is_forgotten_and_not_put_back(node: FormerOwner) -> None:
     passed = 0.0
-    kept = Released(clock=lambda: time.monotonic() + passed)
+    kept = ReleasedAddresses(clock=lambda: time.monotonic() + passed)
     kept.build()
     kept.add([VIP], {"eth1"})
     kept.mend()

@@ -8,10 +8,10 @@ import pytest
 
 from duravip_agent.codec.frames import ARP, announcement_frame
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.probing import Findings, Question
-from duravip_agent.core.send_queue import Call
+from duravip_agent.core.probing import ProbeResult, ProbeSpec
+from duravip_agent.core.send_queue import Announcement
 from duravip_agent.segment.prober import Prober
-from duravip_agent.segment.raw_socket import BURST, RawSocket
+from duravip_agent.segment.raw_socket import MAX_FRAMES_PER_CALL, RawSocket
 from netns.segment import NIC, Segment
 
 HELD, ABSENT = "10.1.1.7", "10.1.2.7"
@@ -45,15 +45,15 @@ def muting(segment: Segment) -> Iterator[Callable[[list[str]], None]]:
     segment.run("holder", "nft", "delete", "table", "netdev", "fence")
 
 
-def asked(prober: Prober, *addresses: str) -> Findings:
-    return prober.probe(Question(addresses))
+def asked(prober: Prober, *addresses: str) -> ProbeResult:
+    return prober.probe(ProbeSpec(addresses))
 
 
 @pytest.mark.parametrize("address", [HELD, HELD_V6])
 def test_a_kernel_answers_although_no_process_runs_there(
     segment: Segment, prober: Prober, address: str
 ) -> None:
-    assert asked(prober, address) == Findings({address: (segment.mac("holder"),)})
+    assert asked(prober, address) == ProbeResult({address: (segment.mac("holder"),)})
 
 
 @pytest.mark.parametrize("address", [HELD, HELD_V6])
@@ -69,7 +69,7 @@ def test_it_answers_within_a_few_milliseconds(prober: Prober, address: str) -> N
 @pytest.mark.parametrize("address", [ABSENT, ABSENT_V6])
 def test_an_address_that_nobody_has_is_silent(prober: Prober, address: str) -> None:
     began = time.monotonic()
-    assert asked(prober, address) == Findings(silent=frozenset({address}))
+    assert asked(prober, address) == ProbeResult(silent=frozenset({address}))
     assert 0.03 <= time.monotonic() - began < 1.0
 
 
@@ -96,7 +96,7 @@ def test_thousands_are_silent_in_one_go(
     times = []
     for _ in range(5):
         began = time.monotonic()
-        assert asked(prober, *MANY) == Findings(silent=frozenset(MANY))
+        assert asked(prober, *MANY) == ProbeResult(silent=frozenset(MANY))
         times.append(time.monotonic() - began)
     assert min(times) < 0.4
 
@@ -113,26 +113,26 @@ def test_nobody_learns_anything_from_a_probe(segment: Segment, prober: Prober) -
 
 def test_announcements_of_others_are_no_answers(segment: Segment, prober: Prober) -> None:
     place, mac = Placement(NIC, 32), b"\2\0\0\0\0\7"
-    calls = [Call(place, ABSENT, is_reply=is_reply) for is_reply in (False, True)]
+    calls = [Announcement(place, ABSENT, is_reply=is_reply) for is_reply in (False, True)]
     with segment.card("bystander") as card:
-        found: list[Findings] = []
-        prober.begin(Question((ABSENT,)), found.append)
+        found: list[ProbeResult] = []
+        prober.begin(ProbeSpec((ABSENT,)), found.append)
         while not found:
             for call in calls:
                 card.send(announcement_frame(call, mac))
             prober.advance()
-    assert found == [Findings(silent=frozenset({ABSENT}))]
+    assert found == [ProbeResult(silent=frozenset({ABSENT}))]
 
 
 def test_an_answer_from_before_the_question_does_not_count(
     segment: Segment, prober: Prober
 ) -> None:
-    findings: list[Findings] = []
-    prober.begin(Question((HELD, ABSENT)), findings.append)
+    findings: list[ProbeResult] = []
+    prober.begin(ProbeSpec((HELD, ABSENT)), findings.append)
     prober.advance()
     segment.mute("holder", [HELD])
     try:
-        prober.begin(Question((HELD,)), findings.append)
+        prober.begin(ProbeSpec((HELD,)), findings.append)
         while len(findings) < 2:
             prober.advance()
     finally:
@@ -141,14 +141,14 @@ def test_an_answer_from_before_the_question_does_not_count(
 
 
 def test_questions_are_asked_side_by_side(prober: Prober) -> None:
-    found: list[Findings] = []
+    found: list[ProbeResult] = []
     for address in (ABSENT, HELD, HELD_V6):
-        prober.begin(Question((address,)), found.append)
+        prober.begin(ProbeSpec((address,)), found.append)
     began = time.monotonic()
     while len(found) < 3:
         prober.advance()
     assert time.monotonic() - began < 1.0
-    assert found[-1] == Findings(silent=frozenset({ABSENT}))
+    assert found[-1] == ProbeResult(silent=frozenset({ABSENT}))
     assert {address for f in found for address in f.answered} == {HELD, HELD_V6}
 
 
@@ -158,7 +158,7 @@ def test_on_a_link_that_is_down_nobody_is_called_silent(
 ) -> None:
     asked(prober, address)
     segment.ip("asker", f"link set {NIC} down")
-    assert asked(prober, address) == Findings(unasked=frozenset({address}))
+    assert asked(prober, address) == ProbeResult(unasked=frozenset({address}))
     segment.ip("asker", f"link set {NIC} up")
     segment.wait_for_link("asker")
     assert asked(prober, address).silent == {address}
@@ -166,7 +166,7 @@ def test_on_a_link_that_is_down_nobody_is_called_silent(
 
 def test_neither_is_anybody_when_the_cable_is_out(segment: Segment, prober: Prober) -> None:
     segment.ip("bridge", "link set asker down")
-    assert asked(prober, HELD) == Findings(unasked=frozenset({HELD}))
+    assert asked(prober, HELD) == ProbeResult(unasked=frozenset({HELD}))
     segment.ip("bridge", "link set asker up")
     segment.wait_for_link("asker")
     assert asked(prober, HELD).answered
@@ -175,15 +175,15 @@ def test_neither_is_anybody_when_the_cable_is_out(segment: Segment, prober: Prob
 def test_a_link_that_fails_while_we_ask_makes_silence_worthless(
     segment: Segment, prober: Prober
 ) -> None:
-    found: list[Findings] = []
-    prober.begin(Question((ABSENT,)), found.append)
+    found: list[ProbeResult] = []
+    prober.begin(ProbeSpec((ABSENT,)), found.append)
     prober.advance()
     segment.ip("bridge", "link set asker down")
     while not found:
         prober.advance()
     segment.ip("bridge", "link set asker up")
     segment.wait_for_link("asker")
-    assert found == [Findings(unasked=frozenset({ABSENT}))]
+    assert found == [ProbeResult(unasked=frozenset({ABSENT}))]
 
 
 def test_an_interface_that_is_made_anew_is_asked_on_again(
@@ -191,7 +191,7 @@ def test_an_interface_that_is_made_anew_is_asked_on_again(
 ) -> None:
     assert asked(prober, HELD).answered
     segment.ip("bridge", "link del asker")
-    assert asked(prober, HELD) == Findings(unasked=frozenset({HELD}))
+    assert asked(prober, HELD) == ProbeResult(unasked=frozenset({HELD}))
     segment.plug("asker")
     assert asked(prober, HELD).answered
     assert asked(prober, ABSENT).silent
@@ -200,14 +200,14 @@ def test_an_interface_that_is_made_anew_is_asked_on_again(
 def test_an_interface_that_is_made_anew_while_we_ask_makes_silence_worthless(
     segment: Segment, prober: Prober
 ) -> None:
-    found: list[Findings] = []
-    prober.begin(Question((ABSENT,)), found.append)
+    found: list[ProbeResult] = []
+    prober.begin(ProbeSpec((ABSENT,)), found.append)
     prober.advance()
     segment.ip("bridge", "link del asker")
     segment.plug("asker")
     while not found:
         prober.advance()
-    assert found == [Findings(unasked=frozenset({ABSENT}))]
+    assert found == [ProbeResult(unasked=frozenset({ABSENT}))]
 
 
 def test_answers_that_there_was_no_room_for_make_silence_worthless(
@@ -216,11 +216,11 @@ def test_answers_that_there_was_no_room_for_make_silence_worthless(
     with segment.inside("bystander"):
         flooding = RawSocket(NIC, ARP)
     answer = ARP_REPLY % (b"\2\0\0\0\0\7", ip_address(HELD).packed)
-    found: list[Findings] = []
-    prober.begin(Question((HELD, ABSENT)), found.append)
+    found: list[ProbeResult] = []
+    prober.begin(ProbeSpec((HELD, ABSENT)), found.append)
     prober.advance()
     for _ in range(60):
-        assert flooding.send([answer] * BURST) == BURST
+        assert flooding.send([answer] * MAX_FRAMES_PER_CALL) == MAX_FRAMES_PER_CALL
     flooding.close()
     while not found:
         prober.advance()

@@ -9,8 +9,8 @@ import pytest
 from duravip_agent.codec.frames import ARP, announcement_frame, mac_text, probe_frame
 from duravip_agent.core.address_conflicts import Claim
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.send_queue import Call
-from duravip_agent.segment.claim_watcher import TEND_EVERY, Held, Watcher
+from duravip_agent.core.send_queue import Announcement
+from duravip_agent.segment.claim_watcher import REOPEN_EVERY_S, ClaimWatcher, HeldAddresses
 from duravip_agent.segment.raw_socket import RawSocket
 from netns.segment import NIC, Segment
 
@@ -32,7 +32,7 @@ def segment() -> Iterator[Segment]:
 
 
 def frame(address: str, mac: bytes = FOREIGN, *, is_reply: bool = False) -> bytes:
-    return announcement_frame(Call(PLACE, address, is_reply), mac)
+    return announcement_frame(Announcement(PLACE, address, is_reply), mac)
 
 
 class Heard:
@@ -40,7 +40,7 @@ class Heard:
 
     def __init__(self, segment: Segment) -> None:
         self.claims: SimpleQueue[tuple[Claim, ...]] = SimpleQueue()
-        self.watcher = Watcher(self.claims.put)
+        self.watcher = ClaimWatcher(self.claims.put)
         with segment.inside("watcher"):
             self.watcher.start()
         self.card = segment.card("other")
@@ -52,7 +52,7 @@ class Heard:
 
     def hold(self, *addresses: str, macs: frozenset[str] = frozenset()) -> None:
         """Hold these; comes back when the watcher listens."""
-        self.watcher.hold(Held({NIC: frozenset({*addresses, *MARKS})}, macs))
+        self.watcher.hold(HeldAddresses({NIC: frozenset({*addresses, *MARKS})}, macs))
         self.wait()
 
     def wait(self) -> None:
@@ -178,7 +178,7 @@ def test_it_hears_on_an_interface_that_was_made_anew(
         heard.hold(OURS)
     else:
         heard.wait()
-    assert time.monotonic() - began < (0.5 if is_told else 3 * TEND_EVERY)
+    assert time.monotonic() - began < (0.5 if is_told else 3 * REOPEN_EVERY_S)
     heard.card.send(frame(OURS))
     assert addresses(heard.so_far()) == [OURS]
 
@@ -186,8 +186,8 @@ def test_it_hears_on_an_interface_that_was_made_anew(
 def test_nothing_is_heard_where_nothing_is_held(heard: Heard) -> None:
     heard.hold(OURS)
     before = heard.watcher.counts.frames
-    heard.watcher.hold(Held())
-    heard.watcher.hold(Held({"eth9": frozenset({OURS})}))
+    heard.watcher.hold(HeldAddresses())
+    heard.watcher.hold(HeldAddresses({"eth9": frozenset({OURS})}))
     heard.card.send(frame(OURS))
     heard.hold(NEAR)
     heard.card.send(frame(OURS))

@@ -51,7 +51,7 @@ def _forge(world: World, weak: Weak) -> World:
     beat = Heartbeat("n0", boot.boot, 1, world.api[0].generation, address_digest(frozenset()))
     if objection(beat, "n1", boot) and "any-key" not in weak:
         return world
-    said = w.Heard(world.api[0].generation, armed=False)
+    said = w.Heard(world.api[0].generation, active=False)
     for i, operator in enumerate(world.operators):
         world = change_operator(world, i, heard=put(operator.heard, 0, said))
     return world
@@ -85,7 +85,7 @@ def _stranger(world: World, _: Weak) -> World:
     is_dead = any(api.grant and not (agent.running or api.stopped) for api, agent in sides)
     is_held = any(
         (agent.running or api.stopped)
-        and (api.grant or agent.armed or api.observed != api.generation)
+        and (api.grant or agent.active or api.observed != api.generation)
         for api, agent in sides
     )
     is_on_its_way = any(write.grant for operator in world.operators for write in operator.writes)

@@ -15,7 +15,7 @@ def _beat(world: World, n: int, weak: Weak) -> World:
     if not agent.control:
         return world
     agent = agent._replace(heard=0)
-    said = w.Heard(0 if agent.store.is_old else agent.seen_generation, agent.armed)
+    said = w.Heard(0 if agent.store.is_old else agent.seen_generation, agent.active)
     for i, operator in enumerate(world.operators):
         world = change_operator(world, i, heard=put(operator.heard, n, said))
         knows = operator.epoch and operator.cache and operator.epoch >= agent.seen_epoch
@@ -34,7 +34,7 @@ def _confirm(world: World, n: int, weak: Weak) -> World:
     grant, generation, epoch = agent.store.read
     if not generation or (agent.acked_generation, agent.acked_epoch) != (generation, epoch):
         return world
-    if grant and not agent.armed and "restore" not in weak:
+    if grant and not agent.active and "restore" not in weak:
         grant = "contested"  # it may have been moved since, whatever the spec says
     seen = {"seen": grant, "seen_generation": generation, "seen_epoch": epoch, "asked": OLD}
     return change_agent(world, n, **seen, stale=False, store=w.Store(is_noticed=True))
@@ -49,15 +49,17 @@ def _notice(world: World, n: int) -> World:
 def _refresh(world: World, n: int, weak: Weak) -> World:
     """The thread that beats refreshes the dead-man, if its rule lets it."""
     agent = world.agents[n]
-    strict = mode(world, weak) == "Strict" and agent.armed
+    strict = mode(world, weak) == "Strict" and agent.active
     refreshed = -agent.refreshed if agent.may_refresh else None
-    leash = watchdog_rule.Leash(
+    leash = watchdog_rule.WatchdogState(
         refreshed, -agent.turned, cores.contact_of(agent), strict, w.LIMITS
     )
     if "late-refresh" in weak:
-        leash = watchdog_rule.Leash(0, -agent.turned, cores.contact_of(agent), strict, w.LIMITS)
+        leash = watchdog_rule.WatchdogState(
+            0, -agent.turned, cores.contact_of(agent), strict, w.LIMITS
+        )
     if "hold" in weak:
-        leash = watchdog_rule.Leash(refreshed, -agent.turned, None, False, w.LIMITS)  # noqa: FBT003
+        leash = watchdog_rule.WatchdogState(refreshed, -agent.turned, None, False, w.LIMITS)  # noqa: FBT003
     if watchdog_rule.may_refresh(leash, 0):
         return change_agent(world, n, refreshed=0)
     return change_agent(world, n, may_refresh=False, refreshed=OLD)
@@ -103,7 +105,7 @@ def _facts(world: World, n: int, weak: Weak) -> Agent:
     if "yield" in weak:
         facts = facts._replace(claimed=False)
     if "hold" in weak or "late-refresh" in weak:
-        facts = facts._replace(refreshed=0, may_refresh=agent.armed)
+        facts = facts._replace(refreshed=0, may_refresh=agent.active)
     return facts
 
 
@@ -118,9 +120,9 @@ def _turn(world: World, n: int, weak: Weak) -> World:
     if not armed:
         told = {"may_refresh": False, "refreshed": OLD}
     is_kept = armed and not anew
-    has_yielded = agent.armed and not armed and facts.claimed
+    has_yielded = agent.active and not armed and facts.claimed
     told |= {"stale": bool(agent.seen) and not is_kept and (agent.stale or has_yielded)}
-    world = change_agent(world, n, armed=armed, claimed=False, turned=0, **told)
+    world = change_agent(world, n, active=armed, claimed=False, turned=0, **told)
     if anew and world.stranger:
         world = world._replace(is_invaded=True)
     if anew and world.segment and not world.isolated:
@@ -130,9 +132,9 @@ def _turn(world: World, n: int, weak: Weak) -> World:
 
 def _report(world: World, n: int, _: Weak) -> World:
     agent, store = world.agents[n], world.agents[n].store
-    if not agent.seen_generation or not agent.control or (agent.armed and not agent.seen):
+    if not agent.seen_generation or not agent.control or (agent.active and not agent.seen):
         return world
-    told = {"told": agent.seen_epoch, "served": agent.armed, "stopped": False}
+    told = {"told": agent.seen_epoch, "served": agent.active, "stopped": False}
     if not store.is_told:
         world = _introduced(change_agent(world, n, store=store._replace(is_told=True)), n)
     observed = 0 if store.is_old else agent.seen_generation
@@ -154,7 +156,7 @@ def _stop(world: World, n: int, _: Weak) -> World:
     world = _crash(world, n)
     if not control:
         return world
-    goodbye = w.Heard(world.api[n].generation, armed=False, stopped=True)
+    goodbye = w.Heard(world.api[n].generation, active=False, stopped=True)
     for i, operator in enumerate(world.operators):
         world = change_operator(world, i, heard=put(operator.heard, n, goodbye))
     return change_status(world, n, served=False, stopped=True)

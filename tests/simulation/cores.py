@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 from duravip_agent.core import fencing, watchdog_rule
-from duravip_agent.core.spec_tracker import Specs
+from duravip_agent.core.spec_tracker import SpecTracker
 from duravip_api.heartbeat import address_digest
 from duravip_operator.core import decision, handover, heartbeat_evidence, parsing, releases
 from duravip_operator.core.snapshot import (
@@ -75,7 +75,7 @@ def decided(
 
 
 def _said(known: Plumbing, heard: Heard) -> heartbeat_evidence.HeartbeatState:
-    digest = address_digest(ONE if heard.armed else NONE)
+    digest = address_digest(ONE if heard.active else NONE)
     return heartbeat_evidence.HeartbeatState(known.boot, heard.generation, digest, heard.stopped)
 
 
@@ -106,21 +106,21 @@ def plumbing(name: str, api: Api, where: Placement) -> Plumbing:
 @lru_cache(maxsize=1 << 16)
 def judged(agent: Agent, fencing_mode: str) -> tuple[bool, bool]:
     """`(armed, whether it was armed anew)` after the agent's core has judged and acted."""
-    probed = {ADDRESS: fencing.Probed(-agent.asked, "m" if agent.answered else "")}
-    granted = fencing.Granted(
+    probed = {ADDRESS: fencing.ProbeAnswer(-agent.asked, "m" if agent.answered else "")}
+    granted = fencing.InterfaceShare(
         "eth1",
         free=ONE if agent.seen == "free" else NONE,
         contested=ONE if agent.seen == "contested" else NONE,
         is_strict=fencing_mode == "Strict",
     )
-    verdict = fencing.judged(
+    verdict = fencing.decide(
         fencing.Facts(
             now=0,
             epoch=agent.seen_epoch,
             generation=agent.seen_generation,
             grants=(granted,),
             contact=contact_of(agent),
-            armed=ONE if agent.armed else NONE,
+            active=ONE if agent.active else NONE,
             refreshed=-agent.refreshed if agent.may_refresh else None,
             links=frozenset({"eth1"}),
             stale=ONE if agent.stale else NONE,
@@ -129,7 +129,7 @@ def judged(agent: Agent, fencing_mode: str) -> tuple[bool, bool]:
             limits=LIMITS,
         )
     )
-    return bool(verdict.keep | verdict.arm), bool(verdict.arm)
+    return bool(verdict.keep | verdict.activate), bool(verdict.activate)
 
 
 def is_taken(agent: Agent, api: Api) -> bool:
@@ -140,12 +140,12 @@ def is_taken(agent: Agent, api: Api) -> bool:
 
 @lru_cache(maxsize=1 << 16)
 def _is_taken(seen: tuple[int, int], stands: tuple[int, int]) -> bool:
-    taken = Specs()
-    taken.introduced(_spec(0, 0))
+    taken = SpecTracker()
+    taken.first_report_stored(_spec(0, 0))
     for epoch, generation in (seen, stands):
         if generation:
-            taken.take(_spec(epoch, generation))
-    return (taken.grant.epoch, taken.grant.generation) == stands
+            taken.accept(_spec(epoch, generation))
+    return (taken.in_force.epoch, taken.in_force.generation) == stands
 
 
 def _spec(epoch: int, generation: int) -> dict[str, Any]:
@@ -153,11 +153,11 @@ def _spec(epoch: int, generation: int) -> dict[str, Any]:
     return {"metadata": {"uid": "u", **numbers}, "spec": {"epoch": epoch}}
 
 
-def contact_of(agent: Agent) -> watchdog_rule.Contact | None:
+def contact_of(agent: Agent) -> watchdog_rule.LeaderContact | None:
     """The newest acknowledgement, as the agent's core sees it, now being 0."""
     if not agent.acked_generation:
         return None
-    return watchdog_rule.Contact(-agent.acked, agent.acked_epoch, agent.acked_generation)
+    return watchdog_rule.LeaderContact(-agent.acked, agent.acked_epoch, agent.acked_generation)
 
 
 def _grant(plan: handover.Plan) -> str:

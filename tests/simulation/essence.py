@@ -14,7 +14,7 @@ Parts = tuple[object, ...]
 
 _numbers: dict[Parts, int] = {}
 
-GOODBYE = Heard(0, armed=False, stopped=True)
+GOODBYE = Heard(0, active=False, stopped=True)
 """It counts, whatever else was said."""
 
 
@@ -68,7 +68,7 @@ def _side(n: int, epochs: tuple[int, ...], api: Api, agent: Agent, *beliefs: Bel
                 cache and _api(cache, ranks, order, starts),
                 doubts
                 and (ranks[doubts.generation], doubts.unconfirmed, *_releases(doubts, starts)),
-                heard and (ranks[heard.generation], heard.armed, heard.stopped),
+                heard and (ranks[heard.generation], heard.active, heard.stopped),
                 tuple(ranks[generation] for generation in writes),
             )
             for cache, doubts, heard, writes in beliefs

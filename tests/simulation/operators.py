@@ -117,7 +117,7 @@ def _released(
 
 def _obedient(heard: w.Heard | None, api: w.Api) -> w.Heard | None:
     """What a node would say that has done what it has read."""
-    return heard and heard._replace(armed=api.served and bool(api.grant))
+    return heard and heard._replace(active=api.served and bool(api.grant))
 
 
 def _behind(heard: w.Heard | None, api: w.Api) -> w.Heard | None:

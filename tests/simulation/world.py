@@ -25,8 +25,8 @@ HOLD = 4
 """Ticks without an acknowledgement after which a strictly fenced node must be mute."""
 OLD = HOLD + 2
 """All ages beyond this are alike."""
-LIMITS = watchdog_rule.Limits(
-    dead_man=DEAD_MAN + watchdog_rule.EARLY, contact=0.5, strict_hold=HOLD, progress=1.5
+LIMITS = watchdog_rule.Timeouts(
+    dead_man=DEAD_MAN + watchdog_rule.KERNEL_EARLY_S, contact=0.5, strict_hold=HOLD, progress=1.5
 )
 """In ticks. A contact is good for the tick of its beat; the dead-man bites at the second tick."""
 
@@ -79,7 +79,7 @@ class Agent(NamedTuple):
     """Since it sent the newest beat that was acknowledged."""
     acked_generation: int = 0
     acked_epoch: int = 0
-    armed: bool = False
+    active: bool = False
     """Held and plumbed: audible as long as the dead-man is."""
     refreshed: int = OLD
     """Since the dead-man was refreshed."""
@@ -111,7 +111,7 @@ class Heard(NamedTuple):
     """What the last beat of a node has said: the spec it acts on, and what it serves under it."""
 
     generation: int
-    armed: bool
+    active: bool
     stopped: bool = False
 
 
@@ -165,7 +165,7 @@ class World(NamedTuple):
 
 def is_audible(agent: Agent) -> bool:
     """Whether the node's kernel answers for the address."""
-    return agent.running and agent.armed and agent.refreshed < DEAD_MAN
+    return agent.running and agent.active and agent.refreshed < DEAD_MAN
 
 
 def hears_other(world: World, n: int) -> bool:

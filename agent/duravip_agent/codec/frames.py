@@ -10,7 +10,7 @@ import struct
 from functools import lru_cache
 from typing import Final
 
-from duravip_agent.core.send_queue import Call
+from duravip_agent.core.send_queue import Announcement
 from duravip_api.addresses import from_int, to_bytes
 
 ARP, IPV6 = 0x0806, 0x86DD
@@ -58,7 +58,7 @@ def mac_text(mac: bytes) -> str:
     return mac.hex(":")
 
 
-def announcement_frame(call: Call, source: bytes) -> bytes:
+def announcement_frame(call: Announcement, source: bytes) -> bytes:
     """The frame of one announcement, sent from the interface with this MAC."""
     if ":" in call.address:
         return _advertisement(call, source)
@@ -87,7 +87,7 @@ def claim_in(frame: bytes) -> tuple[str, str]:
     return address, mac_text(option[2:] if is_named else frame[SOURCE_MAC_AT : SOURCE_MAC_AT + 6])
 
 
-def _gratuitous_arp(call: Call, source: bytes) -> bytes:
+def _gratuitous_arp(call: Announcement, source: bytes) -> bytes:
     """Linux believes an unasked reply only when it names the sender's MAC as its target, too."""
     address = to_bytes(call.address)
     target_mac, target = source if call.is_reply else bytes(6), address
@@ -99,7 +99,7 @@ def _gratuitous_arp(call: Call, source: bytes) -> bytes:
     return destination + source + head + source + address + target_mac + target
 
 
-def _advertisement(call: Call, source: bytes) -> bytes:
+def _advertisement(call: Announcement, source: bytes) -> bytes:
     address = to_bytes(call.address)
     target, destination = ALL_NODES, ALL_NODES_MAC
     if call.to is not None:

@@ -67,7 +67,7 @@ _ELEMENT_HEAD = {
 """What stands before an address where it is an element of a set."""
 
 
-class Request(NamedTuple):
+class NftRequest(NamedTuple):
     """One message of a transaction."""
 
     kind: int
@@ -75,7 +75,7 @@ class Request(NamedTuple):
     body: bytes
 
 
-class Rule(NamedTuple):
+class NftRule(NamedTuple):
     """A rule as the kernel names it: one that was made anew has another handle."""
 
     family: int
@@ -83,7 +83,7 @@ class Rule(NamedTuple):
     handle: int
 
 
-class Chain(NamedTuple):
+class NftChain(NamedTuple):
     """A chain, and all that decides whether the kernel comes by and what becomes of the rest."""
 
     family: int
@@ -94,7 +94,7 @@ class Chain(NamedTuple):
     flags: bytes = b""
 
 
-class Table(NamedTuple):
+class NftTable(NamedTuple):
     """A table; a flag can put it to sleep."""
 
     family: int
@@ -106,45 +106,47 @@ class Table(NamedTuple):
         return ""
 
 
-Piece = Table | Chain | Rule
+NftObject = NftTable | NftChain | NftRule
 """What our tables consist of, but for the elements of sets."""
 
 
-class Element(NamedTuple):
+class SetElement(NamedTuple):
     """An element of a set."""
 
     key: bytes
     expires: bool
 
 
-def additions(name: str, addresses: Iterable[str]) -> Iterator[Request]:
+def additions(name: str, addresses: Iterable[str]) -> Iterator[NftRequest]:
     """Put addresses into `vips` or `held`; those that are in it stay."""
     return element_changes(name, addresses, is_new=True)
 
 
-def removals(name: str, addresses: Iterable[str]) -> Iterator[Request]:
+def removals(name: str, addresses: Iterable[str]) -> Iterator[NftRequest]:
     """Take addresses out of `vips` or `held`; refused as a whole when one is not in it."""
     return element_changes(name, addresses, is_new=False)
 
 
-def key_additions(name: str, keys: Iterable[bytes], where: tuple[int, str]) -> Iterator[Request]:
+def key_additions(
+    name: str, keys: Iterable[bytes], where: tuple[int, str]
+) -> Iterator[NftRequest]:
     """Put a few keys of any type into a set of this name; those that are in it stay."""
     items = b"".join(
         attribute(_ITEM | NESTED, attribute(_KEY | NESTED, attribute(_VALUE, key))) for key in keys
     )
     if items:
         tail = _text(_SET, name) + attribute(_ELEMENTS | NESTED, items)
-        yield Request(_NEW_ELEMENTS, CREATE, _of(*where) + tail)
+        yield NftRequest(_NEW_ELEMENTS, CREATE, _of(*where) + tail)
 
 
-def disposal(tables: Sequence[tuple[int, str]] = FENCE) -> Iterator[Request]:
+def disposal(tables: Sequence[tuple[int, str]] = FENCE) -> Iterator[NftRequest]:
     """Delete tables, whether they are there or not."""
     for family, table in tables:
-        yield Request(_NEW_TABLE, CREATE, _of(family, table))
-        yield Request(_DEL_TABLE, 0, _of(family, table))
+        yield NftRequest(_NEW_TABLE, CREATE, _of(family, table))
+        yield NftRequest(_DEL_TABLE, 0, _of(family, table))
 
 
-def guard(chain: str, device: bytes) -> Request:
+def guard(chain: str, device: bytes) -> NftRequest:
     """Make a card's chain, for names that nft's language cannot write down."""
     hook = b"".join(
         (
@@ -155,17 +157,17 @@ def guard(chain: str, device: bytes) -> Request:
     )
     body = _of(NETDEV, TABLE) + _text(_CHAIN_NAME, chain) + attribute(_CHAIN_HOOK | NESTED, hook)
     body += attribute(_CHAIN_POLICY, struct.pack("!I", _ACCEPT)) + _text(_CHAIN_TYPE, "filter")
-    return Request(_NEW_CHAIN, CREATE, body)
+    return NftRequest(_NEW_CHAIN, CREATE, body)
 
 
-def transaction(requests: Sequence[Request], seq: int) -> bytes:
+def transaction(requests: Sequence[NftRequest], seq: int) -> bytes:
     """Bind requests together; `seq` is that of the begin, the last request is acknowledged."""
     frame = _FAMILY.pack(0, 0, _SUBSYSTEM)
     last = seq + len(requests)
-    parts = [_message(Request(_BEGIN, 0, frame), seq)]
+    parts = [_message(NftRequest(_BEGIN, 0, frame), seq)]
     parts += [_message(request, n) for n, request in enumerate(requests[:-1], seq + 1)]
     parts.append(_message(requests[-1]._replace(flags=requests[-1].flags | ACK), last))
-    parts.append(_message(Request(_END, 0, frame), last + 1))
+    parts.append(_message(NftRequest(_END, 0, frame), last + 1))
     return b"".join(parts)
 
 
@@ -175,7 +177,7 @@ def listing(kind: int, where: tuple[int, str], seq: int, name: str = "") -> byte
     Of tables and chains the kernel lists those of the whole family.
     """
     body = _of(*where) + (_text(_SET, name) if name else b"")
-    return _message(Request(kind, DUMP, body), seq)
+    return _message(NftRequest(kind, DUMP, body), seq)
 
 
 def question(family: int, name: str, keys: Iterable[bytes], seq: int) -> bytes:
@@ -185,12 +187,12 @@ def question(family: int, name: str, keys: Iterable[bytes], seq: int) -> bytes:
     """
     items = b"".join(map(_element, keys))
     body = _of(family, TABLE) + _text(_SET, name) + attribute(_ELEMENTS | NESTED, items)
-    return _message(Request(GET_ELEMENTS, ACK, body), seq)
+    return _message(NftRequest(GET_ELEMENTS, ACK, body), seq)
 
 
 def generation_request(seq: int) -> bytes:
     """Ask how many transactions there have been."""
-    return _message(Request(_GET_GENERATION, ACK, _FAMILY.pack(0, 0, 0)), seq)
+    return _message(NftRequest(_GET_GENERATION, ACK, _FAMILY.pack(0, 0, 0)), seq)
 
 
 def generation_in(body: bytes) -> int:
@@ -198,7 +200,7 @@ def generation_in(body: bytes) -> int:
     return int.from_bytes(attributes(body, _FAMILY.size).get(_GENERATION, b""), "big")
 
 
-def piece_in(kind: int, where: tuple[int, str], body: bytes) -> Piece | None:
+def piece_in(kind: int, where: tuple[int, str], body: bytes) -> NftObject | None:
     """What an answer to such a listing speaks of; None: not of this table.
 
     What it does not say is empty, or 0: no piece of ours is like that.
@@ -208,27 +210,27 @@ def piece_in(kind: int, where: tuple[int, str], body: bytes) -> Piece | None:
     if found.get(_OF_TABLE, b"").rstrip(b"\0") != table.encode():
         return None
     if kind == GET_TABLES:
-        return Table(family, found.get(_TABLE_FLAGS, b""))
+        return NftTable(family, found.get(_TABLE_FLAGS, b""))
     if kind == GET_CHAINS:
         name = _name(found.get(_CHAIN_NAME, b""))
         rest = (found.get(which, b"") for which in (_CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_FLAGS))
-        return Chain(family, name, *rest)
+        return NftChain(family, name, *rest)
     handle = int.from_bytes(found.get(_RULE_HANDLE, b""), "big")
-    return Rule(family, _name(found.get(_RULE_CHAIN, b"")), handle)
+    return NftRule(family, _name(found.get(_RULE_CHAIN, b"")), handle)
 
 
 def _name(data: bytes) -> str:
     return data.rstrip(b"\0").decode(errors="replace")
 
 
-def elements_in(body: bytes) -> Iterator[Element]:
+def elements_in(body: bytes) -> Iterator[SetElement]:
     """The elements that an answer lists."""
     listed = attributes(body, _FAMILY.size).get(_ELEMENTS, b"")
     for _, item in attribute_list(listed):
         found = attributes(item)
         key = attributes(found.get(_KEY, b"")).get(_VALUE)
         if key is not None:
-            yield Element(key, _EXPIRATION in found)
+            yield SetElement(key, _EXPIRATION in found)
 
 
 def keys_in(body: bytes) -> Iterator[bytes]:
@@ -256,7 +258,7 @@ def element_changes(
     *,
     is_new: bool,
     tables: Sequence[tuple[int, str]] = FENCE,
-) -> Iterator[Request]:
+) -> Iterator[NftRequest]:
     """Put addresses into the sets of this name in each of these tables, or take them out."""
     kind, flags = (_NEW_ELEMENTS, CREATE) if is_new else (_DEL_ELEMENTS, 0)
     for version, keys in keys_of(addresses):
@@ -264,7 +266,7 @@ def element_changes(
         while chunk := b"".join(islice(rest, CHUNK)):
             tail = _text(_SET, f"{name}{version}") + attribute(_ELEMENTS | NESTED, chunk)
             for family, table in tables:
-                yield Request(kind, flags, _of(family, table) + tail)
+                yield NftRequest(kind, flags, _of(family, table) + tail)
 
 
 def _element(key: bytes) -> bytes:
@@ -275,7 +277,7 @@ def _of(family: int, table: str) -> bytes:
     return _FAMILY.pack(family, 0, 0) + _text(_OF_TABLE, table)
 
 
-def _message(change: Request, seq: int) -> bytes:
+def _message(change: NftRequest, seq: int) -> bytes:
     return request(change.kind, change.flags, seq, change.body)
 
 

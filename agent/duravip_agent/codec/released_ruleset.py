@@ -21,7 +21,13 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import chain
 from string import Template
 
-from duravip_agent.codec.nf_tables import INET, Request, disposal, element_changes, key_additions
+from duravip_agent.codec.nf_tables import (
+    INET,
+    NftRequest,
+    disposal,
+    element_changes,
+    key_additions,
+)
 from duravip_api.addresses import to_int
 
 TABLE = "duravip_released"
@@ -77,7 +83,7 @@ def table(addresses: Collection[str]) -> str:
     )
 
 
-def card_additions(cards: Iterable[str]) -> Iterator[Request]:
+def card_additions(cards: Iterable[str]) -> Iterator[NftRequest]:
     """Put the names of network cards into their set: any name that the kernel allows."""
     names = (card.encode(errors="surrogateescape") for card in sorted(cards))
     keys = (name.ljust(_NAME_BYTES, b"\0") for name in names)
@@ -89,7 +95,7 @@ def card_named(key: bytes) -> str:
     return key.rstrip(b"\0").decode(errors="surrogateescape")
 
 
-def additions(addresses: Collection[str]) -> Iterator[Request]:
+def additions(addresses: Collection[str]) -> Iterator[NftRequest]:
     """Put addresses into the sets for the whole time, whether they are in them or not.
 
     An element that is there keeps its time when it is only added: so it is taken out in between.
@@ -98,17 +104,17 @@ def additions(addresses: Collection[str]) -> Iterator[Request]:
     return chain(add, delete, _changes(addresses, is_new=True))
 
 
-def removals(addresses: Collection[str]) -> Iterator[Request]:
+def removals(addresses: Collection[str]) -> Iterator[NftRequest]:
     """Take addresses out of the sets: one that has expired meanwhile would be refused."""
     return chain(_changes(addresses, is_new=True), _changes(addresses, is_new=False))
 
 
-def removal_of_table() -> Iterator[Request]:
+def removal_of_table() -> Iterator[NftRequest]:
     """Delete the table, whether it is there or not."""
     return disposal(((INET, TABLE),))
 
 
-def _changes(addresses: Collection[str], *, is_new: bool) -> Iterator[Request]:
+def _changes(addresses: Collection[str], *, is_new: bool) -> Iterator[NftRequest]:
     return element_changes(RELEASED, addresses, is_new=is_new, tables=((INET, TABLE),))
 
 

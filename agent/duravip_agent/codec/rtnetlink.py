@@ -8,7 +8,7 @@ import struct
 from typing import NamedTuple
 
 from duravip_agent.codec.netlink_messages import ACK, DUMP, REQUEST, attribute, attributes, request
-from duravip_agent.core.kernel_state import Alias, Host, Neighbour
+from duravip_agent.core.kernel_state import IfAddress, Neighbour, NeighbourEntry
 from duravip_api import MARK
 from duravip_api.addresses import from_int, to_bytes
 
@@ -60,7 +60,7 @@ def dump_request(kind: int, seq: int) -> bytes:
 class Change(NamedTuple):
     """An address to add or to delete."""
 
-    alias: Alias
+    alias: IfAddress
     is_new: bool
     is_hidden: bool = False
     """Scope host: never chosen as the source of the node's own connections, and listed first.
@@ -73,7 +73,7 @@ class Change(NamedTuple):
 class RouteChange(NamedTuple):
     """A local route to add or to delete, which stands in for an alias."""
 
-    alias: Alias
+    alias: IfAddress
     is_new: bool
 
 
@@ -97,7 +97,7 @@ def route_request(change: RouteChange, seq: int, *, wants_ack: bool) -> bytes:
 class Broadcast(NamedTuple):
     """The route to the broadcast address of an alias' network: the kernel makes it by itself."""
 
-    alias: Alias
+    alias: IfAddress
 
 
 def broadcast_removal(route: Broadcast, seq: int, *, wants_ack: bool) -> bytes:
@@ -135,7 +135,7 @@ def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
     return request(NEW_ADDRESS if is_new else DEL_ADDRESS, flags, seq, body)
 
 
-def alias_in(body: bytes) -> Alias | None:
+def alias_in(body: bytes) -> IfAddress | None:
     """The address that a NEW_ADDRESS message speaks of."""
     if len(body) < _ADDRESS.size:
         return None
@@ -145,7 +145,7 @@ def alias_in(body: bytes) -> Alias | None:
     if len(data) != _SIZE.get(family):
         return None
     address = from_int(_VERSION[family], int.from_bytes(data, "big"))
-    return Alias(index, address, mask, found.get(_PROTOCOL) == bytes((MARK,)))
+    return IfAddress(index, address, mask, found.get(_PROTOCOL) == bytes((MARK,)))
 
 
 def neighbour_in(body: bytes, index: int) -> Neighbour | None:
@@ -159,7 +159,7 @@ def neighbour_in(body: bytes, index: int) -> Neighbour | None:
     return Neighbour(host.address, host.mac) if host and host.mac else None
 
 
-def host_in(body: bytes) -> Host | None:
+def host_in(body: bytes) -> NeighbourEntry | None:
     """The host that a NEW_NEIGHBOUR message speaks of."""
     if len(body) < _NEIGHBOUR.size:
         return None
@@ -169,7 +169,9 @@ def host_in(body: bytes) -> Host | None:
     if len(data) != _SIZE.get(family) or state not in _STATES:
         return None
     address = from_int(_VERSION[family], int.from_bytes(data, "big"))
-    return Host(link, address, mac.hex(":") if len(mac) == _MAC_BYTES else "", _STATES[state])
+    return NeighbourEntry(
+        link, address, mac.hex(":") if len(mac) == _MAC_BYTES else "", _STATES[state]
+    )
 
 
 AnyChange = Change | RouteChange | Broadcast

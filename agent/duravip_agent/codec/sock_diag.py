@@ -46,7 +46,7 @@ CONNECTED = tuple((family, protocol) for family in _FAMILIES for protocol in _CO
 """All lists of sockets that have a peer."""
 
 
-class Question(NamedTuple):
+class SocketQuery(NamedTuple):
     """One list of sockets."""
 
     protocol: str
@@ -54,20 +54,20 @@ class Question(NamedTuple):
     """As the kernel numbers it."""
 
 
-def questions(ports: Iterable[str]) -> list[Question]:
+def questions(ports: Iterable[str]) -> list[SocketQuery]:
     """What has to be asked to know who listens on these ports."""
     wanted = {port.partition("/")[0] for port in ports} & _PROTOCOLS.keys()
-    return [Question(protocol, family) for protocol in sorted(wanted) for family in _FAMILIES]
+    return [SocketQuery(protocol, family) for protocol in sorted(wanted) for family in _FAMILIES]
 
 
-def request(question: Question, seq: int) -> bytes:
+def request(question: SocketQuery, seq: int) -> bytes:
     """Ask for all sockets that take what comes."""
     number, states = _PROTOCOLS[question.protocol]
     body = _REQUEST.pack(question.family, number, 0, 0, states)
     return netlink_messages.request(BY_FAMILY, DUMP, seq, body)
 
 
-def listeners_in(question: Question, body: bytes) -> Iterator[Listener]:
+def listeners_in(question: SocketQuery, body: bytes) -> Iterator[Listener]:
     """What the socket of an answer takes: two, where it takes both families."""
     if len(body) < _ANSWER.size or body[0] not in _FAMILIES:
         return

@@ -21,7 +21,7 @@ WATCH_S = 5
 SILENCE_S = 6.5
 
 
-class Watcher(Protocol):
+class ObjectHandler(Protocol):
     """Whoever is told about the object; called from the thread of the watch."""
 
     def seen(self, body: Body) -> None:
@@ -34,7 +34,7 @@ class Watcher(Protocol):
         """It cannot be watched at this moment."""
 
 
-class Cluster:
+class NodePlumbingClient:
     """One node's NodePlumbing on one API server. For any thread."""
 
     def __init__(self, node: str, metrics: Metrics, kubeconfig: Path | None = None) -> None:
@@ -57,7 +57,7 @@ class Cluster:
             _content_type=MERGE_PATCH,
         )
 
-    def watch(self, watcher: Watcher) -> Callable[[], None]:
+    def watch(self, watcher: ObjectHandler) -> Callable[[], None]:
         """Tell `watcher` of the object and of each change, from a thread; gives what ends it."""
 
         def listed(items: list[Body]) -> None:

@@ -12,18 +12,18 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import NamedTuple, Protocol
 
-from duravip_agent.control.resolver import Resolved
+from duravip_agent.control.resolver import SocketAddress
 from duravip_api.heartbeat import MAX_BYTES, AnyDatagram, decode_any, encode
 from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import OPERATOR, Channel, KeyPair, Party
 
 log = logging.getLogger(__name__)
 
-REOPENED_AFTER = 1.0
+REOPEN_AFTER_S = 1.0
 """A connected socket keeps the source address that it began with, which the node may have lost:
 one on which nothing was heard for so long, in seconds, is replaced."""
 
-MOST = 64
+MAX_ADDRESSES = 64
 """So many addresses are beaten to: a spec names 16 replicas at most, by name or by address."""
 
 
@@ -60,7 +60,7 @@ class SharedKeys:
 class Replica:
     """One address of one replica."""
 
-    def __init__(self, target: str, where: Resolved, signing: Signing, now: float) -> None:
+    def __init__(self, target: str, where: SocketAddress, signing: Signing, now: float) -> None:
         self.target, self._where, self._signing = target, where, signing
         self._heard = now
         self.socket = _connected(where)
@@ -86,7 +86,7 @@ class Replica:
 
     def reopen_if_silent(self, now: float) -> None:
         """Begin anew where nothing was heard for long: from another source address perhaps."""
-        if now - self._heard >= REOPENED_AFTER:
+        if now - self._heard >= REOPEN_AFTER_S:
             self.close()
             self.socket, self._heard = _connected(self._where), now
 
@@ -99,7 +99,7 @@ class Replica:
 
 class _Key(NamedTuple):
     target: str
-    where: Resolved
+    where: SocketAddress
     public_key: str
 
 
@@ -119,13 +119,16 @@ class Replicas:
         return list(self._known.values())
 
     def update(
-        self, resolved: Iterable[tuple[str, Resolved]], public_keys: Mapping[str, str], now: float
+        self,
+        resolved: Iterable[tuple[str, SocketAddress]],
+        public_keys: Mapping[str, str],
+        now: float,
     ) -> None:
         """Speak from now on to exactly these; `public_keys` by target."""
         if self._shared:
             self._shared.refresh(now)
         wanted = [_Key(target, where, public_keys.get(target, "")) for target, where in resolved]
-        wanted = wanted[:MOST]
+        wanted = wanted[:MAX_ADDRESSES]
         for gone in self._known.keys() - set(wanted):
             self._known.pop(gone).close()
         self._channels = {k: c for k, c in self._channels.items() if k in public_keys.values()}
@@ -158,7 +161,7 @@ class Replicas:
         self._unsigned = unsigned
 
 
-def _connected(where: Resolved) -> socket.socket | None:
+def _connected(where: SocketAddress) -> socket.socket | None:
     family, address = where
     try:
         sock = socket.socket(family, socket.SOCK_DGRAM)

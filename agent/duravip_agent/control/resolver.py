@@ -9,18 +9,18 @@ from duravip_runtime.endpoints import Endpoint, parse_endpoint
 
 log = logging.getLogger(__name__)
 
-LOOK_UP_EVERY = 30.0
+LOOK_UP_EVERY_S = 30.0
 """Names are looked up again this often, since a replica may have moved."""
 
-Resolved = tuple[socket.AddressFamily, Any]
+SocketAddress = tuple[socket.AddressFamily, Any]
 """A family, and an address of that family as sockets take it."""
 
 
-class Targets:
+class Resolver:
     """Remembers what names stand for; a name that is not known yet is left out."""
 
     def __init__(self) -> None:
-        self._known: dict[str, tuple[Resolved, ...]] = {}
+        self._known: dict[str, tuple[SocketAddress, ...]] = {}
         self._asked: tuple[str, ...] = ()
         self._names: tuple[str, ...] = ()
         """Those of the asked ones that have to be looked up."""
@@ -30,7 +30,7 @@ class Targets:
         """Begin to look names up."""
         Thread(target=self._run, name="targets", daemon=True).start()
 
-    def resolved(self, targets: tuple[str, ...]) -> list[tuple[str, Resolved]]:
+    def resolved(self, targets: tuple[str, ...]) -> list[tuple[str, SocketAddress]]:
         """These, each with a socket address that is known of it; never waits."""
         if targets != self._asked:
             found = {target: _numeric(target) for target in targets}
@@ -43,7 +43,7 @@ class Targets:
 
     def _run(self) -> None:
         while True:
-            self._changed.wait(LOOK_UP_EVERY if self._names else None)
+            self._changed.wait(LOOK_UP_EVERY_S if self._names else None)
             self._changed.clear()
             names = self._names
             found = {name: where for name in names if (where := _looked_up(name))}
@@ -51,7 +51,7 @@ class Targets:
                 self._known = {**self._known, **found}
 
 
-def _numeric(target: str) -> tuple[Resolved, ...] | None:
+def _numeric(target: str) -> tuple[SocketAddress, ...] | None:
     """Without a look-up; None when there has to be one, empty when it is no target at all."""
     try:
         where = parse_endpoint(target)
@@ -64,7 +64,7 @@ def _numeric(target: str) -> tuple[Resolved, ...] | None:
     return _addresses(where, socket.AI_NUMERICHOST) if where.is_numeric else None
 
 
-def _looked_up(target: str) -> tuple[Resolved, ...]:
+def _looked_up(target: str) -> tuple[SocketAddress, ...]:
     where = parse_endpoint(target)
     try:
         return _addresses(where)
@@ -73,6 +73,6 @@ def _looked_up(target: str) -> tuple[Resolved, ...]:
         return ()
 
 
-def _addresses(where: Endpoint, flags: int = 0) -> tuple[Resolved, ...]:
+def _addresses(where: Endpoint, flags: int = 0) -> tuple[SocketAddress, ...]:
     found = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM, flags=flags)
     return tuple((family, where) for family, _, _, _, where in found)

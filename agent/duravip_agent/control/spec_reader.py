@@ -7,25 +7,25 @@ from threading import Event as Flag
 from threading import Thread
 
 from duravip_agent import clock
-from duravip_agent.control.kube import Cluster
-from duravip_agent.events import Absent, Inbox, Seen, Troubled
+from duravip_agent.control.kube import NodePlumbingClient
+from duravip_agent.events import ApiTrouble, Inbox, ObjectAbsent, ObjectSeen
 from duravip_runtime.api_error import ApiError, Body, pause_after
 
 log = logging.getLogger(__name__)
 
-INTERVAL, LONGEST_INTERVAL = 0.05, 1.0
+MIN_INTERVAL_S, MAX_INTERVAL_S = 0.05, 1.0
 """Between two reads of our own, in seconds: the first doubles up to the second while what is read
 is what was read before. Then whoever asks for it is wrong."""
 
-GRACE = 0.015
+WATCH_GRACE_S = 0.015
 """What we are told to read mostly comes by the watch within this time; if not, the next answer to
 a beat asks for it again."""
 
 
-class Reader:
+class SpecReader:
     """Watches the object, and reads it on demand."""
 
-    def __init__(self, cluster: Cluster, inbox: Inbox) -> None:
+    def __init__(self, cluster: NodePlumbingClient, inbox: Inbox) -> None:
         self._cluster, self._inbox = cluster, inbox
         self._wanted = Flag()
         self._end_watch: Callable[[], None] = lambda: None
@@ -37,7 +37,7 @@ class Reader:
         self._end_watch = self._cluster.watch(self)
         Thread(target=self._run, name="reader", daemon=True).start()
 
-    def begin_anew(self) -> None:
+    def watch_again(self) -> None:
         """Watch from what the API server has now: it counts its versions from an earlier one."""
         self._end_watch()
         self._end_watch = self._cluster.watch(self)
@@ -50,32 +50,32 @@ class Reader:
         """The watch has brought the object."""
         metadata, spec = body["metadata"], body.get("spec") or {}
         self._brought = (metadata.get("uid"), metadata.get("generation"), spec.get("epoch"))
-        self._inbox.put(Seen(body))
+        self._inbox.put(ObjectSeen(body))
 
     def absent(self) -> None:
         """The watch says that there is none."""
-        self._inbox.put(Absent())
+        self._inbox.put(ObjectAbsent())
 
     def troubled(self, error: ApiError) -> None:
         """The watch does not work at this moment."""
-        self._inbox.put(Troubled(error))
+        self._inbox.put(ApiTrouble(error))
 
     def _run(self) -> None:
-        failures, interval, last = 0, INTERVAL, ""
+        failures, interval, last = 0, MIN_INTERVAL_S, ""
         while True:
             self._wanted.wait()
             brought = self._brought
-            time.sleep(GRACE)
+            time.sleep(WATCH_GRACE_S)
             self._wanted.clear()
             if self._brought != brought:
-                interval = INTERVAL
+                interval = MIN_INTERVAL_S
                 continue
             asked = clock.now()
             try:
                 body = self._cluster.get()
-                self._inbox.put(Seen(body, asked))
+                self._inbox.put(ObjectSeen(body, asked))
                 failures, version = 0, body["metadata"].get("resourceVersion", "")
-                interval = min(2 * interval, LONGEST_INTERVAL) if version == last else INTERVAL
+                interval = min(2 * interval, MAX_INTERVAL_S) if version == last else MIN_INTERVAL_S
                 last = version
                 time.sleep(interval)
             except ApiError as error:

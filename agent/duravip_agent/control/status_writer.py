@@ -14,37 +14,38 @@ from threading import Condition, Thread
 from typing import NamedTuple, Protocol
 
 from duravip_agent import clock
-from duravip_agent.core.node_spec import version_of
+from duravip_agent.clock import BootTime
+from duravip_agent.core.node_spec import resource_version
 from duravip_runtime.api_error import HOPELESS_PAUSE_S, ApiError, Body, pause_after
 
 log = logging.getLogger(__name__)
 
 HEARD = "Heard"
 """The one condition that is not the agent's but the operator's."""
-MOST_PER_SECOND = 10
-PUT_BACK_EVERY = 1.0
+MAX_WRITES_PER_SECOND = 10
+RESTORE_EVERY_S = 1.0
 
 
-class Store(Protocol):
+class StatusStore(Protocol):
     """Where the status goes."""
 
     def patch_status(self, status: Body) -> Body:
         """Merge into the status and give back the whole object; raises ApiError."""
 
 
-class _Sight(NamedTuple):
+class _StatusVersion(NamedTuple):
     version: int
     status: bytes
     """A digest: the status itself can be long."""
 
 
-def _sight(body: Body) -> _Sight:
+def _status_version(body: Body) -> _StatusVersion:
     status = body.get("status")
     if isinstance(status, dict):
         conditions = [c for c in status.get("conditions") or () if c.get("type") != HEARD]
         status = {**status, "conditions": conditions}
     text = json.dumps(status, sort_keys=True)
-    return _Sight(version_of(body), blake2b(text.encode(), digest_size=16).digest())
+    return _StatusVersion(resource_version(body), blake2b(text.encode(), digest_size=16).digest())
 
 
 def _heard_in(body: Body) -> list[Body]:
@@ -52,15 +53,15 @@ def _heard_in(body: Body) -> list[Body]:
     return [condition for condition in conditions if condition.get("type") == HEARD]
 
 
-class Reporter:
+class StatusWriter:
     """Keeps the status in the API equal to the last report."""
 
     def __init__(
         self,
-        store: Store,
-        on_written: Callable[[Body, float], None],
+        store: StatusStore,
+        on_written: Callable[[Body, BootTime], None],
         on_trouble: Callable[[ApiError], None],
-        put_back_every: float = PUT_BACK_EVERY,
+        put_back_every: float = RESTORE_EVERY_S,
     ) -> None:
         self._store = store
         self._on_written, self._on_trouble = on_written, on_trouble
@@ -68,9 +69,9 @@ class Reporter:
         self._wanted: Body | None = None
         self._is_pending = False
         self._is_absent = False
-        self._stored = _Sight(0, b"")
+        self._stored = _StatusVersion(0, b"")
         """The object as the API server gave it back for our last write."""
-        self._noticed = self._stored
+        self._observed = self._stored
         """The object as the watch saw it last."""
         self._heard: list[Body] = []
         """The operator's condition as it was seen last."""
@@ -78,7 +79,7 @@ class Reporter:
         """The status that was stored last."""
         self._put_back_every, self._put_back_at = put_back_every, float("-inf")
         self._failures = 0
-        self._recent: deque[float] = deque(maxlen=MOST_PER_SECOND)
+        self._recent: deque[float] = deque(maxlen=MAX_WRITES_PER_SECOND)
 
     def start(self) -> None:
         """Begin to write."""
@@ -91,10 +92,10 @@ class Reporter:
                 self._wanted, self._is_pending = status, True
                 self._lock.notify_all()
 
-    def notice(self, body: Body) -> None:
+    def observe(self, body: Body) -> None:
         """Compare with the object as it was just seen."""
         with self._lock:
-            self._noticed, self._heard = _sight(body), _heard_in(body)
+            self._observed, self._heard = _status_version(body), _heard_in(body)
             if self._is_absent or self._is_lost():
                 self._is_absent, self._is_pending = False, self._wanted is not None
                 self._lock.notify_all()
@@ -109,7 +110,7 @@ class Reporter:
 
     def _is_lost(self) -> bool:
         """Whether a later version of the object has another status than the one we wrote."""
-        stored, noticed = self._stored, self._noticed
+        stored, noticed = self._stored, self._observed
         return noticed.version > stored.version > 0 and noticed.status != stored.status
 
     def _run(self) -> None:
@@ -124,7 +125,7 @@ class Reporter:
                 # A new report is worth a try of its own, however long the server made us wait.
                 self._lock.wait_for(lambda: self._wanted is not status, pause)  # noqa: B023
             self._recent.append(time.monotonic())
-            if len(self._recent) == MOST_PER_SECOND:
+            if len(self._recent) == MAX_WRITES_PER_SECOND:
                 time.sleep(max(0.0, self._recent[0] + 1.0 - time.monotonic()))
 
     def _spare(self, status: Body | None) -> None:
@@ -137,7 +138,7 @@ class Reporter:
 
     def _write(self, status: Body) -> float:
         """Write once; gives back for how long to wait because it failed."""
-        asked = clock.now()
+        begun_at = clock.now()
         try:
             body = self._store.patch_status(self._with_heard(status))
         except ApiError as error:
@@ -146,10 +147,10 @@ class Reporter:
             log.info("the status can be written again")
         with self._lock:
             self._failures = 0
-            self._stored, self._written = _sight(body), status
+            self._stored, self._written = _status_version(body), status
             self._is_pending = self._wanted is not status or self._is_lost()
             self._lock.notify_all()
-        self._on_written(body, asked)
+        self._on_written(body, begun_at)
         return 0.0
 
     def _with_heard(self, status: Body) -> Body:

@@ -9,32 +9,32 @@ begin anew where a backup of the store was restored: whoever alone is heard for 
 
 from typing import NamedTuple
 
-from duravip_agent.core.watchdog_rule import Contact, Limits
+from duravip_agent.core.watchdog_rule import LeaderContact, Timeouts
 
-FORMER = 2.0
+FORMER_LEADER_S = 2.0
 """An acknowledgement of a former leader answers no beat that was sent so much later, in seconds,
 than the newest one that its successor has answered."""
 
-STALE_AFTER = 2.0
+STALE_AFTER_S = 2.0
 """An acknowledgement may name another spec than was read for so long, in seconds: either the
 operator or the agent has not yet been told of the latest one. After that somebody is wrong."""
 
-UNHEARD_AFTER = 2.0
+NO_LEADER_AFTER_S = 2.0
 """Without any acknowledgement for so long, in seconds, it may be that those who could give one are
 named in a spec that no watch has told of: a restored store has earlier versions."""
 
-READ_EVERY = 3.0
+READ_EVERY_S = 3.0
 """Then the spec is read again so often."""
 
 
-class Acked(NamedTuple):
+class AckedHeartbeat(NamedTuple):
     """The newest acknowledgement, and which beat it answered."""
 
     seq: int
-    contact: Contact
+    contact: LeaderContact
 
 
-def after(known: Acked | None, heard: Acked, epoch: int) -> Acked:
+def newest_ack(known: AckedHeartbeat | None, heard: AckedHeartbeat, epoch: int) -> AckedHeartbeat:
     """What is known once one more acknowledgement of a leader was heard.
 
     `epoch` is the highest one that a spec was read with. An acknowledgement with a higher one is
@@ -44,7 +44,7 @@ def after(known: Acked | None, heard: Acked, epoch: int) -> Acked:
         return heard
     before, now = min(known.contact.epoch, epoch), min(heard.contact.epoch, epoch)
     if now < before:
-        is_former = heard.contact.sent - known.contact.sent < FORMER
+        is_former = heard.contact.sent - known.contact.sent < FORMER_LEADER_S
         return known if is_former else heard
     if now > before or heard.seq > known.seq:
         return heard
@@ -56,7 +56,9 @@ def after(known: Acked | None, heard: Acked, epoch: int) -> Acked:
     return known
 
 
-def is_news(known: Acked | None, now_known: Acked, limits: Limits) -> bool:
+def changes_contact(
+    known: AckedHeartbeat | None, now_known: AckedHeartbeat, limits: Timeouts
+) -> bool:
     """Whether something may be armed now, or is to be read, that could not before."""
     if known is None:
         return True
@@ -66,7 +68,7 @@ def is_news(known: Acked | None, now_known: Acked, limits: Limits) -> bool:
     return contact.sent - before.sent >= limits.contact
 
 
-class Difference(NamedTuple):
+class SpecMismatch(NamedTuple):
     """Since when acknowledgements name another spec than was read, or still the same other one."""
 
     since: float
@@ -74,30 +76,32 @@ class Difference(NamedTuple):
     """When it was read again because of that."""
 
 
-def difference(
-    before: Difference | None, contact: Contact, read: tuple[int, int], now: float
-) -> Difference | None:
+def spec_mismatch(
+    before: SpecMismatch | None, contact: LeaderContact, read: tuple[int, int], now: float
+) -> SpecMismatch | None:
     """What differs now; `read` is the epoch and the generation that were read last."""
     if (contact.epoch, contact.generation) == read:
         return None
-    return before or Difference(now)
+    return before or SpecMismatch(now)
 
 
-def is_stale(differs: Difference | None, now: float) -> bool:
+def is_stale(differs: SpecMismatch | None, now: float) -> bool:
     """Whether that has lasted for too long."""
-    return differs is not None and now - differs.since >= STALE_AFTER
+    return differs is not None and now - differs.since >= STALE_AFTER_S
 
 
-def must_ask(differs: Difference | None, now: float) -> bool:
+def must_reread(differs: SpecMismatch | None, now: float) -> bool:
     """Whether the spec is to be read again because of that: once a second."""
     asked = differs.asked if differs else now
     return is_stale(differs, now) and now - asked >= 1.0
 
 
-def must_read(contact: Contact | None, since: float, read: float, now: float) -> bool:
+def must_read_without_leader(
+    contact: LeaderContact | None, since: float, read: float, now: float
+) -> bool:
     """Whether to read the spec again since no leader is heard.
 
     `since` is when the agent began to beat, `read` when that was done last.
     """
     heard = max(since, contact.sent if contact else since)
-    return now - heard >= UNHEARD_AFTER and now - read >= READ_EVERY
+    return now - heard >= NO_LEADER_AFTER_S and now - read >= READ_EVERY_S

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-OVER_AFTER: Final = 30.0
+OVER_AFTER_S: Final = 30.0
 """So long after the last claim a conflict is over, in seconds."""
 
-PASS_EVERY: Final = 0.1
+PASS_EVERY_S: Final = 0.1
 """Of the claims of one address the loop gets one in so many seconds."""
 
 
@@ -45,7 +45,7 @@ class Conflicts:
         """The conflicts by address."""
         return self._open
 
-    def claimed(self, claims: Iterable[Claim]) -> None:
+    def add(self, claims: Iterable[Claim]) -> None:
         """Take claims of addresses that we hold at this moment."""
         for claim in claims:
             known = self._open.get(claim.address)
@@ -54,7 +54,7 @@ class Conflicts:
 
     def expire(self, now: float) -> bool:
         """Forget what is over; whether the report has to change."""
-        left = {a: found for a, found in self._open.items() if now - found.last < OVER_AFTER}
+        left = {a: found for a, found in self._open.items() if now - found.last < OVER_AFTER_S}
         has_changed, self._open = len(left) != len(self._open), left
         return has_changed
 
@@ -66,19 +66,19 @@ class Conflicts:
 
     def next_due(self) -> float | None:
         """When a conflict will be over."""
-        return min((found.last + OVER_AFTER for found in self._open.values()), default=None)
+        return min((found.last + OVER_AFTER_S for found in self._open.values()), default=None)
 
 
 @dataclass(slots=True)
-class Sieve:
+class ClaimThrottle:
     """Keeps a flood of claims from the loop: of each address one at a time."""
 
     held_back: int = 0
     _last: dict[str, float] = field(default_factory=dict)
 
-    def lets_through(self, claim: Claim) -> bool:
+    def passes(self, claim: Claim) -> bool:
         """Whether the loop should hear of this claim; the others are counted."""
-        if claim.time - self._last.get(claim.address, float("-inf")) < PASS_EVERY:
+        if claim.time - self._last.get(claim.address, float("-inf")) < PASS_EVERY_S:
             self.held_back += 1
             return False
         self._last[claim.address] = claim.time

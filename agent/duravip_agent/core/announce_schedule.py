@@ -12,11 +12,11 @@ from duravip_agent.core.node_spec import Placement
 from duravip_api.addresses import to_int
 from duravip_api.timing import ANNOUNCE_AFTER
 
-PART = 256
+SETTLED_BATCH_SIZE = 256
 """So many settled addresses are announced together."""
 
 
-class Round(NamedTuple):
+class AnnouncementBatch(NamedTuple):
     """Addresses that are to be announced now."""
 
     placement: Placement
@@ -43,7 +43,7 @@ class _Group:
         """Those to announce now, in order; then it waits for the next time."""
         if not (self.is_settled and self.left):
             self.left = tuple(sorted(self.addresses, key=to_int))
-        count = PART if self.is_settled else len(self.left)
+        count = SETTLED_BATCH_SIZE if self.is_settled else len(self.left)
         taken, self.left = self.left[:count], self.left[count:]
         self._advance(now, every)
         return tuple(address for address in taken if address in self.addresses)
@@ -53,19 +53,19 @@ class _Group:
         while not self.is_settled and self.began + ANNOUNCE_AFTER[self.step] <= now:
             self.step += 1
         if self.is_settled:
-            self.due = now + every * min(1.0, PART / max(1, len(self.addresses)))
+            self.due = now + every * min(1.0, SETTLED_BATCH_SIZE / max(1, len(self.addresses)))
         else:
             self.due = self.began + ANNOUNCE_AFTER[self.step]
 
 
-class Announcing:
+class AnnounceSchedule:
     """The schedule. All times are on one clock of the caller's choice."""
 
     def __init__(self, every: float) -> None:
         self._every = every
         self._served: dict[Placement, frozenset[str]] = {}
         self._groups: list[_Group] = []
-        self._defended: list[Round] = []
+        self._defended: list[AnnouncementBatch] = []
 
     def update(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
         """Take note of what is served: whatever is new begins with its first round."""
@@ -101,7 +101,7 @@ class Announcing:
         for placement, served in self._served.items():
             claimed = tuple(sorted(served & addresses, key=to_int))
             if claimed:
-                self._defended.append(Round(placement, claimed, is_first=True))
+                self._defended.append(AnnouncementBatch(placement, claimed, is_first=True))
 
     def is_served(self, placement: Placement, address: str) -> bool:
         """Whether the address may still be announced."""
@@ -113,7 +113,7 @@ class Announcing:
             return float("-inf")
         return min((group.due for group in self._groups), default=None)
 
-    def rounds(self, now: float) -> list[Round]:
+    def due_batches(self, now: float) -> list[AnnouncementBatch]:
         """The rounds that are due; each is given once."""
         rounds, self._defended = self._defended, []
         for group in self._groups:
@@ -122,7 +122,7 @@ class Announcing:
             group.addresses &= self._served.get(group.placement, frozenset())
             is_first = group.step == 0
             if in_order := group.take(now, self._every):
-                rounds.append(Round(group.placement, in_order, is_first))
+                rounds.append(AnnouncementBatch(group.placement, in_order, is_first))
         if rounds:
             self._merge()
         self._groups = [group for group in self._groups if group.addresses]

@@ -6,7 +6,7 @@ on, and each sees when the other has written there. The one that came later yiel
 
 N1  Before its first report an agent reads who has reported last. If that was another machine,
     which has not said goodbye, it knocks: it changes nothing in that one's status but the name of
-    the machine. Then it acts on nothing, and looks for `SETTLE_AFTER` seconds whether that one
+    the machine. Then it acts on nothing, and looks for `SETTLE_AFTER_S` seconds whether that one
     writes again: a living agent puts its status back at once. Only then does it report itself.
     Until then the key by which the operator knows the node's heartbeats stays that of the earlier
     agent: one that lives must not fall silent because another one knocks.
@@ -23,19 +23,19 @@ from typing import Any, NamedTuple
 
 from duravip_api.reasons import Reason
 
-SETTLE_AFTER = 2.0
+SETTLE_AFTER_S = 2.0
 """More than the pause between two writes of an agent whose status is overwritten."""
-OFTEN, OFTEN_WITHIN = 5, 30.0
+FREQUENT_WRITES, FREQUENT_WITHIN_S = 5, 30.0
 """Who writes so often, within so many seconds, does not find out that it came later."""
 KNOCKING = "?"
 """Follows the name of a machine that knocks, and has not reported yet."""
-REMEMBERED_FOR = 600.0
+REMEMBERED_FOR_S = 600.0
 """For so long it is said that there was another machine."""
 
 Body = Mapping[str, Any]
 
 
-class Reporter(NamedTuple):
+class StatusAuthor(NamedTuple):
     """Who has written a status."""
 
     boot: str
@@ -43,19 +43,19 @@ class Reporter(NamedTuple):
     """An agent that does not tell is taken for a machine of its own."""
 
 
-def reporter_of(status: Body) -> Reporter | None:
+def author_of(status: Body) -> StatusAuthor | None:
     """Who has written a status; None = nobody who says so."""
     agent = status.get("agent") or {}
     boot = str(agent.get("boot") or "")
-    return Reporter(boot, str(agent.get("machine") or boot)) if boot else None
+    return StatusAuthor(boot, str(agent.get("machine") or boot)) if boot else None
 
 
-class Namesakes:
+class DuplicateNodeRule:
     """What is known of other machines under this node's name. Times are of one steady clock."""
 
     def __init__(self, machine: str) -> None:
         self._machine = machine
-        self._before: Reporter | None = None
+        self._before: StatusAuthor | None = None
         """Who has reported last before this agent did, and may still run elsewhere."""
         self._introduced: float | None = None
         self._version = 0
@@ -64,9 +64,9 @@ class Namesakes:
         self.ends = ""
         """Why this agent has to end; empty: it need not."""
 
-    def found(self, status: Body) -> None:
+    def set_previous(self, status: Body) -> None:
         """The status was like this before the first report."""
-        before = reporter_of(status)
+        before = author_of(status)
         reasons = {c.get("type"): c.get("reason") for c in status.get("conditions") or ()}
         has_ended = reasons.get("Ready") == Reason.AGENT_STOPPED
         is_other = before is not None and before.machine != self._machine
@@ -77,7 +77,7 @@ class Namesakes:
         """Whether another machine may still run: it is asked before anything is reported."""
         return self._before is not None
 
-    def introduced(self, version: int, now: float) -> None:
+    def first_report_stored(self, version: int, now: float) -> None:
         """The knock, or else the first report, was stored in this version of the object."""
         if self._introduced is None:
             self._introduced, self._version = now, version
@@ -86,19 +86,19 @@ class Namesakes:
         """Whether the agent may act (N1)."""
         if self._introduced is None:
             return False
-        return self._before is None or now - self._introduced >= SETTLE_AFTER
+        return self._before is None or now - self._introduced >= SETTLE_AFTER_S
 
-    def seen(self, status: Body, version: int, now: float) -> bool:
+    def observe(self, status: Body, version: int, now: float) -> bool:
         """The status is like this; whether there is something new to say."""
-        other = reporter_of(status)
+        other = author_of(status)
         if self._introduced is None or version <= self._version:
             return False
         if other is None or other.machine.removesuffix(KNOCKING) == self._machine:
             return False
-        times = [t for t in self._others.get(other.machine, ()) if now - t < OFTEN_WITHIN]
+        times = [t for t in self._others.get(other.machine, ()) if now - t < FREQUENT_WITHIN_S]
         is_news = other.machine not in self._others
         self._others[other.machine] = [*times, now]
-        is_stubborn = len(times) + 1 >= OFTEN and other.machine < self._machine
+        is_stubborn = len(times) + 1 >= FREQUENT_WRITES and other.machine < self._machine
         was_before = self._before is not None and other.boot == self._before.boot
         if was_before or is_stubborn:
             self.ends = (
@@ -107,12 +107,12 @@ class Namesakes:
             )
         return is_news
 
-    def said(self, now: float) -> str:
+    def message(self, now: float) -> str:
         """What is to be said of others; empty: there are none."""
         lately = {
             machine: times[-1]
             for machine, times in self._others.items()
-            if now - times[-1] < REMEMBERED_FOR
+            if now - times[-1] < REMEMBERED_FOR_S
         }
         self._others = {m: times for m, times in self._others.items() if m in lately}
         if not lately:

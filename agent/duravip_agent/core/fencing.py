@@ -30,35 +30,35 @@ from typing import NamedTuple
 from duravip_agent.core.watchdog_rule import (
     DEFAULTS,
     NEVER,
-    Contact,
-    Limits,
+    LeaderContact,
+    Timeouts,
     has_lapsed,
     strict_hold_end,
 )
 
-PROBE_EVERY = 0.05
+PROBE_EVERY_S = 0.05
 """A contested address that was answered for is asked about again after this long."""
 
-PROBE_LASTING_AFTER, PROBE_LASTING_EVERY = 2.0, 1.0
+PROBE_LASTING_AFTER_S, PROBE_LASTING_EVERY_S = 2.0, 1.0
 """Whoever has answered for longer than that is no node that is about to fall silent: he is asked
 less often, since every probe costs all hosts of the segment."""
 
-SILENCE_COUNTS = 0.25
+SILENCE_VALID_S = 0.25
 """What nobody answered must be armed within this time, or be asked about again: enough for
 thousands of addresses on a node that has other things to do. Whether this node may still arm it
 at all is not for this to say, but for contact, which ends sooner."""
 
-DEFEND_EVERY = 10.0
+DEFEND_EVERY_S = 10.0
 """More often would be a quarrel that neither side can win."""
 
-STRICT_LEAD = 0.3
+STRICT_LEAD_S = 0.3
 """Strictly fenced addresses are muted one by one so long before the dead-man would mute all."""
 
 ALWAYS = float("inf")
 NOTHING: frozenset[str] = frozenset()
 
 
-class Probed(NamedTuple):
+class ProbeAnswer(NamedTuple):
     """What the segment said of an address when it was asked last."""
 
     at: float
@@ -68,7 +68,7 @@ class Probed(NamedTuple):
     """Since when somebody has answered whenever it was asked; ALWAYS = nobody has."""
 
 
-class Granted(NamedTuple):
+class InterfaceShare(NamedTuple):
     """What the spec grants on one interface."""
 
     interface: str
@@ -85,9 +85,9 @@ class Facts:
     epoch: int = 0
     generation: int = 0
     """Of the spec as it was read, as is the next."""
-    grants: tuple[Granted, ...] = ()
-    contact: Contact | None = None
-    armed: frozenset[str] = NOTHING
+    grants: tuple[InterfaceShare, ...] = ()
+    contact: LeaderContact | None = None
+    active: frozenset[str] = NOTHING
     """After the last verdict was carried out."""
     refreshed: float | None = None
     """When the dead-man was refreshed last; None = not since everything was muted."""
@@ -95,20 +95,20 @@ class Facts:
     """The interfaces that are up and have a carrier."""
     stale: frozenset[str] = NOTHING
     """What is granted freely, and may have been taken by a stranger since: it is contested."""
-    probed: Mapping[str, Probed] = field(default_factory=dict)
+    probed: Mapping[str, ProbeAnswer] = field(default_factory=dict)
     claimed: frozenset[str] = NOTHING
     """What others have claimed since the last verdict."""
     defended: Mapping[str, float] = field(default_factory=dict)
     """When an address was defended last."""
-    limits: Limits = DEFAULTS
+    limits: Timeouts = DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class FencingDecision:
     """What to do: mute, then arm, then the rest."""
 
     keep: frozenset[str] = NOTHING
-    arm: frozenset[str] = NOTHING
+    activate: frozenset[str] = NOTHING
     mute: frozenset[str] = NOTHING
     """What was armed and is not any more."""
     probe: frozenset[str] = NOTHING
@@ -116,7 +116,7 @@ class Verdict:
     defend: frozenset[str] = NOTHING
     must_read: bool = False
     """Whether to read the spec again at once."""
-    arm_before: float = NEVER
+    activate_before: float = NEVER
     """Mute `arm` again if the clock shows this, or more, once it can be heard."""
     has_strict: bool = False
     """Whether anything armed is strictly fenced: for the dead-man."""
@@ -124,24 +124,26 @@ class Verdict:
     """When to judge again although nothing has happened."""
 
 
-def judged(facts: Facts) -> Verdict:
+def decide(facts: Facts) -> FencingDecision:
     """Apply the rules to everything that is granted."""
     lapsed = has_lapsed(facts.refreshed, facts.now, facts.limits)
-    still = NOTHING if lapsed else facts.armed - claims_to_yield_to(facts)
+    still = NOTHING if lapsed else facts.active - claims_to_yield_to(facts)
     shares = [_share(granted, still, facts) for granted in facts.grants]
     keep = NOTHING.union(*(share.keep for share in shares))
-    arm = NOTHING.union(*(share.arm for share in shares)) - keep
-    strict = any(s.keep or s.arm for s, g in zip(shares, facts.grants, strict=True) if g.is_strict)
+    arm = NOTHING.union(*(share.activate for share in shares)) - keep
+    strict = any(
+        s.keep or s.activate for s, g in zip(shares, facts.grants, strict=True) if g.is_strict
+    )
     dues = [facts.now + share.pause for share in shares]
     dues += [strict_end(facts)] if strict else []
-    return Verdict(
+    return FencingDecision(
         keep=keep,
-        arm=arm,
-        mute=facts.armed - keep - arm,
+        activate=arm,
+        mute=facts.active - keep - arm,
         probe=NOTHING.union(*(share.probe for share in shares)),
         defend=claims_to_defend(facts, keep),
         must_read=is_outdated(facts),
-        arm_before=contact_end(facts),
+        activate_before=contact_end(facts),
         has_strict=strict,
         due=min(dues, default=ALWAYS),
     )
@@ -151,16 +153,16 @@ class _Share(NamedTuple):
     """What becomes of one interface's grants."""
 
     keep: frozenset[str] = NOTHING
-    arm: frozenset[str] = NOTHING
+    activate: frozenset[str] = NOTHING
     probe: frozenset[str] = NOTHING
     pause: float = ALWAYS
     """When to judge again although nothing has happened, in seconds from now."""
 
 
-def _share(granted: Granted, still: frozenset[str], facts: Facts) -> _Share:
+def _share(granted: InterfaceShare, still: frozenset[str], facts: Facts) -> _Share:
     everything = granted.free | granted.contested
     if not is_linked(granted, facts) or not is_within_hold(granted, facts):
-        return _Share(pause=PROBE_EVERY if everything else ALWAYS)
+        return _Share(pause=PROBE_EVERY_S if everything else ALWAYS)
     keep = still & everything
     contested = (granted.contested | (granted.free & facts.stale)) - keep
     silent = {address for address in contested if is_silent(address, facts)}
@@ -170,7 +172,7 @@ def _share(granted: Granted, still: frozenset[str], facts: Facts) -> _Share:
         arm = (everything - keep - contested).union(silent)
         return _Share(keep, arm, probe, min(waits, default=ALWAYS))
     early = probe if is_to_come(facts) else NOTHING
-    return _Share(keep, probe=early, pause=PROBE_EVERY if keep != everything else ALWAYS)
+    return _Share(keep, probe=early, pause=PROBE_EVERY_S if keep != everything else ALWAYS)
 
 
 def is_in_contact(facts: Facts) -> bool:
@@ -202,7 +204,7 @@ def contact_end(facts: Facts) -> float:
 def is_silent(address: str, facts: Facts) -> bool:
     """A2: whether nobody on the segment has the address, as far as one could hear just now."""
     probed = facts.probed.get(address)
-    return probed is not None and not probed.mac and facts.now - probed.at < SILENCE_COUNTS
+    return probed is not None and not probed.mac and facts.now - probed.at < SILENCE_VALID_S
 
 
 def may_probe(address: str, facts: Facts) -> bool:
@@ -211,11 +213,11 @@ def may_probe(address: str, facts: Facts) -> bool:
     return probed is None or facts.now - probed.at >= probe_pause(probed)
 
 
-def probe_pause(probed: Probed | None) -> float:
+def probe_pause(probed: ProbeAnswer | None) -> float:
     """A2: how long after one probe the next one may follow."""
-    if probed is None or probed.at - probed.since < PROBE_LASTING_AFTER:
-        return PROBE_EVERY
-    return PROBE_LASTING_EVERY
+    if probed is None or probed.at - probed.since < PROBE_LASTING_AFTER_S:
+        return PROBE_EVERY_S
+    return PROBE_LASTING_EVERY_S
 
 
 def claims_to_yield_to(facts: Facts) -> frozenset[str]:
@@ -227,7 +229,7 @@ def claims_to_defend(facts: Facts, kept: frozenset[str]) -> frozenset[str]:
     """A4: what is ours and was claimed, unless we have said so just now."""
     claimed = facts.claimed & kept if is_in_contact(facts) else NOTHING
     return frozenset(
-        a for a in claimed if facts.now - facts.defended.get(a, NEVER) >= DEFEND_EVERY
+        a for a in claimed if facts.now - facts.defended.get(a, NEVER) >= DEFEND_EVERY_S
     )
 
 
@@ -241,12 +243,12 @@ def is_outdated(facts: Facts) -> bool:
     )
 
 
-def is_linked(granted: Granted, facts: Facts) -> bool:
+def is_linked(granted: InterfaceShare, facts: Facts) -> bool:
     """A6: whether its interface is up and has a carrier."""
     return granted.interface in facts.links
 
 
-def is_within_hold(granted: Granted, facts: Facts) -> bool:
+def is_within_hold(granted: InterfaceShare, facts: Facts) -> bool:
     """A7: whether the operator still counts on this node having what it has."""
     return not granted.is_strict or facts.now < strict_end(facts)
 
@@ -254,4 +256,4 @@ def is_within_hold(granted: Granted, facts: Facts) -> bool:
 def strict_end(facts: Facts) -> float:
     """A7: when strictly fenced addresses are muted, in time for the dead-man to help out."""
     is_known = facts.contact is not None and facts.contact.epoch >= facts.epoch
-    return strict_hold_end(facts.contact, facts.limits) - STRICT_LEAD if is_known else NEVER
+    return strict_hold_end(facts.contact, facts.limits) - STRICT_LEAD_S if is_known else NEVER

@@ -22,7 +22,7 @@ from ipaddress import ip_interface
 from types import MappingProxyType
 from typing import NamedTuple
 
-from duravip_agent.core.kernel_state import Link, Observed
+from duravip_agent.core.kernel_state import KernelState, Link
 from duravip_api.addresses import parse_address
 
 IGNORES_OTHER_NETWORKS, IGNORES_HIDDEN, IGNORES_ALL = 2, 3, 8
@@ -40,7 +40,7 @@ ETHERNET = 1
 _HOST_MASKS = {4: 32, 6: 128}
 
 
-class Fault(NamedTuple):
+class InterfaceFault(NamedTuple):
     """What keeps a card that is up from answering for some addresses; empty: nothing."""
 
     everywhere: str = ""
@@ -62,16 +62,16 @@ class Fault(NamedTuple):
         return self.ipv4
 
 
-NO_FAULT = Fault()
+NO_FAULT = InterfaceFault()
 
 
-def cards(observed: Observed, wanted: Iterable[str] = ()) -> list[Link]:
+def relevant_interfaces(observed: KernelState, wanted: Iterable[str] = ()) -> list[Link]:
     """The links that can matter: those of these names, and all that may lead to a segment.
 
     Left out are loopback, and, where they have no address of their own but single-host ones, ports
     of bridges and bonds and veth devices: the ends of pods' cables, which come and go with them.
     """
-    named, own = set(wanted), by_link(observed)
+    named, own = set(wanted), own_addresses_by_link(observed)
     return [
         link
         for link in observed.links
@@ -79,7 +79,7 @@ def cards(observed: Observed, wanted: Iterable[str] = ()) -> list[Link]:
     ]
 
 
-def by_link(observed: Observed) -> dict[int, list[str]]:
+def own_addresses_by_link(observed: KernelState) -> dict[int, list[str]]:
     """The node's own addresses with their prefixes, by link, without link-local ones."""
     own: dict[int, list[str]] = {}
     for alias in observed.aliases:
@@ -88,42 +88,45 @@ def by_link(observed: Observed) -> dict[int, list[str]]:
     return own
 
 
-def faults(
-    observed: Observed, unguarded: Mapping[str, str] = MappingProxyType({})
-) -> dict[str, Fault]:
+def interface_faults(
+    observed: KernelState, unguarded: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, InterfaceFault]:
     """The cards that something keeps from answering, by name."""
-    own = by_link(observed)
+    own = own_addresses_by_link(observed)
     found = ((link.name, _fault(link, own.get(link.index, []))) for link in observed.links)
     return {name: fault for name, fault in found if fault != NO_FAULT} | {
-        name: Fault(f"the fence cannot guard it: {why}") for name, why in unguarded.items()
+        name: InterfaceFault(f"the fence cannot guard it: {why}")
+        for name, why in unguarded.items()
     }
 
 
-class Cards(NamedTuple):
+class UsableInterfaces(NamedTuple):
     """The cards as they are of use."""
 
     audible: frozenset[str] = frozenset()
     """Those on which at least some addresses can be answered for."""
-    faulty: Mapping[str, Fault] = MappingProxyType({})
+    faulty: Mapping[str, InterfaceFault] = MappingProxyType({})
 
 
-def usable(observed: Observed, unguarded: Mapping[str, str]) -> Cards:
+def usable_interfaces(observed: KernelState, unguarded: Mapping[str, str]) -> UsableInterfaces:
     """What the cards are good for."""
-    faulty = faults(observed, unguarded)
+    faulty = interface_faults(observed, unguarded)
     mute = {name for name, fault in faulty.items() if fault.everywhere}
     up = {link.name for link in observed.links if link.is_up and link.has_carrier}
-    return Cards(frozenset(up - mute), faulty)
+    return UsableInterfaces(frozenset(up - mute), faulty)
 
 
-def _fault(link: Link, own: Iterable[str]) -> Fault:
+def _fault(link: Link, own: Iterable[str]) -> InterfaceFault:
     if link.is_port:
-        return Fault(f"it is a port of {link.master or 'another one'}, which takes what it hears")
+        return InterfaceFault(
+            f"it is a port of {link.master or 'another one'}, which takes what it hears"
+        )
     if link.has_no_arp:
-        return Fault("it does without ARP (NOARP)")
+        return InterfaceFault("it does without ARP (NOARP)")
     if link.hardware != ETHERNET:
-        return Fault("it is no Ethernet card, so there is no segment that could be asked")
+        return InterfaceFault("it is no Ethernet card, so there is no segment that could be asked")
     if state := _NOT_READY.get(link.state):
-        return Fault(f"it is {state}")
+        return InterfaceFault(f"it is {state}")
     ipv4 = _fault_of_ipv4(link.arp_ignore, tuple(a for a in own if ":" not in a))
     return ipv4._replace(ipv6=_fault_of_ipv6(link))
 
@@ -135,13 +138,15 @@ def _fault_of_ipv6(link: Link) -> str:
     return f"its MTU of {link.mtu} is too small for IPv6" if is_small else ""
 
 
-def _fault_of_ipv4(arp_ignore: int, networks: tuple[str, ...]) -> Fault:
+def _fault_of_ipv4(arp_ignore: int, networks: tuple[str, ...]) -> InterfaceFault:
     if arp_ignore == IGNORES_ALL:
-        return Fault(ipv4="arp_ignore is 8: it answers for no address")
+        return InterfaceFault(ipv4="arp_ignore is 8: it answers for no address")
     if arp_ignore == IGNORES_OTHER_NETWORKS:
-        return Fault(foreign=_FOREIGN, networks=networks)
+        return InterfaceFault(foreign=_FOREIGN, networks=networks)
     if arp_ignore == IGNORES_HIDDEN and not networks:
-        return Fault(ipv4="arp_ignore is 3, and the node has no IPv4 address of its own there")
+        return InterfaceFault(
+            ipv4="arp_ignore is 3, and the node has no IPv4 address of its own there"
+        )
     return NO_FAULT
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 
-class Alias(NamedTuple):
+class IfAddress(NamedTuple):
     """An address on a link."""
 
     link: int
@@ -47,11 +47,11 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Observed:
+class KernelState:
     """The kernel's links, in its own order, and all addresses."""
 
     links: tuple[Link, ...] = ()
-    aliases: tuple[Alias, ...] = ()
+    aliases: tuple[IfAddress, ...] = ()
     unread: tuple[str, ...] = ()
     """Links and addresses that are left out, since they could not be understood."""
 
@@ -60,7 +60,7 @@ class Observed:
         return next((link for link in self.links if link.name == name), None)
 
     @property
-    def marked(self) -> tuple[Alias, ...]:
+    def marked(self) -> tuple[IfAddress, ...]:
         """The addresses that are ours."""
         return tuple(alias for alias in self.aliases if alias.is_marked)
 
@@ -72,7 +72,7 @@ class Neighbour(NamedTuple):
     mac: str
 
 
-class Host(NamedTuple):
+class NeighbourEntry(NamedTuple):
     """An entry of the kernel's table of neighbours."""
 
     link: int
@@ -82,6 +82,6 @@ class Host(NamedTuple):
     state: str
 
 
-def addresses_of(aliases: Iterable[Alias]) -> frozenset[str]:
+def addresses_of(aliases: Iterable[IfAddress]) -> frozenset[str]:
     """The addresses alone."""
     return frozenset(alias.address for alias in aliases)

@@ -8,22 +8,22 @@ whoever asks while the agent starts is answered.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
-from duravip_agent.core.kernel_state import Host
-from duravip_agent.core.node_spec import version_of
+from duravip_agent.core.kernel_state import NeighbourEntry
+from duravip_agent.core.node_spec import resource_version
 from duravip_api.addresses import parse_address, to_int
 from duravip_api.annotations import ANNOUNCE, LIST_NEIGHBOURS, RESET
 from duravip_api.nodeplumbing import Neighbour
 
-MOST_NEIGHBOURS: Final = 256
-SHOWN_FOR: Final = 60.0
+MAX_NEIGHBOURS: Final = 256
+NEIGHBOURS_SHOWN_FOR_S: Final = 60.0
 """The neighbours stand in the status for so long, in seconds: every write of it carries them."""
-LONGEST_TIME: Final = 64
+MAX_TIME_LENGTH: Final = 64
 _KNOWN: Final = {RESET: "reset", ANNOUNCE: "announce", LIST_NEIGHBOURS: "neighbours"}
 """Each with its field of `status.requests`, in the order in which they are done."""
 _NO_HOSTS: Final = {"FAILED", "INCOMPLETE"}
 
 
-class Request(NamedTuple):
+class NodeCommand(NamedTuple):
     """Something that is asked for."""
 
     what: str
@@ -34,7 +34,7 @@ class Request(NamedTuple):
     """Empty: all of them."""
 
 
-class Requests:
+class NodeCommands:
     """What was asked for so far, and what became of it."""
 
     def __init__(self) -> None:
@@ -45,15 +45,15 @@ class Requests:
         self._neighbours: list[Neighbour] = []
         self._until = 0.0
 
-    def begin_anew(self) -> None:
+    def forget(self) -> None:
         """The store has gone back: what is asked for there is old."""
         self._version, self._seen = 0, None
 
-    def take(self, body: Mapping[str, Any]) -> list[Request]:
+    def new_in(self, body: Mapping[str, Any]) -> list[NodeCommand]:
         """The object was seen like this; gives back what is to be done now."""
-        if version_of(body) < self._version:
+        if resource_version(body) < self._version:
             return []
-        self._version = version_of(body)
+        self._version = resource_version(body)
         notes = body["metadata"].get("annotations") or {}
         there = {what: str(notes[what]) for what in _KNOWN if what in notes}
         old = self._seen
@@ -62,20 +62,20 @@ class Requests:
         self._seen = old | there
         return [_read(what, value) for what, value in there.items() if old.get(what) != value]
 
-    def did(self, request: Request) -> None:
+    def mark_done(self, request: NodeCommand) -> None:
         """It was done."""
         self.done[_KNOWN[request.what]] = request.time
 
-    def found(self, neighbours: list[Neighbour], now: float) -> None:
+    def set_neighbours(self, neighbours: list[Neighbour], now: float) -> None:
         """These are the neighbours."""
-        self._neighbours, self._until = neighbours, now + SHOWN_FOR
+        self._neighbours, self._until = neighbours, now + NEIGHBOURS_SHOWN_FOR_S
 
     def neighbours(self, now: float) -> list[Neighbour]:
         """Those that are still to be shown."""
         return self._neighbours if now < self._until else []
 
 
-def listed(hosts: Iterable[Host], names: Mapping[int, str]) -> list[Neighbour]:
+def neighbour_table(hosts: Iterable[NeighbourEntry], names: Mapping[int, str]) -> list[Neighbour]:
     """The hosts on these links, those that answer first, as many as the status holds."""
     found = [
         Neighbour(interface=names[host.link], address=host.address, mac=host.mac, state=host.state)
@@ -83,13 +83,15 @@ def listed(hosts: Iterable[Host], names: Mapping[int, str]) -> list[Neighbour]:
         if host.link in names
     ]
     found.sort(key=lambda n: (n.state in _NO_HOSTS, n.interface, to_int(n.address)))
-    return found[:MOST_NEIGHBOURS]
+    return found[:MAX_NEIGHBOURS]
 
 
-def _read(what: str, value: str) -> Request:
+def _read(what: str, value: str) -> NodeCommand:
     time, _, rest = value.partition(" ")
     named = (text.strip() for text in rest.split(","))
-    return Request(what, time[:LONGEST_TIME], frozenset(filter(None, map(_canonical, named))))
+    return NodeCommand(
+        what, time[:MAX_TIME_LENGTH], frozenset(filter(None, map(_canonical, named)))
+    )
 
 
 def _canonical(address: str) -> str:

@@ -18,14 +18,14 @@ STEADY_S, LONGEST_STEADY_S = 1.0, 60.0
 FORGOTTEN_AFTER_S = 300.0
 """After so long without the problem its next time is a first time."""
 
-NOT_HEARD = (
+FEEDS_DO_NOT_ARRIVE = (
     "what keeps the fence open does not arrive: some rule on lo, or in an output chain, drops or "
     "changes it (UDP to 127.0.0.1:9 with the mark 0x56495044)"
 )
 """The message of the reason Muted."""
 
 
-class Problem(NamedTuple):
+class HealthProblem(NamedTuple):
     """What is wrong."""
 
     reason: Reason
@@ -33,7 +33,7 @@ class Problem(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Record:
+class _ProblemRecord:
     message: str
     is_open: bool
     seen: float
@@ -42,33 +42,35 @@ class _Record:
     """How long it must be well."""
 
 
-class Health:
+class NodeHealth:
     """Remembers problems. For the loop's thread; times are by the agent's clock."""
 
     def __init__(self) -> None:
-        self._records: dict[Reason, _Record] = {}
-        self.problem: Problem | None = None
+        self._records: dict[Reason, _ProblemRecord] = {}
+        self.problem: HealthProblem | None = None
         """The gravest one; None: there is none."""
         self.unguarded: Mapping[str, str] = {}
         """Cards that the fence cannot guard, each with the reason: nothing is held there."""
 
-    def has(self, reason: Reason) -> bool:
+    def has_problem(self, reason: Reason) -> bool:
         """Whether there is this problem."""
         record = self._records.get(reason)
         return record is not None and record.is_open
 
-    def failed(self, reason: Reason, message: str, now: float) -> None:
+    def report_failure(self, reason: Reason, message: str, now: float) -> None:
         """This is wrong at this moment."""
         record = self._records.get(reason)
         if record is None or (not record.is_open and now - record.seen > FORGOTTEN_AFTER_S):
-            self._records[reason] = _Record(message, is_open=True, seen=now, steady=STEADY_S)
+            self._records[reason] = _ProblemRecord(
+                message, is_open=True, seen=now, steady=STEADY_S
+            )
         else:
             if not record.is_open:
                 record.steady = min(2 * record.steady, LONGEST_STEADY_S)
             record.message, record.is_open, record.seen = message, True, now
         self._choose()
 
-    def is_well(self, reason: Reason, now: float) -> None:
+    def report_recovery(self, reason: Reason, now: float) -> None:
         """This was looked at, and nothing is wrong with it at this moment."""
         record = self._records.get(reason)
         if record and record.is_open and now - record.seen >= record.steady:
@@ -76,7 +78,9 @@ class Health:
             self._choose()
 
     def _choose(self) -> None:
-        found = [Problem(why, one.message) for why, one in self._records.items() if one.is_open]
+        found = [
+            HealthProblem(why, one.message) for why, one in self._records.items() if one.is_open
+        ]
         self.problem = next(
             iter(sorted(found, key=lambda problem: _GRAVITY[problem.reason])), None
         )

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from duravip_agent.core.fencing import Granted
+from duravip_agent.core.fencing import InterfaceShare
 from duravip_api.addresses import to_int
 from duravip_api.grants import Allowance, InterfaceGrant, NodePlumbingSpec
 
-LONGEST_NAME = 45
+MAX_ENTRY_LENGTH = 45
 """What fits into the field `address` of a failure."""
 
 _LONGEST_MASK = {4: 32, 6: 128}
@@ -28,7 +28,7 @@ class Placement(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class NodeSpec:
     """What one version of the NodePlumbing grants."""
 
     uid: str = ""
@@ -44,7 +44,7 @@ class Grant:
     wanted: Mapping[str, Placement] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
     """Entries that cannot be read, each with what is wrong with it."""
-    shares: tuple[Granted, ...] = ()
+    shares: tuple[InterfaceShare, ...] = ()
     """The same addresses as in `wanted`, with what decides whether they may be heard."""
 
     @property
@@ -58,20 +58,20 @@ class Grant:
 class _Reading:
     wanted: dict[str, Placement] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
-    shares: list[Granted] = field(default_factory=list)
+    shares: list[InterfaceShare] = field(default_factory=list)
     allowance: Allowance = field(default_factory=Allowance)
 
 
-def grant_of(body: Mapping[str, Any]) -> Grant:
+def parse_node_spec(body: Mapping[str, Any]) -> NodeSpec:
     """Read an object of the API; raises ValueError when its spec has not the form of its kind."""
     metadata = body["metadata"]
     spec = NodePlumbingSpec.model_validate(body.get("spec") or {})
     reading = _Reading()
     for entry in spec.interfaces:
         _add(entry, reading)
-    return Grant(
+    return NodeSpec(
         uid=metadata.get("uid", ""),
-        version=version_of(body),
+        version=resource_version(body),
         generation=metadata.get("generation", 0),
         epoch=spec.epoch,
         pulse=tuple(spec.pulse),
@@ -83,12 +83,12 @@ def grant_of(body: Mapping[str, Any]) -> Grant:
     )
 
 
-def version_of(body: Mapping[str, Any]) -> int:
+def resource_version(body: Mapping[str, Any]) -> int:
     """The object's resourceVersion as the number that it is."""
     return int(body["metadata"].get("resourceVersion", 0))
 
 
-def by_placement(
+def group_by_placement(
     wanted: Mapping[str, Placement], addresses: Iterable[str]
 ) -> dict[Placement, frozenset[str]]:
     """Wanted addresses by where and how they are plumbed."""
@@ -98,12 +98,12 @@ def by_placement(
     return {place: frozenset(part) for place, part in found.items()}
 
 
-def by_interface(
+def group_by_interface(
     wanted: Mapping[str, Placement], addresses: Iterable[str]
 ) -> dict[str, frozenset[str]]:
     """Wanted addresses by interface."""
     found: dict[str, frozenset[str]] = {}
-    for place, part in by_placement(wanted, addresses).items():
+    for place, part in group_by_placement(wanted, addresses).items():
         found[place.interface] = found.get(place.interface, frozenset()) | part
     return found
 
@@ -117,7 +117,9 @@ def _add(entry: InterfaceGrant, reading: _Reading) -> None:
     contested = _read(entry.contested, where, reading)
     free = _read(entry.granted, where, reading)
     is_strict = entry.fencing == "Strict"
-    reading.shares.append(Granted(entry.name, frozenset(free), frozenset(contested), is_strict))
+    reading.shares.append(
+        InterfaceShare(entry.name, frozenset(free), frozenset(contested), is_strict)
+    )
 
 
 def _read(items: list[str], where: Placement, reading: _Reading) -> set[str]:
@@ -125,12 +127,14 @@ def _read(items: list[str], where: Placement, reading: _Reading) -> set[str]:
     new: set[str] = set()
     for item in items:
         if reading.allowance.left <= 0:
-            reading.failures[item[:LONGEST_NAME]] = "the entries before it name too many addresses"
+            reading.failures[item[:MAX_ENTRY_LENGTH]] = (
+                "the entries before it name too many addresses"
+            )
             break
         try:
             found = _named_by(item, where.mask, reading.allowance)
         except ValueError as error:
-            reading.failures[item[:LONGEST_NAME]] = f"the entry is not understood: {error}"
+            reading.failures[item[:MAX_ENTRY_LENGTH]] = f"the entry is not understood: {error}"
             continue
         for address in found:
             if address not in reading.wanted:

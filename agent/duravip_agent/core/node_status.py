@@ -11,8 +11,14 @@ from types import MappingProxyType
 from typing import Any
 
 from duravip_agent.core.address_conflicts import Conflict
-from duravip_agent.core.interfaces import NO_FAULT, Fault, by_link, cards, faults
-from duravip_agent.core.kernel_state import Link, Observed
+from duravip_agent.core.interfaces import (
+    NO_FAULT,
+    InterfaceFault,
+    interface_faults,
+    own_addresses_by_link,
+    relevant_interfaces,
+)
+from duravip_agent.core.kernel_state import KernelState, Link
 from duravip_agent.core.own_addresses import is_own, listing, rest
 from duravip_api.addresses import parse_address, to_int
 from duravip_api.conditions import Condition
@@ -36,7 +42,7 @@ _TRUE = {Reason.AGENT_READY, Reason.ADDRESS_IN_USE, Reason.SPEC_STALE, Reason.NA
 
 
 @dataclass(frozen=True, slots=True)
-class Readiness:
+class ConditionState:
     """A condition: Ready, or what is wrong beside it."""
 
     reason: Reason
@@ -50,9 +56,9 @@ class Readiness:
         """True, or False."""
         return "True" if self.reason in _TRUE else "False"
 
-    def changed_to(self, reason: Reason, now: str, message: str = "") -> "Readiness":
+    def changed_to(self, reason: Reason, now: str, message: str = "") -> "ConditionState":
         """The condition with this reason from now on."""
-        then = Readiness(reason, now, message, self.kind)
+        then = ConditionState(reason, now, message, self.kind)
         return then if then.status != self.status else replace(then, since=self.since)
 
     def as_condition(self, generation: int | None) -> Condition:
@@ -70,15 +76,15 @@ class Readiness:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class StatusReport:
     """Everything that the status is made from."""
 
     version: str
     boot: str
-    readiness: Readiness
+    readiness: ConditionState
     public_key: str = ""
     """By which the operator knows the datagrams of this boot."""
-    observed: Observed = field(default_factory=Observed)
+    observed: KernelState = field(default_factory=KernelState)
     generation: int | None = None
     """The generation acted on; None = none yet."""
     epoch: int | None = None
@@ -102,7 +108,7 @@ class Report:
     """Interfaces that the fence cannot guard, each with the reason."""
     strict: tuple[str, ...] = ()
     """The interfaces that are muted when contact is lost."""
-    notes: tuple[Readiness, ...] = ()
+    notes: tuple[ConditionState, ...] = ()
     """Conditions beside Ready."""
     done: Mapping[str, str] = field(default_factory=dict)
     """Of each kind of request the time of the last one that was done."""
@@ -110,14 +116,14 @@ class Report:
     """While somebody wants to see them."""
 
 
-def status_of(report: Report) -> dict[str, Any]:
+def build_status(report: StatusReport) -> dict[str, Any]:
     """The status as a merge patch: every field but an unknown epoch is in it."""
     ready = report.readiness
     served = sorted(report.served, key=to_int)
     shown = nics(report.observed, report.granted_on, report.unguarded)
     listed = (a.partition("/")[0] for nic in shown for a in nic.addresses)
     left = rest(own_addresses(report.observed, report.granted_on), listed)
-    matter = cards(report.observed, report.granted_on)
+    matter = relevant_interfaces(report.observed, report.granted_on)
     status = NodePlumbingStatus(
         observed_generation=report.generation,
         epoch=report.epoch,
@@ -143,7 +149,7 @@ def status_of(report: Report) -> dict[str, Any]:
     return patch if report.generation is not None else {**patch, "observedGeneration": None}
 
 
-def said_of(conflicts: Mapping[str, Conflict]) -> str:
+def conflict_message(conflicts: Mapping[str, Conflict]) -> str:
     """What the condition says of addresses of ours that others claim; empty: there are none."""
     in_order = sorted(conflicts, key=to_int)
     named = [
@@ -154,7 +160,7 @@ def said_of(conflicts: Mapping[str, Conflict]) -> str:
     return "; ".join([*named, *([f"and {more} more"] if more > 0 else [])])
 
 
-def _contested(report: Report) -> list[Contested]:
+def _contested(report: StatusReport) -> list[Contested]:
     """Those first that are not served because of it."""
     kept_out = [
         Contested(address=a, mac=mac, message=f"{mac} answers for the address: it is not taken")
@@ -178,7 +184,7 @@ def _failures(
 
 
 def nics(
-    observed: Observed,
+    observed: KernelState,
     granted_on: Iterable[str] = (),
     unguarded: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Nic]:
@@ -186,8 +192,12 @@ def nics(
 
     Of too many, those on which something is granted and those with addresses are shown.
     """
-    own, faulty, wanted = by_link(observed), faults(observed, unguarded), set(granted_on)
-    found = cards(observed, wanted)
+    own, faulty, wanted = (
+        own_addresses_by_link(observed),
+        interface_faults(observed, unguarded),
+        set(granted_on),
+    )
+    found = relevant_interfaces(observed, wanted)
     by_weight = sorted(found, key=lambda li: (li.name not in wanted, li.index not in own))
     shown = set(by_weight[:MOST_NICS])
     told: list[Nic] = []
@@ -199,11 +209,11 @@ def nics(
     return told
 
 
-def unread(observed: Observed, granted_on: Iterable[str] = ()) -> str:
+def unreadable_message(observed: KernelState, granted_on: Iterable[str] = ()) -> str:
     """What of the kernel's links and addresses is left out, in a sentence; empty: nothing."""
     strange = [
         f"the interface {link.name!a}, whose name is no text"
-        for link in cards(observed, granted_on)
+        for link in relevant_interfaces(observed, granted_on)
         if not _is_text(link.name)
     ]
     return "; ".join([*strange, *observed.unread])
@@ -214,10 +224,10 @@ def _is_text(name: str) -> bool:
     return name.isprintable() or name == name.encode(errors="ignore").decode()
 
 
-def own_addresses(observed: Observed, granted_on: Iterable[str] = ()) -> Iterable[str]:
+def own_addresses(observed: KernelState, granted_on: Iterable[str] = ()) -> Iterable[str]:
     """The node's own addresses, but single-host ones of pods' cables."""
     links = {link.index: link for link in observed.links if is_own(link)}
-    shown = {link.index for link in cards(observed, granted_on)}
+    shown = {link.index for link in relevant_interfaces(observed, granted_on)}
     for alias in observed.aliases:
         link = links.get(alias.link)
         if link is None or alias.is_marked or parse_address(alias.address).is_link_local:
@@ -227,7 +237,7 @@ def own_addresses(observed: Observed, granted_on: Iterable[str] = ()) -> Iterabl
             yield alias.address
 
 
-def _nic(link: Link, addresses: list[str], fault: Fault) -> Nic:
+def _nic(link: Link, addresses: list[str], fault: InterfaceFault) -> Nic:
     told = listing(addresses if is_own(link) else ())
     return Nic(
         name=link.name,

@@ -11,31 +11,31 @@ P4  Where the interface cannot answer for an address (`core/interfaces`) it is n
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from duravip_agent.core.interfaces import NO_FAULT, faults
-from duravip_agent.core.kernel_state import Alias, Link, Observed
+from duravip_agent.core.interfaces import NO_FAULT, interface_faults
+from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
 from duravip_agent.core.node_spec import Placement
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class AddressPlan:
     """Deletions, then additions; and what cannot be done, with the reason."""
 
-    delete: tuple[Alias, ...] = ()
-    add: tuple[Alias, ...] = ()
+    delete: tuple[IfAddress, ...] = ()
+    add: tuple[IfAddress, ...] = ()
     failures: Mapping[str, str] = field(default_factory=dict)
 
 
-def planned(
-    wanted: Mapping[str, Placement], observed: Observed, held_back: Mapping[str, str]
-) -> Plan:
+def make_plan(
+    wanted: Mapping[str, Placement], observed: KernelState, held_back: Mapping[str, str]
+) -> AddressPlan:
     """Compare what is granted with what the kernel holds.
 
     `held_back` are the addresses whose next try is not due yet, each with what went wrong.
     """
     links = {link.name: link for link in observed.links}
     there, delete = _sorted_out(wanted, observed)
-    foreign, faulty = _foreign(observed), faults(observed)
-    add: list[Alias] = []
+    foreign, faulty = _foreign(observed), interface_faults(observed)
+    add: list[IfAddress] = []
     failures: dict[str, str] = {}
     for address, place in wanted.items():
         if faulty and (why := faulty.get(place.interface, NO_FAULT).of(address)):
@@ -49,17 +49,17 @@ def planned(
         elif problem := _problem(address, link, foreign) or held_back.get(address):
             failures[address] = problem
         else:
-            add.append(Alias(link.index, address, place.mask, is_marked=True))
-    return Plan(delete, tuple(add), failures)
+            add.append(IfAddress(link.index, address, place.mask, is_marked=True))
+    return AddressPlan(delete, tuple(add), failures)
 
 
 def _sorted_out(
-    wanted: Mapping[str, Placement], observed: Observed
-) -> tuple[set[str], tuple[Alias, ...]]:
+    wanted: Mapping[str, Placement], observed: KernelState
+) -> tuple[set[str], tuple[IfAddress, ...]]:
     """The addresses that are exactly where they are wanted, and the aliases to be deleted."""
     names = {link.index: link.name for link in observed.links}
     there: set[str] = set()
-    delete: list[Alias] = []
+    delete: list[IfAddress] = []
     for alias in observed.marked:
         place = wanted.get(alias.address)
         if place and place.mask == alias.mask and place.interface == names.get(alias.link):
@@ -69,7 +69,7 @@ def _sorted_out(
     return there, tuple(delete)
 
 
-def _foreign(observed: Observed) -> dict[str, str]:
+def _foreign(observed: KernelState) -> dict[str, str]:
     """`{address without our mark: the interface that has it}`."""
     names = {link.index: link.name for link in observed.links}
     return {

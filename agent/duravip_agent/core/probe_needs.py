@@ -5,7 +5,7 @@ once. It is *stale*, for a stranger may have the address by now:
 
 - when it was there before the agent started;
 - when it is for another interface than before, of which the release says nothing;
-- when the address was muted because somebody claims it, or was mute for `MUTE_PROVES` seconds.
+- when the address was muted because somebody claims it, or was mute for `STALE_AFTER_MUTE_S`.
 
 A dead-man that struck because the machine was slow, or a cable that was out for a moment, makes
 nobody ask: rule A1 is enough, since nobody else was granted the address meanwhile.
@@ -14,9 +14,9 @@ nobody ask: rule A1 is enough, since nobody else was granted the address meanwhi
 from collections.abc import Mapping
 from typing import Final
 
-from duravip_agent.core.fencing import NOTHING, Facts, Verdict
+from duravip_agent.core.fencing import NOTHING, Facts, FencingDecision
 
-MUTE_PROVES: Final = 5.0
+STALE_AFTER_MUTE_S: Final = 5.0
 """Seconds for which an address may be mute without a stranger being reckoned with."""
 
 
@@ -47,10 +47,10 @@ class ProbeNeeds:
         """What a stranger may have by now, if it is granted freely."""
         if not self._muted:
             return self._stale
-        long = (a for a, since in self._muted.items() if now - since >= MUTE_PROVES)
+        long = (a for a, since in self._muted.items() if now - since >= STALE_AFTER_MUTE_S)
         return self._stale.union(long)
 
-    def carried_out(self, facts: Facts, verdict: Verdict, audible_until: float) -> None:
+    def record_applied(self, facts: Facts, verdict: FencingDecision, audible_until: float) -> None:
         """A verdict has been acted upon; after that time the dead-man has muted everything."""
         if self._stale:
             self._stale -= verdict.keep

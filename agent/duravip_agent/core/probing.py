@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 
-class Policy(NamedTuple):
+class ProbePolicy(NamedTuple):
     """How addresses are asked about; times in seconds."""
 
     probes: int = 3
@@ -25,17 +25,17 @@ class Policy(NamedTuple):
     """From one batch to the next at least, for the same reason."""
 
 
-USUAL = Policy()
-ONE_PROBE = Policy(probes=1)
+DEFAULT_POLICY = ProbePolicy()
+ONE_PROBE = ProbePolicy(probes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ProbeSpec:
     """What to ask a segment."""
 
     addresses: tuple[str, ...]
     """In canonical form."""
-    policy: Policy = USUAL
+    policy: ProbePolicy = DEFAULT_POLICY
     macs: frozenset[str] = frozenset()
     """Whose answers are waited for; empty = anybody's. Other answers are noted as well."""
     is_one_enough: bool = False
@@ -43,7 +43,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class ProbeResult:
     """What a segment has said. Every address of the question is in one of the three.
 
     One that only MACs have answered that were not waited for is in two.
@@ -57,7 +57,7 @@ class Findings:
     """Not asked about in full, or not listened for in full: nothing is known of these."""
 
 
-class Batch(NamedTuple):
+class ProbeBatch(NamedTuple):
     """Addresses of one family that are asked about at the same time."""
 
     due: float
@@ -66,10 +66,10 @@ class Batch(NamedTuple):
     addresses: tuple[str, ...]
 
 
-class Asking:
+class ProbeRun:
     """One question on its way. All times are on one clock of the caller's choice."""
 
-    def __init__(self, question: Question, now: float) -> None:
+    def __init__(self, question: ProbeSpec, now: float) -> None:
         self._question, self._policy = question, question.policy
         self._asked = frozenset(question.addresses)
         self._open = set(self._asked)
@@ -83,11 +83,11 @@ class Asking:
         self._last = self._ready = now
         self._batches = deque(_batches(question, now))
 
-    def doubt(self) -> None:
+    def invalidate(self) -> None:
         """An answer may have been lost: from here on silence means nothing."""
         self._is_doubtful = True
 
-    def take(self, now: float) -> Batch | None:
+    def take(self, now: float) -> ProbeBatch | None:
         """What to ask now, if anything; `sent` must follow."""
         while self._batches and now >= self._next_due():
             batch = self._batches.popleft()
@@ -97,12 +97,12 @@ class Asking:
                 return batch._replace(addresses=asked)
         return None
 
-    def sent(self, batch: Batch, count: int, now: float) -> None:
+    def sent(self, batch: ProbeBatch, count: int, now: float) -> None:
         """The first so many probes of a batch went out, the others did not."""
         gone, left = batch.addresses[:count], batch.probes - 1
         self._open.difference_update(batch.addresses[count:])
         if left:
-            self._batches.append(Batch(now + self._policy.spacing, left, gone))
+            self._batches.append(ProbeBatch(now + self._policy.spacing, left, gone))
         else:
             self._in_full.update(gone)
         self._last = now
@@ -130,21 +130,21 @@ class Asking:
             return True
         return not self._batches and now >= self._last + self._policy.silence
 
-    def findings(self, now: float) -> Findings:
+    def findings(self, now: float) -> ProbeResult:
         """What was found; to be asked for when it is over, at the same time."""
         is_known = not (self._is_doubtful or self._has_enough) and self.is_over(now)
         unsettled = self._asked - self._settled
         silent = unsettled & self._in_full if is_known else frozenset()
-        return Findings(self._answers, silent, unsettled - silent)
+        return ProbeResult(self._answers, silent, unsettled - silent)
 
     def _next_due(self) -> float:
         return max(self._batches[0].due, self._ready)
 
 
-def _batches(question: Question, now: float) -> Iterator[Batch]:
+def _batches(question: ProbeSpec, now: float) -> Iterator[ProbeBatch]:
     size, probes = question.policy.batch, question.policy.probes
     ipv4 = tuple(a for a in question.addresses if ":" not in a)
     ipv6 = tuple(a for a in question.addresses if ":" in a)
     for found in (ipv4, ipv6):
         for start in range(0, len(found), size):
-            yield Batch(now, probes, found[start : start + size])
+            yield ProbeBatch(now, probes, found[start : start + size])

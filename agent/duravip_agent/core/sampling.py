@@ -2,25 +2,26 @@
 
 A host that takes an address of ours and announces nothing is noticed only by those who ask. Every
 probe costs all hosts of the segment a look at a frame, so it is done slowly: each address is asked
-about once in `ROUND` seconds, as long as that is no more than `MOST` in `SAMPLE_EVERY` seconds on
-an interface. With `n` addresses beyond that a round takes `n * SAMPLE_EVERY / MOST` seconds: 3.5
-minutes for 3413. What another host is known to have is asked about in between, so that a
-conflict does not seem to be over only because nobody has asked.
+about once in `SAMPLE_ALL_WITHIN_S`, as long as that is no more than `MAX_SAMPLED` in
+`SAMPLE_EVERY_S` on an interface. With `n` addresses beyond that a round takes
+`n * SAMPLE_EVERY_S / MAX_SAMPLED` seconds: 3.5 minutes for 3413. What another host is known to
+have is asked about in between, so that a conflict does not seem to be over only because nobody
+has asked.
 """
 
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final
 
-from duravip_agent.core.address_conflicts import OVER_AFTER, Conflict
+from duravip_agent.core.address_conflicts import OVER_AFTER_S, Conflict
 from duravip_api.addresses import to_int
 
-SAMPLE_EVERY: Final = 2.0
-ROUND: Final = 20.0
-MOST: Final = 32
+SAMPLE_EVERY_S: Final = 2.0
+SAMPLE_ALL_WITHIN_S: Final = 20.0
+MAX_SAMPLED: Final = 32
 """Addresses of an interface that are asked about at a time."""
 
-CLAIMED_AFTER: Final = OVER_AFTER / 3
+SAMPLE_CLAIMED_AFTER_S: Final = OVER_AFTER_S / 3
 """What was claimed is asked about again when nobody has claimed it for so long, in seconds."""
 
 
@@ -43,15 +44,15 @@ class Sampler:
         self._next = {i: at for i, at in self._next.items() if i in addresses}
 
     def due(self, now: float, claimed: Mapping[str, Conflict]) -> dict[str, tuple[str, ...]]:
-        """What to ask each interface about; to be called every `SAMPLE_EVERY` seconds."""
+        """What to ask each interface about; to be called every `SAMPLE_EVERY_S` seconds."""
         found: dict[str, tuple[str, ...]] = {}
         for interface, addresses in self._held.items():
             again = [
                 address
                 for address, conflict in claimed.items()
-                if address in addresses and now - conflict.last >= CLAIMED_AFTER
+                if address in addresses and now - conflict.last >= SAMPLE_CLAIMED_AFTER_S
             ]
-            asked = dict.fromkeys((*self._take(interface, addresses), *again[:MOST]))
+            asked = dict.fromkeys((*self._take(interface, addresses), *again[:MAX_SAMPLED]))
             if asked:
                 found[interface] = tuple(asked)
         return found
@@ -64,6 +65,6 @@ class Sampler:
             self._order[interface] = sorted(addresses, key=to_int)
         order, size = self._order[interface], len(addresses)
         first = self._next.get(interface, 0.0) % size
-        last = first + min(MOST, size, size * SAMPLE_EVERY / ROUND)
+        last = first + min(MAX_SAMPLED, size, size * SAMPLE_EVERY_S / SAMPLE_ALL_WITHIN_S)
         self._next[interface] = last
         return [order[number % size] for number in range(ceil(first), ceil(last))]

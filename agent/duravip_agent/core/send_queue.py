@@ -12,23 +12,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from duravip_agent.core.announce_schedule import Round
+from duravip_agent.core.announce_schedule import AnnouncementBatch
 from duravip_agent.core.kernel_state import Neighbour
 from duravip_agent.core.node_spec import Placement
 
-RATE = 2000.0
-BURST = 4000.0
-GRAIN = 0.05
+FRAMES_PER_SECOND = 2000.0
+BURST_FRAMES = 4000.0
+REFILL_PAUSE_S = 0.05
 """Whoever has used the tokens up waits until this many seconds' worth are there again."""
 
-MANY, HELD_FOR = 64, 0.1
+MANY_FIRST_BROADCASTS, HOLD_AFTER_MANY_S = 64, 0.1
 """After so many first broadcasts together all else waits for so long, in seconds."""
 
-BATCH = 512
+BATCH_FRAMES = 512
 """So many frames are given at a time, so that the caller can look at other things between."""
 
 
-class Call(NamedTuple):
+class Announcement(NamedTuple):
     """One frame: this address is here."""
 
     placement: Placement
@@ -47,7 +47,7 @@ class _Job(NamedTuple):
 
     key: _Key
     """Of jobs with the same key the later one replaces the earlier one, but for a first one."""
-    calls: Iterator[Call]
+    calls: Iterator[Announcement]
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class _Lane:
         self.tokens = min(burst, self.tokens + (now - self.filled) * rate)
         self.filled = now
 
-    def next_call(self) -> Call | None:
+    def next_call(self) -> Announcement | None:
         """The next frame that may be sent now."""
         while jobs := self.at_once or self.broadcasts or self.directed:
             if jobs is not self.at_once and (self.tokens < 1 or self.filled < self.held_until):
@@ -79,52 +79,52 @@ class _Lane:
         if self.at_once:
             return 0.0
         if self.broadcasts or self.directed:
-            poor = GRAIN - self.tokens / rate if self.tokens < 1 else 0.0
+            poor = REFILL_PAUSE_S - self.tokens / rate if self.tokens < 1 else 0.0
             return max(0.0, poor, self.held_until - now)
         return None
 
 
-class Pacing:
+class SendQueue:
     """The frames that wait to be sent. All times are on one clock of the caller's choice."""
 
-    def __init__(self, rate: float = RATE, burst: float = BURST) -> None:
+    def __init__(self, rate: float = FRAMES_PER_SECOND, burst: float = BURST_FRAMES) -> None:
         self._rate, self._burst = rate, burst
         self._lanes: dict[str, _Lane] = {}
 
-    def broadcast(self, due: Round, now: float) -> None:
+    def broadcast(self, due: AnnouncementBatch, now: float) -> None:
         """Queue what everybody is to hear of a round."""
         place, addresses, is_first = due
         if not (is_first or place.arp_all_hosts):
             return
         lane = self._lane(place, now)
-        if is_first and len(addresses) > MANY:
-            lane.held_until = now + HELD_FOR
+        if is_first and len(addresses) > MANY_FIRST_BROADCASTS:
+            lane.held_until = now + HOLD_AFTER_MANY_S
         key = (place, addresses[0])
         lane.broadcasts = _without(lane.broadcasts, key)
         jobs = lane.at_once if is_first else lane.broadcasts
-        jobs.append(_Job(key, (Call(place, address) for address in addresses)))
-        replies = (Call(place, a, is_reply=True) for a in addresses if ":" not in a)
+        jobs.append(_Job(key, (Announcement(place, address) for address in addresses)))
+        replies = (Announcement(place, a, is_reply=True) for a in addresses if ":" not in a)
         lane.broadcasts.append(_Job(key, replies))
 
-    def tell(self, due: Round, neighbours: Sequence[Neighbour], now: float) -> None:
+    def tell(self, due: AnnouncementBatch, neighbours: Sequence[Neighbour], now: float) -> None:
         """Queue what these neighbours are to hear of a round, each by itself."""
         lane = self._lane(due.placement, now)
         key = (due.placement, due.addresses[0])
         lane.directed = _without(lane.directed, key)
         lane.directed.append(_Job(key, _directed(due, neighbours)))
 
-    def take(self, now: float, is_served: Callable[[Placement, str], bool]) -> list[Call]:
+    def take(self, now: float, is_served: Callable[[Placement, str], bool]) -> list[Announcement]:
         """The frames to send now; call again when `next_due` says so."""
-        taken: list[Call] = []
+        taken: list[Announcement] = []
         for lane in self._lanes.values():
             lane.fill(now, self._rate, self._burst)
-            while len(taken) < BATCH and (call := lane.next_call()) is not None:
+            while len(taken) < BATCH_FRAMES and (call := lane.next_call()) is not None:
                 if is_served(call.placement, call.address):
                     lane.tokens -= 1
                     taken.append(call)
         return taken
 
-    def owes(self, interface: str) -> bool:
+    def has_first_pending(self, interface: str) -> bool:
         """Whether the first broadcast of a new address still waits there."""
         lane = self._lanes.get(interface)
         return lane is not None and bool(lane.at_once)
@@ -142,8 +142,8 @@ def _without(jobs: deque[_Job], key: _Key) -> deque[_Job]:
     return deque(job for job in jobs if job.key != key)
 
 
-def _directed(due: Round, neighbours: Sequence[Neighbour]) -> Iterator[Call]:
+def _directed(due: AnnouncementBatch, neighbours: Sequence[Neighbour]) -> Iterator[Announcement]:
     for address in due.addresses:
         for neighbour in neighbours:
             if (":" in address) == (":" in neighbour.address):
-                yield Call(due.placement, address, is_reply=True, to=neighbour)
+                yield Announcement(due.placement, address, is_reply=True, to=neighbour)

@@ -24,20 +24,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from duravip_agent.core.fencing import Granted
-from duravip_agent.core.node_spec import Grant, grant_of, version_of
-from duravip_agent.core.watchdog_rule import Contact
+from duravip_agent.core.fencing import InterfaceShare
+from duravip_agent.core.node_spec import NodeSpec, parse_node_spec, resource_version
+from duravip_agent.core.watchdog_rule import LeaderContact
 
 Body = Mapping[str, Any]
 NOTHING: frozenset[str] = frozenset()
 NEVER = float("-inf")
 
 
-class Specs:
+class SpecTracker:
     """What was seen of the object so far. Times are of one steady clock."""
 
     def __init__(self) -> None:
-        self.grant = Grant()
+        self.in_force = NodeSpec()
         """What is in force; its uid is empty when it belongs to no object that exists."""
         self.epoch: int | None = None
         """The highest one seen."""
@@ -47,10 +47,10 @@ class Specs:
         """The epoch of that one."""
         self.refusal = ""
         """Why the spec that was seen last is not in force; empty = it is."""
-        self.is_introduced = False
-        self.has_gone_back = False
+        self.is_first_report_stored = False
+        self.is_rolled_back = False
         """Whether what is in force is of a store that has gone back since (S4)."""
-        self._next: Grant | None = None
+        self._next: NodeSpec | None = None
         """What is in the store now; it waits for a leader's acknowledgement."""
         self._unproven = NOTHING
         """What is granted and may be held by others, whatever the spec says (S4 c)."""
@@ -63,78 +63,83 @@ class Specs:
     @property
     def is_current(self) -> bool:
         """Whether what is in force is what the API server has, as far as is known."""
-        return bool(self.grant.uid) and not self.has_gone_back
+        return bool(self.in_force.uid) and not self.is_rolled_back
 
     @property
     def pulse(self) -> tuple[str, ...]:
         """Where leaders may be."""
         more = self._next.pulse if self._next else ()
-        return (*self.grant.pulse, *(where for where in more if where not in self.grant.pulse))
+        return (
+            *self.in_force.pulse,
+            *(where for where in more if where not in self.in_force.pulse),
+        )
 
     @property
     def pulse_keys(self) -> Mapping[str, str]:
         """The public keys of those, as the latest spec names them."""
-        return {**self.grant.pulse_keys, **(self._next.pulse_keys if self._next else {})}
+        return {**self.in_force.pulse_keys, **(self._next.pulse_keys if self._next else {})}
 
-    def introduced(self, body: Body, now: float = 0.0) -> None:
+    def first_report_stored(self, body: Body, now: float = 0.0) -> None:
         """The API server has stored a report of this boot; the object was like this then."""
-        if not self.is_introduced:
-            self.is_introduced = True
-            self._version, self._learnt, self._introduced = version_of(body), now, now
-            if not self.has_gone_back:
+        if not self.is_first_report_stored:
+            self.is_first_report_stored = True
+            self._version, self._learnt, self._introduced = resource_version(body), now, now
+            if not self.is_rolled_back:
                 self.epoch = (body.get("status") or {}).get("epoch")
 
-    def lose(self) -> bool:
+    def object_deleted(self) -> bool:
         """The object is gone; gives back whether that is news. What it granted stays in force."""
-        is_news = bool(self._uid)
+        is_newer = bool(self._uid)
         self._uid, self.newest_read, self.newest_epoch = "", 0, 0
-        self.grant, self._next = replace(self.grant, uid=""), None
-        return is_news
+        self.in_force, self._next = replace(self.in_force, uid=""), None
+        return is_newer
 
-    def is_news(self, body: Body) -> bool:
+    def is_newer(self, body: Body) -> bool:
         """Whether this is another spec than the one seen last, and a later one."""
-        is_later = self.is_introduced and version_of(body) >= self._version
+        is_later = self.is_first_report_stored and resource_version(body) >= self._version
         return is_later and _identity(body) != (self._uid, self.newest_read)
 
-    def goes_back(self, body: Body, asked: float | None = None) -> bool:
+    def detect_rollback(self, body: Body, requested_at: float | None = None) -> bool:
         """S4: whether the object proves that the store has gone back; if so, all begins anew.
 
-        `asked` is when it was asked for; None: a watch has told of it, at any time.
+        `requested_at` is None where a watch has brought it, at any time.
         """
-        if not self.is_introduced:
+        if not self.is_first_report_stored:
             return False
         uid, generation = _identity(body)
-        is_lower = version_of(body) < self._version
+        is_lower = resource_version(body) < self._version
         is_same_twice = (uid, generation) == (self._uid, self.newest_read) and (
             _epoch(body) != self.newest_epoch
         )
         is_earlier = uid == self._uid and generation < self.newest_read
         proves = (
-            asked is not None and asked > self._learnt if is_lower else is_earlier or is_same_twice
+            requested_at is not None and requested_at > self._learnt
+            if is_lower
+            else is_earlier or is_same_twice
         )
         if proves:
-            self.is_introduced, self.has_gone_back, self._next = False, True, None
+            self.is_first_report_stored, self.is_rolled_back, self._next = False, True, None
             self._uid, self.newest_read, self.newest_epoch = "", 0, 0
             self.refusal = ""
         return proves
 
-    def take(self, body: Body, now: float = 0.0, asked: float | None = None) -> bool:
+    def accept(self, body: Body, now: float = 0.0, requested_at: float | None = None) -> bool:
         """The object was seen like this; gives back whether there is something to act on."""
-        if asked is not None and asked < self._introduced:
+        if requested_at is not None and requested_at < self._introduced:
             return False
-        is_news = self.is_news(body)
-        if version_of(body) >= self._version:
-            self._version, self._learnt = version_of(body), now
-        if not is_news:
+        is_newer = self.is_newer(body)
+        if resource_version(body) >= self._version:
+            self._version, self._learnt = resource_version(body), now
+        if not is_newer:
             return False
         self._uid, self.newest_read = _identity(body)
         self.newest_epoch, self._next = _epoch(body), None
         try:
-            grant = grant_of(body)
+            grant = parse_node_spec(body)
         except ValueError as error:
             self.refusal = f"the spec is not understood: {' '.join(str(error).split())}"
             return True
-        if self.has_gone_back:
+        if self.is_rolled_back:
             self._next = grant
             return False
         if self.epoch is not None and grant.epoch < self.epoch:
@@ -142,10 +147,10 @@ class Specs:
             self._next = grant
             return True
         self._unproven &= grant.wanted.keys()
-        self.grant, self.epoch, self.refusal = grant, grant.epoch, ""
+        self.in_force, self.epoch, self.refusal = grant, grant.epoch, ""
         return True
 
-    def confirm(self, contact: Contact | None, held: frozenset[str]) -> bool:
+    def confirm(self, contact: LeaderContact | None, held: frozenset[str]) -> bool:
         """S4 b, c: whether a leader has acknowledged what is in the store; it is in force then."""
         grant = self._next
         if grant is None or contact is None:
@@ -153,19 +158,19 @@ class Specs:
         if (contact.epoch, contact.generation) != (grant.epoch, grant.generation):
             return False
         self._unproven = frozenset(grant.wanted.keys() - held)
-        self.grant, self.epoch, self.refusal = grant, grant.epoch, ""
-        self.has_gone_back, self._next = False, None
+        self.in_force, self.epoch, self.refusal = grant, grant.epoch, ""
+        self.is_rolled_back, self._next = False, None
         return True
 
-    def shares(self, armed: frozenset[str]) -> tuple[Granted, ...]:
+    def shares(self, armed: frozenset[str]) -> tuple[InterfaceShare, ...]:
         """What is granted on each interface, some of it contested; these are armed now."""
         self._unproven -= armed
         if not self._unproven:
-            return self.grant.shares
-        return tuple(_contested(share, self._unproven) for share in self.grant.shares)
+            return self.in_force.shares
+        return tuple(_contested(share, self._unproven) for share in self.in_force.shares)
 
 
-def _contested(share: Granted, unproven: frozenset[str]) -> Granted:
+def _contested(share: InterfaceShare, unproven: frozenset[str]) -> InterfaceShare:
     asked = share.free & unproven
     return share._replace(free=share.free - asked, contested=share.contested | asked)
 

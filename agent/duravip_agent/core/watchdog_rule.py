@@ -12,11 +12,11 @@ from duravip_api.timing import CONTACT, DEAD_MAN, STRICT_HOLD
 
 NEVER: Final = float("-inf")
 
-EARLY: Final = 0.03
+KERNEL_EARLY_S: Final = 0.03
 """The kernel may be early by so much: it counts in ticks, of up to 10 ms, and rounds down."""
 
 
-class Limits(NamedTuple):
+class Timeouts(NamedTuple):
     """What can be set, and what follows from what the operator counts on. In seconds."""
 
     dead_man: float = DEAD_MAN
@@ -28,10 +28,10 @@ class Limits(NamedTuple):
     """A loop that has not come round for this long hangs, and must not be kept alive."""
 
 
-DEFAULTS: Final = Limits()
+DEFAULTS: Final = Timeouts()
 
 
-class Contact(NamedTuple):
+class LeaderContact(NamedTuple):
     """The newest acknowledgement of a leader."""
 
     sent: float
@@ -41,25 +41,25 @@ class Contact(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Leash:
+class WatchdogState:
     """What the thread goes by."""
 
     refreshed: float | None
     """The clock just before the last refresh; None = the loop must arm anew, and refresh first."""
     progress: float
     """When the loop came round last."""
-    contact: Contact | None = None
+    contact: LeaderContact | None = None
     has_strict: bool = False
     """Whether anything armed is strictly fenced, as the verdict carried out last says."""
-    limits: Limits = DEFAULTS
+    limits: Timeouts = DEFAULTS
 
 
-def may_refresh(leash: Leash, now: float) -> bool:
+def may_refresh(leash: WatchdogState, now: float) -> bool:
     """A3: whether the agent lives, the loop included, and did all the time."""
     return not is_late(leash, now) and now - leash.progress < leash.limits.progress
 
 
-def is_late(leash: Leash, now: float) -> bool:
+def is_late(leash: WatchdogState, now: float) -> bool:
     """A3, A7: whether something would speak that should be silent: mute everything then.
 
     To be asked again after each refresh, with `refreshed` still as it was before.
@@ -68,11 +68,11 @@ def is_late(leash: Leash, now: float) -> bool:
     return is_over or has_lapsed(leash.refreshed, now, leash.limits)
 
 
-def has_lapsed(refreshed: float | None, now: float, limits: Limits) -> bool:
+def has_lapsed(refreshed: float | None, now: float, limits: Timeouts) -> bool:
     """A3: whether the kernel has muted everything, or may have."""
-    return refreshed is None or now - refreshed >= limits.dead_man - EARLY
+    return refreshed is None or now - refreshed >= limits.dead_man - KERNEL_EARLY_S
 
 
-def strict_hold_end(contact: Contact | None, limits: Limits) -> float:
+def strict_hold_end(contact: LeaderContact | None, limits: Timeouts) -> float:
     """A7: the last refresh before which the dead-man still ends in time."""
     return contact.sent + limits.strict_hold - limits.dead_man if contact else NEVER

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from duravip_agent.core.probing import ONE_PROBE, Findings, Question
+from duravip_agent.core.probing import ONE_PROBE, ProbeResult, ProbeSpec
 from duravip_api.timing import MOST_SCOUTED, WATCH_EVERY, WITNESS_FOR
 
 
 @dataclass(frozen=True, slots=True)
-class Suspect:
+class ProbeSubject:
     """A node on a segment, and what it should answer for."""
 
     node: str
@@ -26,7 +26,7 @@ class Suspect:
     """Those of its cards: an answer of others is not its own. Empty = whoever answers is it."""
 
 
-class Verdict(StrEnum):
+class Reachability(StrEnum):
     """What a scout makes of a suspect."""
 
     ANSWERING = "answering"
@@ -38,12 +38,12 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class ProbeOutcome:
     """What a scout reports."""
 
     node: str
     interface: str
-    verdict: Verdict
+    verdict: Reachability
     heard_ago: float
     """Seconds since we last heard it answer: its silence means something for a minute."""
     answers: Mapping[str, tuple[str, ...]]
@@ -55,30 +55,30 @@ class Sighting:
         return self.heard_ago <= WITNESS_FOR
 
 
-def question_about(suspect: Suspect) -> Question:
+def suspect_probe(suspect: ProbeSubject) -> ProbeSpec:
     """What to ask when the node is suspected."""
-    return Question(suspect.addresses[:MOST_SCOUTED], macs=suspect.macs, is_one_enough=True)
+    return ProbeSpec(suspect.addresses[:MOST_SCOUTED], macs=suspect.macs, is_one_enough=True)
 
 
-def verdict_on(suspect: Suspect, findings: Findings) -> Verdict:
+def reachability(suspect: ProbeSubject, findings: ProbeResult) -> Reachability:
     """What the findings say of the suspect."""
     heard = {mac for macs in findings.answered.values() for mac in macs}
     if heard & suspect.macs if suspect.macs else heard:
-        return Verdict.ANSWERING
+        return Reachability.ANSWERING
     is_sure = findings.silent and not findings.unasked
-    return Verdict.SILENT if is_sure else Verdict.UNKNOWN
+    return Reachability.SILENT if is_sure else Reachability.UNKNOWN
 
 
 @dataclass(slots=True)
-class _Watch:
-    suspect: Suspect
+class _WatchedSubject:
+    suspect: ProbeSubject
     due: float
     turn: int = 0
     """Which of its addresses comes next."""
 
-    def question(self) -> Question:
+    def question(self) -> ProbeSpec:
         addresses = self.suspect.addresses
-        return Question((addresses[self.turn % len(addresses)],), ONE_PROBE, self.suspect.macs)
+        return ProbeSpec((addresses[self.turn % len(addresses)],), ONE_PROBE, self.suspect.macs)
 
 
 @dataclass(slots=True)
@@ -87,21 +87,21 @@ class WitnessBook:
 
     _heard: Mapping[tuple[str, str], float] = field(default_factory=dict)
     """Replaced, never changed: other threads may read it."""
-    _watches: dict[tuple[str, str], _Watch] = field(default_factory=dict)
+    _watches: dict[tuple[str, str], _WatchedSubject] = field(default_factory=dict)
 
-    def watch(self, suspects: Iterable[Suspect], now: float) -> None:
+    def watch(self, suspects: Iterable[ProbeSubject], now: float) -> None:
         """Exactly these are to be watched; those that are new are asked at once."""
         wanted = {(s.node, s.interface): s for s in suspects if s.addresses}
         self._watches = {
-            key: replace(known, suspect=suspect) if known else _Watch(suspect, now)
+            key: replace(known, suspect=suspect) if known else _WatchedSubject(suspect, now)
             for key, suspect in wanted.items()
             for known in (self._watches.get(key),)
         }
         self._heard = {key: at for key, at in self._heard.items() if now - at <= WITNESS_FOR}
 
-    def due(self, now: float) -> list[tuple[Suspect, Question]]:
+    def due(self, now: float) -> list[tuple[ProbeSubject, ProbeSpec]]:
         """Whom to ask now, and what; `note` takes the findings."""
-        found: list[tuple[Suspect, Question]] = []
+        found: list[tuple[ProbeSubject, ProbeSpec]] = []
         for watch in self._watches.values():
             if watch.due <= now:
                 found.append((watch.suspect, watch.question()))
@@ -120,11 +120,11 @@ class WitnessBook:
         """Every `(node, interface)` whose silence would mean something. For any thread."""
         return frozenset(key for key, at in self._heard.items() if now - at <= WITNESS_FOR)
 
-    def note(self, suspect: Suspect, findings: Findings, now: float) -> Sighting:
+    def note(self, suspect: ProbeSubject, findings: ProbeResult, now: float) -> ProbeOutcome:
         """Take down what was found, and give what is to be said about it."""
         key = suspect.node, suspect.interface
-        verdict = verdict_on(suspect, findings)
-        if verdict is Verdict.ANSWERING:
+        verdict = reachability(suspect, findings)
+        if verdict is Reachability.ANSWERING:
             self._heard = {**self._heard, key: now}
         heard_ago = now - self._heard.get(key, float("-inf"))
-        return Sighting(*key, verdict, heard_ago, findings.answered)
+        return ProbeOutcome(*key, verdict, heard_ago, findings.answered)

@@ -6,13 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import replace
 from typing import TypeVar
 
-from duravip_agent.core.interfaces import Cards, usable
-from duravip_agent.core.kernel_state import Alias, Observed, addresses_of
+from duravip_agent.core.interfaces import UsableInterfaces, usable_interfaces
+from duravip_agent.core.kernel_state import IfAddress, KernelState, addresses_of
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.plan import Plan, planned
-from duravip_agent.core.retry import Retries
-from duravip_agent.kernel.local_routes import Stopgaps
-from duravip_agent.kernel.netlink import Kernel
+from duravip_agent.core.plan import AddressPlan, make_plan
+from duravip_agent.core.retry import RetrySchedule
+from duravip_agent.kernel.local_routes import LocalRoutes
+from duravip_agent.kernel.netlink import Netlink
 from duravip_agent.metrics import Metrics
 from duravip_api.addresses import to_ranges
 
@@ -20,42 +20,42 @@ log = logging.getLogger(__name__)
 
 Item = TypeVar("Item")
 
-CHUNK = 256
+CHUNK_SIZE = 256
 """So many addresses are changed before anything newer is looked at."""
 
 SHOWN_RANGES = 8
 """A line of the log names no more."""
 
 
-class Plumber:
+class AddressManager:
     """Holds the picture of the kernel and changes it. For the loop's thread."""
 
     def __init__(
         self,
-        kernel: Kernel,
+        kernel: Netlink,
         metrics: Metrics,
         before_delete: Callable[[frozenset[str], frozenset[str]], None] = lambda *_: None,
     ) -> None:
         """`before_delete` is called with addresses and the names of the interfaces they are on."""
         self._kernel, self._metrics, self._before_delete = kernel, metrics, before_delete
-        self._retries = Retries()
-        self.stopgaps = Stopgaps(kernel)
+        self._retries = RetrySchedule()
+        self.local_routes = LocalRoutes(kernel)
         self._expected: frozenset[str] = frozenset()
         """What was there after the last step: what is missing now was removed by others."""
-        self._ours: frozenset[Alias] = frozenset()
+        self._ours: frozenset[IfAddress] = frozenset()
         """What of ours was there after the last step, with its place."""
-        self._placed: tuple[Observed, Mapping[str, Placement], frozenset[str]] | None = None
-        self._cards: tuple[Observed, Mapping[str, str], Cards] | None = None
-        self._marked: tuple[Observed, frozenset[str]] | None = None
+        self._placed: tuple[KernelState, Mapping[str, Placement], frozenset[str]] | None = None
+        self._cards: tuple[KernelState, Mapping[str, str], UsableInterfaces] | None = None
+        self._marked: tuple[KernelState, frozenset[str]] | None = None
         self._found: dict[str, str] = {}
         """What has failed in this step so far."""
-        self._behind: list[Alias] = []
+        self._behind: list[IfAddress] = []
         """Aliases of this step that took the place of routes, which was told of already."""
-        self._gone: list[Alias] = []
+        self._gone: list[IfAddress] = []
         self._ordered: Mapping[str, Placement] | None = None
         self._ranks: Mapping[str, int] = {}
         """Which address comes after which, as the specs have it, or had it."""
-        self.observed = Observed()
+        self.observed = KernelState()
         self.failures: dict[str, str] = {}
 
     def look(self, *, with_links: bool) -> None:
@@ -68,13 +68,13 @@ class Plumber:
         robbed = [a for a in found.aliases if not a.is_marked and _marked(a) in self._ours]
         self.observed = self._reclaimed(found, robbed) if robbed else found
 
-    def _reclaimed(self, found: Observed, robbed: Collection[Alias]) -> Observed:
+    def _reclaimed(self, found: KernelState, robbed: Collection[IfAddress]) -> KernelState:
         """Mark these again, at most as often as what others delete is added again."""
         now = time.monotonic()
         held_back = self._retries.held_back(now)
         due = [_marked(alias) for alias in robbed if alias.address not in held_back]
         self._retries.tried((alias.address for alias in due), now)
-        refused = self._kernel.mark_again(due) if due else set()
+        refused = self._kernel.restore_mark(due) if due else set()
         if refused:
             self._kernel.delete(list(refused))  # and added again, as it should be
         self._metrics.repaired.inc(len(due))
@@ -82,17 +82,17 @@ class Plumber:
         aliases = (_marked(alias) if alias in robbed else alias for alias in found.aliases)
         return replace(found, aliases=tuple(alias for alias in aliases if alias not in refused))
 
-    def cards(self, unguarded: Mapping[str, str]) -> Cards:
+    def cards(self, unguarded: Mapping[str, str]) -> UsableInterfaces:
         """What the cards are good for."""
         known = self._cards
         if known is None or known[0] is not self.observed or known[1] != unguarded:
-            known = (self.observed, dict(unguarded), usable(self.observed, unguarded))
+            known = (self.observed, dict(unguarded), usable_interfaces(self.observed, unguarded))
             self._cards = known
         return known[2]
 
-    def has_other_settings(self) -> bool:
+    def settings_changed(self) -> bool:
         """Whether a card is set otherwise than at the last look with links."""
-        return self._kernel.has_other_settings()
+        return self._kernel.settings_changed()
 
     def placed(self, wanted: Mapping[str, Placement]) -> frozenset[str]:
         """What is plumbed exactly where it is wanted."""
@@ -100,10 +100,10 @@ class Plumber:
         if known is None or known[0] is not self.observed or known[1] is not wanted:
             found = _placed(self.observed, wanted)
             known = self._placed = (self.observed, wanted, found)
-        gaps = self.stopgaps.placed(self.observed, wanted)
+        gaps = self.local_routes.placed(self.observed, wanted)
         return known[2] | gaps if gaps else known[2]
 
-    def has_surplus(self, wanted: Mapping[str, Placement]) -> bool:
+    def has_ungranted(self, wanted: Mapping[str, Placement]) -> bool:
         """Whether something is to be deleted: only what a look just before has found may be."""
         return not self.present <= self.placed(wanted)
 
@@ -112,23 +112,23 @@ class Plumber:
         """All that the node would answer for."""
         if self._marked is None or self._marked[0] is not self.observed:
             self._marked = (self.observed, addresses_of(self.observed.marked))
-        return self._marked[1] | self.stopgaps.addresses
+        return self._marked[1] | self.local_routes.addresses
 
-    def plan(self, wanted: Mapping[str, Placement], now: float) -> Plan:
+    def plan(self, wanted: Mapping[str, Placement], now: float) -> AddressPlan:
         """Begin a step: what has to be done."""
         self._retries.forget(wanted, now)
         if wanted is not self._ordered:
-            self._ordered, self._ranks = wanted, ranked(wanted, self._ranks, self.present)
-        plan = planned(wanted, self.observed, self._retries.held_back(now))
+            self._ordered, self._ranks = wanted, order_of(wanted, self._ranks, self.present)
+        plan = make_plan(wanted, self.observed, self._retries.held_back(now))
         plan = replace(plan, delete=self._last_first(plan.delete))
         self._found, self._behind, self._gone = dict(plan.failures), [], []
         return plan
 
-    def _last_first(self, aliases: Iterable[Alias]) -> tuple[Alias, ...]:
+    def _last_first(self, aliases: Iterable[IfAddress]) -> tuple[IfAddress, ...]:
         """What follows another address was added after it, and goes before it."""
         return tuple(sorted(aliases, key=lambda a: self._ranks.get(a.address, -1), reverse=True))
 
-    def delete(self, aliases: Sequence[Alias]) -> frozenset[str]:
+    def delete(self, aliases: Sequence[IfAddress]) -> frozenset[str]:
         """Delete; gives back the addresses that are gone."""
         if not aliases:
             return frozenset()
@@ -145,7 +145,7 @@ class Plumber:
         self._gone += gone
         return addresses_of(gone) - addresses_of(self.observed.marked)
 
-    def add(self, aliases: Sequence[Alias]) -> frozenset[str]:
+    def add(self, aliases: Sequence[IfAddress]) -> frozenset[str]:
         """Add; gives back the addresses that are there now."""
         self._retries.tried((alias.address for alias in aliases), time.monotonic())
         refused = self._kernel.add(aliases)
@@ -155,15 +155,15 @@ class Plumber:
         self.observed = replace(self.observed, aliases=(*self.observed.aliases, *added))
         self._metrics.plumbed.inc(len(added))
         self._refused(refused)
-        behind = [alias for alias in added if alias.address in self.stopgaps.addresses]
+        behind = [alias for alias in added if alias.address in self.local_routes.addresses]
         self._behind += behind
         self._tell_added(set(added) - set(behind))
-        self.stopgaps.drop(addresses_of(behind))
+        self.local_routes.drop(addresses_of(behind))
         return addresses_of(added)
 
-    def stand_in(self, aliases: Sequence[Alias]) -> frozenset[str]:
+    def add_as_routes(self, aliases: Sequence[IfAddress]) -> frozenset[str]:
         """Let routes answer until these are there; gives back the addresses that are answered."""
-        there = self.stopgaps.add(aliases)
+        there = self.local_routes.add(aliases)
         self._tell_added({alias for alias in aliases if alias.address in there})
         return there
 
@@ -175,14 +175,14 @@ class Plumber:
         self._expected = addresses_of(self.observed.marked)
         self._ours = frozenset(self.observed.marked)
 
-    def withdraw(self, between: Callable[[], None] = lambda: None) -> None:
+    def remove_all(self, between: Callable[[], None] = lambda: None) -> None:
         """Delete everything of ours, and forget what was refused before.
 
         `between` is called again and again meanwhile.
         """
         self._expected, self._found, self._gone = frozenset(), {}, []
-        self._retries = Retries()
-        self.stopgaps.drop(self.stopgaps.addresses)
+        self._retries = RetrySchedule()
+        self.local_routes.drop(self.local_routes.addresses)
         self.look(with_links=False)
         for chunk in chunks(self.observed.marked):
             between()
@@ -195,14 +195,14 @@ class Plumber:
         due = self._retries.next_due(now)
         return float("inf") if due is None else due
 
-    def _tell_added(self, added: Collection[Alias]) -> None:
+    def _tell_added(self, added: Collection[IfAddress]) -> None:
         """At once: clients wait for it, and a log tells where their time went."""
         again = [alias for alias in added if alias.address in self._expected]
         self._metrics.repaired.inc(len(again))
         self._log("plumbed again what something had removed:", again)
         self._log("plumbed", set(added) - set(again))
 
-    def _refused(self, refused: Mapping[Alias, str]) -> None:
+    def _refused(self, refused: Mapping[IfAddress, str]) -> None:
         self._metrics.refused.inc(len(refused))
         self._found |= {alias.address: message for alias, message in refused.items()}
 
@@ -213,19 +213,19 @@ class Plumber:
             if self.failures.get(address) != message:
                 new.setdefault(message, []).append(address)
         for message, addresses in new.items():
-            log.warning("cannot hold %s as granted: %s", listed(addresses), message)
+            log.warning("cannot hold %s as granted: %s", format_addresses(addresses), message)
         self.failures = failures
 
-    def _log(self, verb: str, aliases: Iterable[Alias]) -> None:
+    def _log(self, verb: str, aliases: Iterable[IfAddress]) -> None:
         names = {link.index: link.name for link in self.observed.links}
         by_link: dict[str, list[str]] = {}
         for alias in aliases:
             by_link.setdefault(names.get(alias.link, "?"), []).append(alias.address)
         for name, addresses in sorted(by_link.items()):
-            log.info("%s %s on %s", verb, listed(addresses), name)
+            log.info("%s %s on %s", verb, format_addresses(addresses), name)
 
 
-def ranked(
+def order_of(
     wanted: Iterable[str], before: Mapping[str, int], present: frozenset[str]
 ) -> dict[str, int]:
     """The order of what is wanted; what is still there and was wanted before keeps its place."""
@@ -235,10 +235,10 @@ def ranked(
 
 def chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     """So many aliases, or addresses, at a time that everything else need not wait for long."""
-    return (items[start : start + CHUNK] for start in range(0, len(items), CHUNK))
+    return (items[start : start + CHUNK_SIZE] for start in range(0, len(items), CHUNK_SIZE))
 
 
-def listed(addresses: Iterable[str]) -> str:
+def format_addresses(addresses: Iterable[str]) -> str:
     """Addresses for a line of the log."""
     found = to_ranges(addresses)
     more = len(found) - SHOWN_RANGES
@@ -247,11 +247,11 @@ def listed(addresses: Iterable[str]) -> str:
     )
 
 
-def _marked(alias: Alias) -> Alias:
+def _marked(alias: IfAddress) -> IfAddress:
     return alias._replace(is_marked=True)
 
 
-def _placed(observed: Observed, wanted: Mapping[str, Placement]) -> frozenset[str]:
+def _placed(observed: KernelState, wanted: Mapping[str, Placement]) -> frozenset[str]:
     names = {link.index: link.name for link in observed.links}
     return frozenset(
         alias.address

@@ -32,7 +32,7 @@ _TIMEOUT_S = 2.0
 """The kernel answers at once; longer means that an answer was lost."""
 
 
-class Connections:
+class ConnectionEnder:
     """Takes orders from the loop's thread, which never waits for it."""
 
     def __init__(self, metrics: Metrics, held: Callable[[], frozenset[str]]) -> None:

@@ -24,9 +24,9 @@ from duravip_agent.codec.nf_tables import (
     INET,
     NETDEV,
     VIPS,
-    Piece,
-    Request,
-    Rule,
+    NftObject,
+    NftRequest,
+    NftRule,
     additions,
     disposal,
     guard,
@@ -37,13 +37,13 @@ from duravip_agent.kernel.nftables import Nftables
 
 log = logging.getLogger(__name__)
 
-LOADING = 10.0
+NFT_TIMEOUT_S = 10.0
 """So long may nft take."""
 
-CHECKED = 64
+CHECK_BATCH = 64
 """So many addresses are looked up in the sets at a time, which takes a millisecond."""
 
-RETRY_AFTER, RETRY_CARD_AFTER = 1.0, 10.0
+RETRY_AFTER_S, RETRY_INTERFACE_AFTER_S = 1.0, 10.0
 """Pauses, in seconds, before a fence, or a card's part of it, that was refused is tried again."""
 
 OLDEST_KERNEL = "5.16"
@@ -61,8 +61,8 @@ class RefusedError(FenceError):
 class Fence:
     """Keeps both tables as they are wanted. For one thread.
 
-    Before `build` and after `drop` there is none. After a FenceError the kernel may hold anything,
-    and nothing is held until `mend` has made it right.
+    Before `build` and after `remove` there is none. After a FenceError the kernel may hold
+    anything, and nothing is active until `repair` has made it right.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Fence:
         self._interfaces: frozenset[str] = frozenset()
         self._dead_man = 0.0
         self._is_wanted = self._is_rebuilt = False
-        self._made: frozenset[Piece] = frozenset()
+        self._made: frozenset[NftObject] = frozenset()
         """What was there when all was well."""
         self._generation = 0
         """Of the last look at it."""
@@ -87,9 +87,9 @@ class Fence:
         """Why there is no fence at this moment."""
         self.is_fought = False
         """Whether something keeps changing it: it cannot be relied upon then, either."""
-        self.vips: frozenset[str] = frozenset()
+        self.watched: frozenset[str] = frozenset()
         """All that is watched. To be read only, as the next."""
-        self.held: frozenset[str] = frozenset()
+        self.active: frozenset[str] = frozenset()
         """Those that may speak while the dead-man is refreshed."""
 
     @property
@@ -111,12 +111,12 @@ class Fence:
         watched is added to them.
         """
         self._interfaces, self._dead_man = frozenset(interfaces), dead_man
-        self.vips, self.held = self._nft.addresses(VIPS).union(leftovers), frozenset()
+        self.watched, self.active = self._nft.addresses(VIPS).union(leftovers), frozenset()
         self._is_wanted = True
         self._load_all()
         self._is_rebuilt = False
 
-    def guard(self, interfaces: Iterable[str]) -> None:
+    def add_interfaces(self, interfaces: Iterable[str]) -> None:
         """Watch what leaves by these as well; to be called whenever a link may have come."""
         self._interfaces = self._interfaces.union(interfaces)
         if self.problem or not self._is_wanted:
@@ -134,29 +134,29 @@ class Fence:
         }
         self._done(lambda: self._guard_each(missing))
 
-    def take(self, addresses: Collection[str]) -> None:
+    def activate(self, addresses: Collection[str]) -> None:
         """These may speak from now on: to be called before they are plumbed."""
         if self.problem:
             raise FenceError(self.problem)
-        self.vips, self.held = self.vips.union(addresses), self.held.union(addresses)
+        self.watched, self.active = self.watched.union(addresses), self.active.union(addresses)
         self._commit([*additions(VIPS, addresses), *additions(HELD, addresses)])
 
-    def release(self, addresses: Iterable[str]) -> None:
+    def deactivate(self, addresses: Iterable[str]) -> None:
         """These are silent when this returns, though the node still has them."""
-        gone = self.held.intersection(addresses)
-        self.held -= gone
+        gone = self.active.intersection(addresses)
+        self.active -= gone
         self._commit([*removals(HELD, gone)])
 
-    def forget(self, addresses: Iterable[str]) -> None:
+    def unwatch(self, addresses: Iterable[str]) -> None:
         """Watch these no longer: to be called after they were deleted from the node."""
-        vips = self.vips.intersection(addresses)
-        held = self.held & vips
-        self.vips, self.held = self.vips - vips, self.held - held
+        vips = self.watched.intersection(addresses)
+        held = self.active & vips
+        self.watched, self.active = self.watched - vips, self.active - held
         self._commit([*removals(HELD, held), *removals(VIPS, vips)])
 
-    def drop(self) -> None:
+    def remove(self) -> None:
         """Remove it: to be called when nothing of ours is left on the node."""
-        self.vips = self.held = frozenset()
+        self.watched = self.active = frozenset()
         self._is_wanted = False
         try:
             self._nft.commit(disposal())
@@ -171,7 +171,7 @@ class Fence:
         """Whether the dead-man is: without it everything is mute."""
         return self._looked(self._has_refreshes)
 
-    def mend(self) -> bool:
+    def repair(self) -> bool:
         """Build it again if somebody has changed it; gives back whether that was so.
 
         To be called with every beat: it looks no further where nobody has changed anything.
@@ -215,8 +215,8 @@ class Fence:
 
     def _in_order(self) -> list[str]:
         """All that is watched, one of each kind first: an emptied set shows at once."""
-        kinds = {(address in self.held, ":" in address): address for address in self.vips}
-        return [*kinds.values(), *self.vips.difference(kinds.values())]
+        kinds = {(address in self.active, ":" in address): address for address in self.watched}
+        return [*kinds.values(), *self.watched.difference(kinds.values())]
 
     def _has_all(self) -> bool:
         self._to_check = self._in_order()
@@ -229,13 +229,13 @@ class Fence:
         """Whether the sets hold the next of the addresses that they should, and say no more."""
         if not self._to_check:
             return True
-        piece, self._to_check = self._to_check[:CHECKED], self._to_check[CHECKED:]
+        piece, self._to_check = self._to_check[:CHECK_BATCH], self._to_check[CHECK_BATCH:]
         return self._holds(piece)
 
     def _holds(self, addresses: Iterable[str]) -> bool:
         """Whether these are in the sets where they should be, and in no other."""
-        vips = self.vips.intersection(addresses)
-        held = vips & self.held
+        vips = self.watched.intersection(addresses)
+        held = vips & self.active
         return (
             self._is_in(VIPS, vips)
             and self._is_in(HELD, held)
@@ -277,11 +277,11 @@ class Fence:
 
     def _broken(self, problem: str) -> FenceError:
         """Take note that there is no fence."""
-        self.problem, self.held = problem, frozenset()
-        self._retry_at = time.monotonic() + RETRY_AFTER
+        self.problem, self.active = problem, frozenset()
+        self._retry_at = time.monotonic() + RETRY_AFTER_S
         return FenceError(problem)
 
-    def _commit(self, requests: Collection[Request]) -> None:
+    def _commit(self, requests: Collection[NftRequest]) -> None:
         """Make changes that are noted already: where they cannot be made, make all of it anew."""
         if not requests or self.problem:
             return
@@ -307,12 +307,12 @@ class Fence:
         present = self._present()
         plain = frozenset(filter(nft_ruleset.may_name, present))
         try:
-            run_nft(nft_ruleset.tables(plain, self.vips, self._dead_man))
+            run_nft(nft_ruleset.tables(plain, self.watched, self._dead_man))
         except RefusedError:
-            run_nft(nft_ruleset.tables((), self.vips, self._dead_man))
+            run_nft(nft_ruleset.tables((), self.watched, self._dead_man))
             self._guard_each(plain)
         self._guard_each(present - plain)
-        self._nft.commit(additions(HELD, self.held))
+        self._nft.commit(additions(HELD, self.active))
         self._learn()
 
     def _done(self, build: Callable[[], None]) -> None:
@@ -336,7 +336,7 @@ class Fence:
                     run_nft(nft_ruleset.card_rules(name))
             except (RefusedError, OSError) as error:
                 if name in self._present():  # it may have gone meanwhile
-                    self._refused[name] = (str(error), time.monotonic() + RETRY_CARD_AFTER)
+                    self._refused[name] = (str(error), time.monotonic() + RETRY_INTERFACE_AFTER_S)
                     log.warning("cannot guard the interface %r: %s", name, error)
             else:
                 self._refused.pop(name, None)
@@ -347,7 +347,7 @@ class Fence:
         """Take what is there now for what should be."""
         self._generation = self._nft.generation()
         made = self._nft.pieces()
-        if {piece.family for piece in made if isinstance(piece, Rule)} != {NETDEV, INET}:
+        if {piece.family for piece in made if isinstance(piece, NftRule)} != {NETDEV, INET}:
             raise FenceError("cannot build the fence: something removes it at once")
         self._made, self._to_check = made, []
 
@@ -366,7 +366,7 @@ def run_nft(text: str) -> None:
             capture_output=True,
             text=True,
             errors="replace",
-            timeout=LOADING,
+            timeout=NFT_TIMEOUT_S,
             check=False,
         )
     except FileNotFoundError as error:

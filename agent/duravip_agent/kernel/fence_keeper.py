@@ -4,100 +4,114 @@ import logging
 from collections import deque
 
 from duravip_agent import clock
-from duravip_agent.core.interfaces import cards
-from duravip_agent.core.kernel_state import Observed
-from duravip_agent.core.node_health import NOT_HEARD
+from duravip_agent.core.interfaces import relevant_interfaces
+from duravip_agent.core.kernel_state import KernelState
+from duravip_agent.core.node_health import FEEDS_DO_NOT_ARRIVE, NodeHealth
 from duravip_agent.core.watchdog_rule import has_lapsed
-from duravip_agent.kernel.fence import FenceError
-from duravip_agent.tools import Tools
+from duravip_agent.kernel.fence import Fence, FenceError
+from duravip_agent.kernel.null_fence import NullFence
+from duravip_agent.kernel.released_addresses import ReleasedAddresses
+from duravip_agent.kernel.watchdog import Watchdog
+from duravip_agent.metrics import Metrics
 from duravip_api.reasons import Reason
 from duravip_api.timing import BEAT
 
 log = logging.getLogger(__name__)
 
-MISSED = 3
+MISSED_FEEDS = 3
 """So many looks in a row without what the refreshes leave behind: they do not arrive. One may fall
 into a moment in which somebody has emptied the set, or the fence was built again."""
 
-FOUGHT, FOUGHT_WITHIN = 4, 10.0
+REBUILDS_OF_A_FIGHT, FIGHT_WITHIN_S = 4, 10.0
 """So many rebuilt fences in so many seconds: something on the node keeps changing ours."""
 
-TRY_EVERY = 2.0
+TRIAL_FEED_EVERY_S = 2.0
 """So often, in seconds, it is looked whether a refresh would arrive, while none is needed."""
 
 FOUGHT_OVER = "something on the node changes our nft tables again and again"
 
 
-class Upkeep:
+class FenceKeeper:
     """Mends. For the loop's thread; raises FenceError where nothing can be mended."""
 
-    def __init__(self, tools: Tools) -> None:
-        self._fence, self._released, self._health = tools.fence, tools.released, tools.health
-        self._lifeline, self._metrics = tools.lifeline, tools.metrics
-        self._mended = clock.now()
+    def __init__(
+        self,
+        fence: Fence | NullFence,
+        released: ReleasedAddresses,
+        watchdog: Watchdog,
+        health: NodeHealth,
+        metrics: Metrics,
+    ) -> None:
+        self._fence, self._released, self._health = fence, released, health
+        self._watchdog, self._metrics = watchdog, metrics
+        self._checked_at = clock.now()
         self._missed, self._tried = 0, float("-inf")
-        self._rebuilt: deque[float] = deque(maxlen=FOUGHT)
+        self._rebuilt: deque[float] = deque(maxlen=REBUILDS_OF_A_FIGHT)
 
-    def guard(self, observed: Observed, granted_on: frozenset[str]) -> None:
+    def guard_interfaces(self, observed: KernelState, granted_on: frozenset[str]) -> None:
         """Guard every card that can lead to a segment."""
-        self._fence.guard(link.name for link in cards(observed, granted_on))
+        self._fence.add_interfaces(link.name for link in relevant_interfaces(observed, granted_on))
         self._health.unguarded = self._fence.unguarded
 
-    def tend(self) -> bool:
+    def check(self) -> bool:
         """To be called whenever the loop comes round; True = all has to be judged anew."""
-        now, refreshed = clock.now(), self._lifeline.refreshed
-        if now - self._mended < BEAT:
+        now, refreshed = clock.now(), self._watchdog.refreshed
+        if now - self._checked_at < BEAT:
             return False
-        self._mended = now
+        self._checked_at = now
         before = self._health.problem
         self._released.mend()
-        is_rebuilt = self._fence.mend()
+        is_rebuilt = self._fence.repair()
         if is_rebuilt:
             self._metrics.rebuilt.inc()
             self._rebuilt.append(now)
-            self._lifeline.mute()
-        self._see_who_fights(now)
+            self._watchdog.mute()
+        self._detect_fight(now)
         if not self._fence.problem:
-            self._listen(refreshed, now, is_rebuilt=is_rebuilt)
+            self._check_feeds(refreshed, now, is_rebuilt=is_rebuilt)
         return is_rebuilt or before != self._health.problem
 
-    def has_failed(self, error: FenceError) -> None:
+    def fence_failed(self, error: FenceError) -> None:
         """The fence cannot be made, or looked at: whatever must be silent has to be deleted."""
-        self._health.failed(Reason.UNFENCED, str(error), clock.now())
-        self._lifeline.mute()
+        self._health.report_failure(Reason.UNFENCED, str(error), clock.now())
+        self._watchdog.mute()
 
-    def _see_who_fights(self, now: float) -> None:
-        is_full = len(self._rebuilt) == FOUGHT
-        self._fence.is_fought = is_full and now - self._rebuilt[0] < FOUGHT_WITHIN
+    def _detect_fight(self, now: float) -> None:
+        is_full = len(self._rebuilt) == REBUILDS_OF_A_FIGHT
+        self._fence.is_fought = is_full and now - self._rebuilt[0] < FIGHT_WITHIN_S
         if self._fence.is_fought:
-            self._health.failed(Reason.UNFENCED, FOUGHT_OVER, now)
+            self._health.report_failure(Reason.UNFENCED, FOUGHT_OVER, now)
         elif not self._fence.problem:
-            self._health.is_well(Reason.UNFENCED, now)
+            self._health.report_recovery(Reason.UNFENCED, now)
 
-    def _listen(self, refreshed: float | None, now: float, *, is_rebuilt: bool) -> None:
+    def _check_feeds(self, refreshed: float | None, now: float, *, is_rebuilt: bool) -> None:
         """Look whether the refreshes arrive; while they do not, whether one would by now."""
-        if self._health.has(Reason.MUTED):
-            if not self._fence.held and self._lifeline.try_out(self._fence.is_alive):
-                self._health.is_well(Reason.MUTED, now)
+        if self._health.has_problem(Reason.MUTED):
+            if not self._fence.active and self._watchdog.try_feed(self._fence.is_alive):
+                self._health.report_recovery(Reason.MUTED, now)
             else:
-                self._health.failed(Reason.MUTED, NOT_HEARD, now)
+                self._health.report_failure(Reason.MUTED, FEEDS_DO_NOT_ARRIVE, now)
             return
-        if refreshed is None and not self._fence.held and now - self._tried >= TRY_EVERY:
+        if (
+            refreshed is None
+            and not self._fence.active
+            and now - self._tried >= TRIAL_FEED_EVERY_S
+        ):
             self._tried = now  # a node that can never be heard must not be granted anything
-            if not self._lifeline.try_out(self._fence.is_alive):
-                self._is_mute(now)
+            if not self._watchdog.try_feed(self._fence.is_alive):
+                self._feeds_are_lost(now)
             return
         if refreshed is None or is_rebuilt or self._fence.is_alive():
             self._missed = 0
             return
-        if has_lapsed(refreshed, clock.now(), self._lifeline.limits):
+        if has_lapsed(refreshed, clock.now(), self._watchdog.limits):
             return  # of a process that was stopped everything is muted anyway
         self._missed += 1
-        if self._missed == MISSED:
-            self._is_mute(now)
+        if self._missed == MISSED_FEEDS:
+            self._feeds_are_lost(now)
 
-    def _is_mute(self, now: float) -> None:
-        log.error("everything is mute: %s", NOT_HEARD)
+    def _feeds_are_lost(self, now: float) -> None:
+        log.error("everything is mute: %s", FEEDS_DO_NOT_ARRIVE)
         self._missed = 0
-        self._health.failed(Reason.MUTED, NOT_HEARD, now)
-        self._lifeline.mute()
+        self._health.report_failure(Reason.MUTED, FEEDS_DO_NOT_ARRIVE, now)
+        self._watchdog.mute()

@@ -17,12 +17,12 @@ from duravip_api.listeners import Listener, format_listeners
 
 log = logging.getLogger(__name__)
 
-EVERY: Final = 2.0
-TIMEOUT: Final = 2.0
+INTERVAL_S: Final = 2.0
+TIMEOUT_S: Final = 2.0
 """The kernel answers at once; longer means that an answer was lost."""
 
 
-class Listeners:
+class ListeningPorts:
     """Looks from a thread of its own; asked from the loop's."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Listeners:
 
     def _run(self, on_change: Callable[[], None]) -> None:
         while True:
-            self._wanted.wait(EVERY)
+            self._wanted.wait(INTERVAL_S)
             self._wanted.clear()
             ports = self._ports
             found = self._looked(ports)  # without the lock
@@ -82,7 +82,7 @@ def _listeners(ports: tuple[str, ...]) -> set[Listener]:
     questions = sock_diag.questions(ports)
     if not questions:
         return found
-    with NetlinkSocket(SOCK_DIAG, timeout=TIMEOUT) as kernel:
+    with NetlinkSocket(SOCK_DIAG, timeout=TIMEOUT_S) as kernel:
         for question in questions:
             for body in kernel.stream(partial(sock_diag.request, question)):
                 found.update(sock_diag.listeners_in(question, body))

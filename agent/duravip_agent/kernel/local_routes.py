@@ -7,26 +7,26 @@ not where arp_ignore asks for more than an address that is known.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from duravip_agent.core.kernel_state import Alias, Observed
+from duravip_agent.core.kernel_state import IfAddress, KernelState
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.kernel.netlink import Kernel
+from duravip_agent.kernel.netlink import Netlink
 
-WORTH_IT = 100_000
+MIN_LIST_STEPS = 100_000
 """Fewer steps through the kernel's list, of 30 ns each, are made as quickly without."""
 
-PIECE = 512
+BATCH_SIZE = 512
 """So many at a time are there, and announced, well within the time that they may take: what is
 late is muted again, and with 2048 that befell all of 1707 addresses on a busy machine."""
 
 _HOST_MASK = 32
 
 
-class Stopgaps:
+class LocalRoutes:
     """The routes that stand in for aliases. For the loop's thread."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Netlink) -> None:
         self._kernel = kernel
-        self._routes: dict[str, Alias] = {}
+        self._routes: dict[str, IfAddress] = {}
         """By address, each with the alias that it stands in for."""
 
     @property
@@ -34,7 +34,7 @@ class Stopgaps:
         """Those that have one."""
         return frozenset(self._routes)
 
-    def placed(self, observed: Observed, wanted: Mapping[str, Placement]) -> frozenset[str]:
+    def placed(self, observed: KernelState, wanted: Mapping[str, Placement]) -> frozenset[str]:
         """Those that have one on the interface where they are wanted."""
         names = {link.index: link.name for link in observed.links if link.is_up}
         return frozenset(
@@ -43,7 +43,9 @@ class Stopgaps:
             if (where := wanted.get(address)) and where.interface == names.get(alias.link)
         )
 
-    def pieces(self, aliases: Sequence[Alias], observed: Observed) -> Iterator[Sequence[Alias]]:
+    def pieces(
+        self, aliases: Sequence[IfAddress], observed: KernelState
+    ) -> Iterator[Sequence[IfAddress]]:
         """Which of these to begin with a route, some at a time."""
         for link in observed.links:
             fit = [
@@ -55,10 +57,12 @@ class Stopgaps:
             ]
             there = sum(alias.link == link.index for alias in observed.aliases) if fit else 0
             steps = len(fit) * (there + len(fit) // 2)
-            if steps > WORTH_IT and self._kernel.answers_for_routes(link.name):
-                yield from (fit[start : start + PIECE] for start in range(0, len(fit), PIECE))
+            if steps > MIN_LIST_STEPS and self._kernel.answers_arp_for_routes(link.name):
+                yield from (
+                    fit[start : start + BATCH_SIZE] for start in range(0, len(fit), BATCH_SIZE)
+                )
 
-    def add(self, aliases: Sequence[Alias]) -> frozenset[str]:
+    def add(self, aliases: Sequence[IfAddress]) -> frozenset[str]:
         """Let these be answered for; gives back the addresses that are."""
         refused = self._kernel.add_routes(aliases)
         self._routes |= {alias.address: alias for alias in aliases if alias not in refused}

@@ -25,7 +25,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from duravip_agent.codec import rtnetlink, rtnetlink_links
 from duravip_agent.codec.netlink_messages import HEADER_BYTES, kind_of
 from duravip_agent.codec.rtnetlink import AnyChange, Broadcast, Change, RouteChange
-from duravip_agent.core.kernel_state import Alias, Host, Link, Neighbour, Observed
+from duravip_agent.core.kernel_state import IfAddress, KernelState, Link, Neighbour, NeighbourEntry
 from duravip_agent.kernel.netlink_socket import NetlinkSocket
 from duravip_api import MARK
 
@@ -52,7 +52,7 @@ _SIOCETHTOOL, _ETHTOOL_GSET = 0x8946, 0x1
 _UNKNOWN_SPEEDS = {0, 0xFFFFFFFF, 0xFFFF}
 
 
-class Kernel:
+class Netlink:
     """The network of the namespace that the process lives in. For one thread."""
 
     def __init__(self) -> None:
@@ -67,10 +67,10 @@ class Kernel:
 
     def may_change(self) -> bool:
         """Whether the process has the permission to change addresses (CAP_NET_ADMIN)."""
-        nowhere = Alias(0x7FFFFFFF, "192.0.2.1", 32, is_marked=True)
+        nowhere = IfAddress(0x7FFFFFFF, "192.0.2.1", 32, is_marked=True)
         return self._change([Change(nowhere, is_new=False)]).get(nowhere) != errno.EPERM
 
-    def observed(self, *, with_links: bool) -> Observed:
+    def observed(self, *, with_links: bool) -> KernelState:
         """What is there now; the links are read again only when that is asked for."""
         aliases, strange = self._aliases()
         if with_links or self._links is None:
@@ -80,20 +80,20 @@ class Kernel:
         self._with_own = {
             alias.link for alias in aliases if not alias.is_marked and ":" not in alias.address
         }
-        return Observed(self._links, aliases, (*self._unread, *strange))
+        return KernelState(self._links, aliases, (*self._unread, *strange))
 
-    def has_other_settings(self) -> bool:
+    def settings_changed(self) -> bool:
         """Whether a card is set otherwise than at the last look: no event tells of that."""
         return any(_settings(name) != value for name, value in self._known_settings.items())
 
-    def _leave_no_broadcast(self, aliases: Iterable[Alias]) -> None:
+    def _leave_no_broadcast(self, aliases: Iterable[IfAddress]) -> None:
         """Delete the routes that the kernel makes of masks that are not the full one."""
         wide = [a for a in aliases if ":" not in a.address and a.mask < MAKES_NO_BROADCAST]
         self._change([Broadcast(alias) for alias in wide])
 
-    def _aliases(self) -> tuple[tuple[Alias, ...], tuple[str, ...]]:
+    def _aliases(self) -> tuple[tuple[IfAddress, ...], tuple[str, ...]]:
         """All addresses, and what could not be read."""
-        found: list[Alias] = []
+        found: list[IfAddress] = []
         unread: list[str] = []
         for body in self._dump(rtnetlink.GET_ADDRESS):
             try:
@@ -130,7 +130,7 @@ class Kernel:
         arp_ignore, has_no_ipv6 = self._known_settings[link.name]
         return replace(link, arp_ignore=arp_ignore, has_no_ipv6=has_no_ipv6)
 
-    def add(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
+    def add(self, aliases: Sequence[IfAddress]) -> dict[IfAddress, str]:
         """Add addresses; gives back those that were refused, each with what the kernel said."""
         refused = self._change(
             [
@@ -144,7 +144,7 @@ class Kernel:
             for alias, number in refused.items()
         }
 
-    def mark_again(self, aliases: Sequence[Alias]) -> set[Alias]:
+    def restore_mark(self, aliases: Sequence[IfAddress]) -> set[IfAddress]:
         """Give these, which are there, our mark and flags; gives back those that were refused."""
         changes = [
             Change(alias, True, alias.link not in self._with_own, is_again=True)  # noqa: FBT003
@@ -152,7 +152,7 @@ class Kernel:
         ]
         return set(self._change(changes))
 
-    def delete(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
+    def delete(self, aliases: Sequence[IfAddress]) -> dict[IfAddress, str]:
         """Delete addresses; one that is gone already is no refusal.
 
         Only those that a look just before has found with our mark may be given.
@@ -164,17 +164,17 @@ class Kernel:
             if number not in _GONE
         }
 
-    def add_routes(self, aliases: Sequence[Alias]) -> set[Alias]:
+    def add_routes(self, aliases: Sequence[IfAddress]) -> set[IfAddress]:
         """Let these be answered for before they are added; gives back those that were refused."""
         changes = [RouteChange(alias, is_new=True) for alias in aliases]
         refused = self._change(changes)
         return {alias for alias, number in refused.items() if number != errno.EEXIST}
 
-    def delete_routes(self, aliases: Sequence[Alias]) -> None:
+    def delete_routes(self, aliases: Sequence[IfAddress]) -> None:
         """Undo it; the aliases, and the kernel's own routes to them, stay."""
         self._change([RouteChange(alias, is_new=False) for alias in aliases])
 
-    def answers_for_routes(self, interface: str) -> bool:
+    def answers_arp_for_routes(self, interface: str) -> bool:
         """Whether a route is enough for the kernel to answer ARP there."""
         return _arp_ignore(interface) == 0
 
@@ -191,7 +191,7 @@ class Kernel:
         found = (rtnetlink.neighbour_in(body, link) for body in bodies)
         return [neighbour for neighbour in found if neighbour]
 
-    def hosts(self) -> list[Host]:
+    def hosts(self) -> list[NeighbourEntry]:
         """The whole table of neighbours."""
         found = map(rtnetlink.host_in, self._dump(rtnetlink.GET_NEIGHBOUR))
         return [host for host in found if host]
@@ -218,7 +218,7 @@ class Kernel:
         """The bodies of all objects of a kind."""
         return self._socket.dump(partial(rtnetlink.dump_request, kind))
 
-    def _change(self, changes: Sequence[AnyChange]) -> dict[Alias, int]:
+    def _change(self, changes: Sequence[AnyChange]) -> dict[IfAddress, int]:
         """Make changes of one kind; gives back those that were refused, each with its errno."""
         is_route = bool(changes) and isinstance(changes[0], RouteChange)
         batch = ROUTES_AT_ONCE if is_route else ADDRESSES_AT_ONCE
@@ -258,7 +258,7 @@ def _number(path: Path, default: int) -> int:
         return default
 
 
-GATHERED_FOR = 0.01
+EVENT_PAUSE_S = 0.01
 """Pause after each call, in seconds. While hundreds of addresses are added, a thread that woke up
 for each of their events would hold up the one that adds them for tens of milliseconds."""
 
@@ -281,7 +281,7 @@ def _listen(sock: NetlinkSocket, on_change: Callable[[bool], None]) -> None:
             on_change(True)  # events were lost: look at everything  # noqa: FBT003
             continue
         on_change(not kinds.isdisjoint({rtnetlink.NEW_LINK, rtnetlink.DEL_LINK}))
-        time.sleep(GATHERED_FOR)
+        time.sleep(EVENT_PAUSE_S)
 
 
 def _kinds(sock: NetlinkSocket) -> Iterator[int]:

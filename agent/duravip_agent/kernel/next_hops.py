@@ -11,13 +11,13 @@ from duravip_agent.kernel.netlink_socket import KernelRefusalError, NetlinkSocke
 
 log = logging.getLogger(__name__)
 
-EVERY: Final = 25.0
+INTERVAL_S: Final = 25.0
 """The agent looks at everything every 30 s; in between what was found last is good enough."""
 
-MOST_READ: Final = 1 << 16
+MAX_READ_BYTES: Final = 1 << 16
 """Bytes of a table: some 1000 routes, the most general ones first. A router may have a million."""
 
-TIMEOUT: Final = 1.0
+TIMEOUT_S: Final = 1.0
 """The kernel answers at once."""
 
 _NONE = {errno.ENOENT, errno.EOPNOTSUPP}
@@ -42,34 +42,34 @@ class NextHops:
 
     def __init__(self, read: Callable[[], tuple[str, ...]] = read) -> None:
         self._read = read
-        self._found: tuple[str, ...] = ()
-        self._looked = float("-inf")
+        self._current: tuple[str, ...] = ()
+        self._read_at = float("-inf")
         self._is_troubled = False
 
-    def found(self, now: float) -> tuple[str, ...]:
+    def current(self, now: float) -> tuple[str, ...]:
         """What they are, by a look that is not long ago."""
-        if now - self._looked >= EVERY:
-            self._looked = now
+        if now - self._read_at >= INTERVAL_S:
+            self._read_at = now
             try:
-                self._found = self._read()
+                self._current = self._read()
                 self._is_troubled = False
             except OSError as error:
                 if not self._is_troubled:
                     log.warning("cannot read the node's routes: %s", error)
                 self._is_troubled = True
-        return self._found
+        return self._current
 
 
 def _first_of(request: Callable[[int], bytes]) -> list[bytes]:
     """The first objects of a list. The rest is left to the kernel, which forgets it."""
     bodies: list[bytes] = []
     size = 0
-    with NetlinkSocket(timeout=TIMEOUT, is_strict=True) as kernel:
+    with NetlinkSocket(timeout=TIMEOUT_S, is_strict=True) as kernel:
         try:
             for body in kernel.stream(request):
                 bodies.append(body)
                 size += len(body)
-                if size >= MOST_READ:
+                if size >= MAX_READ_BYTES:
                     break
         except KernelRefusalError as error:
             if error.errno not in _NONE:

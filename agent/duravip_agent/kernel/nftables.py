@@ -11,7 +11,7 @@ from functools import partial
 
 from duravip_agent.codec import nf_tables
 from duravip_agent.codec.netlink_messages import ERROR, errno_of
-from duravip_agent.codec.nf_tables import FENCE, INET, NETDEV, Element, Piece, Request
+from duravip_agent.codec.nf_tables import FENCE, INET, NETDEV, NftObject, NftRequest, SetElement
 from duravip_agent.codec.nft_ruleset import TABLE
 from duravip_agent.kernel.netlink_socket import NETFILTER, KernelRefusalError, NetlinkSocket
 
@@ -37,7 +37,7 @@ class Nftables:
         """Begin with an empty socket: what is still in the old one answers nobody."""
         self._socket.renew()
 
-    def commit(self, requests: Iterable[Request]) -> None:
+    def commit(self, requests: Iterable[NftRequest]) -> None:
         """Make all these changes, or none and raise OSError; they are in force on return."""
         listed = list(requests)
         if listed:
@@ -67,7 +67,7 @@ class Nftables:
         bodies = self._listed(nf_tables.GET_ELEMENTS, (family, table), name)
         return [key for body in bodies for key in nf_tables.keys_in(body)]
 
-    def found(self, family: int, name: str, keys: Iterable[bytes]) -> list[Element] | None:
+    def found(self, family: int, name: str, keys: Iterable[bytes]) -> list[SetElement] | None:
         """These elements of a set; None when it does not have all of them, or is not there."""
         question = partial(nf_tables.question, family, name, list(keys))
         try:
@@ -78,7 +78,7 @@ class Nftables:
             return None
         return [element for body in bodies for element in nf_tables.elements_in(body)]
 
-    def pieces(self, tables: Sequence[tuple[int, str]] = FENCE) -> frozenset[Piece]:
+    def pieces(self, tables: Sequence[tuple[int, str]] = FENCE) -> frozenset[NftObject]:
         """What these tables consist of; nothing when there is no table."""
         kinds = (nf_tables.GET_TABLES, nf_tables.GET_CHAINS, nf_tables.GET_RULES)
         found = (

@@ -7,7 +7,7 @@ from types import MappingProxyType
 log = logging.getLogger(__name__)
 
 
-class Unfenced:
+class NullFence:
     """Stands in for the fence and for its dead-man: keeps the sets, and mutes nothing.
 
     When the agent dies, its node goes on answering, be it beside the next owner. An address that
@@ -19,8 +19,8 @@ class Unfenced:
     unguarded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self) -> None:
-        self.vips: frozenset[str] = frozenset()
-        self.held: frozenset[str] = frozenset()
+        self.watched: frozenset[str] = frozenset()
+        self.active: frozenset[str] = frozenset()
         self.refused = 0
 
     def build(
@@ -33,28 +33,28 @@ class Unfenced:
             "%g s, and two nodes may answer for one",
             dead_man,
         )
-        self.vips, self.held = frozenset(leftovers), frozenset()
+        self.watched, self.active = frozenset(leftovers), frozenset()
 
-    def guard(self, interfaces: Iterable[str]) -> None:
+    def add_interfaces(self, interfaces: Iterable[str]) -> None:
         """Nothing is watched."""
 
-    def take(self, addresses: Iterable[str]) -> None:
+    def activate(self, addresses: Iterable[str]) -> None:
         """Note that these may speak."""
         named = frozenset(addresses)
-        self.vips, self.held = self.vips | named, self.held | named
+        self.watched, self.active = self.watched | named, self.active | named
 
-    def release(self, addresses: Iterable[str]) -> None:
+    def deactivate(self, addresses: Iterable[str]) -> None:
         """Note that these may not speak any more; nothing keeps them from it."""
-        self.held = self.held.difference(addresses)
+        self.active = self.active.difference(addresses)
 
-    def forget(self, addresses: Iterable[str]) -> None:
+    def unwatch(self, addresses: Iterable[str]) -> None:
         """Note that these are gone from the node."""
         named = frozenset(addresses)
-        self.vips, self.held = self.vips - named, self.held - named
+        self.watched, self.active = self.watched - named, self.active - named
 
-    def drop(self) -> None:
+    def remove(self) -> None:
         """Note that all are gone."""
-        self.vips = self.held = frozenset()
+        self.watched = self.active = frozenset()
 
     def is_intact(self) -> bool:
         """Nothing that is not there can be damaged."""
@@ -64,7 +64,7 @@ class Unfenced:
         """Nothing is muted."""
         return True
 
-    def mend(self) -> bool:
+    def repair(self) -> bool:
         """Nothing was to be mended."""
         return False
 

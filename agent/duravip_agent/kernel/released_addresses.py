@@ -10,8 +10,8 @@ import time
 from collections.abc import Callable, Collection
 
 from duravip_agent.codec import nf_tables, released_ruleset
-from duravip_agent.codec.nf_tables import INET, Piece, Request
-from duravip_agent.kernel.connections import Connections
+from duravip_agent.codec.nf_tables import INET, NftObject, NftRequest
+from duravip_agent.kernel.connections import ConnectionEnder
 from duravip_agent.kernel.fence import FenceError, run_nft
 from duravip_agent.kernel.nftables import Nftables
 
@@ -29,7 +29,7 @@ RETRY_S = 30.0
 _WHERE = ((INET, released_ruleset.TABLE),)
 
 
-class Released:
+class ReleasedAddresses:
     """Keeps the set of released addresses. For the loop's thread; nothing here raises.
 
     The table outlives the agent as long as something is in it.
@@ -37,7 +37,7 @@ class Released:
 
     def __init__(
         self,
-        connections: Connections | None = None,
+        connections: ConnectionEnder | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connections, self._clock = connections, clock
@@ -45,7 +45,7 @@ class Released:
         self._until: dict[str, float] = {}
         """Of each address when it may be forgotten, by the clock."""
         self._cards: frozenset[str] = frozenset()
-        self._rules: frozenset[Piece] | None = None
+        self._rules: frozenset[NftObject] | None = None
         self._generation = 0
         self._problem = ""
         self._look_at = 0.0
@@ -68,6 +68,11 @@ class Released:
         self._until = dict.fromkeys(listed, self._clock() + KNOWN_S)
         self._cards = frozenset(map(released_ruleset.card_named, names))
         self._load()
+
+    def start(self) -> None:
+        """Begin to end connections."""
+        if self._connections:
+            self._connections.start()
 
     def add(self, addresses: Collection[str], cards: Collection[str]) -> None:
         """These are about to be deleted from these cards: to be called before it is done."""
@@ -137,7 +142,7 @@ class Released:
         keys = (key for name in names for key in nft.keys(INET, name, released_ruleset.TABLE))
         return frozenset(map(nf_tables.address_of, keys))
 
-    def _commit(self, requests: Collection[Request]) -> None:
+    def _commit(self, requests: Collection[NftRequest]) -> None:
         if self._nft is None:
             return
         try:

@@ -10,16 +10,23 @@ from collections.abc import Callable
 from threading import Lock
 
 from duravip_agent import clock
+from duravip_agent.clock import BootTime
 from duravip_agent.codec.nft_ruleset import MUTE, REFRESH, REFRESH_TO
-from duravip_agent.core.watchdog_rule import Contact, Leash, Limits, is_late, may_refresh
+from duravip_agent.core.watchdog_rule import (
+    LeaderContact,
+    Timeouts,
+    WatchdogState,
+    is_late,
+    may_refresh,
+)
 from duravip_agent.kernel.fence import FenceError
-from duravip_agent.kernel.null_fence import Unfenced
+from duravip_agent.kernel.null_fence import NullFence
 from duravip_agent.metrics import Metrics
 
 _SO_MARK = 36
 
 
-class DeadMan:
+class WatchdogSocket:
     """Refreshes it. Never waits and never fails: without a refresh there is silence."""
 
     def __init__(self) -> None:
@@ -48,13 +55,13 @@ class DeadMan:
         self._mute.close()
 
 
-class Lifeline:
+class Watchdog:
     """Keeps what is armed audible while the agent lives, and no longer."""
 
     def __init__(
         self,
-        dead_man: DeadMan | Unfenced,
-        limits: Limits,
+        dead_man: WatchdogSocket | NullFence,
+        limits: Timeouts,
         metrics: Metrics,
         on_lapse: Callable[[], None],
     ) -> None:
@@ -63,22 +70,22 @@ class Lifeline:
         self._lock = Lock()
         """Held for microseconds: nobody waits for anything under it."""
         self._progress = clock.now()
-        self.refreshed: float | None = None
+        self.refreshed: BootTime | None = None
         """None = everything is mute until the loop begins anew."""
         self.audible_until = clock.now()
         """When the kernel has muted everything, or will unless it is refreshed again."""
         self.has_strict = False
         """Whether anything armed is strictly fenced; set before it is armed."""
 
-    def come_round(self) -> None:
+    def loop_alive(self) -> None:
         """The loop lives. To be called by it more often than every 100 ms."""
         self._progress = clock.now()
 
-    def is_hung(self) -> bool:
+    def is_loop_hung(self) -> bool:
         """Whether the loop has not come round for so long that everything is mute by now."""
         return clock.now() - self._progress >= self.limits.progress + self.limits.dead_man
 
-    def tick(self, contact: Contact | None) -> None:
+    def feed(self, contact: LeaderContact | None) -> None:
         """Refresh, if that is allowed. For the thread that beats, after each beat."""
         with self._lock:
             if self.refreshed is None:
@@ -114,10 +121,10 @@ class Lifeline:
             self._note_refresh(now)
             return True
 
-    def _note_refresh(self, time: float) -> None:
-        self.refreshed, self.audible_until = time, time + self.limits.dead_man
+    def _note_refresh(self, time: BootTime) -> None:
+        self.refreshed, self.audible_until = time, BootTime(time + self.limits.dead_man)
 
-    def try_out(self, is_alive: Callable[[], bool]) -> bool:
+    def try_feed(self, is_alive: Callable[[], bool]) -> bool:
         """Whether a refresh would arrive. For the loop, while nothing is held: all stays mute."""
         with self._lock:
             self._dead_man.refresh()
@@ -132,8 +139,8 @@ class Lifeline:
             self._metrics.lapses.inc()
         self.refreshed = None
 
-    def _leash(self, contact: Contact | None) -> Leash:
-        return Leash(self.refreshed, self._progress, contact, self.has_strict, self.limits)
+    def _leash(self, contact: LeaderContact | None) -> WatchdogState:
+        return WatchdogState(self.refreshed, self._progress, contact, self.has_strict, self.limits)
 
 
 def _marked(mark: int) -> socket.socket:

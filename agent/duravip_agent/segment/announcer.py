@@ -4,29 +4,29 @@ import logging
 from collections.abc import Mapping
 
 from duravip_agent.codec.frames import announcement_frame, mac_bytes
-from duravip_agent.core.announce_schedule import Announcing, Round
+from duravip_agent.core.announce_schedule import AnnouncementBatch, AnnounceSchedule
 from duravip_agent.core.kernel_state import Link, Neighbour
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.send_queue import Pacing
-from duravip_agent.kernel.address_manager import listed
-from duravip_agent.kernel.netlink import Kernel
+from duravip_agent.core.send_queue import SendQueue
+from duravip_agent.kernel.address_manager import format_addresses
+from duravip_agent.kernel.netlink import Netlink
 from duravip_agent.metrics import Metrics
-from duravip_agent.segment.raw_socket import Wire
+from duravip_agent.segment.raw_socket import FrameSender
 
 log = logging.getLogger(__name__)
 
-MAC_BYTES = 6
+ETHERNET_MAC_BYTES = 6
 """Ethernet's. On other links nothing needs to be announced."""
 
 
 class Announcer:
     """Sends what is due, each time that it is called. For the loop's thread."""
 
-    def __init__(self, kernel: Kernel, wire: Wire, every: float, metrics: Metrics) -> None:
+    def __init__(self, kernel: Netlink, wire: FrameSender, every: float, metrics: Metrics) -> None:
         self._kernel, self._wire, self._metrics = kernel, wire, metrics
         self._links: dict[str, Link] = {}
-        self._schedule = Announcing(every)
-        self._pacing = Pacing()
+        self._schedule = AnnounceSchedule(every)
+        self._pacing = SendQueue()
         self._untold: dict[str, list[str]] = {}
         """By interface, what is announced for the first time and not yet in the log."""
 
@@ -47,7 +47,7 @@ class Announcer:
         for placement, addresses in served.items():
             self._schedule.add(placement, addresses, now)
         self.announce(now)
-        while any(map(self._pacing.owes, self._links)):
+        while any(map(self._pacing.has_first_pending, self._links)):
             self._send(now)
         self._tell()
 
@@ -68,7 +68,7 @@ class Announcer:
 
     def announce(self, now: float) -> None:
         """Send what may be sent now: broadcasts before anything is said to single hosts."""
-        rounds = [due for due in self._schedule.rounds(now) if self._may_announce(due)]
+        rounds = [due for due in self._schedule.due_batches(now) if self._may_announce(due)]
         for due in rounds:
             self._pacing.broadcast(due, now)
             if due.is_first:
@@ -84,7 +84,7 @@ class Announcer:
             if neighbours:
                 self._pacing.tell(due, neighbours, now)
 
-    def _may_announce(self, due: Round) -> bool:
+    def _may_announce(self, due: AnnouncementBatch) -> bool:
         link = self._links.get(due.placement.interface)
         return link is not None and _audible(link) is not None
 
@@ -101,8 +101,8 @@ class Announcer:
 
     def _tell(self) -> None:
         """One line for what everybody has now been told of."""
-        for name in [name for name in self._untold if not self._pacing.owes(name)]:
-            log.info("announced %s on %s", listed(self._untold.pop(name)), name)
+        for name in [name for name in self._untold if not self._pacing.has_first_pending(name)]:
+            log.info("announced %s on %s", format_addresses(self._untold.pop(name)), name)
 
     def _neighbours(self, place: Placement) -> list[Neighbour]:
         """Whom to tell directly."""
@@ -118,5 +118,5 @@ class Announcer:
 
 def _audible(link: Link) -> tuple[int, str] | None:
     """Who speaks on the link; None while nobody can."""
-    can_speak = link.is_up and link.has_carrier and len(mac_bytes(link.mac)) == MAC_BYTES
+    can_speak = link.is_up and link.has_carrier and len(mac_bytes(link.mac)) == ETHERNET_MAC_BYTES
     return (link.index, link.mac) if can_speak else None

@@ -14,17 +14,17 @@ from typing import NamedTuple
 
 from duravip_agent.codec import bpf
 from duravip_agent.codec.frames import ARP, IPV6, claim_in
-from duravip_agent.core.address_conflicts import Claim, Sieve
+from duravip_agent.core.address_conflicts import Claim, ClaimThrottle
 from duravip_agent.segment.raw_socket import RawSocket
 
 log = logging.getLogger(__name__)
 
 OnClaims = Callable[[tuple[Claim, ...]], None]
 
-TEND_EVERY = 1.0
+REOPEN_EVERY_S = 1.0
 """An interface that was away is looked for again this often, in seconds, when nobody tells us."""
 
-AT_A_TIME = 256
+READ_BATCH = 256
 """So many frames are read before the claims among them are passed on."""
 
 _ABSENT = {errno.ENODEV, errno.ENXIO, errno.ENETDOWN}
@@ -32,7 +32,7 @@ _PAUSE = 0.1
 _PROGRAMS = {ARP: bpf.arp_claims, IPV6: bpf.advertisements}
 
 
-class Held(NamedTuple):
+class HeldAddresses(NamedTuple):
     """What is ours."""
 
     addresses: Mapping[str, frozenset[str]] = MappingProxyType({})
@@ -52,7 +52,7 @@ class Counts:
 
 
 @dataclass(slots=True)
-class _Ear:
+class _ListeningSocket:
     sock: RawSocket
     addresses: frozenset[str] = frozenset()
     """Those that the socket's program was made for."""
@@ -60,18 +60,18 @@ class _Ear:
     """The same."""
 
 
-class Watcher:
+class ClaimWatcher:
     """Listens on every interface on which something is held, in a thread of its own."""
 
     def __init__(self, on_claims: OnClaims) -> None:
         self._on_claims = on_claims
-        self._held = Held()
+        self._held = HeldAddresses()
         self._wanted: Mapping[tuple[str, int], frozenset[str]] = {}
-        self._ears: dict[tuple[str, int], _Ear] = {}
+        self._ears: dict[tuple[str, int], _ListeningSocket] = {}
         self._is_new, self._is_stopping, self._tend_at = False, False, 0.0
         self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.thread = Thread(target=self._run, name="watch", daemon=True)
-        self.sieve, self.counts = Sieve(), Counts()
+        self.sieve, self.counts = ClaimThrottle(), Counts()
 
     def start(self) -> None:
         """Begin to work."""
@@ -83,7 +83,7 @@ class Watcher:
         os.eventfd_write(self._bell, 1)
         self.thread.join()
 
-    def hold(self, held: Held) -> None:
+    def hold(self, held: HeldAddresses) -> None:
         """From now on exactly this is ours. To be called again when links have changed."""
         self._held, self._is_new = held, True
         os.eventfd_write(self._bell, 1)
@@ -106,7 +106,7 @@ class Watcher:
             self.sieve.keep_only(frozenset().union(*self._wanted.values()))
         if time.monotonic() >= self._tend_at:
             self._tend()
-            self._tend_at = time.monotonic() + TEND_EVERY
+            self._tend_at = time.monotonic() + REOPEN_EVERY_S
         for (interface, _), ear in self._ears.items():
             if ear.sock.fileno() in ready:
                 self._read(interface, ear)
@@ -136,7 +136,7 @@ class Watcher:
                 ear.sock.let_in(_PROGRAMS[key[1]](bpf.blocks_around(addresses), mac))
                 ear.addresses, ear.mac = addresses, mac
 
-    def _ear(self, key: tuple[str, int], *, is_needed: bool) -> _Ear | None:
+    def _ear(self, key: tuple[str, int], *, is_needed: bool) -> _ListeningSocket | None:
         """The open socket; one on an interface that is no more is closed."""
         ear = self._ears.get(key)
         if ear is not None and ear.sock.mac() is None:
@@ -144,27 +144,27 @@ class Watcher:
             ear = None
         if ear is None and is_needed:
             try:
-                ear = self._ears[key] = _Ear(RawSocket(*key))
+                ear = self._ears[key] = _ListeningSocket(RawSocket(*key))
             except OSError as error:
                 level = logging.DEBUG if error.errno in _ABSENT else logging.WARNING
                 log.log(level, "cannot watch %s: %s", key[0], error)
         return ear
 
-    def _read(self, interface: str, ear: _Ear) -> None:
+    def _read(self, interface: str, ear: _ListeningSocket) -> None:
         now, claims = time.monotonic(), []
         held, own = self._held.addresses.get(interface, frozenset()), self._held.macs
-        for frame in ear.sock.frames(AT_A_TIME):
+        for frame in ear.sock.frames(READ_BATCH):
             self.counts.frames += 1
             address, mac = claim_in(frame)
             if address in held and mac not in own:
                 claim = Claim(address, interface, mac, now)
-                if self.sieve.lets_through(claim):
+                if self.sieve.passes(claim):
                     claims.append(claim)
         if claims:
             self._on_claims(tuple(claims))
 
 
-def _by_kind(held: Held) -> dict[tuple[str, int], frozenset[str]]:
+def _by_kind(held: HeldAddresses) -> dict[tuple[str, int], frozenset[str]]:
     """By interface and Ethernet type."""
     found: dict[tuple[str, int], frozenset[str]] = {}
     for interface, addresses in held.addresses.items():

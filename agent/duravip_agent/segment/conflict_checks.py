@@ -4,48 +4,38 @@ None of them waits: answers come as events.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 from duravip_agent import clock
 from duravip_agent.core.address_conflicts import Claim, Conflict
 from duravip_agent.core.kernel_state import Link
-from duravip_agent.core.probing import ONE_PROBE, Findings, Question
-from duravip_agent.core.sampling import SAMPLE_EVERY, Sampler
-from duravip_agent.events import Answered, Claimed, Inbox
+from duravip_agent.core.probing import ONE_PROBE, ProbeResult, ProbeSpec
+from duravip_agent.core.sampling import SAMPLE_EVERY_S, Sampler
+from duravip_agent.events import AddressesClaimed, Inbox, SegmentProbed
 from duravip_agent.metrics import Metrics
-from duravip_agent.segment.claim_watcher import Held, Watcher
-from duravip_agent.segment.probe_worker import Scout
+from duravip_agent.segment.claim_watcher import ClaimWatcher, HeldAddresses
+from duravip_agent.segment.probe_worker import ProbeWorker
 from duravip_api.addresses import to_int
 
-CHECK_EVERY = 0.09
+CHECK_EVERY_S = 0.09
 """Without contact, the segment is asked so often whether somebody else has what we have."""
 
-CHECKED_AT_ONCE = 8
+CHECK_BATCH = 8
 """Addresses of an interface: all of a node's move together, so a few of them tell. When somebody
 answers for one of them, all are asked about."""
 
 
-class Inquiry:
+class ConflictChecker:
     """Asks."""
 
-    def __init__(
-        self,
-        inbox: Inbox,
-        scout: Scout,
-        read_soon: Callable[[], None],
-        watch_again: Callable[[], None],
-    ) -> None:
-        self._inbox, self._scout = inbox, scout
-        self._watcher = Watcher(lambda claims: inbox.put(Claimed(claims)))
-        self._held = Held()
+    def __init__(self, inbox: Inbox, worker: ProbeWorker) -> None:
+        self._inbox, self._worker = inbox, worker
+        self._watcher = ClaimWatcher(lambda claims: inbox.put(AddressesClaimed(claims)))
+        self._held = HeldAddresses()
         self._checked = self._sampled_at = float("-inf")
         self._turn = 0
         self._sampler = Sampler()
-        self.read_soon = read_soon
-        """Read the spec at once."""
-        self.watch_again = watch_again
-        """Watch it anew, from the state that the API server has now."""
 
     def count(self, metrics: Metrics) -> None:
         """Let these show what the ears have counted."""
@@ -56,14 +46,14 @@ class Inquiry:
 
     def start(self) -> None:
         """Begin to listen."""
-        self._scout.start()
+        self._worker.start()
         self._watcher.start()
 
     def ask(self, generation: int, addresses: Mapping[str, frozenset[str]]) -> None:
         """Ask each segment for addresses that a spec of this generation contests (rule A2)."""
         for interface, asked in addresses.items():
-            question = Question(tuple(sorted(asked, key=to_int)))
-            self._scout.ask(interface, question, partial(self._answer, generation))
+            question = ProbeSpec(tuple(sorted(asked, key=to_int)))
+            self._worker.ask(interface, question, partial(self._answer, generation))
 
     def check(self, now: float) -> None:
         """Ask whether others answer for what we hold (rule A4), unless that was just done.
@@ -71,14 +61,14 @@ class Inquiry:
         A segment that was cut may have healed: whoever took over on the other side announces
         itself seldom, and nobody tells us anything.
         """
-        if now - self._checked < CHECK_EVERY:
+        if now - self._checked < CHECK_EVERY_S:
             return
         self._checked = now
         self._turn += 1
         for interface, addresses in self._held.addresses.items():
             asked = _part(sorted(addresses, key=to_int), self._turn)
             answer = partial(self._sampled, interface)
-            self._scout.ask(interface, Question(asked, ONE_PROBE, is_one_enough=True), answer)
+            self._worker.ask(interface, ProbeSpec(asked, ONE_PROBE, is_one_enough=True), answer)
 
     def sample(self, now: float, claimed: Mapping[str, Conflict]) -> None:
         """Ask, at leisure, who else has what we hold; `claimed` is what others have as is known.
@@ -86,29 +76,29 @@ class Inquiry:
         In contact the addresses are ours beyond doubt. But a host that has taken one, and does not
         announce it, is noticed by nobody who does not ask.
         """
-        if now - self._sampled_at < SAMPLE_EVERY:
+        if now - self._sampled_at < SAMPLE_EVERY_S:
             return
         self._sampled_at = now
         for interface, asked in self._sampler.due(now, claimed).items():
             answer = partial(self._claim, interface)
-            self._scout.ask(interface, Question(asked, ONE_PROBE), answer)
+            self._worker.ask(interface, ProbeSpec(asked, ONE_PROBE), answer)
 
     def hold(self, addresses: Mapping[str, frozenset[str]], links: Iterable[Link]) -> None:
         """Listen for claims of exactly these, by interface (rule A4)."""
-        held = Held(addresses, frozenset(link.mac for link in links if link.mac))
+        held = HeldAddresses(addresses, frozenset(link.mac for link in links if link.mac))
         if held != self._held:
             self._held = held
             self._watcher.hold(held)
             self._sampler.hold(addresses)
 
-    def _sampled(self, interface: str, findings: Findings) -> None:
+    def _sampled(self, interface: str, findings: ProbeResult) -> None:
         self._claim(interface, findings)
         if findings.answered:
             everything = tuple(sorted(self._held.addresses.get(interface, ())))
             answer = partial(self._claim, interface)
-            self._scout.ask(interface, Question(everything, ONE_PROBE), answer)
+            self._worker.ask(interface, ProbeSpec(everything, ONE_PROBE), answer)
 
-    def _claim(self, interface: str, findings: Findings) -> None:
+    def _claim(self, interface: str, findings: ProbeResult) -> None:
         now, own = time.monotonic(), self._held.macs
         others = {
             address: [mac for mac in macs if mac not in own]
@@ -116,13 +106,13 @@ class Inquiry:
         }
         claims = tuple(Claim(a, interface, macs[0], now) for a, macs in others.items() if macs)
         if claims:
-            self._inbox.put(Claimed(claims))
+            self._inbox.put(AddressesClaimed(claims))
 
-    def _answer(self, generation: int, findings: Findings) -> None:
-        self._inbox.put(Answered(generation, findings, clock.now()))
+    def _answer(self, generation: int, findings: ProbeResult) -> None:
+        self._inbox.put(SegmentProbed(generation, findings, clock.now()))
 
 
 def _part(addresses: Sequence[str], turn: int) -> tuple[str, ...]:
     """The next few of them: all have their turn."""
-    start = turn * CHECKED_AT_ONCE % max(1, len(addresses))
-    return tuple((*addresses[start:], *addresses[:start])[:CHECKED_AT_ONCE])
+    start = turn * CHECK_BATCH % max(1, len(addresses))
+    return tuple((*addresses[start:], *addresses[:start])[:CHECK_BATCH])

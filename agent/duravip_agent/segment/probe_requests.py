@@ -3,38 +3,38 @@
 import logging
 from collections.abc import Callable
 
-from duravip_agent.core.witness_book import Sighting, Suspect
+from duravip_agent.core.witness_book import ProbeOutcome, ProbeSubject
 from duravip_agent.metrics import Metrics
-from duravip_agent.segment.probe_worker import Scout
+from duravip_agent.segment.probe_worker import ProbeWorker
 from duravip_api.addresses import parse_address
 from duravip_api.heartbeat import ProbeReport, ProbeRequest
 from duravip_api.timing import MOST_SCOUTED
 
 log = logging.getLogger(__name__)
 
-WATCHED_FOR = 3600.0
+WATCH_FOR_S = 3600.0
 """So long after the last look a node is watched without being asked."""
 
-MOST_WATCHED = 2048
+MAX_WATCHED = 2048
 """Nodes by interface and family: far more than the three or so that each node is a witness for."""
 
-MOST_A_SECOND = 4000
+MAX_REQUESTS_PER_SECOND = 4000
 """Of so many looks the scout is told: what is more would pile up before it."""
 
-FORGOTTEN_AFTER = 5.0
+SENDER_FORGOTTEN_AFTER_S = 5.0
 """A sender that was quiet for so long may be a new one, which counts from 1 again."""
 
 
-class Looks:
+class ProbeRequests:
     """Takes looks from the thread that beats, and never lets it wait."""
 
-    def __init__(self, scout: Scout, boot: str, metrics: Metrics) -> None:
+    def __init__(self, scout: ProbeWorker, boot: str, metrics: Metrics) -> None:
         self._scout, self._metrics = scout, metrics
         self.boot = boot
         """That of this agent, as in its beats."""
         self._newest: dict[object, tuple[int, float]] = {}
         """By sender, the number of its newest look and when that came."""
-        self._watched: dict[tuple[str, str], tuple[Suspect, float]] = {}
+        self._watched: dict[tuple[str, str], tuple[ProbeSubject, float]] = {}
         """Whom the operator has asked about, and when it did so last; the newest come last."""
         self._counted = (0.0, 0)
         """When counting began, and how many looks have come since."""
@@ -55,7 +55,7 @@ class Looks:
         if not addresses:
             return
 
-        def tell(sighting: Sighting) -> None:
+        def tell(sighting: ProbeOutcome) -> None:
             self._metrics.looks.labels(sighting.verdict.value).inc()
             verdict = sighting.verdict.value
             ago = sighting.heard_ago if sighting.is_witness else -1.0
@@ -63,31 +63,31 @@ class Looks:
 
         # The families of one card are segments of their own, and heard by themselves.
         name = f"{look.suspect} by IPv{parse_address(addresses[0]).version}"
-        suspect = Suspect(name, look.interface, addresses, frozenset(look.macs))
+        suspect = ProbeSubject(name, look.interface, addresses, frozenset(look.macs))
         self._scout.look(suspect, tell)
         self._watch_on(suspect, now)
 
-    def _watch_on(self, suspect: Suspect, now: float) -> None:
+    def _watch_on(self, suspect: ProbeSubject, now: float) -> None:
         """Stay a witness also while no operator asks: the next one will want to know."""
         key = suspect.node, suspect.interface
         is_new = self._watched.pop(key, None) is None
         self._watched[key] = suspect, now
-        if len(self._watched) > MOST_WATCHED:
+        if len(self._watched) > MAX_WATCHED:
             del self._watched[next(iter(self._watched))]
         if is_new:
             self._watched = {
-                k: (s, at) for k, (s, at) in self._watched.items() if now - at < WATCHED_FOR
+                k: (s, at) for k, (s, at) in self._watched.items() if now - at < WATCH_FOR_S
             }
             self._scout.watch(suspect for suspect, _ in self._watched.values())
 
     def _are_too_many(self, now: float) -> bool:
         since, count = self._counted
         self._counted = (since, count + 1) if now - since < 1.0 else (now, 1)
-        return self._counted[1] > MOST_A_SECOND
+        return self._counted[1] > MAX_REQUESTS_PER_SECOND
 
     def _is_new(self, number: int, sender: object, now: float) -> bool:
         newest, came = self._newest.get(sender, (0, now))
-        if number <= newest and now - came < FORGOTTEN_AFTER:
+        if number <= newest and now - came < SENDER_FORGOTTEN_AFTER_S:
             return False
         self._newest = {s: (n, t) for s, (n, t) in self._newest.items() if now - t < 60.0}  # noqa: PLR2004
         self._newest[sender] = (number, now)

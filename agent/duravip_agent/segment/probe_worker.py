@@ -13,22 +13,22 @@ from math import inf
 from queue import SimpleQueue
 from threading import Thread
 
-from duravip_agent.core.probing import Findings, Question
-from duravip_agent.core.witness_book import Sighting, Suspect, WitnessBook, question_about
-from duravip_agent.segment.prober import OnFindings, Prober, milliseconds_until
+from duravip_agent.core.probing import ProbeResult, ProbeSpec
+from duravip_agent.core.witness_book import ProbeOutcome, ProbeSubject, WitnessBook, suspect_probe
+from duravip_agent.segment.prober import OnResult, Prober, milliseconds_until
 
 log = logging.getLogger(__name__)
 
-OnSighting = Callable[[Sighting], None]
+OnOutcome = Callable[[ProbeOutcome], None]
 
-MOST_PROBERS = 256
+MAX_PROBERS = 256
 """As many interfaces as a node reports: what the operator names may not exist."""
 
 _PAUSE = 0.1
 """After a failure of our own."""
 
 
-class Scout:
+class ProbeWorker:
     """Takes orders from any thread and never lets one wait; calls back from its own thread."""
 
     def __init__(self) -> None:
@@ -49,16 +49,16 @@ class Scout:
         os.eventfd_write(self._bell, 1)
         self.thread.join()
 
-    def ask(self, interface: str, question: Question, on_findings: OnFindings) -> None:
+    def ask(self, interface: str, question: ProbeSpec, on_findings: OnResult) -> None:
         """Ask a question, as before a contested address is taken (rule A2)."""
         self._order(partial(self._begin, interface, question, on_findings))
 
-    def look(self, suspect: Suspect, on_sighting: OnSighting) -> None:
+    def look(self, suspect: ProbeSubject, on_sighting: OnOutcome) -> None:
         """Look whether a suspect answers."""
-        question = question_about(suspect)
+        question = suspect_probe(suspect)
         self._order(partial(self._see, suspect, question, on_sighting))
 
-    def watch(self, suspects: Iterable[Suspect]) -> None:
+    def watch(self, suspects: Iterable[ProbeSubject]) -> None:
         """From now on be a witness for exactly these."""
         wanted = tuple(suspects)
         self._order(lambda: self._book.watch(wanted, time.monotonic()))
@@ -71,7 +71,7 @@ class Scout:
         self._orders.put(order)
         os.eventfd_write(self._bell, 1)
 
-    def _begin(self, interface: str, question: Question, on_findings: OnFindings) -> None:
+    def _begin(self, interface: str, question: ProbeSpec, on_findings: OnResult) -> None:
         prober = self._probers.get(interface)
         if prober is None:
             self._make_room()
@@ -80,13 +80,13 @@ class Scout:
 
     def _make_room(self) -> None:
         """Forget the interfaces on which nothing is asked, when there are too many names."""
-        if len(self._probers) < MOST_PROBERS:
+        if len(self._probers) < MAX_PROBERS:
             return
         for name in [name for name, prober in self._probers.items() if prober.is_idle]:
             self._probers.pop(name).close()
 
-    def _see(self, suspect: Suspect, question: Question, on_sighting: OnSighting) -> None:
-        def tell(findings: Findings) -> None:
+    def _see(self, suspect: ProbeSubject, question: ProbeSpec, on_sighting: OnOutcome) -> None:
+        def tell(findings: ProbeResult) -> None:
             on_sighting(self._book.note(suspect, findings, time.monotonic()))
 
         self._begin(suspect.interface, question, tell)
@@ -123,5 +123,5 @@ class Scout:
             os.eventfd_read(self._bell)
 
 
-def _unheeded(_: Sighting) -> None:
+def _unheeded(_: ProbeOutcome) -> None:
     """The book has it: that is all that a witness wants."""

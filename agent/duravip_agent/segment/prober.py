@@ -9,22 +9,22 @@ from math import ceil, inf
 
 from duravip_agent.codec import bpf
 from duravip_agent.codec.frames import ARP, IPV6, claim_in, probe_frame
-from duravip_agent.core.probing import Asking, Batch, Findings, Question
+from duravip_agent.core.probing import ProbeBatch, ProbeResult, ProbeRun, ProbeSpec
 from duravip_agent.segment.raw_socket import RawSocket
 
 log = logging.getLogger(__name__)
 
-OnFindings = Callable[[Findings], None]
+OnResult = Callable[[ProbeResult], None]
 
-MOST_HEARD = 20_000
+MAX_FRAMES_AT_ONCE = 20_000
 """Whoever floods us with more frames at a time than this makes all findings doubtful."""
 
 
 @dataclass(eq=False, slots=True)
 class _Entry:
-    asking: Asking
+    asking: ProbeRun
     addresses: tuple[str, ...]
-    on_findings: OnFindings
+    on_findings: OnResult
 
 
 class Prober:
@@ -48,19 +48,19 @@ class Prober:
         while self._sockets:
             self._sockets.popitem()[1].close()
 
-    def begin(self, question: Question, on_findings: OnFindings) -> None:
+    def begin(self, question: ProbeSpec, on_findings: OnResult) -> None:
         """Take up a question; `advance` asks it, and calls back when it is answered."""
         self._hear()
-        asking = Asking(question, time.monotonic())
+        asking = ProbeRun(question, time.monotonic())
         for kind in {_kind_of(address) for address in question.addresses}:
             if not self._is_open(kind):
-                asking.doubt()
+                asking.invalidate()
         self._entries.append(_Entry(asking, question.addresses, on_findings))
         self._listen()
 
-    def probe(self, question: Question) -> Findings:
+    def probe(self, question: ProbeSpec) -> ProbeResult:
         """Ask one question and wait for what is found."""
-        found: list[Findings] = []
+        found: list[ProbeResult] = []
         self.begin(question, found.append)
         while not found:
             poll = select.poll()
@@ -114,7 +114,7 @@ class Prober:
             mac = sock.mac() if blocks else None
             sock.let_in(bpf.NOTHING if mac is None else _PROGRAMS[kind](blocks, mac))
 
-    def _send(self, batch: Batch) -> int:
+    def _send(self, batch: ProbeBatch) -> int:
         sock = self._sockets.get(_kind_of(batch.addresses[0]))
         mac = None if sock is None else sock.mac()
         if sock is None or mac is None:
@@ -124,12 +124,12 @@ class Prober:
     def _hear(self) -> None:
         for sock in self._sockets.values():
             count = 0
-            for frame in sock.frames(MOST_HEARD):
+            for frame in sock.frames(MAX_FRAMES_AT_ONCE):
                 count += 1
                 address, mac = claim_in(frame)
                 for entry in self._entries:
                     entry.asking.heard(address, mac)
-            if count == MOST_HEARD:
+            if count == MAX_FRAMES_AT_ONCE:
                 self._doubt()
 
     def _check(self) -> None:
@@ -149,7 +149,7 @@ class Prober:
 
     def _doubt(self) -> None:
         for entry in self._entries:
-            entry.asking.doubt()
+            entry.asking.invalidate()
 
 
 _PROGRAMS = {ARP: bpf.arp_answers, IPV6: bpf.advertisements}

@@ -20,7 +20,7 @@ from duravip_agent.core.kernel_state import Link
 
 log = logging.getLogger(__name__)
 
-BURST: Final = 512
+MAX_FRAMES_PER_CALL: Final = 512
 """So many frames go out in one system call at most."""
 
 _BUFFER = 8 << 20
@@ -48,7 +48,7 @@ class RawSocket:
         """Raises OSError when there is no such interface, or no permission (CAP_NET_RAW)."""
         self.interface = interface
         self._sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # 0: deaf until `bind`
-        self._burst: Burst | None = None
+        self._burst: SendBuffer | None = None
         try:
             self._sock.settimeout(0.0)
             for option in (_SO_SNDBUFFORCE, _SO_RCVBUFFORCE):
@@ -109,8 +109,8 @@ class RawSocket:
     def send(self, frames: Sequence[bytes]) -> int:
         """Send the first BURST of frames, all of one size; gives back how many went out."""
         if self._burst is None:
-            self._burst = Burst(len(frames[0]))
-        return self._burst.send(self._sock.fileno(), frames[:BURST])
+            self._burst = SendBuffer(len(frames[0]))
+        return self._burst.send(self._sock.fileno(), frames[:MAX_FRAMES_PER_CALL])
 
 
 class _Part(ctypes.Structure):
@@ -133,16 +133,19 @@ class _Message(ctypes.Structure):
     _fields_ = (("head", _Head), ("done", ctypes.c_uint))
 
 
-class Burst:
+class SendBuffer:
     """Memory for frames of one size, laid out for sendmmsg, which Python does not have.
 
     Such a call also lets go of the interpreter, and waits for it, once and not for each frame.
     """
 
     def __init__(self, size: int) -> None:
-        self._frames = ctypes.create_string_buffer(size * BURST)
-        self._parts, self._messages = (_Part * BURST)(), (_Message * BURST)()
-        for at in range(BURST):
+        self._frames = ctypes.create_string_buffer(size * MAX_FRAMES_PER_CALL)
+        self._parts, self._messages = (
+            (_Part * MAX_FRAMES_PER_CALL)(),
+            (_Message * MAX_FRAMES_PER_CALL)(),
+        )
+        for at in range(MAX_FRAMES_PER_CALL):
             self._parts[at] = _Part(ctypes.addressof(self._frames) + at * size, size)
             part = ctypes.addressof(self._parts) + at * ctypes.sizeof(_Part)
             self._messages[at].head.parts, self._messages[at].head.part_count = part, 1
@@ -175,12 +178,12 @@ def may_send() -> bool:
     return True
 
 
-class Wire:
+class FrameSender:
     """The raw sockets. For one thread."""
 
     def __init__(self) -> None:
         self._sockets: dict[int, socket.socket] = {}
-        self._bursts: dict[int, Burst] = {}
+        self._bursts: dict[int, SendBuffer] = {}
         """By the size of a frame."""
 
     def send(self, link: Link, frames: Sequence[bytes]) -> int:
@@ -189,7 +192,7 @@ class Wire:
         try:
             sock = self._socket(link)
             while sent < len(frames):
-                sent += self._burst(sock, frames[sent : sent + BURST])
+                sent += self._burst(sock, frames[sent : sent + MAX_FRAMES_PER_CALL])
         except OSError as error:
             if error.errno not in _NOT_SENT:
                 raise
@@ -202,7 +205,7 @@ class Wire:
         """Send those of the first one's size that follow it; raises OSError when none goes out."""
         size, found = next(groupby(frames, len))
         alike = list(found)
-        burst = self._bursts.get(size) or self._bursts.setdefault(size, Burst(size))
+        burst = self._bursts.get(size) or self._bursts.setdefault(size, SendBuffer(size))
         done = burst.send(sock.fileno(), alike)
         if not done:
             sock.send(alike[0])  # which says why

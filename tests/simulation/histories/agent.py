@@ -7,7 +7,7 @@ Its parts run one at a time, as the threads of the program do: `beat`, `watch`, 
 from collections.abc import Mapping
 
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.node_status import Readiness, Report, status_of
+from duravip_agent.core.node_status import ConditionState, StatusReport, build_status
 from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import Reason
 from duravip_runtime.api_error import ApiError
@@ -41,7 +41,7 @@ class Agent(Heart):
         self.lie: tuple[str, ...] = ()
         """What it reports as its own and as served, though that is not so."""
         machine.held, machine.refreshed = set(), FOR_EVER
-        self.speak()
+        self.publish()
 
     def _watch_anew(self) -> Watch:
         return Watch(self.around.api, frozenset({"NodePlumbing"}), self.machine.name)
@@ -61,8 +61,8 @@ class Agent(Heart):
         if change is None:
             return False
         if change.is_deleted:
-            if self.specs.lose():
-                self.speak()
+            if self.specs.object_deleted():
+                self.publish()
         else:
             self._put_back(change.body)
             self._take_up(change.body)
@@ -74,12 +74,12 @@ class Agent(Heart):
         has_ended = any(said["reason"] == Reason.AGENT_STOPPED for said in conditions)
         if has_ended and not self.has_ended:
             self._said = None
-            self.speak()
+            self.publish()
 
     def say_goodbye(self) -> None:
         """Say that it has ended, in a beat and in the status."""
         self.ending, self.has_ended = Reason.AGENT_STOPPED, True
-        self.speak()
+        self.publish()
         self.send()
         self.report()
 
@@ -93,21 +93,21 @@ class Agent(Heart):
     def confirm(self) -> None:
         """Act on what is in a store that has gone back, once a leader goes by it."""
         if self.specs.confirm(self.contact, frozenset(self.machine.held)):
-            self.wanted = self.specs.grant.wanted
+            self.wanted = self.specs.in_force.wanted
             self.must_hurry = True
-            self.speak()
+            self.publish()
 
     def _goes_back(self, body: Body, asked: float | None) -> bool:
         """Begin anew if the object shows that the store has gone back."""
         if asked is not None:
             asked += TELLS_APART
-        if not self.specs.goes_back(body, asked):
+        if not self.specs.detect_rollback(body, asked):
             return False
         self._renewals += 1
         self._next_boot = f"{self.boot}+{self._renewals}"
         self._watch, self._said = self._watch_anew(), None
         self.forget_answers()
-        self.speak()
+        self.publish()
         return True
 
     def forget_answers(self) -> None:
@@ -120,8 +120,8 @@ class Agent(Heart):
             self._said = None  # another object: it is told all that the former one was
         if "epoch" in self.around.weak:
             self.specs.epoch = None
-        if self.specs.take(body, self.now):
-            self.wanted = self.specs.grant.wanted
+        if self.specs.accept(body, self.now):
+            self.wanted = self.specs.in_force.wanted
             self.must_hurry = True
         self.confirm()
 
@@ -130,13 +130,13 @@ class Agent(Heart):
         """What may be heard of this node."""
         return frozenset(self.machine.held & self.machine.aliases.keys())
 
-    def speak(self) -> None:
+    def publish(self) -> None:
         """Say what is there, if that is something new."""
         specs, served = self.specs, self.served
         if not specs.is_current:
             self._acted = None
         elif self.wanted is not None and served <= self.wanted.keys():
-            self._acted, self._strict = specs.grant.generation, specs.grant.strict
+            self._acted, self._strict = specs.in_force.generation, specs.in_force.strict
         self.digest = address_digest(served)
         facts = (self._acted, specs.epoch, served, self._strict, self.ending, self.lie)
         says = (*facts, dict(self.failures), dict(self.contested), dict(self.machine.up))
@@ -144,10 +144,10 @@ class Agent(Heart):
             return
         self._said = says
         reason = Reason.AGENT_STARTING if self._acted is None else Reason.AGENT_READY
-        report = Report(
+        report = StatusReport(
             version="0",
             boot=self._next_boot,
-            readiness=Readiness(self.ending or reason, self.around.clock.stamp),
+            readiness=ConditionState(self.ending or reason, self.around.clock.stamp),
             observed=self.machine.observed(),
             generation=self._acted,
             epoch=specs.epoch,
@@ -156,7 +156,7 @@ class Agent(Heart):
             contested=self.contested,
             strict=self._strict,
         )
-        self._status = _lied(status_of(report), self.lie)
+        self._status = _lied(build_status(report), self.lie)
 
     def report(self) -> None:
         """Write what was said last."""
@@ -170,8 +170,8 @@ class Agent(Heart):
         if self._goes_back(body, self.now):
             return
         self._uid = body["metadata"]["uid"]
-        if not self.specs.is_introduced:
-            self.specs.introduced(body, self.now)
+        if not self.specs.is_first_report_stored:
+            self.specs.first_report_stored(body, self.now)
             self.boot = self._next_boot
         self._take_up(body)
 

@@ -8,15 +8,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from duravip_agent.core import acknowledgements, watchdog_rule
-from duravip_agent.core.spec_tracker import Specs
-from duravip_agent.core.witness_book import Suspect, WitnessBook, question_about
+from duravip_agent.core.spec_tracker import SpecTracker
+from duravip_agent.core.witness_book import ProbeSubject, WitnessBook, suspect_probe
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeReport, ProbeRequest, address_digest
 from duravip_api.timing import BEAT, CONTACT
 from simulation.changes import Weak
 from simulation.histories.apiserver import ApiServer, Clock
 from simulation.histories.network import REPLICAS, Machine, Network
 
-LIMITS = watchdog_rule.Limits(contact=CONTACT)
+LIMITS = watchdog_rule.Timeouts(contact=CONTACT)
 
 
 @dataclass
@@ -38,13 +38,13 @@ class Heart:
         self.around, self.machine, self.boot = around, machine, boot
         self.held: set[str] = set()
         """Those of the agent's parts that stand still."""
-        self.specs = Specs()
+        self.specs = SpecTracker()
         self.refreshed: float | None = None
         """When the dead-man was; None = everything is mute until the loop begins anew."""
         self.progress = self.now
         self.has_strict = False
-        self.acked: acknowledgements.Acked | None = None
-        self._differs: acknowledgements.Difference | None = None
+        self.acked: acknowledgements.AckedHeartbeat | None = None
+        self._differs: acknowledgements.SpecMismatch | None = None
         self.digest = address_digest(frozenset())
         self.must_hurry = self.must_read = False
         self.has_ended = False
@@ -53,7 +53,7 @@ class Heart:
         self._due = self._began = self._read = self.now
         self._inbox: list[tuple[Ack | ProbeRequest, int]] = []
         self._book = WitnessBook()
-        self._watched: dict[tuple[str, str], Suspect] = {}
+        self._watched: dict[tuple[str, str], ProbeSubject] = {}
 
     @property
     def now(self) -> float:
@@ -71,7 +71,7 @@ class Heart:
         return self.name not in self.around.network.control
 
     @property
-    def contact(self) -> watchdog_rule.Contact | None:
+    def contact(self) -> watchdog_rule.LeaderContact | None:
         """The newest acknowledgement of a leader."""
         return self.acked.contact if self.acked else None
 
@@ -80,12 +80,14 @@ class Heart:
         waiting, self._inbox = self._inbox, []
         for datagram, replica in waiting:
             self.receive(datagram, replica)
-        is_known = self.contact and self.contact.generation == self.specs.grant.generation
+        is_known = self.contact and self.contact.generation == self.specs.in_force.generation
         if self.now >= self._due or (self.must_hurry and not is_known):
             self._due = self.now + BEAT
             self.send()
         self.must_hurry &= not is_known
-        if acknowledgements.must_read(self.contact, self._began, self._read, self.now):
+        if acknowledgements.must_read_without_leader(
+            self.contact, self._began, self._read, self.now
+        ):
             self._read, self.must_read = self.now, True
         for suspect, question in self._book.due(self.now):
             asked = self.around.network.ask(self.name, suspect.interface, question.addresses)
@@ -105,7 +107,7 @@ class Heart:
         """Beat."""
         self._seq += 1
         self._sent[self._seq] = self.now
-        generation = 0 if self.specs.has_gone_back else self.specs.grant.generation
+        generation = 0 if self.specs.is_rolled_back else self.specs.in_force.generation
         says = (generation, self.digest, (), self.has_ended)
         beat = Heartbeat(self.name, self.boot, self._seq, *says)
         network = self.around.network
@@ -118,14 +120,14 @@ class Heart:
         sent = self._sent.get(ack.seq)
         if ack.boot != self.boot or sent is None or not ack.leader:
             return
-        heard = acknowledgements.Acked(
-            ack.seq, watchdog_rule.Contact(sent, ack.epoch, ack.generation)
+        heard = acknowledgements.AckedHeartbeat(
+            ack.seq, watchdog_rule.LeaderContact(sent, ack.epoch, ack.generation)
         )
         epoch = self.specs.epoch or 0
-        self.acked = acknowledgements.after(self.acked, heard, epoch)
+        self.acked = acknowledgements.newest_ack(self.acked, heard, epoch)
         contact, read = self.acked.contact, (self.specs.newest_epoch, self.specs.newest_read)
-        self._differs = acknowledgements.difference(self._differs, contact, read, self.now)
-        is_stale = acknowledgements.must_ask(self._differs, self.now)
+        self._differs = acknowledgements.spec_mismatch(self._differs, contact, read, self.now)
+        is_stale = acknowledgements.must_reread(self._differs, self.now)
         is_newer = ack.epoch > epoch or ack.generation > self.specs.newest_read
         self.must_read |= is_newer or is_stale
         self.confirm()
@@ -138,10 +140,10 @@ class Heart:
             return
         family = 6 if ":" in look.addresses[0] else 4
         name = f"{look.suspect} by IPv{family}"
-        suspect = Suspect(name, look.interface, look.addresses, frozenset(look.macs))
+        suspect = ProbeSubject(name, look.interface, look.addresses, frozenset(look.macs))
         self._watched[name, look.interface] = suspect
         self._book.watch(self._watched.values(), self.now)
-        question = question_about(suspect)
+        question = suspect_probe(suspect)
         found = self.around.network.ask(self.name, look.interface, question.addresses)
         seen = self._book.note(suspect, found, self.now)
         ago = seen.heard_ago if seen.is_witness else -1.0
@@ -157,7 +159,7 @@ class Heart:
             return
         strict = self.has_strict and "hold" not in weak
         refreshed = self.now if "late-refresh" in weak else self.refreshed
-        leash = watchdog_rule.Leash(refreshed, self.progress, self.contact, strict, LIMITS)
+        leash = watchdog_rule.WatchdogState(refreshed, self.progress, self.contact, strict, LIMITS)
         if watchdog_rule.may_refresh(leash, self.now):
             self.machine.refreshed = self.refreshed = self.now
         elif watchdog_rule.is_late(leash, self.now):

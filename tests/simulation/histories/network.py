@@ -8,8 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from duravip_agent.core.kernel_state import Alias, Link, Observed
-from duravip_agent.core.probing import Findings
+from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
+from duravip_agent.core.probing import ProbeResult
 from simulation.histories.apiserver import Clock
 
 NODES = ("n0", "n1", "n2")
@@ -27,7 +27,7 @@ class Machine:
         self.name, self.number = name, NODES.index(name)
         self.is_powered = True
         self.up = dict.fromkeys(SEGMENTS, True)
-        self.aliases: dict[str, Alias] = {}
+        self.aliases: dict[str, IfAddress] = {}
         self.refused: set[str] = set()
         """Addresses that the kernel will not take."""
         self.has_refused: set[str] = set()
@@ -41,18 +41,18 @@ class Machine:
         self.is_powered = False
         self.aliases, self.held, self.refreshed = {}, set(), FOR_EVER
 
-    def observed(self) -> Observed:
+    def observed(self) -> KernelState:
         """What an agent sees of it."""
         links = tuple(
             Link(index, name, mac_of(self.name, name), 1500, is_up=True, has_carrier=self.up[name])
             for index, name in enumerate(SEGMENTS, 2)
         )
         own = (
-            Alias(2, f"10.1.0.{11 + self.number}", 16, is_marked=False),
-            Alias(2, f"fd00:1::{11 + self.number}", 64, is_marked=False),
-            Alias(3, f"10.2.0.{11 + self.number}", 16, is_marked=False),
+            IfAddress(2, f"10.1.0.{11 + self.number}", 16, is_marked=False),
+            IfAddress(2, f"fd00:1::{11 + self.number}", 64, is_marked=False),
+            IfAddress(3, f"10.2.0.{11 + self.number}", 16, is_marked=False),
         )
-        return Observed(links, (*own, *self.aliases.values()))
+        return KernelState(links, (*own, *self.aliases.values()))
 
     def own(self, segment: str) -> frozenset[str]:
         """The node's own addresses there: they answer while it has power."""
@@ -127,11 +127,11 @@ class Network:
 
     def ask(
         self, node: str, segment: str, addresses: Iterable[str], *, is_probe: bool = False
-    ) -> Findings:
+    ) -> ProbeResult:
         """What a node hears when it asks who has these; `is_probe`: since it is to take them."""
         asked = frozenset(addresses)
         if not self.machines[node].up[segment]:
-            return Findings(unasked=asked)
+            return ProbeResult(unasked=asked)
         answered: dict[str, tuple[str, ...]] = {}
         for name in self.neighbours(node, segment):
             own, mac = self.machines[name].own(segment), mac_of(name, segment)
@@ -145,8 +145,8 @@ class Network:
         if self.losses[node, segment]:
             self.losses[node, segment] -= 1
             self.lost |= dict.fromkeys(answered if is_probe else (), self.clock.now)
-            return Findings(silent=asked)
-        return Findings(answered, asked - answered.keys())
+            return ProbeResult(silent=asked)
+        return ProbeResult(answered, asked - answered.keys())
 
     def hears_strangers(self, node: str, segment: str) -> bool:
         """Whether a node hears what hosts say there that are no nodes."""

@@ -44,14 +44,14 @@ def leave(cluster: Cluster, node: str) -> None:
     agent = cluster.agents.get(node)
     if agent:
         agent.ending = Reason.AGENT_STOPPING
-        agent.speak()
+        agent.publish()
 
 
 def stop(cluster: Cluster, node: str) -> None:
     """The agent ends: it withdraws everything, and says goodbye if it can."""
     agent = cluster.agents.pop(node, None)
     if agent:
-        agent.silence_all()
+        agent.mute_all()
         agent.say_goodbye()
 
 
@@ -77,7 +77,7 @@ def lie(cluster: Cluster, node: str) -> None:
     agent = cluster.agents.get(node)
     if agent:
         agent.lie = ADDRESSES
-        agent.speak()
+        agent.publish()
 
 
 def tell_truth(cluster: Cluster, node: str) -> None:
@@ -85,7 +85,7 @@ def tell_truth(cluster: Cluster, node: str) -> None:
     agent = cluster.agents.get(node)
     if agent:
         agent.lie = ()
-        agent.speak()
+        agent.publish()
 
 
 def forge_goodbye(cluster: Cluster, node: str) -> None:

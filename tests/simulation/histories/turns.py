@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from duravip_agent.core.fencing import Facts, Granted, Probed, Verdict, judged
-from duravip_agent.core.kernel_state import Alias, addresses_of
-from duravip_agent.core.node_spec import by_interface
-from duravip_agent.core.plan import Plan, planned
+from duravip_agent.core.fencing import Facts, FencingDecision, InterfaceShare, ProbeAnswer, decide
+from duravip_agent.core.kernel_state import IfAddress, addresses_of
+from duravip_agent.core.node_spec import group_by_interface
+from duravip_agent.core.plan import AddressPlan, make_plan
 from duravip_agent.core.probe_needs import ProbeNeeds
-from duravip_agent.core.retry import Retries
-from duravip_agent.core.watchdog_rule import Contact, has_lapsed
+from duravip_agent.core.retry import RetrySchedule
+from duravip_agent.core.watchdog_rule import LeaderContact, has_lapsed
 from simulation.histories.agent import Agent
 from simulation.histories.heart import LIMITS, Surroundings
 from simulation.histories.network import FOR_EVER, SEGMENTS, Machine
@@ -27,13 +27,13 @@ class TurningAgent(Agent):
         self.neighbours: dict[str, TurningAgent] = {}
         """The agents of all nodes, which hear its announcements."""
         self._generation = 0
-        self._probed: dict[str, Probed] = {}
+        self._probed: dict[str, ProbeAnswer] = {}
         self._claimed: set[str] = set()
         self._defended: dict[str, float] = {}
         self._needs = ProbeNeeds()
         self._audible_until = FOR_EVER
         self._checked = float("-inf")
-        self._retries = Retries()
+        self._retries = RetrySchedule()
         super().__init__(around, machine, boot)
 
     def turn(self) -> None:
@@ -42,19 +42,19 @@ class TurningAgent(Agent):
         if self.wanted is None:
             return
         facts = self._facts()
-        verdict = judged(facts)
+        verdict = decide(facts)
         self._retries.forget(self.wanted, self.now)
         if has_lapsed(facts.refreshed, facts.now, facts.limits):
             self.mute()
-        plan = planned(self.wanted, self.machine.observed(), self._retries.held_back(self.now))
+        plan = make_plan(self.wanted, self.machine.observed(), self._retries.held_back(self.now))
         self.failures = dict(plan.failures)
         self._silence(verdict, plan)
         self._react(facts, verdict)
         self._delete(alias for alias in plan.delete if alias.address in self.wanted)
-        self._arm(verdict.arm, plan)
+        self._arm(verdict.activate, plan)
         self._delete(alias for alias in plan.delete if alias.address not in self.wanted)
         self._carried_out(facts, verdict)
-        self.speak()
+        self.publish()
 
     def forget_answers(self) -> None:
         """What the segment said was said under another spec, though its number may come again."""
@@ -64,7 +64,7 @@ class TurningAgent(Agent):
         """Another host says that it has these."""
         self._claimed |= self.machine.held & set(addresses)
 
-    def silence_all(self) -> None:
+    def mute_all(self) -> None:
         """Nothing of ours is heard any more."""
         self.machine.held.clear()
         self.machine.aliases.clear()
@@ -80,12 +80,12 @@ class TurningAgent(Agent):
         return frozenset(self.machine.held & placed)
 
     def _facts(self) -> Facts:
-        grant, weak = self.specs.grant, self.around.weak
+        grant, weak = self.specs.in_force, self.around.weak
         if grant.generation != self._generation:
             self._generation = grant.generation
             self._probed.clear()
             if grant.uid:
-                self._needs.granted(by_interface(grant.wanted, grant.wanted))
+                self._needs.granted(group_by_interface(grant.wanted, grant.wanted))
         if self.refreshed is not None:
             self._audible_until = self.refreshed + LIMITS.dead_man
         links = frozenset(name for name, is_up in self.machine.up.items() if is_up)
@@ -95,7 +95,7 @@ class TurningAgent(Agent):
             generation=grant.generation if grant.uid else NO_GENERATION,
             grants=grant.shares if "restore" in weak else self.specs.shares(self._armed),
             contact=self.contact,
-            armed=self._armed,
+            active=self._armed,
             refreshed=self.refreshed,
             links=links,
             stale=self._needs.stale(self.now),
@@ -106,21 +106,21 @@ class TurningAgent(Agent):
         )
         return _weakened(facts, weak) if weak else facts
 
-    def _silence(self, verdict: Verdict, plan: Plan) -> None:
+    def _silence(self, verdict: FencingDecision, plan: AddressPlan) -> None:
         held = self.machine.held
-        gone = held - verdict.keep - verdict.arm | held & addresses_of(plan.delete)
+        gone = held - verdict.keep - verdict.activate | held & addresses_of(plan.delete)
         self.has_strict = verdict.has_strict
         if gone:
             held -= gone
-            self.speak()
+            self.publish()
 
-    def _react(self, facts: Facts, verdict: Verdict) -> None:
+    def _react(self, facts: Facts, verdict: FencingDecision) -> None:
         self._announce(verdict.defend)
         for segment, asked in self._by_segment(verdict.probe):
             found = self.around.network.ask(self.name, segment, asked, is_probe=True)
-            told = {a: Probed(self.now, macs[0]) for a, macs in found.answered.items()}
-            told |= {a: Probed(self.now) for a in found.silent - told.keys()}
-            self._probed |= told | {a: Probed(self.now, NOT_ASKED) for a in found.unasked}
+            told = {a: ProbeAnswer(self.now, macs[0]) for a, macs in found.answered.items()}
+            told |= {a: ProbeAnswer(self.now) for a in found.silent - told.keys()}
+            self._probed |= told | {a: ProbeAnswer(self.now, NOT_ASKED) for a in found.unasked}
         answered = {a: told.mac for a, told in self._probed.items() if told.mac}
         self.contested = {a: mac for a, mac in answered.items() if mac != NOT_ASKED}
         contact = self.contact
@@ -128,12 +128,12 @@ class TurningAgent(Agent):
             verdict.must_read and contact and contact.generation > self.specs.newest_read
         )
         is_alone = contact is None or self.now - contact.sent > ALONE_AFTER
-        if facts.armed and is_alone and self.now - self._checked >= CHECK_EVERY:
+        if facts.active and is_alone and self.now - self._checked >= CHECK_EVERY:
             self._checked = self.now
             for segment, asked in self._by_segment(self._armed):
                 self._claimed |= self.around.network.ask(self.name, segment, asked).answered.keys()
 
-    def _arm(self, addresses: frozenset[str], plan: Plan) -> None:
+    def _arm(self, addresses: frozenset[str], plan: AddressPlan) -> None:
         if not addresses:
             return
         machine = self.machine
@@ -158,14 +158,14 @@ class TurningAgent(Agent):
                 if neighbour := self.neighbours.get(name):
                     neighbour.claimed(announced)
 
-    def _delete(self, aliases: Iterable[Alias]) -> None:
+    def _delete(self, aliases: Iterable[IfAddress]) -> None:
         for alias in aliases:
             self.machine.aliases.pop(alias.address, None)
             self.machine.held.discard(alias.address)
 
-    def _carried_out(self, facts: Facts, verdict: Verdict) -> None:
+    def _carried_out(self, facts: Facts, verdict: FencingDecision) -> None:
         self._claimed -= facts.claimed
-        self._needs.carried_out(facts, verdict, self._audible_until)
+        self._needs.record_applied(facts, verdict, self._audible_until)
         self._defended = {a: at for a, at in self._defended.items() if a in verdict.keep}
         self._defended |= dict.fromkeys(verdict.defend, self.now)
         for address in self._probed.keys() & verdict.keep:
@@ -180,7 +180,7 @@ class TurningAgent(Agent):
         return found.items()
 
 
-def _freed(granted: Granted) -> Granted:
+def _freed(granted: InterfaceShare) -> InterfaceShare:
     return granted._replace(free=granted.free | granted.contested, contested=frozenset())
 
 
@@ -191,7 +191,7 @@ def _weakened(facts: Facts, weak: frozenset[str]) -> Facts:
     if "stale" in weak:
         facts = replace(facts, stale=frozenset())
     if "contact" in weak:
-        facts = replace(facts, contact=Contact(facts.now, facts.epoch, facts.generation))
+        facts = replace(facts, contact=LeaderContact(facts.now, facts.epoch, facts.generation))
     if "epoch" in weak and facts.contact:
         facts = replace(facts, contact=facts.contact._replace(epoch=facts.epoch))
     if "yield" in weak:

@@ -88,7 +88,7 @@ class Watchman:
         agent = self._cluster.agents.get(node)
         if agent is None or address not in self._unnoticed:
             return False
-        return any(address in share.free for share in agent.specs.grant.shares)
+        return any(address in share.free for share in agent.specs.in_force.shares)
 
     def _is_heard(self, node: str, address: str, segment: str) -> bool:
         """Whether a node that has just taken an address could hear that it is a stranger's."""

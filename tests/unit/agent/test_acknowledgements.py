@@ -5,65 +5,83 @@ from collections.abc import Iterable
 import pytest
 
 from duravip_agent import clock
-from duravip_agent.core.acknowledgements import Acked, after, is_news
-from duravip_agent.core.watchdog_rule import DEFAULTS, Contact, Limits
-from duravip_agent.core.witness_book import Sighting, Suspect, Verdict
-from duravip_agent.kernel.watchdog import Lifeline
+from duravip_agent.core.acknowledgements import AckedHeartbeat, changes_contact, newest_ack
+from duravip_agent.core.watchdog_rule import DEFAULTS, LeaderContact, Timeouts
+from duravip_agent.core.witness_book import ProbeOutcome, ProbeSubject, Reachability
+from duravip_agent.kernel.watchdog import Watchdog
 from duravip_agent.metrics import Metrics
-from duravip_agent.segment.probe_requests import Looks
-from duravip_agent.segment.probe_worker import OnSighting
+from duravip_agent.segment.probe_requests import ProbeRequests
+from duravip_agent.segment.probe_worker import OnOutcome
 from duravip_api.heartbeat import ProbeReport, ProbeRequest
 
-FIRST = Acked(7, Contact(10.0, 2, 5))
+FIRST = AckedHeartbeat(7, LeaderContact(10.0, 2, 5))
 READ = 2
 """The epoch of the spec that was read."""
 
 
-def known(before: Acked | None, heard: Acked, epoch: int = READ) -> Acked:
-    return after(before, heard, epoch)
+def known(
+    before: AckedHeartbeat | None, heard: AckedHeartbeat, epoch: int = READ
+) -> AckedHeartbeat:
+    return newest_ack(before, heard, epoch)
 
 
 def test_a_newer_beat_that_was_acknowledged_extends_contact() -> None:
-    assert known(FIRST, Acked(8, Contact(10.1, 2, 5))).contact.sent == 10.1
+    assert known(FIRST, AckedHeartbeat(8, LeaderContact(10.1, 2, 5))).contact.sent == 10.1
 
 
 def test_the_same_beat_acknowledged_again_brings_news_and_no_more_time() -> None:
-    assert known(FIRST, Acked(7, Contact(10.0, 2, 6))).contact == Contact(10.0, 2, 6)
+    assert known(FIRST, AckedHeartbeat(7, LeaderContact(10.0, 2, 6))).contact == LeaderContact(
+        10.0, 2, 6
+    )
 
 
 def test_an_acknowledgement_that_comes_late_takes_nothing_back() -> None:
-    assert known(FIRST, Acked(6, Contact(9.9, 2, 4))) == FIRST
-    assert known(FIRST, Acked(6, Contact(9.9, 2, 6))).contact == Contact(10.0, 2, 6)
-    assert known(FIRST, Acked(7, Contact(10.0, 2, 4))) == FIRST
+    assert known(FIRST, AckedHeartbeat(6, LeaderContact(9.9, 2, 4))) == FIRST
+    assert known(FIRST, AckedHeartbeat(6, LeaderContact(9.9, 2, 6))).contact == LeaderContact(
+        10.0, 2, 6
+    )
+    assert known(FIRST, AckedHeartbeat(7, LeaderContact(10.0, 2, 4))) == FIRST
     assert known(None, FIRST) == FIRST
 
 
 def test_an_epoch_that_no_spec_has_named_yet_does_not_make_an_earlier_beat_count() -> None:
-    assert known(FIRST, Acked(6, Contact(9.9, READ + 1, 9))) == FIRST
+    assert known(FIRST, AckedHeartbeat(6, LeaderContact(9.9, READ + 1, 9))) == FIRST
 
 
 def test_a_former_leader_is_not_believed_and_a_new_one_is() -> None:
-    assert known(FIRST, Acked(8, Contact(10.1, 1, 9))) == FIRST
-    assert known(FIRST, Acked(8, Contact(10.1, 3, 1))).contact == Contact(10.1, 3, 1)
-    assert known(FIRST, Acked(6, Contact(9.9, 3, 1)), epoch=3).contact == Contact(9.9, 3, 1)
-    assert known(FIRST, Acked(7, Contact(10.0, 3, 1))).contact == Contact(10.0, 3, 1)
+    assert known(FIRST, AckedHeartbeat(8, LeaderContact(10.1, 1, 9))) == FIRST
+    assert known(FIRST, AckedHeartbeat(8, LeaderContact(10.1, 3, 1))).contact == LeaderContact(
+        10.1, 3, 1
+    )
+    assert known(
+        FIRST, AckedHeartbeat(6, LeaderContact(9.9, 3, 1)), epoch=3
+    ).contact == LeaderContact(9.9, 3, 1)
+    assert known(FIRST, AckedHeartbeat(7, LeaderContact(10.0, 3, 1))).contact == LeaderContact(
+        10.0, 3, 1
+    )
 
 
 def test_a_forged_epoch_makes_no_true_acknowledgement_void() -> None:
-    forged = known(FIRST, Acked(8, Contact(10.1, 2**31 - 2, 5)))
-    assert known(forged, Acked(9, Contact(10.2, 2, 5))).contact == Contact(10.2, 2, 5)
+    forged = known(FIRST, AckedHeartbeat(8, LeaderContact(10.1, 2**31 - 2, 5)))
+    assert known(forged, AckedHeartbeat(9, LeaderContact(10.2, 2, 5))).contact == LeaderContact(
+        10.2, 2, 5
+    )
 
 
 def test_a_forged_generation_lasts_no_longer_than_to_the_next_acknowledgement() -> None:
-    forged = known(FIRST, Acked(7, Contact(10.0, 2, 10**9)))
-    assert known(forged, Acked(8, Contact(10.1, 2, 5))).contact == Contact(10.1, 2, 5)
+    forged = known(FIRST, AckedHeartbeat(7, LeaderContact(10.0, 2, 10**9)))
+    assert known(forged, AckedHeartbeat(8, LeaderContact(10.1, 2, 5))).contact == LeaderContact(
+        10.1, 2, 5
+    )
 
 
 def test_news_is_another_spec_or_contact_after_a_gap() -> None:
-    assert is_news(None, FIRST, DEFAULTS)
-    assert not is_news(FIRST, Acked(8, Contact(10.1, 2, 5)), DEFAULTS)
-    assert is_news(FIRST, Acked(8, Contact(10.1, 2, 6)), DEFAULTS)
-    assert is_news(FIRST, Acked(8, Contact(10.25, 2, 5)), Limits(contact=0.25))
+    assert changes_contact(None, FIRST, DEFAULTS)
+    assert not changes_contact(FIRST, AckedHeartbeat(8, LeaderContact(10.1, 2, 5)), DEFAULTS)
+    assert changes_contact(FIRST, AckedHeartbeat(8, LeaderContact(10.1, 2, 6)), DEFAULTS)
+    assert changes_contact(
+        FIRST, AckedHeartbeat(8, LeaderContact(10.25, 2, 5)), Timeouts(contact=0.25)
+    )
 
 
 class DeadMan:
@@ -84,17 +102,17 @@ def dead_man() -> DeadMan:
     return DeadMan()
 
 
-def lifeline(dead_man: DeadMan, lapses: list[bool], limits: Limits = DEFAULTS) -> Lifeline:
-    return Lifeline(dead_man, limits, Metrics("1"), lambda: lapses.append(True))  # type: ignore[arg-type]
+def lifeline(dead_man: DeadMan, lapses: list[bool], limits: Timeouts = DEFAULTS) -> Watchdog:
+    return Watchdog(dead_man, limits, Metrics("1"), lambda: lapses.append(True))  # type: ignore[arg-type]
 
 
 def test_the_heart_refreshes_only_what_the_loop_has_begun(dead_man: DeadMan) -> None:
     lapses: list[bool] = []
     line = lifeline(dead_man, lapses)
-    line.tick(None)
+    line.feed(None)
     assert dead_man.refreshes == 0
     assert line.begin(clock.now() + 1)
-    line.tick(None)
+    line.feed(None)
     assert (dead_man.refreshes, dead_man.mutes, lapses) == (2, 0, [])
 
 
@@ -109,15 +127,15 @@ def test_a_late_refresh_mutes_everything_and_wakes_the_loop(dead_man: DeadMan) -
     line = lifeline(dead_man, lapses)
     line.begin(clock.now() + 1)
     line.refreshed = clock.now() - 1
-    line.tick(None)
+    line.feed(None)
     assert (dead_man.refreshes, dead_man.mutes, lapses) == (1, 1, [True])
     assert line.refreshed is None
 
 
 def test_a_loop_that_does_not_come_round_is_not_kept_alive(dead_man: DeadMan) -> None:
-    line = lifeline(dead_man, [], Limits(progress=-1.0))
+    line = lifeline(dead_man, [], Timeouts(progress=-1.0))
     line.begin(clock.now() + 1)
-    line.tick(None)
+    line.feed(None)
     assert dead_man.refreshes == 1
 
 
@@ -125,9 +143,9 @@ def test_strictly_fenced_addresses_need_contact(dead_man: DeadMan) -> None:
     line = lifeline(dead_man, [])
     line.begin(clock.now() + 1)
     line.has_strict = True
-    line.tick(Contact(clock.now(), 1, 1))
+    line.feed(LeaderContact(clock.now(), 1, 1))
     assert line.refreshed is not None
-    line.tick(Contact(clock.now() - 2.6, 1, 1))
+    line.feed(LeaderContact(clock.now() - 2.6, 1, 1))
     assert line.refreshed is None
 
 
@@ -135,20 +153,20 @@ class Scout:
     """Sees at once."""
 
     def __init__(self) -> None:
-        self.looked: list[Suspect] = []
-        self.watched: list[Suspect] = []
+        self.looked: list[ProbeSubject] = []
+        self.watched: list[ProbeSubject] = []
 
-    def look(self, suspect: Suspect, on_sighting: OnSighting) -> None:
+    def look(self, suspect: ProbeSubject, on_sighting: OnOutcome) -> None:
         self.looked.append(suspect)
-        on_sighting(Sighting(suspect.node, suspect.interface, Verdict.SILENT, 7.0, {}))
+        on_sighting(ProbeOutcome(suspect.node, suspect.interface, Reachability.SILENT, 7.0, {}))
 
-    def watch(self, suspects: Iterable[Suspect]) -> None:
+    def watch(self, suspects: Iterable[ProbeSubject]) -> None:
         self.watched = list(suspects)
 
 
 def looked(*looks: tuple[ProbeRequest, float]) -> tuple[Scout, list[ProbeReport]]:
     scout, said = Scout(), list[ProbeReport]()
-    taker = Looks(scout, "b1", Metrics("1"))  # type: ignore[arg-type]
+    taker = ProbeRequests(scout, "b1", Metrics("1"))  # type: ignore[arg-type]
     for look, at in looks:
         taker.take(look, "operator", at, said.append)
     return scout, said
@@ -160,7 +178,7 @@ def look(number: int, boot: str = "b1", address: str = "10.1.1.1") -> ProbeReque
 
 def test_a_look_is_answered_with_what_was_seen() -> None:
     scout, said = looked((look(1), 0.0))
-    asked = Suspect("n2 by IPv4", "eth1", ("10.1.1.1",), frozenset({"02:00:00:00:00:02"}))
+    asked = ProbeSubject("n2 by IPv4", "eth1", ("10.1.1.1",), frozenset({"02:00:00:00:00:02"}))
     assert scout.looked == [asked]
     assert said == [ProbeReport("n1", 1, "n2", "eth1", "silent", heard_ago=7.0)]
 

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from duravip_agent.kernel.address_manager import Plumber
+from duravip_agent.kernel.address_manager import AddressManager
 from unit.agent.world import A, B, alias, serving
 
 
@@ -15,7 +15,7 @@ def test_what_was_ours_at_the_same_place_is_marked_again_and_goes_when_it_is_rev
     agent.world.aliases = {alias(B), robbed(A)}
     assert agent.step() == ["mark 1"]
     assert agent.world.aliases == {alias(A), alias(B)}
-    assert agent.handover.served == {A, B}
+    assert agent.reconciler.served == {A, B}
     agent.world.aliases = {alias(B), robbed(A)}
     agent.grant(B)
     agent.step()
@@ -27,11 +27,11 @@ def test_against_something_that_keeps_robbing_it_slows_down_and_it_stays_ours() 
     marked = 0
     for _ in range(9):
         agent.world.aliases = {robbed(A)}
-        agent.plumber.look(with_links=True)
+        agent.addresses.look(with_links=True)
         marked += alias(A) in agent.world.aliases
         agent.step()
-        assert agent.handover.served == {A}
-        assert not agent.plumber.failures
+        assert agent.reconciler.served == {A}
+        assert not agent.addresses.failures
     assert 2 <= marked < 9
 
 
@@ -39,8 +39,8 @@ def test_what_cannot_be_marked_again_is_deleted_and_added() -> None:
     agent = serving(A)
     agent.world.aliases = {robbed(A)}
     agent.world.refuses = {A}
-    agent.plumber.look(with_links=True)
-    assert agent.plumber.present == frozenset()
+    agent.addresses.look(with_links=True)
+    assert agent.addresses.present == frozenset()
 
 
 def test_what_somebody_puts_elsewhere_or_after_a_start_is_theirs() -> None:
@@ -49,7 +49,7 @@ def test_what_somebody_puts_elsewhere_or_after_a_start_is_theirs() -> None:
     agent.world.aliases = {alias(A), elsewhere}
     agent.step()
     assert elsewhere in agent.world.aliases
-    started = Plumber(agent.world, agent.tools.metrics)
+    started = AddressManager(agent.world, agent.metrics)
     agent.world.aliases = {robbed(A)}
     started.look(with_links=True)
     assert started.present == frozenset()
@@ -60,15 +60,15 @@ def test_a_card_that_answers_nobody_has_nothing_served_on_it() -> None:
         agent = serving(A)
         agent.world.link = replace(agent.world.link, **change)  # type: ignore[arg-type]
         agent.step()
-        assert not agent.handover.served
-        assert "eth0" in agent.plumber.failures[A]
+        assert not agent.reconciler.served
+        assert "eth0" in agent.addresses.failures[A]
         agent.world.link = replace(agent.world.link, arp_ignore=0, is_port=False, state=6)
         agent.step()
-        assert agent.handover.served == {A}
+        assert agent.reconciler.served == {A}
 
 
 def test_a_card_that_the_fence_cannot_guard_has_nothing_served_on_it() -> None:
     agent = serving(A)
-    agent.tools.health.unguarded = {"eth0": "no"}
+    agent.health.unguarded = {"eth0": "no"}
     agent.step()
-    assert not agent.handover.served
+    assert not agent.reconciler.served

@@ -20,7 +20,7 @@ from duravip_agent.codec.bpf import (
 )
 from duravip_agent.codec.frames import announcement_frame, claim_in, probe_frame
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.send_queue import Call
+from duravip_agent.core.send_queue import Announcement
 
 OURS, THEIRS = bytes.fromhex("020000000001"), bytes.fromhex("0200000000fe")
 PLACE = Placement("eth1", 32)
@@ -64,7 +64,9 @@ def on_a_wire(text: str, source: bytes = THEIRS) -> bytes:
 
 
 def announced(address: str, source: bytes = THEIRS, *, is_reply: bool = False) -> bytes:
-    return announcement_frame(Call(PLACE, address, is_reply), source).ljust(ON_A_WIRE, b"\0")
+    return announcement_frame(Announcement(PLACE, address, is_reply), source).ljust(
+        ON_A_WIRE, b"\0"
+    )
 
 
 @pytest.mark.parametrize("is_reply", [False, True])

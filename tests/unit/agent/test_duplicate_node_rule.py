@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from duravip_agent.control.duplicate_node_guard import NamesakeError
-from duravip_agent.control.duplicate_node_guard import Namesakes as Gate
-from duravip_agent.control.status_writer import Reporter
+from duravip_agent.control.duplicate_node_guard import DuplicateNodeError
+from duravip_agent.control.duplicate_node_guard import DuplicateNodeGuard as Gate
+from duravip_agent.control.status_writer import StatusWriter
 from duravip_agent.core import duplicate_node_rule
 from duravip_agent.core.duplicate_node_rule import (
-    OFTEN,
-    REMEMBERED_FOR,
-    SETTLE_AFTER,
-    Namesakes,
-    reporter_of,
+    FREQUENT_WRITES,
+    REMEMBERED_FOR_S,
+    SETTLE_AFTER_S,
+    DuplicateNodeRule,
+    author_of,
 )
-from duravip_agent.events import Seen, Written
+from duravip_agent.events import ObjectSeen, StatusWritten
 from duravip_runtime.api_error import ApiError
 
 Status = dict[str, Any]
@@ -28,11 +28,11 @@ def status(boot: str, machine: str = "", reason: str = "AgentReady") -> Status:
     return {"agent": agent, "conditions": [{"type": "Ready", "reason": reason}]}
 
 
-def started(before: Status, machine: str = "mine") -> Namesakes:
-    found = Namesakes(machine)
-    found.found(before)
+def started(before: Status, machine: str = "mine") -> DuplicateNodeRule:
+    found = DuplicateNodeRule(machine)
+    found.set_previous(before)
     assert not found.is_settled(0.0)
-    found.introduced(10, 0.0)
+    found.first_report_stored(10, 0.0)
     return found
 
 
@@ -43,59 +43,59 @@ def test_after_an_agent_of_this_machine_or_none_it_acts_at_once() -> None:
 
 def test_after_another_machine_it_waits_and_acts_if_that_is_silent() -> None:
     found = started(status("b1", "other"))
-    assert not found.is_settled(SETTLE_AFTER - 0.1)
-    assert found.is_settled(SETTLE_AFTER)
+    assert not found.is_settled(SETTLE_AFTER_S - 0.1)
+    assert found.is_settled(SETTLE_AFTER_S)
     assert not found.ends
 
 
 def test_it_ends_when_the_machine_that_was_there_before_still_reports() -> None:
     for at in (0.1, 500.0):
         found = started(status("b1", "other"))
-        found.seen(status("b1", "other"), 11, at)
+        found.observe(status("b1", "other"), 11, at)
         assert "came later" in found.ends
 
 
 def test_an_agent_of_another_version_is_known_by_its_start() -> None:
     found = started(status("b1"))
     assert not found.is_settled(0.1)
-    found.seen(status("b1"), 11, 0.1)
+    found.observe(status("b1"), 11, 0.1)
     assert found.ends
 
 
 def test_what_was_written_before_its_first_report_says_nothing() -> None:
     found = started(status("b1", "other"))
-    assert not found.seen(status("b1", "other"), 9, 0.1)
+    assert not found.observe(status("b1", "other"), 9, 0.1)
     assert not found.ends
 
 
 def test_it_stays_and_says_so_when_another_machine_comes_later() -> None:
     found = started(status("b1", "mine"))
-    assert found.seen(status("b2", "zzz"), 11, 5.0)
-    assert not found.seen(status("b2", "zzz"), 12, 6.0)
+    assert found.observe(status("b2", "zzz"), 11, 5.0)
+    assert not found.observe(status("b2", "zzz"), 12, 6.0)
     assert not found.ends
-    assert "zzz" in found.said(7.0)
-    assert not found.said(6.1 + REMEMBERED_FOR)
+    assert "zzz" in found.message(7.0)
+    assert not found.message(6.1 + REMEMBERED_FOR_S)
 
 
 def test_its_own_reports_under_whatever_boot_are_no_news() -> None:
     found = started({})
-    assert not found.seen(status("b2", "mine"), 11, 5.0)
-    assert not found.said(5.0)
+    assert not found.observe(status("b2", "mine"), 11, 5.0)
+    assert not found.message(5.0)
 
 
 def test_of_two_that_both_think_that_they_were_first_one_stays() -> None:
     ends = {}
     for machine, other in (("a", "b"), ("b", "a")):
         found = started({}, machine)
-        for number in range(OFTEN):
-            found.seen(status("x", other), 11 + number, 1.0 + number)
+        for number in range(FREQUENT_WRITES):
+            found.observe(status("x", other), 11 + number, 1.0 + number)
         ends[machine] = bool(found.ends)
     assert ends == {"a": False, "b": True}
 
 
 def test_a_status_without_an_agent_is_nobodys() -> None:
-    assert reporter_of({}) is None
-    assert reporter_of({"agent": {}}) is None
+    assert author_of({}) is None
+    assert author_of({"agent": {}}) is None
 
 
 class Server:
@@ -121,10 +121,12 @@ class Server:
         return self.body
 
 
-def reporting(server: Server) -> tuple[Gate, Reporter, list[Written]]:
+def reporting(server: Server) -> tuple[Gate, StatusWriter, list[StatusWritten]]:
     gate = Gate(server, "mine")  # type: ignore[arg-type]
-    written: list[Written] = []
-    reporter = Reporter(gate, lambda body, at: written.append(Written(body, at)), lambda _: None)
+    written: list[StatusWritten] = []
+    reporter = StatusWriter(
+        gate, lambda body, at: written.append(StatusWritten(body, at)), lambda _: None
+    )
     reporter.start()
     reporter.submit(status("b2"))
     return gate, reporter, written
@@ -137,20 +139,20 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
-def until_written(written: list[Written]) -> None:
+def until_written(written: list[StatusWritten]) -> None:
     until(lambda: bool(written))
 
 
 def test_an_object_that_comes_later_is_reported_to_and_acted_on() -> None:
     server = Server(None)
     gate, reporter, written = reporting(server)
-    seen = Seen(server.put({}))
-    assert gate.holds(seen)
-    reporter.notice(seen.body)
+    seen = ObjectSeen(server.put({}))
+    assert gate.holds_back(seen)
+    reporter.observe(seen.body)
     until_written(written)
-    assert gate.holds(written[0])
-    assert gate.released() == [seen, written[0]]
-    assert not gate.holds(Seen(server.get()))
+    assert gate.holds_back(written[0])
+    assert gate.release() == [seen, written[0]]
+    assert not gate.holds_back(ObjectSeen(server.get()))
     assert server.get()["status"]["agent"] == {"version": "1", "boot": "b2", "machine": "mine"}
 
 
@@ -160,34 +162,34 @@ def test_it_knocks_and_leaves_the_rest_of_the_others_status_as_it_is() -> None:
     gate, _, written = reporting(server)
     until(lambda: server.version == 12)
     assert server.get()["status"] == {**status("b1", "mine?"), "served": ["10.1.1.1"]}
-    with pytest.raises(NamesakeError, match="came later"):
-        gate.holds(Seen(server.put(status("b1", "other"))))
+    with pytest.raises(DuplicateNodeError, match="came later"):
+        gate.holds_back(ObjectSeen(server.put(status("b1", "other"))))
     assert not written
 
 
 def test_it_reports_once_the_machine_before_has_not_answered(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(duplicate_node_rule, "SETTLE_AFTER", 0.2)
+    monkeypatch.setattr(duplicate_node_rule, "SETTLE_AFTER_S", 0.2)
     server = Server(None)
     server.put(status("b1", "other"))
     gate, _, written = reporting(server)
     until_written(written)
     assert server.version == 13
     assert server.get()["status"]["agent"] == {"version": "1", "boot": "b2", "machine": "mine"}
-    assert not gate.holds(written[0])
+    assert not gate.holds_back(written[0])
 
 
 def test_a_knock_that_the_api_server_has_stored_and_not_confirmed_is_no_report() -> None:
     found = started(status("b1", "mine?"))
-    assert not found.is_settled(SETTLE_AFTER - 0.1)
-    assert not found.seen(status("b1", "mine?"), 11, 0.1)
-    found.seen(status("b1", "other"), 12, 0.2)
+    assert not found.is_settled(SETTLE_AFTER_S - 0.1)
+    assert not found.observe(status("b1", "mine?"), 11, 0.1)
+    found.observe(status("b1", "other"), 12, 0.2)
     assert found.ends
 
 
 def test_who_knocks_is_named_as_the_machine_that_it_is() -> None:
     found = started({})
-    assert found.seen(status("b1", "zzz?"), 11, 5.0)
-    assert "node's name: zzz; this one is mine" in found.said(6.0)
+    assert found.observe(status("b1", "zzz?"), 11, 5.0)
+    assert "node's name: zzz; this one is mine" in found.message(6.0)
     assert not found.ends

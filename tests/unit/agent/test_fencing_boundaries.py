@@ -3,39 +3,39 @@
 from dataclasses import replace
 
 from duravip_agent.core import fencing, watchdog_rule
-from duravip_agent.core.fencing import Facts, Granted, Probed
-from duravip_agent.core.watchdog_rule import Contact, Leash, Limits
+from duravip_agent.core.fencing import Facts, InterfaceShare, ProbeAnswer
+from duravip_agent.core.watchdog_rule import LeaderContact, Timeouts, WatchdogState
 
-LIMITS = Limits(dead_man=0.5, contact=0.25, strict_hold=3.0, progress=0.4)
+LIMITS = Timeouts(dead_man=0.5, contact=0.25, strict_hold=3.0, progress=0.4)
 A, ETH1 = "10.1.1.1", frozenset({"eth1"})
 FACTS = Facts(
-    now=0.125, epoch=2, generation=7, contact=Contact(0.0, 2, 7), refreshed=0.0, links=ETH1,
+    now=0.125, epoch=2, generation=7, contact=LeaderContact(0.0, 2, 7), refreshed=0.0, links=ETH1,
     limits=LIMITS,
 )  # fmt: skip
-STRICT = Granted("eth1", free=frozenset({A}), is_strict=True)
+STRICT = InterfaceShare("eth1", free=frozenset({A}), is_strict=True)
 
 
 def named(epoch: int, generation: int) -> Facts:
     """The leader names another spec than the one that was read."""
-    return replace(FACTS, contact=Contact(0.0, epoch, generation))
+    return replace(FACTS, contact=LeaderContact(0.0, epoch, generation))
 
 
 def test_the_dead_man_is_not_refreshed_once_it_may_have_struck() -> None:
-    end = LIMITS.dead_man - watchdog_rule.EARLY
-    leash = Leash(refreshed=0.0, progress=end, limits=LIMITS)
+    end = LIMITS.dead_man - watchdog_rule.KERNEL_EARLY_S
+    leash = WatchdogState(refreshed=0.0, progress=end, limits=LIMITS)
     assert watchdog_rule.may_refresh(leash, end - 0.01)
     assert not watchdog_rule.may_refresh(leash, end)
     assert watchdog_rule.has_lapsed(0.0, end, LIMITS)
 
 
 def test_a_loop_that_hangs_is_not_kept_alive() -> None:
-    leash = Leash(refreshed=0.3, progress=0.0, limits=LIMITS)
+    leash = WatchdogState(refreshed=0.3, progress=0.0, limits=LIMITS)
     assert not watchdog_rule.may_refresh(leash, LIMITS.progress)
 
 
 def test_a_strict_hold_ends_in_time_for_the_dead_man() -> None:
     end = watchdog_rule.strict_hold_end(FACTS.contact, LIMITS)
-    leash = Leash(end, end, FACTS.contact, has_strict=True, limits=LIMITS)
+    leash = WatchdogState(end, end, FACTS.contact, has_strict=True, limits=LIMITS)
     assert watchdog_rule.is_late(leash, end)
     assert not watchdog_rule.is_late(leash, end - 0.01)
 
@@ -59,34 +59,34 @@ def test_only_a_later_generation_is_read_again() -> None:
 
 
 def test_silence_counts_for_a_while_and_is_asked_for_again_after_another() -> None:
-    asked = replace(FACTS, probed={A: Probed(0.0)}, now=fencing.SILENCE_COUNTS)
+    asked = replace(FACTS, probed={A: ProbeAnswer(0.0)}, now=fencing.SILENCE_VALID_S)
     assert not fencing.is_silent(A, asked)
-    assert fencing.may_probe(A, replace(asked, now=fencing.PROBE_EVERY))
+    assert fencing.may_probe(A, replace(asked, now=fencing.PROBE_EVERY_S))
 
 
 def test_who_answers_is_asked_twenty_times_a_second_and_after_two_seconds_once() -> None:
-    contested, times = Granted("eth1", contested=frozenset({A})), [0.0]
+    contested, times = InterfaceShare("eth1", contested=frozenset({A})), [0.0]
     while times[-1] < 60:
-        probed = {A: Probed(times[-1], "02:00:00:00:00:01", times[0])}
-        contact = Contact(times[-1], 2, 7)
+        probed = {A: ProbeAnswer(times[-1], "02:00:00:00:00:01", times[0])}
+        contact = LeaderContact(times[-1], 2, 7)
         asked = replace(FACTS, grants=(contested,), probed=probed, contact=contact, now=times[-1])
-        times.append(fencing.judged(asked).due)
+        times.append(fencing.decide(asked).due)
     assert sum(time < 2 for time in times) in {40, 41}
     assert sum(2 <= time < 60 for time in times) in {58, 59}
 
 
 def test_what_is_granted_and_may_not_be_heard_is_judged_again_soon() -> None:
-    unlinked = replace(FACTS, grants=(Granted("eth2", free=frozenset({A})),))
-    assert fencing.judged(unlinked).due == FACTS.now + fencing.PROBE_EVERY
-    assert fencing.judged(replace(FACTS, grants=(Granted("eth2"),))).due == fencing.ALWAYS
+    unlinked = replace(FACTS, grants=(InterfaceShare("eth2", free=frozenset({A})),))
+    assert fencing.decide(unlinked).due == FACTS.now + fencing.PROBE_EVERY_S
+    assert fencing.decide(replace(FACTS, grants=(InterfaceShare("eth2"),))).due == fencing.ALWAYS
 
 
 def test_an_address_is_defended_in_contact_only_and_once_in_a_while() -> None:
     ours = frozenset({A})
-    claimed = replace(FACTS, claimed=ours, now=10.125, contact=Contact(10.0, 2, 7))
+    claimed = replace(FACTS, claimed=ours, now=10.125, contact=LeaderContact(10.0, 2, 7))
     assert fencing.claims_to_defend(claimed, ours) == ours
     assert not fencing.claims_to_defend(replace(claimed, contact=None), ours)
-    at = claimed.now - fencing.DEFEND_EVERY
+    at = claimed.now - fencing.DEFEND_EVERY_S
     assert fencing.claims_to_defend(replace(claimed, defended={A: at}), ours) == ours
 
 
@@ -98,5 +98,5 @@ def test_a_former_leader_holds_nothing_strict() -> None:
 
 
 def test_the_dead_man_is_told_of_strict_addresses_with_the_verdict_that_arms_them() -> None:
-    verdict = fencing.judged(replace(FACTS, grants=(STRICT,)))
-    assert (verdict.arm, verdict.has_strict) == (frozenset({A}), True)
+    verdict = fencing.decide(replace(FACTS, grants=(STRICT,)))
+    assert (verdict.activate, verdict.has_strict) == (frozenset({A}), True)

@@ -6,19 +6,19 @@ from dataclasses import replace
 import pytest
 
 from duravip_agent.codec import rtnetlink_links
-from duravip_agent.core.interfaces import cards, faults, usable
-from duravip_agent.core.kernel_state import Alias, Link, Observed
+from duravip_agent.core.interfaces import interface_faults, relevant_interfaces, usable_interfaces
+from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.node_status import nics, unread
-from duravip_agent.core.plan import planned
+from duravip_agent.core.node_status import nics, unreadable_message
+from duravip_agent.core.plan import make_plan
 
 CARD = Link(2, "eth1", is_up=True, has_carrier=True, state=6)
-OWN = Alias(2, "10.1.0.11", 16, is_marked=False)
+OWN = IfAddress(2, "10.1.0.11", 16, is_marked=False)
 VIP, FOREIGN, V6 = "10.1.1.1", "10.9.1.1", "fd00:1::64:1"
 
 
-def seen(link: Link = CARD, *aliases: Alias) -> Observed:
-    return Observed((link,), aliases)
+def seen(link: Link = CARD, *aliases: IfAddress) -> KernelState:
+    return KernelState((link,), aliases)
 
 
 @pytest.mark.parametrize(
@@ -36,9 +36,9 @@ def test_a_card_that_is_up_and_answers_nobody_is_no_card(
     change: dict[str, object], word: str
 ) -> None:
     observed = seen(replace(CARD, **change), OWN)  # type: ignore[arg-type]
-    assert word in faults(observed)["eth1"].of(VIP)
-    assert word in faults(observed)["eth1"].of(V6)
-    assert not usable(observed, {}).audible
+    assert word in interface_faults(observed)["eth1"].of(VIP)
+    assert word in interface_faults(observed)["eth1"].of(V6)
+    assert not usable_interfaces(observed, {}).audible
     (nic,) = nics(observed, ["eth1"])
     assert word in (nic.unusable or "")
 
@@ -60,12 +60,12 @@ def test_arp_ignore_is_about_ipv4_and_about_the_nodes_own_networks(
     value: int, *, has_own: bool, silent: set[str]
 ) -> None:
     observed = seen(replace(CARD, arp_ignore=value), *([OWN] if has_own else []))
-    found = usable(observed, {})
+    found = usable_interfaces(observed, {})
     assert found.audible == {"eth1"}
     fault = found.faulty.get("eth1")
     assert {a for a in (VIP, FOREIGN, V6) if fault and fault.of(a)} == silent
     wanted = {VIP: Placement("eth1", 32), V6: Placement("eth1", 128)}
-    plan = planned(wanted, observed, {})
+    plan = make_plan(wanted, observed, {})
     assert {alias.address for alias in plan.add} == {VIP, V6} - silent
     assert plan.failures.keys() == {VIP} & silent
 
@@ -73,7 +73,7 @@ def test_arp_ignore_is_about_ipv4_and_about_the_nodes_own_networks(
 @pytest.mark.parametrize("change", [{"has_no_ipv6": True}, {"mtu": 1200}])
 def test_a_card_without_ipv6_answers_for_ipv4_only(change: dict[str, object]) -> None:
     observed = seen(replace(CARD, **change), OWN)  # type: ignore[arg-type]
-    found = usable(observed, {})
+    found = usable_interfaces(observed, {})
     assert found.audible == {"eth1"}
     assert found.faulty["eth1"].of(V6)
     assert not found.faulty["eth1"].of(VIP)
@@ -83,19 +83,19 @@ def test_a_card_without_ipv6_answers_for_ipv4_only(change: dict[str, object]) ->
 
 
 def test_a_card_without_any_fault_is_fine() -> None:
-    assert usable(seen(CARD, OWN), {}).audible == {"eth1"}
-    assert not usable(seen(replace(CARD, is_up=False)), {}).audible
-    assert usable(seen(CARD), {"eth1": "no"}).audible == set()
+    assert usable_interfaces(seen(CARD, OWN), {}).audible == {"eth1"}
+    assert not usable_interfaces(seen(replace(CARD, is_up=False)), {}).audible
+    assert usable_interfaces(seen(CARD), {"eth1": "no"}).audible == set()
 
 
 def test_a_name_that_is_no_text_leaves_out_that_card_only_and_is_said() -> None:
     strange = Link(3, "b\udcff", is_up=True, has_carrier=True)
-    observed = Observed((CARD, strange), (OWN,))
-    assert {link.name for link in cards(observed)} == {"eth1", "b\udcff"}
+    observed = KernelState((CARD, strange), (OWN,))
+    assert {link.name for link in relevant_interfaces(observed)} == {"eth1", "b\udcff"}
     assert [nic.name for nic in nics(observed)] == ["eth1"]
-    assert "'b\\udcff'" in unread(observed)
-    assert not unread(Observed((replace(CARD, name="\x01z"),))), "odd, but a text"
-    assert not unread(seen())
+    assert "'b\\udcff'" in unreadable_message(observed)
+    assert not unreadable_message(KernelState((replace(CARD, name="\x01z"),))), "odd, but a text"
+    assert not unreadable_message(seen())
 
 
 def attribute(kind: int, data: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from duravip_agent.control.kube import Cluster
+from duravip_agent.control.kube import NodePlumbingClient
 from duravip_agent.metrics import Metrics
 from duravip_runtime.api_error import ApiError
 
@@ -48,11 +48,11 @@ class Server:
         self.http = HTTPServer(("127.0.0.1", 0), Handler)
         Thread(target=self.http.serve_forever, args=(0.01,), daemon=True).start()
 
-    def cluster(self) -> Cluster:
+    def cluster(self) -> NodePlumbingClient:
         return cluster_at(self.http.server_port, self.folder)
 
 
-def cluster_at(port: int, folder: Path) -> Cluster:
+def cluster_at(port: int, folder: Path) -> NodePlumbingClient:
     config = {
         "clusters": [{"name": "c", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
         "users": [{"name": "u", "user": {}}],
@@ -60,7 +60,7 @@ def cluster_at(port: int, folder: Path) -> Cluster:
         "current-context": "x",
     }
     (folder / "kubeconfig").write_text(json.dumps(config))
-    return Cluster("n1", Metrics("1.0"), folder / "kubeconfig")
+    return NodePlumbingClient("n1", Metrics("1.0"), folder / "kubeconfig")
 
 
 @pytest.fixture

@@ -10,13 +10,13 @@ from threading import Event
 import pytest
 
 from duravip_agent.codec import sock_diag
-from duravip_agent.codec.sock_diag import Question
-from duravip_agent.core.node_status import Readiness, Report, status_of
-from duravip_agent.kernel.listening_ports import Listeners
+from duravip_agent.codec.sock_diag import SocketQuery
+from duravip_agent.core.node_status import ConditionState, StatusReport, build_status
+from duravip_agent.kernel.listening_ports import ListeningPorts
 from duravip_api.listeners import WILDCARD, Listener, Port, format_listeners, parse_listeners
 from duravip_api.reasons import Reason
 
-TCP4, UDP6 = Question("TCP", socket.AF_INET), Question("UDP", socket.AF_INET6)
+TCP4, UDP6 = SocketQuery("TCP", socket.AF_INET), SocketQuery("UDP", socket.AF_INET6)
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_tcp_and_udp_sockets_are_seen_and_those_of_other_ports_are_not(stack: Ex
     udp = bound(stack, socket.SOCK_DGRAM, WILDCARD[4])
     bound(stack, socket.SOCK_STREAM, WILDCARD[4])
     ports = (f"TCP/{tcp}", f"UDP/{udp}", "TCP/1")
-    assert Listeners().on(ports) == [
+    assert ListeningPorts().on(ports) == [
         "TCP/1",
         f"TCP/{tcp} 0.0.0.0",
         f"UDP/{udp} 0.0.0.0",
@@ -58,24 +58,24 @@ def test_a_socket_of_both_families_counts_for_both_unless_it_is_for_ipv6_only(
 ) -> None:
     both = bound(stack, socket.SOCK_STREAM, "::")
     only = bound(stack, socket.SOCK_STREAM, "::", only=True)
-    found = set(Listeners().on((f"TCP/{both}", f"TCP/{only}")) or ())
+    found = set(ListeningPorts().on((f"TCP/{both}", f"TCP/{only}")) or ())
     assert found == {f"TCP/{both} 0.0.0.0", f"TCP/{both} ::", f"TCP/{only} ::"}
 
 
 def test_what_listens_on_loopback_serves_nobody_else(stack: ExitStack) -> None:
     port = bound(stack, socket.SOCK_STREAM, "127.0.0.1")
-    assert Listeners().on((f"TCP/{port}",)) == [f"TCP/{port}"]
+    assert ListeningPorts().on((f"TCP/{port}",)) == [f"TCP/{port}"]
 
 
 def test_without_ports_nothing_is_asked_and_nobody_listens() -> None:
     assert sock_diag.questions(()) == []
-    assert Listeners().on(()) == []
+    assert ListeningPorts().on(()) == []
 
 
 def test_it_says_so_when_somebody_begins_to_listen_and_when_that_ends(stack: ExitStack) -> None:
     port = bound(stack, socket.SOCK_STREAM, WILDCARD[4])
     ports, told = (f"TCP/{port}",), Event()
-    listeners = Listeners()
+    listeners = ListeningPorts()
     assert listeners.on(ports) == [f"TCP/{port} 0.0.0.0"]
     listeners.start(told.set)
     stack.pop_all().close()
@@ -106,11 +106,14 @@ def test_sockets_on_neighbouring_addresses_share_an_item_and_silent_ports_are_na
 
 
 def test_a_failure_says_since_when() -> None:
-    ready, time = Readiness(Reason.AGENT_READY, "2026-01-01T00:00:00Z"), "2026-01-01T00:00:05Z"
-    report = Report(
+    ready, time = (
+        ConditionState(Reason.AGENT_READY, "2026-01-01T00:00:00Z"),
+        "2026-01-01T00:00:05Z",
+    )
+    report = StatusReport(
         "1.0", "b", ready, failures={"10.1.1.1": "no"}, failing_since={"10.1.1.1": time}
     )
-    assert status_of(report)["failures"] == [
+    assert build_status(report)["failures"] == [
         {"address": "10.1.1.1", "message": "no", "since": time}
     ]
 
@@ -120,7 +123,7 @@ def test_the_loop_never_waits_for_the_kernel(stack: ExitStack) -> None:
     port = bound(stack, socket.SOCK_STREAM, WILDCARD[4])
     told, may_answer = Event(), Event()
 
-    class Slow(Listeners):
+    class Slow(ListeningPorts):
         def _looked(self, ports: tuple[str, ...]) -> list[str]:
             assert threading.current_thread() is not threading.main_thread()
             may_answer.wait(5)

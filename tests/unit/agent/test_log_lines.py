@@ -7,8 +7,8 @@ import pytest
 
 from duravip_agent.core.kernel_state import Link
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.probing import Findings
-from duravip_agent.core.send_queue import BATCH
+from duravip_agent.core.probing import ProbeResult
+from duravip_agent.core.send_queue import BATCH_FRAMES
 from duravip_agent.metrics import Metrics
 from duravip_agent.segment.announcer import Announcer
 from unit.agent.world import A, Agent, B, World
@@ -67,7 +67,7 @@ def test_thousands_are_announced_in_one_go_and_told_of_in_one_line(
     told: pytest.LogCaptureFixture,
 ) -> None:
     made = announcer()
-    made.plumbed({PLACE: addresses(2 * BATCH)}, 0.0)
+    made.plumbed({PLACE: addresses(2 * BATCH_FRAMES)}, 0.0)
     assert told.messages == ["announced 10.1.0.0-10.1.3.255 on eth0"]
 
 
@@ -79,11 +79,11 @@ def test_a_segment_that_is_asked_again_and_again_is_told_of_once(
     agent.step()
     told.clear()
     for _ in range(3):
-        agent.judge.answered(agent.generation, Findings(silent=frozenset({A, B})), 1.0)
+        agent.facts.add_probe_result(agent.generation, ProbeResult(silent=frozenset({A, B})), 1.0)
     assert told.messages == [NOBODY]
-    answers = Findings(answered={A: ("02::9",)}, silent=frozenset({B}))
+    answers = ProbeResult(answered={A: ("02::9",)}, silent=frozenset({B}))
     for _ in range(3):
-        agent.judge.answered(agent.generation, answers, 2.0)
+        agent.facts.add_probe_result(agent.generation, answers, 2.0)
     assert told.messages == [NOBODY, f"probed {A}: 02::9 answers"]
 
 

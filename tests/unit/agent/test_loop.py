@@ -11,8 +11,7 @@ from duravip_agent.core.fencing import NOTHING
 from duravip_agent.events import ContactChanged, Inbox, KernelChanged
 from duravip_agent.kernel import fence_keeper
 from duravip_agent.kernel.fence import FenceError
-from duravip_agent.kernel.fence_keeper import Upkeep
-from duravip_agent.loop import Loop, Parts
+from duravip_agent.loop import Loop
 from duravip_api.reasons import Reason
 from unit.agent.world import A, Agent, B, serving
 
@@ -22,12 +21,15 @@ class Voice:
 
     def __init__(self, agent: Agent) -> None:
         self._agent = agent
-        self.due, self.trouble = float("inf"), ""
+        self.due, self.status_error = float("inf"), ""
         self.said: list[frozenset[str]] = []
 
-    def speak(self, wanted: Mapping[str, Any], *, is_urgent: bool = False) -> None:
+    def publish(self, wanted: Mapping[str, Any], *, is_urgent: bool = False) -> None:
         del wanted, is_urgent
-        self.said.append(self._agent.handover.served)
+        self.said.append(self._agent.reconciler.served)
+
+    def start(self) -> None:
+        self.publish({})
 
     def report_if_due(self) -> None: ...
 
@@ -38,24 +40,36 @@ class Turns:
     def __init__(self, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
         self.agent, self.voice, self.inbox = agent, Voice(agent), Inbox()
         self.left = 0
-        monkeypatch.setattr(loop, "WORST_PAUSE", 0.0)
+        monkeypatch.setattr(loop, "MAX_BACKOFF_S", 0.0)
         monkeypatch.setattr(fence_keeper, "BEAT", 0.0)
         intake = SimpleNamespace(
-            wanted=agent.specs.grant.wanted, is_out_of_patience=bool, contact_changed=bool
+            wanted=agent.specs.in_force.wanted, start_timed_out=bool, on_contact_changed=bool
         )
-        farewell = SimpleNamespace(is_due=self._is_due, say=lambda: None)
-        alone = SimpleNamespace(released=lambda: (), has_news=lambda: False)
-        made: list[Any] = [
-            self.inbox, agent.tools, intake, agent.handover, Upkeep(agent.tools),
-            SimpleNamespace(start=lambda: None), self.voice, farewell, alone,
-        ]  # fmt: skip
-        self.loop = Loop(Parts(*made))
+        shutdown = SimpleNamespace(is_ready=self._is_ready, run=lambda: None)
+        alone = SimpleNamespace(release=lambda: (), has_changed=lambda: False)
+        parts: dict[str, Any] = {
+            "inbox": self.inbox,
+            "intake": intake,
+            "reconciler": agent.reconciler,
+            "fence_keeper": agent.fence_keeper(),
+            "publisher": self.voice,
+            "shutdown": shutdown,
+            "duplicates": alone,
+            "facts": agent.facts,
+            "addresses": agent.addresses,
+            "announcer": agent.world,
+            "conflict_checks": agent.world,
+            "watchdog": agent.watchdog,
+            "health": agent.health,
+            "metrics": agent.metrics,
+        }
+        self.loop = Loop(**parts)
         self.intake = intake
 
     def grant(self, *addresses: str) -> None:
         """Let exactly these be granted from now on."""
         self.agent.grant(*addresses)
-        self.intake.wanted = self.agent.specs.grant.wanted
+        self.intake.wanted = self.agent.specs.in_force.wanted
 
     def run(self, turns: int) -> None:
         """Make so many of them, the first of which has something to look at."""
@@ -63,7 +77,7 @@ class Turns:
         self.inbox.put(KernelChanged(with_links=True))
         self.loop.run()
 
-    def _is_due(self) -> bool:
+    def _is_ready(self) -> bool:
         self.left -= 1
         self.inbox.put(ContactChanged())  # there is something to do all the time
         return self.left < 0
@@ -73,7 +87,7 @@ def fails(*_: object, **__: object) -> None:
     raise ValueError("no such thing")
 
 
-@pytest.mark.parametrize("part", ["observed", "announce", "guard"])
+@pytest.mark.parametrize("part", ["observed", "announce", "add_interfaces"])
 def test_what_was_revoked_is_mute_though_another_part_fails(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -82,17 +96,17 @@ def test_what_was_revoked_is_mute_though_another_part_fails(
     monkeypatch.setattr(agent.world, part, fails)
     turns.grant(B)
     turns.run(2)
-    assert agent.world.held == {B}
+    assert agent.world.active == {B}
     assert turns.voice.said[-1] == {B}
 
 
 def test_it_is_even_where_no_step_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = serving(A, B)
     turns = Turns(agent, monkeypatch)
-    monkeypatch.setattr(agent.handover, "step", fails)
+    monkeypatch.setattr(agent.reconciler, "reconcile", fails)
     turns.grant(B)
     turns.run(2)
-    assert agent.world.held == {B}
+    assert agent.world.active == {B}
     assert turns.voice.said[-1] == {B}
 
 
@@ -100,15 +114,15 @@ def test_it_is_even_where_no_step_can_be_made(monkeypatch: pytest.MonkeyPatch) -
 def test_an_agent_that_fails_for_long_lets_go_of_everything_and_says_why(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "FAILING_AFTER", 0.0)
+    monkeypatch.setattr(loop, "FAILING_AFTER_S", 0.0)
     agent = serving(A, B)
     turns = Turns(agent, monkeypatch)
     with monkeypatch.context() as patch:
         patch.setattr(agent.world, part, fails)
         turns.run(2)
-    assert not agent.world.held
+    assert not agent.world.active
     assert turns.voice.said[-1] == NOTHING
-    assert agent.tools.health.problem == (
+    assert agent.health.problem == (
         Reason.AGENT_FAILING,
         "ValueError: no such thing",
     )
@@ -124,7 +138,7 @@ def test_it_starts_though_the_kernel_cannot_be_read_and_serves_once_it_can(
         patch.setattr(agent.world, "observed", fails)
         turns.run(1)
     turns.run(2)
-    assert agent.handover.served == {A}
+    assert agent.reconciler.served == {A}
 
 
 def test_without_a_fence_everything_is_deleted(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,13 +147,13 @@ def test_without_a_fence_everything_is_deleted(monkeypatch: pytest.MonkeyPatch) 
 
     def gone() -> bool:
         agent.world.is_fought = True
-        agent.world.held = NOTHING
+        agent.world.active = NOTHING
         raise FenceError("no nft")
 
-    monkeypatch.setattr(agent.world, "mend", gone)
+    monkeypatch.setattr(agent.world, "repair", gone)
     turns.run(3)
     assert not agent.world.aliases
-    assert agent.tools.health.problem == (Reason.UNFENCED, "no nft")
+    assert agent.health.problem == (Reason.UNFENCED, "no nft")
     assert turns.voice.said[-1] == NOTHING
 
 
@@ -149,7 +163,7 @@ def test_a_step_is_made_though_nothing_new_can_be_seen(monkeypatch: pytest.Monke
     monkeypatch.setattr(agent.world, "observed", fails)
     turns.grant(A, B)
     turns.run(2)
-    assert agent.world.held == {A, B}
+    assert agent.world.active == {A, B}
 
 
 def test_what_could_not_be_deleted_at_once_is_deleted_later(
@@ -158,7 +172,7 @@ def test_what_could_not_be_deleted_at_once_is_deleted_later(
     agent = serving(A)
     turns = Turns(agent, monkeypatch)
     agent.world.can_fence = False
-    agent.tools.health.failed(Reason.UNFENCED, "no nft", clock.now())
+    agent.health.report_failure(Reason.UNFENCED, "no nft", clock.now())
     delete, left = agent.world.delete, [1, 2]
 
     def refused_at_first(aliases: Any) -> dict[Any, str]:

@@ -2,23 +2,33 @@
 
 from dataclasses import replace
 
-from duravip_agent.core.kernel_state import Alias, Link, Observed
-from duravip_agent.core.node_status import MOST_FAILURES, Readiness, Report, nics, status_of
+from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
+from duravip_agent.core.node_status import (
+    MOST_FAILURES,
+    ConditionState,
+    StatusReport,
+    build_status,
+    nics,
+)
 from duravip_api.nodeplumbing import NodePlumbingStatus
 from duravip_api.reasons import Reason
 
 NOW, LATER = "2026-01-01T00:00:00Z", "2026-01-01T00:00:09Z"
 ETH0 = Link(2, "eth0", "02:00:00:00:00:01", 1500, is_up=True, has_carrier=True, speed_mbps=1000)
-OWN = Alias(2, "10.1.0.11", 16, is_marked=False)
-READY = Readiness(Reason.AGENT_READY, NOW)
-REPORT = Report(
+OWN = IfAddress(2, "10.1.0.11", 16, is_marked=False)
+READY = ConditionState(Reason.AGENT_READY, NOW)
+REPORT = StatusReport(
     version="1.0",
     boot="b1",
     public_key="k1",
     readiness=READY,
-    observed=Observed(
+    observed=KernelState(
         (ETH0,),
-        (OWN, Alias(2, "10.1.1.10", 32, is_marked=True), Alias(2, "10.1.1.9", 32, is_marked=True)),
+        (
+            OWN,
+            IfAddress(2, "10.1.1.10", 32, is_marked=True),
+            IfAddress(2, "10.1.1.9", 32, is_marked=True),
+        ),
     ),
     generation=3,
     epoch=2,
@@ -27,7 +37,7 @@ REPORT = Report(
 
 
 def test_the_status_says_what_is_served_in_order_and_what_the_nics_are() -> None:
-    status = status_of(REPORT)
+    status = build_status(REPORT)
     assert status["served"] == ["10.1.1.9", "10.1.1.10"]
     assert status["servedCount"] == 2
     assert (status["observedGeneration"], status["epoch"]) == (3, 2)
@@ -40,19 +50,19 @@ def test_the_status_says_what_is_served_in_order_and_what_the_nics_are() -> None
 
 
 def test_before_anything_was_acted_on_the_generation_is_removed_and_the_epoch_left() -> None:
-    status = status_of(replace(REPORT, generation=None, epoch=None))
+    status = build_status(replace(REPORT, generation=None, epoch=None))
     assert status["observedGeneration"] is None
     assert "epoch" not in status
 
 
 def test_the_status_has_the_form_of_its_kind() -> None:
     failures = {f"10.9.{n // 256}.{n % 256}": "x" * 5000 for n in range(MOST_FAILURES + 9)}
-    status = status_of(replace(REPORT, failures=failures))
+    status = build_status(replace(REPORT, failures=failures))
     assert len(NodePlumbingStatus.model_validate(status).failures) == MOST_FAILURES
 
 
 def test_a_condition_keeps_the_time_of_its_last_change() -> None:
-    starting = Readiness(Reason.AGENT_STARTING, NOW)
+    starting = ConditionState(Reason.AGENT_STARTING, NOW)
     ready = starting.changed_to(Reason.AGENT_READY, LATER)
     assert (starting.status, ready.status, ready.since) == ("False", "True", LATER)
     refused = starting.changed_to(Reason.SPEC_REFUSED, LATER, "epoch 2 is lower")
@@ -60,9 +70,9 @@ def test_a_condition_keeps_the_time_of_its_last_change() -> None:
 
 
 def names(
-    *links: Link, aliases: tuple[Alias, ...] = (), wanted: tuple[str, ...] = ()
+    *links: Link, aliases: tuple[IfAddress, ...] = (), wanted: tuple[str, ...] = ()
 ) -> list[str]:
-    return [nic.name for nic in nics(Observed(links, aliases), wanted)]
+    return [nic.name for nic in nics(KernelState(links, aliases), wanted)]
 
 
 def test_loopback_and_ports_of_bridges_are_left_out() -> None:
@@ -73,7 +83,7 @@ def test_loopback_and_ports_of_bridges_are_left_out() -> None:
 
 def test_the_ends_of_pods_cables_are_left_out() -> None:
     pod = Link(7, "cali1", kind="veth")
-    host_route = Alias(7, "169.254.1.1", 32, is_marked=False)
+    host_route = IfAddress(7, "169.254.1.1", 32, is_marked=False)
     assert names(pod, aliases=(host_route,)) == []
 
 
@@ -84,6 +94,6 @@ def test_a_veth_that_is_the_nodes_own_nic_is_shown() -> None:
 
 
 def test_link_local_addresses_and_our_own_are_not_among_a_nics_addresses() -> None:
-    aliases = (OWN, Alias(2, "fe80::1", 64, is_marked=False), *REPORT.observed.marked)
-    (nic,) = nics(Observed((ETH0,), aliases))
+    aliases = (OWN, IfAddress(2, "fe80::1", 64, is_marked=False), *REPORT.observed.marked)
+    (nic,) = nics(KernelState((ETH0,), aliases))
     assert nic.addresses == ["10.1.0.11/16"]

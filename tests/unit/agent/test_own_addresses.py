@@ -4,25 +4,27 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_agent.core.kernel_state import Alias, Link, Observed
-from duravip_agent.core.node_status import MOST_NICS, Readiness, Report, status_of
+from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
+from duravip_agent.core.node_status import MOST_NICS, ConditionState, StatusReport, build_status
 from duravip_agent.core.own_addresses import is_own, listing, rest
 from duravip_api.addresses import expand_ranges, from_int
 from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_SPANS, NodePlumbingStatus
 from duravip_api.reasons import Reason
 
 ETH1 = Link(2, "eth1", is_up=True, has_carrier=True)
-READY = Readiness(Reason.AGENT_READY, "2026-01-01T00:00:00Z")
+READY = ConditionState(Reason.AGENT_READY, "2026-01-01T00:00:00Z")
 
 
-def status(*aliases: Alias, links: tuple[Link, ...] = (ETH1,)) -> NodePlumbingStatus:
-    report = Report(version="1", boot="b", readiness=READY, observed=Observed(links, aliases))
-    return NodePlumbingStatus.model_validate(status_of(report))
+def status(*aliases: IfAddress, links: tuple[Link, ...] = (ETH1,)) -> NodePlumbingStatus:
+    report = StatusReport(
+        version="1", boot="b", readiness=READY, observed=KernelState(links, aliases)
+    )
+    return NodePlumbingStatus.model_validate(build_status(report))
 
 
-def many(count: int, step: int = 1) -> list[Alias]:
+def many(count: int, step: int = 1) -> list[IfAddress]:
     return [
-        Alias(2, from_int(4, (10 << 24) + n * step), 16, is_marked=False) for n in range(count)
+        IfAddress(2, from_int(4, (10 << 24) + n * step), 16, is_marked=False) for n in range(count)
     ]
 
 
@@ -68,7 +70,7 @@ def test_what_does_not_fit_even_as_ranges_is_counted(step: int) -> None:
 def test_the_addresses_of_interfaces_that_are_not_listed_are_told() -> None:
     numbers = range(2, MOST_NICS + 12)
     links = tuple(Link(n, f"eth{n}") for n in numbers)
-    aliases = [Alias(n, from_int(4, (10 << 24) + n), 24, is_marked=False) for n in numbers]
+    aliases = [IfAddress(n, from_int(4, (10 << 24) + n), 24, is_marked=False) for n in numbers]
     said = status(*aliases, links=links)
     assert (len(said.nics), said.nics_omitted) == (MOST_NICS, 10)
     assert told(said) == {alias.address for alias in aliases}
@@ -77,10 +79,10 @@ def test_the_addresses_of_interfaces_that_are_not_listed_are_told() -> None:
 def test_interfaces_that_something_is_granted_on_or_that_have_addresses_come_first() -> None:
     links = tuple(Link(n, f"eth{n}") for n in range(2, MOST_NICS + 12))
     last = links[-1].name
-    with_address = Alias(links[-2].index, "10.1.0.1", 16, is_marked=False)
-    observed = Observed(links, (with_address,))
-    report = Report(version="1", boot="b", readiness=READY, observed=observed)
-    said = status_of(replace(report, granted_on=frozenset({last})))
+    with_address = IfAddress(links[-2].index, "10.1.0.1", 16, is_marked=False)
+    observed = KernelState(links, (with_address,))
+    report = StatusReport(version="1", boot="b", readiness=READY, observed=observed)
+    said = build_status(replace(report, granted_on=frozenset({last})))
     assert {last, links[-2].name} <= {nic["name"] for nic in said["nics"]}
 
 
@@ -99,14 +101,14 @@ def test_interfaces_that_something_is_granted_on_or_that_have_addresses_come_fir
 )
 def test_addresses_that_proxies_keep_are_not_the_nodes_own(link: Link, *, expected: bool) -> None:
     assert is_own(link) is expected
-    aliases = (Alias(link.index, "10.1.1.1", 32, is_marked=False),)
+    aliases = (IfAddress(link.index, "10.1.1.1", 32, is_marked=False),)
     assert (told(status(*aliases, links=(link,))) == {"10.1.1.1"}) is expected
 
 
 def test_pods_cables_are_not_told() -> None:
     pod = Link(7, "cali1", kind="veth")
     assert rest(["10.0.0.1"], ["10.0.0.1"]) == ([], 0)
-    assert told(status(Alias(7, "169.254.1.1", 32, is_marked=False), links=(pod,))) == set()
+    assert told(status(IfAddress(7, "169.254.1.1", 32, is_marked=False), links=(pod,))) == set()
 
 
 def test_all_addresses_of_a_cable_that_is_the_nodes_own_card_are_told() -> None:

@@ -1,7 +1,7 @@
 """When a free grant is no longer worth that: a stranger may have the address by now."""
 
-from duravip_agent.core.fencing import Facts, Verdict
-from duravip_agent.core.probe_needs import MUTE_PROVES, ProbeNeeds
+from duravip_agent.core.fencing import Facts, FencingDecision
+from duravip_agent.core.probe_needs import STALE_AFTER_MUTE_S, ProbeNeeds
 
 A, B = frozenset({"10.1.1.1"}), frozenset({"10.1.1.2"})
 NONE: frozenset[str] = frozenset()
@@ -14,7 +14,7 @@ def running() -> ProbeNeeds:
     needs = ProbeNeeds()
     needs.granted({})
     needs.granted({"eth1": A})
-    needs.carried_out(Facts(NOW), Verdict(keep=A), AUDIBLE)
+    needs.record_applied(Facts(NOW), FencingDecision(keep=A), AUDIBLE)
     assert needs.stale(NOW) == NONE
     return needs
 
@@ -24,7 +24,7 @@ def test_what_was_granted_before_the_agent_started_is_stale_until_it_is_served()
     needs.granted({"eth1": A})
     needs.granted({"eth1": A | B})
     assert needs.stale(NOW) == A
-    needs.carried_out(Facts(NOW), Verdict(keep=A), AUDIBLE)
+    needs.record_applied(Facts(NOW), FencingDecision(keep=A), AUDIBLE)
     assert needs.stale(NOW) == NONE
 
 
@@ -38,28 +38,28 @@ def test_what_comes_to_another_interface_is_stale_there() -> None:
 
 def test_what_was_yielded_to_somebody_is_stale() -> None:
     needs = running()
-    needs.carried_out(Facts(NOW, claimed=A), Verdict(mute=A), AUDIBLE)
+    needs.record_applied(Facts(NOW, claimed=A), FencingDecision(mute=A), AUDIBLE)
     assert needs.stale(NOW) == A
 
 
 def test_what_was_mute_for_a_moment_is_not_stale_and_for_long_it_is() -> None:
     needs = running()
-    needs.carried_out(Facts(NOW), Verdict(mute=A), AUDIBLE)
-    assert needs.stale(NOW + MUTE_PROVES - 0.1) == NONE
-    assert needs.stale(NOW + MUTE_PROVES) == A
-    needs.carried_out(Facts(NOW + 1), Verdict(keep=A), AUDIBLE)
-    assert needs.stale(NOW + MUTE_PROVES) == NONE
+    needs.record_applied(Facts(NOW), FencingDecision(mute=A), AUDIBLE)
+    assert needs.stale(NOW + STALE_AFTER_MUTE_S - 0.1) == NONE
+    assert needs.stale(NOW + STALE_AFTER_MUTE_S) == A
+    needs.record_applied(Facts(NOW + 1), FencingDecision(keep=A), AUDIBLE)
+    assert needs.stale(NOW + STALE_AFTER_MUTE_S) == NONE
 
 
 def test_a_process_that_stood_still_was_mute_since_its_dead_man_struck() -> None:
     needs = running()
-    needs.carried_out(Facts(NOW + 3600), Verdict(mute=A), AUDIBLE)
+    needs.record_applied(Facts(NOW + 3600), FencingDecision(mute=A), AUDIBLE)
     assert needs.stale(NOW + 3600) == A
 
 
 def test_what_is_granted_anew_is_not_stale() -> None:
     needs = running()
-    needs.carried_out(Facts(NOW), Verdict(mute=A), AUDIBLE)
+    needs.record_applied(Facts(NOW), FencingDecision(mute=A), AUDIBLE)
     needs.granted({})
     needs.granted({"eth1": A})
     assert needs.stale(NOW + 3600) == NONE

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duravip_agent.codec.frames import probe_frame
-from duravip_agent.core.probing import ONE_PROBE, Asking, Findings, Policy, Question
+from duravip_agent.core.probing import ONE_PROBE, ProbePolicy, ProbeResult, ProbeRun, ProbeSpec
 
 MAC = bytes.fromhex("020000000001")
 HOLDER, FOREIGN = "02:00:00:00:00:fe", "02:00:00:00:00:ee"
@@ -31,16 +31,16 @@ def everything(addresses: tuple[str, ...], _: float) -> int:
 class Segment:
     """A segment that is asked, millisecond by millisecond."""
 
-    def __init__(self, question: Question) -> None:
+    def __init__(self, question: ProbeSpec) -> None:
         self.now = 0.0
-        self.asking = Asking(question, self.now)
+        self.asking = ProbeRun(question, self.now)
         self.sent: list[Sent] = []
 
     def run(
         self,
         holders: dict[str, str] | None = None,
         lets_out: Callable[[tuple[str, ...], float], int] = everything,
-    ) -> Findings:
+    ) -> ProbeResult:
         """Ask to the end; these addresses are answered at once by these MACs."""
         while not self.asking.is_over(self.now):
             while batch := self.asking.take(self.now):
@@ -60,32 +60,32 @@ def addresses(count: int) -> tuple[str, ...]:
 
 
 def test_an_address_is_asked_about_three_times_and_then_listened_for() -> None:
-    segment = Segment(Question(("10.1.1.7",)))
+    segment = Segment(ProbeSpec(("10.1.1.7",)))
     assert segment.run().silent == {"10.1.1.7"}
     assert [round(sent.time, 6) for sent in segment.sent] == [0.0, 0.005, 0.01]
     assert segment.now == pytest.approx(0.031, abs=2 * TICK)
 
 
 def test_an_answer_ends_it_at_once() -> None:
-    segment = Segment(Question(("10.1.1.7",)))
+    segment = Segment(ProbeSpec(("10.1.1.7",)))
     findings = segment.run({"10.1.1.7": HOLDER})
-    assert findings == Findings({"10.1.1.7": (HOLDER,)})
+    assert findings == ProbeResult({"10.1.1.7": (HOLDER,)})
     assert len(segment.sent) == 1
 
 
 def test_what_has_answered_is_not_asked_about_again() -> None:
-    segment = Segment(Question(("10.1.1.7", "10.1.1.8")))
+    segment = Segment(ProbeSpec(("10.1.1.7", "10.1.1.8")))
     findings = segment.run({"10.1.1.8": HOLDER})
     assert [sent.addresses for sent in segment.sent] == [
         ("10.1.1.7", "10.1.1.8"),
         ("10.1.1.7",),
         ("10.1.1.7",),
     ]
-    assert findings == Findings({"10.1.1.8": (HOLDER,)}, frozenset({"10.1.1.7"}))
+    assert findings == ProbeResult({"10.1.1.8": (HOLDER,)}, frozenset({"10.1.1.7"}))
 
 
 def test_thousands_go_out_in_batches_with_a_gap_between() -> None:
-    segment = Segment(Question(addresses(3413)))
+    segment = Segment(ProbeSpec(addresses(3413)))
     assert len(segment.run().silent) == 3413
     assert [len(sent.addresses) for sent in segment.sent] == 3 * [*(6 * [500]), 413]
     times = [sent.time for sent in segment.sent]
@@ -94,43 +94,43 @@ def test_thousands_go_out_in_batches_with_a_gap_between() -> None:
 
 
 def test_both_families_can_be_asked_about_together() -> None:
-    segment = Segment(Question(("10.1.1.7", "fd00:1::64:7")))
+    segment = Segment(ProbeSpec(("10.1.1.7", "fd00:1::64:7")))
     findings = segment.run({"fd00:1::64:7": HOLDER})
-    assert findings == Findings({"fd00:1::64:7": (HOLDER,)}, frozenset({"10.1.1.7"}))
+    assert findings == ProbeResult({"fd00:1::64:7": (HOLDER,)}, frozenset({"10.1.1.7"}))
     assert all(len({":" in a for a in sent.addresses}) == 1 for sent in segment.sent)
 
 
 def test_what_could_not_be_sent_is_not_silent() -> None:
-    segment = Segment(Question(addresses(3)))
+    segment = Segment(ProbeSpec(addresses(3)))
     findings = segment.run(lets_out=lambda asked, _: len(asked) - 1)
     assert (findings.silent, findings.unasked) == (frozenset(), frozenset(addresses(3)))
 
 
 def test_one_lost_probe_of_three_is_one_too_many() -> None:
-    segment = Segment(Question(addresses(2)))
+    segment = Segment(ProbeSpec(addresses(2)))
     findings = segment.run(lets_out=lambda _, now: 2 if now < 0.01 else 1)
     assert findings.silent == {"10.1.64.0"}
     assert findings.unasked == {"10.1.64.1"}
 
 
 def test_an_answer_counts_even_though_a_later_probe_was_lost() -> None:
-    asking = Asking(Question(("10.1.1.7",)), 0.0)
+    asking = ProbeRun(ProbeSpec(("10.1.1.7",)), 0.0)
     batch = asking.take(0.0)
     assert batch is not None
     asking.sent(batch, 0, 0.0)
     assert asking.is_over(0.0), "nothing that is to come would say anything"
     asking.heard("10.1.1.7", HOLDER)
-    assert asking.findings(0.0) == Findings({"10.1.1.7": (HOLDER,)})
+    assert asking.findings(0.0) == ProbeResult({"10.1.1.7": (HOLDER,)})
 
 
 def test_in_doubt_nothing_is_silent() -> None:
-    segment = Segment(Question(("10.1.1.7",)))
-    segment.asking.doubt()
-    assert segment.run() == Findings(unasked=frozenset({"10.1.1.7"}))
+    segment = Segment(ProbeSpec(("10.1.1.7",)))
+    segment.asking.invalidate()
+    assert segment.run() == ProbeResult(unasked=frozenset({"10.1.1.7"}))
 
 
 def test_two_macs_for_one_address_are_both_named() -> None:
-    segment = Segment(Question(("10.1.1.7",)))
+    segment = Segment(ProbeSpec(("10.1.1.7",)))
     segment.asking.heard("10.1.1.7", FOREIGN)
     segment.asking.heard("10.1.1.7", HOLDER)
     segment.asking.heard("10.1.1.7", FOREIGN)
@@ -138,20 +138,20 @@ def test_two_macs_for_one_address_are_both_named() -> None:
 
 
 def test_an_answer_of_somebody_else_does_not_end_the_wait_for_the_one_who_counts() -> None:
-    segment = Segment(Question(("10.1.1.7",), macs=frozenset({HOLDER})))
+    segment = Segment(ProbeSpec(("10.1.1.7",), macs=frozenset({HOLDER})))
     findings = segment.run({"10.1.1.7": FOREIGN})
     assert len(segment.sent) == 3
-    assert findings == Findings({"10.1.1.7": (FOREIGN,)}, frozenset({"10.1.1.7"}))
+    assert findings == ProbeResult({"10.1.1.7": (FOREIGN,)}, frozenset({"10.1.1.7"}))
 
 
 def test_the_answer_of_the_one_who_counts_ends_it() -> None:
-    segment = Segment(Question(("10.1.1.7",), macs=frozenset({HOLDER})))
-    assert segment.run({"10.1.1.7": HOLDER}) == Findings({"10.1.1.7": (HOLDER,)})
+    segment = Segment(ProbeSpec(("10.1.1.7",), macs=frozenset({HOLDER})))
+    assert segment.run({"10.1.1.7": HOLDER}) == ProbeResult({"10.1.1.7": (HOLDER,)})
     assert len(segment.sent) == 1
 
 
 def test_when_one_answer_is_enough_nobody_waits_for_another() -> None:
-    asking = Asking(Question(addresses(2), is_one_enough=True), 0.0)
+    asking = ProbeRun(ProbeSpec(addresses(2), is_one_enough=True), 0.0)
     batch = asking.take(0.0)
     assert batch is not None
     asking.sent(batch, 2, 0.001)
@@ -160,51 +160,51 @@ def test_when_one_answer_is_enough_nobody_waits_for_another() -> None:
 
 
 def test_the_others_are_not_silent_then_though_they_were_asked_about_in_full() -> None:
-    segment = Segment(Question(addresses(2), ONE_PROBE, is_one_enough=True))
+    segment = Segment(ProbeSpec(addresses(2), ONE_PROBE, is_one_enough=True))
     findings = segment.run({"10.1.64.0": HOLDER})
     assert (findings.silent, findings.unasked) == (frozenset(), frozenset({"10.1.64.1"}))
 
 
 def test_silence_is_one_from_its_end_on() -> None:
-    asking = Asking(Question(addresses(1), Policy(probes=1, silence=0.25)), 0.0)
+    asking = ProbeRun(ProbeSpec(addresses(1), ProbePolicy(probes=1, silence=0.25)), 0.0)
     batch = asking.take(0.0)
     assert batch is not None
     asking.sent(batch, 1, 0.5)
     assert asking.next_due() == 0.75
-    assert asking.findings(0.74) == Findings(unasked=frozenset(addresses(1)))
+    assert asking.findings(0.74) == ProbeResult(unasked=frozenset(addresses(1)))
     assert asking.is_over(0.75)
-    assert asking.findings(0.75) == Findings(silent=frozenset(addresses(1)))
+    assert asking.findings(0.75) == ProbeResult(silent=frozenset(addresses(1)))
     asking.heard(batch.addresses[0], HOLDER)
     assert asking.next_due() == 0.5, "there is nothing left to wait for"
 
 
 def test_the_last_probe_goes_out_however_far_apart_they_are() -> None:
-    segment = Segment(Question(("10.1.1.7",), Policy(spacing=0.1)))
+    segment = Segment(ProbeSpec(("10.1.1.7",), ProbePolicy(spacing=0.1)))
     assert segment.run().silent == {"10.1.1.7"}
     assert len(segment.sent) == 3
 
 
 def test_one_answer_may_be_enough_and_says_nothing_of_the_others() -> None:
-    segment = Segment(Question(addresses(3), is_one_enough=True))
+    segment = Segment(ProbeSpec(addresses(3), is_one_enough=True))
     findings = segment.run({"10.1.64.1": HOLDER})
     assert len(segment.sent) == 1
-    assert findings == Findings(
+    assert findings == ProbeResult(
         {"10.1.64.1": (HOLDER,)}, frozenset(), frozenset({"10.1.64.0", "10.1.64.2"})
     )
 
 
 def test_an_address_that_nobody_asked_about_is_not_noted() -> None:
-    segment = Segment(Question(("10.1.1.7",)))
+    segment = Segment(ProbeSpec(("10.1.1.7",)))
     segment.asking.heard("10.1.1.9", HOLDER)
-    assert segment.run() == Findings(silent=frozenset({"10.1.1.7"}))
+    assert segment.run() == ProbeResult(silent=frozenset({"10.1.1.7"}))
 
 
 def test_a_question_about_nothing_is_over() -> None:
-    assert Segment(Question(())).run() == Findings()
+    assert Segment(ProbeSpec(())).run() == ProbeResult()
 
 
 def test_one_probe_is_one_probe() -> None:
-    segment = Segment(Question(("10.1.1.7",), ONE_PROBE))
+    segment = Segment(ProbeSpec(("10.1.1.7",), ONE_PROBE))
     segment.run()
     assert len(segment.sent) == 1
 
@@ -219,7 +219,7 @@ def test_every_address_is_found_answered_silent_or_unasked(
     def lets_out(asked: tuple[str, ...], _: float) -> int:
         return next((i for i, a in enumerate(asked) if every.index(a) in stuck), len(asked))
 
-    findings = Segment(Question(every, Policy(batch=batch))).run(holders, lets_out)
+    findings = Segment(ProbeSpec(every, ProbePolicy(batch=batch))).run(holders, lets_out)
     found = [*findings.answered, *findings.silent, *findings.unasked]
     assert sorted(found) == sorted(every)
     assert not {every[i] for i in stuck} & (findings.answered.keys() | findings.silent)

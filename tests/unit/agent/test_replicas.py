@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from duravip_agent.control.heartbeat import Heart, Hooks, Pulse
-from duravip_agent.control.replicas import REOPENED_AFTER, Replicas, Signing
-from duravip_agent.control.resolver import Resolved
+from duravip_agent.control.heartbeat import HeartbeatContent, HeartbeatSender
+from duravip_agent.control.replicas import REOPEN_AFTER_S, Replicas, Signing
+from duravip_agent.control.resolver import SocketAddress
 from duravip_agent.core.watchdog_rule import DEFAULTS
-from duravip_agent.kernel.watchdog import Lifeline
+from duravip_agent.kernel.watchdog import Watchdog
 from duravip_agent.metrics import Metrics
-from duravip_agent.segment.probe_requests import Looks
+from duravip_agent.segment.probe_requests import ProbeRequests
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeRequest
 from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
@@ -35,7 +35,7 @@ class Operator:
         self.sender: tuple[str, int] = ("", 0)
 
     @property
-    def resolved(self) -> tuple[str, Resolved]:
+    def resolved(self) -> tuple[str, SocketAddress]:
         return self.target, (socket.AF_INET, self.socket.getsockname())
 
     @property
@@ -144,9 +144,9 @@ def test_a_socket_on_which_nothing_is_heard_is_replaced(
     replicas.update(*known, 0.0)
     [replica] = replicas.all()
     first = replica.socket
-    replicas.update(*known, REOPENED_AFTER - 0.1)
+    replicas.update(*known, REOPEN_AFTER_S - 0.1)
     assert replica.socket is first
-    replicas.update(*known, REOPENED_AFTER)
+    replicas.update(*known, REOPEN_AFTER_S)
     assert replica.socket is not first
     assert replica.send(BEAT)
     assert one.hear() == BEAT
@@ -173,22 +173,30 @@ class Beating:
     def __init__(self, operator: Operator) -> None:
         self.operator, self.reads = operator, 0
         metrics = Metrics("1")
-        self.lifeline = Lifeline(DeadMan(), DEFAULTS, metrics, lambda: None)  # type: ignore[arg-type]
-        looks = Looks(None, "b1", metrics)  # type: ignore[arg-type]
+        self.watchdog = Watchdog(DeadMan(), DEFAULTS, metrics, lambda: None)  # type: ignore[arg-type]
+        requests = ProbeRequests(None, "b1", metrics)  # type: ignore[arg-type]
         self.replicas = Replicas("n1", KEYS, None)
-        self.heart = Heart(("n1", "b1"), self.replicas, self.lifeline, looks, metrics)
-        self.heart.pulse = Pulse(
+        self.heart = HeartbeatSender(
+            "n1",
+            "b1",
+            replicas=self.replicas,
+            watchdog=self.watchdog,
+            probe_requests=requests,
+            metrics=metrics,
+            on_newer=self._read,
+            on_contact=lambda: None,
+        )
+        self.heart.content = HeartbeatContent(
             (operator.target,), {operator.target: operator.keys.public_key}, 5, 3, 3, 5, "d"
         )
-        self.heart._hooks = Hooks(self._read, lambda: None)  # noqa: SLF001
 
     def _read(self) -> None:
         self.reads += 1
 
     def answer(self, epoch: int, generation: int, *, seq: int = 0) -> None:
         """Beat, and be answered so."""
-        self.lifeline.come_round()
-        self.heart._beat()  # noqa: SLF001
+        self.watchdog.loop_alive()
+        self.heart._send()  # noqa: SLF001
         beat = self.operator.hear()
         self.operator.say(Ack("b1", seq or beat.seq, True, epoch, generation, "t"))  # noqa: FBT003
         self.heart._listen(5.0)  # noqa: SLF001

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from duravip_agent.codec import netlink_messages, rtnetlink
 from duravip_agent.codec.frames import announcement_frame, mac_bytes
 from duravip_agent.codec.rtnetlink import Change
-from duravip_agent.core.kernel_state import Alias, Neighbour
+from duravip_agent.core.kernel_state import IfAddress, Neighbour
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.send_queue import Call
+from duravip_agent.core.send_queue import Announcement
 
 HERE = Placement("eth0", 32)
 MAC = bytes.fromhex("020000000001")
@@ -20,7 +20,7 @@ FRIEND6 = Neighbour("fd00::9", "02:00:00:00:00:09")
 
 
 def test_a_gratuitous_request_asks_everybody_for_the_address_itself() -> None:
-    frame = announcement_frame(Call(HERE, "10.1.1.1"), MAC)
+    frame = announcement_frame(Announcement(HERE, "10.1.1.1"), MAC)
     assert frame == (
         b"\xff" * 6 + MAC + bytes.fromhex("0806 0001 0800 06 04 0001")
         + MAC + bytes([10, 1, 1, 1]) + bytes(6) + bytes([10, 1, 1, 1])
@@ -28,13 +28,13 @@ def test_a_gratuitous_request_asks_everybody_for_the_address_itself() -> None:
 
 
 def test_a_gratuitous_reply_names_the_sender_as_its_target() -> None:
-    frame = announcement_frame(Call(HERE, "10.1.1.1", is_reply=True), MAC)
+    frame = announcement_frame(Announcement(HERE, "10.1.1.1", is_reply=True), MAC)
     assert frame[20:22] == b"\0\2"
     assert frame[22:32] == frame[32:42] == MAC + bytes([10, 1, 1, 1])
 
 
 def test_a_reply_to_a_neighbour_goes_to_its_mac_alone() -> None:
-    frame = announcement_frame(Call(HERE, "10.1.1.1", is_reply=True, to=FRIEND), MAC)
+    frame = announcement_frame(Announcement(HERE, "10.1.1.1", is_reply=True, to=FRIEND), MAC)
     assert frame[:6] == mac_bytes(FRIEND.mac)
     assert frame[32:42] == mac_bytes(FRIEND.mac) + bytes([10, 1, 0, 9])
 
@@ -52,7 +52,7 @@ def checksum(data: bytes) -> int:
 def test_an_advertisement_overrides_and_its_checksum_holds(
     address: str, to: Neighbour | None
 ) -> None:
-    frame = announcement_frame(Call(HERE, address, to=to), MAC)
+    frame = announcement_frame(Announcement(HERE, address, to=to), MAC)
     source, target, message = frame[22:38], frame[38:54], frame[54:]
     assert source == message[8:24] == socket.inet_pton(socket.AF_INET6, address)
     assert target == socket.inet_pton(socket.AF_INET6, to.address if to else "ff02::1")
@@ -65,12 +65,12 @@ def test_an_advertisement_overrides_and_its_checksum_holds(
 
 
 ALIASES = st.tuples(st.integers(1, 9999), st.ip_addresses().map(str), st.integers(0, 32)).map(
-    lambda found: Alias(*found, is_marked=True)
+    lambda found: IfAddress(*found, is_marked=True)
 )
 
 
 @given(ALIASES)
-def test_what_is_packed_is_unpacked_as_the_same(alias: Alias) -> None:
+def test_what_is_packed_is_unpacked_as_the_same(alias: IfAddress) -> None:
     request = rtnetlink.change_request(Change(alias, is_new=True), 7, wants_ack=True)
     (message,) = netlink_messages.split(request)
     assert (message.kind, message.seq) == (rtnetlink.NEW_ADDRESS, 7)
@@ -78,7 +78,7 @@ def test_what_is_packed_is_unpacked_as_the_same(alias: Alias) -> None:
 
 
 def test_a_deletion_does_not_carry_the_mark() -> None:
-    alias = Alias(2, "10.1.1.1", 32, is_marked=True)
+    alias = IfAddress(2, "10.1.1.1", 32, is_marked=True)
     request = rtnetlink.change_request(Change(alias, is_new=False), 1, wants_ack=False)
     (message,) = netlink_messages.split(request)
     assert message.kind == rtnetlink.DEL_ADDRESS
@@ -99,7 +99,7 @@ def test_only_neighbours_with_a_mac_that_can_be_believed_are_known() -> None:
 
 
 def test_a_datagram_is_split_into_its_messages() -> None:
-    alias = Alias(2, "10.1.1.1", 32, is_marked=True)
+    alias = IfAddress(2, "10.1.1.1", 32, is_marked=True)
     one = rtnetlink.change_request(Change(alias, is_new=True), 1, wants_ack=False)
     two = rtnetlink.dump_request(rtnetlink.GET_ADDRESS, 2)
     assert [message.seq for message in netlink_messages.split(one + two)] == [1, 2]

@@ -117,9 +117,9 @@ def test_no_more_are_named_than_the_status_takes() -> None:
 
 def test_the_routes_of_this_machine_can_be_read() -> None:
     hops = NextHops()
-    found = hops.found(0.0)
+    found = hops.current(0.0)
     assert len(found) <= MOST
-    assert hops.found(1.0) is found
+    assert hops.current(1.0) is found
 
 
 def test_while_the_kernel_says_nothing_the_last_look_counts() -> None:
@@ -132,5 +132,5 @@ def test_while_the_kernel_says_nothing_the_last_look_counts() -> None:
         return answer
 
     hops = NextHops(read)
-    found = [hops.found(100.0 * turn) for turn in range(4)]
+    found = [hops.current(100.0 * turn) for turn in range(4)]
     assert found == [("10.1.0.1",), ("10.1.0.1",), ("10.1.0.1",), ("10.1.0.2",)]

@@ -1,9 +1,15 @@
 """Which addresses an agent asks about while all is well: all in their turn, and not too many."""
 
 from duravip_agent.core.address_conflicts import Conflict
-from duravip_agent.core.sampling import CLAIMED_AFTER, MOST, ROUND, SAMPLE_EVERY, Sampler
+from duravip_agent.core.sampling import (
+    MAX_SAMPLED,
+    SAMPLE_ALL_WITHIN_S,
+    SAMPLE_CLAIMED_AFTER_S,
+    SAMPLE_EVERY_S,
+    Sampler,
+)
 
-TIMES = round(ROUND / SAMPLE_EVERY)
+TIMES = round(SAMPLE_ALL_WITHIN_S / SAMPLE_EVERY_S)
 
 
 def addresses(number: int) -> frozenset[str]:
@@ -13,8 +19,8 @@ def addresses(number: int) -> frozenset[str]:
 def asked(sampler: Sampler, rounds: int) -> list[str]:
     found: list[str] = []
     for number in range(rounds):
-        few = sampler.due(number * SAMPLE_EVERY, {}).get("eth1", ())
-        assert len(few) <= MOST
+        few = sampler.due(number * SAMPLE_EVERY_S, {}).get("eth1", ())
+        assert len(few) <= MAX_SAMPLED
         found += few
     return found
 
@@ -30,8 +36,8 @@ def test_each_of_a_few_is_asked_about_once_in_a_round() -> None:
 def test_of_thousands_no_more_than_the_budget_are_asked_about_and_all_in_the_end() -> None:
     sampler = Sampler()
     sampler.hold({"eth1": addresses(3413)})
-    assert len(asked(sampler, TIMES)) == MOST * TIMES
-    assert set(asked(sampler, 3413 // MOST + 1)) == addresses(3413)
+    assert len(asked(sampler, TIMES)) == MAX_SAMPLED * TIMES
+    assert set(asked(sampler, 3413 // MAX_SAMPLED + 1)) == addresses(3413)
 
 
 def test_nothing_is_asked_about_that_is_not_held() -> None:
@@ -56,5 +62,5 @@ def test_what_somebody_claims_is_asked_about_again_before_that_seems_over() -> N
     sampler.hold({"eth1": everything})
     late = max(everything)
     conflict = Conflict("eth1", "02:00:00:00:00:09", last, last)
-    assert late not in sampler.due(last + CLAIMED_AFTER - 1, {late: conflict})["eth1"]
-    assert late in sampler.due(last + CLAIMED_AFTER, {late: conflict})["eth1"]
+    assert late not in sampler.due(last + SAMPLE_CLAIMED_AFTER_S - 1, {late: conflict})["eth1"]
+    assert late in sampler.due(last + SAMPLE_CLAIMED_AFTER_S, {late: conflict})["eth1"]

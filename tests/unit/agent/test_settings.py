@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from duravip_agent.control.resolver import Targets
+from duravip_agent.control.resolver import Resolver
 from duravip_agent.settings import Settings, settings_from
 from duravip_runtime.key_file import CHECK_EVERY_S, KeyFile
 from duravip_runtime.log_format import Json
@@ -105,7 +105,7 @@ def test_a_key_file_is_read_again_when_it_changes_and_kept_when_it_is_spoilt(
 
 
 def test_numeric_targets_need_no_look_up_and_nonsense_is_left_out() -> None:
-    targets = Targets()
+    targets = Resolver()
     resolved = targets.resolved(("127.0.0.1:7946", "[::1]:7946", "nonsense", "operator:7946"))
     assert [where[:2] for _, (_, where) in resolved] == [("127.0.0.1", 7946), ("::1", 7946)]
 

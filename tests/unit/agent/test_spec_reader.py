@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from duravip_agent.control.spec_reader import Reader
-from duravip_agent.events import Inbox, Seen
+from duravip_agent.control.spec_reader import SpecReader
+from duravip_agent.events import Inbox, ObjectSeen
 
 Body = dict[str, Any]
 
@@ -38,7 +38,7 @@ def test_only_another_spec_spares_the_question(
     brought: Body, is_read: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster, inbox = Cluster(), Inbox()
-    reader = Reader(cluster, inbox)  # type: ignore[arg-type]
+    reader = SpecReader(cluster, inbox)  # type: ignore[arg-type]
     reader.seen(body(7, 1))
     monkeypatch.setattr(
         "duravip_agent.control.spec_reader.time.sleep", lambda _: reader.seen(brought)
@@ -50,4 +50,4 @@ def test_only_another_spec_spares_the_question(
         assert is_read
     except queue.Empty:
         assert not is_read
-    assert isinstance(inbox.get(timeout=5), Seen)
+    assert isinstance(inbox.get(timeout=5), ObjectSeen)

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from duravip_agent.core.fencing import Granted
-from duravip_agent.core.node_spec import Placement, grant_of
-from duravip_agent.core.spec_tracker import Specs
+from duravip_agent.core.fencing import InterfaceShare
+from duravip_agent.core.node_spec import Placement, parse_node_spec
+from duravip_agent.core.spec_tracker import SpecTracker
 from duravip_runtime.api_error import MAX_PAUSE_S, pause_after
 
 Body = dict[str, Any]
@@ -24,15 +24,15 @@ def plumbing(
     }
 
 
-def introduced(body: Body) -> Specs:
-    specs = Specs()
-    specs.introduced(body)
-    assert specs.take(body)
+def tracker_for(body: Body) -> SpecTracker:
+    specs = SpecTracker()
+    specs.first_report_stored(body)
+    assert specs.accept(body)
     return specs
 
 
 def test_ranges_are_expanded_and_keep_their_placement() -> None:
-    grant = grant_of(plumbing("10.1.1.1-10.1.1.3", "10.1.1.9"))
+    grant = parse_node_spec(plumbing("10.1.1.1-10.1.1.3", "10.1.1.9"))
     where = Placement("eth0", 32)
     assert grant.wanted == dict.fromkeys(("10.1.1.1", "10.1.1.2", "10.1.1.3", "10.1.1.9"), where)
 
@@ -40,10 +40,10 @@ def test_ranges_are_expanded_and_keep_their_placement() -> None:
 def test_contested_addresses_are_wanted_too_and_are_told_apart() -> None:
     body = plumbing("10.1.1.1", "10.1.1.2")
     body["spec"]["interfaces"][0]["contested"] = ["10.1.1.2-10.1.1.3"]
-    grant = grant_of(body)
+    grant = parse_node_spec(body)
     assert set(grant.wanted) == {"10.1.1.1", "10.1.1.2", "10.1.1.3"}
     assert grant.shares == (
-        Granted("eth0", frozenset({"10.1.1.1"}), frozenset({"10.1.1.2", "10.1.1.3"})),
+        InterfaceShare("eth0", frozenset({"10.1.1.1"}), frozenset({"10.1.1.2", "10.1.1.3"})),
     )
 
 
@@ -51,7 +51,7 @@ def test_an_interface_is_strict_when_all_of_its_entries_are() -> None:
     body = plumbing("10.1.1.1")
     strict = body["spec"]["interfaces"][0] | {"fencing": "Strict"}
     body["spec"]["interfaces"] = [strict, strict | {"name": "eth1"}, {"name": "eth1", "mask": 128}]
-    grant = grant_of(body)
+    grant = parse_node_spec(body)
     assert grant.strict == ("eth0",)
     assert [share.is_strict for share in grant.shares] == [True, True, False]
 
@@ -60,7 +60,7 @@ def test_an_interface_is_strict_when_all_of_its_entries_are() -> None:
     "bad", ["10.1.1", "10.1.1.9-10.1.1.1", "0.0.0.0-255.255.255.255", "10.1.1.1-fd00::1"]
 )
 def test_an_entry_that_cannot_be_read_costs_only_itself(bad: str) -> None:
-    grant = grant_of(plumbing("10.1.1.1", bad))
+    grant = parse_node_spec(plumbing("10.1.1.1", bad))
     assert set(grant.wanted) == {"10.1.1.1"}
     assert set(grant.failures) == {bad}
 
@@ -68,69 +68,69 @@ def test_an_entry_that_cannot_be_read_costs_only_itself(bad: str) -> None:
 def test_a_mask_that_does_not_fit_is_named() -> None:
     body = plumbing("10.1.1.1")
     body["spec"]["interfaces"][0]["mask"] = 64
-    assert grant_of(body).failures == {
+    assert parse_node_spec(body).failures == {
         "10.1.1.1": "the entry is not understood: a mask of 64 does not fit the address"
     }
 
 
 def test_an_object_without_a_spec_grants_nothing() -> None:
-    assert grant_of({"metadata": {"resourceVersion": "7"}}).wanted == {}
+    assert parse_node_spec({"metadata": {"resourceVersion": "7"}}).wanted == {}
 
 
 def test_nothing_is_acted_on_before_the_first_report_was_stored() -> None:
-    specs = Specs()
-    assert not specs.take(plumbing("10.1.1.1"))
-    specs.introduced(plumbing("10.1.1.1", version=5))
-    assert not specs.take(plumbing("10.1.1.1", version=4))
-    assert specs.take(plumbing("10.1.1.1", version=5))
+    specs = SpecTracker()
+    assert not specs.accept(plumbing("10.1.1.1"))
+    specs.first_report_stored(plumbing("10.1.1.1", version=5))
+    assert not specs.accept(plumbing("10.1.1.1", version=4))
+    assert specs.accept(plumbing("10.1.1.1", version=5))
 
 
 def test_an_agent_begins_with_nothing() -> None:
-    specs = Specs()
-    assert not specs.take(plumbing("10.1.1.1"), asked=1.0)
+    specs = SpecTracker()
+    assert not specs.accept(plumbing("10.1.1.1"), requested_at=1.0)
     assert (specs.newest_read, specs.newest_epoch, specs.refusal) == (0, 0, "")
     assert (specs.is_current, specs.pulse, specs.pulse_keys) == (False, (), {})
 
 
 def test_only_the_first_report_introduces_the_agent() -> None:
-    specs = Specs()
-    specs.introduced(plumbing(version=50))
-    specs.introduced(plumbing(version=40))
-    assert not specs.take(plumbing("10.1.1.1", version=45))
+    specs = SpecTracker()
+    specs.first_report_stored(plumbing(version=50))
+    specs.first_report_stored(plumbing(version=40))
+    assert not specs.accept(plumbing("10.1.1.1", version=45))
 
 
 def test_an_answer_counts_if_it_was_asked_for_since_the_introduction() -> None:
-    specs = Specs()
-    specs.introduced(plumbing(version=4), 5.0)
-    assert not specs.take(plumbing("10.1.1.1", version=5), 6.0, asked=4.9)
-    assert specs.take(plumbing("10.1.1.1", version=5), 6.0, asked=5.0)
+    specs = SpecTracker()
+    specs.first_report_stored(plumbing(version=4), 5.0)
+    assert not specs.accept(plumbing("10.1.1.1", version=5), 6.0, requested_at=4.9)
+    assert specs.accept(plumbing("10.1.1.1", version=5), 6.0, requested_at=5.0)
 
 
 def test_an_object_without_a_spec_has_no_generation_and_no_epoch() -> None:
-    specs = introduced({"metadata": {"uid": "u1", "resourceVersion": "7"}})
+    specs = tracker_for({"metadata": {"uid": "u1", "resourceVersion": "7"}})
     assert (specs.newest_read, specs.newest_epoch, specs.refusal) == (0, 0, "")
 
 
 def test_an_older_version_from_a_slower_source_is_ignored() -> None:
-    specs = introduced(plumbing("10.1.1.1", version=5, generation=2))
-    assert not specs.take(plumbing("10.1.1.9", version=3, generation=1))
-    assert not specs.take(plumbing("10.1.1.9", version=4, generation=1))
-    assert set(specs.grant.wanted) == {"10.1.1.1"}
+    specs = tracker_for(plumbing("10.1.1.1", version=5, generation=2))
+    assert not specs.accept(plumbing("10.1.1.9", version=3, generation=1))
+    assert not specs.accept(plumbing("10.1.1.9", version=4, generation=1))
+    assert set(specs.in_force.wanted) == {"10.1.1.1"}
 
 
 def test_a_change_of_the_status_alone_is_no_news() -> None:
-    specs = introduced(plumbing("10.1.1.1", version=5))
-    assert not specs.is_news(plumbing("10.1.1.1", version=6))
-    assert specs.is_news(plumbing("10.1.1.1", version=6, generation=2))
+    specs = tracker_for(plumbing("10.1.1.1", version=5))
+    assert not specs.is_newer(plumbing("10.1.1.1", version=6))
+    assert specs.is_newer(plumbing("10.1.1.1", version=6, generation=2))
 
 
 def test_a_lower_epoch_is_refused_and_the_spec_before_stays() -> None:
-    specs = introduced(plumbing("10.1.1.1", version=5, epoch=3))
-    assert specs.take(plumbing("10.1.1.9", version=6, generation=2, epoch=2))
+    specs = tracker_for(plumbing("10.1.1.1", version=5, epoch=3))
+    assert specs.accept(plumbing("10.1.1.9", version=6, generation=2, epoch=2))
     assert specs.refusal == "epoch 2 of the spec is lower than 3"
-    assert set(specs.grant.wanted) == {"10.1.1.1"}
-    assert (specs.grant.generation, specs.newest_read, specs.epoch) == (1, 2, 3)
-    assert specs.take(plumbing("10.1.1.9", version=7, generation=3, epoch=3))
+    assert set(specs.in_force.wanted) == {"10.1.1.1"}
+    assert (specs.in_force.generation, specs.newest_read, specs.epoch) == (1, 2, 3)
+    assert specs.accept(plumbing("10.1.1.9", version=7, generation=3, epoch=3))
     assert not specs.refusal
 
 
@@ -143,9 +143,9 @@ def test_a_leader_whose_spec_is_refused_is_beaten_to_as_well() -> None:
         body["spec"] |= {"pulse": list(pulse), "pulseKeys": keys}
         return body
 
-    specs = introduced(led_by("a:1", "b:1", version=5, epoch=3))
+    specs = tracker_for(led_by("a:1", "b:1", version=5, epoch=3))
     assert specs.pulse == ("a:1", "b:1")
-    assert specs.take(led_by("b:1", "c:1", version=6, generation=2, epoch=2))
+    assert specs.accept(led_by("b:1", "c:1", version=6, generation=2, epoch=2))
     assert specs.pulse == ("a:1", "b:1", "c:1")
     assert specs.pulse_keys == {where: f"key of {where}" for where in specs.pulse}
 
@@ -153,36 +153,36 @@ def test_a_leader_whose_spec_is_refused_is_beaten_to_as_well() -> None:
 def test_the_highest_epoch_outlives_the_agent_in_its_status() -> None:
     body = plumbing("10.1.1.1", version=5, epoch=3)
     body["status"] = {"epoch": 4}
-    specs = introduced(body)
+    specs = tracker_for(body)
     assert specs.refusal
-    assert specs.grant.wanted == {}
+    assert specs.in_force.wanted == {}
 
 
 def test_a_spec_that_is_not_understood_is_refused() -> None:
-    specs = introduced(plumbing("10.1.1.1", version=5))
+    specs = tracker_for(plumbing("10.1.1.1", version=5))
     broken = plumbing(version=6, generation=2)
     broken["spec"]["interfaces"] = "many"
-    assert specs.take(broken)
+    assert specs.accept(broken)
     assert specs.refusal.startswith("the spec is not understood")
-    assert set(specs.grant.wanted) == {"10.1.1.1"}
+    assert set(specs.in_force.wanted) == {"10.1.1.1"}
 
 
 def test_what_a_deleted_object_granted_stays_until_a_new_one_says_otherwise() -> None:
-    specs = introduced(plumbing("10.1.1.1", version=5, generation=7))
-    assert specs.lose()
-    assert not specs.lose()
-    assert (set(specs.grant.wanted), specs.grant.uid) == ({"10.1.1.1"}, "")
+    specs = tracker_for(plumbing("10.1.1.1", version=5, generation=7))
+    assert specs.object_deleted()
+    assert not specs.object_deleted()
+    assert (set(specs.in_force.wanted), specs.in_force.uid) == ({"10.1.1.1"}, "")
     assert (specs.is_current, specs.newest_read, specs.newest_epoch) == (False, 0, 0)
-    assert specs.take(plumbing("10.1.1.2", version=9, uid="u2"))
-    assert set(specs.grant.wanted) == {"10.1.1.2"}
+    assert specs.accept(plumbing("10.1.1.2", version=9, uid="u2"))
+    assert set(specs.in_force.wanted) == {"10.1.1.2"}
 
 
 def test_a_new_object_is_taken_up_even_if_its_predecessor_is_reported_gone_later() -> None:
-    specs = introduced(plumbing("10.1.1.1", version=5))
+    specs = tracker_for(plumbing("10.1.1.1", version=5))
     new = plumbing("10.1.1.2", version=9, uid="u2")
-    assert specs.take(new)
-    assert specs.lose()
-    assert specs.take(new)
+    assert specs.accept(new)
+    assert specs.object_deleted()
+    assert specs.accept(new)
 
 
 def test_pauses_between_requests_grow_to_a_limit_and_heed_the_server() -> None:

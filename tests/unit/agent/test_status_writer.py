@@ -5,7 +5,7 @@ from collections.abc import Callable
 from threading import Condition
 from typing import Any
 
-from duravip_agent.control.status_writer import Reporter
+from duravip_agent.control.status_writer import StatusWriter
 from duravip_runtime.api_error import ApiError
 
 Body = dict[str, Any]
@@ -39,9 +39,9 @@ class Server:
             assert self.changed.wait_for(holds, 5)
 
 
-def started(server: Server, troubles: list[ApiError] | None = None) -> Reporter:
+def started(server: Server, troubles: list[ApiError] | None = None) -> StatusWriter:
     seen: list[ApiError] = [] if troubles is None else troubles
-    reporter = Reporter(server, lambda *_: None, seen.append)
+    reporter = StatusWriter(server, lambda *_: None, seen.append)
     reporter.start()
     return reporter
 
@@ -56,7 +56,7 @@ def test_a_report_is_written_once() -> None:
     reporter.submit({"served": ["10.1.1.1"]})
     reporter.submit({"served": ["10.1.1.1"]})
     assert reporter.wait_until_written(soon())
-    reporter.notice(server.body({"served": ["10.1.1.1"]}))
+    reporter.observe(server.body({"served": ["10.1.1.1"]}))
     assert reporter.wait_until_written(soon())
     assert len(server.writes) == 1
 
@@ -90,7 +90,7 @@ def test_without_an_object_it_waits_until_there_is_one() -> None:
     server.wait(lambda: not server.refusals)
     assert reporter.wait_until_written(soon())  # there is nothing to wait for
     assert server.writes == []
-    reporter.notice(server.body(None))
+    reporter.observe(server.body(None))
     server.wait(lambda: len(server.writes) == 1)
 
 
@@ -101,22 +101,22 @@ def test_a_status_that_somebody_spoilt_is_written_again() -> None:
     assert reporter.wait_until_written(soon())
     old = server.body({"served": []})
     server.version += 1
-    reporter.notice(old | {"metadata": {"resourceVersion": "1"}})
-    reporter.notice(server.body({"served": []}))
+    reporter.observe(old | {"metadata": {"resourceVersion": "1"}})
+    reporter.observe(server.body({"served": []}))
     server.wait(lambda: len(server.writes) == 2)
     assert server.writes[0] == server.writes[1]
 
 
 def test_a_status_that_somebody_overwrites_is_put_back_and_not_too_often() -> None:
     server = Server()
-    reporter = Reporter(server, lambda *_: None, lambda _: None, put_back_every=0.2)
+    reporter = StatusWriter(server, lambda *_: None, lambda _: None, put_back_every=0.2)
     reporter.start()
     reporter.submit({"served": ["10.1.1.1"]})
     assert reporter.wait_until_written(soon())
     begin = time.monotonic()
     for number in range(2, 5):
         server.version += 1
-        reporter.notice(server.body({"served": []}))
+        reporter.observe(server.body({"served": []}))
         server.wait(lambda: len(server.writes) >= number)  # noqa: B023
         assert reporter.wait_until_written(soon())
     assert time.monotonic() - begin >= 0.4

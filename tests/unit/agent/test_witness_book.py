@@ -2,48 +2,50 @@
 
 import pytest
 
-from duravip_agent.core.probing import ONE_PROBE, Findings, Question
+from duravip_agent.core.probing import ONE_PROBE, ProbeResult, ProbeSpec
 from duravip_agent.core.witness_book import (
-    Suspect,
-    Verdict,
+    ProbeSubject,
+    Reachability,
     WitnessBook,
-    question_about,
-    verdict_on,
+    reachability,
+    suspect_probe,
 )
 from duravip_api.timing import MOST_SCOUTED, WATCH_EVERY, WITNESS_FOR
 
 MAC, FOREIGN = "02:00:00:00:00:fe", "02:00:00:00:00:ee"
 ONE, TWO = "10.1.1.1", "10.1.1.2"
-N2 = Suspect("n2", "eth1", (ONE, TWO), frozenset({MAC}))
-HEARD = Findings({ONE: (MAC,)}, unasked=frozenset({TWO}))
-SILENCE = Findings(silent=frozenset({ONE, TWO}))
+N2 = ProbeSubject("n2", "eth1", (ONE, TWO), frozenset({MAC}))
+HEARD = ProbeResult({ONE: (MAC,)}, unasked=frozenset({TWO}))
+SILENCE = ProbeResult(silent=frozenset({ONE, TWO}))
 START = 1000.0
 
 
 @pytest.mark.parametrize(
     ("findings", "verdict"),
     [
-        (HEARD, Verdict.ANSWERING),
-        (Findings({ONE: (FOREIGN, MAC)}), Verdict.ANSWERING),
-        (SILENCE, Verdict.SILENT),
-        (Findings({ONE: (FOREIGN,)}, frozenset({ONE, TWO})), Verdict.SILENT),
-        (Findings({ONE: (FOREIGN,)}, unasked=frozenset({ONE, TWO})), Verdict.UNKNOWN),
-        (Findings(silent=frozenset({ONE}), unasked=frozenset({TWO})), Verdict.UNKNOWN),
-        (Findings(), Verdict.UNKNOWN),
+        (HEARD, Reachability.ANSWERING),
+        (ProbeResult({ONE: (FOREIGN, MAC)}), Reachability.ANSWERING),
+        (SILENCE, Reachability.SILENT),
+        (ProbeResult({ONE: (FOREIGN,)}, frozenset({ONE, TWO})), Reachability.SILENT),
+        (ProbeResult({ONE: (FOREIGN,)}, unasked=frozenset({ONE, TWO})), Reachability.UNKNOWN),
+        (ProbeResult(silent=frozenset({ONE}), unasked=frozenset({TWO})), Reachability.UNKNOWN),
+        (ProbeResult(), Reachability.UNKNOWN),
     ],
 )
-def test_the_verdict_follows_from_who_answered(findings: Findings, verdict: Verdict) -> None:
-    assert verdict_on(N2, findings) is verdict
+def test_the_verdict_follows_from_who_answered(
+    findings: ProbeResult, verdict: Reachability
+) -> None:
+    assert reachability(N2, findings) is verdict
 
 
 def test_whoever_answers_is_the_suspect_when_its_mac_is_not_known() -> None:
-    unknown = Suspect("n2", "eth1", (ONE,))
-    assert verdict_on(unknown, Findings({ONE: (FOREIGN,)})) is Verdict.ANSWERING
+    unknown = ProbeSubject("n2", "eth1", (ONE,))
+    assert reachability(unknown, ProbeResult({ONE: (FOREIGN,)})) is Reachability.ANSWERING
 
 
 def test_a_suspect_is_asked_for_a_few_addresses_and_one_answer_is_enough() -> None:
-    many = Suspect("n2", "eth1", tuple(f"10.1.1.{i}" for i in range(99)), N2.macs)
-    question = question_about(many)
+    many = ProbeSubject("n2", "eth1", tuple(f"10.1.1.{i}" for i in range(99)), N2.macs)
+    question = suspect_probe(many)
     assert question.addresses == many.addresses[:MOST_SCOUTED]
     assert question.is_one_enough
     assert question.macs == N2.macs
@@ -54,7 +56,7 @@ def test_whoever_has_heard_the_suspect_within_a_minute_is_a_witness() -> None:
     assert book.note(N2, SILENCE, START).is_witness is False
     assert book.note(N2, HEARD, START).is_witness is True
     sighting = book.note(N2, SILENCE, START + WITNESS_FOR)
-    assert (sighting.verdict, sighting.is_witness) == (Verdict.SILENT, True)
+    assert (sighting.verdict, sighting.is_witness) == (Reachability.SILENT, True)
     assert book.witnessed(START + WITNESS_FOR) == {("n2", "eth1")}
     assert book.note(N2, SILENCE, START + WITNESS_FOR + 1).is_witness is False
     assert book.witnessed(START + WITNESS_FOR + 1) == frozenset()
@@ -69,7 +71,7 @@ def test_a_witness_on_one_interface_is_none_on_another() -> None:
 
 def test_an_answer_of_a_foreign_mac_makes_no_witness_and_is_reported() -> None:
     book = WitnessBook()
-    sighting = book.note(N2, Findings({ONE: (FOREIGN,)}, frozenset({ONE, TWO})), START)
+    sighting = book.note(N2, ProbeResult({ONE: (FOREIGN,)}, frozenset({ONE, TWO})), START)
     assert sighting.answers == {ONE: (FOREIGN,)}
     assert book.witnessed(START) == frozenset()
 
@@ -77,22 +79,22 @@ def test_an_answer_of_a_foreign_mac_makes_no_witness_and_is_reported() -> None:
 def test_a_watched_node_is_asked_at_once_and_then_every_twenty_seconds() -> None:
     book = WitnessBook()
     book.watch([N2], START)
-    assert book.due(START) == [(N2, Question((ONE,), ONE_PROBE, N2.macs))]
+    assert book.due(START) == [(N2, ProbeSpec((ONE,), ONE_PROBE, N2.macs))]
     assert book.due(START + WATCH_EVERY - 1) == []
     assert book.next_due() == START + WATCH_EVERY
-    assert book.due(START + WATCH_EVERY) == [(N2, Question((TWO,), ONE_PROBE, N2.macs))]
-    assert book.due(START + 2 * WATCH_EVERY) == [(N2, Question((ONE,), ONE_PROBE, N2.macs))]
+    assert book.due(START + WATCH_EVERY) == [(N2, ProbeSpec((TWO,), ONE_PROBE, N2.macs))]
+    assert book.due(START + 2 * WATCH_EVERY) == [(N2, ProbeSpec((ONE,), ONE_PROBE, N2.macs))]
 
 
 def test_a_node_with_other_addresses_keeps_its_turn() -> None:
     book = WitnessBook()
     book.watch([N2], START)
     book.due(START)
-    changed = Suspect("n2", "eth1", ("10.1.1.9",), N2.macs)
+    changed = ProbeSubject("n2", "eth1", ("10.1.1.9",), N2.macs)
     book.watch([changed], START + 1)
     assert book.due(START + 1) == []
     assert book.due(START + WATCH_EVERY) == [
-        (changed, Question(("10.1.1.9",), ONE_PROBE, N2.macs))
+        (changed, ProbeSpec(("10.1.1.9",), ONE_PROBE, N2.macs))
     ]
 
 
@@ -110,5 +112,5 @@ def test_a_node_that_is_no_longer_watched_is_not_asked_but_stays_known_for_its_m
 
 def test_a_node_with_nothing_to_ask_for_is_not_watched() -> None:
     book = WitnessBook()
-    book.watch([Suspect("n2", "eth1", ())], START)
+    book.watch([ProbeSubject("n2", "eth1", ())], START)
     assert book.due(START) == []

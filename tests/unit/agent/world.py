@@ -5,35 +5,37 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from duravip_agent import clock
-from duravip_agent.core.kernel_state import Alias, Link, Observed
-from duravip_agent.core.node_health import Health
+from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
+from duravip_agent.core.node_commands import NodeCommands
+from duravip_agent.core.node_health import NodeHealth
 from duravip_agent.core.node_spec import Placement
-from duravip_agent.core.spec_tracker import Specs
-from duravip_agent.core.watchdog_rule import Contact, Limits
-from duravip_agent.facts import Judge, Sources
-from duravip_agent.kernel.address_manager import Plumber
-from duravip_agent.kernel.null_fence import Unfenced
-from duravip_agent.kernel.watchdog import Lifeline
+from duravip_agent.core.spec_tracker import SpecTracker
+from duravip_agent.core.watchdog_rule import LeaderContact, Timeouts
+from duravip_agent.facts import FactCollector
+from duravip_agent.kernel.address_manager import AddressManager
+from duravip_agent.kernel.fence_keeper import FenceKeeper
+from duravip_agent.kernel.null_fence import NullFence
+from duravip_agent.kernel.released_addresses import ReleasedAddresses
+from duravip_agent.kernel.watchdog import Watchdog
 from duravip_agent.metrics import Metrics
-from duravip_agent.reconciler import Handover
-from duravip_agent.tools import Occasion, Tools
+from duravip_agent.reconciler import Reconciler, StepContext
 
 A, B, C = "10.1.1.1", "10.1.1.2", "10.1.1.3"
 
 
-class World(Unfenced):
+class World(NullFence):
     """A kernel, a fence, a dead-man, an announcer: all write down what is asked of them."""
 
     def __init__(self, *plumbed: str, is_fenced: bool = True) -> None:
         super().__init__()
         self.log: list[str] = []
         self.aliases = {alias(address) for address in plumbed}
-        self.vips = frozenset(plumbed)
+        self.watched = frozenset(plumbed)
         self.refuses: set[str] = set()
         self.knows_routes = False
         self.takes = 0.0
         """How much of the contact is over once something was plumbed."""
-        self.contact: Contact | None = None
+        self.contact: LeaderContact | None = None
         self.link = Link(2, "eth0", is_up=True, has_carrier=True)
         self.hears = True
         """Whether the refreshes arrive."""
@@ -49,17 +51,17 @@ class World(Unfenced):
     def is_alive(self) -> bool:
         return self.hears
 
-    def mend(self) -> bool:
+    def repair(self) -> bool:
         was_changed, self.is_changed = self.is_changed, False
         return was_changed
 
-    def take(self, addresses: Any) -> None:
-        self._say("take", addresses)
-        super().take(addresses)
+    def activate(self, addresses: Any) -> None:
+        self._say("activate", addresses)
+        super().activate(addresses)
 
-    def release(self, addresses: Any) -> None:
-        self._say("release", self.held.intersection(addresses))
-        super().release(addresses)
+    def deactivate(self, addresses: Any) -> None:
+        self._say("deactivate", self.active.intersection(addresses))
+        super().deactivate(addresses)
 
     def refresh(self) -> None:
         self.log.append("refresh")
@@ -68,24 +70,24 @@ class World(Unfenced):
         if self.log[-1:] != ["mute"]:
             self.log.append("mute")
 
-    def observed(self, *, with_links: bool) -> Observed:
+    def observed(self, *, with_links: bool) -> KernelState:
         del with_links
-        return Observed((self.link,), tuple(sorted(self.aliases)))
+        return KernelState((self.link,), tuple(sorted(self.aliases)))
 
-    def mark_again(self, aliases: Sequence[Alias]) -> set[Alias]:
+    def restore_mark(self, aliases: Sequence[IfAddress]) -> set[IfAddress]:
         self._say("mark", aliases)
         refused = {one for one in aliases if one.address in self.refuses}
         self.aliases -= {one._replace(is_marked=False) for one in aliases}
         self.aliases |= {one._replace(is_marked=one not in refused) for one in aliases}
         return refused
 
-    def add(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
+    def add(self, aliases: Sequence[IfAddress]) -> dict[IfAddress, str]:
         return self._change("add", aliases, self.aliases.add)
 
-    def delete(self, aliases: Sequence[Alias]) -> dict[Alias, str]:
+    def delete(self, aliases: Sequence[IfAddress]) -> dict[IfAddress, str]:
         return self._change("delete", aliases, self.aliases.discard)
 
-    def has_other_settings(self) -> bool:
+    def settings_changed(self) -> bool:
         return False
 
     def links_changed(self, links: tuple[Link, ...], now: float) -> None: ...
@@ -103,15 +105,15 @@ class World(Unfenced):
 
     def announce(self, now: float) -> None: ...
 
-    def answers_for_routes(self, interface: str) -> bool:
+    def answers_arp_for_routes(self, interface: str) -> bool:
         del interface
         return self.knows_routes
 
-    def add_routes(self, aliases: Sequence[Alias]) -> set[Alias]:
+    def add_routes(self, aliases: Sequence[IfAddress]) -> set[IfAddress]:
         self._say("route", aliases)
         return set()
 
-    def delete_routes(self, aliases: Sequence[Alias]) -> None:
+    def delete_routes(self, aliases: Sequence[IfAddress]) -> None:
         self._say("unroute", aliases)
 
     def defend(self, addresses: frozenset[str], now: float) -> None:
@@ -139,7 +141,9 @@ class World(Unfenced):
         if addresses:
             self.log.append(f"{verb} {len(addresses)}")
 
-    def _change(self, verb: str, aliases: Sequence[Alias], change: Any) -> dict[Alias, str]:
+    def _change(
+        self, verb: str, aliases: Sequence[IfAddress], change: Any
+    ) -> dict[IfAddress, str]:
         self.log.append(f"{verb} {len(aliases)}")
         refused = {alias: "no" for alias in aliases if alias.address in self.refuses}
         for one in aliases:
@@ -153,21 +157,33 @@ class Agent:
 
     def __init__(self, world: Any, *, is_new: bool = False) -> None:
         """Make one that has been running for a while, with nothing granted; or one that starts."""
-        self.world, self.specs, metrics = world, Specs(), Metrics("1.0")
-        self.limits = Limits(dead_man=60.0, contact=60.0, strict_hold=180.0, progress=60.0)
-        self.lifeline = Lifeline(world, self.limits, metrics, lambda: None)
-        health = Health()
-        self.judge = Judge(Sources(self.specs, self.lifeline, lambda: world.contact, health))
-        self.plumber = Plumber(world, metrics)
-        self.tools = Tools(
-            *(self.specs, world, self.lifeline, self.judge, self.plumber, world, world, metrics),
-            health=health,
+        self.world, self.specs, self.metrics = world, SpecTracker(), Metrics("1.0")
+        self.limits = Timeouts(dead_man=60.0, contact=60.0, strict_hold=180.0, progress=60.0)
+        self.watchdog = Watchdog(world, self.limits, self.metrics, lambda: None)
+        self.health, self.commands = NodeHealth(), NodeCommands()
+        self.released = ReleasedAddresses()
+        self.facts = FactCollector(self.specs, self.watchdog, lambda: world.contact, self.health)
+        self.addresses = AddressManager(world, self.metrics)
+        self.reconciler = Reconciler(
+            specs=self.specs,
+            fence=world,
+            watchdog=self.watchdog,
+            facts=self.facts,
+            addresses=self.addresses,
+            announcer=world,
+            conflict_checks=world,
+            released=self.released,
+            health=self.health,
+            metrics=self.metrics,
+            read_spec_soon=world.read_soon,
         )
-        self.handover = Handover(self.tools)
         self.generation = 0
         if not is_new:
             self.grant()
-            self.judge.facts(frozenset())  # it has acted on it
+            self.facts.facts(frozenset())  # it has acted on it
+
+    def fence_keeper(self) -> FenceKeeper:
+        return FenceKeeper(self.world, self.released, self.watchdog, self.health, self.metrics)
 
     def grant(self, *free: str, contested: tuple[str, ...] = (), is_known: bool = True) -> None:
         self.generation += 1
@@ -176,36 +192,36 @@ class Agent:
             "uid": "u", "generation": self.generation, "resourceVersion": str(self.generation)
         }  # fmt: skip
         body = {"metadata": metadata, "spec": {"interfaces": [entry]}}
-        self.specs.introduced(body)
-        assert self.specs.take(body)
+        self.specs.first_report_stored(body)
+        assert self.specs.accept(body)
         if is_known:
-            self.world.contact = Contact(clock.now(), 0, self.generation)
+            self.world.contact = LeaderContact(clock.now(), 0, self.generation)
 
     def step(
-        self, *, stop_after: int = 99, is_dirty: bool = True, may_delete: bool = True
+        self, *, stop_after: int = 99, needs_plan: bool = True, may_delete: bool = True
     ) -> list[str]:
         answers = [False] * stop_after + [True] * 99
         self.world.log.clear()
-        self.plumber.look(with_links=True)
-        speak = lambda: self.world.log.append("report")  # noqa: E731 - a word of the log
-        occasion = Occasion(0.0, is_dirty, speak, lambda: answers.pop(0), may_delete)
-        self.is_done = self.handover.step(occasion)
+        self.addresses.look(with_links=True)
+        report = lambda: self.world.log.append("report")  # noqa: E731 - a word of the log
+        context = StepContext(0.0, needs_plan, report, lambda: answers.pop(0), may_delete)
+        self.is_done = self.reconciler.reconcile(context)
         return list(self.world.log)
 
     def rest(self) -> list[str]:
         """Make the step that does what nobody waits for."""
-        while self.handover.rest_due > clock.now():
+        while self.reconciler.deferred_due > clock.now():
             time.sleep(0.01)
         return self.step()
 
 
-def alias(address: str) -> Alias:
-    return Alias(2, address, 32, is_marked=True)
+def alias(address: str) -> IfAddress:
+    return IfAddress(2, address, 32, is_marked=True)
 
 
 def serving(*addresses: str) -> Agent:
     agent = Agent(World())
     agent.grant(*addresses)
     agent.step()
-    assert agent.handover.served == set(addresses)
+    assert agent.reconciler.served == set(addresses)
     return agent

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from duravip_agent.core.kernel_state import Alias, Link, Observed
-from duravip_agent.core.node_spec import grant_of
-from duravip_agent.core.plan import planned
-from duravip_agent.kernel.address_manager import Plumber, ranked
+from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
+from duravip_agent.core.node_spec import parse_node_spec
+from duravip_agent.core.plan import make_plan
+from duravip_agent.kernel.address_manager import AddressManager, order_of
 from duravip_agent.metrics import Metrics
 from duravip_operator.core import nodeplumbing_spec
 from duravip_operator.core.handover import Plan
@@ -24,7 +24,7 @@ def granted(*followers: str) -> list[str]:
     spec = nodeplumbing_spec.build(replace(PLAN, followers=frozenset(followers)), 1, ())
     assert spec["grantedCount"] == 3
     body = {"metadata": {"resourceVersion": "1"}, "spec": spec}
-    return list(grant_of(body).wanted)
+    return list(parse_node_spec(body).wanted)
 
 
 def test_the_spec_names_followers_last() -> None:
@@ -38,27 +38,29 @@ def test_addresses_are_added_in_the_order_of_the_spec() -> None:
         "metadata": {"resourceVersion": "1"},
         "spec": nodeplumbing_spec.build(replace(PLAN, followers=frozenset({FOLLOWER})), 1, ()),
     }
-    plan = planned(grant_of(body).wanted, Observed(LINKS), {})
+    plan = make_plan(parse_node_spec(body).wanted, KernelState(LINKS), {})
     assert [alias.address for alias in plan.add] == [LEADER, OTHER, FOLLOWER]
 
 
 class Kernel:
     """Has both, in an order of its own."""
 
-    def observed(self, *, with_links: bool) -> Observed:
+    def observed(self, *, with_links: bool) -> KernelState:
         del with_links
         aliases = [(2, FOLLOWER), (3, LEADER), (3, OTHER)]
-        return Observed(LINKS, tuple(Alias(link, a, 32, is_marked=True) for link, a in aliases))
+        return KernelState(
+            LINKS, tuple(IfAddress(link, a, 32, is_marked=True) for link, a in aliases)
+        )
 
 
 def test_what_came_last_goes_first_also_when_nothing_is_wanted_any_more() -> None:
-    plumber = Plumber(Kernel(), Metrics("1"))  # type: ignore[arg-type]
+    plumber = AddressManager(Kernel(), Metrics("1"))  # type: ignore[arg-type]
     plumber.look(with_links=True)
     body = {
         "metadata": {"resourceVersion": "1"},
         "spec": nodeplumbing_spec.build(replace(PLAN, followers=frozenset({FOLLOWER})), 1, ()),
     }
-    wanted = grant_of(body).wanted
+    wanted = parse_node_spec(body).wanted
     assert plumber.plan(wanted, 0.0).delete == ()
     gone = plumber.plan({}, 1.0).delete
     assert [alias.address for alias in gone] == [FOLLOWER, OTHER, LEADER]
@@ -66,4 +68,4 @@ def test_what_came_last_goes_first_also_when_nothing_is_wanted_any_more() -> Non
 
 def test_only_what_is_still_there_is_remembered() -> None:
     before = {LEADER: 0, OTHER: 1}
-    assert ranked([FOLLOWER], before, frozenset({OTHER})) == {OTHER: 1, FOLLOWER: 0}
+    assert order_of([FOLLOWER], before, frozenset({OTHER})) == {OTHER: 1, FOLLOWER: 0}

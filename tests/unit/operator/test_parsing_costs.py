@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from duravip_agent.core.node_spec import grant_of
+from duravip_agent.core.node_spec import parse_node_spec
 from duravip_api.grants import MOST_GRANTED
 from duravip_api.manifest import KINDS, definition
 from duravip_operator.core import parsing
@@ -22,7 +22,7 @@ READERS: Mapping[str, tuple[Callable[[dict[str, Any]], object], ...]] = {
     "DuraVIP": (lambda body: parsing.vip_object("DuraVIP", body),),
     "Binding": (lambda body: parsing.vip_object("Binding", body),),
     "Topology": (parsing.topology,),
-    "NodePlumbing": (parsing.plumbing, grant_of),
+    "NodePlumbing": (parsing.plumbing, parse_node_spec),
 }
 LONGEST_KEY = 317
 METADATA = {"name": "x", "namespace": "y", "uid": "u", "generation": 1, "resourceVersion": "7"}
@@ -167,7 +167,7 @@ def test_all_entries_of_a_spec_together_have_one_bound(granted: list[str]) -> No
     body = {"metadata": METADATA, "spec": spec}
     check("NodePlumbing", body)
     assert sum(map(len, parsing.plumbing(body).grants.values())) <= MOST_GRANTED
-    assert len(grant_of(body).wanted) <= MOST_GRANTED
+    assert len(parse_node_spec(body).wanted) <= MOST_GRANTED
 
 
 @pytest.mark.parametrize("listed", [[BLOCK], [WIDE] * 16384, ["10.1.1.1" + ",1" * 500] * 2000])
@@ -185,7 +185,7 @@ def test_both_programs_read_the_same_of_a_spec_that_grants_too_much() -> None:
     body = {"metadata": METADATA, "spec": {"interfaces": interfaces}}
     found = parsing.plumbing(body).granted
     assert found == {"10.1.1.1", "10.1.1.2", "10.1.1.3"}
-    assert found == set(grant_of(body).wanted)
+    assert found == set(parse_node_spec(body).wanted)
 
 
 def test_what_a_node_writes_of_itself_is_read_up_to_a_limit_but_never_without_its_exclusion() -> (
