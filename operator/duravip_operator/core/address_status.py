@@ -1,7 +1,7 @@
-"""What is said of every address: the one summary that statuses, events and metrics are made from.
+"""What is reported about every address: the summary behind statuses, events and metrics.
 
-A verdict is small and comparable, so that a pass over ten thousand units can see which of them
-changed without writing a status for each.
+An `AddressStatus` is small and comparable, so that a pass over ten thousand units can see which
+of them changed without composing a status for each.
 """
 
 from collections.abc import Mapping
@@ -20,13 +20,13 @@ from duravip_operator.core.snapshot import Advisory, Plumbing, Rejection, Snapsh
 from duravip_operator.core.units import Unit
 
 CLAIMED: Final = "NodeAddress"
-"""The condition of an address that is served although a node says that it is its own."""
+"""The condition of an address that stays in service although a node claims it as its own."""
 _FLAGGED_AS: Final = {CLAIMED: "Conflict"}
 _MOST_NAMED: Final = 5
 
 
 class AddressStatus(NamedTuple):
-    """What is said of one address."""
+    """The state of one address, with its reason and conditions."""
 
     state: State
     reason: Reason
@@ -38,7 +38,7 @@ class AddressStatus(NamedTuple):
 
     @property
     def flags(self) -> str:
-        """`-`, or some of Broken, Conflict, Unsafe."""
+        """`-`, or those that apply of Broken, Conflict and Unsafe, separated by commas."""
         true = {kind for kind, _, _ in self.advisories}
         true |= {"Conflict"} & {_FLAGGED_AS.get(kind, "") for kind in true}
         named = [kind for kind in ("Broken", "Conflict", "Unsafe") if kind in true]
@@ -47,45 +47,45 @@ class AddressStatus(NamedTuple):
 
 def address_statuses(
     units: Mapping[str, Unit],
-    choices: Mapping[str, Assignment],
+    assignments: Mapping[str, Assignment],
     waiting: frozenset[str],
     eligibility: Eligibility,
 ) -> dict[str, AddressStatus]:
-    """`{address: Verdict}` for every unit."""
+    """`{address: AddressStatus}` for every unit."""
     snapshot = eligibility.snapshot
     serving, claims, twice = _servers(snapshot), _Claims(snapshot), snapshot.duplicate_holders
-    said: dict[str, AddressStatus] = {}
-    alike: dict[tuple[str, str, int, Reason], AddressStatus] = {}
+    statuses: dict[str, AddressStatus] = {}
+    shared: dict[tuple[str, str, int, Reason], AddressStatus] = {}
     for address, unit in units.items():
-        choice, nodes = choices.get(address), _present(unit, serving, snapshot)
-        claim = claims.of(unit, choice.owner) if claims and choice else ""
+        assignment, nodes = assignments.get(address), _present(unit, serving, snapshot)
+        claim = claims.of(unit, assignment.owner) if claims and assignment else ""
         is_odd = bool(claim) or address in twice
-        if choice is None or unit.topology is None or (choice.owner,) != nodes or is_odd:
-            facts = _Facts(choice, nodes, claim)
-            said[address] = _verdict(unit, facts, waiting, snapshot)
+        if assignment is None or unit.topology is None or (assignment.owner,) != nodes or is_odd:
+            facts = _Facts(assignment, nodes, claim)
+            statuses[address] = _status(unit, facts, waiting, snapshot)
             continue
-        # Of those that their owner alone serves, unless something is odd, all is said alike.
-        kind = (choice.owner, unit.topology.name, choice.participants, choice.reason)
+        # Addresses that only their owner serves, and nothing is odd about, share one status.
+        kind = (assignment.owner, unit.topology.name, assignment.participants, assignment.reason)
         is_known = not unit.preference or unit.preference in snapshot.nodes
         is_plain = is_known and not unit.preference_conflict and not unit.claimants
-        is_plain = is_plain and is_as_wanted(unit, choice.owner)
-        known = alike.get(kind) if is_plain else None
-        said[address] = known or _verdict(unit, _Facts(choice, nodes), waiting, snapshot)
+        is_plain = is_plain and is_as_wanted(unit, assignment.owner)
+        known = shared.get(kind) if is_plain else None
+        statuses[address] = known or _status(unit, _Facts(assignment, nodes), waiting, snapshot)
         if is_plain:
-            alike[kind] = said[address]
-    advised: dict[tuple[int, tuple[Advisory, ...]], tuple[AddressStatus, AddressStatus]] = {}
-    """By a verdict's identity and what is added: it, and both together."""
-    for address, more in participant_advisories(units, choices, eligibility).items():
-        verdict, key = said[address], (id(said[address]), tuple(more))
-        if key not in advised:
-            both = verdict._replace(advisories=(*verdict.advisories, *more))
-            advised[key] = (verdict, both)
-        said[address] = advised[key][1]
-    return said
+            shared[kind] = statuses[address]
+    extended: dict[tuple[int, tuple[Advisory, ...]], tuple[AddressStatus, AddressStatus]] = {}
+    """By a status's id and the conditions added: it, and both together."""
+    for address, extra in participant_advisories(units, assignments, eligibility).items():
+        status, key = statuses[address], (id(statuses[address]), tuple(extra))
+        if key not in extended:
+            both = status._replace(advisories=(*status.advisories, *extra))
+            extended[key] = (status, both)
+        statuses[address] = extended[key][1]
+    return statuses
 
 
 def rejected_status(rejection: Rejection) -> AddressStatus:
-    """The verdict on something that is not taken as it stands."""
+    """The status of an object that is not accepted as it stands."""
     reason, message = rejection
     if reason in {Reason.NO_TOPOLOGY, Reason.FOLLOW_SAME_ADDRESS}:
         return AddressStatus(State.UNASSIGNED, reason, message)
@@ -94,12 +94,12 @@ def rejected_status(rejection: Rejection) -> AddressStatus:
 
 
 def unmanaged_status(reason: Reason) -> AddressStatus:
-    """The verdict on an entity that asks for nothing."""
+    """The status of an object that asks for nothing."""
     return AddressStatus(State.UNMANAGED, reason, reason.sentence)
 
 
 def _servers(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
-    """`{address: nodes that say they serve it}`, of the nodes that have not said goodbye."""
+    """`{address: nodes that report they serve it}`, without nodes whose agent has shut down."""
     serving: dict[str, tuple[str, ...]] = {}
     for name in sorted(snapshot.plumbings):
         if status_counts(snapshot, name):
@@ -111,10 +111,10 @@ def _servers(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
 
 
 class _Claims:
-    """Hosts that are none of our nodes and have what was granted to one of them.
+    """Hosts outside our nodes that have an address granted to one of them.
 
-    A node that is on its way out answers for a moment longer: that is no stranger. But one that
-    says that the address is its own is like any other host.
+    A node that is on its way out answers for a moment longer, which is no conflict. But a node
+    that claims the address as its own counts like any other host.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -130,7 +130,7 @@ class _Claims:
         return bool(self._claims)
 
     def of(self, unit: Unit, owner: str) -> str:
-        """The MAC of one that its owner hears; empty: there is none."""
+        """The MAC of such a host that the owner sees; empty: there is none."""
         mac = self._claims[owner].get(unit.address, "") if owner in self._claims else ""
         return mac if self._nodes.get(mac) in {None, *unit.claimants} else ""
 
@@ -138,7 +138,7 @@ class _Claims:
 def _present(
     unit: Unit, serving: Mapping[str, tuple[str, ...]], snapshot: Snapshot
 ) -> tuple[str, ...]:
-    """Those of them that can still answer for the unit."""
+    """The nodes that report they serve the unit and can still answer for it."""
     nodes = serving.get(unit.address, ())
     if not unit.topology or snapshot.suspicions.keys().isdisjoint(nodes):
         return nodes
@@ -147,66 +147,71 @@ def _present(
 
 
 class _Facts(NamedTuple):
-    """What is known of one address beside what people want."""
+    """What is known about one address beside what people ask for."""
 
-    choice: Assignment | None
+    assignment: Assignment | None
     serving: tuple[str, ...]
     claim: str = ""
-    """The MAC of a stranger who has it, as its owner says."""
+    """The MAC of another host that has it, as its owner reports; empty: none."""
 
 
-def _verdict(
+def _status(
     unit: Unit, facts: _Facts, waiting: frozenset[str], snapshot: Snapshot
 ) -> AddressStatus:
-    choice, serving, claim = facts
+    assignment, serving, claim = facts
     if unit.broken:
         return rejected_status(unit.broken)
     if not unit.managed:
         return unmanaged_status(Reason.NOT_ENABLED)
     advisories = _advisories(unit, facts, snapshot)
-    if choice is not None:
-        advisories += tuple(preference_advisories(unit, choice, snapshot))
-    if unit.refusal or choice is None or not choice.owner or choice.reason is Reason.OWNER_LOST:
-        why = unit.refusal or _unowned(unit, choice)
+    if assignment is not None:
+        advisories += tuple(preference_advisories(unit, assignment, snapshot))
+    if (
+        unit.refusal
+        or assignment is None
+        or not assignment.owner
+        or assignment.reason is Reason.OWNER_LOST
+    ):
+        why = unit.refusal or _unowned(unit, assignment)
         return AddressStatus(State.UNASSIGNED, *why, advisories=advisories)
-    said = (choice.participants, advisories)
-    if choice.owner in serving:
+    details = (assignment.participants, advisories)
+    if assignment.owner in serving:
         interface = unit.topology.placement.interface if unit.topology else ""
-        message, reason = f"served by {choice.owner} on {interface}", Reason.SERVED
-        silence = snapshot.suspicions.get(choice.owner)
-        if silence and silence.is_lasting:
+        message, reason = f"served by {assignment.owner} on {interface}", Reason.SERVED
+        suspicion = snapshot.suspicions.get(assignment.owner)
+        if suspicion and suspicion.is_lasting:
             message, reason = f"{message}, whose agent is not heard", Reason.OWNER_UNREACHABLE
-        return AddressStatus(State.OWNED, reason, message, choice.owner, interface, *said)
+        return AddressStatus(State.OWNED, reason, message, assignment.owner, interface, *details)
     if claim:
-        message = _claimed(claim, choice.owner, is_served=False)
-        return AddressStatus(State.UNASSIGNED, Reason.ADDRESS_IN_USE, message, "", "", *said)
+        message = _claimed(claim, assignment.owner, is_served=False)
+        return AddressStatus(State.UNASSIGNED, Reason.ADDRESS_IN_USE, message, "", "", *details)
     present = next((n for n in serving if _may_be_true(snapshot.plumbings[n], unit.address)), "")
     if unit.address in waiting:
-        message = f"goes to {choice.owner} once its former holder has confirmed its release"
+        message = f"goes to {assignment.owner} once its former holder has confirmed its release"
         reason = Reason.WAITING_FOR_RELEASE
     else:
-        failure = snapshot.plumbings[choice.owner].failures.get(unit.address)
-        message = f"{choice.owner} {failure or 'is about to serve it'}"
+        failure = snapshot.plumbings[assignment.owner].failures.get(unit.address)
+        message = f"{assignment.owner} {failure or 'is about to serve it'}"
         reason = Reason.PLUMBING_FAILED if failure else Reason.ELECTED
-    return AddressStatus(State.MOVING, reason, message, present, "", *said)
+    return AddressStatus(State.MOVING, reason, message, present, "", *details)
 
 
 def _may_be_true(plumbing: Plumbing, address: str) -> bool:
-    """Whether a node that says it serves an address may have it from us (O7)."""
+    """Whether a node that reports it serves an address may have it from us (O7)."""
     return not plumbing.has_acted or any(
         address in granted for granted in plumbing.grants.values()
     )
 
 
-def _unowned(unit: Unit, choice: Assignment | None) -> Rejection:
-    if choice is None:
+def _unowned(unit: Unit, assignment: Assignment | None) -> Rejection:
+    if assignment is None:
         why = f"{unit.leader}, which it follows, has no owner"
         return Rejection(Reason.LEADER_UNASSIGNED, why)
     say = {
-        Reason.NO_PARTICIPANT: f"no node may hold it: {_listed(choice.eligible.refusals)}",
-        Reason.CAPACITY_EXCEEDED: f"all {choice.participants} nodes that may hold it are full",
+        Reason.NO_PARTICIPANT: f"no node may hold it: {_listed(assignment.eligible.refusals)}",
+        Reason.CAPACITY_EXCEEDED: f"all {assignment.participants} nodes that may hold it are full",
     }
-    return Rejection(choice.reason, say.get(choice.reason, choice.reason.sentence))
+    return Rejection(assignment.reason, say.get(assignment.reason, assignment.reason.sentence))
 
 
 def _listed(refusals: Mapping[str, Reason]) -> str:
@@ -242,8 +247,8 @@ def _advisories(unit: Unit, facts: _Facts, snapshot: Snapshot) -> tuple[Advisory
         why = f"Topology {unit.topology.name} has cidrmask {unit.topology.placement.mask}"
         found.append(("CidrMask", Reason.MASK_NOT_HOST, why))
     twice = [n for n in snapshot.duplicate_holders.get(unit.address, ()) if n in facts.serving]
-    if facts.claim and facts.choice:
-        owner = facts.choice.owner
+    if facts.claim and facts.assignment:
+        owner = facts.assignment.owner
         why = _claimed(facts.claim, owner, is_served=owner in facts.serving)
         found.append(("AddressInUse", Reason.ADDRESS_IN_USE, why))
     elif len(twice) > 1:

@@ -1,14 +1,17 @@
-"""What is refused when somebody writes it, and what is said then.
+"""Admission: which objects are refused when somebody writes them, and with which message.
 
-An object is refused when the next pass would refuse it, or call its address broken, for what it
-says itself. So the rules are those of a pass (`parsing`, `topologies`, `conflicts`, `follows`),
-tried on the object and on whatever its verdict can depend on. Three things differ:
+An object is refused if the next pass would reject it, or call its address Broken, for what it
+says itself. So the rules are those of a pass (`parsing`, `topologies`, `units`,
+`reserved_addresses`, `followers`), applied to the object and to whatever its verdict can depend
+on; the two cannot differ. Three things do:
 
-- whoever writes comes last, however old the object is: an edit takes nothing from anybody;
-- what may still become right is let in: a Topology, or what is followed, may come later;
-- a fault that the object had before is no news: whoever mends something else is not locked out.
+- The writer counts as the youngest, however old the object is: an edit takes nothing from anybody.
+- What may still become right is admitted: the Topology, or the unit that is followed, may come
+  later.
+- A fault that the object had before is not refused again: nobody is locked out of mending
+  something else.
 
-No reason is given twice: what is said is the pass's own sentence, and what to write instead.
+The message is the pass's own sentence, with advice on what to write instead.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,10 +23,10 @@ from duravip_operator.core import followers, reserved_addresses, topologies, uni
 from duravip_operator.core.snapshot import Rejection, Snapshot, Topology, VipObject
 
 NEWCOMER: Final = ""
-"""The uid that the object is judged under: no other has it."""
+"""The uid that the object is judged under: no other object has it."""
 
 LAST: Final = "~"
-"""When it was made, for that: after every date."""
+"""The creation time that it is judged under: it sorts after every date."""
 
 ADVICE: Final[Mapping[Reason, str]] = {
     Reason.NODE_ADDRESS: "choose an address that no node has as its own",
@@ -40,23 +43,23 @@ ADVICE: Final[Mapping[Reason, str]] = {
     Reason.DUPLICATE_CIDR: "edit that Topology, or write another block",
     Reason.ADDRESS_INVALID: "write one that a host can have, e.g. 10.1.1.1 or fd00::1",
 }
-"""What to write instead, where the rejection does not say it."""
+"""What to write instead, where the rejection does not say so."""
 
 
 def refusal(
     snapshot: Snapshot, new: VipObject | Topology, old: VipObject | Topology | None = None
 ) -> Rejection | None:
-    """Why an object may not become `new`, with what to write instead; None when it may.
+    """Why an object may not become `new`, with advice; None if it may.
 
-    `old` is the object as it stands; None when it is about to be created.
+    `old` is the object as it stands; None if it is about to be created.
     """
     fault = _fault(snapshot, new)
     if fault is None or (
         old and _address(old) == _address(new) and _fault(snapshot, old) == fault
     ):
         return None
-    told = "; ".join(filter(None, (fault.message, ADVICE.get(fault.reason))))
-    return fault._replace(message=told)
+    message = "; ".join(filter(None, (fault.message, ADVICE.get(fault.reason))))
+    return fault._replace(message=message)
 
 
 def _address(thing: VipObject | Topology) -> str:
@@ -64,7 +67,7 @@ def _address(thing: VipObject | Topology) -> str:
 
 
 def _fault(snapshot: Snapshot, thing: VipObject | Topology) -> Rejection | None:
-    """What a pass would say of it, had it just been made."""
+    """What a pass would say about it, had it just been created."""
     if thing.rejection:
         return thing.rejection
     if isinstance(thing, Topology):
@@ -75,29 +78,29 @@ def _fault(snapshot: Snapshot, thing: VipObject | Topology) -> Rejection | None:
 def _duplicate(snapshot: Snapshot, topology: Topology) -> Rejection | None:
     others = (other for other in snapshot.topologies if other.name != topology.name)
     newcomer = replace(topology, created=LAST)
-    found = topologies.build_blocks((*others, newcomer), snapshot.fencing).topologies
-    return next(judged.rejection for judged in found if judged.name == topology.name)
+    linked = topologies.build_blocks((*others, newcomer), snapshot.fencing).topologies
+    return next(built.rejection for built in linked if built.name == topology.name)
 
 
 def _entity_fault(snapshot: Snapshot, vip: VipObject) -> Rejection | None:
     newcomer = replace(vip, uid=NEWCOMER, created=LAST)
     world = replace(snapshot, vips=(*_concerned(newcomer, snapshot.vips), newcomer))
     blocks = topologies.build_blocks(snapshot.topologies, snapshot.fencing)
-    judged = units.build_units(world, blocks)
+    built = units.build_units(world, blocks)
     hosts = reserved_addresses.find_other_hosts(world)
-    found = followers.link_followers(
-        reserved_addresses.reject_reserved(judged, blocks.topologies, hosts)
+    linked = followers.link_followers(
+        reserved_addresses.reject_reserved(built, blocks.topologies, hosts)
     )
-    if NEWCOMER in found.rejected:
-        return found.rejected[NEWCOMER]
-    unit = found.units[newcomer.address]
+    if NEWCOMER in linked.rejected:
+        return linked.rejected[NEWCOMER]
+    unit = linked.units[newcomer.address]
     if unit.broken:
-        return _told_of(newcomer, unit.broken, unit.vips)
-    return _shared(unit, newcomer, followers.binding_addresses(found))
+        return _worded_for(newcomer, unit.broken, unit.vips)
+    return _shared(unit, newcomer, followers.binding_addresses(linked))
 
 
 def _concerned(newcomer: VipObject, vips: Iterable[VipObject]) -> list[VipObject]:
-    """Those that its verdict depends on: on its address, of its name, or what it follows."""
+    """The objects that the verdict depends on: of its address, of its name, or what it follows."""
     addresses = {newcomer.address, newcomer.follow} - {""}
     names = {newcomer.name, newcomer.follow}
     near = [
@@ -122,25 +125,25 @@ def _is_namesake(one: VipObject, other: VipObject) -> bool:
 
 
 def _is_led_by(follower: VipObject, vip: VipObject) -> bool:
-    named = (vip.kind, vip.namespace, vip.name)
-    return named == ("Binding", follower.namespace, follower.follow)
+    bindings = (vip.kind, vip.namespace, vip.name)
+    return bindings == ("Binding", follower.namespace, follower.follow)
 
 
-def _told_of(newcomer: VipObject, fault: Rejection, vips: Iterable[VipObject]) -> Rejection:
-    """The fault of an address, told of the one who is about to name it."""
-    said = fault.message
+def _worded_for(newcomer: VipObject, fault: Rejection, vips: Iterable[VipObject]) -> Rejection:
+    """The fault of an address, worded for the object that is about to name it."""
+    text = fault.message
     for vip in vips:
-        said = said.removeprefix(f"{vip.label}: ")
-    field = "" if said.startswith("spec.") else "spec.address: "
-    return Rejection(fault.reason, f"{newcomer.label}: {field}{said}")
+        text = text.removeprefix(f"{vip.label}: ")
+    field = "" if text.startswith("spec.") else "spec.address: "
+    return Rejection(fault.reason, f"{newcomer.label}: {field}{text}")
 
 
 def _shared(
-    unit: units.Unit, newcomer: VipObject, named: Mapping[tuple[str, str], str]
+    unit: units.Unit, newcomer: VipObject, bindings: Mapping[tuple[str, str], str]
 ) -> Rejection | None:
-    """That it would follow its own address, or be followed by one that has it."""
+    """The rejection if it would follow its own address, or its follower has that address."""
     for vip in unit.vips:
-        if not vip.follow or followers.followed_address(vip, named) != unit.address:
+        if not vip.follow or followers.followed_address(vip, bindings) != unit.address:
             continue
         if vip.uid == NEWCOMER:
             why = f"{vip.label}: spec.follow: {vip.follow!r} has this very address"

@@ -1,22 +1,25 @@
-"""What single entities are advised, beside the verdict on their unit.
+"""Conditions beside `Ready`: what people should know about an address that works all the same.
 
-It depends on nothing but what people wrote, so it is found once and not in every pass. The rows:
-`Upgraded` (semantics 38), `NoLocalBinding` (21), `PreferenceAdvised` (27), and the requests that
-have no effect.
+From the objects alone, worked out once for each demand (`object_advisories`):
 
-What is said of an address because of who may hold it.
+- `Upgraded` (semantics 38): a disabled object whose address another one enables.
+- `PreferenceAdvised` (27): adaptive delivery without a preference.
+- `NoLocalBinding` (21): an address without a Binding, in a namespace that has some.
+- `RequestIgnored`: a request that cannot be parsed or that a preference forbids.
 
-- `CrossSubnet`: some of those have no address in its network (semantics 24).
-- `Disjoint`: most addresses of its Topology may be held by other nodes, which makes it hard to
-  foresee what goes where (43). It is said of those that differ from the rule, and not of all.
-- `RequestIgnored`: what somebody asked for is not possible at this moment.
-- `Unsafe`: they offer different services on it (41; `services`).
+From the nodes that may hold the address, in every pass (`participant_advisories`):
 
-What is said of an address that is not where, or only where, somebody wants it to be.
+- `CrossSubnet` (24): some of them have no address in its network.
+- `Disjoint` (43): most addresses of its Topology may be held by other nodes, which makes it hard
+  to foresee what goes where. Only the exceptions get it, not all addresses.
+- `RequestIgnored`: a request that is not possible at this moment.
+- `Unsafe` (41): they offer different services on it (`service_consistency`).
 
-- `PreferenceNotMet`: another node than the preferred one has it, and why (semantics 26). A node
-  that has only just fallen silent is no reason yet.
-- `Held`: somebody has asked for it to stay on the node that has it (47), and who.
+From the owner, in every pass (`preference_advisories`):
+
+- `PreferenceNotMet` (26): another node than the preferred one has it, and why. A hiccup of the
+  preferred node is no reason.
+- `Held` (47): a request holds it on its node, and whose.
 """
 
 from collections import Counter, defaultdict
@@ -36,9 +39,9 @@ from duravip_operator.core.units import Unit
 def object_advisories(
     units: Mapping[str, Unit], vips: Iterable[VipObject]
 ) -> dict[str, tuple[Advisory, ...]]:
-    """`{uid: what its entity is advised}`; who is not named is advised nothing."""
+    """`{uid: conditions}`; objects without any are left out."""
     with_bindings = {vip.namespace for vip in vips if vip.kind == "Binding"}
-    found: dict[str, tuple[Advisory, ...]] = {}
+    advisories: dict[str, tuple[Advisory, ...]] = {}
     for unit in units.values():
         if not unit.managed or unit.broken:
             continue
@@ -48,22 +51,22 @@ def object_advisories(
             advice = [*_on_form(vip), *_on_requests(vip, unit)]
             is_bound = any(one.kind == "Binding" for one in unit.vips)
             if not is_bound and not vip.follow and vip.namespace in with_bindings:
-                advice.append(_said("NoLocalBinding", Reason.NO_LOCAL_BINDING))
+                advice.append(_advisory("NoLocalBinding", Reason.NO_LOCAL_BINDING))
             if advice:
-                found[vip.uid] = tuple(advice)
-    return found
+                advisories[vip.uid] = tuple(advice)
+    return advisories
 
 
 def _is_plain(vip: VipObject) -> bool:
-    """Whether there is nothing about it that advice could be about: nearly all are so."""
+    """Whether no condition can apply to it: true of nearly all objects."""
     return vip.enabled and not (vip.adaptive or vip.requests or vip.unparsable)
 
 
 def _on_form(vip: VipObject) -> Iterator[Advisory]:
     if not vip.enabled and not vip.follow:
-        yield _said("Upgraded", Reason.UPGRADED)
+        yield _advisory("Upgraded", Reason.UPGRADED)
     if vip.adaptive and not vip.preference:
-        yield _said("PreferenceAdvised", Reason.PREFERENCE_ADVISED)
+        yield _advisory("PreferenceAdvised", Reason.PREFERENCE_ADVISED)
 
 
 def _on_requests(vip: VipObject, unit: Unit) -> Iterator[Advisory]:
@@ -79,41 +82,42 @@ def _on_requests(vip: VipObject, unit: Unit) -> Iterator[Advisory]:
             return
 
 
-def _said(kind: str, reason: Reason) -> Advisory:
+def _advisory(kind: str, reason: Reason) -> Advisory:
     return (kind, reason, reason.sentence)
 
 
 _Kind = tuple[str, int]
-"""A Topology, and an Eligible by its identity: what is true of one address is true of all."""
+"""A Topology, and the id of an Eligible: what is true of one address is true of all of a kind."""
 _MOST_NAMED = 5
+"""At most this many nodes are named in a message."""
 
 
 def participant_advisories(
-    units: Mapping[str, Unit], choices: Assignments, eligibility: Eligibility
+    units: Mapping[str, Unit], assignments: Assignments, eligibility: Eligibility
 ) -> dict[str, list[Advisory]]:
-    """`{address: what is said of it}`; most addresses are not named."""
-    said: dict[str, list[Advisory]] = defaultdict(list)
+    """`{address: conditions}`; most addresses have none."""
+    advisories: dict[str, list[Advisory]] = defaultdict(list)
     services = ServiceConsistency(eligibility.snapshot, eligibility.selection)
     kinds: dict[_Kind, tuple[Topology, Eligible, list[str]]] = {}
-    for address, (_, eligible, *_) in choices.items():
+    for address, (_, eligible, *_) in assignments.items():
         unit = units[address]
         topology = unit.topology
         if topology is None:
             continue
         kind = (topology.name, id(eligible))
-        known = kinds.get(kind)
-        if known is None:
-            known = kinds[kind] = (topology, eligible, [])
-        known[2].append(address)
+        members = kinds.get(kind)
+        if members is None:
+            members = kinds[kind] = (topology, eligible, [])
+        members[2].append(address)
         if unit.request and not unit.leader:
-            said[address].extend(_void(unit.request, eligible))
+            advisories[address].extend(_void(unit.request, eligible))
         unsafe = services.inconsistency(unit, eligible.may_take) if unit.services else None
         if unsafe:
-            said[address].append(unsafe)
+            advisories[address].append(unsafe)
     usual = _usual(kinds.values())
     for topology, eligible, addresses in kinds.values():
         for address, why in _across(topology, eligible, addresses, eligibility.subnets):
-            said[address].append(("CrossSubnet", Reason.CROSS_SUBNET, why))
+            advisories[address].append(("CrossSubnet", Reason.CROSS_SUBNET, why))
         if eligible.could_hold != usual[topology.name]:
             why = (
                 f"{_listed(eligible.could_hold)} could hold it; most addresses of Topology "
@@ -121,12 +125,12 @@ def participant_advisories(
             )
             disjoint: Advisory = ("Disjoint", Reason.DISJOINT, why)
             for address in addresses:
-                said[address].append(disjoint)
-    return said
+                advisories[address].append(disjoint)
+    return advisories
 
 
 def _void(request: MoveRequest, eligible: Eligible) -> Iterator[Advisory]:
-    """What keeps the request from being heeded now, if anything does."""
+    """The condition for a request that cannot be carried out now, if it cannot."""
     if request.releases and not eligible.may_take - {request.node}:
         why = f"cannot release from {request.node}: no other node may hold it"
         yield ("RequestIgnored", Reason.REQUEST_VOID, why)
@@ -152,14 +156,17 @@ def _usual(
 def _across(
     topology: Topology, eligible: Eligible, addresses: Iterable[str], subnets: Subnets
 ) -> Iterator[tuple[str, str]]:
-    """`(address, which of its nodes are foreign to it)` wherever any of them is."""
+    """`(address, which of its nodes are off its subnet)` wherever some are."""
     if not subnets.has_off_subnet_nodes(topology):
         return
     for address in addresses:
-        away = subnets.off_subnet_nodes(topology, address) & eligible.could_hold
-        if away:
+        off_subnet = subnets.off_subnet_nodes(topology, address) & eligible.could_hold
+        if off_subnet:
             where = topology.placement.interface
-            yield address, f"no address in the network of {address} on {where}: {_listed(away)}"
+            yield (
+                address,
+                f"no address in the network of {address} on {where}: {_listed(off_subnet)}",
+            )
 
 
 def _listed(nodes: frozenset[str]) -> str:
@@ -169,17 +176,17 @@ def _listed(nodes: frozenset[str]) -> str:
 
 
 def is_as_wanted(unit: Unit, owner: str) -> bool:
-    """Whether nothing of that kind can be said: true of nearly all addresses."""
+    """Whether `preference_advisories` has nothing to add: true of nearly all addresses."""
     return unit.request is None and unit.preference in {"", owner}
 
 
 def preference_advisories(
-    unit: Unit, choice: Assignment, snapshot: Snapshot
+    unit: Unit, assignment: Assignment, snapshot: Snapshot
 ) -> Iterator[Advisory]:
-    """What is to be said of this address."""
+    """The conditions that follow from where the address is, and where people want it."""
     preferred = unit.preference
-    if choice.owner and preferred in snapshot.nodes and preferred != choice.owner:
-        reason = choice.eligible.refusals.get(preferred)
+    if assignment.owner and preferred in snapshot.nodes and preferred != assignment.owner:
+        reason = assignment.eligible.refusals.get(preferred)
         if reason:
             why = f"{preferred} is preferred and may not have it: {reason}: {reason.sentence}"
             until = snapshot.quarantined_until.get((unit.address, preferred), "")
@@ -187,7 +194,7 @@ def preference_advisories(
                 why += f"; it is tried there again at {until}"
             yield ("PreferenceNotMet", reason, why)
     request = unit.request
-    if request and not request.releases and request.node == choice.owner and not unit.leader:
+    if request and not request.releases and request.node == assignment.owner and not unit.leader:
         who = next((e.label for e in unit.vips if request in e.requests), unit.address)
         why = (
             f"held on {request.node} as {who} asks since {format_clock_time(request.time)}, "

@@ -1,12 +1,18 @@
-"""Which addresses move, now and then, to even out the load.
+"""Balancing: which addresses move, in rounds now and then, to even out the load.
 
-A party moves to the least loaded node that may take it, if that node then has less than its owner
-had: so every move makes the loads more equal, and there comes a round that finds none. What
-gains most moves first. With addresses that move alone it rests when, within each set of
-participants, no owner of one that may be moved has two more than the least loaded.
+A group moves to the least loaded node that may take it, if that node then has less load than
+the owner had. Each such move makes the loads strictly more equal, so after finitely many rounds
+there is none left, and nothing moves to and fro. The move with the largest gain comes first; of
+equal gains, the one that is last by address text. With addresses that move alone the process
+rests when, within each set of participants, no owner of a movable address has two more than the
+least loaded node.
 
-Preferred and requested ones are not moved, nor is what its owner does not serve; all of them count
-as load. While a node is silent, young or on its way out, or any address is, nothing is moved.
+Addresses with a preference or a request are not moved, nor those that their owner does not
+serve; all of them count as load. Nothing is moved while anything is in transit: a node that is
+suspect, warming up or on its way out, or an address that is not where it was assigned.
+
+Balancing keeps no state. A round only assigns some addresses elsewhere; should the leader
+change while they are on their way, the ordinary election finds the least loaded node again.
 """
 
 from collections import Counter, defaultdict
@@ -20,25 +26,25 @@ from duravip_operator.core.snapshot import Liveness, Snapshot
 
 Nodes = frozenset[str]
 _ONE_IN = 20
-"""This part of what may be moved moves at once, unless something else is said."""
+"""By default one in this many movable groups moves in one round."""
 _MOST_LOOKS = 100_000
-"""A round looks at no more kinds than that for all of its moves."""
+"""A round compares at most this many kinds, over all of its moves."""
 
 
 class Movable(NamedTuple):
-    """A party that nothing binds to the node that has it."""
+    """A group that nothing binds to the node that has it."""
 
     address: str
-    """Its leader's."""
+    """Its leader's address."""
     owner: str
     weight: int
-    """How many addresses go with it."""
+    """How many addresses move with it."""
     nodes: Nodes
-    """Those that may take it."""
+    """The nodes that may take it."""
 
 
 class _Kind(NamedTuple):
-    """Parties that are alike: it is all the same which of them moves."""
+    """Groups that are interchangeable for balancing."""
 
     nodes: Nodes
     owner: str
@@ -46,30 +52,29 @@ class _Kind(NamedTuple):
 
 
 def balance(
-    choices: dict[str, Assignment],
-    led: Mapping[str, AffinityGroup],
+    assignments: dict[str, Assignment],
+    groups: Mapping[str, AffinityGroup],
     holders: Mapping[str, str],
     snapshot: Snapshot,
 ) -> dict[str, Assignment]:
-    """The same choices after one round, when this is the moment for one; `led`: all parties."""
-    if snapshot.balance_moves is None or not _is_calm(choices, holders, snapshot):
-        return choices
-    load = Counter(choice.owner for choice in choices.values() if choice.owner)
-    movable = _movable(led.values(), choices, snapshot)
-    changed = dict(choices)
+    """The assignments after one round, if this pass balances; groups by leader's address."""
+    if snapshot.balance_moves is None or not _is_calm(assignments, holders, snapshot):
+        return assignments
+    load = Counter(assignment.owner for assignment in assignments.values() if assignment.owner)
+    movable = _movable(groups.values(), assignments, snapshot)
+    changed = dict(assignments)
     for address, owner in choose_moves(movable, load, snapshot.balance_moves).items():
-        changed[address] = choices[address]._replace(owner=owner, cause=MoveReason.BALANCE)
-        for follower in led[address].followers:
-            changed[follower.address] = choices[follower.address]._replace(owner=owner)
+        changed[address] = assignments[address]._replace(owner=owner, cause=MoveReason.BALANCE)
+        for follower in groups[address].followers:
+            changed[follower.address] = assignments[follower.address]._replace(owner=owner)
     return changed
 
 
 def choose_moves(movable: Iterable[Movable], load: Mapping[str, int], most: int) -> dict[str, str]:
-    """`{address: its next owner}` of one round of at most so many; 0 = one in twenty.
+    """`{address: its next owner}` for one round of at most `most` moves; 0 = one in twenty.
 
-    Fewer, where people have written so many selectors that a round would take too long.
-
-    `load` is how many addresses each node has, those that cannot be moved among them.
+    Fewer moves are made where people have written so many selectors that a round would take too
+    long. `load` is how many addresses each node has, including those that cannot be moved.
     """
     kinds: dict[_Kind, list[str]] = defaultdict(list)
     for address, owner, weight, nodes in movable:
@@ -77,23 +82,23 @@ def choose_moves(movable: Iterable[Movable], load: Mapping[str, int], most: int)
     most = most or max(1, sum(map(len, kinds.values())) // _ONE_IN)
     loads = Counter(load)
     lightest = _Lightest({kind.nodes for kind in kinds}, loads)
-    found: dict[str, str] = {}
-    while len(found) < min(most, max(1, _MOST_LOOKS // max(1, len(kinds)))):
+    moves: dict[str, str] = {}
+    while len(moves) < min(most, max(1, _MOST_LOOKS // max(1, len(kinds)))):
         kind = _best(kinds, loads, lightest)
         if kind is None:
             break
         target = lightest.of[kind.nodes][1]
-        found[kinds[kind].pop()] = target
+        moves[kinds[kind].pop()] = target
         if not kinds[kind]:
             del kinds[kind]
         loads[kind.owner] -= kind.weight
         loads[target] += kind.weight
         lightest.update(kind.owner, target)
-    return found
+    return moves
 
 
 class _Lightest:
-    """Of each set of nodes `(load, name)` of the one with the least load."""
+    """For each set of nodes, `(load, name)` of its least loaded node."""
 
     def __init__(self, sets: Iterable[Nodes], loads: Counter[str]) -> None:
         self._loads = loads
@@ -108,7 +113,7 @@ class _Lightest:
         return sorted((self._loads[node], node) for node in self._with)
 
     def update(self, lighter: str, heavier: str) -> None:
-        """The loads of these two have changed."""
+        """Account for a move from the node `lighter` to the node `heavier`."""
         loads = self._loads
         less = (loads[lighter], lighter)
         for nodes in self._with[lighter]:
@@ -126,7 +131,7 @@ def _first(order: Iterable[tuple[int, str]], nodes: Nodes) -> tuple[int, str]:
 def _best(
     kinds: Mapping[_Kind, list[str]], loads: Mapping[str, int], lightest: _Lightest
 ) -> _Kind | None:
-    """The kind whose move gains most; None when none gains anything."""
+    """The kind whose move gains most; None if no move gains anything."""
     best, most = None, (0, "")
     for kind, left in kinds.items():
         gain = loads[kind.owner] - lightest.of[kind.nodes][0] - kind.weight
@@ -135,35 +140,35 @@ def _best(
     return best
 
 
-def _is_calm(choices: Assignments, holders: Mapping[str, str], snapshot: Snapshot) -> bool:
-    """Whether nothing is on its way, and nobody of whom that must be feared has anything."""
+def _is_calm(assignments: Assignments, holders: Mapping[str, str], snapshot: Snapshot) -> bool:
+    """Whether nothing is in transit, and no node that has addresses may be about to lose them."""
     owners = set()
-    for address, choice in choices.items():
-        if choice.owner and choice.reason is not Reason.OWNER_LOST:
-            if holders.get(address) != choice.owner:
+    for address, assignment in assignments.items():
+        if assignment.owner and assignment.reason is not Reason.OWNER_LOST:
+            if holders.get(address) != assignment.owner:
                 return False
-            owners.add(choice.owner)
+            owners.add(assignment.owner)
     for name, plumbing in snapshot.plumbings.items():
-        hearing = snapshot.liveness.get(name, Liveness.UNKNOWN)
-        silence = snapshot.suspicions.get(name)
-        is_hiccup = silence is not None and not silence.is_lasting
-        if hearing is Liveness.WARMING_UP or is_hiccup:
+        liveness = snapshot.liveness.get(name, Liveness.UNKNOWN)
+        suspicion = snapshot.suspicions.get(name)
+        is_hiccup = suspicion is not None and not suspicion.is_lasting
+        if liveness is Liveness.WARMING_UP or is_hiccup:
             return False
-        if not plumbing.has_acted if hearing is Liveness.ALIVE else name in owners:
+        if not plumbing.has_acted if liveness is Liveness.ALIVE else name in owners:
             return False
     return True
 
 
 def _movable(
-    parties: Iterable[AffinityGroup], choices: Assignments, snapshot: Snapshot
+    groups: Iterable[AffinityGroup], assignments: Assignments, snapshot: Snapshot
 ) -> Iterator[Movable]:
-    for party in parties:
-        leader, choice = party.leader, choices.get(party.leader.address)
-        if choice is None or not choice.owner or choice.reason is Reason.OWNER_LOST:
+    for group in groups:
+        leader, assignment = group.leader, assignments.get(group.leader.address)
+        if assignment is None or not assignment.owner or assignment.reason is Reason.OWNER_LOST:
             continue
         if leader.preference or leader.request:
             continue
-        served = snapshot.plumbings[choice.owner].served
-        if all(unit.address in served for unit in (leader, *party.followers)):
-            nodes = choice.eligible.may_take
-            yield Movable(leader.address, choice.owner, party.weight, nodes)
+        served = snapshot.plumbings[assignment.owner].served
+        if all(unit.address in served for unit in (leader, *group.followers)):
+            nodes = assignment.eligible.may_take
+            yield Movable(leader.address, assignment.owner, group.weight, nodes)

@@ -1,4 +1,19 @@
-"""One pass of the operator, whole: from a snapshot to grants and verdicts."""
+"""One pass of the operator: from a snapshot to grants, and to what statuses say.
+
+A pass is the pure half of the reconcile loop. It decides everything anew from the snapshot, in
+these steps, each in a module of its own:
+
+1. `topologies`, `units`, `reserved_addresses`, `followers`: what people ask for, sorted and
+   checked (`Demand`).
+2. `eligibility`, `election`, `balancing`: one owner for every address.
+3. `handover`: what each node is granted now, so that no address answers from two nodes.
+4. `address_status`: what to report about each address; worked out on first access, since no grant
+   waits for a status.
+
+The demand changes only when people edit something, or when another host claims an address. In a
+fail-over none of it has changed, so a pass takes it over from the last decision, which saves
+half of the work. After an edit only the units that it concerns are built again.
+"""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -28,45 +43,45 @@ from duravip_operator.core.units import Unit, Units, build_units
 Inputs = tuple[
     tuple[VipObject, ...], tuple[Topology, ...], str, NodeClaims, reserved_addresses.OtherHosts
 ]
-"""All entities and Topologies, the default fencing, and who else has, or claims, addresses."""
+"""What a demand depends on: objects, Topologies, default fencing, claims of nodes, other hosts."""
 
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What people ask for, sorted: of other facts only the nodes' labels are in it."""
+    """What people ask for, sorted and checked; beside that it depends on node labels only."""
 
     units: Mapping[str, Unit]
     rejected: Mapping[str, Rejection]
-    """By uid of the entity."""
+    """By uid of the object."""
     unlinked: Units
-    """The units before it is looked at who follows whom."""
+    """The units before followers were linked."""
     blocks: topologies.Blocks
     groups: followers.AffinityGroups
     selection: SelectorIndex
-    """Whom the selectors match: the parties were made with it."""
+    """The index of node selectors that the groups were built with."""
     advice: Mapping[str, tuple[Advisory, ...]]
-    """What single entities are advised, by uid."""
+    """`{uid: conditions}` of single objects."""
     ports: tuple[str, ...]
-    """Those that agents are to look at."""
+    """The ports whose listeners agents are to report."""
 
 
 @dataclass(frozen=True)
 class Decision:
-    """What one pass came to."""
+    """The result of one pass."""
 
     demand: Demand
     assignments: Mapping[str, election.Assignment]
     plans: Mapping[str, handover.Plan]
-    """What the spec of each node shall grant."""
+    """By node: what its spec is to grant."""
     inputs: Inputs
-    """What it was decided from, as far as people have asked for it."""
+    """What its demand was worked out from."""
     waiting: frozenset[str]
     """The addresses that wait for their former holder to let go."""
     _eligibility: Eligibility
 
     @cached_property
     def address_statuses(self) -> Mapping[str, AddressStatus]:
-        """By address. Worked out when they are asked for: no grant waits for a status."""
+        """By address. Worked out on first access: no grant waits for a status."""
         return address_status.address_statuses(
             self.units, self.assignments, self.waiting, self._eligibility
         )
@@ -78,123 +93,124 @@ class Decision:
 
     @property
     def rejected(self) -> Mapping[str, Rejection]:
-        """By uid of the entity."""
+        """By uid of the object."""
         return self.demand.rejected
 
     @property
     def topologies(self) -> tuple[Topology, ...]:
-        """All of them with their present status, those that lost to an older one rejected."""
+        """All Topologies with their present status, the losers against an older one rejected."""
         status = {topology.name: topology.status for topology in self.inputs[1]}
         return tuple(replace(t, status=status[t.name]) for t in self.demand.blocks.topologies)
 
     def status_of(self, vip: VipObject) -> AddressStatus:
-        """What is said of one entity: of its unit, unless it belongs to none."""
+        """The status of one object: its unit's, plus its own conditions.
+
+        An object that belongs to no unit gets the reason for that.
+        """
         if vip.uid in self.rejected:
             return address_status.rejected_status(self.rejected[vip.uid])
         if not vip.address:
             return address_status.unmanaged_status(Reason.NO_ADDRESS)
-        verdict = _told_to(vip, self.units[vip.address], self.address_statuses[vip.address])
+        status = _without_foreign_names(
+            vip, self.units[vip.address], self.address_statuses[vip.address]
+        )
         advice = self.demand.advice.get(vip.uid)
         if not advice:
-            return verdict
-        said = {kind for kind, *_ in verdict.advisories}  # one condition of a type
-        more = [advisory for advisory in advice if advisory[0] not in said]
-        return verdict._replace(advisories=(*verdict.advisories, *more))
+            return status
+        shown = {kind for kind, *_ in status.advisories}  # one condition of a type
+        others = [advisory for advisory in advice if advisory[0] not in shown]
+        return status._replace(advisories=(*status.advisories, *others))
 
     def addresses_in(self) -> Counter[str]:
-        """`{Topology: how many managed addresses}`."""
+        """`{Topology: number of managed addresses}`."""
         return Counter(
             unit.topology.name for unit in self.units.values() if unit.topology and unit.managed
         )
 
 
-def _told_to(vip: VipObject, unit: Unit, verdict: AddressStatus) -> AddressStatus:
-    """The same without the names of objects in other namespaces, which may share the address."""
+def _without_foreign_names(vip: VipObject, unit: Unit, status: AddressStatus) -> AddressStatus:
+    """The status without the names of objects in other namespaces that share the address."""
     others = [one for one in unit.vips if one.namespace != vip.namespace]
     if not others:
-        return verdict
+        return status
 
     def hidden(text: str) -> str:
         for other in sorted(others, key=lambda one: one.name, reverse=True):
             text = text.replace(other.label, f"{other.kind} of another namespace")
         return text
 
-    advisories = tuple((kind, why, hidden(text)) for kind, why, text in verdict.advisories)
-    return verdict._replace(message=hidden(verdict.message), advisories=advisories)
+    advisories = tuple((kind, why, hidden(text)) for kind, why, text in status.advisories)
+    return status._replace(message=hidden(status.message), advisories=advisories)
 
 
 def decide(
-    snapshot: Snapshot, memory: releases.ReleaseRecords, last: Decision | None = None
+    snapshot: Snapshot, records: releases.ReleaseRecords, last: Decision | None = None
 ) -> Decision:
-    """Decide everything anew from the state of the world.
-
-    What people wrote need not be sorted again where the `last` decision has done so: that is half
-    of the work, and in a fail-over none of it has changed. After an edit only the units that it
-    concerns are made again.
-    """
-    asked = _asked(snapshot, last)
-    is_known = last is not None and _same(last.inputs, asked)
+    """Decide anew, reusing the parts of the `last` decision whose inputs are the same."""
+    inputs = _inputs(snapshot, last)
+    is_known = last is not None and _same(last.inputs, inputs)
     eligibility = Eligibility(snapshot, last.demand.selection if last else None)
     selection = eligibility.selection
-    wanted = last.demand if last and is_known else _wanted(snapshot, last, selection)
-    if wanted.selection is not selection:
-        again = followers.build_groups(wanted.units, selection)
-        wanted = replace(wanted, groups=again, selection=selection)
+    demand = last.demand if last and is_known else _demand(snapshot, last, selection)
+    if demand.selection is not selection:
+        regrouped = followers.build_groups(demand.units, selection)
+        demand = replace(demand, groups=regrouped, selection=selection)
     holders = election.current_holders(snapshot)
     before = last.assignments if last else election.NO_ASSIGNMENTS
-    elected = election.elect(wanted.groups, holders, eligibility, before)
-    choices = balancing.balance(elected, wanted.groups.by_leader, holders, snapshot)
-    plans, waiting = handover.plan_grants(wanted.units, choices, snapshot, memory)
+    elected = election.elect(demand.groups, holders, eligibility, before)
+    assignments = balancing.balance(elected, demand.groups.by_leader, holders, snapshot)
+    plans, waiting = handover.plan_grants(demand.units, assignments, snapshot, records)
     return Decision(
-        demand=wanted,
-        assignments=choices,
+        demand=demand,
+        assignments=assignments,
         plans=plans,
-        inputs=asked,
+        inputs=inputs,
         waiting=waiting,
         _eligibility=eligibility,
     )
 
 
 def continue_handover(
-    begun: Decision, snapshot: Snapshot, memory: releases.ReleaseRecords
+    decision: Decision, snapshot: Snapshot, records: releases.ReleaseRecords
 ) -> Decision:
-    """The same choices, one step further: to be made when former holders have let go meanwhile.
+    """The decision with the same assignments, once former holders have let go.
 
-    Whom the plans make wait depends on the snapshot alone: they are safe whatever was chosen.
+    What has to wait depends on the snapshot alone, so the plans are safe for any
+    assignments.
     """
-    plans, waiting = handover.plan_grants(begun.units, begun.assignments, snapshot, memory)
-    eligibility = Eligibility(snapshot, begun.demand.selection)
-    return replace(begun, plans=plans, waiting=waiting, _eligibility=eligibility)
+    plans, waiting = handover.plan_grants(decision.units, decision.assignments, snapshot, records)
+    eligibility = Eligibility(snapshot, decision.demand.selection)
+    return replace(decision, plans=plans, waiting=waiting, _eligibility=eligibility)
 
 
-def _wanted(snapshot: Snapshot, last: Decision | None, selection: SelectorIndex) -> Demand:
+def _demand(snapshot: Snapshot, last: Decision | None, selection: SelectorIndex) -> Demand:
     if last and _same_blocks(last.inputs, (*_written(snapshot), NO_CLAIMS, {})):
         blocks = last.demand.blocks
     else:
         blocks = topologies.build_blocks(snapshot.topologies, snapshot.fencing)
-    alone = build_units(snapshot, blocks, last.demand.unlinked if last else None)
+    unlinked = build_units(snapshot, blocks, last.demand.unlinked if last else None)
     hosts = reserved_addresses.find_other_hosts(snapshot)
-    judged = followers.link_followers(
-        reserved_addresses.reject_reserved(alone, blocks.topologies, hosts)
+    linked = followers.link_followers(
+        reserved_addresses.reject_reserved(unlinked, blocks.topologies, hosts)
     )
-    advice = advisories.object_advisories(judged.units, snapshot.vips)
-    for uid, said in reserved_addresses.reserved_advisories(judged.units, hosts).items():
-        advice[uid] = (*advice.get(uid, ()), said)
+    advice = advisories.object_advisories(linked.units, snapshot.vips)
+    for uid, shown in reserved_addresses.reserved_advisories(linked.units, hosts).items():
+        advice[uid] = (*advice.get(uid, ()), shown)
     return Demand(
-        units=judged.units,
-        rejected=judged.rejected,
-        unlinked=alone,
+        units=linked.units,
+        rejected=linked.rejected,
+        unlinked=unlinked,
         blocks=blocks,
-        groups=followers.build_groups(judged.units, selection),
+        groups=followers.build_groups(linked.units, selection),
         selection=selection,
         advice=advice,
-        ports=service_consistency.declared_ports(judged.units.values()),
+        ports=service_consistency.declared_ports(linked.units.values()),
     )
 
 
-def _asked(snapshot: Snapshot, last: Decision | None) -> Inputs:
-    basis = last.demand.unlinked.inputs if last and last.inputs[0] == snapshot.vips else None
-    named = basis.groups if basis else {vip.address for vip in snapshot.vips}
+def _inputs(snapshot: Snapshot, last: Decision | None) -> Inputs:
+    unit_inputs = last.demand.unlinked.inputs if last and last.inputs[0] == snapshot.vips else None
+    named = unit_inputs.groups if unit_inputs else {vip.address for vip in snapshot.vips}
     return (
         *_written(snapshot),
         node_claims(snapshot, named),
@@ -207,10 +223,10 @@ def _written(snapshot: Snapshot) -> tuple[tuple[VipObject, ...], tuple[Topology,
 
 
 def _same(one: Inputs, other: Inputs) -> bool:
-    """Whether people ask for the same; what differs in a status is not theirs."""
+    """Whether both have the same demand; statuses of objects do not count."""
     return _same_blocks(one, other) and one[3:] == other[3:] and one[0] == other[0]
 
 
 def _same_blocks(one: Inputs, other: Inputs) -> bool:
-    """Whether Topologies and fencing are the same."""
+    """Whether both have the same Topologies and default fencing."""
     return one[1:3] == other[1:3]

@@ -1,8 +1,8 @@
 """Addresses that several nodes report as served, for longer than a hand-over explains.
 
-In every move the former owner has let go, and says so in a beat, before the next one is granted
-the address; its status follows some 0.1 s later. Until then both statuses name the address. What
-lasts for `LASTING` seconds is no such delay: both nodes may hold it.
+In every move the former owner lets go, and says so in a heartbeat, before the next node is
+granted the address; its status follows some 0.1 s later. Until then both statuses name the
+address. What lasts for `DUPLICATE_AFTER_S` is no such delay: both nodes may hold it.
 """
 
 from collections.abc import Container, Mapping
@@ -11,10 +11,11 @@ from typing import Final, NamedTuple
 from duravip_operator.core.snapshot import Plumbing
 
 DUPLICATE_AFTER_S: Final = 3.0
+"""In seconds."""
 
 
 class DuplicateHolders(NamedTuple):
-    """Who serves an address, and since when they are several."""
+    """The nodes that serve one address, and since when there are several."""
 
     nodes: tuple[str, ...]
     since: float
@@ -25,35 +26,40 @@ DuplicateHolderTable = Mapping[str, DuplicateHolders]
 
 
 def update_duplicates(
-    known: DuplicateHolderTable,
+    previous: DuplicateHolderTable,
     plumbings: Mapping[str, Plumbing],
     gone: Container[str],
     now: float,
 ) -> DuplicateHolderTable:
-    """What is known after another look, at the nodes that have not said goodbye.
+    """The duplicates after another look at the statuses; `now` is in seconds.
 
-    Those that are `gone`, dead or muted, hold nothing, whatever their last status says; nor does
-    one that has acted on its spec hold anything else of ours (O7).
+    Nodes in `gone`, dead or muted, hold nothing, whatever their last status says. A node that
+    has acted on its spec holds nothing of ours beyond its grants (O7). One that has shut down
+    does not count.
     """
     serving = {
         name: plumbing.served & plumbing.granted if plumbing.has_acted else plumbing.served
         for name, plumbing in sorted(plumbings.items())
         if not plumbing.stopped and name not in gone
     }
-    seen: set[str] = set()
-    twice: set[str] = set()
+    served_once: set[str] = set()
+    served_twice: set[str] = set()
     for served in serving.values():
-        twice |= served & seen
-        seen |= served
-    found: dict[str, DuplicateHolders] = {}
-    for address in sorted(twice):
+        served_twice |= served & served_once
+        served_once |= served
+    current: dict[str, DuplicateHolders] = {}
+    for address in sorted(served_twice):
         nodes = tuple(name for name, served in serving.items() if address in served)
-        before = known.get(address)
+        before = previous.get(address)
         is_same = before is not None and len(set(nodes) & set(before.nodes)) > 1
-        found[address] = DuplicateHolders(nodes, before.since if before and is_same else now)
-    return found
+        current[address] = DuplicateHolders(nodes, before.since if before and is_same else now)
+    return current
 
 
-def lasting_duplicates(known: DuplicateHolderTable, now: float) -> dict[str, tuple[str, ...]]:
-    """`{address: nodes}` of those that have lasted too long."""
-    return {a: found.nodes for a, found in known.items() if now - found.since >= DUPLICATE_AFTER_S}
+def lasting_duplicates(previous: DuplicateHolderTable, now: float) -> dict[str, tuple[str, ...]]:
+    """`{address: nodes}` of the duplicates that have lasted for `DUPLICATE_AFTER_S`."""
+    return {
+        a: current.nodes
+        for a, current in previous.items()
+        if now - current.since >= DUPLICATE_AFTER_S
+    }

@@ -1,23 +1,37 @@
-"""One owner for every address: tables in, a table out.
+"""One owner for every address: a calculation with tables in and a table out.
 
-For each party, a leader with its followers, in the order of addresses:
+Addresses are elected in *affinity groups*, a leader with its followers (`followers`): a group
+goes to one node that may hold all of it. The election runs in two rounds, each in ascending
+order of the leaders' addresses. The first round places groups whose owner does not depend on
+load:
 
-1. the node that it was asked to be moved to, or else the preferred one, when that may take the
-   party (or has it and may keep it);
-2. else the node that has it, when it may keep it and was not asked to release it: nothing moves
-   without a cause;
-3. else, once all of these are placed, the node that it was to go to already by the last decision;
-4. else the least loaded node that may take it; of equally loaded ones the first in the order of
-   names, counted from a place that the address gives, so that every replica agrees;
-5. else nobody; but a party whose only node is silent stays granted there, for nobody gains by
-   its loss, and so does one that no other node has room for.
+1. The node named by a `move-to` request, or else the preferred node, if that node may take the
+   group.
+2. Else the node that has it, if it may keep it and is not to release it (or no other node may take
+   it). This is what makes the election stable: no address moves without a cause.
 
-The result depends on the facts alone, never on the order in which they arrived.
+The second round places the others by load, those first to which rule 4 applies. The load of a node
+is the number of addresses given to it so far in this election, by the first round as well:
 
-How many addresses each node has while owners are found, and which node has the fewest.
+3. The preferred node, if it may take the group though it is suspected.
+4. The node chosen by the last decision, if it still may take the group and has room. While the
+   former holder lets go, passes go on, and each would otherwise choose another node.
+5. The least loaded node that may take it, if it has room (`max_aliases`). Tie-break: of equally
+   loaded nodes the next one in the order of names, counted from a position that the address gives
+   (its number modulo the number of candidates). So every replica chooses the same node, and
+   consecutive addresses spread over all nodes.
+6. Else the node that has it, if it may keep it: no other node has room.
+7. Else nobody. A group whose only node is lost stays granted to that node, with reason
+   `OwnerLost`: taking it away would help nobody.
 
-Of equally loaded nodes the next one in the order of names counts, from a place that the address
-gives: so every replica finds the same one.
+What this guarantees: the result depends on the facts alone, never on the order in which they
+arrived, so all replicas and every new leader agree. A group is placed on a node that may take
+or keep it, or nowhere. When a node is lost, only the addresses that it had move. New addresses
+are spread evenly.
+
+Rule 2 covers nearly all addresses in nearly every pass. `_keep` therefore places addresses that
+are interchangeable (same Topology, preference and matching nodes; no followers, no request)
+with set operations, without looking at any single one of them.
 """
 
 from collections import Counter
@@ -48,14 +62,14 @@ _CAUSES = {
 
 
 class Assignment(NamedTuple):
-    """What the election says of one address."""
+    """The election's result for one address. Thousands of addresses share one object."""
 
     owner: str
-    """The node that shall have it; empty: nobody."""
+    """The node that is to have it; empty: none."""
     eligible: Eligible
-    """Who else may hold it, and why not."""
+    """Which nodes may hold it, and why the others may not."""
     cause: MoveReason = MoveReason.ELECTED
-    """Why it is not the node that had it; of meaning only when that is another one."""
+    """Why the owner differs from the node that had it; meaningless if it does not."""
     reason: Reason = Reason.ELECTED
     """Why there is no owner."""
 
@@ -66,49 +80,51 @@ class Assignment(NamedTuple):
 
 
 Assignments = Mapping[str, Assignment]
+"""By address."""
 NO_ASSIGNMENTS: Assignments = MappingProxyType({})
 
 
 def elect(
-    asked: AffinityGroups,
+    groups: AffinityGroups,
     holders: Mapping[str, str],
     eligibility: Eligibility,
     last: Assignments = NO_ASSIGNMENTS,
 ) -> dict[str, Assignment]:
-    """`{address: Choice}` for every unit that can have an owner at all.
+    """`{address: Assignment}` for every unit that can have an owner at all.
 
-    `holders` names, for each address, the node that has it or is to have it already; `last` is
+    `holders` gives, for each address, the node that has it or is about to have it; `last` is
     what the last decision chose.
     """
-    made = _AssignmentTable(eligibility.snapshot.max_aliases)
-    _keep(made, asked, holders, eligibility)
+    table = _AssignmentTable(eligibility.snapshot.max_aliases)
+    _keep(table, groups, holders, eligibility)
     waiting: list[_Unplaced] = []
-    for address in sorted(asked.by_leader.keys() - made.choices.keys(), key=to_int):
-        party = asked.by_leader[address]
-        leader, holder = party.leader, holders.get(address, "")
-        eligible = eligibility.of(*party)
+    for address in sorted(groups.by_leader.keys() - table.assignments.keys(), key=to_int):
+        group = groups.by_leader[address]
+        leader, holder = group.leader, holders.get(address, "")
+        eligible = eligibility.of(*group)
         owner = _forced_owner(leader, eligible, holder)
         if owner:
-            made.record(party, eligible, owner, holder)
+            table.record(group, eligible, owner, holder)
         else:
             may_take = _candidates(leader, eligible)
             known = last.get(leader.address)
             intended = known.owner if known and known.owner in may_take else ""
-            waiting.append(_Unplaced(not intended, party, eligible, may_take, intended, holder))
-    waiting.sort(key=lambda one: one.is_new)
-    for one in waiting:
-        owner = made.place_for(one)
+            waiting.append(_Unplaced(not intended, group, eligible, may_take, intended, holder))
+    waiting.sort(key=lambda unplaced: unplaced.is_new)
+    for unplaced in waiting:
+        owner = table.place_for(unplaced)
         if owner:
-            made.record(one.party, one.eligible, owner, one.holder)
+            table.record(unplaced.group, unplaced.eligible, owner, unplaced.holder)
         else:
-            made.record_none(one)
-    return made.choices
+            table.record_none(unplaced)
+    return table.assignments
 
 
 def current_holders(snapshot: Snapshot) -> dict[str, str]:
-    """`{address: node}`: who has each address; of several, the one that serves it, then by name.
+    """`{address: node}`: the node that is granted each address.
 
-    Only a mistake, or a hand that edited a NodePlumbing, makes it several.
+    If several are, by mistake or because a NodePlumbing was edited by hand: the one that serves
+    it, else the first by name.
     """
     holders: dict[str, str] = {}
     for name in sorted(snapshot.plumbings):
@@ -121,50 +137,51 @@ def current_holders(snapshot: Snapshot) -> dict[str, str]:
 
 
 def _keep(
-    made: "_AssignmentTable",
-    asked: AffinityGroups,
+    table: "_AssignmentTable",
+    groups: AffinityGroups,
     holders: Mapping[str, str],
     eligibility: Eligibility,
 ) -> None:
-    """Most addresses stay where they are, and nothing is to be known of the single one for that.
+    """Place all interchangeable addresses that stay where they are, by set operations.
 
-    Not if any of them has two holders: then each is looked at.
+    Does nothing if any address has two holders: then each is looked at.
     """
     granted = {name: p.granted for name, p in eligibility.snapshot.plumbings.items()}
     if sum(map(len, granted.values())) != len(holders):
         return
-    for unit, addresses in asked.interchangeable:
+    for unit, addresses in groups.interchangeable:
         eligible = eligibility.of_interchangeable(unit)
         if eligible is None:
             return
         nodes = {unit.preference} & eligible.may_take or eligible.may_keep
         if len(nodes) <= len(addresses):
             for node in sorted(nodes):
-                made.keep(node, eligible, addresses & granted[node])
+                table.keep(node, eligible, addresses & granted[node])
             continue
         for address in addresses:
             if (holder := holders.get(address, "")) in nodes:
-                made.keep(holder, eligible, (address,))
+                table.keep(holder, eligible, (address,))
 
 
 class _Unplaced(NamedTuple):
-    """A party that is not settled before loads are compared."""
+    """A group that the second round places, by load."""
 
     is_new: bool
-    """Whether the last decision knows of no owner that it could go to."""
-    party: AffinityGroup
+    """Whether the last decision gives no owner that it could go to."""
+    group: AffinityGroup
     eligible: Eligible
     may_take: frozenset[str]
     intended: str
+    """The owner that the last decision chose and that may still take it; else empty."""
     holder: str
 
 
 def _forced_owner(leader: Unit, eligible: Eligible, holder: str) -> str:
-    """The owner that needs no comparison of loads; empty when there is none."""
+    """The owner by the rules of the first round, without a look at loads; empty: none."""
     request = leader.request
-    asked = request.node if request and not request.releases else leader.preference
-    if asked in eligible.may_take and asked not in eligible.suspected:
-        return asked
+    groups = request.node if request and not request.releases else leader.preference
+    if groups in eligible.may_take and groups not in eligible.suspected:
+        return groups
     if holder not in eligible.may_keep:
         return ""
     if request and request.releases and request.node == holder:
@@ -174,7 +191,7 @@ def _forced_owner(leader: Unit, eligible: Eligible, holder: str) -> str:
 
 
 def _candidates(leader: Unit, eligible: Eligible) -> frozenset[str]:
-    """The nodes that it may go to."""
+    """The nodes that the group may go to."""
     request = leader.request
     if request and request.releases:
         return eligible.may_take - {request.node} or eligible.may_take
@@ -182,7 +199,7 @@ def _candidates(leader: Unit, eligible: Eligible) -> frozenset[str]:
 
 
 def _cause(leader: Unit, eligible: Eligible, former: str, owner: str) -> MoveReason:
-    """Why it goes to another node than the one that had it."""
+    """Why the group goes to another node than the one that had it."""
     if former not in eligible.may_keep:
         return _CAUSES.get(eligible.refusals.get(former, Reason.NODE_UNKNOWN), MoveReason.EDITED)
     request = leader.request
@@ -190,75 +207,81 @@ def _cause(leader: Unit, eligible: Eligible, former: str, owner: str) -> MoveRea
     return MoveReason.REQUESTED if is_asked else MoveReason.PREFERENCE
 
 
-def cause_of_loss(choice: Assignment, former: str) -> MoveReason:
-    """Why a former owner lost the address, be it that the same one is to have it again."""
-    if choice.owner != former:
-        return choice.cause
-    refusal = choice.eligible.refusals.get(former)
+def cause_of_loss(assignment: Assignment, former: str) -> MoveReason:
+    """Why a former owner lost the address, even if it is to have it again."""
+    if assignment.owner != former:
+        return assignment.cause
+    refusal = assignment.eligible.refusals.get(former)
     return _CAUSES.get(refusal, MoveReason.ELECTED) if refusal else MoveReason.ELECTED
 
 
 class _AssignmentTable:
-    """The choices that are made so far."""
+    """The assignments made so far in one election, and the loads that follow from them."""
 
     def __init__(self, most: int) -> None:
-        self.choices: dict[str, Assignment] = {}
+        self.assignments: dict[str, Assignment] = {}
         self._loads = LoadTable(most)
-        self._alike: dict[tuple[str, int, int], Assignment] = {}
-        """Most addresses of a node share one Choice: by owner, Eligible and cause."""
+        self._shared: dict[tuple[str, int, int], Assignment] = {}
+        """Most addresses of a node share one Assignment: by owner, Eligible and cause."""
 
     def keep(self, owner: str, eligible: Eligible, addresses: Collection[str]) -> None:
-        """All of these stay, and nothing goes with them."""
+        """Leave all of these with the owner that has them."""
         if addresses:
             self._loads.add(owner, len(addresses))
-            choice = self._choice(owner, eligible, MoveReason.ELECTED)
-            self.choices.update(dict.fromkeys(addresses, choice))
+            assignment = self._assignment(owner, eligible, MoveReason.ELECTED)
+            self.assignments.update(dict.fromkeys(addresses, assignment))
 
-    def place_for(self, one: _Unplaced) -> str:
-        """The owner of a party that is not settled; empty when there is none."""
-        leader, weight = one.party.leader, one.party.weight
-        if leader.preference in one.may_take:
+    def place_for(self, unplaced: _Unplaced) -> str:
+        """The owner of a group by the rules of the second round; empty: none."""
+        leader, weight = unplaced.group.leader, unplaced.group.weight
+        if leader.preference in unplaced.may_take:
             return leader.preference
-        if one.intended and self._loads.has_room(one.intended, weight):
-            return one.intended
-        least = self._loads.least_loaded(one.may_take, leader.address)
+        if unplaced.intended and self._loads.has_room(unplaced.intended, weight):
+            return unplaced.intended
+        least = self._loads.least_loaded(unplaced.may_take, leader.address)
         if least and self._loads.has_room(least, weight):
             return least
-        return one.holder if one.holder in one.eligible.may_keep else ""
+        return unplaced.holder if unplaced.holder in unplaced.eligible.may_keep else ""
 
-    def record(self, party: AffinityGroup, eligible: Eligible, owner: str, former: str) -> None:
-        """This party goes to this owner."""
-        leader, followers = party
+    def record(self, group: AffinityGroup, eligible: Eligible, owner: str, former: str) -> None:
+        """Assign the group to this owner."""
+        leader, followers = group
         self._loads.add(owner, 1 + len(followers))
         cause = MoveReason.ELECTED
         if former and former != owner:
             cause = _cause(leader, eligible, former, owner)
-        self.choices[leader.address] = self._choice(owner, eligible, cause)
+        self.assignments[leader.address] = self._assignment(owner, eligible, cause)
         for follower in followers:
-            self.choices[follower.address] = self._choice(owner, eligible, MoveReason.FOLLOW)
+            self.assignments[follower.address] = self._assignment(
+                owner, eligible, MoveReason.FOLLOW
+            )
 
-    def record_none(self, one: _Unplaced) -> None:
-        """This party goes nowhere."""
-        holder, eligible = one.holder, one.eligible
+    def record_none(self, unplaced: _Unplaced) -> None:
+        """Record that the group has no owner, and why."""
+        holder, eligible = unplaced.holder, unplaced.eligible
         if holder in eligible.lost:
             found = Assignment(holder, eligible, reason=Reason.OWNER_LOST)
         elif eligible.may_take:
             found = Assignment("", eligible, reason=Reason.CAPACITY_EXCEEDED)
         else:
             found = Assignment("", eligible, reason=Reason.NO_PARTICIPANT)
-        for unit in (one.party.leader, *one.party.followers):
-            self.choices[unit.address] = found
+        for unit in (unplaced.group.leader, *unplaced.group.followers):
+            self.assignments[unit.address] = found
 
-    def _choice(self, owner: str, eligible: Eligible, cause: MoveReason) -> Assignment:
+    def _assignment(self, owner: str, eligible: Eligible, cause: MoveReason) -> Assignment:
         key = (owner, id(eligible), id(cause))
-        known = self._alike.get(key)
+        known = self._shared.get(key)
         if known is None:
-            known = self._alike[key] = Assignment(owner, eligible, cause)
+            known = self._shared[key] = Assignment(owner, eligible, cause)
         return known
 
 
 class LoadTable:
-    """Loads only grow while owners are found: nobody falls below what was once the least."""
+    """How many addresses each node is given during one election.
+
+    Loads only grow within one election, so a set's least load never falls: `_Ring.least` caches
+    it.
+    """
 
     def __init__(self, most: int) -> None:
         """`most` is how many addresses a node may have."""
@@ -267,15 +290,18 @@ class LoadTable:
         self._rings: dict[frozenset[str], _Ring] = {}
 
     def add(self, node: str, weight: int) -> None:
-        """The node gets so many addresses more."""
+        """Add `weight` addresses to the node's load."""
         self._load[node] += weight
 
     def has_room(self, node: str, weight: int) -> bool:
-        """Whether the node may get so many more."""
+        """Whether the node may get `weight` more addresses."""
         return self._load[node] + weight <= self._most
 
     def least_loaded(self, nodes: frozenset[str], address: str) -> str:
-        """The one of them with the fewest addresses; empty when there are no nodes."""
+        """The least loaded node; ties are broken from a position that the address gives.
+
+        Empty when there are no nodes.
+        """
         if not nodes:
             return ""
         ring = self._rings.get(nodes)
@@ -290,7 +316,7 @@ class LoadTable:
 
 
 class _Ring:
-    """A set of nodes in the order of names, and the least load of any of them, seen last."""
+    """A set of nodes in the order of names, and the least load among them when last looked at."""
 
     def __init__(self, names: list[str]) -> None:
         self.names = names

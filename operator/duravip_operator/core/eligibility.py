@@ -1,16 +1,31 @@
-"""Who may hold an address.
+"""Which nodes may hold an address, and why the others may not.
 
-A node may *take* an address when its agent has been heard for long enough, it matches the
-Topology's selector and that of any entity of the unit, and it has the Topology's interface up. It
-may *keep* one with less: an agent that is young, or suspected, has done nothing wrong. One that
-has only just been suspected still takes its share of what is new: otherwise every hiccup would
-make the shares uneven. A party, a leader with its followers, needs one node that may hold all of
-it. A node that has failed to hold an address for too long, or whose word cannot be trusted, is set
-aside as long as another one may have it.
+The rule has two levels, because taking an address is risky and losing one is disruptive:
 
-Units with the same placement whose selectors match the same nodes have the same answer, so it is
-found once for each kind of unit and not for each of ten thousand. All nodes are looked at once for
-each Topology, and what a selector leaves of them is a matter of sets.
+- A node may *take* an address if its agent is ALIVE, its Node exists and is not excluded, the
+  selectors of the Topology and of any object of the unit match it, it has the Topology's interface
+  up, and it does not claim the address as its own. Off-subnet nodes are barred where the Topology
+  says so.
+- A node may *keep* an address with less: an agent that is WARMING_UP or SUSPECT has done nothing
+  wrong. Only a node that is gone (`Snapshot.is_gone`) loses what it has.
+
+Three exceptions:
+
+- A node that has only just become suspect (a hiccup) still takes its share of what is new:
+  otherwise every late heartbeat would make the shares uneven. An address that has an owner does
+  not move to it (`Eligible.suspected`).
+- A node in quarantine for the address, or untrusted (`quarantine`), is passed over, unless no
+  other node may hold the address.
+- A node that is excluded only because it is gone is `lost`: if no other node may hold the address,
+  it keeps its grant.
+
+An affinity group, a leader with its followers, needs one node that may hold all of it: the
+eligibilities of its units are intersected (`Eligible.__and__`).
+
+Units whose Topology is the same, and that the same nodes match, have the same answer. It is
+worked out once for each such kind of unit and not for each of ten thousand: `_standing` looks
+at all nodes once for each Topology, and what a selector leaves of them is a matter of set
+operations. Equal answers are the identical object, so other modules compare them by identity.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -32,7 +47,7 @@ from duravip_operator.core.snapshot import (
 from duravip_operator.core.subnets import Subnets
 from duravip_operator.core.units import Unit
 
-_BY_HEARING = {
+_BY_LIVENESS = {
     Liveness.WARMING_UP: Reason.NODE_YOUNG,
     Liveness.UNKNOWN: Reason.NODE_SILENT,
     Liveness.SUSPECT: Reason.NODE_SILENT,
@@ -46,8 +61,7 @@ _BY_INTERFACE = {
 }
 NOBODY: frozenset[str] = frozenset()
 _Kind = tuple[str, frozenset[str], frozenset[str], frozenset[str]]
-"""Units of one kind have the same Topology; the same nodes match them, and the same are foreign
-or claimants."""
+"""Units of one kind: Topology, matching nodes, off-subnet nodes, claimants."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +69,17 @@ class Eligible:
     """The nodes that may hold a unit."""
 
     could_hold: frozenset[str]
-    """All that may hold it while they are well."""
+    """Those that may hold it while they are well."""
     may_take: frozenset[str]
+    """Those that it may be given to."""
     may_keep: frozenset[str]
+    """Those that it need not be taken from."""
     lost: frozenset[str]
-    """Those that only their silence excludes: if nobody else may have it, they are left alone."""
+    """Those excluded only because they are gone."""
     suspected: frozenset[str]
-    """Those of the nodes that may take it for whose sake nothing is moved at this moment."""
+    """Those of `may_take` that are suspect at the moment: nothing is moved to them."""
     refusals: Mapping[str, Reason]
-    """Why each of the other nodes may not take it."""
+    """`{node: why it may not take the unit}`."""
 
     @property
     def losses(self) -> dict[str, Reason]:
@@ -85,15 +101,15 @@ _NONE = Eligible(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, {})
 
 
 class _Standing(NamedTuple):
-    """How the nodes stand to one Topology, whoever may select them."""
+    """The nodes as one Topology sees them, whatever the objects' selectors."""
 
     eligible: Eligible
-    """If all of them match."""
+    """The answer for a unit that all nodes match."""
     unfit: Mapping[str, Reason]
-    """Why nodes cannot hold anything at all."""
+    """`{node: why it can hold no address at all}`."""
 
     def among(self, matching: frozenset[str], barred: Mapping[str, Reason]) -> Eligible:
-        """What is left if these match, and these are barred from this unit."""
+        """The answer for a unit that only `matching` nodes match and `barred` may not hold."""
         found, admitted = self.eligible, matching - barred.keys()
         return Eligible(
             could_hold=found.could_hold & admitted,
@@ -106,7 +122,7 @@ class _Standing(NamedTuple):
 
 
 class _Refusals(Mapping[str, Reason]):
-    """Why nodes are refused, found when it is asked for: mostly nobody does."""
+    """Refusals that are worked out on access: mostly nobody reads them."""
 
     def __init__(
         self, standing: _Standing, matching: frozenset[str], barred: Mapping[str, Reason]
@@ -132,8 +148,8 @@ class _Refusals(Mapping[str, Reason]):
 
     def __iter__(self) -> Iterator[str]:
         eligible, unfit = self._standing
-        aside = eligible.may_take - (self._matching - self._barred.keys())
-        return iter({**unfit, **eligible.refusals, **dict.fromkeys(sorted(aside))})
+        excluded = eligible.may_take - (self._matching - self._barred.keys())
+        return iter({**unfit, **eligible.refusals, **dict.fromkeys(sorted(excluded))})
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -141,24 +157,25 @@ class _Refusals(Mapping[str, Reason]):
 
 @dataclass
 class Eligibility:
-    """Answers for one snapshot, each kind of unit looked at once."""
+    """Answers for one snapshot; each kind of unit is worked out once."""
 
     snapshot: Snapshot
     last: InitVar[SelectorIndex | None] = None
-    """What was found of selectors before: it holds as long as no label changes."""
+    """The selector index of the last pass, reused while no label changes."""
     selection: SelectorIndex = field(init=False)
     subnets: Subnets = field(init=False)
     _known: dict[_Kind, Eligible] = field(default_factory=dict)
     _standing: dict[str, _Standing] = field(default_factory=dict)
-    """By Topology."""
+    """By name of the Topology."""
     _joint: dict[tuple[int, int], tuple[Eligible, Eligible, Eligible]] = field(
         default_factory=dict
     )
-    """By the identities of two Eligibles: these, and what they have in common."""
+    """By the ids of two Eligibles: both, and their intersection. Holding them keeps the ids
+    valid."""
     _spared: dict[tuple[int, frozenset[str]], tuple[Eligible, Eligible]] = field(
         default_factory=dict
     )
-    """By an Eligible's identity and who is set aside: it, and what is left of it."""
+    """By an Eligible's id and the nodes passed over: it, and what is left of it."""
 
     def __post_init__(self, last: SelectorIndex | None) -> None:
         nodes = self.snapshot.nodes
@@ -177,20 +194,21 @@ class Eligibility:
         return self._without_quarantined(found, (unit, *followers))
 
     def of_interchangeable(self, unit: Unit) -> Eligible | None:
-        """The nodes that may hold any unit with its Topology and selectors.
+        """The nodes that may hold any unit of this one's Topology, selectors and preference.
 
-        None when that differs from one to the other: not where foreign nodes are not excluded.
+        None if that differs between such units: when some node is in quarantine or
+        untrusted.
         """
         return self._alone(unit) if self._are_all_trusted else None
 
     def count_nodes(self, topology: Topology) -> int:
-        """How many nodes can hold addresses of a block: those of which the agent is heard."""
+        """How many nodes can hold addresses of the Topology: their agents are heard."""
         found = self._of(topology, self.selection.all)
         unheard = {name for name, why in found.refusals.items() if why is Reason.NODE_SILENT}
         return len(found.could_hold - unheard)
 
     def unwitnessed_nodes(self, topology: Topology) -> list[str]:
-        """The nodes that could take addresses of a block, but that no other node hears there."""
+        """The nodes that could take addresses there and that no other node sees on the segment."""
         found = self._of(topology, self.selection.all)
         interface, witnessed = topology.placement.interface, self.snapshot.witnessed
         return sorted(n for n in found.may_take if interface not in witnessed.get(n, ()))
@@ -202,14 +220,14 @@ class Eligibility:
         return self._joint[key][2]
 
     def _without_quarantined(self, found: Eligible, units: Iterable[Unit]) -> Eligible:
-        given_up, aside = self.snapshot.quarantined, self.snapshot.untrusted
+        given_up, excluded = self.snapshot.quarantined, self.snapshot.untrusted
         if given_up:
-            aside = aside.union(*(given_up.get(unit.address, NOBODY) for unit in units))
-        if aside.isdisjoint(found.may_keep):
+            excluded = excluded.union(*(given_up.get(unit.address, NOBODY) for unit in units))
+        if excluded.isdisjoint(found.may_keep):
             return found
-        key = (id(found), aside)
+        key = (id(found), excluded)
         if key not in self._spared:
-            self._spared[key] = (found, _without(found, aside, self.snapshot.untrusted))
+            self._spared[key] = (found, _without(found, excluded, self.snapshot.untrusted))
         return self._spared[key][1]
 
     def _alone(self, unit: Unit) -> Eligible:
@@ -252,14 +270,14 @@ def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) 
     refusals: dict[str, Reason] = {}
     unfit: dict[str, Reason] = {}
     for name, plumbing in snapshot.plumbings.items():
-        hearing = snapshot.liveness.get(name, Liveness.UNKNOWN)
+        liveness = snapshot.liveness.get(name, Liveness.UNKNOWN)
         if reason := _unfit(snapshot.nodes.get(name), plumbing):
             unfit[name] = reason
         elif name not in admitted:
             unfit[name] = Reason.SELECTOR_MISMATCH
         elif reason := _without_interface(plumbing, topology):
             refusals[name] = reason
-        elif hearing is Liveness.ALIVE:
+        elif liveness is Liveness.ALIVE:
             take.add(name)
             keep.add(name)
         elif _is_hiccup(snapshot, name, placement):
@@ -268,7 +286,7 @@ def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) 
             suspected.add(name)
         else:
             (lost if snapshot.is_gone(name, placement) else keep).add(name)
-            refusals[name] = _BY_HEARING[hearing]
+            refusals[name] = _BY_LIVENESS[liveness]
     found = Eligible(
         could_hold=frozenset(keep | lost),
         may_take=frozenset(take),
@@ -280,34 +298,34 @@ def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) 
     return _Standing(found, unfit)
 
 
-def _without(found: Eligible, aside: frozenset[str], distrusted: frozenset[str]) -> Eligible:
-    """What is left once these are set aside; all of it where that would leave nobody."""
-    if not found.may_keep - aside:
+def _without(found: Eligible, excluded: frozenset[str], distrusted: frozenset[str]) -> Eligible:
+    """The answer with `excluded` nodes passed over; unchanged if nobody else may keep it."""
+    if not found.may_keep - excluded:
         return found
-    take = found.may_take - aside
+    take = found.may_take - excluded
     reasons = {
         node: Reason.NODE_CONTRADICTS if node in distrusted else Reason.REPAIR_FAILED
-        for node in aside & found.may_keep
+        for node in excluded & found.may_keep
     }
     return replace(
         found,
         may_take=take,
-        may_keep=found.may_keep - aside if take else found.may_keep,
+        may_keep=found.may_keep - excluded if take else found.may_keep,
         refusals={**found.refusals, **reasons},
     )
 
 
 def _is_hiccup(snapshot: Snapshot, node: str, placement: Placement) -> bool:
-    """Whether a node that was alive has only just fallen silent, and is not known to be gone."""
-    silence = snapshot.suspicions.get(node)
+    """Whether a node that was alive has only just become suspect, and is not known to be gone."""
+    suspicion = snapshot.suspicions.get(node)
     is_silent = snapshot.liveness.get(node) is Liveness.SUSPECT
-    if not is_silent or silence is None or silence.is_lasting:
+    if not is_silent or suspicion is None or suspicion.is_lasting:
         return False
     return not snapshot.is_gone(node, placement)
 
 
 def _unfit(node: Node | None, plumbing: Plumbing) -> Reason | None:
-    """Why the node may hold nothing, whatever it is."""
+    """Why the node may hold no address at all; None: it may."""
     if node is None:
         return Reason.NODE_UNKNOWN
     if node.excluded:
@@ -327,10 +345,10 @@ def _without_interface(plumbing: Plumbing, topology: Topology) -> Reason | None:
 
 
 def nic_fault(nic: Nic, family: int) -> str:
-    """Why a card that is up does not answer for addresses of a family; empty: it does."""
+    """Why an interface that is up does not answer for addresses of a family; empty: it does."""
     return nic.unusable or (nic.unusable_ipv4 if family == IPV4 else nic.unusable_ipv6) or ""
 
 
 def matches_selector(node: Node, selector: Selector) -> bool:
-    """Whether the Node has all of the labels."""
+    """Whether the Node has all labels of the selector."""
     return all(node.labels.get(label) == value for label, value in selector)

@@ -1,8 +1,9 @@
-"""What is still to be said in Events, and in which order.
+"""The queue of Kubernetes Events that wait to be written, and their order.
 
-A Node hears once of all that it took over from another one in the same moment. Of each entity only
-the last thing that was not yet said is, behind all that concerns Nodes; where too many wait, the
-oldest are dropped: the Node's Event and `status.lastMove` still tell of them.
+Events are rate limited (`event_recorder`), so what matters most goes first, and what repeats is
+merged. A Node gets one Event for all addresses that it took over from the same node in the same
+moment. Of each object only the latest Event waits, behind all that concern Nodes; if too many
+wait, the oldest are dropped: the Node's Event and `status.lastMove` still tell about the moves.
 """
 
 from collections import OrderedDict
@@ -17,11 +18,12 @@ from duravip_api.reasons import MoveReason
 from duravip_operator.core.snapshot import VipObject
 
 MAX_WAITING: Final = 1000
+"""At most this many Events of objects wait."""
 GATHER_S: Final = 1.0
-"""What a Node takes over within so many seconds is one Event."""
+"""What a Node takes over within this many seconds is one Event."""
 
 MOST_NAMED: Final = 5
-"""So many ranges of addresses are named in it."""
+"""At most this many ranges of addresses are named in it."""
 
 Kind = Literal["Normal", "Warning"]
 
@@ -29,21 +31,21 @@ _FAIL_OVERS = {MoveReason.NODE_LOST, MoveReason.LINK_DOWN, MoveReason.REPAIR_FAI
 
 
 class OwnerChange(NamedTuple):
-    """A change of owner."""
+    """A move that has been completed: another node, or another interface, serves the address."""
 
     address: str
     former: str
-    """Empty: nobody had it."""
+    """The owner before; empty: nobody had it."""
     owner: str
     reason: MoveReason
     before: str = ""
-    """The address that its object had before it was edited; empty: the same."""
+    """The address that the object had before it was edited; empty: the same."""
     interface: str = ""
-    """The one that it is on now, where only that has changed."""
+    """The interface that it is on now, if only that has changed."""
 
     @property
     def sentence(self) -> str:
-        """What is said of it to a person."""
+        """The move in words, for an Event's message."""
         if self.before:
             return f"{self.address}, which was {self.before}, is served by {self.owner}"
         if self.interface:
@@ -56,17 +58,17 @@ class OwnerChange(NamedTuple):
 
     @property
     def kind(self) -> Kind:
-        """How it is shown: that an owner was lost is worth a look."""
+        """The Event's type: a lost owner is worth a warning."""
         return event_type(self.reason)
 
 
 def event_type(reason: MoveReason) -> Kind:
-    """How a move for this reason is shown."""
+    """The type of Event for a move of this reason."""
     return "Warning" if reason in _FAIL_OVERS else "Normal"
 
 
 class InvolvedObject(NamedTuple):
-    """The object that an Event is shown below."""
+    """The object that an Event is shown with."""
 
     api_version: str
     kind: str
@@ -81,66 +83,66 @@ class InvolvedObject(NamedTuple):
 
     @classmethod
     def node(cls, name: str) -> Self:
-        """A Node; `kubectl describe` looks for its name in place of the uid, as kubelets do."""
+        """A Node. As kubelets do, with its name as the uid: `kubectl describe` looks for that."""
         return cls("v1", "Node", "", name, name)
 
 
 class PendingEvent(NamedTuple):
-    """One Event."""
+    """One Event that is still to be written."""
 
     subject: InvolvedObject
     reason: StrEnum
     message: str
     kind: Kind = "Normal"
     time: str = ""
-    """When it happened, as the API writes it; empty: when it is written."""
+    """When it happened, as an API time; empty: when it is written."""
 
 
 @dataclass(slots=True)
 class _Takeover:
     since: float
     addresses: dict[str, None] = field(default_factory=dict)
-    """Each once, though two objects may name it."""
+    """A set in order: two objects may name the same address."""
 
 
 class EventQueue:
-    """What is still to be said. Times are arguments, of one clock."""
+    """The Events that wait. Times are arguments, all of one clock, in seconds."""
 
     def __init__(self) -> None:
         self._of_nodes: list[PendingEvent] = []
-        self._taken: dict[tuple[str, str, MoveReason], _Takeover] = {}
-        self._of_entities: OrderedDict[InvolvedObject, PendingEvent] = OrderedDict()
+        self._takeovers: dict[tuple[str, str, MoveReason], _Takeover] = {}
+        self._of_objects: OrderedDict[InvolvedObject, PendingEvent] = OrderedDict()
 
     def __bool__(self) -> bool:
-        return bool(self._of_nodes or self._taken or self._of_entities)
+        return bool(self._of_nodes or self._takeovers or self._of_objects)
 
-    def put(self, told: PendingEvent) -> bool:
-        """Add it; False when something had to be dropped for that."""
-        if told.subject.kind == "Node":
-            self._of_nodes.append(told)
+    def put(self, event: PendingEvent) -> bool:
+        """Add an Event; False if one had to be dropped or replaced for it."""
+        if event.subject.kind == "Node":
+            self._of_nodes.append(event)
             return True
-        is_first = self._of_entities.pop(told.subject, None) is None
-        self._of_entities[told.subject] = told
-        if len(self._of_entities) <= MAX_WAITING:
+        is_first = self._of_objects.pop(event.subject, None) is None
+        self._of_objects[event.subject] = event
+        if len(self._of_objects) <= MAX_WAITING:
             return is_first
-        self._of_entities.popitem(last=False)
+        self._of_objects.popitem(last=False)
         return False
 
     def add_takeover(self, move: OwnerChange, now: float) -> None:
-        """Add to what its new owner is said to have taken over."""
+        """Add a move to what its new owner took over in this moment."""
         key = (move.owner, move.former, move.reason)
-        self._taken.setdefault(key, _Takeover(now)).addresses[move.address] = None
+        self._takeovers.setdefault(key, _Takeover(now)).addresses[move.address] = None
 
     def pop(self, now: float, *, may_say_all: bool) -> PendingEvent | None:
-        """The next one to say: of Nodes first, and of entities only if all may be said."""
-        for key, taken in self._taken.items():
-            if now - taken.since >= GATHER_S:
-                del self._taken[key]
-                return _takeover(*key, taken.addresses)
+        """The next Event to write: of Nodes first; of objects only if `may_say_all`."""
+        for key, takeover in self._takeovers.items():
+            if now - takeover.since >= GATHER_S:
+                del self._takeovers[key]
+                return _takeover(*key, takeover.addresses)
         if self._of_nodes:
             return self._of_nodes.pop(0)
-        if self._of_entities and may_say_all:
-            return self._of_entities.popitem(last=False)[1]
+        if self._of_objects and may_say_all:
+            return self._of_objects.popitem(last=False)[1]
         return None
 
 
@@ -152,5 +154,5 @@ def _takeover(
     count = "1 address" if len(addresses) == 1 else f"{len(addresses)} addresses"
     origin = f" from {former}" if former else ""
     listed = ", ".join(names[:MOST_NAMED]) + more
-    said = f"took {count}{origin}: {reason}: {listed}"
-    return PendingEvent(InvolvedObject.node(owner), reason, said, event_type(reason))
+    message = f"took {count}{origin}: {reason}: {listed}"
+    return PendingEvent(InvolvedObject.node(owner), reason, message, event_type(reason))

@@ -1,11 +1,12 @@
-"""Followers: an address that goes wherever another one goes.
+"""Followers: addresses that go wherever another address goes, and the groups they form.
 
-Only a DuraVIP follows, and only an enabled unit is followed: by the name of a Binding in its own
+Only a DuraVIP follows, and only a managed unit is followed: by the name of a Binding in its own
 namespace, or by address. Anything else leaves the follower without an owner and says why
-(semantics 28, 29, 31). A follower narrows where its leader can go, so it is of the leader's unit:
-the rule of the namespaces holds for it, and one that breaks it is Broken (semantics 54).
+(semantics 28, 29, 31). Because a follower narrows where its leader can go, the rule of
+namespaces (`units.may_share`) holds for it as well, and a follower that breaks it is Broken
+(semantics 54).
 
-Parties: a leader with its followers, elected as one.
+A leader with its followers is an *affinity group*, which the election places on one node.
 """
 
 from collections import defaultdict
@@ -20,44 +21,44 @@ from duravip_operator.core.snapshot import Rejection, VipObject
 from duravip_operator.core.units import Unit, Units, may_share
 
 
-def link_followers(judged: Units) -> Units:
-    """The same units, those that only follow now with their leader, or with what is wrong."""
-    named = binding_addresses(judged)
-    units, refused = dict(judged.units), dict(judged.rejected)
-    for address, unit in judged.units.items():
+def link_followers(built: Units) -> Units:
+    """The units, with those that only follow linked to their leader, or refused with a reason."""
+    bindings = binding_addresses(built)
+    units, refused = dict(built.units), dict(built.rejected)
+    for address, unit in built.units.items():
         followers = [vip for vip in unit.vips if vip.follow]
         if not followers:
             continue
         if not unit.managed:
-            units[address] = _led(unit, followers[0], named, judged.units)
+            units[address] = _led(unit, followers[0], bindings, built.units)
         else:
-            selfish = [vip for vip in followers if followed_address(vip, named) == address]
+            selfish = [vip for vip in followers if followed_address(vip, bindings) == address]
             refused.update((vip.uid, _same_address(vip)) for vip in selfish)
     return Units(units, refused)
 
 
-def binding_addresses(judged: Units) -> dict[tuple[str, str], str]:
+def binding_addresses(built: Units) -> dict[tuple[str, str], str]:
     """`{(namespace, name): address}` of every Binding that can be followed by its name."""
     return {
         (vip.namespace, vip.name): address
-        for address, unit in judged.units.items()
+        for address, unit in built.units.items()
         for vip in unit.vips
         if vip.kind == "Binding"
     }
 
 
-def followed_address(follower: VipObject, named: Mapping[tuple[str, str], str]) -> str:
-    """The address that it follows: a Binding's of this name, else the one that it gives itself."""
-    return named.get((follower.namespace, follower.follow), follower.follow)
+def followed_address(follower: VipObject, bindings: Mapping[tuple[str, str], str]) -> str:
+    """The address that it follows: a Binding's of this name, else `spec.follow` as an address."""
+    return bindings.get((follower.namespace, follower.follow), follower.follow)
 
 
 def _led(
     unit: Unit,
     follower: VipObject,
-    named: Mapping[tuple[str, str], str],
+    bindings: Mapping[tuple[str, str], str],
     units: Mapping[str, Unit],
 ) -> Unit:
-    target = followed_address(follower, named)
+    target = followed_address(follower, bindings)
     leader = units.get(target)
     where = f"{follower.label}: spec.follow: {follower.follow!r}"
     others = {vip.follow for vip in unit.vips if vip.follow} - {follower.follow}
@@ -85,7 +86,7 @@ def _same_address(follower: VipObject) -> Rejection:
 
 
 class AffinityGroup(NamedTuple):
-    """A leader with its followers."""
+    """A leader with its followers, in ascending order of address."""
 
     leader: Unit
     followers: tuple[Unit, ...]
@@ -97,45 +98,49 @@ class AffinityGroup(NamedTuple):
 
 
 class Interchangeable(NamedTuple):
-    """Addresses of which one is as good as another: nobody follows them or asks for a move."""
+    """Addresses that the election need not tell apart: no followers, no request, no claimant."""
 
     example: Unit
+    """One of their units."""
     addresses: frozenset[str]
-    """All that have its Topology and its preference, and whose selectors match the same nodes."""
+    """All that have the example's Topology and preference, and selectors that match the same
+    nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class AffinityGroups:
-    """All that an owner is to be found for."""
+    """Everything that an owner is to be elected for."""
 
     by_leader: Mapping[str, AffinityGroup]
     """By the leader's address."""
     interchangeable: tuple[Interchangeable, ...]
+    """The addresses that can be placed as sets; each is a group of its own in `by_leader` as
+    well."""
 
 
 def build_groups(units: Mapping[str, Unit], selection: SelectorIndex) -> AffinityGroups:
-    """Put them together."""
+    """Group the electable units by whom they follow."""
     followers: dict[str, list[Unit]] = defaultdict(list)
     for unit in units.values():
         if unit.leader and unit.electable:
             followers[unit.leader].append(unit)
     for led in followers.values():
         led.sort(key=lambda unit: to_int(unit.address))
-    found: dict[str, AffinityGroup] = {}
+    by_leader: dict[str, AffinityGroup] = {}
     kinds: dict[tuple[str, frozenset[str], str], tuple[Unit, list[str]]] = {}
     for address, unit in units.items():
         if unit.leader or not unit.electable:
             continue
         led, topology = followers.get(address, []), unit.topology
-        found[address] = AffinityGroup(unit, tuple(led))
+        by_leader[address] = AffinityGroup(unit, tuple(led))
         is_odd = led or unit.request or unit.claimants
         if topology and not (is_odd or topology.excludes_off_subnet):
             kind = (topology.name, selection.matching_any(unit.selectors), unit.preference)
-            known = kinds.get(kind)
-            if known is None:
-                known = kinds[kind] = (unit, [])
-            known[1].append(address)
+            members = kinds.get(kind)
+            if members is None:
+                members = kinds[kind] = (unit, [])
+            members[1].append(address)
     alike = tuple(
         Interchangeable(unit, frozenset(addresses)) for unit, addresses in kinds.values()
     )
-    return AffinityGroups(found, alike)
+    return AffinityGroups(by_leader, alike)

@@ -1,33 +1,42 @@
-"""What each node is granted next, so that no address ever answers from two.
+"""What each node is granted next, so that no address ever answers from two nodes.
 
-O1  Revoke first: while the spec of any other node grants an address, it is only taken out there.
-O2  Free grant: an address is granted when no other node may hold it. A node may hold what it
-    reports as served, and what was taken out of its spec and not yet acted upon. (O7: what it
-    reports beyond that, or says is its own, stops nobody, but has to be asked for as in O3.) A
-    node whose agent has said goodbye holds nothing. What is let go is known first from a beat: it
-    names the spec that is acted on, and the digest of what is served.
-O3  Contested grant: when all that may hold it are gone, because a witness on their segment heard
-    nothing or because they must have muted themselves, the taker asks the wire before it speaks.
-O4  A silent node that still answers is not gone, and keeps what it has.
-O5  Silence counts only from a witness. A node without one on a segment is fenced strictly there.
-O6  First grant: what no node of ours has let go while this leader leads, on its way to this very
-    owner, may be a stranger's: it is contested as well (`releases`).
+The operator moves an address by two writes: it takes the address out of the spec of the node
+that has it (revoke), and, once that node has let it go, puts it into the spec of the next
+(grant). Everything is computed anew in every pass from the present state of the world, so a
+crash or a change of leader between the two writes loses nothing. These rules are the operator's
+half of the protocol; the agent's half is in `duravip_agent.core.fencing`. The simulation
+(tests/simulation) walks both through interrupted and reordered steps.
+
+O1  Revoke first. While the spec of any other node grants an address, it is only revoked there.
+O2  Free grant. An address is granted when no other node may hold it. A node may hold what it
+    reports as served, and what was taken out of its spec and is not confirmed to be released
+    (`releases`). A node whose agent has shut down holds nothing. A release is confirmed first by a
+    heartbeat: it names the spec that was acted on and the digest of what is served.
+O3  Contested grant. When all nodes that may hold an address are gone, because a witness on their
+    segment got no answer or because they must have muted themselves, the address is granted, but
+    the taker probes for it before it announces it.
+O4  A suspect node that still answers probes is not gone, and keeps what it has.
+O5  Silence counts only where there is a witness. A node without one on a segment is fenced
+    strictly there: its agent mutes the interface when its heartbeats are not acknowledged.
+O6  First grant. What no node of ours has let go while this leader leads, on its way to this very
+    owner, may be a stranger's, so the grant is contested as well.
+O7  One node's word takes nothing from another. What a node reports as served beyond what we can
+    have granted it, or claims as its own (`node_addresses`), blocks no grant, but makes it
+    contested.
+
+What this guarantees: of two nodes that both follow the protocol, at most one announces an
+address at any time. A node that does not follow it, or that is partitioned, is met by O3 to O5:
+by probes from its own segment, or by fencing.
 
 A contested grant becomes a free one with the next write of that spec, once its node serves the
-address and nobody else may hold it: else it would be asked for whenever it was muted for a moment.
+address and no other node may hold it. Otherwise the address would be probed for, which takes 35
+ms, whenever it was muted for a moment; a write of its own would cost more than that.
 
-What was taken out and not yet acted upon is remembered in `Doubts`, one a node, and written into
-the very spec that it was taken out of (`unconfirmed`), where the next leader finds it: a node that
-is heard, and never acts, hinders nobody but at what it was granted. It counts for the generation
-that it names. After a spec was written by somebody else, by hand or by an operator of an older
-version, everything is doubted until the agent has acted on what stands there now.
-
-The store may go back to an earlier state, when somebody restores a backup: then specs grant what
-was moved since, and statuses say what was true before. Such a node is *estranged*: whatever its
-status says it is doubted until its agent has acted on a spec of the present leader, whose epoch
-nobody has had before; and all that its spec grants is contested (`restored`).
-
-What was chosen for each node, put together: thousands of addresses, and a handful of shares.
+The store may go back to an earlier state when somebody restores a backup: then specs grant what
+was moved since, and statuses say what was true before. A node that is *ahead of the store*
+(`heartbeat_evidence`) may hold any address, whatever its status says, until its agent has acted
+on a spec of the present leader, whose epoch no leader has had before; and every grant in its
+spec is contested.
 """
 
 from collections import defaultdict
@@ -42,24 +51,26 @@ from duravip_operator.core.snapshot import HEARD_STATES, Placement, Plumbing, Sn
 from duravip_operator.core.units import Unit
 
 Grants = Mapping[Placement, frozenset[str]]
+"""`{placement: addresses}`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What the spec of a node shall grant."""
+    """What the spec of a node is to grant."""
 
     grants: Grants = field(default_factory=dict)
     contested: frozenset[str] = frozenset()
+    """The addresses that the agent must probe for before it takes them."""
     followers: frozenset[str] = field(default=frozenset(), compare=False)
-    """The addresses that are plumbed after all others, since they go where another one is."""
+    """The addresses that are plumbed after all others because they follow another one."""
 
     @property
     def addresses(self) -> frozenset[str]:
-        """All that it grants."""
+        """All addresses that it grants."""
         return union(self.grants.values())
 
     def is_in(self, plumbing: Plumbing) -> bool:
-        """Whether the spec says so already; an entry without addresses says nothing."""
+        """Whether the spec grants exactly this already; empty entries do not count."""
         stands = {where: addresses for where, addresses in plumbing.grants.items() if addresses}
         is_counted = plumbing.granted_count in {None, sum(map(len, stands.values()))}
         return is_counted and stands == self.grants and plumbing.contested == self.contested
@@ -67,31 +78,32 @@ class Plan:
 
 def plan_grants(
     units: Mapping[str, Unit],
-    choices: Mapping[str, Assignment],
+    assignments: Mapping[str, Assignment],
     snapshot: Snapshot,
-    memory: ReleaseRecords,
+    records: ReleaseRecords,
 ) -> tuple[dict[str, Plan], frozenset[str]]:
-    """`({node: what its spec shall grant}, {addresses that wait for their former holder})`.
+    """`({node: what its spec is to grant}, {addresses that wait for their former holder})`.
 
-    What a node is granted already it keeps: only what is new to it needs a closer look.
+    What a node is granted already it keeps without a check; only what is new to it is checked
+    against rules O1 to O7.
     """
-    shares = shares_by_node(units, choices, snapshot)
-    new = {key: share.addresses - share.plumbing.granted for key, share in shares.items()}
-    others = _OtherHolders(snapshot, memory, frozenset().union(*new.values()))
+    node_shares = shares_by_node(units, assignments, snapshot)
+    new = {key: share.addresses - share.plumbing.granted for key, share in node_shares.items()}
+    others = _OtherHolders(snapshot, records, frozenset().union(*new.values()))
     strict = _strict_interfaces(units)
     wanted: dict[str, dict[Placement, set[str]]] = {name: {} for name in snapshot.plumbings}
     contested: dict[str, set[str]] = defaultdict(set)
     waiting: set[str] = set()
-    for key, (where, plumbing, addresses) in shares.items():
+    for key, (where, plumbing, addresses) in node_shares.items():
         owner = plumbing.node
-        stopped, asked = others.blocking(owner, where, new[key])
-        asked |= others.to_probe(owner, units, new[key] - stopped)
-        waiting |= stopped
-        if place := addresses - stopped:
+        blocked, to_probe = others.blocking(owner, where, new[key])
+        to_probe |= others.claimed_elsewhere(owner, units, new[key] - blocked)
+        waiting |= blocked
+        if place := addresses - blocked:
             fenced = _effective_fencing(where, plumbing, snapshot, strict)
             wanted[owner].setdefault(fenced, set()).update(place)
-            contested[owner] |= asked | (place & plumbing.granted & plumbing.contested)
-    made = {
+            contested[owner] |= to_probe | (place & plumbing.granted & plumbing.contested)
+    plans = {
         name: current_plan(snapshot.plumbings[name])
         if _is_unknown(snapshot, name)
         else others.with_settled_grants(
@@ -99,96 +111,108 @@ def plan_grants(
         )
         for name, grants in wanted.items()
     }
-    return made, frozenset(waiting)
+    return plans, frozenset(waiting)
 
 
 class _OtherHolders:
-    """Who else may hold some addresses that are new to their owners."""
+    """Which other nodes may hold the addresses that are new to their owners."""
 
-    def __init__(self, snapshot: Snapshot, memory: ReleaseRecords, new: frozenset[str]) -> None:
-        self._snapshot, self._memory = snapshot, memory
+    def __init__(self, snapshot: Snapshot, records: ReleaseRecords, new: frozenset[str]) -> None:
+        self._snapshot, self._records = snapshot, records
         self._granted: set[str] = set()
         self._serving: dict[str, list[str]] = defaultdict(list)
-        self._untold = {n for n, p in snapshot.plumbings.items() if not p.lists_all_own}
-        self._said: set[str] = set()
-        """What nodes report as served that can never have been granted to them."""
-        self._released = frozenset().union(*(d.confirmed.released for d in memory.values()))
-        self._doubted = {
-            n: d for n, d in memory.items() if not (d.is_empty or _has_stopped(snapshot, n))
+        self._with_more_own = {n for n, p in snapshot.plumbings.items() if not p.lists_all_own}
+        self._beyond_grants: set[str] = set()
+        """Addresses that nodes report as served though they can never have been granted to
+        them."""
+        self._released = frozenset().union(
+            *(record.confirmed.released for record in records.values())
+        )
+        self._unconfirmed = {
+            n: record
+            for n, record in records.items()
+            if not (record.is_empty or _has_stopped(snapshot, n))
         }
         for name, plumbing in snapshot.plumbings.items() if new else ():
             granted = plumbing.granted & new
             self._granted |= granted
             if status_counts(snapshot, name):
                 served = plumbing.served & (granted if name in snapshot.release_confirmed else new)
-                beyond = _beyond(plumbing, served - granted, memory.get(name))
-                self._said |= beyond
+                beyond = _beyond(plumbing, served - granted, records.get(name))
+                self._beyond_grants |= beyond
                 for address in served - beyond:
                     self._serving[address].append(name)
 
-    def to_probe(self, owner: str, units: Mapping[str, Unit], new: set[str]) -> set[str]:
-        """Those that a node other than the owner may have as an address of its own."""
-        return new if self._untold - {owner} else {a for a in new if units[a].claimants}
+    def claimed_elsewhere(self, owner: str, units: Mapping[str, Unit], new: set[str]) -> set[str]:
+        """Those that a node other than the owner may have as an address of its own (O7)."""
+        return new if self._with_more_own - {owner} else {a for a in new if units[a].claimants}
 
     def with_settled_grants(self, plan: Plan, owner: str, units: Mapping[str, Unit]) -> Plan:
-        """The same with free grants for contested ones that are settled, if it says other news."""
+        """The plan with settled contested grants made free, unless the spec says it already."""
         plumbing = self._snapshot.plumbings[owner]
         if plan.is_in(plumbing):
             return plan
         settled = self._settled(plumbing, plan.contested & plumbing.contested)
-        settled -= self.to_probe(owner, units, settled)
+        settled -= self.claimed_elsewhere(owner, units, settled)
         return replace(plan, contested=plan.contested - settled)
 
     def _settled(self, plumbing: Plumbing, marked: frozenset[str]) -> set[str]:
-        """Those that the node serves, having acted on this spec, and nobody else may hold."""
+        """Those that the node serves, having acted on this spec, and no other may hold."""
         node, snapshot = plumbing.node, self._snapshot
         is_known = (
-            plumbing.has_acted and self._memory.get(node, ReleaseRecord("", 0, None)).is_empty
+            plumbing.has_acted and self._records.get(node, ReleaseRecord("", 0, None)).is_empty
         )
         if not is_known or snapshot.liveness.get(node) not in HEARD_STATES:
             return set()
         held = [(n, p.served | p.granted) for n, p in snapshot.plumbings.items()]
         held += snapshot.pending_grants.items()
-        doubted = self._doubted.items()
-        held += [(n, marked if d.unconfirmed is None else d.unconfirmed) for n, d in doubted]
+        doubted = self._unconfirmed.items()
+        held += [
+            (n, marked if record.unconfirmed is None else record.unconfirmed)
+            for n, record in doubted
+        ]
         return set(marked & plumbing.served).difference(*(a for n, a in held if n != node))
 
     def blocking(
         self, owner: str, where: Placement, new: Iterable[str]
     ) -> tuple[set[str], set[str]]:
-        """`({those that must wait for somebody}, {those that the owner has to ask about})`."""
-        stopped: set[str] = set()
-        asked: set[str] = set()
+        """`({addresses that wait for a former holder}, {addresses to be probed for})`."""
+        blocked: set[str] = set()
+        to_probe: set[str] = set()
         pending = self._snapshot.pending_grants.items()
         for address in new:
             others = [node for node in self._serving.get(address, ()) if node != owner]
-            others += [n for n, d in self._doubted.items() if n != owner and d.may_hold(address)]
+            others += [
+                n
+                for n, record in self._unconfirmed.items()
+                if n != owner and record.may_hold(address)
+            ]
             is_gone = all(self._snapshot.is_gone(node, where) for node in others)
             is_taken = any(address in a for n, a in pending if n != owner)
             if is_taken or address in self._granted or not is_gone:
-                stopped.add(address)
-            elif others or address in self._said or address not in self._released:
-                asked.add(address)
-        return stopped, asked
+                blocked.add(address)
+            elif others or address in self._beyond_grants or address not in self._released:
+                to_probe.add(address)
+        return blocked, to_probe
 
 
 def _beyond(
-    plumbing: Plumbing, served: frozenset[str], doubts: ReleaseRecord | None
+    plumbing: Plumbing, served: frozenset[str], record: ReleaseRecord | None
 ) -> frozenset[str]:
-    """Of what a node reports as served, and is not granted, that which it cannot hold from us.
+    """Of the addresses served without a grant, those that the node cannot hold from us (O7).
 
-    An agent acts on a spec only once it serves nothing else. Before that it may still serve what
-    was taken out of its spec, which is doubted.
+    An agent acts on a spec only once it serves nothing else. Before that it may still serve
+    what was taken out of its spec: those addresses are unconfirmed releases.
     """
     if plumbing.has_acted:
         return served
-    if doubts is None or doubts.unconfirmed is None:
+    if record is None or record.unconfirmed is None:
         return frozenset()
-    return served - doubts.unconfirmed
+    return served - record.unconfirmed
 
 
 def status_counts(snapshot: Snapshot, node: str) -> bool:
-    """Whether the word of a node's status counts: not when its agent has said goodbye."""
+    """Whether what a node's status reports as served counts: not once its agent has shut down."""
     plumbing = snapshot.plumbings.get(node)
     return plumbing is not None and not plumbing.stopped
 
@@ -199,9 +223,11 @@ def current_plan(plumbing: Plumbing) -> Plan:
 
 
 def restamped_plan(plumbing: Plumbing, *, is_restored: bool) -> Plan:
-    """The same, as a new leader writes it. In a restored store it may be out of date: then it is
-    contested, which changes nothing for what the node holds.
-    """  # noqa: D205
+    """The present grants, as a new leader rewrites them under its own epoch.
+
+    In a restored store the spec may be out of date, so all of it is contested; for addresses
+    that the node holds that changes nothing.
+    """
     return Plan(plumbing.grants, plumbing.granted if is_restored else plumbing.contested)
 
 
@@ -211,10 +237,10 @@ def _has_stopped(snapshot: Snapshot, node: str) -> bool:
 
 
 def _is_unknown(snapshot: Snapshot, node: str) -> bool:
-    """Whether its object was made again, with all that it granted, and its agent is silent since.
+    """Whether its object was re-created with all grants, and its agent is silent since.
 
-    As long as nobody knows what it holds, all of that stays granted to it: the next leader could
-    not tell its object from that of a node which never had an agent.
+    While nobody knows what the node holds, it keeps those grants: otherwise the next leader
+    could not tell its object from that of a node that never had an agent.
     """
     plumbing = snapshot.plumbings[node]
     if plumbing.boot or plumbing.observed_generation is not None or node not in snapshot.nodes:
@@ -233,9 +259,9 @@ def _effective_fencing(
 ) -> Placement:
     """The placement with the fencing that is in force on this node and interface (O5).
 
-    One interface has one fencing: strict, if one of its Topologies is, or if there is no witness.
-    It is changed only once the agent has acted on the spec as it stands: what both the spec and
-    the agent call strict must never have been anything else in between.
+    One interface has one fencing: strict, if one of its Topologies is strict or there is no
+    witness. It changes only once the agent has acted on the spec as it stands: an interface
+    that both the spec and the agent call strict must not have been anything else in between.
     """
     known = {w.fencing for w in plumbing.grants if w.interface == where.interface}
     if known and not plumbing.has_acted:
@@ -250,27 +276,30 @@ def _frozen(grants: Mapping[Placement, set[str]]) -> Grants:
 
 
 class NodeShare(NamedTuple):
-    """The addresses of one Topology that were chosen for one node."""
+    """The addresses of one Topology that are assigned to one node."""
 
     where: Placement
     plumbing: Plumbing
-    """The node's."""
+    """The node's NodePlumbing."""
     addresses: set[str]
 
 
 def shares_by_node(
-    units: Mapping[str, Unit], choices: Mapping[str, Assignment], snapshot: Snapshot
+    units: Mapping[str, Unit], assignments: Mapping[str, Assignment], snapshot: Snapshot
 ) -> dict[tuple[str, str], NodeShare]:
-    """By node and Topology; a node without a NodePlumbing has none."""
-    shares: dict[tuple[str, str], NodeShare] = {}
-    for address, choice in choices.items():
-        owner, topology = choice.owner, units[address].topology
+    """`{(node, Topology): share}`; a node without a NodePlumbing has none.
+
+    Puts thousands of assignments together into a handful of shares.
+    """
+    node_shares: dict[tuple[str, str], NodeShare] = {}
+    for address, assignment in assignments.items():
+        owner, topology = assignment.owner, units[address].topology
         if not owner or topology is None:
             continue
-        share = shares.get((owner, topology.name))
+        share = node_shares.get((owner, topology.name))
         if share is not None:
             share.addresses.add(address)
         elif owner in snapshot.plumbings:
             share = NodeShare(topology.placement, snapshot.plumbings[owner], {address})
-            shares[owner, topology.name] = share
-    return shares
+            node_shares[owner, topology.name] = share
+    return node_shares

@@ -1,8 +1,8 @@
-"""What the operator says of each node's agent: the condition `Heard` of its NodePlumbing.
+"""The condition `Heard` of a NodePlumbing: whether the operator hears the node's agent.
 
-A dead agent cannot say that it is dead. So what `kubectl get nodeplumbings` shows as READY is not
-its own word but the operator's: whether the agent is heard, and counted on by what it says itself.
-Of a node that this replica has not listened to for long enough nothing is said.
+A dead agent cannot report that it is dead. So what `kubectl get nodeplumbings` shows as READY
+is the operator's word and not the agent's: whether the agent is heard, and ready by its own
+report. About a node that this replica has not listened to for long enough it says nothing.
 """
 
 from typing import NamedTuple
@@ -11,11 +11,11 @@ from duravip_api.reasons import Reason
 from duravip_operator.core.snapshot import Liveness, Snapshot
 
 HEARD_CONDITION = "Heard"
-"""The type of the condition, and the only one of a NodePlumbing that is not the agent's."""
+"""The type of the condition, the only one of a NodePlumbing that the agent does not write."""
 
 
 class HeardCondition(NamedTuple):
-    """What is said of one node."""
+    """The condition for one node."""
 
     is_heard: bool
     reason: str
@@ -23,21 +23,23 @@ class HeardCondition(NamedTuple):
 
 
 def heard_condition(snapshot: Snapshot, node: str) -> HeardCondition | None:
-    """What to say of a node that has a NodePlumbing; None: what stands there stays."""
+    """The condition for a node that has a NodePlumbing; None: leave what is there."""
     plumbing = snapshot.plumbings[node]
     if plumbing.stopped:
-        return _not(Reason.NODE_STOPPED)
-    hearing = snapshot.liveness.get(node, Liveness.UNKNOWN)
-    if hearing is Liveness.UNKNOWN:
+        return _unheard(Reason.NODE_STOPPED)
+    liveness = snapshot.liveness.get(node, Liveness.UNKNOWN)
+    if liveness is Liveness.UNKNOWN:
         return None
-    if hearing is Liveness.SUSPECT:
-        silence = snapshot.suspicions.get(node)
-        is_gone = silence is not None and bool(silence.unreachable_on or silence.is_self_fenced)
-        return _not(Reason.NODE_GONE if is_gone else Reason.NODE_SILENT)
+    if liveness is Liveness.SUSPECT:
+        suspicion = snapshot.suspicions.get(node)
+        is_gone = suspicion is not None and bool(
+            suspicion.unreachable_on or suspicion.is_self_fenced
+        )
+        return _unheard(Reason.NODE_GONE if is_gone else Reason.NODE_SILENT)
     if plumbing.unready:
         return HeardCondition(False, *plumbing.unready)  # noqa: FBT003
     return HeardCondition(True, Reason.AGENT_HEARD, Reason.AGENT_HEARD.sentence)  # noqa: FBT003
 
 
-def _not(reason: Reason) -> HeardCondition:
+def _unheard(reason: Reason) -> HeardCondition:
     return HeardCondition(False, reason, reason.sentence)  # noqa: FBT003

@@ -1,13 +1,17 @@
-"""Beats.
+"""What heartbeats confirm, or refute, of the objects that the API server stores.
 
-Whether a node's agent has ended: its status says so, and so does its last beat.
+A status is written by anybody with the rights to do so, and some time after the fact; a
+heartbeat is signed by the agent and names the spec that it has acted on. Three rules compare
+the two:
 
-Nobody waits for a node whose agent has ended: it holds nothing. Somebody else may have written
-that into its status. So it counts only if the agent's last beat says the same, or if there was
-none, for as long as this replica has listened. Else the agent is taken for one that is about to
-end; if it is silent, its neighbours are asked as after any other that is.
-
-Of which nodes the store may know less than they do: it has gone back to an earlier state.
+- `confirms_release`: a heartbeat shows that a node has let go what was revoked, some milliseconds
+  before its status does.
+- `verify_stopped`: no node waits for one whose agent has shut down, for it holds nothing. Somebody
+  else may have written that into its status. So it counts only if the agent's last heartbeat says
+  the same, or if this replica has never received one. Otherwise the agent is treated as one that
+  is about to end; if it is silent, its neighbours probe for it as for any other.
+- `nodes_ahead_of_store`: after a restored backup the API server knows less than the nodes, which
+  have acted on specs that it no longer has.
 """
 
 from collections.abc import Mapping
@@ -19,60 +23,63 @@ from duravip_operator.core.snapshot import HEARD_STATES, Plumbing, Snapshot
 
 
 class HeartbeatState(NamedTuple):
-    """What the last beat of an agent said."""
+    """The content of an agent's last heartbeat."""
 
     boot: str
     generation: int
     digest: str
+    """The digest of the addresses that it serves."""
     stopped: bool = False
 
 
-def confirms_release(plumbing: Plumbing, heard: HeartbeatState) -> bool:
-    """Whether a beat says that a node serves nothing but what its spec grants as it stands.
+def confirms_release(plumbing: Plumbing, heartbeat: HeartbeatState) -> bool:
+    """Whether a heartbeat shows that a node serves nothing beyond its present grants.
 
-    Its status will say so too, some milliseconds later. The agent acts on this very spec: nothing
-    else can be served again before there is another one.
+    Its status will say so too, some milliseconds later. The agent has acted on this very spec,
+    so nothing else can be served again before there is another one.
     """
-    is_its = (heard.boot, heard.generation) == (plumbing.boot, plumbing.generation)
-    return is_its and heard.digest == address_digest(plumbing.served & plumbing.granted)
+    is_its = (heartbeat.boot, heartbeat.generation) == (plumbing.boot, plumbing.generation)
+    return is_its and heartbeat.digest == address_digest(plumbing.served & plumbing.granted)
 
 
 def verify_stopped(
-    plumbings: Mapping[str, Plumbing], beats: Mapping[str, HeartbeatState]
+    plumbings: Mapping[str, Plumbing], heartbeats: Mapping[str, HeartbeatState]
 ) -> Mapping[str, Plumbing]:
-    """The same, but stopped only where the last beat of the node, if any, says so too."""
+    """The NodePlumbings, stopped only where the node's last heartbeat, if any, says so too."""
     forged = {
         name: replace(plumbing, stopped=False, leaving=True)
         for name, plumbing in plumbings.items()
-        if plumbing.stopped and (said := beats.get(name)) and not _says_stopped(said, plumbing)
+        if plumbing.stopped
+        and (heartbeat := heartbeats.get(name))
+        and not _says_stopped(heartbeat, plumbing)
     }
     return {**plumbings, **forged} if forged else plumbings
 
 
-def _says_stopped(said: HeartbeatState, plumbing: Plumbing) -> bool:
-    return said.stopped and said.boot == plumbing.boot
+def _says_stopped(heartbeat: HeartbeatState, plumbing: Plumbing) -> bool:
+    return heartbeat.stopped and heartbeat.boot == plumbing.boot
 
 
 def nodes_ahead_of_store(
-    snapshot: Snapshot, heard: Mapping[str, HeartbeatState], restored_in: int | None
+    snapshot: Snapshot, heartbeats: Mapping[str, HeartbeatState], restored_in: int | None
 ) -> frozenset[str]:
-    """The nodes of which the API server may know less than they do.
+    """The nodes that may have acted on specs which the API server no longer has.
 
-    `restored_in` is our epoch, if the store has gone back before it began: then nobody is known
-    whose spec has another one. Else a node is found out by a beat that names a later generation
-    than its spec has.
+    `restored_in` is the present leader's epoch if the store went back before it began: then no
+    node is trusted whose spec has another epoch. Otherwise a node is detected by a heartbeat
+    that names a later generation than its spec has.
     """
-    found = {
+    ahead = {
         name
         for name, plumbing in snapshot.plumbings.items()
-        if (said := heard.get(name))
-        and said.boot == plumbing.boot
-        and said.generation > plumbing.generation
+        if (heartbeat := heartbeats.get(name))
+        and heartbeat.boot == plumbing.boot
+        and heartbeat.generation > plumbing.generation
     }
     if restored_in is not None:
-        names = snapshot.plumbings.keys() | heard.keys()
-        found |= {name for name in names if _is_strange(snapshot, name, restored_in)}
-    return frozenset(found)
+        names = snapshot.plumbings.keys() | heartbeats.keys()
+        ahead |= {name for name in names if _is_strange(snapshot, name, restored_in)}
+    return frozenset(ahead)
 
 
 def _is_strange(snapshot: Snapshot, name: str, epoch: int) -> bool:

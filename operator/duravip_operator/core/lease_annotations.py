@@ -1,8 +1,8 @@
-"""What the leader decides by and nobody else can know: its settings, and whom it has set aside.
+"""The leader's settings and quarantines, published as two annotations of its Lease.
 
-It stands in two annotations of the Lease, which is renewed all the time anyway: so it costs no
-write. `kubectl duravip` reads it, in order to decide as the leader does. Its size is bounded: a
-list that had to be cut says so.
+The leader decides by them, and no other program can know them; `kubectl duravip` parses them to
+decide as the leader does. The Lease is renewed all the time anyway, so this costs no write. The
+size is bounded, and a list that had to be cut says so (`isComplete`).
 """
 
 import json
@@ -15,19 +15,21 @@ from duravip_api.addresses import Range, format_ranges, merge_ranges, parse_rang
 from duravip_operator.core.snapshot import Fencing
 
 SETTINGS_ANNOTATION: Final = f"{GROUP}/settings"
+"""The annotation that carries the settings, as JSON."""
 QUARANTINE_ANNOTATION: Final = f"{GROUP}/quarantine"
+"""The annotation that carries quarantined addresses and untrusted nodes, as JSON."""
 
 MAX_RANGES, MAX_NODES = 128, 256
-"""So many ranges of addresses, and nodes, are named: about 8 KiB."""
+"""At most this many ranges of addresses, and nodes, are listed: about 8 KiB."""
 MAX_ANNOTATION_CHARS: Final = 65536
-"""A longer annotation was not written by an operator."""
+"""No operator writes a longer annotation, so a longer one is not parsed."""
 
 Until = Mapping[tuple[str, str], str]
-"""By `(address, node)`, when an address is tried again on a node."""
+"""`{(address, node): when the address is tried there again}`, as API times."""
 
 
 class QuarantinedRanges(NamedTuple):
-    """Addresses that are given up on one node until the same moment."""
+    """Addresses that are in quarantine on one node until the same moment."""
 
     node: str
     until: str
@@ -35,7 +37,7 @@ class QuarantinedRanges(NamedTuple):
 
 
 class PublishedState(NamedTuple):
-    """What was read."""
+    """The parsed content of both annotations."""
 
     max_aliases: int
     fencing: Fencing
@@ -46,26 +48,26 @@ class PublishedState(NamedTuple):
     """Whether no address or node had to be left out."""
 
     def quarantined(self, addresses: Iterable[str]) -> tuple[dict[str, frozenset[str]], Until]:
-        """Of these addresses, the nodes that each is given up on, and until when."""
-        found: dict[str, frozenset[str]] = {}
+        """`({address: nodes}, when each quarantine ends)`, of these addresses."""
+        quarantined: dict[str, frozenset[str]] = {}
         until: dict[tuple[str, str], str] = {}
         for address in addresses if self.quarantines else ():
             for node, when, listed in self.quarantines:
                 if _holds(listed, *to_int(address)):
-                    found[address] = found.get(address, frozenset()) | {node}
+                    quarantined[address] = quarantined.get(address, frozenset()) | {node}
                     until[address, node] = when
-        return found, until
+        return quarantined, until
 
 
 def format_settings(values: Mapping[str, Any]) -> str:
-    """The text of SETTINGS."""
+    """The text of SETTINGS_ANNOTATION."""
     return json.dumps(dict(values), sort_keys=True)
 
 
 def format_quarantine(
     given_up: Mapping[str, frozenset[str]], until: Until, distrusted: Iterable[str]
 ) -> str:
-    """The text of QUARANTINE."""
+    """The text of QUARANTINE_ANNOTATION, cut to `MAX_RANGES` and `MAX_NODES`."""
     groups: dict[tuple[str, str], list[str]] = {}
     for address, nodes in given_up.items():
         for node in sorted(nodes):
@@ -79,30 +81,30 @@ def format_quarantine(
             listed.append({"node": node, "until": when, "addresses": named[:left]})
         left -= min(left, len(named))
     contradicting = sorted(distrusted)
-    said = {
+    content = {
         "givenUp": listed,
         "distrusted": contradicting[:MAX_NODES],
         "isComplete": is_complete and len(contradicting) <= MAX_NODES,
     }
-    return json.dumps(said, sort_keys=True)
+    return json.dumps(content, sort_keys=True)
 
 
 def parse_lease(annotations: Mapping[str, Any]) -> PublishedState | None:
-    """What a Lease says; None where it says nothing, or nothing that can be read."""
+    """The state that a Lease's annotations publish; None if they cannot be parsed."""
     texts = [
         str(annotations.get(name) or "") for name in (SETTINGS_ANNOTATION, QUARANTINE_ANNOTATION)
     ]
     if not all(texts) or max(map(len, texts)) > MAX_ANNOTATION_CHARS:
         return None
     try:
-        told, aside = map(json.loads, texts)
+        settings, quarantine = map(json.loads, texts)
         return PublishedState(
-            max_aliases=int(told["maxAliases"]),
-            fencing="Strict" if told["fencing"] == "Strict" else "Segment",
-            quarantines=tuple(_quarantine(item) for item in aside["givenUp"][:MAX_RANGES]),
-            untrusted=frozenset(str(node) for node in aside["distrusted"][:MAX_NODES]),
-            ignores_exclude_label=told.get("ignoreExcludeLabel") is True,
-            is_complete=aside["isComplete"] is True,
+            max_aliases=int(settings["maxAliases"]),
+            fencing="Strict" if settings["fencing"] == "Strict" else "Segment",
+            quarantines=tuple(_quarantine(item) for item in quarantine["givenUp"][:MAX_RANGES]),
+            untrusted=frozenset(str(node) for node in quarantine["distrusted"][:MAX_NODES]),
+            ignores_exclude_label=settings.get("ignoreExcludeLabel") is True,
+            is_complete=quarantine["isComplete"] is True,
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

@@ -1,11 +1,12 @@
-"""Which of the requests that people made, by annotations, are still to be heeded.
+"""Requests that people make by annotation, and which of them are still in force.
 
-- `move-to` holds the address on a node. It is spent once the address has left that node later than
-  it was asked for: whatever took it away has overruled it.
-- `release-from` takes the address from a node. It is spent once the address has gone from there,
-  or has moved at all since it was asked for.
+- `move-to` holds the address on a node. It is spent once the address has left that node after the
+  request was made: whatever took it away has overruled the request.
+- `release-from` takes the address away from a node. It is spent once the address has left that
+  node, or has moved at all since the request was made.
 
-A request that cannot be read, or that a preference forbids, does nothing, and says so.
+A request that cannot be parsed, or that a preference forbids, has no effect, and a condition
+says so (`advisories`).
 """
 
 from collections.abc import Mapping
@@ -15,30 +16,35 @@ from duravip_api.annotations import MOVE_TO, RELEASE_FROM, Request, parse_reques
 from duravip_operator.core.snapshot import MoveRequest
 
 MAX_SHOWN_CHARS = 64
-"""Characters of an annotation that are shown; it may have a quarter of a million."""
+"""A message quotes this much of an annotation, which may be a quarter of a megabyte long."""
 
 
 def parse_requests(body: Mapping[str, Any]) -> tuple[tuple[MoveRequest, ...], tuple[str, ...]]:
-    """`(requests in force, what is wrong with others)` of a DuraVIP or Binding."""
+    """`(requests in force, one sentence for each annotation that cannot be parsed)` of an object.
+
+    `body` is a DuraVIP or a Binding as the API server returns it.
+    """
     annotations = (body.get("metadata") or {}).get("annotations") or {}
-    found: list[MoveRequest] = []
-    unread: list[str] = []
+    requests: list[MoveRequest] = []
+    unparsable: list[str] = []
     for annotation in (MOVE_TO, RELEASE_FROM):
         text = annotations.get(annotation)
         if text is None:
             continue
         request = parse_request(str(text))
         if request is None:
-            unread.append(f"metadata.annotations: {annotation}: {quoted(text)} is no NODE@TIME")
+            unparsable.append(
+                f"metadata.annotations: {annotation}: {quoted(text)} is no NODE@TIME"
+            )
             continue
         releases = annotation == RELEASE_FROM
         if not _is_spent(request, (body.get("status") or {}).get("lastMove"), releases=releases):
-            found.append(MoveRequest(request.time, request.node, releases))
-    return tuple(found), tuple(unread)
+            requests.append(MoveRequest(request.time, request.node, releases))
+    return tuple(requests), tuple(unparsable)
 
 
 def quoted(text: object) -> str:
-    """What somebody wrote, for a message: as much as tells what it is."""
+    """Foreign text, quoted for a message and cut to `MAX_SHOWN_CHARS`."""
     return repr(str(text)[:MAX_SHOWN_CHARS])
 
 

@@ -1,17 +1,17 @@
-"""Owners on their way out: who left an address, why, and since when nobody serves it.
+"""Moves in progress: which owner an address has lost, why, and since when nobody serves it.
 
-This is what `lastMove` is made from once the next owner serves the address. The reason is taken
-when the former owner is first seen to lose it: later passes no longer know that there was one. An
-owner that merely fails to serve it has lost it for no reason yet: the one that comes counts.
+A `PendingMove` becomes `lastMove` once the next owner serves the address. The reason is
+recorded when the former owner is first seen to lose the address: later passes no longer know
+that there was one. An owner that merely fails to serve it has lost it for no reason yet; the
+first reason that comes up counts.
 
-How far the fail-over of each silent node has come.
+The fail-over of a suspect node is measured in phases, each over when a pass finds it so:
 
-    decide  what it had was taken out of its spec
-    write   all of that is granted to others
-    serve   the others say that they serve it
+    decide  what the node had was taken out of its spec
+    write   all of that is granted to other nodes
+    serve   the other nodes report that they serve it
 
-A phase is over when a pass finds it so. What comes before, the suspicion and the scout's verdict,
-the pulse tells.
+The phases before, suspicion and probing, are measured in the pulse.
 """
 
 from collections import defaultdict
@@ -25,20 +25,20 @@ from duravip_operator.core.election import cause_of_loss
 from duravip_operator.core.units import Unit
 
 OUTAGES = {MoveReason.NODE_LOST, MoveReason.LINK_DOWN, MoveReason.DRAIN, MoveReason.REPAIR_FAILED}
-"""The reasons for which a node that had an address did not serve it."""
+"""The reasons for which a node that had an address may not have served it."""
 
 
 class PendingMove(NamedTuple):
-    """An owner that no longer serves an address, until another one does."""
+    """A former owner that no longer serves an address, until the next one does."""
 
     former_owner: str
     reason: MoveReason
     unserved_since: float
-    """Since when nobody was seen to serve it: the operator's clock, in seconds."""
+    """Since when no node was seen to serve it: the operator's clock, in seconds."""
     interface: str = ""
-    """Where that owner served it; empty: not known."""
+    """Where the former owner served it; empty: not known."""
     was_unserved: bool = True
-    """Whether it was seen not to serve it since: else nothing may have happened after all."""
+    """Whether it was seen unserved; if not, nothing may have happened after all."""
 
     @property
     def is_outage(self) -> bool:
@@ -50,39 +50,44 @@ class PendingMove(NamedTuple):
 
 
 PendingMoves = Mapping[str, PendingMove]
+"""By address."""
 
 
 def update_pending_moves(
-    former: PendingMoves,
+    previous: PendingMoves,
     before: Mapping[str, AddressStatus],
     decision: Decision,
     last_heard: Callable[[str], float],
 ) -> PendingMoves:
-    """`{address: Departure}` of every address that no owner serves after this decision.
+    """`{address: PendingMove}` for every address that no owner serves after this decision.
 
-    `before` are the verdicts of the last pass; `last_heard` gives for each node the time up to
-    which it may be taken to have served: for one that is not silent, now.
+    `before` are the statuses of the last pass; `last_heard` gives for each node the time up to
+    which it can be assumed to have served: the present time if it is not suspect.
     """
-    found: dict[str, PendingMove] = {}
-    for address, verdict in decision.address_statuses.items():
-        if verdict.state is State.OWNED:
+    moves: dict[str, PendingMove] = {}
+    for address, status in decision.address_statuses.items():
+        if status.state is State.OWNED:
             continue
-        known = former.get(address)
-        if known and verdict.owner == known.former_owner:
-            found[address] = known._replace(unserved_since=last_heard(known.former_owner))
+        pending = previous.get(address)
+        if pending and status.owner == pending.former_owner:
+            moves[address] = pending._replace(unserved_since=last_heard(pending.former_owner))
             continue
-        choice = decision.assignments.get(address)
-        if known:
-            is_open = choice and known.reason is MoveReason.ELECTED
-            why = cause_of_loss(choice, known.former_owner) if choice and is_open else known.reason
-            found[address] = known._replace(reason=why, was_unserved=True)
+        assignment = decision.assignments.get(address)
+        if pending:
+            is_open = assignment and pending.reason is MoveReason.ELECTED
+            why = (
+                cause_of_loss(assignment, pending.former_owner)
+                if assignment and is_open
+                else pending.reason
+            )
+            moves[address] = pending._replace(reason=why, was_unserved=True)
         else:
             owner, interface = _owner_before(before.get(address), decision.units[address])
-            if owner and choice:
-                why = cause_of_loss(choice, owner)
-                is_out = verdict.owner != owner
-                found[address] = PendingMove(owner, why, last_heard(owner), interface, is_out)
-    return found
+            if owner and assignment:
+                why = cause_of_loss(assignment, owner)
+                is_out = status.owner != owner
+                moves[address] = PendingMove(owner, why, last_heard(owner), interface, is_out)
+    return moves
 
 
 def first_owner_reason(unit: Unit, owner: str) -> MoveReason:
@@ -95,36 +100,36 @@ def first_owner_reason(unit: Unit, owner: str) -> MoveReason:
     return MoveReason.PREFERENCE if unit.preference == owner else MoveReason.ELECTED
 
 
-def _owner_before(verdict: AddressStatus | None, unit: Unit) -> tuple[str, str]:
-    """Who owned it, and where; after a change of leader only the status knows."""
-    if verdict:
-        is_owned = verdict.state is State.OWNED
-        return (verdict.owner, verdict.interface) if is_owned else ("", "")
+def _owner_before(last: AddressStatus | None, unit: Unit) -> tuple[str, str]:
+    """`(owner, interface)` before; after a change of leader only the objects' statuses know."""
+    if last:
+        is_owned = last.state is State.OWNED
+        return (last.owner, last.interface) if is_owned else ("", "")
     for vip in unit.vips:
-        status = vip.status
-        is_of_it = status.get("address") in {None, unit.address}
-        if is_of_it and status.get("owner"):
-            return str(status["owner"]), str(status.get("interface") or "")
+        written = vip.status
+        is_of_it = written.get("address") in {None, unit.address}
+        if is_of_it and written.get("owner"):
+            return str(written["owner"]), str(written.get("interface") or "")
     return "", ""
 
 
 FailoverPhases = Mapping[str, frozenset[str]]
-"""`{silent node: the phases that are over}`, of nodes that have lost something."""
+"""`{suspect node: the phases that are over}`, for nodes that have lost something."""
 
 
 def update_failover_phases(
     before: FailoverPhases, silent: Container[str], departures: PendingMoves, decision: Decision
 ) -> FailoverPhases:
-    """The state of all fail-overs after this decision was written."""
+    """The phases of all fail-overs after this decision was written."""
     left: dict[str, list[str]] = defaultdict(list)
     for address, departure in departures.items():
         if departure.former_owner in silent and address in decision.units:
             left[departure.former_owner].append(address)
-    found = {
+    moves = {
         node: phases | {"write", "serve"} for node, phases in before.items() if node in silent
     }
     for node, addresses in left.items():
         reasons = {decision.address_statuses[address].reason for address in addresses}
         written = set() if Reason.WAITING_FOR_RELEASE in reasons else {"write"}
-        found[node] = before.get(node, frozenset()) | {"decide"} | written
-    return found
+        moves[node] = before.get(node, frozenset()) | {"decide"} | written
+    return moves

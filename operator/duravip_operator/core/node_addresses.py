@@ -1,18 +1,18 @@
-"""Which addresses nodes say are their own, and what that word is worth.
+"""Virtual addresses that nodes claim as their own, and what such a claim is worth.
 
-O7: one node's word takes nothing from another. A node says so in its Node object, or by what its
-agent finds on its interfaces without our mark. It may be right, mistaken or lying, and nobody else
-can tell. So:
+A node claims an address by its Node object, or when its agent finds the address on an interface
+without our mark. The claim may be true, mistaken or a lie, and no other node can tell. Rule O7:
+one node's claim takes nothing from another node. So:
 
-- that node gets the address no more, whoever else has it;
-- an address that is served, or was, stands: it stays with its owner, it moves when that one is
-  lost, and everybody is told. Whoever gets it next asks the wire first, however it was released:
-  if the word is true, the node answers and nothing is taken;
-- an address that nobody has served is refused (semantics 3). Nothing is taken from anybody by
-  that, and asking the wire would not do: a node that is down answers nobody, and comes back.
+- The claimant may not hold the address, whoever else has it (`Unit.claimants`).
+- An address that is in service stays: with its owner, and with a condition that says so; it moves
+  when that owner is lost. Its next owner probes for it first, however it was released: if the
+  claim is true, the claimant answers and nothing is taken.
+- An address that nobody has served yet is refused (semantics 3). That takes nothing from anybody,
+  and probing would not do: a node that is down answers no probe, and comes back.
 
-Served, or was: an agent reports it and is granted it, or the object's own status tells of it. Both
-say what is, so every leader comes to the same.
+In service means: an agent reports that it serves the address and is granted it, or the object's
+own status says that it was served. Every leader reads both, so all come to the same result.
 """
 
 from bisect import bisect_left
@@ -27,17 +27,17 @@ from duravip_api.reasons import State
 from duravip_operator.core.snapshot import Plumbing, Snapshot, VipObject
 
 MAX_EXPANDED_RANGE = 16
-"""A longer span is not spelled out: the addresses that people name are searched instead."""
+"""A longer range is not expanded; instead the addresses that objects name are searched."""
 
 _STANDING_STATES = frozenset({State.OWNED, State.MOVING, State.UNASSIGNED})
 NOBODY: frozenset[str] = frozenset()
 
 
 class NodeClaims(NamedTuple):
-    """The addresses that people name and nodes say are their own."""
+    """The virtual addresses that nodes claim as their own."""
 
     nodes: Mapping[str, frozenset[str]]
-    """By address, who says so."""
+    """By address: the nodes that claim it."""
     in_service: frozenset[str]
     """Those that are served all the same."""
 
@@ -46,17 +46,17 @@ NO_CLAIMS = NodeClaims(MappingProxyType({}), frozenset())
 
 
 def node_claims(snapshot: Snapshot, named: Collection[str]) -> NodeClaims:
-    """Of the addresses that are named by people, those that nodes say are their own."""
-    found: dict[str, frozenset[str]] = defaultdict(frozenset)
+    """Which of the addresses in `named` some node claims as its own."""
+    claimed: dict[str, frozenset[str]] = defaultdict(frozenset)
     for node in snapshot.nodes.values():
         for address in node.addresses:
             if address in named:
-                found[address] |= {node.name}
+                claimed[address] |= {node.name}
     in_order = _SortedAddresses(named)
     for name, plumbing in snapshot.plumbings.items():
         for address in _own(plumbing, named, in_order):
-            found[address] |= {name}
-    return NodeClaims(found, in_service(snapshot, found.keys())) if found else NO_CLAIMS
+            claimed[address] |= {name}
+    return NodeClaims(claimed, in_service(snapshot, claimed.keys())) if claimed else NO_CLAIMS
 
 
 def _own(
@@ -78,14 +78,14 @@ def _own(
 
 
 class _SortedAddresses:
-    """Addresses by number, sorted when somebody asks for the first time."""
+    """Addresses in numeric order, sorted on first use."""
 
     def __init__(self, addresses: Iterable[str]) -> None:
         self._addresses = addresses
         self._sorted: list[tuple[int, int]] | None = None
 
     def within(self, span: Range) -> Iterator[str]:
-        """Those that the span holds."""
+        """Those that lie in the range."""
         if self._sorted is None:
             self._sorted = sorted(map(to_int, self._addresses))
         at = bisect_left(self._sorted, (span.family, span.first))
@@ -95,18 +95,18 @@ class _SortedAddresses:
 
 
 def in_service(snapshot: Snapshot, claimed: AbstractSet[str]) -> frozenset[str]:
-    """Those of the addresses that are served, or were before somebody claimed them."""
-    found = {e.address for e in snapshot.vips if e.address in claimed and _was_served(e)}
+    """Those of the claimed addresses that are served, or were before somebody claimed them."""
+    kept = {vip.address for vip in snapshot.vips if vip.address in claimed and _was_served(vip)}
     for plumbing in snapshot.plumbings.values():
         for granted in plumbing.grants.values():
-            found |= claimed & granted & plumbing.served
-    return frozenset(found)
+            kept |= claimed & granted & plumbing.served
+    return frozenset(kept)
 
 
 def _was_served(vip: VipObject) -> bool:
-    """Whether its status says so, of the address that it has now.
+    """Whether the object's status says that its present address was served.
 
-    A refused address has another state. Once it is refused it so remains until nobody claims it.
+    A refused address has another state, and stays refused until nobody claims it.
     """
     status = vip.status
     is_current = status.get("observedGeneration") == vip.generation

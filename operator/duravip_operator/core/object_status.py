@@ -1,7 +1,7 @@
-"""The status of DuraVIP, Binding and Topology, as it is to be written.
+"""The status of DuraVIP, Binding and Topology objects, as it is written to the API server.
 
-A status is written only when it says something new: times are kept from the status as it stands
-wherever what they speak of has not changed.
+A status is written only when it differs from the present one: times are kept from the present
+status wherever what they describe has not changed.
 """
 
 from collections.abc import Mapping
@@ -16,51 +16,52 @@ from duravip_operator.core.moves import PendingMove
 from duravip_operator.core.snapshot import Plumbing, Snapshot, Topology, VipObject
 
 Status = dict[str, Any]
+"""The `status` part of an object's body, or one of its conditions."""
 
 _PROGRESS = {State.BROKEN: "Stalled", State.MOVING: "Reconciling"}
-"""What tools that wait for any kind of object look at (kstatus): it needs a hand; it goes on."""
+"""The conditions that kstatus, and tools built on it, understand: stalled, and in progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Timestamp:
-    """When this is said."""
+    """The moment of a report, by two clocks."""
 
     now: float
     """The operator's clock, in seconds."""
     time: str
-    """The same as RFC 3339 text, with its fractions: moves are compared with requests."""
+    """The same as RFC 3339 text with fractions, which moves need for comparison with requests."""
 
 
 def object_status(
     vip: VipObject,
-    verdict: AddressStatus,
+    address_status: AddressStatus,
     departure: PendingMove | None,
-    moment: Timestamp,
+    timestamp: Timestamp,
     first: MoveReason = MoveReason.ELECTED,
 ) -> Status:
-    """The whole status of a DuraVIP or Binding under this verdict.
+    """The whole status of a DuraVIP or Binding.
 
-    `entity.status` is what was last said of it, whether or not that is written already. `first`
-    says why its first owner is the one that it is.
+    `vip.status` is the last status that was composed, whether or not it is written already.
+    `first` is the reason for its first owner.
     """
     old = vip.status
     status: Status = {
-        "state": str(verdict.state),
-        "flags": verdict.flags,
-        "participants": verdict.participants,
+        "state": str(address_status.state),
+        "flags": address_status.flags,
+        "participants": address_status.participants,
         "observedGeneration": vip.generation,
-        "conditions": _conditions(vip, verdict, moment),
+        "conditions": _conditions(vip, address_status, timestamp),
     }
-    if verdict.owner:
-        status["owner"] = verdict.owner
-    if verdict.interface:
-        status["interface"] = verdict.interface
+    if address_status.owner:
+        status["owner"] = address_status.owner
+    if address_status.interface:
+        status["interface"] = address_status.interface
     # What is not served says of which address it speaks: that may be the one before an edit.
     address, move = old.get("address"), old.get("lastMove")
-    if verdict.state is State.OWNED:
-        address, changed = vip.address, _move(vip, verdict, departure, moment, first)
+    if address_status.state is State.OWNED:
+        address, changed = vip.address, _move(vip, address_status, departure, timestamp, first)
         move = changed or move
-        status["since"] = _since(old, verdict.owner, changed, moment)
+        status["since"] = _since(old, address_status.owner, changed, timestamp)
     elif address is None and vip.address:
         address = vip.address
     status |= {key: value for key, value in (("address", address), ("lastMove", move)) if value}
@@ -68,13 +69,13 @@ def object_status(
 
 
 def topology_status(topology: Topology, addresses: int, snapshot: Snapshot, time: str) -> Status:
-    """The whole status of a Topology that holds so many managed addresses."""
+    """The whole status of a Topology that holds `addresses` managed addresses."""
     status: Status = {"observedGeneration": topology.generation}
     if topology.rejection:
         reason, message = topology.rejection
         conflict = reason is Reason.DUPLICATE_CIDR
         kinds = ("Ready", "Conflict") if conflict else ("Ready",)
-        said = [(kind, str(kind != "Ready"), reason, message) for kind in kinds]
+        rows = [(kind, str(kind != "Ready"), reason, message) for kind in kinds]
     else:
         nodes = Eligibility(snapshot).count_nodes(topology)
         status |= {
@@ -88,42 +89,46 @@ def topology_status(topology: Topology, addresses: int, snapshot: Snapshot, time
             if nodes
             else f"spec.interface: no node reports an interface {topology.placement.interface!r}"
         )
-        said = [("Ready", str(bool(nodes)), reason, message)]
+        rows = [("Ready", str(bool(nodes)), reason, message)]
         unseen = Eligibility(snapshot).unwitnessed_nodes(topology)
         if unseen and nodes > 1:
             why = f"no other node hears {', '.join(unseen)} on {topology.placement.interface}"
-            said.append(("NoWitness", "True", Reason.NO_WITNESS, why))
+            rows.append(("NoWitness", "True", Reason.NO_WITNESS, why))
     status["conditions"] = [
-        _condition(topology.status, (*item, topology.generation), time) for item in said
+        _condition(topology.status, (*row, topology.generation), time) for row in rows
     ]
     return status
 
 
-def heard_condition_body(said: HeardCondition, plumbing: Plumbing, time: str) -> Status:
-    """The operator's own condition of a NodePlumbing."""
+def heard_condition_body(condition: HeardCondition, plumbing: Plumbing, time: str) -> Status:
+    """The `Heard` condition of a NodePlumbing, which the operator writes."""
     return {
         "type": HEARD_CONDITION,
-        "status": str(said.is_heard),
-        "reason": str(said.reason),
-        "message": said.message[:1024],
+        "status": str(condition.is_heard),
+        "reason": str(condition.reason),
+        "message": condition.message[:1024],
         "lastTransitionTime": whole_seconds(time),
         "observedGeneration": plumbing.generation,
     }
 
 
-def _conditions(vip: VipObject, verdict: AddressStatus, moment: Timestamp) -> list[Status]:
-    ready = str(verdict.state in {State.OWNED, State.UNMANAGED})
-    said = [("Ready", ready, verdict.reason, verdict.message)]
-    if kind := _PROGRESS.get(verdict.state):
-        said.append((kind, "True", verdict.reason, verdict.message))
-    said += [(kind, "True", reason, message) for kind, reason, message in verdict.advisories]
-    return [_condition(vip.status, (*item, vip.generation), moment.time) for item in said]
+def _conditions(
+    vip: VipObject, address_status: AddressStatus, timestamp: Timestamp
+) -> list[Status]:
+    ready = str(address_status.state in {State.OWNED, State.UNMANAGED})
+    rows = [("Ready", ready, address_status.reason, address_status.message)]
+    if kind := _PROGRESS.get(address_status.state):
+        rows.append((kind, "True", address_status.reason, address_status.message))
+    rows += [
+        (kind, "True", reason, message) for kind, reason, message in address_status.advisories
+    ]
+    return [_condition(vip.status, (*row, vip.generation), timestamp.time) for row in rows]
 
 
 def _condition(
-    old: Mapping[str, Any], said: tuple[str, str, Reason, str, int], time: str
+    old: Mapping[str, Any], row: tuple[str, str, Reason, str, int], time: str
 ) -> Status:
-    kind, status, reason, message, generation = said
+    kind, status, reason, message, generation = row
     conditions = old.get("conditions") or ()
     before: Mapping[str, Any] = next((c for c in conditions if c.get("type") == kind), {})
     kept = before.get("lastTransitionTime") if before.get("status") == status else None
@@ -138,49 +143,51 @@ def _condition(
 
 
 def whole_seconds(time: str) -> str:
-    """The time in whole seconds, as Kubernetes gives it."""
+    """The time in whole seconds, as Kubernetes writes it."""
     return f"{time[:19]}Z"
 
 
 def _move(
     vip: VipObject,
-    verdict: AddressStatus,
+    address_status: AddressStatus,
     departure: PendingMove | None,
-    moment: Timestamp,
+    timestamp: Timestamp,
     first: MoveReason,
 ) -> Status | None:
-    """What has changed since the owner before: another one, another interface, or an outage."""
+    """The new `lastMove`: another owner or interface, or the end of an outage; None: none."""
     old, is_edited = vip.status, is_other_address(vip)
     last = {} if is_edited else old.get("lastMove") or {}
     known = "" if is_edited else str(old.get("owner") or last.get("to") or "")
     former = departure.former_owner if departure else known
     where = departure.interface if departure else str(old.get("interface") or "")
-    is_elsewhere = bool(former and where) and where != verdict.interface and not is_edited
+    is_elsewhere = bool(former and where) and where != address_status.interface and not is_edited
     is_back = departure is not None and departure.is_outage
-    if last and former == verdict.owner and not (is_elsewhere or is_back):
+    if last and former == address_status.owner and not (is_elsewhere or is_back):
         return None
     reason = departure.reason if departure else MoveReason.ELECTED
-    if is_edited or (is_elsewhere and former == verdict.owner):
+    if is_edited or (is_elsewhere and former == address_status.owner):
         reason = MoveReason.EDITED
     elif not former:
         reason = first
     move: Status = {"from": former} if former else {}
-    move |= {"to": verdict.owner, "reason": str(reason), "time": moment.time}
+    move |= {"to": address_status.owner, "reason": str(reason), "time": timestamp.time}
     if departure:
-        move["gapMilliseconds"] = max(0, round((moment.now - departure.unserved_since) * 1000))
+        move["gapMilliseconds"] = max(0, round((timestamp.now - departure.unserved_since) * 1000))
     return move
 
 
-def _since(old: Mapping[str, Any], owner: str, changed: Status | None, moment: Timestamp) -> str:
+def _since(
+    old: Mapping[str, Any], owner: str, changed: Status | None, timestamp: Timestamp
+) -> str:
     """Since when the owner serves it: never later than the last move to it, unless that is new."""
     last = old.get("lastMove") or {}
     if changed:
-        return whole_seconds(moment.time)
+        return whole_seconds(timestamp.time)
     if old.get("owner") == owner and old.get("since"):
         return str(old["since"])
-    return whole_seconds(str(last["time"]) if last.get("to") == owner else moment.time)
+    return whole_seconds(str(last["time"]) if last.get("to") == owner else timestamp.time)
 
 
 def is_other_address(vip: VipObject) -> bool:
-    """Whether the status speaks of the address that the object had before it was edited."""
+    """Whether the status describes the address that the object had before it was edited."""
     return vip.status.get("address") not in {None, vip.address}

@@ -1,8 +1,8 @@
-"""Bodies from the API server into facts.
+"""Parsing: from bodies, as the API server returns them, to facts (`snapshot`).
 
-Bad data is no exception: an object that cannot be read becomes an entity with a rejection that
-names the object and the field, and so can harm no other one. Every function here takes any
-mapping whatever and returns.
+Bad data is no exception: an object that cannot be parsed becomes a VipObject or Topology with a
+rejection that names the object and the field, and so can harm no other one. Every function here
+accepts any mapping and returns.
 """
 
 from collections.abc import Iterable, Mapping
@@ -38,32 +38,32 @@ from duravip_operator.core.snapshot import (
 Body = Mapping[str, Any]
 Part = TypeVar("Part", NodePlumbingSpec, NodePlumbingStatus)
 LISTS_KNOWN = 32
-"""Most of what a spec grants is in the next one too, and there are several who tell of each."""
+"""Lists of ranges that are cached: most of what a spec grants is in the next one too."""
 
 MOST_LABELS, MOST_ADDRESSES = 1024, 1024
 """What is read of a Node."""
 
 MOST_FAILURES = 256
-"""An agent that does not say how many it leaves out lists no more."""
+"""An agent that does not report how many failures it leaves out lists at most this many."""
 
 GRAVE = frozenset({"Ready", "Fenced"})
-"""The conditions of an agent without which nobody counts on it."""
+"""The conditions of an agent that must be true for it to count as ready."""
 
 RESERVED_NAMES = frozenset({"default", "#mmove"})
 
 
 def vip_object(kind: Literal["DuraVIP", "Binding"], body: Body) -> VipObject:
-    """A DuraVIP or Binding; with a rejection when it cannot be managed as it stands."""
+    """A DuraVIP or Binding; with a rejection if it cannot be managed as it stands."""
     model = DuraVIPSpec if kind == "DuraVIP" else BindingSpec
     who = _identity(body)
     common = {**who, "kind": kind, "status": body.get("status") or {}}
-    asked, unread = move_requests.parse_requests(body)
+    contested_here, unread = move_requests.parse_requests(body)
     try:
         spec = model.model_validate(body.get("spec") or {})
     except ValidationError as error:
         return VipObject(**common, rejection=_invalid(f"{kind} {_path(who)}", error))
     follow = spec.follow or "" if isinstance(spec, DuraVIPSpec) else ""
-    found = VipObject(
+    parsed = VipObject(
         **common,
         address=spec.address or "",
         enabled=bool(not follow if spec.enable_duravip is None else spec.enable_duravip),
@@ -74,15 +74,15 @@ def vip_object(kind: Literal["DuraVIP", "Binding"], body: Body) -> VipObject:
         else frozenset(),
         selector=_selector(spec.node_selector),
         adaptive=isinstance(spec, BindingSpec) and bool(spec.adaptive),
-        requests=asked,
+        requests=contested_here,
         unparsable=unread,
     )
-    rejection = _rejected(found)
-    return replace(found, rejection=rejection) if rejection else found
+    rejection = _rejected(parsed)
+    return replace(parsed, rejection=rejection) if rejection else parsed
 
 
 def topology(body: Body) -> Topology:
-    """A Topology; with a rejection when it cannot be used."""
+    """A Topology; with a rejection if it cannot be used."""
     who = _identity(body)
     del who["namespace"]
     who["status"] = body.get("status") or {}
@@ -125,10 +125,10 @@ def topology(body: Body) -> Topology:
 
 
 def node(body: Body) -> Node:
-    """A Node: its labels and every address that Kubernetes knows of it.
+    """A Node: its labels and every address that Kubernetes lists for it.
 
-    The node itself may write more than anybody needs. Of that the rest is left out, but never that
-    it is taken out by an administrator.
+    The node itself may write more than anybody needs; the rest is ignored, but never the label
+    by which an administrator excludes it.
     """
     meta = body.get("metadata") or {}
     all_labels = meta.get("labels") or {}
@@ -147,11 +147,11 @@ def node(body: Body) -> Node:
 
 
 def plumbing(body: Body) -> Plumbing:
-    """A NodePlumbing. What cannot be read counts as absent: the next write mends it."""
-    said = body.get("status")
-    status = _lenient(NodePlumbingStatus, said)
+    """A NodePlumbing. What cannot be parsed counts as absent: the next write mends it."""
+    written = body.get("status")
+    status = _lenient(NodePlumbingStatus, written)
     # Not to be read is not to be empty, and the API server does not check this field.
-    is_lost = isinstance(said, Mapping) and bool(said.get("served")) and not status.served
+    is_lost = isinstance(written, Mapping) and bool(written.get("served")) and not status.served
     ready = next((c for c in status.conditions if c.type == "Ready"), None)
     failing = (c for c in status.conditions if c.status == "False" and c.type in GRAVE)
     bad = next(failing, None)
@@ -166,10 +166,10 @@ def plumbing(body: Body) -> Plumbing:
         served=frozenset(status.served),
         strict=frozenset(status.strict),
         own_ranges=own,
-        lists_all_own=is_all and not _omits_own(said, status),
+        lists_all_own=is_all and not _omits_own(written, status),
         omits_failures=bool(status.failures_omitted) or len(status.failures) >= MOST_FAILURES,
         failures={failure.address: failure.message for failure in status.failures},
-        claims={found.address: found.mac for found in status.contested if found.mac},
+        claims={parsed.address: parsed.mac for parsed in status.contested if parsed.mac},
         next_hops=frozenset(status.next_hops),
         nics={nic.name: nic for nic in status.nics},
         boot=status.agent.boot if status.agent else "",
@@ -184,11 +184,11 @@ def plumbing(body: Body) -> Plumbing:
     return with_spec_of(reported, body)
 
 
-def _omits_own(said: object, status: NodePlumbingStatus) -> bool:
-    """Whether the node may have addresses of its own that its status does not name."""
+def _omits_own(body: object, status: NodePlumbingStatus) -> bool:
+    """Whether the node may have addresses of its own that its status does not list."""
     if status.own_omitted:
         return True
-    written = said if isinstance(said, Mapping) else {}
+    written = body if isinstance(body, Mapping) else {}
     if any(written.get(name) and not getattr(status, name) for name in ("own", "nics")):
         return True  # it cannot be read
     # An agent that knows no other way has listed no more of a card's addresses.
@@ -199,20 +199,20 @@ _UNFIT = (Reason.UNFENCED, Reason.MUTED, Reason.AGENT_FAILING)
 
 
 def _unfit(ready: Condition | None) -> Reason | None:
-    """Which of those reasons, if one of them, keeps the agent from being ready."""
+    """Which of `_UNFIT`, if any, keeps the agent from being ready."""
     if ready is None or ready.status == "True":
         return None
     return next((reason for reason in _UNFIT if reason == ready.reason), None)
 
 
 def _public_key(agent: Agent | None) -> str:
-    """That of the agent that runs; empty: it is of an older version, and has none."""
+    """The key of the agent that runs; empty: it is of an older version and has none."""
     is_its = agent is not None and is_boot_of(agent.boot, agent.public_key)
     return agent.public_key if agent and is_its else ""
 
 
 def with_spec_of(known: Plumbing, body: Body) -> Plumbing:
-    """A NodePlumbing of which the status is known, with the metadata and the spec of `body`."""
+    """A NodePlumbing with the status of `known`, and the metadata and spec of `body`."""
     meta = body.get("metadata") or {}
     spec = _lenient(NodePlumbingSpec, body.get("spec"))
     grants: dict[Placement, frozenset[str]] = {}
@@ -221,10 +221,10 @@ def with_spec_of(known: Plumbing, body: Body) -> Plumbing:
     for item in spec.interfaces:
         how = (item.arp_all_hosts, tuple(item.arp_targets), item.fencing)
         where = Placement(item.name, item.mask, *how)
-        asked = _expanded(tuple(item.contested), allowance)
+        contested_here = _expanded(tuple(item.contested), allowance)
         free = _expanded(tuple(item.granted), allowance)
-        contested.update(asked)
-        grants[where] = grants.get(where, frozenset()) | free | asked
+        contested.update(contested_here)
+        grants[where] = grants.get(where, frozenset()) | free | contested_here
     generation = int(meta.get("generation") or 0)
     return replace(
         known,
@@ -242,26 +242,26 @@ def with_spec_of(known: Plumbing, body: Body) -> Plumbing:
     )
 
 
-def without_exclude_label(found: Node) -> Node:
-    """The Node as if nobody but `drain` set the label that takes it out; kubeadm does so."""
-    if found.labels.get(EXCLUDE_LABEL, DRAINED) == DRAINED:
-        return found
-    labels = {name: value for name, value in found.labels.items() if name != EXCLUDE_LABEL}
-    return replace(found, labels=labels)
+def without_exclude_label(parsed: Node) -> Node:
+    """The Node as if nobody but `drain` set the exclude label; kubeadm sets it too."""
+    if parsed.labels.get(EXCLUDE_LABEL, DRAINED) == DRAINED:
+        return parsed
+    labels = {name: value for name, value in parsed.labels.items() if name != EXCLUDE_LABEL}
+    return replace(parsed, labels=labels)
 
 
-def _rejected(found: VipObject) -> Rejection | None:
-    """What a spec of the right form may still have wrong in itself."""
-    if found.kind == "Binding" and found.name in RESERVED_NAMES:
-        why = f"{found.label}: metadata.name: {found.name!r} is reserved: choose another one"
+def _rejected(parsed: VipObject) -> Rejection | None:
+    """What a well-formed spec may still have wrong in itself."""
+    if parsed.kind == "Binding" and parsed.name in RESERVED_NAMES:
+        why = f"{parsed.label}: metadata.name: {parsed.name!r} is reserved: choose another one"
         return Rejection(Reason.RESERVED_NAME, why)
-    if found.follow and (found.preference or found.enabled):
-        wrong = "preference" if found.preference else "enableDuravip"
-        why = f"{found.label}: spec.{wrong} cannot be set together with spec.follow"
+    if parsed.follow and (parsed.preference or parsed.enabled):
+        wrong = "preference" if parsed.preference else "enableDuravip"
+        why = f"{parsed.label}: spec.{wrong} cannot be set together with spec.follow"
         return Rejection(Reason.INVALID, why)
-    fault = _address_fault(found.address) if found.address else ""
+    fault = _address_fault(parsed.address) if parsed.address else ""
     if fault:
-        why = f"{found.label}: spec.address: {found.address!r} {fault}"
+        why = f"{parsed.label}: spec.address: {parsed.address!r} {fault}"
         return Rejection(Reason.ADDRESS_INVALID, why)
     return None
 
@@ -311,27 +311,27 @@ def _canonical(address: str) -> str | None:
 
 
 def _expanded(listed: tuple[str, ...], allowance: Allowance) -> frozenset[str]:
-    """All that a list names, as far as it is allowed; most lists were read before."""
-    found, used = _spelled_out(listed)
+    """All addresses in a list, as far as the allowance goes; most lists are in the cache."""
+    parsed, used = _spelled_out(listed)
     if used > allowance.left:
         return _read(listed, allowance)
     allowance.left -= used
-    return found
+    return parsed
 
 
 @lru_cache(LISTS_KNOWN)
 def _spelled_out(listed: tuple[str, ...]) -> tuple[frozenset[str], int]:
-    """`(all that a list names, how much of what a spec may name that is)`."""
+    """`(all addresses in a list, how much of the allowance they use)`."""
     allowance = Allowance()
-    found = _read(listed, allowance)
-    return found, MOST_GRANTED - allowance.left
+    parsed = _read(listed, allowance)
+    return parsed, MOST_GRANTED - allowance.left
 
 
-def _unconfirmed(found: Unconfirmed | None, generation: int, left: int) -> frozenset[str] | None:
-    """All that a node may hold beside its grants; None where the spec does not say all of it."""
-    if found is None or found.generation != generation:
+def _unconfirmed(parsed: Unconfirmed | None, generation: int, left: int) -> frozenset[str] | None:
+    """All that a node may hold beside its grants; None if the spec does not list all of it."""
+    if parsed is None or parsed.generation != generation:
         return None
-    return _all_of(tuple(found.addresses), left)
+    return _all_of(tuple(parsed.addresses), left)
 
 
 @lru_cache(LISTS_KNOWN)
@@ -343,17 +343,17 @@ def _all_of(listed: tuple[str, ...], most: int) -> frozenset[str] | None:
 
 
 def _read(listed: Iterable[str], allowance: Allowance) -> frozenset[str]:
-    found: list[str] = []
+    parsed: list[str] = []
     for item in listed:
         if allowance.left <= 0:
             break
         with suppress(ValueError):
-            found += allowance.spelled_out(item)
-    return frozenset(found)
+            parsed += allowance.spelled_out(item)
+    return frozenset(parsed)
 
 
 def _lenient(model: type[Part], part: object) -> Part:
-    """A part of a NodePlumbing; a field that cannot be read counts as absent.
+    """A part of a NodePlumbing; a field that cannot be parsed counts as absent.
 
     Somebody may have edited it by hand, or an agent of another version may have written it.
     """

@@ -1,21 +1,27 @@
-"""Nodes whose beats and whose status do not agree about what they serve.
+"""Quarantine: the nodes that keep an address from being held, and are passed over for a while.
 
-Both name the generation that the agent has acted on. Under the same one a beat may be ahead of the
-status for as long as a write takes; a difference that lasts for `LASTING`, while no other status
-is written, is no delay but a broken node: its word about a release is worth nothing. It is set
-aside until both agree again; that it then serves something else is no sign of that.
+Two observations put a node into quarantine. Both are made over time, so each function here
+takes what was known before and returns what is known now; all times are of the operator's own
+clock.
 
-Addresses that a node has failed to hold for so long that they are given up there for a while.
+1. A node fails to hold an address (`HoldFailure`). An agent retries for ever and reports what
+   fails. Something that removes an address time and again lets it be well in between, so a failure
+   is over only when none was reported for `FAILURE_CLEARS_AFTER_S`, or when the address is no
+   longer granted there. A failure that lasts for `give_up_after` seconds puts the address into
+   quarantine on that node for `RETRY_AFTER_S`. Taking the address away also ends the report, so
+   the end of the report is no sign of recovery; where the address stays, because no other node may
+   hold it, it is. Another leader learns about quarantined addresses from `lastMove`
+   (`failures_in_last_moves`).
 
-- An agent tries for ever, and says what fails. Something that removes an address time and again
-  lets it be well in between: a failure is over only when none was reported for `LASTING`, or when
-  the address is no longer granted there.
-- A failure of `give_up_after` makes the node no participant of that unit, for `RETRY_AFTER`: what
-  takes the address away also ends the report of the failure, which so is no sign that it is over.
-  Where the address stays, because no other node may hold it, the end of the failure counts.
+2. A node's heartbeats and its status disagree about what it serves (`Mismatch`). Both name the
+   generation that the agent has acted on. A heartbeat may be ahead of the status for as long as a
+   write takes; a mismatch under the same generation that lasts for `MISMATCH_AFTER_S`, while no
+   other status is written, is no delay but a broken node, whose word about a release is worth
+   nothing. It stays inconsistent until both agree again, even if it serves something else
+   meanwhile.
 
-All times are of the operator's own clock, from what it has itself seen. Where another leader has
-given up, `lastMove` tells.
+Quarantine never leaves an address without an owner: `eligibility` ignores it where no other
+node may hold the address.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -27,16 +33,17 @@ from duravip_api.reasons import MoveReason
 from duravip_operator.core.snapshot import Plumbing, VipObject
 
 MISMATCH_AFTER_S: Final = 5.0
+"""A heartbeat and a status that disagree for this many seconds make their node inconsistent."""
 
 
 class Mismatch(NamedTuple):
-    """A status that the beats contradict."""
+    """A status that the node's heartbeats contradict."""
 
     status_digest: str
-    """The digest of what it says is served."""
+    """The digest of the addresses that the status reports as served."""
     since: float
     is_lasting: bool
-    """Whether it has lasted too long."""
+    """Whether it has lasted for `MISMATCH_AFTER_S`."""
 
 
 Mismatches = Mapping[str, Mismatch]
@@ -44,47 +51,53 @@ Mismatches = Mapping[str, Mismatch]
 
 
 def update_mismatches(
-    known: Mismatches,
+    previous: Mismatches,
     plumbings: Mapping[str, Plumbing],
     beats: Mapping[str, tuple[str, int, str]],
     digest: Callable[[Plumbing], str],
     now: float,
 ) -> Mismatches:
-    """What is known after another look; `beats` are `(boot, generation, digest)` by node."""
-    found = {n: before for n, before in known.items() if before.is_lasting and n in plumbings}
-    for name, (boot, generation, said) in beats.items():
+    """The mismatches after another look at all heartbeats and statuses.
+
+    `beats` are `(boot, generation, digest of the served addresses)` by node; `digest` computes
+    the same digest from a status.
+    """
+    current = {n: before for n, before in previous.items() if before.is_lasting and n in plumbings}
+    for name, (boot, generation, reported) in beats.items():
         plumbing = plumbings.get(name)
         if plumbing is None or (boot, generation) != (plumbing.boot, plumbing.observed_generation):
             continue
-        written, before = digest(plumbing), known.get(name)
-        if said == written:
-            found.pop(name, None)
+        expected, before = digest(plumbing), previous.get(name)
+        if reported == expected:
+            current.pop(name, None)
             continue
-        since = before.since if before and before.status_digest == written else now
-        lasts = name in found or now - since >= MISMATCH_AFTER_S
-        found[name] = Mismatch(written, since, lasts)
-    return found
+        since = before.since if before and before.status_digest == expected else now
+        lasts = name in current or now - since >= MISMATCH_AFTER_S
+        current[name] = Mismatch(expected, since, lasts)
+    return current
 
 
-def inconsistent_nodes(known: Mismatches) -> frozenset[str]:
-    """The nodes whose difference has lasted too long."""
-    return frozenset(name for name, found in known.items() if found.is_lasting)
+def inconsistent_nodes(previous: Mismatches) -> frozenset[str]:
+    """The nodes whose mismatch has lasted for too long."""
+    return frozenset(name for name, current in previous.items() if current.is_lasting)
 
 
 FAILURE_CLEARS_AFTER_S: Final = 10.0
+"""A failure that has not been reported for this long is over, in seconds."""
 RETRY_AFTER_S: Final = 300.0
+"""How long an address stays in quarantine on a node, in seconds."""
 TIME_TOLERANCE_S: Final = 15.0
-"""A time that people are told may be wrong by so many seconds."""
+"""A published end of a quarantine may be wrong by this much, in seconds."""
 
 
 class HoldFailure(NamedTuple):
-    """An address that a node does not get to hold."""
+    """An address that a node is granted and fails to hold."""
 
     since: float
     last_reported: float
-    """When the failure was last reported."""
+    """When the agent last reported the failure."""
     until: float | None = None
-    """Until when it is given up there; None = not yet."""
+    """When the quarantine ends; None: it has not failed for long enough yet."""
 
 
 HoldFailures = Mapping[tuple[str, str], HoldFailure]
@@ -92,55 +105,56 @@ HoldFailures = Mapping[tuple[str, str], HoldFailure]
 
 
 def update_failures(
-    known: HoldFailures, plumbings: Mapping[str, Plumbing], now: float, give_up_after: float
+    previous: HoldFailures, plumbings: Mapping[str, Plumbing], now: float, give_up_after: float
 ) -> HoldFailures:
-    """What is known after a look at what the agents report."""
-    found: dict[tuple[str, str], HoldFailure] = {}
+    """The failures after another look at what the agents report; times in seconds."""
+    current: dict[tuple[str, str], HoldFailure] = {}
     for name, plumbing in plumbings.items():
         for address in _failing(plumbing):
-            since, _, until = known.get((name, address), HoldFailure(now, now))
+            since, _, until = previous.get((name, address), HoldFailure(now, now))
             if now - since >= give_up_after:
                 until = now + RETRY_AFTER_S
-            found[name, address] = HoldFailure(since, now, until)
-    for (name, address), trouble in known.items():
+            current[name, address] = HoldFailure(since, now, until)
+    for (name, address), trouble in previous.items():
         standing = plumbings.get(name)
-        if (name, address) not in found and standing and _lasts(trouble, address, standing, now):
-            found[name, address] = trouble
-    return found
+        if (name, address) not in current and standing and _lasts(trouble, address, standing, now):
+            current[name, address] = trouble
+    return current
 
 
-def quarantined(known: HoldFailures) -> dict[str, frozenset[str]]:
-    """`{address: nodes that it is given up on}`."""
-    found: dict[str, frozenset[str]] = {}
-    for (name, address), trouble in known.items():
+def quarantined(previous: HoldFailures) -> dict[str, frozenset[str]]:
+    """`{address: nodes on which it is in quarantine}`."""
+    current: dict[str, frozenset[str]] = {}
+    for (name, address), trouble in previous.items():
         if trouble.until is not None:
-            found[address] = found.get(address, frozenset()) | {name}
-    return found
+            current[address] = current.get(address, frozenset()) | {name}
+    return current
 
 
 def quarantine_ends(
-    known: HoldFailures, now: float, wall_clock: float, before: Mapping[tuple[str, str], str]
+    previous: HoldFailures, now: float, wall_clock: float, before: Mapping[tuple[str, str], str]
 ) -> dict[tuple[str, str], str]:
-    """By `(address, node)`, when an address is tried again on a node that it is given up on.
+    """`{(address, node): when the quarantine ends}`, as API times.
 
-    `wall_clock` is the time of `now` in seconds since 1970. What was said `before` stays as long
-    as it is about right, so that nothing is written anew for a second.
+    `wall_clock` is the time of `now` in seconds since 1970. A time published `before` is kept
+    while it is right to `TIME_TOLERANCE_S`, so that no status is written for a second's
+    difference.
     """
-    found: dict[tuple[str, str], str] = {}
-    for (node, address), trouble in known.items():
+    current: dict[tuple[str, str], str] = {}
+    for (node, address), trouble in previous.items():
         if trouble.until is None:
             continue
         time = wall_clock + trouble.until - now
         text = before.get((address, node), "")
         is_right = abs((parse_time(text) or 0.0) - time) < TIME_TOLERANCE_S if text else False
-        found[address, node] = text if is_right else format_clock_time(time)
-    return found
+        current[address, node] = text if is_right else format_clock_time(time)
+    return current
 
 
 def failures_in_last_moves(
     vips: Iterable[VipObject], wall_clock: float
 ) -> Iterable[tuple[str, str, float]]:
-    """`(node, address, seconds left)` of what was given up not long ago, as statuses tell.
+    """`(node, address, seconds left)` of the quarantines that statuses imply.
 
     `wall_clock` is in seconds since 1970.
     """
@@ -155,7 +169,7 @@ def failures_in_last_moves(
 
 
 def _failing(plumbing: Plumbing) -> AbstractSet[str]:
-    """What the node is granted and fails to hold; what is not listed may be among the others."""
+    """The granted addresses that the node fails to hold, listed in its report or not."""
     granted = plumbing.granted
     listed = plumbing.failures.keys() & granted
     return listed | (granted - plumbing.served) if plumbing.omits_failures else listed

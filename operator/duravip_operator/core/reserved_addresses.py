@@ -1,13 +1,13 @@
-"""Addresses that are somebody else's for sure: nobody is given them.
+"""Addresses that other hosts use, and that no node may be given.
 
 - What an administrator has reserved (`Topology.spec.reserved`: gateways and the like) is refused,
   whoever has it.
-- The API server's own addresses, and the next hops of the nodes' routes, are refused where nobody
-  has served them yet. What one of our nodes serves already stays, and is said: the address that
-  clients reach the API server by may be one of ours, and so may a gateway; and the word of one
-  node takes nothing from another (O7).
+- The API server's addresses, and the next hops of the nodes' routes, are refused unless one of our
+  nodes serves them, or has. What is served stays, with a condition: the address by which clients
+  reach the API server may be one of ours, and so may a gateway; and one node's word takes nothing
+  from another (O7).
 
-This comes after the units are sorted and before it is looked at who follows whom.
+These rules apply after units are built and before followers are linked.
 """
 
 from bisect import bisect_right
@@ -23,7 +23,7 @@ from duravip_operator.core.units import Unit, Units
 
 
 class OtherHost(NamedTuple):
-    """Another host that has an address, as the API server or the nodes say."""
+    """A host outside our nodes that has an address, as the API server or a node reports."""
 
     reason: Reason
     why: str
@@ -32,53 +32,53 @@ class OtherHost(NamedTuple):
 
 
 OtherHosts = Mapping[str, OtherHost]
-"""By address: of those that people name."""
+"""By address, for addresses that objects name."""
 
 
 def find_other_hosts(snapshot: Snapshot) -> OtherHosts:
-    """The addresses that people name, and that the API server or a router has."""
-    known: dict[str, tuple[Reason, str]] = {}
+    """The addresses that objects name and that the API server or a router has."""
+    hosts: dict[str, tuple[Reason, str]] = {}
     for name in sorted(snapshot.plumbings, reverse=True):
         why = f"is a next hop of node {name}: a router has it"
         routers = snapshot.plumbings[name].next_hops
-        known.update(dict.fromkeys(routers, (Reason.NEXT_HOP, why)))
+        hosts.update(dict.fromkeys(routers, (Reason.NEXT_HOP, why)))
     api = (Reason.API_SERVER, "is an address of the API server")
-    known.update(dict.fromkeys(snapshot.api_hosts, api))
-    if not known:
+    hosts.update(dict.fromkeys(snapshot.api_hosts, api))
+    if not hosts:
         return {}
-    named = {e.address for e in snapshot.vips if e.address in known}
+    named = {e.address for e in snapshot.vips if e.address in hosts}
     served = in_service(snapshot, named) if named else frozenset()
-    return {address: OtherHost(*known[address], address in served) for address in sorted(named)}
+    return {address: OtherHost(*hosts[address], address in served) for address in sorted(named)}
 
 
-def reject_reserved(judged: Units, topologies: Iterable[Topology], found: OtherHosts) -> Units:
-    """The same units, those broken whose address is somebody else's."""
+def reject_reserved(units: Units, topologies: Iterable[Topology], hosts: OtherHosts) -> Units:
+    """The units, with those broken whose address another host has."""
     lists = [_ReservedRanges(topology) for topology in topologies if topology.reserved]
     changed: dict[str, Unit] = {}
-    for address, host in found.items():
-        unit = judged.units.get(address)
+    for address, host in hosts.items():
+        unit = units.units.get(address)
         if unit and not (unit.broken or host.is_served):
             changed[address] = unit._replace(broken=_rejection(unit, host.reason, host.why))
-    for address, unit in judged.units.items() if lists else ():
+    for address, unit in units.units.items() if lists else ():
         where = next((one.name for one in lists if address in one), None)
         if where and not unit.broken:
             why = f"is reserved by spec.reserved of Topology {where}"
             changed[address] = unit._replace(broken=_rejection(unit, Reason.RESERVED, why))
-    return replace(judged, units={**judged.units, **changed}) if changed else judged
+    return replace(units, units={**units.units, **changed}) if changed else units
 
 
-def reserved_advisories(units: Mapping[str, Unit], found: OtherHosts) -> dict[str, Advisory]:
-    """`{uid: what is said}` of every entity whose address stays although a router has it."""
+def reserved_advisories(units: Mapping[str, Unit], hosts: OtherHosts) -> dict[str, Advisory]:
+    """`{uid: condition}` of objects whose address stays although another host has it."""
     return {
         vip.uid: ("Reserved", host.reason, f"{address} {host.why}")
-        for address, host in found.items()
+        for address, host in hosts.items()
         if host.is_served and address in units and not units[address].broken
         for vip in units[address].vips
     }
 
 
 class _ReservedRanges:
-    """What a Topology has reserved."""
+    """The reserved ranges of one Topology."""
 
     def __init__(self, topology: Topology) -> None:
         self.name = topology.name

@@ -1,20 +1,18 @@
-"""Which nodes have a socket that takes what comes to an address, by what their agents have seen.
+"""Whether the nodes that may hold an address offer the same services on it; else it is Unsafe.
 
-Nodes name ranges of addresses, as wide as they like. Nothing is spelled out: of each port the ends
-of all ranges are sorted once, and between two of them the answer is the same for every address. It
-is worked out again only when an agent has seen something else.
+Declared: an object offers its services on the nodes that its nodeSelector matches. Nodes that
+match some object of a unit, but are not all offered the same services, differ.
 
-Whether nodes offer different services on an address: then it is Unsafe, and that is all.
+Observed: among the nodes that may take a unit and whose agents have reported their listeners,
+some have a socket that listens on a declared port, and others have none. A socket counts when
+it is bound to the unit's address, or to all addresses of its family. If no node listens,
+nothing is concluded: pods with a network of their own cannot be seen.
 
-Declared: an entity offers its services on the nodes that its nodeSelector admits. Nodes that are
-admitted by some entity of a unit, and are not all offered the same, differ.
+No election depends on this: Unsafe is a warning.
 
-Observed: of the nodes that may take a unit, and whose agents have looked, some have a socket that
-listens on a declared port, and others have none. A socket counts when it is bound to the unit's
-address, or to all addresses of its family. Where nobody listens, nothing is concluded: pods with
-a network of their own cannot be seen.
-
-No election looks at this.
+Agents report listeners as ranges of addresses, as wide as they like. `ListenerIndex` expands
+nothing: for each port it sorts the ends of all ranges once, and between two ends the answer is
+the same for every address. It is rebuilt only when an agent reports something else.
 """
 
 from bisect import bisect_right
@@ -36,7 +34,7 @@ NOBODY: Nodes = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class _Ranges:
-    """The nodes whose sockets are bound to single addresses: from each start to the next one."""
+    """The nodes with sockets bound to single addresses: from each start up to the next one."""
 
     starts: tuple[int, ...] = ()
     nodes: tuple[Nodes, ...] = ()
@@ -48,18 +46,18 @@ class _Ranges:
 
 @dataclass(frozen=True, slots=True)
 class ListenerIndex:
-    """Who listens."""
+    """Which nodes have a listening socket that an address can be reached by."""
 
     nodes_by_port: Mapping[str, Nodes]
-    """`{port: nodes whose agents have looked}`."""
+    """`{port: nodes whose agents have reported on it}`."""
     uneven: Mapping[int, frozenset[str]]
-    """By family, the ports on which not all nodes have a socket for all addresses, but some have
-    any: only these need a closer look."""
+    """By family: ports on which some node listens, and not every node listens on all addresses.
+    Only these need a closer look."""
     _everywhere: Mapping[tuple[str, int], Nodes]
     _ranges: Mapping[tuple[str, int], _Ranges]
 
     def on(self, port: str, family: int, number: int) -> Nodes:
-        """The nodes with a socket on a port that takes what comes to this address."""
+        """The nodes with a socket on the port that accepts connections to this address."""
         key = (port, family)
         single = self._ranges.get(key)
         everywhere = self._everywhere.get(key, NOBODY)
@@ -67,16 +65,16 @@ class ListenerIndex:
 
 
 def index_listeners(plumbings: Mapping[str, Plumbing]) -> ListenerIndex:
-    """What all agents have seen."""
+    """The index of what all agents report."""
     return _listeners(tuple((n, p.listening) for n, p in plumbings.items() if p.listening))
 
 
 @lru_cache(maxsize=2)
-def _listeners(seen: tuple[tuple[str, Listening], ...]) -> ListenerIndex:
+def _listeners(reports: tuple[tuple[str, Listening], ...]) -> ListenerIndex:
     looked: dict[str, set[str]] = defaultdict(set)
     everywhere: dict[tuple[str, int], set[str]] = defaultdict(set)
     single: dict[tuple[str, int], list[tuple[str, Port]]] = defaultdict(list)
-    for node, ports in seen:
+    for node, ports in reports:
         for port in ports:
             looked[port.name].add(node)
             for family in {span.family for span in port.bound}:
@@ -104,26 +102,27 @@ def _ranges(family: int, bound: Iterable[tuple[str, Port]]) -> _Ranges:
                 changes[span.first].append((node, True))
                 changes[span.last + 1].append((node, False))
     starts, found = sorted(changes), []
-    among: set[str] = set()
+    bound_nodes: set[str] = set()
     for start in starts:
         for node, begins in sorted(changes[start], key=lambda change: change[1]):
-            (among.add if begins else among.discard)(node)
-        found.append(frozenset(among))
+            (bound_nodes.add if begins else bound_nodes.discard)(node)
+        found.append(frozenset(bound_nodes))
     return _Ranges(tuple(starts), tuple(found))
 
 
 MOST_NAMED = 5
+"""At most this many nodes, or differences, are named in a message."""
 
 
 def declared_ports(units: Iterable[Unit]) -> tuple[str, ...]:
-    """The ports that agents are asked to look at, the same for every node."""
+    """The ports that agents are asked to report on, the same for every node."""
     services = {unit.services for unit in units if unit.services and unit.electable}
     found = {port for offered in services for port, _ in offered}
     return tuple(sorted(found)[:MOST_PORTS])
 
 
 class ServiceConsistency:
-    """Answers for one snapshot."""
+    """Compares the services of nodes, for one snapshot."""
 
     def __init__(self, snapshot: Snapshot, selection: SelectorIndex) -> None:
         self._selection = selection
@@ -131,7 +130,7 @@ class ServiceConsistency:
         self._are_any_uneven = any(self._listeners.uneven.values())
 
     def inconsistency(self, unit: Unit, participants: Nodes) -> Advisory | None:
-        """What differs between the nodes of a unit; None = nothing does.
+        """The `Unsafe` condition of a unit; None if its nodes offer the same services.
 
         `participants` are the nodes that may take it.
         """
@@ -147,22 +146,22 @@ class ServiceConsistency:
         if len({selector for selector, _ in offers}) == 1:
             return ""
         base = unit.topology.selector if unit.topology else ()
-        known = self._selection.declared_differences
-        if (base, offers) not in known:
+        cache = self._selection.declared_differences
+        if (base, offers) not in cache:
             self._selection.limit_size()
-            known[base, offers] = self._difference(base, offers)
-        return known[base, offers]
+            cache[base, offers] = self._difference(base, offers)
+        return cache[base, offers]
 
     def _difference(self, base: Selector, offers: Offers) -> str:
         offered: dict[Service, set[str]] = defaultdict(set)
         admitted: set[str] = set()
-        among = self._selection.included & self._selection.matching(base)
+        candidates = self._selection.included & self._selection.matching(base)
         for selector, services in offers:
-            nodes = among & self._selection.matching(selector)
+            nodes = candidates & self._selection.matching(selector)
             admitted |= nodes
             for service in services:
                 offered[service] |= nodes
-        return _said(
+        return _joined(
             f"{_shown(service)} is declared on {_named(nodes)}, not on {_named(admitted - nodes)}"
             for service, nodes in sorted(offered.items())
             if nodes and nodes != admitted
@@ -170,17 +169,17 @@ class ServiceConsistency:
 
     def _observed(self, unit: Unit, participants: Nodes) -> str:
         family, number = to_int(unit.address)
-        seen = self._listeners
-        uneven = seen.uneven[family]
+        reports = self._listeners
+        uneven = reports.uneven[family]
         doubtful = [service for service in unit.services if service[0] in uneven]
         if not doubtful:
             return ""
-        return _said(
-            f"{_shown(service)} has a listener on {_named(nodes)}, none on {_named(among - nodes)}"
+        return _joined(
+            f"{_shown(service)} has a listener on {_named(nodes)}, none on {_named(rest - nodes)}"
             for service in sorted(doubtful)
-            for among in [participants & seen.nodes_by_port[service[0]]]
-            for nodes in [seen.on(service[0], family, number) & among]
-            if nodes and nodes != among
+            for rest in [participants & reports.nodes_by_port[service[0]]]
+            for nodes in [reports.on(service[0], family, number) & rest]
+            if nodes and nodes != rest
         )
 
 
@@ -195,5 +194,5 @@ def _named(nodes: Iterable[str]) -> str:
     return ", ".join(in_order[:MOST_NAMED]) + more
 
 
-def _said(differences: Iterable[str]) -> str:
+def _joined(differences: Iterable[str]) -> str:
     return "; ".join([*differences][:MOST_NAMED])

@@ -1,6 +1,8 @@
-"""What the operator knows at one moment: the facts from which everything is decided.
+"""The facts that one pass decides from: objects as parsed, and what heartbeats and probes say.
 
-Objects are parsed once, when they arrive (`parsing`): a pass over ten thousand parses nothing.
+Objects are parsed once, when they arrive (`parsing`), so a pass over ten thousand parses nothing.
+Everything here is immutable; a pass compares the last snapshot's parts with the present ones and
+reuses what it worked out from those that are equal.
 """
 
 from collections.abc import Mapping
@@ -16,15 +18,17 @@ from duravip_api.reasons import Reason
 
 
 class Liveness(Enum):
-    """What the pulse says of a node's agent."""
+    """What the failure detector says of a node's agent."""
 
     UNKNOWN = "unheard"
-    """Never heard by this replica, and not yet for long enough to draw a conclusion."""
+    """This replica has not heard it, and has not listened for long enough to conclude anything."""
     WARMING_UP = "young"
-    """Heard, but not for long enough without a gap: it keeps what it has and gets nothing new."""
+    """Heard, but not yet for long enough: it keeps what it has and gets nothing new."""
     ALIVE = "alive"
+    """Heard without a gap for long enough: it may be granted addresses."""
     SUSPECT = "silent"
-    """Suspected: nothing new is granted to it. What it has moves only when the wire agrees."""
+    """Its heartbeats are overdue: it gets nothing new. What it has moves once probes find it
+    gone."""
 
 
 HEARD_STATES = frozenset({Liveness.WARMING_UP, Liveness.ALIVE})
@@ -33,22 +37,24 @@ HEARD_STATES = frozenset({Liveness.WARMING_UP, Liveness.ALIVE})
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """What is known of a node whose agent is not heard."""
+    """What is known about a suspect node."""
 
     unreachable_on: frozenset[str] = frozenset()
-    """Interfaces on whose segment a witness asked for its addresses and nothing answered."""
+    """Interfaces on whose segment a witness probed its addresses and got no answer."""
     reachable_on: frozenset[str] = frozenset()
     """Interfaces on whose segment its addresses still answer."""
     is_self_fenced: bool = False
-    """It has had no acknowledgement for so long that a strictly fenced node is mute by itself."""
+    """No operator has acknowledged its heartbeats for so long that a strictly fenced node must
+    have muted itself.
+    """
     is_lasting: bool = False
-    """It is no mere hiccup: worth telling people about."""
+    """The silence is longer than a hiccup, so statuses and events mention it."""
     last_heard: float = 0.0
-    """When it was last heard: the operator's clock, in seconds."""
+    """When its last heartbeat arrived: the operator's clock, in seconds."""
 
 
 class Rejection(NamedTuple):
-    """Why an object, or a node, is not taken."""
+    """Why an object or a node is not accepted."""
 
     reason: Reason
     message: str
@@ -56,28 +62,28 @@ class Rejection(NamedTuple):
 
 
 Service = tuple[str, str]
-"""What listens on an address: `(port, name)`, e.g. `("TCP/25", "smtp")`."""
+"""A service that an object declares, as `(port, name)`, e.g. `("TCP/25", "smtp")`."""
 
 Advisory = tuple[str, Reason, str]
-"""`(condition type, reason, message)` of something that is true beside `Ready`."""
+"""A condition beside `Ready` that is true: `(condition type, reason, message)`."""
 
 Selector = tuple[tuple[str, str], ...]
-"""Labels that must all be there, sorted; empty = every node."""
+"""Labels that a node must all have, sorted; an empty one matches every node."""
 
 
 class MoveRequest(NamedTuple):
-    """A request, by annotation, that has not had its effect yet or is held to."""
+    """A request by annotation that is in force: still to be carried out, or holding an address."""
 
     time: float
-    """When it was made, in seconds since 1970; of several the latest counts."""
+    """When it was made, in seconds since 1970. Of several requests the latest counts."""
     node: str
     releases: bool
-    """Whether the node shall give the address away; else it shall hold it."""
+    """True for `release-from`, which sends the address away from the node; false for `move-to`."""
 
 
 @dataclass(frozen=True, slots=True)
 class VipObject:
-    """A DuraVIP or a Binding."""
+    """A DuraVIP or a Binding: an object that names a virtual address."""
 
     kind: Literal["DuraVIP", "Binding"]
     namespace: str
@@ -86,7 +92,7 @@ class VipObject:
     created: str
     generation: int = 1
     address: str = ""
-    """Canonical; empty when there is none, or none that can be read."""
+    """In canonical form; empty if the object names none, or none that can be parsed."""
     enabled: bool = True
     preference: str = ""
     follow: str = ""
@@ -95,8 +101,9 @@ class VipObject:
     adaptive: bool = False
     """Whether adaptive delivery uses it."""
     requests: tuple[MoveRequest, ...] = ()
+    """The requests of its annotations that are in force."""
     unparsable: tuple[str, ...] = ()
-    """What is wrong with its annotations: a sentence each."""
+    """One sentence for each annotation that cannot be parsed."""
     rejection: Rejection | None = None
     status: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
     """The status as it stands in the API."""
@@ -108,16 +115,16 @@ class VipObject:
 
     @property
     def seniority(self) -> tuple[str, str, str, str]:
-        """Sorts the older first, and in the same order whoever looks."""
+        """Sort key: the older object first, in the same order on every replica."""
         return (self.created, self.namespace, self.name, self.kind)
 
 
 Fencing = Literal["", "Segment", "Strict"]
-"""How a silent node's addresses are kept from answering twice; empty = the operator's default."""
+"""How a suspect node is kept from answering for its addresses; empty = the operator's default."""
 
 
 class Placement(NamedTuple):
-    """Where and how an address is plumbed and announced: one entry of `spec.interfaces`."""
+    """Where and how addresses are plumbed and announced: one entry of `spec.interfaces`."""
 
     interface: str
     mask: int
@@ -145,10 +152,13 @@ class Topology:
     placement: Placement = NOWHERE
     selector: Selector = ()
     namespaces: frozenset[str] | None = None
+    """The namespaces whose objects may share an address; None = only those of one namespace."""
     reserved: tuple[Range, ...] = ()
-    """What nobody is given, in order."""
+    """Ranges that no object may use, in ascending order."""
     excludes_off_subnet: bool = False
-    """Whether nodes without an address in the network of one of ours may not hold it."""
+    """Whether a node is excluded whose interface has no address in the network of the virtual
+    address.
+    """
     rejection: Rejection | None = None
     status: Mapping[str, Any] = field(default_factory=dict, compare=False, hash=False)
 
@@ -163,13 +173,13 @@ class Node:
 
     @property
     def excluded(self) -> bool:
-        """Whether an administrator has taken it out."""
+        """Whether an administrator has labelled the node as excluded."""
         return EXCLUDE_LABEL in self.labels
 
 
 @dataclass(frozen=True, slots=True)
 class Plumbing:
-    """What a node is granted (by us) and what it serves (as its agent says)."""
+    """A NodePlumbing: what a node is granted (our spec) and serves (its agent's status)."""
 
     node: str
     uid: str = ""
@@ -178,56 +188,64 @@ class Plumbing:
     epoch: int = 0
     pulse: tuple[str, ...] = ()
     pulse_keys: tuple[str, ...] = ()
-    """The public key of each replica that `pulse` names."""
+    """The public key of each replica named in `pulse`, in the same order."""
     grants: Mapping[Placement, frozenset[str]] = field(default_factory=dict)
     contested: frozenset[str] = frozenset()
-    """Those of the granted addresses that are asked for on the wire before they are taken."""
+    """The granted addresses that the agent must probe for before it takes them."""
     strict: frozenset[str] = frozenset()
-    """The interfaces that its agent says it mutes by itself when nobody acknowledges its beats."""
+    """The interfaces that its agent promises to mute by itself when heartbeats are not
+    acknowledged.
+    """
     observed_generation: int | None = None
+    """The generation that the agent has acted on; None: none yet, or a status that cannot be
+    parsed.
+    """
     seen_epoch: int | None = None
-    """The highest epoch that its agent says it has seen; None: it does not say."""
+    """The highest leader epoch that its agent has seen; None: the agent does not report it."""
     served: frozenset[str] = frozenset()
     failures: Mapping[str, str] = field(default_factory=dict)
     claims: Mapping[str, str] = field(default_factory=dict)
-    """The MACs of other hosts that have what it is granted, whether it serves that or not."""
+    """`{granted address: MAC of another host that has it}`, whether or not the node serves it."""
     ports: tuple[str, ...] = ()
-    """Those that its agent is asked to look at."""
+    """The ports whose listeners its agent is to report."""
     listening: Listening = ()
-    """Who listens on those that it has looked at."""
+    """The listeners that its agent reports for those ports."""
     unconfirmed: frozenset[str] | None = None
-    """What its spec says that it may hold beside that; None: it does not say."""
+    """What the spec says the node may still hold beside its grants; None: it does not say."""
     granted_count: int | None = None
-    """How many addresses the spec says that it grants; None = it was made here."""
+    """How many addresses the spec claims to grant; None: this operator built the value itself."""
     next_hops: frozenset[str] = frozenset()
-    """Those of its routes."""
+    """The next hops of the node's routes."""
     nics: Mapping[str, Nic] = field(default_factory=dict)
     own_ranges: tuple[Range, ...] = ()
-    """Further addresses of its own, which `nics` has no room for."""
+    """Further addresses of the node's own, which `nics` has no room for."""
     lists_all_own: bool = True
-    """Whether those and the ones of `nics` are all that it has."""
+    """Whether `nics` and `own_ranges` together are all of the node's own addresses."""
     omits_failures: bool = False
-    """Whether `failures` are not all."""
+    """Whether more addresses fail than `failures` lists."""
     boot: str = ""
+    """Identifies one start of the agent."""
     public_key: str = ""
-    """That of this start of its agent; empty: of a version that has none."""
+    """The public key of this start of the agent; empty for versions that have none."""
     unfit: Reason | None = None
-    """Why its agent says that the node can serve nothing at this moment."""
+    """Why the agent reports that the node can serve nothing at all."""
     unready: tuple[str, str] | None = None
-    """`(reason, message)` of what its agent says that is wrong with it."""
+    """`(reason, message)` of the first condition that the agent reports as failing."""
     heard_condition: tuple[bool, str] | None = None
-    """`(whether it is heard, reason)` as it says there, written by an operator."""
+    """`(status is True, reason)` of the `Heard` condition as it stands: an operator wrote it."""
     shares_name: str = ""
-    """What its agent says of another machine under the same name."""
+    """The agent's message about another machine that runs under the same node name."""
     leaving: bool = False
+    """The agent is shutting down and serves until other nodes have taken over."""
     stopped: bool = False
-    """Its agent is asked to end, and serves until others have taken over; has said goodbye."""
+    """The agent has shut down: it holds nothing."""
 
     @property
     def has_acted(self) -> bool:
         """Whether the agent has acted on the spec as it stands.
 
-        Where a backup was restored its generation is one that another spec has had before.
+        After a backup was restored, another spec may have had the same generation before, so the
+        epoch must match as well.
         """
         return self.observed_generation == self.generation and self.seen_epoch in {
             None,
@@ -235,9 +253,9 @@ class Plumbing:
         }
 
     def is_strict_on(self, interface: str) -> bool:
-        """Whether its agent says that it mutes the interface by itself, and is told nothing else.
+        """Whether its agent mutes the interface by itself, and no grant tells it otherwise.
 
-        The agent goes on doing so until it has reported that it no longer does.
+        An agent keeps doing so until it has reported that it no longer does.
         """
         told = {where.fencing for where in self.grants if where.interface == interface}
         return told <= {"Strict"} and interface in self.strict
@@ -250,7 +268,7 @@ class Plumbing:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that one pass of the operator decides from."""
+    """Everything that one pass decides from."""
 
     vips: tuple[VipObject, ...] = ()
     topologies: tuple[Topology, ...] = ()
@@ -259,36 +277,37 @@ class Snapshot:
     api_hosts: frozenset[str] = frozenset()
     """The addresses at which the API server is reached."""
     liveness: Mapping[str, Liveness] = field(default_factory=dict)
+    """By node: the failure detector's state."""
     suspicions: Mapping[str, Suspicion] = field(default_factory=dict)
-    """Of every node that is SILENT."""
+    """By node: details about every node that is SUSPECT."""
     witnessed: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """The interfaces on whose segment another node has lately heard this one answer."""
+    """By node: the interfaces on which another node has lately seen this one answer probes."""
     quarantined: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """`{address: nodes that have failed to hold it for too long}`."""
     quarantined_until: Mapping[tuple[str, str], str] = field(default_factory=dict)
-    """By `(address, node)`, when it is tried there again: a time as the API writes it."""
+    """By `(address, node)`: when the address is tried there again, as an API time."""
     untrusted: frozenset[str] = frozenset()
-    """The nodes whose beats contradict their status."""
+    """Nodes whose heartbeats and status have disagreed for too long."""
     duplicate_holders: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """`{address: nodes that all have reported for a while that they serve it}`."""
+    """`{address: nodes that have all reported for a while that they serve it}`."""
     release_confirmed: frozenset[str] = frozenset()
-    """The nodes whose beats say that they serve nothing which their spec does not grant."""
+    """Nodes whose heartbeats confirm that they serve nothing beyond their present grants."""
     pending_grants: Mapping[str, frozenset[str]] = field(default_factory=dict)
-    """What a node may be granted besides what is known: writes that are not answered yet."""
+    """By node: what writes that are not answered yet may grant it."""
     ahead_of_store: frozenset[str] = frozenset()
-    """The nodes of which the API server may know less than they do: it has gone back to an earlier
-    state, and they have acted on specs that it has no more."""
+    """Nodes that have acted on specs which the API server, after a restored backup, no longer
+    has."""
     fencing: Fencing = "Segment"
-    """What a Topology has that says nothing of it."""
+    """The fencing of Topologies that set none."""
     max_aliases: int = 10240
     balance_moves: int | None = None
-    """How many may be moved at this moment to even out the load: 0: one in twenty; None: none."""
+    """How many groups this pass may move to even out the load; 0: one in twenty; None: none."""
 
     def is_gone(self, node: str, where: Placement) -> bool:
         """Whether a node that was granted something there can no longer answer for it.
 
-        Either a witness heard nothing, which counts under `Segment` only; or the node, strictly
-        fenced, must have muted itself by now.
+        Either a witness got no answer from it, which counts under `Segment` fencing only; or the
+        node is strictly fenced and must have muted itself by now.
         """
         silence = self.suspicions.get(node)
         if silence is None:

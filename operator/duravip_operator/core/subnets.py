@@ -1,8 +1,8 @@
-"""Which nodes would plumb an address on a foreign network.
+"""Nodes that would plumb an address on a foreign network (off-subnet nodes).
 
-A node is at home with an address when its interface has an address of its own whose network, by
-the prefix that the node itself has given it, holds that one. On others the address may be plumbed,
-and will usually not be reached (semantics 24).
+A node is on the subnet of an address when its interface has an address of its own whose
+network, by the prefix that the node itself has given it, contains that address. On other nodes
+the address can be plumbed, but will usually not be reachable (semantics 24).
 """
 
 from collections import defaultdict
@@ -17,40 +17,40 @@ from duravip_api.nodeplumbing import MOST_LISTED, Nic
 from duravip_operator.core.snapshot import Snapshot, Topology
 
 Span = tuple[int, int]
-"""The first and the last address of a network."""
+"""The first and the last address of a network, as numbers."""
 
 
 class _Nodes(NamedTuple):
     """The nodes as one Topology sees them."""
 
     foreign: frozenset[str]
-    """Foreign to the whole block."""
+    """Off the subnet of every address in the block."""
     partly: tuple[tuple[tuple[Span, ...], frozenset[str]], ...]
-    """`((networks that lie in the block, the nodes at home in no more than these), …)`."""
+    """`((networks that overlap the block, the nodes that are on these subnets only), …)`."""
 
 
 @dataclass
 class Subnets:
-    """Answers for one snapshot, each Topology looked at once."""
+    """Answers for one snapshot; each Topology is worked out once."""
 
     snapshot: Snapshot
     _known: dict[str, _Nodes] = field(default_factory=dict)
 
     def off_subnet_nodes(self, topology: Topology, address: str) -> frozenset[str]:
-        """The nodes whose interface has no address in the network of this one."""
+        """The nodes whose interface has no address in the network of this address."""
         nodes = self._of(topology)
         if not nodes.partly:
             return nodes.foreign
         number = to_int(address)[1]
-        away = (
+        foreign = (
             names
             for spans, names in nodes.partly
             if not any(first <= number <= last for first, last in spans)
         )
-        return nodes.foreign.union(*away)
+        return nodes.foreign.union(*foreign)
 
     def has_off_subnet_nodes(self, topology: Topology) -> bool:
-        """Whether any node can be foreign to an address of the block."""
+        """Whether any node can be off the subnet of some address in the block."""
         return any(self._of(topology))
 
     def _of(self, topology: Topology) -> _Nodes:
@@ -76,14 +76,14 @@ def _nodes(snapshot: Snapshot, topology: Topology) -> _Nodes:
 
 
 def _tells_all(nic: Nic) -> bool:
-    """Whether the networks of all its addresses are known: else nothing follows from absence."""
+    """Whether the networks of all its addresses are listed; else absence proves nothing."""
     if nic.networks is not None:
         return True
     return nic.addresses_omitted is None and len(nic.addresses) < MOST_LISTED
 
 
 def _spans(own: Iterable[str], topology: Topology) -> tuple[Span, ...]:
-    """The networks of the node's own addresses, those that overlap the block."""
+    """The networks of the node's own addresses that overlap the block."""
     networks = {_network(address) for address in own}
     return tuple(
         sorted(
@@ -96,7 +96,7 @@ def _spans(own: Iterable[str], topology: Topology) -> tuple[Span, ...]:
 
 @lru_cache(maxsize=16384)
 def _network(address: str) -> tuple[int, int, int]:
-    """`(family, first, last)` of an address with its prefix; of no family when it is none."""
+    """`(family, first, last)` of an address with prefix; family 0 if it cannot be parsed."""
     try:
         network = ip_interface(address).network
     except ValueError:

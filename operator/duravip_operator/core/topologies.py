@@ -1,4 +1,4 @@
-"""Which Topology an address belongs to: the longest prefix wins; of two equal ones, the older."""
+"""Which Topology an address belongs to: the longest prefix wins; of equal blocks, the oldest."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -8,16 +8,17 @@ from duravip_api.reasons import Reason
 from duravip_operator.core.snapshot import Fencing, Rejection, Selector, Topology
 
 BITS = {4: 32, 6: 128}
+"""The number of bits of an address, by family."""
 
 
 @dataclass(frozen=True)
 class Blocks:
-    """Every usable Topology, ordered for look-up."""
+    """The usable Topologies, indexed for look-up by address."""
 
     by_prefix: Mapping[int, tuple[tuple[int, Mapping[int, Topology]], ...]]
-    """`{family: ((shift, {network number >> shift: Topology}), …)}`, longest prefix first."""
+    """`{family: ((shift, {network number >> shift: Topology}), …)}`, the longest prefix first."""
     topologies: tuple[Topology, ...]
-    """All Topologies, those that lost to an older one with their rejection."""
+    """All Topologies; those whose block an older one has carry a rejection."""
 
     def topology_of(self, address: str) -> Topology | None:
         """The Topology that the address belongs to."""
@@ -30,7 +31,7 @@ class Blocks:
 
     @property
     def shape(self) -> frozenset[tuple[str, str, Selector, frozenset[str] | None]]:
-        """As long as it is the same, every address has the same Topology for the same people."""
+        """While it is equal, each address has the same Topology, for the same namespaces."""
         return frozenset(
             (topology.name, topology.cidr, topology.selector, topology.namespaces)
             for topology in self.topologies
@@ -39,9 +40,9 @@ class Blocks:
 
 
 def build_blocks(topologies: Iterable[Topology], fencing: Fencing) -> Blocks:
-    """Sort out the Topologies; one with the block of an older one is rejected.
+    """Index the Topologies, and reject those whose block an older one has.
 
-    `fencing` is that of a Topology which says nothing of it.
+    `fencing` is the default for Topologies that set none.
     """
     tables: dict[int, dict[int, dict[int, Topology]]] = {4: {}, 6: {}}
     judged: list[Topology] = []

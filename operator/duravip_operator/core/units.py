@@ -1,17 +1,26 @@
-"""Units, and what stands against them.
+"""Units: one virtual address with every object that names it, the thing that gets an owner.
 
-A unit is one address with every entity that names it. Rules, in the order in which they are
-looked at (semantics 3, 6, 8, 28-33, 38, 40, 42, 54):
+Several DuraVIPs and Bindings may name the same address. `build_units` groups the objects by
+address, decides which of them count, and rejects the others. Rules, in the order in which they
+are applied (semantics 3, 6, 8, 28-33, 38, 40, 42, 54):
 
-- an entity that could not be read belongs to no unit: it is Broken and harms nobody;
-- entities of one unit live in one namespace, or in namespaces that the Topology lists; of others
-  the younger are Broken and the older is served undisturbed;
-- so it is with a Binding name that stands for two addresses: the older Binding's is served. No
-  refusal names an object of somebody else;
-- an address that a node says is its own and nobody has served yet (`own_addresses`), or the edge
-  of a block, makes the whole unit Broken;
-- an enabled entity makes its unit managed; a unit whose entities only follow goes with its leader;
-- entities that prefer different nodes are in conflict, and then none of them counts.
+1. An object that cannot be parsed belongs to no unit: it is Broken and harms no other object.
+2. The objects of one unit live in one namespace, or in namespaces that the Topology lists. Of
+   others the younger are Broken, and the older is served undisturbed.
+3. A Binding name stands for one address. Of several Bindings of a name the oldest counts; those
+   with another address are Broken. No rejection names an object of somebody else.
+4. The whole unit is Broken if a node claims the address as its own and nobody has served it yet
+   (`node_addresses`), or if it is the network or broadcast address of its block.
+5. One enabled object makes its unit managed. A unit whose objects only follow is managed with the
+   unit that it follows (`followers`).
+6. Objects that prefer different nodes are in conflict, and then no preference counts.
+
+Age decides between objects (`VipObject.seniority`: creation time, then namespace, name and
+kind), so every replica comes to the same result whatever the order of arrival.
+
+A pass over ten thousand addresses must not rebuild ten thousand units because one object was
+edited. `UnitInputs` holds everything that a unit is built from; where the inputs of an address
+are what they were, its last unit is reused.
 """
 
 from collections import defaultdict
@@ -35,148 +44,155 @@ from duravip_operator.core.snapshot import (
 from duravip_operator.core.topologies import Blocks, is_edge
 
 MOST_NAMED = 5
-"""So many are named in a message: every object that it is about carries it."""
+"""At most this many objects are named in a message: every object that it concerns carries it."""
 
 
 class Unit(NamedTuple):
-    """One address and everybody who names it."""
+    """One address and the objects that name it."""
 
     address: str
     vips: tuple[VipObject, ...]
-    """Those that count, the oldest first."""
+    """The objects that count, the oldest first."""
     managed: bool = False
-    """Whether an entity enables it, or it follows one that is."""
+    """Whether an object enables it, or it follows a unit that is managed."""
     preference: str = ""
+    """The node that its enabled objects prefer; empty: none, or they disagree."""
     preference_conflict: str = ""
-    """Who prefers which node, when they differ; the preference is then empty."""
+    """Which object prefers which node, when they disagree; else empty."""
     request: MoveRequest | None = None
-    """The last one that is in force and that no preference forbids."""
+    """The latest request that is in force and not forbidden by the preference."""
     leader: str = ""
-    """The address of the unit that it follows."""
+    """The address of the unit that it follows; empty: it follows none."""
     services: frozenset[Service] = frozenset()
-    """What any of its entities says that listens."""
+    """The services that any of its objects declares."""
     broken: Rejection | None = None
+    """Why the unit is Broken; None: it is not."""
     refusal: Rejection | None = None
-    """Why nobody may hold it, although it is not broken."""
+    """Why no node may hold it although it is not broken."""
     selectors: frozenset[Selector] = frozenset()
-    """Its entities': a node must match any of them, and its Topology's besides."""
+    """The selectors of its objects. A node must match one of them, and its Topology's selector."""
     claimants: frozenset[str] = NOBODY
-    """The nodes that say that the address is their own: none of them may hold it."""
+    """Nodes that claim the address as their own: none of them may hold it."""
     topology: Topology | None = None
 
     @property
     def electable(self) -> bool:
-        """Whether an owner is to be found for it."""
+        """Whether an owner is to be elected for it."""
         return self.managed and not self.broken and not self.refusal
 
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """All units, and the entities that belong to none."""
+    """All units, and the objects that belong to none."""
 
     units: Mapping[str, Unit]
     rejected: Mapping[str, Rejection]
-    """By uid of the entity."""
+    """By uid of the object."""
     inputs: "UnitInputs | None" = None
-    """What the units were made from."""
+    """What the units were built from; None once followers are linked."""
 
 
 class UnitInputs(NamedTuple):
-    """All that a unit is made from: of whatever is the same here the unit is the same."""
+    """All that units are built from: where it is equal, the units are."""
 
     blocks: Blocks
     groups: Mapping[str, Sequence[VipObject]]
-    """By address, everybody who names it."""
+    """By address: all objects that name it."""
     faults: Mapping[str, Mapping[str, Rejection]]
-    """By address and uid, the Bindings whose name stands for another address."""
+    """By address and uid: Bindings whose name stands for another address."""
     claims: NodeClaims = NO_CLAIMS
 
     def differing(self, other: "UnitInputs") -> set[str]:
-        """The addresses of which something else is true in itself."""
-        own, standing = self.claims
+        """The addresses whose faults or claims differ from those of the other inputs."""
+        claimed, in_service = self.claims
         addresses = self.faults.keys() | other.faults.keys()
         changed = {a for a in addresses if self.faults.get(a) != other.faults.get(a)}
-        changed.update(a for a, _ in own.items() ^ other.claims.nodes.items())
-        return changed.union(standing ^ other.claims.in_service)
+        changed.update(a for a, _ in claimed.items() ^ other.claims.nodes.items())
+        return changed.union(in_service ^ other.claims.in_service)
 
 
 def build_units(snapshot: Snapshot, blocks: Blocks, last: Units | None = None) -> Units:
-    """Sort the entities into units; those of the last time are taken where nothing has changed."""
-    refused: dict[str, Rejection] = {}
+    """Group the objects into units, reusing those of `last` whose inputs have not changed."""
+    rejected: dict[str, Rejection] = {}
     groups: dict[str, list[VipObject]] = defaultdict(list)
     for vip in snapshot.vips:
         if vip.rejection:
-            refused[vip.uid] = vip.rejection
+            rejected[vip.uid] = vip.rejection
         elif vip.address:
             groups[vip.address].append(vip)
     mismatched = _mismatched_names(groups, blocks)
-    basis = UnitInputs(blocks, groups, mismatched, node_claims(snapshot, groups))
-    alike = _alike(last, basis)
-    same = _same(alike, last, basis)
+    inputs = UnitInputs(blocks, groups, mismatched, node_claims(snapshot, groups))
+    with_same_vips = _with_same_vips(last, inputs)
+    unchanged = _unchanged(with_same_vips, last, inputs)
     units: dict[str, Unit] = {}
     for address, group in groups.items():
-        if address in same:
-            units[address] = same[address]
+        if address in unchanged:
+            units[address] = unchanged[address]
             continue
         topology = blocks.topology_of(address)
         if wrong := mismatched.get(address):
-            refused.update(wrong)
+            rejected.update(wrong)
             group = [vip for vip in group if vip.uid not in wrong]  # noqa: PLW2901
-        vips = _admitted(group, topology, refused)
+        vips = _admit(group, topology, rejected)
         if vips:
-            unit = alike.get(address)
+            unit = with_same_vips.get(address)
             if unit is None or unit.vips != vips:
                 unit = _unit(address, vips)
-            broken = _fault(address, vips, topology, basis)
-            claimants = basis.claims.nodes.get(address, NOBODY)
+            broken = _address_fault(address, vips, topology, inputs)
+            claimants = inputs.claims.nodes.get(address, NOBODY)
             units[address] = _placed(unit, topology, broken, claimants)
-    return Units(units, refused, basis)
+    return Units(units, rejected, inputs)
 
 
-def _alike(last: Units | None, basis: UnitInputs) -> dict[str, Unit]:
-    """The units of last time that the same entities name."""
+def _with_same_vips(last: Units | None, inputs: UnitInputs) -> dict[str, Unit]:
+    """The last units whose addresses are named by the same objects as now."""
     if last is None or last.inputs is None:
         return {}
-    before, now = last.inputs.groups, basis.groups
+    before, now = last.inputs.groups, inputs.groups
     return {a: unit for a, unit in last.units.items() if before.get(a) == now.get(a)}
 
 
-def _same(alike: Mapping[str, Unit], last: Units | None, basis: UnitInputs) -> dict[str, Unit]:
-    """Those of them that would be made from the same altogether, with their present Topology."""
-    if last is None or last.inputs is None or last.inputs.blocks.shape != basis.blocks.shape:
+def _unchanged(
+    with_same_vips: Mapping[str, Unit], last: Units | None, inputs: UnitInputs
+) -> dict[str, Unit]:
+    """Those of `with_same_vips` whose other inputs are the same too, with the present Topology."""
+    if last is None or last.inputs is None or last.inputs.blocks.shape != inputs.blocks.shape:
         return {}
-    changed = last.inputs.differing(basis)
-    same = {
+    changed = last.inputs.differing(inputs)
+    unchanged = {
         address: unit
-        for address, unit in alike.items()
-        if address not in changed and len(unit.vips) == len(basis.groups[address])
+        for address, unit in with_same_vips.items()
+        if address not in changed and len(unit.vips) == len(inputs.groups[address])
     }
-    if basis.blocks is last.inputs.blocks:
-        return same
-    present = {topology.name: topology for topology in basis.blocks.topologies}
+    if inputs.blocks is last.inputs.blocks:
+        return unchanged
+    present = {topology.name: topology for topology in inputs.blocks.topologies}
     return {
         # As _replace does, in a third of the time; the Topology is a unit's last field.
         address: Unit(*unit[:-1], unit.topology and present[unit.topology.name])
-        for address, unit in same.items()
+        for address, unit in unchanged.items()
     }
 
 
 def may_share(namespace: str, senior: VipObject, topology: Topology | None) -> bool:
-    """Whether objects of a namespace may name, or follow, the address that `senior` has."""
+    """Whether objects of a namespace may name an address whose oldest object is `senior`.
+
+    The same rule decides whether they may follow it.
+    """
     listed = topology.namespaces if topology else None
     return namespace == senior.namespace if listed is None else namespace in listed
 
 
-def _admitted(
-    group: Sequence[VipObject], topology: Topology | None, refused: dict[str, Rejection]
+def _admit(
+    group: Sequence[VipObject], topology: Topology | None, rejected: dict[str, Rejection]
 ) -> tuple[VipObject, ...]:
-    """Those of the group that may stand on one address together."""
-    ranked = sorted(group, key=lambda e: e.seniority) if len(group) > 1 else group
-    if not ranked:
+    """Those of the group that may share one address, the oldest first; rejects the others."""
+    by_age = sorted(group, key=lambda e: e.seniority) if len(group) > 1 else group
+    if not by_age:
         return ()
-    senior = ranked[0]
+    senior = by_age[0]
     admitted = []
-    for vip in ranked:
+    for vip in by_age:
         if may_share(vip.namespace, senior, topology):
             admitted.append(vip)
         elif topology and topology.namespaces is not None:
@@ -184,23 +200,23 @@ def _admitted(
                 f"{vip.label}: spec.address: Topology {topology.name} "
                 f"does not admit namespace {vip.namespace}"
             )
-            refused[vip.uid] = Rejection(Reason.NO_TOPOLOGY, why)
+            rejected[vip.uid] = Rejection(Reason.NO_TOPOLOGY, why)
         else:
             why = f"{vip.label}: spec.address: {vip.address} belongs to another namespace"
-            refused[vip.uid] = Rejection(Reason.NAMESPACE_CONFLICT, why)
+            rejected[vip.uid] = Rejection(Reason.NAMESPACE_CONFLICT, why)
     return tuple(admitted)
 
 
-def _fault(
-    address: str, vips: tuple[VipObject, ...], topology: Topology | None, basis: UnitInputs
+def _address_fault(
+    address: str, vips: tuple[VipObject, ...], topology: Topology | None, inputs: UnitInputs
 ) -> Rejection | None:
-    own, standing = basis.claims
-    is_own = address in own and address not in standing
+    claimed, in_service = inputs.claims
+    is_own = address in claimed and address not in in_service
     if not is_own and not (topology and is_edge(topology, address)):
         return None
     where = f"{vips[0].label}: spec.address: {address}"
     if is_own or topology is None:
-        why = f"{where} is an address of node {min(own[address])}"
+        why = f"{where} is an address of node {min(claimed[address])}"
         return Rejection(Reason.NODE_ADDRESS, why)
     why = f"{where} is the network or broadcast address of {topology.cidr}"
     return Rejection(Reason.BLOCK_EDGE, why)
@@ -209,40 +225,40 @@ def _fault(
 def _mismatched_names(
     groups: Mapping[str, Sequence[VipObject]], blocks: Blocks
 ) -> dict[str, Mapping[str, Rejection]]:
-    """`{address: {uid: why}}` of every Binding whose name stands for another address already.
+    """`{address: {uid: rejection}}` of Bindings whose name already stands for another address.
 
-    That is the one of the oldest Binding of the name that may stand on its own address.
+    That is the address of the oldest Binding of the name that is admitted on its own address.
     """
     named: dict[str, set[str]] = defaultdict(set)
     for address, group in groups.items():
         for vip in group:
             if vip.kind == "Binding":
                 named[vip.name].add(address)
-    found: dict[str, dict[str, Rejection]] = defaultdict(dict)
+    by_address: dict[str, dict[str, Rejection]] = defaultdict(dict)
     for name, addresses in named.items():
         if len(addresses) > 1:
             namesakes = _namesakes(name, [groups[address] for address in addresses], blocks)
             for younger in namesakes:
                 if younger.address != namesakes[0].address:
-                    found[younger.address][younger.uid] = _mismatch(younger)
-    return dict(found)
+                    by_address[younger.address][younger.uid] = _mismatch(younger)
+    return dict(by_address)
 
 
 def _namesakes(
     name: str, groups: Iterable[Sequence[VipObject]], blocks: Blocks
 ) -> list[VipObject]:
-    """The Bindings of a name that may stand on their addresses, the oldest first."""
-    found = [
+    """The Bindings of a name that are admitted on their addresses, the oldest first."""
+    admitted = [
         vip
         for group in groups
-        for vip in _admitted(group, blocks.topology_of(group[0].address), {})
+        for vip in _admit(group, blocks.topology_of(group[0].address), {})
         if vip.kind == "Binding" and vip.name == name
     ]
-    return sorted(found, key=lambda vip: vip.seniority)
+    return sorted(admitted, key=lambda vip: vip.seniority)
 
 
 def _mismatch(binding: VipObject) -> Rejection:
-    """Said without a word of the other Binding: it may be somebody else's."""
+    """A rejection that does not mention the other Binding, which may belong to somebody else."""
     why = (
         f"{binding.label}: spec.address: Binding name {binding.name} stands for several "
         "addresses: an older Binding has another one"
@@ -251,22 +267,22 @@ def _mismatch(binding: VipObject) -> Rejection:
 
 
 def _unit(address: str, vips: tuple[VipObject, ...]) -> Unit:
-    """What its entities say; where it belongs is still open."""
+    """A unit as its objects describe it, without its Topology."""
     enabled = [vip for vip in vips if vip.enabled]
     preferred = {vip.preference: vip for vip in reversed(enabled) if vip.preference}
     agreed = next(iter(preferred)) if len(preferred) == 1 else ""
-    differ = ""
+    conflict = ""
     if len(preferred) > 1:
         shown = sorted(preferred.items())[:MOST_NAMED]
-        differ = "; ".join(f"{vip.label} prefers {node}" for node, vip in shown)
-    asked = [a for e in vips for a in e.requests if not move_requests.is_refused(a, agreed)]
+        conflict = "; ".join(f"{vip.label} prefers {node}" for node, vip in shown)
+    requests = [a for e in vips for a in e.requests if not move_requests.is_refused(a, agreed)]
     return Unit(
         address,
         vips,
         managed=bool(enabled),
         preference=agreed,
-        preference_conflict=differ,
-        request=max(asked) if asked else None,
+        preference_conflict=conflict,
+        request=max(requests) if requests else None,
         services=frozenset().union(*[vip.services for vip in vips]),
     )
 
@@ -277,7 +293,7 @@ def _placed(
     broken: Rejection | None,
     claimants: frozenset[str],
 ) -> Unit:
-    """The same unit where it belongs by its address, and what is wrong with that."""
+    """The unit with its Topology, and with what is wrong with its address."""
     refusal = None
     if topology is None:
         why = f"{unit.vips[0].label}: spec.address: no Topology covers {unit.address}"
