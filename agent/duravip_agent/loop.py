@@ -58,7 +58,7 @@ from duravip_agent.status_publisher import StatusPublisher
 from duravip_api.reasons import Reason
 from duravip_api.timing import BEAT, SWEEP
 from duravip_runtime.credentials import REFUSALS
-from duravip_runtime.gc_tuning import QUIET, GcTuning
+from duravip_runtime.gc_tuning import IDLE_S, GcTuning
 
 log = logging.getLogger(__name__)
 
@@ -289,7 +289,7 @@ class Loop:
 
     def _step(self, now: Monotonic) -> None:
         needs_plan, self._needs_plan, self._needs_evaluation = self._needs_plan, False, False
-        self._collect_garbage_at = Monotonic(now + QUIET)
+        self._collect_garbage_at = Monotonic(now + IDLE_S)
         addresses, wanted = self._addresses, self._intake.wanted or NOTHING_GRANTED
         is_unfenced = not self._reconciler.fence.is_fenced
         must_delete = is_unfenced and addresses.has_ungranted(wanted)

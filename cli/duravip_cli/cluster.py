@@ -23,7 +23,7 @@ from kubernetes import client, config
 from kubernetes.client import ApiClient
 from kubernetes.client.exceptions import ApiException, OpenApiException
 
-from duravip_api import API_VERSION, GROUP
+from duravip_api import API_VERSION, GROUP, PLURALS
 from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.views.objects import SYSTEM_NAMESPACE, Body, Kind
 
@@ -92,12 +92,6 @@ TIMEOUTS_S: Final = (5, 30)
 """To connect, and to receive the answer."""
 CLOCK_TOLERANCE_S: Final = 2.0
 """A smaller difference of clocks may come from the time that the answer takes."""
-PLURALS: Final = {
-    "DuraVIP": "duravips",
-    "Binding": "vipbindings",
-    "Topology": "topologies",
-    "NodePlumbing": "nodeplumbings",
-}
 _JSON: Final = "application/json"
 _MERGE: Final = "application/merge-patch+json"
 _FROM_CACHE: Final = {"resourceVersion": "0"}

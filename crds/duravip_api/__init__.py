@@ -1,13 +1,16 @@
-"""The public kinds of DuraVIP, the words of their statuses and the format of a heartbeat.
-
-Both programs share this package and nothing else.
-"""
+"""The public kinds of DuraVIP, the words of their statuses and the format of a heartbeat."""
 
 from typing import Final
 
 GROUP: Final = "duravip.io"
 VERSION: Final = "v1alpha1"
 API_VERSION: Final = f"{GROUP}/{VERSION}"
+PLURALS: Final = {
+    "DuraVIP": "duravips",
+    "Binding": "vipbindings",
+    "Topology": "topologies",
+    "NodePlumbing": "nodeplumbings",
+}
 
 EXCLUDE_LABEL: Final = "node.kubernetes.io/exclude-from-external-load-balancers"
 """A Node that carries this label (with any value) holds no address."""

@@ -2,6 +2,10 @@
 
 Writes one file a kind into every folder named. `make manifests` calls it, and a test fails when
 what is committed differs from what it would write.
+
+Kubernetes wants a structural schema: every type spelled out in place, no `$ref`, no `anyOf`, no
+`const`, booleans for exclusive bounds. What cannot be expressed raises TypeError here, at
+generation, and never at a user's `kubectl apply`.
 """
 
 import sys
@@ -11,13 +15,19 @@ from typing import Any
 
 import yaml
 
-from duravip_api import GROUP, VERSION
+from duravip_api import GROUP, PLURALS, VERSION
 from duravip_api.binding import Binding
 from duravip_api.duravip import DuraVIP
 from duravip_api.fields import ApiModel
 from duravip_api.nodeplumbing import NodePlumbing
-from duravip_api.schema import structural
 from duravip_api.topology import Topology
+
+Schema = dict[str, Any]
+
+_DROPPED = {"title", "examples", "discriminator", "$defs", "propertyNames"}
+_UNCHECKED = "x-kubernetes-preserve-unknown-fields"
+_NESTED = {"items", "additionalProperties"}
+_REFUSED = {"prefixItems", "oneOf", "allOf", "const", "exclusiveMinimum", "exclusiveMaximum"}
 
 READY = '.status.conditions[?(@.type=="Ready")]'
 
@@ -76,7 +86,7 @@ class Kind:
 KINDS = (
     Kind(
         DuraVIP,
-        "duravips",
+        PLURALS["DuraVIP"],
         "dvip",
         (*_SERVED, Column("Follows", ".spec.follow"), _SINCE, AGE, *_WIDE),
         namespaced=True,
@@ -85,7 +95,7 @@ KINDS = (
     ),
     Kind(
         Binding,
-        "vipbindings",
+        PLURALS["Binding"],
         "dvb",
         (*_SERVED, Column("Group", ".spec.group"), _SINCE, AGE, *_WIDE),
         singular="vipbinding",
@@ -95,7 +105,7 @@ KINDS = (
     ),
     Kind(
         Topology,
-        "topologies",
+        PLURALS["Topology"],
         "dvt",
         (
             Column("Cidr", ".spec.cidr"),
@@ -109,7 +119,7 @@ KINDS = (
     ),
     Kind(
         NodePlumbing,
-        "nodeplumbings",
+        PLURALS["NodePlumbing"],
         "dvn",
         (
             Column("Node", ".metadata.name"),
@@ -177,6 +187,46 @@ def main() -> None:
         Path(folder).mkdir(parents=True, exist_ok=True)
         for name, content in manifests().items():
             (Path(folder) / name).write_text(content)
+
+
+def structural(model_schema: Schema) -> Schema:
+    """The structural schema of `Model.model_json_schema(by_alias=True)`."""
+    return _converted(model_schema, model_schema.get("$defs", {}))
+
+
+def _converted(node: Schema, definitions: Schema) -> Schema:
+    if "$ref" in node:
+        target = definitions[node["$ref"].rpartition("/")[2]]
+        here = {key: value for key, value in node.items() if key != "$ref"}
+        return _converted({**target, **here}, definitions)
+    if "anyOf" in node:
+        return _converted(_without_null(node), definitions)
+    unknown = _REFUSED & node.keys()
+    if unknown:
+        raise TypeError(f"{sorted(unknown)} has no structural form: {node}")
+    out = {key: value for key, value in node.items() if key not in _DROPPED}
+    if out.get(_UNCHECKED):
+        return {key: value for key, value in out.items() if key in {"description", _UNCHECKED}}
+    if "properties" in node:
+        out["properties"] = {
+            name: _converted(sub, definitions) for name, sub in node["properties"].items()
+        }
+    for nested in _NESTED & node.keys():
+        out[nested] = _converted(node[nested], definitions)
+    if out.get("type") == "integer":
+        out.setdefault("format", "int64")
+    if out.get("default", ...) is None:
+        del out["default"]
+    return out
+
+
+def _without_null(node: Schema) -> Schema:
+    """`X | None` is an optional X: the field may be absent."""
+    kinds = [kind for kind in node["anyOf"] if kind.get("type") != "null"]
+    if len(kinds) != 1:
+        raise TypeError(f"a union has no structural form: {node}")
+    rest = {key: value for key, value in node.items() if key != "anyOf"}
+    return {**kinds[0], **rest}
 
 
 if __name__ == "__main__":

@@ -18,25 +18,25 @@ import yaml
 
 log = logging.getLogger(__name__)
 
-UNKNOWN: Final = 401
-LOOK_EVERY: Final = 2.0
+UNAUTHORIZED: Final = 401
+CHECK_EVERY_S: Final = 2.0
 """Seconds between two looks at the files."""
 
-AGAIN_AFTER: Final = 1.0
+MIN_RELOAD_S: Final = 1.0
 """After a refusal they are read again at most so often: a plugin may be slow."""
 
-LASTS: Final = 60.0
+LASTING_AFTER_S: Final = 60.0
 """A refusal that has lasted for so long will not go away by itself."""
 
-IN_A_POD: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+SERVICE_ACCOUNT: Final = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 _SENTENCE: Final = (
-    f"the API server has not known us for {LASTS:.0f} s (401): the credentials of the kubeconfig, "
-    "or of the pod, are not valid any more"
+    f"the API server has not known us for {LASTING_AFTER_S:.0f} s (401): the credentials of the "
+    "kubeconfig, or of the pod, are not valid any more"
 )
 _NAMED_BY: Final = ("tokenFile", "client-certificate", "client-key", "certificate-authority")
 
 
-def kubeconfigs_of(given: Path | None) -> tuple[Path, ...]:
+def kubeconfig_files(given: Path | None) -> tuple[Path, ...]:
     """The files that the client reads; none in a pod."""
     if given is not None:
         return (given,)
@@ -46,10 +46,10 @@ def kubeconfigs_of(given: Path | None) -> tuple[Path, ...]:
     return tuple(Path(part) for part in usual.split(os.pathsep) if part)
 
 
-def files_of(kubeconfigs: tuple[Path, ...]) -> tuple[Path, ...]:
+def credential_files(kubeconfigs: tuple[Path, ...]) -> tuple[Path, ...]:
     """The kubeconfigs, and every file that they name; without one: those of a pod."""
     if not kubeconfigs:
-        return (IN_A_POD / "token", IN_A_POD / "ca.crt")
+        return (SERVICE_ACCOUNT / "token", SERVICE_ACCOUNT / "ca.crt")
     named = [path for config in kubeconfigs for path in _named_in(config)]
     return (*kubeconfigs, *dict.fromkeys(named))
 
@@ -67,7 +67,7 @@ def _named_in(config: Path) -> Iterator[Path]:
             yield from (config.parent / str(named[key]) for key in _NAMED_BY if named.get(key))
 
 
-def state_of(files: tuple[Path, ...]) -> tuple[object, ...]:
+def file_stamps(files: tuple[Path, ...]) -> tuple[object, ...]:
     """Differs once one of them is another one, or has another content."""
     return tuple(_state(file) for file in files)
 
@@ -92,12 +92,12 @@ class Refusals:
     def lasting(self) -> str:
         """What is wrong, if that has lasted too long; else empty."""
         since = self._since
-        is_lasting = since is not None and self._clock() - since >= LASTS
+        is_lasting = since is not None and self._clock() - since >= LASTING_AFTER_S
         return _SENTENCE if is_lasting else ""
 
     def note(self, status: int) -> None:
         """A request was answered so."""
-        if status != UNKNOWN:
+        if status != UNAUTHORIZED:
             if self._since is not None:
                 log.info("the API server knows us again")
             self._since = None
@@ -114,7 +114,7 @@ REFUSALS: Final = Refusals()
 """Of this program."""
 
 
-class Renewing:
+class RenewingClient:
     """A mix-in for a client of the API server: it sends the credentials that are valid now."""
 
     configuration: Any
@@ -123,8 +123,8 @@ class Renewing:
     def follow(self, load: Callable[[], Any], kubeconfigs: tuple[Path, ...]) -> None:
         """`load` gives a new Configuration; raises whatever it likes."""
         self._load, self._kubeconfigs = load, kubeconfigs
-        self._files = files_of(kubeconfigs)
-        self._state = state_of(self._files)
+        self._files = credential_files(kubeconfigs)
+        self._state = file_stamps(self._files)
         self._looked = self._read = time.monotonic()
         self._renewing = Lock()
 
@@ -136,7 +136,7 @@ class Renewing:
             self._renew()
         headers = self._authorized(header_params)
         status, answer = self._asked(method, url, headers, *args, **named)
-        if status == UNKNOWN and self._renew_soon():
+        if status == UNAUTHORIZED and self._renew_soon():
             headers = self._authorized(header_params)
             status, answer = self._asked(method, url, headers, *args, **named)
         REFUSALS.note(status)
@@ -164,19 +164,19 @@ class Renewing:
 
     def _have_changed(self) -> bool:
         now = time.monotonic()
-        if now - self._looked < LOOK_EVERY:
+        if now - self._looked < CHECK_EVERY_S:
             return False
         self._looked = now
-        return state_of(self._files) != self._state
+        return file_stamps(self._files) != self._state
 
     def _renew_soon(self) -> bool:
-        is_soon = time.monotonic() - self._read < AGAIN_AFTER
+        is_soon = time.monotonic() - self._read < MIN_RELOAD_S
         return not is_soon and self._renew()
 
     def _renew(self) -> bool:
         """Read the credentials again, and connect anew; whether that could be done."""
         with self._renewing:
-            state = state_of(self._files)
+            state = file_stamps(self._files)
             self._read = time.monotonic()
             try:
                 configuration = self._load()
@@ -185,6 +185,6 @@ class Renewing:
                 log.warning("cannot read the credentials again: %s", " ".join(str(error).split()))
                 return False
             self.configuration, self.rest_client = configuration, client
-            self._files = files_of(self._kubeconfigs)
+            self._files = credential_files(self._kubeconfigs)
             self._state = state
             return True

@@ -13,14 +13,14 @@ import gc
 import time
 from typing import Any, Final
 
-YOUNG: Final = 20_000
+YOUNG_THRESHOLD: Final = 20_000
 """So many more objects than before make Python look at those that are new."""
-RARELY: Final = 1000
+OLD_THRESHOLD: Final = 1000
 """And so many times that often at all of them: only if there is never a quiet moment."""
 
-QUIET: Final = 1.0
+IDLE_S: Final = 1.0
 """So long, in seconds, nothing has happened when it is quiet."""
-FULL_EVERY: Final = 900.0
+FULL_EVERY_S: Final = 900.0
 """What was set aside and has become garbage since, in cycles, is found after so many seconds."""
 
 
@@ -28,7 +28,7 @@ class GcTuning:
     """One for a program, which calls `collect_when_idle` in quiet moments."""
 
     def __init__(self) -> None:
-        gc.set_threshold(YOUNG, 10, RARELY)
+        gc.set_threshold(YOUNG_THRESHOLD, 10, OLD_THRESHOLD)
         self._full_due = 0.0
         self._trim: Any = getattr(ctypes.CDLL(None), "malloc_trim", None)  # not in every C library
 
@@ -36,7 +36,7 @@ class GcTuning:
         """Find what is garbage now, and set the rest aside."""
         now = time.monotonic()
         if now >= self._full_due:
-            self._full_due = now + FULL_EVERY
+            self._full_due = now + FULL_EVERY_S
             gc.unfreeze()
             gc.collect()
         else:

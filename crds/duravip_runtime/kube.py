@@ -20,8 +20,8 @@ from kubernetes.client.exceptions import ApiException, OpenApiException
 
 from duravip_api.timing import LONGEST_REQUEST, REQUEST_RETRIES, REQUEST_TIMEOUT
 from duravip_runtime.api_error import ApiError, Body, pause_after
-from duravip_runtime.credentials import Renewing, kubeconfigs_of
-from duravip_runtime.request_timeout import Patience
+from duravip_runtime.credentials import RenewingClient, kubeconfig_files
+from duravip_runtime.request_timeout import RequestTimeout
 from duravip_runtime.settings import PROGRAM_VERSION, SettingsError
 
 JSON_PATCH: Final = "application/json-patch+json"
@@ -32,7 +32,7 @@ PAGE: Final = 500
 ERRORS: Final = (OpenApiException, urllib3.exceptions.HTTPError, OSError)
 """What a request of the client may raise."""
 
-PATIENCE: Final = Patience(REQUEST_TIMEOUT, LONGEST_REQUEST)
+SHARED_TIMEOUT: Final = RequestTimeout(REQUEST_TIMEOUT, LONGEST_REQUEST)
 """For every request that has no time-out of its own: it is one server that is slow."""
 
 _MAX_MESSAGE: Final = 500
@@ -83,7 +83,7 @@ def credentials_from(kubeconfig: Path | None) -> Credentials:
     )
 
 
-class Client(Renewing, ApiClient):
+class Client(RenewingClient, ApiClient):
     """A client that follows its credentials."""
 
 
@@ -101,20 +101,23 @@ def client_for(program: str, kubeconfig: Path | None, connections: int = 4) -> A
 
     client = Client(load())
     client.user_agent = f"{program}/{PROGRAM_VERSION}"  # type: ignore[attr-defined]
-    client.follow(load, kubeconfigs_of(kubeconfig))
+    client.follow(load, kubeconfig_files(kubeconfig))
     return client
 
 
 def request(
-    method: Callable[..., object], *args: object, patience: Patience = PATIENCE, **options: Any
+    method: Callable[..., object],
+    *args: object,
+    timeout: RequestTimeout = SHARED_TIMEOUT,
+    **options: Any,
 ) -> Body:
     """What the API server answers to one request; raises ApiError.
 
     `method` is one of the client's. A `_request_timeout` among the options counts instead of
-    `patience`, which then learns nothing.
+    `timeout`, which then learns nothing.
     """
     learns = "_request_timeout" not in options
-    options.setdefault("_request_timeout", patience.timeout)
+    options.setdefault("_request_timeout", timeout.timeout)
     started = time.monotonic()
     try:
         response: Any = method(*args, _preload_content=False, **options)
@@ -122,12 +125,12 @@ def request(
     except (*ERRORS, ValueError) as raised:
         error = to_api_error(raised)
         if learns and error.status:
-            patience.answered(time.monotonic() - started)
+            timeout.answered(time.monotonic() - started)
         elif learns:
-            patience.unanswered(time.monotonic() - started)
+            timeout.unanswered(time.monotonic() - started)
         raise error from raised
     if learns:
-        patience.answered(time.monotonic() - started)
+        timeout.answered(time.monotonic() - started)
     if not isinstance(answer, dict):
         raise ApiError(f"the API server answered with {type(answer).__name__}")
     return answer

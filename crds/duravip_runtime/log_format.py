@@ -11,7 +11,7 @@ def _time(record: logging.LogRecord) -> str:
     return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
 
-class Text(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """Time, level, message."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -24,7 +24,7 @@ class Text(logging.Formatter):
         return "\n".join([line, *(f"  {printable(part)}" for part in behind)])
 
 
-class Json(logging.Formatter):
+class JsonFormatter(logging.Formatter):
     """The same as an object."""
 
     def format(self, record: logging.LogRecord) -> str:
@@ -46,7 +46,7 @@ def set_up(form: str, level: str) -> None:
     Libraries that say each thing again that we say, at length and with a traceback, are silent.
     """
     handler = logging.StreamHandler()
-    handler.setFormatter(Json() if form == "json" else Text())
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for package in ("duravip_operator", "duravip_agent", "duravip_runtime"):
         logging.getLogger(package).setLevel(level.upper())

@@ -1,44 +1,46 @@
-"""How long a request to the API server may take: as long as it takes there at this time.
+"""How long a request to the API server may take: an adaptive time-out.
 
-A time-out that is fixed calls a slow server dead: every request is given up just before its answer
-would have come, and tried again, which makes it no faster.
+With a fixed one every request to a slow server is given up just before the answer comes, and asked
+again, which makes the server no faster. So a request may take three times what one took lately.
 """
 
 from typing import Final
 
-SLOWER: Final = 3.0
-"""A request may take so many times as long as lately one did."""
+SLACK_FACTOR: Final = 3.0
+"""How many times the recent duration a request may take."""
 
-FORGETS: Final = 0.9
-"""With each answer, an earlier slow one counts for so much less."""
+DECAY: Final = 0.9
+"""By this factor the memory of a slow answer fades with each later answer."""
 
 
-class Patience:
-    """For one sort of requests. Any thread may use it: at worst it forgets one answer."""
+class RequestTimeout:
+    """The time-out for one sort of requests. Any thread may use it: at worst it misses one answer.
+
+    All times are in seconds.
+    """
 
     def __init__(self, shortest: float, longest: float) -> None:
-        """`shortest` is what a server that is well needs at most; both in seconds."""
+        """`shortest` is enough for a server that is well."""
         self._shortest, self._longest = shortest, longest
-        self._lately = 0.0
+        self._recent = 0.0
         self._least = shortest
 
     @property
-    def lately(self) -> float:
-        """What a slow request has taken lately, in seconds."""
-        return self._lately
+    def recent(self) -> float:
+        """What a slow request has taken recently."""
+        return self._recent
 
     @property
     def timeout(self) -> float:
-        """What the next request may take, in seconds."""
-        wanted = max(self._shortest, self._least, SLOWER * self._lately)
-        return min(self._longest, wanted)
+        """What the next request may take."""
+        return min(self._longest, max(self._shortest, self._least, SLACK_FACTOR * self._recent))
 
     def answered(self, took: float) -> None:
         """A request was answered, whatever the answer was."""
-        self._lately = max(took, FORGETS * self._lately)
+        self._recent = max(took, DECAY * self._recent)
         self._least = self._shortest
 
     def unanswered(self, took: float) -> None:
-        """One was not: if it has waited for all that time, the next one may wait for longer."""
-        if took >= FORGETS * self.timeout:
+        """A request was not answered: if it waited for all its time, the next waits for longer."""
+        if took >= DECAY * self.timeout:
             self._least = min(self._longest, 2 * self.timeout)

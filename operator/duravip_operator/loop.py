@@ -118,10 +118,10 @@ class Loop:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._wake, stop)]
         longest = min(timing.SWEEP, self._parts.settings.balance_interval)
         first = asyncio.FIRST_COMPLETED
-        done, _ = await asyncio.wait(waits, timeout=gc_tuning.QUIET, return_when=first)
+        done, _ = await asyncio.wait(waits, timeout=gc_tuning.IDLE_S, return_when=first)
         if not done:
             self._garbage.collect_when_idle()
-            await asyncio.wait(waits, timeout=longest - gc_tuning.QUIET, return_when=first)
+            await asyncio.wait(waits, timeout=longest - gc_tuning.IDLE_S, return_when=first)
         for wait in waits:
             wait.cancel()
 

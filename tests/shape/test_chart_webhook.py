@@ -5,7 +5,7 @@ from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
-from duravip_operator.kube.writer import PLURALS
+from duravip_api import PLURALS
 from duravip_operator.watch.kopf_source import KINDS
 from duravip_operator.watch.webhooks import PATH
 from lab import charts

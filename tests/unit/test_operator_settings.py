@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from duravip_operator.settings import Settings, settings_from
-from duravip_runtime.log_format import Json, Text
+from duravip_runtime.log_format import JsonFormatter, TextFormatter
 from duravip_runtime.settings import SettingsError
 
 
@@ -111,13 +111,13 @@ def test_help_names_every_option(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--fencing {Segment,Strict}" in said
 
 
-@pytest.mark.parametrize("form", [Json(), Text()])
+@pytest.mark.parametrize("form", [JsonFormatter(), TextFormatter()])
 def test_the_log_has_one_line_a_record(form: logging.Formatter) -> None:
     record = logging.LogRecord("duravip", logging.INFO, "f", 1, "node %s is lost", ("n1",), None)
     line = form.format(record)
     assert "node n1 is lost" in line
     assert "\n" not in line
-    if isinstance(form, Json):
+    if isinstance(form, JsonFormatter):
         assert json.loads(line)["level"] == "info"
 
 

@@ -8,14 +8,14 @@ from typing import Protocol
 from kubernetes.client import CustomObjectsApi
 
 from duravip_agent.metrics import Metrics
-from duravip_api import GROUP, VERSION
+from duravip_api import GROUP, PLURALS, VERSION
 from duravip_api.timing import LONGEST_REQUEST, REQUEST_TIMEOUT
 from duravip_runtime.api_error import ApiError, Body
 from duravip_runtime.informer import Informer
 from duravip_runtime.kube import MERGE_PATCH, client_for, request
-from duravip_runtime.request_timeout import Patience
+from duravip_runtime.request_timeout import RequestTimeout
 
-PLURAL = "nodeplumbings"
+PLURAL = PLURALS["NodePlumbing"]
 WATCH_S = 5
 """One watch lasts this long; a connection that froze is noticed soon after."""
 SILENCE_S = 6.5
@@ -41,7 +41,7 @@ class NodePlumbingClient:
         """Raises SettingsError when it is not known how to reach the API server."""
         self._node = node
         self._metrics = metrics
-        self._patience = Patience(REQUEST_TIMEOUT, LONGEST_REQUEST)
+        self._timeout = RequestTimeout(REQUEST_TIMEOUT, LONGEST_REQUEST)
         self._api = CustomObjectsApi(client_for("duravip-agent", kubeconfig))
 
     def get(self) -> Body:
@@ -88,7 +88,7 @@ class NodePlumbingClient:
         where = (GROUP, VERSION, PLURAL, self._node)
         code = "none"
         try:
-            body = request(method, *where, patience=self._patience, **options)
+            body = request(method, *where, timeout=self._timeout, **options)
             code = "200"
         except ApiError as error:
             code = str(error.status or "none")

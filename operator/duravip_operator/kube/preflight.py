@@ -11,8 +11,7 @@ from threading import Event
 
 from kubernetes.client import CoordinationV1Api, CoreV1Api, CustomObjectsApi
 
-from duravip_api import GROUP, VERSION
-from duravip_operator.kube.writer import PLURALS
+from duravip_api import GROUP, PLURALS, VERSION
 from duravip_operator.settings import Settings
 from duravip_runtime.api_error import ApiError
 from duravip_runtime.kube import client_for, request

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from kubernetes.client import CustomObjectsApi
 
-from duravip_api import API_VERSION, GROUP, VERSION
+from duravip_api import API_VERSION, GROUP, PLURALS, VERSION
 from duravip_api.timing import REQUEST_RETRIES
 from duravip_operator.core import parsing
 from duravip_operator.core.snapshot import Plumbing
@@ -25,12 +25,6 @@ from duravip_runtime.kube import JSON_PATCH, client_for, request, request_with_r
 
 Result = TypeVar("Result")
 
-PLURALS: Final = {
-    "DuraVIP": "duravips",
-    "Binding": "vipbindings",
-    "Topology": "topologies",
-    "NodePlumbing": "nodeplumbings",
-}
 METADATA_ONLY: Final = (
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 )

@@ -17,7 +17,7 @@ from duravip_operator.leadership.lease_rule import RETRY
 from duravip_operator.leadership.leases import Leases, stamp
 from duravip_operator.settings import Settings
 from duravip_runtime.api_error import ApiError
-from duravip_runtime.request_timeout import FORGETS
+from duravip_runtime.request_timeout import DECAY
 
 log = logging.getLogger(__name__)
 
@@ -135,7 +135,7 @@ class Candidate:
             self._note(started)
 
     def _note(self, started: float) -> None:
-        self._took = max(self._clock() - started, FORGETS * self._took)
+        self._took = max(self._clock() - started, DECAY * self._took)
 
     def _write(self, wanted: rule.Record) -> bool:
         """Write the Lease; False when somebody else wrote first."""

@@ -11,7 +11,7 @@ from duravip_api.timing import LONGEST_REQUEST
 from duravip_operator.leadership.lease_rule import LASTS, RETRY, Record
 from duravip_runtime.api_error import ApiError, Body
 from duravip_runtime.kube import client_for, request
-from duravip_runtime.request_timeout import Patience
+from duravip_runtime.request_timeout import RequestTimeout
 
 LEASE: Final = "duravip-operator"
 MEMBER_LABEL: Final = "duravip.io/member"
@@ -37,7 +37,7 @@ class Leases:
         self._annotations = annotations
         self._api: Any = CoordinationV1Api(client_for("duravip-operator", kubeconfig, 1))
         self._namespace = namespace
-        self._patience = Patience(RETRY, LONGEST_REQUEST / 2)
+        self._timeout = RequestTimeout(RETRY, LONGEST_REQUEST / 2)
 
     def load(self) -> Record:
         """The Lease that stands for leadership."""
@@ -86,7 +86,7 @@ class Leases:
                 raise
 
     def _asked(self, call: Callable[..., object], *args: object, **options: Any) -> Body:
-        return request(call, *args, patience=self._patience, **options)
+        return request(call, *args, timeout=self._timeout, **options)
 
 
 def record(body: Body | None) -> Record:

@@ -14,8 +14,7 @@ from typing import Any, Final
 
 from kubernetes.client import CoreV1Api, CustomObjectsApi
 
-from duravip_api import GROUP, VERSION, timing
-from duravip_operator.kube.writer import PLURALS
+from duravip_api import GROUP, PLURALS, VERSION, timing
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 from duravip_operator.watch import store as caches

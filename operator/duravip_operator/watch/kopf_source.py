@@ -14,8 +14,7 @@ from typing import Any, Final
 
 import kopf
 
-from duravip_api import GROUP, VERSION
-from duravip_operator.kube.writer import PLURALS
+from duravip_api import GROUP, PLURALS, VERSION
 from duravip_operator.metrics import Metrics
 from duravip_operator.readiness import Restarts
 from duravip_operator.settings import Settings

@@ -18,10 +18,9 @@ from typing import Any, Final
 
 import kopf
 
-from duravip_api import GROUP, VERSION
+from duravip_api import GROUP, PLURALS, VERSION
 from duravip_operator.core import admission, parsing
 from duravip_operator.core.snapshot import Snapshot, Topology, VipObject
-from duravip_operator.kube.writer import PLURALS
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 from duravip_operator.watch.store import Body, Caches

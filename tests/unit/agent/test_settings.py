@@ -9,7 +9,7 @@ import pytest
 from duravip_agent.control.resolver import Resolver
 from duravip_agent.settings import Settings, settings_from
 from duravip_runtime.key_file import CHECK_EVERY_S, KeyFile
-from duravip_runtime.log_format import Json
+from duravip_runtime.log_format import JsonFormatter
 from duravip_runtime.settings import SettingsError
 
 GIVEN = ["--node-name=n1"]
@@ -112,6 +112,6 @@ def test_numeric_targets_need_no_look_up_and_nonsense_is_left_out() -> None:
 
 def test_a_line_of_the_json_log_is_one_object() -> None:
     record = logging.LogRecord("duravip_agent", logging.INFO, "f", 1, "a\n%s", ("b",), None)
-    line = Json().format(record)
+    line = JsonFormatter().format(record)
     assert "\n" not in line
     assert json.loads(line)["message"] == "a\nb"

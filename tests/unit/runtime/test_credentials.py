@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import pytest
 
 from duravip_runtime.credentials import (
-    LASTS,
+    LASTING_AFTER_S,
     Refusals,
-    Renewing,
-    files_of,
-    kubeconfigs_of,
-    state_of,
+    RenewingClient,
+    credential_files,
+    file_stamps,
+    kubeconfig_files,
 )
 
 KUBECONFIG = """
@@ -70,7 +70,7 @@ class Plain:
         return Answer(200)
 
 
-class Client(Renewing, Plain):
+class Client(RenewingClient, Plain):
     """The same, which follows its credentials."""
 
 
@@ -140,34 +140,34 @@ def test_every_file_that_a_kubeconfig_names_is_looked_at(tmp_path: Path) -> None
     config = tmp_path / "config"
     config.write_text(KUBECONFIG)
     names = ["config", "/run/token", "c.crt", "c.key", "ca.crt"]
-    assert files_of((config,)) == tuple(tmp_path / name for name in names)
+    assert credential_files((config,)) == tuple(tmp_path / name for name in names)
 
 
 @pytest.mark.parametrize("content", ["", "7", "users: x", "users: [{user: 7}]", "\0", "a: [", "-"])
 def test_any_content_is_a_kubeconfig_that_names_nothing(tmp_path: Path, content: str) -> None:
     config = tmp_path / "config"
     config.write_text(content)
-    assert files_of((config,)) == (config,)
+    assert credential_files((config,)) == (config,)
 
 
 def test_a_file_that_is_put_in_the_place_of_another_is_another_one(tmp_path: Path) -> None:
     file, new = tmp_path / "token", tmp_path / "new"
     file.write_text("one")
-    before = state_of((file,))
+    before = file_stamps((file,))
     new.write_text("two")
     new.replace(file)
-    assert state_of((file,)) != before
+    assert file_stamps((file,)) != before
     file.unlink()
-    assert state_of((file,)) == ((),)
+    assert file_stamps((file,)) == ((),)
 
 
 def test_where_the_kubeconfig_is_when_none_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     monkeypatch.setenv("KUBECONFIG", os.pathsep.join(["/a", "/b"]))
-    assert kubeconfigs_of(None) == (Path("/a"), Path("/b"))
-    assert kubeconfigs_of(Path("/c")) == (Path("/c"),)
+    assert kubeconfig_files(None) == (Path("/a"), Path("/b"))
+    assert kubeconfig_files(Path("/c")) == (Path("/c"),)
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    assert kubeconfigs_of(None) == ()
+    assert kubeconfig_files(None) == ()
 
 
 def test_a_refusal_that_lasts_for_a_minute_is_the_end() -> None:
@@ -175,11 +175,11 @@ def test_a_refusal_that_lasts_for_a_minute_is_the_end() -> None:
     refusals = Refusals(lambda: now[0])
     refusals.on_lasting = ends.append
     refusals.note(401)
-    now[0] += LASTS - 1
+    now[0] += LASTING_AFTER_S - 1
     refusals.note(401)
     refusals.note(200)
     refusals.note(401)
-    now[0] += LASTS - 1
+    now[0] += LASTING_AFTER_S - 1
     refusals.note(401)
     assert ends == []
     assert refusals.lasting() == ""

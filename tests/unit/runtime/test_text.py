@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 
-from duravip_runtime.log_format import Text
+from duravip_runtime.log_format import TextFormatter
 from duravip_runtime.text import printable, printable_json
 
 EVIL = "a\x1b[2J\x9b31m\u202eb\nn1 is lost\x7f"
@@ -29,7 +29,7 @@ def test_no_message_and_no_exception_forges_a_line_of_the_log() -> None:
     except ValueError:
         failure = sys.exc_info()
     record = logging.LogRecord("d", logging.INFO, "f", 1, "refused: %s", (EVIL,), failure)
-    first, *behind = Text().format(record).split("\n")
+    first, *behind = TextFormatter().format(record).split("\n")
     assert first.endswith(f"info    refused: {SHOWN}")
     assert behind
     assert all(line.startswith("  ") for line in behind)

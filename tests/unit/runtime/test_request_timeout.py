@@ -4,19 +4,19 @@ import pytest
 
 from duravip_operator.leadership import lease_rule as rule
 from duravip_operator.leadership.lease_rule import LASTS, RETRY
-from duravip_runtime.request_timeout import Patience
+from duravip_runtime.request_timeout import RequestTimeout
 from unit.test_operator_leadership import World
 
 
 def test_a_server_that_is_well_is_given_the_shortest_time() -> None:
-    patience = Patience(1.0, 10.0)
+    patience = RequestTimeout(1.0, 10.0)
     for _ in range(9):
         patience.answered(0.02)
     assert patience.timeout == 1.0
 
 
 def test_a_slow_one_is_given_three_times_what_it_takes_and_not_for_ever() -> None:
-    patience = Patience(1.0, 10.0)
+    patience = RequestTimeout(1.0, 10.0)
     patience.answered(0.9)
     assert patience.timeout == pytest.approx(2.7)
     for _ in range(50):
@@ -25,7 +25,7 @@ def test_a_slow_one_is_given_three_times_what_it_takes_and_not_for_ever() -> Non
 
 
 def test_whoever_was_waited_for_in_vain_is_given_twice_the_time_up_to_the_longest() -> None:
-    patience, waited = Patience(1.0, 10.0), []
+    patience, waited = RequestTimeout(1.0, 10.0), []
     for _ in range(6):
         waited.append(patience.timeout)
         patience.unanswered(patience.timeout)
@@ -33,7 +33,7 @@ def test_whoever_was_waited_for_in_vain_is_given_twice_the_time_up_to_the_longes
 
 
 def test_a_connection_that_is_refused_at_once_asks_for_no_patience() -> None:
-    patience = Patience(1.0, 10.0)
+    patience = RequestTimeout(1.0, 10.0)
     patience.unanswered(0.001)
     assert patience.timeout == 1.0
 

@@ -5,8 +5,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, Field
 
-from duravip_api.manifest import KINDS, definition
-from duravip_api.schema import structural
+from duravip_api.manifest import KINDS, definition, structural
 
 
 def _fields(schema: dict[str, Any], path: str = "") -> list[tuple[str, dict[str, Any]]]:
