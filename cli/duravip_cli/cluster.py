@@ -12,23 +12,21 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
-from importlib.metadata import version
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
-import urllib3
-from kubernetes import client, config
 from kubernetes.client import ApiClient
-from kubernetes.client.exceptions import ApiException, OpenApiException
+from kubernetes.client.exceptions import ApiException
+from kubernetes.config import KUBE_CONFIG_DEFAULT_LOCATION
 
 from duravip_api import API_VERSION, GROUP, PLURALS
 from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.views.objects import SYSTEM_NAMESPACE, Body, Kind
+from duravip_runtime.kube import ERRORS, MERGE_PATCH, PAGE, configuration_from, message_of
+from duravip_runtime.settings import PROGRAM_VERSION, SettingsError
 
-CLIENT_ERRORS: Final = (OpenApiException, urllib3.exceptions.HTTPError, OSError)
-"""The errors that a request of the client may raise."""
 HTTP_NOT_FOUND: Final = 404
 
 
@@ -37,30 +35,23 @@ class AbsentError(CommandError):
 
 
 def load_configuration(kubeconfig: str | None, context: str | None) -> Any:
-    """The API server's address and the credentials; CommandError when there are none."""
-    settings: Any = client.Configuration()
-    try:
-        if not kubeconfig and not context and _is_in_pod():
-            config.load_incluster_config(client_configuration=settings)
-        else:
-            config.load_kube_config(kubeconfig, context, client_configuration=settings)
-    except Exception as error:  # whatever a malformed file makes the library raise
-        where = kubeconfig or os.environ.get("KUBECONFIG") or "~/.kube/config"
-        why = f"cannot read how to reach the API server ({where}): {error}"
-        raise CommandError(why, ExitCode.USAGE) from error
-    return settings
+    """The API server's address and the credentials; CommandError when there are none.
 
-
-def _is_in_pod() -> bool:
+    In a pod its own identity counts, unless there is a kubeconfig.
+    """
     # Not Path.expanduser(): it fails where the user has neither a HOME nor an entry in passwd.
-    usual = os.path.expanduser(config.KUBE_CONFIG_DEFAULT_LOCATION)  # noqa: PTH111
-    own = os.environ.get("KUBECONFIG") or Path(usual).exists()
-    return "KUBERNETES_SERVICE_HOST" in os.environ and not own
+    usual = os.path.expanduser(KUBE_CONFIG_DEFAULT_LOCATION)  # noqa: PTH111
+    is_given = kubeconfig or context or os.environ.get("KUBECONFIG") or Path(usual).exists()
+    is_in_pod = "KUBERNETES_SERVICE_HOST" in os.environ and not is_given
+    try:
+        return configuration_from(None if is_in_pod else Path(kubeconfig or usual), context)
+    except SettingsError as error:
+        raise CommandError(str(error), ExitCode.USAGE) from error
 
 
 def to_command_error(what: str, error: ApiException) -> CommandError:
     """Translate a refusal of the API server; `what` completes the sentence "cannot …"."""
-    message = _message(error)
+    message, _ = message_of(error)
     if error.status in {401, 403}:
         return CommandError(f"you may not {what}: {message}")
     if error.status == HTTP_NOT_FOUND:
@@ -73,27 +64,17 @@ def to_command_error(what: str, error: ApiException) -> CommandError:
     return CommandError(f"cannot {what}: {error.status}: {message}")
 
 
-def _message(error: ApiException) -> str:
-    body = error.body.decode(errors="replace") if isinstance(error.body, bytes) else error.body
-    try:
-        return str(json.loads(body or "")["message"])
-    except (ValueError, KeyError, TypeError):
-        return str(body or error.reason or "no reason given")[:300]
-
-
 def root_cause(error: Exception) -> str:
     """The innermost reason of an error, without the client's wrapping."""
     reason = getattr(error, "reason", None)
     return str(reason or error).rpartition(">: ")[2] or str(error)
 
 
-PAGE_SIZE: Final = 500
 TIMEOUTS_S: Final = (5, 30)
 """To connect, and to receive the answer."""
 CLOCK_TOLERANCE_S: Final = 2.0
 """A smaller difference of clocks may come from the time that the answer takes."""
 _JSON: Final = "application/json"
-_MERGE: Final = "application/merge-patch+json"
 _FROM_CACHE: Final = {"resourceVersion": "0"}
 """Reads from the API server's cache: half the time of a read from etcd, and all in one page."""
 
@@ -103,10 +84,9 @@ class Cluster:
 
     def __init__(self, kubeconfig: str | None, context: str | None) -> None:
         settings = load_configuration(kubeconfig, context)
-        settings.retries = False  # report an API server that is away at once
         self._url = str(settings.host)
         self._connection: Any = ApiClient(settings)
-        self._connection.user_agent = f"kubectl-duravip/{version('duravip')}"  # type: ignore[attr-defined]
+        self._connection.user_agent = f"kubectl-duravip/{PROGRAM_VERSION}"  # type: ignore[attr-defined]
         self._ahead: float | None = None
 
     def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
@@ -206,7 +186,7 @@ class Cluster:
 
     def _list(self, what: str, path: str, query: Mapping[str, str]) -> tuple[Body, ...]:
         items: list[Body] = []
-        parameters = {**query, "limit": str(PAGE_SIZE)}
+        parameters = {**query, "limit": str(PAGE)}
         while True:
             page = self._request(what, path, parameters)
             items += page.get("items") or []
@@ -233,14 +213,14 @@ class Cluster:
             response: Body = json.loads(self._send(path, query or {}, body).data)
         except ApiException as error:
             raise to_command_error(what, error) from error
-        except (*CLIENT_ERRORS, ValueError) as error:
+        except (*ERRORS, ValueError) as error:
             why = f"cannot reach the API server at {self._url}: {root_cause(error)}"
             raise CommandError(why, ExitCode.USAGE) from error
         return response
 
     def _send(self, path: str, query: Mapping[str, str], body: Body | None) -> Any:
         is_new = body is not None and "kind" in body
-        form = {"Content-Type": _JSON if is_new else _MERGE} if body else {}
+        form = {"Content-Type": _JSON if is_new else MERGE_PATCH} if body else {}
         request = self._connection.param_serialize(
             "POST" if is_new else "PATCH" if body else "GET",
             path,
