@@ -61,8 +61,8 @@ def run(
 def load_verb(name: str) -> VerbModule:
     """Import a verb: the first time takes a quarter of a second."""
     module: Any = import_module(f"{verbs.__name__}.{name}")
-    found: VerbModule = module
-    return found
+    verb: VerbModule = module
+    return verb
 
 
 def _prompt(question: str) -> str | None:

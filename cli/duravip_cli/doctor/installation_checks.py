@@ -17,22 +17,22 @@ LEASE_LATE_AFTER_S: Final = 10.0
 REPLICA_GONE_AFTER_S: Final = 180.0
 
 
-def check_kind(kind: Kind, stands: Body | None) -> Finding:
+def check_kind(kind: Kind, installed: Body | None) -> Finding:
     """Whether a kind is installed, with every field and column of this version."""
     check = f"kind {kind.model.__name__}"
-    if stands is None:
+    if installed is None:
         why = f"no CustomResourceDefinition {kind.name}: apply the folder crds/"
         return Finding("FAIL", check, why)
-    versions = spec_of(stands).get("versions") or ()
-    found = next((v for v in versions if v.get("name") == VERSION and v.get("served")), None)
-    if found is None:
+    versions = spec_of(installed).get("versions") or ()
+    served = next((v for v in versions if v.get("name") == VERSION and v.get("served")), None)
+    if served is None:
         return Finding("FAIL", check, f"version {VERSION} is not served")
     wanted = definition(kind)["spec"]["versions"][0]
-    missing = list(_missing_fields("", _schema(wanted), _schema(found)))
+    missing = list(_missing_fields("", _schema(wanted), _schema(served)))
     if missing:
         why = f"fields are missing: {named(missing)}: apply the folder crds/ of this version"
         return Finding("FAIL", check, why)
-    columns = {column["name"] for column in found.get("additionalPrinterColumns") or ()}
+    columns = {column["name"] for column in served.get("additionalPrinterColumns") or ()}
     gone = [c["name"] for c in wanted["additionalPrinterColumns"] if c["name"] not in columns]
     if gone:
         return Finding("warn", check, f"columns are missing: {named(gone)}")
@@ -95,21 +95,21 @@ def _renewed(body: Body) -> str:
 
 
 def _schema(version: Body) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = (version.get("schema") or {}).get("openAPIV3Schema") or {}
-    return found
+    schema: Mapping[str, Any] = (version.get("schema") or {}).get("openAPIV3Schema") or {}
+    return schema
 
 
 def _missing_fields(
-    path: str, wanted: Mapping[str, Any], stands: Mapping[str, Any]
+    path: str, wanted: Mapping[str, Any], installed: Mapping[str, Any]
 ) -> Iterator[str]:
-    there = stands.get("properties") or {}
+    present = installed.get("properties") or {}
     for name, part in (wanted.get("properties") or {}).items():
-        if name in there:
-            yield from _missing_fields(f"{path}{name}.", part, there[name])
+        if name in present:
+            yield from _missing_fields(f"{path}{name}.", part, present[name])
         else:
             yield f"{path}{name}"
-    if "items" in wanted and "items" in stands:
-        yield from _missing_fields(path, wanted["items"], stands["items"])
+    if "items" in wanted and "items" in installed:
+        yield from _missing_fields(path, wanted["items"], installed["items"])
 
 
 def check_pods(pods: tuple[Body, ...]) -> Iterator[Finding]:
@@ -124,8 +124,8 @@ def check_pods(pods: tuple[Body, ...]) -> Iterator[Finding]:
             continue
         why = ready.get("message") or ready.get("reason") or "it has not started"
         check = str(labels.get("app.kubernetes.io/component") or "pods")
-        said = f"pod {name_of(body)} is not ready: {why}; its own words are at /readyz"
-        yield Finding("FAIL" if check == "operator" else "warn", check, said)
+        message = f"pod {name_of(body)} is not ready: {why}; its own words are at /readyz"
+        yield Finding("FAIL" if check == "operator" else "warn", check, message)
 
 
 def unservable_duravip(nodes: tuple[Body, ...]) -> Body | None:
@@ -169,10 +169,10 @@ def check_webhook(
             "there is no ValidatingWebhookConfiguration duravip: what can never be served is let "
         )
         return Finding("warn", check, f"{why}in, and found to be Broken later")
-    said = refusal()
-    if said is None:
+    answer = refusal()
+    if answer is None:
         return Finding("warn", check, "not checked: no Node has an address")
-    if not said:
+    if not answer:
         why = (
             "no operator has answered the API server: is its port open, and reachable from there?"
         )

@@ -73,14 +73,14 @@ class MachineState:
         return max(self.settings.get((name, setting), 0) for name in (ALL_INTERFACES, interface))
 
 
-def check_machine(found: MachineState, watched: tuple[str, ...]) -> Iterator[Finding]:
+def check_machine(state: MachineState, watched: tuple[str, ...]) -> Iterator[Finding]:
     """All checks; `watched` are the interfaces of the Topologies."""
-    yield _check_kernel(found.kernel)
-    yield from _check_fence(found.fence, found.granted)
-    here = [name for name in watched if name in found.interfaces]
-    yield from _check_interfaces(found, here)
-    yield from _check_kube_proxy(found)
-    yield from _check_ports(found)
+    yield _check_kernel(state.kernel)
+    yield from _check_fence(state.fence, state.granted)
+    here = [name for name in watched if name in state.interfaces]
+    yield from _check_interfaces(state, here)
+    yield from _check_kube_proxy(state)
+    yield from _check_ports(state)
 
 
 def check_clock(ahead: float | None, tolerated: float) -> Finding:
@@ -90,8 +90,10 @@ def check_clock(ahead: float | None, tolerated: float) -> Finding:
     if abs(ahead) <= tolerated:
         return Finding("ok", "clock", "it agrees with the API server's")
     how = "ahead of" if ahead > 0 else "behind"
-    said = f"this machine's is {abs(ahead):.0f} s {how} the API server's: ages are wrong by that"
-    return Finding("warn", "clock", said)
+    message = (
+        f"this machine's is {abs(ahead):.0f} s {how} the API server's: ages are wrong by that"
+    )
+    return Finding("warn", "clock", message)
 
 
 def _check_kernel(release: str) -> Finding:
@@ -100,15 +102,17 @@ def _check_kernel(release: str) -> Finding:
     except ValueError:
         return Finding("warn", "kernel", f"{release}: not understood")
     if version < OLDEST_KERNEL:
-        said = f"{release} is too old: {'.'.join(map(str, OLDEST_KERNEL))} is the first that does"
-        return Finding("FAIL", "kernel", said)
+        message = (
+            f"{release} is too old: {'.'.join(map(str, OLDEST_KERNEL))} is the first that does"
+        )
+        return Finding("FAIL", "kernel", message)
     return Finding("ok", "kernel", release)
 
 
 def _check_fence(fence: FenceState, granted: int) -> Iterator[Finding]:
     if not fence.version:
-        said = "not checked: there is no program nft here (the agent's image has its own)"
-        yield Finding("warn", "nftables", said)
+        message = "not checked: there is no program nft here (the agent's image has its own)"
+        yield Finding("warn", "nftables", message)
     elif fence.refusal is None:
         yield Finding("warn", "nftables", f"{fence.version}; not checked: that needs root")
     elif fence.refusal:
@@ -131,61 +135,63 @@ def _check_tables(fence: FenceState, granted: int) -> Finding:
     return Finding("ok", "fence", "the agent's tables are there")
 
 
-def _check_interfaces(found: MachineState, here: list[str]) -> Iterator[Finding]:
+def _check_interfaces(state: MachineState, interfaces: list[str]) -> Iterator[Finding]:
     wrong: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
-    for name in here:
-        for verdict, check, said in _check_interface(found, name):
-            wrong[verdict, check, said].append(name)
-    for (verdict, check, said), names in wrong.items():
-        yield Finding(verdict, check, f"{named(names)}: {said}")
-    if here and not wrong:
+    for name in interfaces:
+        for verdict, check, message in _check_interface(state, name):
+            wrong[verdict, check, message].append(name)
+    for (verdict, check, message), names in wrong.items():
+        yield Finding(verdict, check, f"{named(names)}: {message}")
+    if interfaces and not wrong:
         settings = ", ".join(SYSCTLS)
-        yield Finding("ok", "ARP", f"{settings} are as they should be on {named(here)}")
-    elif not here:
+        yield Finding("ok", "ARP", f"{settings} are as they should be on {named(interfaces)}")
+    elif not interfaces:
         yield Finding("warn", "ARP", "not checked: no interface of a Topology is here")
 
 
-def _check_interface(found: MachineState, name: str) -> Iterator[tuple[Severity, str, str]]:
-    ignore = found.effective(name, "arp_ignore")
+def _check_interface(state: MachineState, name: str) -> Iterator[tuple[Severity, str, str]]:
+    ignore = state.effective(name, "arp_ignore")
     if ignore >= _IGNORES_ALL:
         yield "FAIL", "arp_ignore", f"it is {ignore}: no address there is answered for; set 0"
     elif ignore:
-        said = f"it is {ignore}: thousands of addresses are taken more slowly; 0 is best"
-        yield "warn", "arp_ignore", said
-    announce = found.effective(name, "arp_announce")
+        message = f"it is {ignore}: thousands of addresses are taken more slowly; 0 is best"
+        yield "warn", "arp_ignore", message
+    announce = state.effective(name, "arp_announce")
     if announce != _NODE_ADDRESS:
-        said = f"it is {announce}: the kernel may ask in the name of a moving address; set 2"
-        yield "warn", "arp_announce", said
-    if found.effective(name, "proxy_arp_pvlan"):
-        said = "it is 1: this node answers there for whatever other nodes hold as well; set 0"
-        yield "FAIL", "proxy_arp_pvlan", said
-    if found.effective(name, "proxy_arp"):
-        said = "it is 1: this node answers there for all that its routes lead elsewhere; set 0"
-        yield "warn", "proxy_arp", said
-    filters = found.effective(name, "rp_filter")
+        message = f"it is {announce}: the kernel may ask in the name of a moving address; set 2"
+        yield "warn", "arp_announce", message
+    if state.effective(name, "proxy_arp_pvlan"):
+        message = "it is 1: this node answers there for whatever other nodes hold as well; set 0"
+        yield "FAIL", "proxy_arp_pvlan", message
+    if state.effective(name, "proxy_arp"):
+        message = "it is 1: this node answers there for all that its routes lead elsewhere; set 0"
+        yield "warn", "proxy_arp", message
+    filters = state.effective(name, "rp_filter")
     if (
         filters == _STRICT
-        and found.own_interfaces is not None
-        and name not in found.own_interfaces
+        and state.own_interfaces is not None
+        and name not in state.own_interfaces
     ):
-        said = "it is 1, on an interface without an address of the node's: clients of another "
-        yield "FAIL", "rp_filter", f"{said}network are not answered; set 0 or 2"
+        message = "it is 1, on an interface without an address of the node's: clients of another "
+        yield "FAIL", "rp_filter", f"{message}network are not answered; set 0 or 2"
 
 
-def _check_kube_proxy(found: MachineState) -> Iterator[Finding]:
-    if IPVS_INTERFACE not in found.interfaces:
+def _check_kube_proxy(state: MachineState) -> Iterator[Finding]:
+    if IPVS_INTERFACE not in state.interfaces:
         yield Finding("ok", "kube-proxy", "not in IPVS mode")
-    elif found.settings.get((ALL_INTERFACES, "arp_ignore")):
+    elif state.settings.get((ALL_INTERFACES, "arp_ignore")):
         yield Finding("ok", "kube-proxy", "in IPVS mode, with strictARP")
     else:
-        said = "in IPVS mode without strictARP: every node answers for what is a Service's as well"
-        yield Finding("warn", "kube-proxy", f"{said}; set ipvs.strictARP in its configuration")
+        message = (
+            "in IPVS mode without strictARP: every node answers for what is a Service's as well"
+        )
+        yield Finding("warn", "kube-proxy", f"{message}; set ipvs.strictARP in its configuration")
 
 
-def _check_ports(found: MachineState) -> Iterator[Finding]:
-    if not found.operators:
+def _check_ports(state: MachineState) -> Iterator[Finding]:
+    if not state.operators:
         yield Finding("warn", "ports", "not checked: no operator has said where it listens")
-    for where in found.refusing_operators:
+    for where in state.refusing_operators:
         yield Finding("FAIL", "ports", f"UDP {where}: no operator listens there, or it is blocked")
-    if found.operators and not found.refusing_operators:
-        yield Finding("ok", "ports", f"UDP {named(found.operators)}: nothing refuses a beat")
+    if state.operators and not state.refusing_operators:
+        yield Finding("ok", "ports", f"UDP {named(state.operators)}: nothing refuses a beat")

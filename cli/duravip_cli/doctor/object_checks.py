@@ -22,32 +22,32 @@ from duravip_operator.core import lease_annotations
 
 def check_addresses(lists: ObjectLists) -> Iterator[Finding]:
     """Whether every managed address has an owner, and which have flags."""
-    found = address_rows(lists)
+    rows = address_rows(lists)
     wrong: dict[tuple[Severity, str, str], list[str]] = defaultdict(list)
-    for row in found:
+    for row in rows:
         for verdict, reason, message in _check_address(row):
             wrong[verdict, reason, message].append(row.address or row.entities[0])
     grouped: dict[tuple[Severity, str], list[str]] = defaultdict(list)
     for (verdict, reason, message), addresses in wrong.items():
         grouped[verdict, reason].append(f"{named(addresses)}: {message}" if message
                                         else named(addresses))  # fmt: skip
-    for (verdict, reason), said in grouped.items():
-        more = f" (and {len(said) - NAMED} more like it)" if len(said) > NAMED else ""
-        yield Finding(verdict, "addresses", f"{reason}: {'; '.join(said[:NAMED])}{more}")
-    owned = sum(row.state == "Owned" for row in found)
+    for (verdict, reason), messages in grouped.items():
+        more = f" (and {len(messages) - NAMED} more like it)" if len(messages) > NAMED else ""
+        yield Finding(verdict, "addresses", f"{reason}: {'; '.join(messages[:NAMED])}{more}")
+    owned = sum(row.state == "Owned" for row in rows)
     if not any(verdict == "FAIL" for verdict, _ in grouped):
-        yield Finding("ok", "addresses", f"{owned} of {len(found)} have an owner")
+        yield Finding("ok", "addresses", f"{owned} of {len(rows)} have an owner")
 
 
 def check_refusals(lists: ObjectLists) -> Iterator[Finding]:
     """Objects that are refused although their address is served for other objects."""
-    spoken_for = {row.address: row for row in address_rows(lists)}
+    rows = {row.address: row for row in address_rows(lists)}
     for kind, body in lists.entities():
-        row = spoken_for.get(str(spec_of(body).get("address") or ""))
+        row = rows.get(str(spec_of(body).get("address") or ""))
         if status_of(body).get("state") == "Broken" and row and row.state != "Broken":
             ready = condition(body, "Ready")
-            said = f"{label_of(kind, body)}: {ready.get('reason')}: {ready.get('message')}"
-            yield Finding("FAIL", "objects", said)
+            message = f"{label_of(kind, body)}: {ready.get('reason')}: {ready.get('message')}"
+            yield Finding("FAIL", "objects", message)
 
 
 def check_topologies(lists: ObjectLists) -> Iterator[Finding]:
@@ -60,8 +60,8 @@ def check_topologies(lists: ObjectLists) -> Iterator[Finding]:
         if ready.get("status") == "False":
             wrong += 1
             verdict: Severity = "FAIL" if status.get("addresses") or _is_refused(ready) else "warn"
-            said = f"{name_of(body)}: {ready.get('reason')}: {ready.get('message')}"
-            yield Finding(verdict, "topologies", said)
+            message = f"{name_of(body)}: {ready.get('reason')}: {ready.get('message')}"
+            yield Finding(verdict, "topologies", message)
         for kind in ("NoWitness",):
             if (note := condition(body, kind)).get("status") == "True":
                 yield Finding("warn", "topologies", f"{name_of(body)}: {note.get('message')}")
@@ -80,8 +80,8 @@ def check_statuses(lists: ObjectLists) -> Iterator[Finding]:
         != (body.get("metadata") or {}).get("generation")
     ]
     if behind:
-        said = f"{len(behind)} statuses are behind their objects: {named(behind)}"
-        yield Finding("FAIL", "statuses", f"{said}; does an operator lead?")
+        message = f"{len(behind)} statuses are behind their objects: {named(behind)}"
+        yield Finding("FAIL", "statuses", f"{message}; does an operator lead?")
     else:
         yield Finding("ok", "statuses", f"all {len(bodies)} objects are answered to")
 
@@ -104,42 +104,42 @@ def _check_address(row: AddressRow) -> Iterator[tuple[Severity, str, str]]:
 
 def check_nodes(lists: ObjectLists) -> Iterator[Finding]:
     """Whether every Node has an agent that is ready, and all are of one version."""
-    found = node_rows(lists.nodes, lists.plumbings)
-    wrong = [finding for row in found for finding in _check_node(row)]
+    rows = node_rows(lists.nodes, lists.plumbings)
+    wrong = [finding for row in rows for finding in _check_node(row)]
     yield from wrong
-    yield from _check_excluded(found, lists)
+    yield from _check_excluded(rows, lists)
     versions: dict[str, list[str]] = defaultdict(list)
-    for row in found:
+    for row in rows:
         if row.version:
             versions[row.version].append(row.name)
     if len(versions) > 1:
         listed = "; ".join(f"{v} on {named(n)}" for v, n in sorted(versions.items()))
         yield Finding("warn", "agents", f"they are of different versions: {listed}")
-    if not found:
+    if not rows:
         yield Finding("FAIL", "agents", "there is no Node")
     elif not any(finding.verdict == "FAIL" for finding in wrong):
         version = ", ".join(versions) or "none"
-        yield Finding("ok", "agents", f"ready on all of {len(found)} nodes, version {version}")
+        yield Finding("ok", "agents", f"ready on all of {len(rows)} nodes, version {version}")
 
 
 def check_agent(plumbing: Body) -> Iterator[Finding]:
     """Whether the agent of one node is ready, by its NodePlumbing alone."""
-    (found,) = node_rows((), (plumbing,))
-    wrong = list(_check_node(found._replace(is_known=True)))
-    yield from wrong or [Finding("ok", "agents", f"{found.name}: ready")]
+    (row,) = node_rows((), (plumbing,))
+    wrong = list(_check_node(row._replace(is_known=True)))
+    yield from wrong or [Finding("ok", "agents", f"{row.name}: ready")]
 
 
-def _check_excluded(found: list[NodeRow], lists: ObjectLists) -> Iterator[Finding]:
+def _check_excluded(rows: list[NodeRow], lists: ObjectLists) -> Iterator[Finding]:
     """Nodes with the exclusion label, which kubeadm sets on control-plane nodes."""
-    drained = [m.name for m in found if m.excluded == DRAINED]
+    drained = [m.name for m in rows if m.excluded == DRAINED]
     if drained:
         yield Finding("warn", "agents", f"{named(drained)}: drained by `kubectl duravip drain`")
     notes = ((lists.lease or {}).get("metadata") or {}).get("annotations") or {}
     published = lease_annotations.parse_lease(notes)
-    others = [m.name for m in found if m.excluded and m.excluded != DRAINED]
+    others = [m.name for m in rows if m.excluded and m.excluded != DRAINED]
     if not others or (published and published.ignores_exclude_label):
         return
-    is_all = all(row.excluded for row in found if row.is_known)
+    is_all = all(row.excluded for row in rows if row.is_known)
     advice = "take the label off, or start the operator with --ignore-exclude-label"
     why = f"no address is put there, because of the label {EXCLUDE_LABEL}; {advice}"
     yield Finding("FAIL" if is_all else "warn", "agents", f"{named(others)}: {why}")
@@ -148,22 +148,22 @@ def _check_excluded(found: list[NodeRow], lists: ObjectLists) -> Iterator[Findin
 def _check_node(row: NodeRow) -> Iterator[Finding]:
     name = row.name
     if not row.is_known:
-        said = f"{name}: there is a NodePlumbing but no Node"
-        yield Finding("warn", "agents", said)
+        message = f"{name}: there is a NodePlumbing but no Node"
+        yield Finding("warn", "agents", message)
         return
     if not row.has_plumbing:
         yield Finding("FAIL", "agents", f"{name}: no NodePlumbing: does an operator lead?")
     elif not row.ready:
         yield Finding("FAIL", "agents", f"{name}: no agent has ever reported")
     elif row.ready != "True":
-        said = f"{name}: {row.reason}: {row.message}"
-        yield Finding("warn" if row.excluded else "FAIL", "agents", said)
+        message = f"{name}: {row.reason}: {row.message}"
+        yield Finding("warn" if row.excluded else "FAIL", "agents", message)
     elif row.is_behind:
-        said = f"{name}: the agent has not acted on its NodePlumbing as it stands: is it alive?"
-        yield Finding("FAIL", "agents", said)
+        message = f"{name}: the agent has not acted on its NodePlumbing as it stands: is it alive?"
+        yield Finding("FAIL", "agents", message)
     for note in row.notes:
-        said = f"{name}: {note.get('reason')}: {note.get('message')}"
-        yield Finding("warn", "agents", said)
+        message = f"{name}: {note.get('reason')}: {note.get('message')}"
+        yield Finding("warn", "agents", message)
     for what, listed in (("cannot plumb or remove", row.failures),
                          ("is contested at", row.contested)):  # fmt: skip
         if listed:

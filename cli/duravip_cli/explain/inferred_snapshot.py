@@ -80,11 +80,11 @@ def infer_snapshot(lists: ObjectLists) -> InferredSnapshot:
         topologies=tuple(parsing.topology(body) for body in lists.topologies),
         nodes=nodes,
         plumbings=plumbings,
-        liveness={name: found.state for name, found in heard.items()},
+        liveness={name: inferred.state for name, inferred in heard.items()},
         suspicions={
-            name: presumed_silence(plumbings[name], is_gone=found.is_gone)
-            for name, found in heard.items()
-            if found.state is Liveness.SUSPECT
+            name: presumed_silence(plumbings[name], is_gone=inferred.is_gone)
+            for name, inferred in heard.items()
+            if inferred.state is Liveness.SUSPECT
         },
         witnessed={name: frozenset(plumbing.nics) for name, plumbing in plumbings.items()},
         **_published_fields(published, vips, lists.read_at),
@@ -120,10 +120,10 @@ def _published_fields(
 
 def _quarantined(vips: Iterable[VipObject], read_at: float) -> dict[str, frozenset[str]]:
     """`{address: nodes that failed to hold it}`, from the last moves in the statuses."""
-    found: dict[str, frozenset[str]] = {}
+    quarantined: dict[str, frozenset[str]] = {}
     for node, address, _ in quarantine.failures_in_last_moves(vips, read_at):
-        found[address] = found.get(address, frozenset()) | {node}
-    return found
+        quarantined[address] = quarantined.get(address, frozenset()) | {node}
+    return quarantined
 
 
 def nodes_behind(plumbings: tuple[Body, ...]) -> list[str]:
@@ -135,11 +135,11 @@ def _liveness(
     lists: ObjectLists, plumbings: Mapping[str, Plumbing]
 ) -> dict[str, InferredLiveness]:
     nodes = {name_of(body): body for body in lists.nodes}
-    said = _from_address_statuses(lists, plumbings)
+    by_address = _from_address_statuses(lists, plumbings)
     return {
         name: _from_agent(body)
         or _from_operator(body)
-        or said.get(name)
+        or by_address.get(name)
         or _from_progress(body, nodes.get(name, {}))
         for body in lists.plumbings
         for name in [name_of(body)]
@@ -162,9 +162,9 @@ def _from_agent(body: Body) -> InferredLiveness | None:
 
 def _from_operator(body: Body) -> InferredLiveness | None:
     """From the condition `Heard`."""
-    told = condition(body, "Heard")
-    reason = told.get("reason")
-    if told.get("status") == "True":
+    heard = condition(body, "Heard")
+    reason = heard.get("reason")
+    if heard.get("status") == "True":
         return InferredLiveness(Liveness.ALIVE, "the operator hears it")
     if reason in {Reason.NODE_SILENT, Reason.NODE_GONE}:
         basis = f"the operator says {reason}"
@@ -176,23 +176,23 @@ def _from_address_statuses(
     lists: ObjectLists, plumbings: Mapping[str, Plumbing]
 ) -> dict[str, InferredLiveness]:
     granted = {a: name for name, plumbing in plumbings.items() for a in plumbing.granted}
-    found: dict[str, InferredLiveness] = {}
+    inferred: dict[str, InferredLiveness] = {}
     for _, body in lists.entities():
         reason = condition(body, "Ready").get("reason")
         owner = str(status_of(body).get("owner") or "")
         address = str(spec_of(body).get("address") or "")
         if reason == Reason.OWNER_UNREACHABLE and owner in plumbings:
-            found[owner] = InferredLiveness(
+            inferred[owner] = InferredLiveness(
                 Liveness.SUSPECT, f"the status of {address} says {reason}"
             )
         elif reason == Reason.OWNER_LOST and address in granted:
             basis = f"the status of {address} says {reason}"
-            found[granted[address]] = InferredLiveness(Liveness.SUSPECT, basis, is_gone=True)
+            inferred[granted[address]] = InferredLiveness(Liveness.SUSPECT, basis, is_gone=True)
         elif reason == Reason.SERVED and owner in plumbings and plumbings[owner].has_acted:
-            found.setdefault(
+            inferred.setdefault(
                 owner, InferredLiveness(Liveness.ALIVE, "its agent reports what it serves")
             )
-    return found
+    return inferred
 
 
 def _from_progress(body: Body, node: Body) -> InferredLiveness:

@@ -45,8 +45,8 @@ def _node_detail(
     if reason in {Reason.NODE_SILENT, Reason.NODE_YOUNG, Reason.NODE_STOPPED}:
         return inferred.liveness[name].basis
     if reason is Reason.REPAIR_FAILED:
-        known = inferred.snapshot.quarantined_until
-        until = {known.get((u.address, name), "") for u in group.units} - {""}
+        ends = inferred.snapshot.quarantined_until
+        until = {ends.get((u.address, name), "") for u in group.units} - {""}
         return f"until {max(until)}" if until else ""
     if reason is Reason.SELECTOR_MISMATCH and node:
         return "; ".join(_selector_mismatches(group, node))
@@ -125,16 +125,18 @@ def decide_now(snapshot: Snapshot) -> decision.Decision:
     return decision.decide(snapshot, releases.update_records({}, snapshot))
 
 
-def standings(inferred: InferredSnapshot, made: decision.Decision, address: str) -> list[Standing]:
+def standings(
+    inferred: InferredSnapshot, decided: decision.Decision, address: str
+) -> list[Standing]:
     """Every node's standing, in the order of names."""
-    snapshot, unit = inferred.snapshot, made.units[address]
+    snapshot, unit = inferred.snapshot, decided.units[address]
     names = sorted(snapshot.nodes.keys() | snapshot.plumbings.keys())
-    verdict, choice = made.address_statuses[address], made.assignments.get(address)
+    verdict, choice = decided.address_statuses[address], decided.assignments.get(address)
     if choice is None:
         why = verdict.reason
         return [Standing(name, "may not", why, why.sentence) for name in names]
-    group = _election_group(snapshot, made.units, unit)
-    load = Counter(c.owner for c in made.assignments.values() if c.owner)
+    group = _election_group(snapshot, decided.units, unit)
+    load = Counter(c.owner for c in decided.assignments.values() if c.owner)
     load.subtract({choice.owner: len(group.units)})
     holder = election.current_holders(snapshot).get(group.leader.address, "")
     contest = _Election(inferred, group, choice.owner, holder, verdict, load)

@@ -34,10 +34,10 @@ _MAX_DOMAIN_LENGTH: Final = 253
 def _is_ip(value: Any) -> bool:
     """As Go's netip reads it, without zones and IPv4-mapped addresses."""
     try:
-        found = parse_address(value)
+        address = parse_address(value)
     except ValueError:
         return False
-    return "%" not in value and not (isinstance(found, IPv6Address) and found.ipv4_mapped)
+    return "%" not in value and not (isinstance(address, IPv6Address) and address.ipv4_mapped)
 
 
 def _is_address_range(value: Any) -> bool:
@@ -92,13 +92,13 @@ def _is_global_unicast(value: Any) -> bool:
     """As Go defines it: private addresses are global unicast."""
     if not _is_ip(value):
         return True
-    found = parse_address(value)
+    address = parse_address(value)
     return not (
-        found.is_multicast
-        or found.is_loopback
-        or found.is_unspecified
-        or found.is_link_local
-        or found == IPv4Address("255.255.255.255")
+        address.is_multicast
+        or address.is_loopback
+        or address.is_unspecified
+        or address.is_link_local
+        or address == IPv4Address("255.255.255.255")
     )
 
 
@@ -107,13 +107,13 @@ def _is_masked(value: Any) -> bool:
 
 
 def _mask_is_within(spec: Any) -> bool:
-    found = parse_network(str(spec.get("cidr")))
-    return "cidrmask" not in spec or found is None or spec["cidrmask"] >= found.prefixlen
+    network = parse_network(str(spec.get("cidr")))
+    return "cidrmask" not in spec or network is None or spec["cidrmask"] >= network.prefixlen
 
 
 def _mask_fits(spec: Any) -> bool:
-    found = parse_network(str(spec.get("cidr")))
-    return "cidrmask" not in spec or found is None or spec["cidrmask"] <= found.max_prefixlen
+    network = parse_network(str(spec.get("cidr")))
+    return "cidrmask" not in spec or network is None or spec["cidrmask"] <= network.max_prefixlen
 
 
 def rule_of(field: Any, number: int) -> str:

@@ -32,8 +32,8 @@ _SIZES: Final = {
 @cache
 def schema_of(kind: str) -> Schema:
     """The whole object's schema."""
-    found = next(k for k in KINDS if k.model.__name__ == kind)
-    whole: Schema = definition(found)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    served_kind = next(k for k in KINDS if k.model.__name__ == kind)
+    whole: Schema = definition(served_kind)["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return whole
 
 
@@ -87,13 +87,13 @@ def _out_of_bounds(path: str, value: Any, schema: Schema) -> Iterator[Fault]:
 
 
 def _faults_of_fields(path: str, value: Mapping[str, Any], schema: Schema) -> Iterator[Fault]:
-    known: Mapping[str, Schema] = schema.get("properties", {})
+    properties: Mapping[str, Schema] = schema.get("properties", {})
     for name in schema.get("required", ()):
         if name not in value:
             yield f"{path}.{name}", "is required"
     for name, part in value.items():
-        if name in known:
-            yield from _faults(f"{path}.{name}", part, known[name])
+        if name in properties:
+            yield from _faults(f"{path}.{name}", part, properties[name])
         elif "additionalProperties" in schema:
             yield from _faults(f"{path}.{name}", part, schema["additionalProperties"])
         else:

@@ -27,7 +27,7 @@ CREATED_LAST: Final = "9999-12-31T23:59:59Z"
 
 def with_documents(lists: ObjectLists, documents: Iterable[Document]) -> ObjectLists:
     """The lists once these documents are applied."""
-    found: dict[str, dict[tuple[str, str], Body]] = {
+    objects: dict[str, dict[tuple[str, str], Body]] = {
         kind: {(namespace_of(b), name_of(b)): b for b in bodies}
         for kind, bodies in (
             ("DuraVIP", lists.duravips),
@@ -38,12 +38,12 @@ def with_documents(lists: ObjectLists, documents: Iterable[Document]) -> ObjectL
     for document in documents:
         kind, *where = document.key
         namespace, name = where
-        old = found[kind].get((namespace, name), {})
+        old = objects[kind].get((namespace, name), {})
         fresh = {"uid": f"new {document.label}", "creationTimestamp": CREATED_LAST}
         metadata = {**fresh, **document.body["metadata"], **(old.get("metadata") or {})}
         body = {**document.body, "metadata": metadata, "status": old.get("status") or {}}
-        found[kind][namespace, name] = body
-    duravips, bindings, topologies = (tuple(bodies.values()) for bodies in found.values())
+        objects[kind][namespace, name] = body
+    duravips, bindings, topologies = (tuple(bodies.values()) for bodies in objects.values())
     return replace(lists, duravips=duravips, bindings=bindings, topologies=topologies)
 
 
@@ -51,24 +51,24 @@ def admission_refusals(
     documents: Sequence[Document], present: ObjectLists
 ) -> dict[str, Rejection]:
     """`{label: why}` of the documents that are refused; `present` are the existing objects."""
-    known = infer_snapshot(present).snapshot
-    vips, topologies = _by_label(known)
+    snapshot = infer_snapshot(present).snapshot
+    vips, topologies = _by_label(snapshot)
     new_entities, new_topologies = _by_label(
         infer_snapshot(with_documents(present, documents)).snapshot
     )
-    found: dict[str, Rejection] = {}
+    refused: dict[str, Rejection] = {}
     for label in (document.label for document in documents):
         new = new_entities.get(label) or new_topologies[label]
-        why = admission.refusal(known, new, vips.get(label) or topologies.get(label))
+        why = admission.refusal(snapshot, new, vips.get(label) or topologies.get(label))
         if why:
-            found[label] = why
+            refused[label] = why
         elif isinstance(new, Topology):
             topologies[label] = new
-            known = replace(known, topologies=tuple(topologies.values()))
+            snapshot = replace(snapshot, topologies=tuple(topologies.values()))
         else:
             vips[label] = new
-            known = replace(known, vips=tuple(vips.values()))
-    return found
+            snapshot = replace(snapshot, vips=tuple(vips.values()))
+    return refused
 
 
 def _by_label(snapshot: Snapshot) -> tuple[dict[str, VipObject], dict[str, Topology]]:
@@ -115,21 +115,21 @@ def find_problems(documents: Sequence[Document], cluster: ObjectLists | None) ->
     vips = {vip.label: vip for vip in snapshot.vips}
     targets = _targets(decision)
     is_complete = any(document.kind == "Topology" for document in documents)
-    found: list[Problem] = []
+    problems: list[Problem] = []
     for document in documents:
         if why := refused.get(document.label):
-            found.append(_problem(document.file, document.label, *why))
+            problems.append(_problem(document.file, document.label, *why))
             continue
         if document.kind == "Topology":
-            found += _topology_problems(topologies[document.label], document.file)
+            problems += _topology_problems(topologies[document.label], document.file)
             continue
         vip = vips[document.label]
-        said = _entity_problems(vip, decision, document.file)
+        complaints = _entity_problems(vip, decision, document.file)
         if cluster is None:
-            said = _without_cluster(vip, targets, said)
-            found += _uncovered_problems(vip, decision, document) if is_complete else ()
-        found += [problem for _, problem in said]
-    return [*found, *(_problems_in_cluster(cluster, decision, admitted) if cluster else ())]
+            complaints = _without_cluster(vip, targets, complaints)
+            problems += _uncovered_problems(vip, decision, document) if is_complete else ()
+        problems += [problem for _, problem in complaints]
+    return [*problems, *(_problems_in_cluster(cluster, decision, admitted) if cluster else ())]
 
 
 def _targets(decision: Decision) -> set[tuple[str, str]]:
@@ -140,11 +140,11 @@ def _targets(decision: Decision) -> set[tuple[str, str]]:
 
 
 def _without_cluster(
-    vip: VipObject, targets: set[tuple[str, str]], said: Iterable[Complaint]
+    vip: VipObject, targets: set[tuple[str, str]], complaints: Iterable[Complaint]
 ) -> Iterator[Complaint]:
     """Drop problems about nodes, and soften those about leaders that may be in the cluster."""
     is_here = not targets.isdisjoint({(vip.namespace, vip.follow), ("", vip.follow)})
-    for reason, problem in said:
+    for reason, problem in complaints:
         if reason not in _ABOUT_NODES:
             may_be_there = reason in _ABOUT_LEADERS and not is_here
             yield reason, problem._replace(is_warning=problem.is_warning or may_be_there)
@@ -155,8 +155,8 @@ def _uncovered_problems(
 ) -> Iterator[Problem]:
     unit = decision.units.get(vip.address)
     if unit and unit.topology and unit.topology.name.startswith(_ASSUMED_NAME):
-        say = f"no Topology in these files covers {vip.address} ({Reason.NO_TOPOLOGY})"
-        yield Problem(document.file, document.label, "spec.address", say, is_warning=True)
+        message = f"no Topology in these files covers {vip.address} ({Reason.NO_TOPOLOGY})"
+        yield Problem(document.file, document.label, "spec.address", message, is_warning=True)
 
 
 def _topology_problems(topology: Topology, file: str) -> Iterator[Problem]:
@@ -164,8 +164,8 @@ def _topology_problems(topology: Topology, file: str) -> Iterator[Problem]:
     if topology.rejection:
         yield _problem(file, label, *topology.rejection)
     elif _is_wide(topology):
-        say = Reason.MASK_NOT_HOST.sentence
-        yield Problem(file, label, "spec.cidrmask", say, is_warning=True)
+        message = Reason.MASK_NOT_HOST.sentence
+        yield Problem(file, label, "spec.cidrmask", message, is_warning=True)
 
 
 def _is_wide(topology: Topology) -> bool:
@@ -173,17 +173,14 @@ def _is_wide(topology: Topology) -> bool:
 
 
 def _entity_problems(vip: VipObject, decision: Decision, file: str) -> Iterator[Complaint]:
-    verdict = decision.status_of(vip)
-    if (
-        verdict.state in {State.BROKEN, State.UNASSIGNED}
-        and verdict.reason is not Reason.NO_ADDRESS
-    ):
-        found = _problem(file, vip.label, verdict.reason, verdict.message)
-        yield verdict.reason, found._replace(is_warning=verdict.reason in _ABOUT_NODES)
-    for kind, reason, message in verdict.advisories:
-        if reason not in {verdict.reason, Reason.MASK_NOT_HOST, Reason.UPGRADED}:
-            found = _problem(file, vip.label, reason, message)
-            yield reason, found._replace(is_warning=kind not in _FLAGS)
+    status = decision.status_of(vip)
+    if status.state in {State.BROKEN, State.UNASSIGNED} and status.reason is not Reason.NO_ADDRESS:
+        problem = _problem(file, vip.label, status.reason, status.message)
+        yield status.reason, problem._replace(is_warning=status.reason in _ABOUT_NODES)
+    for kind, reason, message in status.advisories:
+        if reason not in {status.reason, Reason.MASK_NOT_HOST, Reason.UPGRADED}:
+            problem = _problem(file, vip.label, reason, message)
+            yield reason, problem._replace(is_warning=kind not in _FLAGS)
 
 
 def _problems_in_cluster(
@@ -198,23 +195,23 @@ def _problems_in_cluster(
         if vip.label in files or (vip.uid not in after and vip.uid not in decision.rejected):
             continue
         old, new = standing.status_of(vip), decision.status_of(vip)
-        known = _complaints(old)
+        former = _complaints(old)
         for reason, message in sorted(_complaints(new).items()):
-            if reason not in known:
-                found = _problem(IN_CLUSTER, vip.label, reason, message)
-                yield found._replace(message=f"because of these files: {found.message}")
+            if reason not in former:
+                problem = _problem(IN_CLUSTER, vip.label, reason, message)
+                yield problem._replace(message=f"because of these files: {problem.message}")
 
 
-def _complaints(verdict: AddressStatus) -> dict[Reason, str]:
-    said = {reason: message for kind, reason, message in verdict.advisories if kind in _FLAGS}
-    is_refused = verdict.state in {State.BROKEN, State.UNASSIGNED}
-    return {**said, **({verdict.reason: verdict.message} if is_refused else {})}
+def _complaints(status: AddressStatus) -> dict[Reason, str]:
+    flagged = {reason: message for kind, reason, message in status.advisories if kind in _FLAGS}
+    is_refused = status.state in {State.BROKEN, State.UNASSIGNED}
+    return {**flagged, **({status.reason: status.message} if is_refused else {})}
 
 
 def _problem(file: str, label: str, reason: Reason, message: str) -> Problem:
     """Take the core's message apart: it begins with the object and the field."""
     rest = message.removeprefix(f"{label}: ")
-    field, colon, said = rest.partition(": ")
+    field, colon, text = rest.partition(": ")
     if colon and field.startswith(("spec.", "metadata.")):
-        return Problem(file, label, field, f"{said} ({reason})")
+        return Problem(file, label, field, f"{text} ({reason})")
     return Problem(file, label, _FIELDS.get(reason, ""), f"{rest} ({reason})")

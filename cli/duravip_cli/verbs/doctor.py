@@ -51,14 +51,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> ExitCode:
     """Print the findings as they come."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for finding in _findings(context):
-        found.append(finding)
+        findings.append(finding)
         if not context.output.is_json:
             context.output.line(f"{finding.verdict:4}  {finding.check}: {finding.message}")
     if context.output.is_json:
-        context.output.json([finding._asdict() for finding in found])
-    return ExitCode.PROBLEM if any(finding.verdict == "FAIL" for finding in found) else ExitCode.OK
+        context.output.json([finding._asdict() for finding in findings])
+    return (
+        ExitCode.PROBLEM if any(finding.verdict == "FAIL" for finding in findings) else ExitCode.OK
+    )
 
 
 def _findings(context: Context) -> Iterator[Finding]:
@@ -93,8 +95,8 @@ def _machine(context: Context) -> Iterator[Finding]:
                 yield from object_checks.check_agent(plumbing)
     except CommandError as error:
         yield Finding("warn", "cluster", f"not asked: {error}")
-    found = machine_probe.probe_machine(plumbing)
-    yield from machine_checks.check_machine(found, watched or found.interfaces)
+    state = machine_probe.probe_machine(plumbing)
+    yield from machine_checks.check_machine(state, watched or state.interfaces)
 
 
 def _kinds(context: Context) -> Iterator[Finding]:

@@ -43,12 +43,12 @@ def run(context: Context) -> ExitCode:
     answers = send_command(
         context, RESET, "reset", {name: (body, "") for name, body in bodies.items()}
     )
-    found = [
+    rows = [
         _wait_until_served(context, answer) for answer in answers.values() if answer is not None
     ]
-    _print(context, answers, found)
+    _print(context, answers, rows)
     raise_if_unanswered(context, answers)
-    late = [row.name for row in found if not _serves_everything(row)]
+    late = [row.name for row in rows if not _serves_everything(row)]
     if late:
         raise CommandError(
             f"not all that is granted is served again on {', '.join(late)}: see `kubectl duravip "
@@ -57,14 +57,14 @@ def run(context: Context) -> ExitCode:
     return ExitCode.OK
 
 
-def _confirm(context: Context, found: list[NodeRow]) -> None:
+def _confirm(context: Context, rows: list[NodeRow]) -> None:
     """Require that the node's name, or `all`, is typed, unless --yes was given."""
     if context.arguments.yes:
         return
     word = context.arguments.node or "all"
-    served = sum(row.served for row in found)
+    served = sum(row.served for row in rows)
     typed = context.prompt(
-        f"{served} addresses fall silent on {', '.join(row.name for row in found)} until "
+        f"{served} addresses fall silent on {', '.join(row.name for row in rows)} until "
         f"they are taken again. Type `{word}` to go on: "
     )
     if typed is None:
@@ -93,22 +93,22 @@ def _wait_until_served(context: Context, body: Body) -> NodeRow:
     return wait_for(context, look) or last
 
 
-def _print(context: Context, answers: Answers, found: list[NodeRow]) -> None:
+def _print(context: Context, answers: Answers, rows: list[NodeRow]) -> None:
     if context.output.is_json:
-        told = {row.name: row for row in found}
+        answered = {row.name: row for row in rows}
         context.output.json(
             [
                 {
                     "node": name,
-                    "done": name in told,
-                    "granted": told[name].granted if name in told else None,
-                    "served": told[name].served if name in told else None,
+                    "done": name in answered,
+                    "granted": answered[name].granted if name in answered else None,
+                    "served": answered[name].served if name in answered else None,
                 }
                 for name in answers
             ]
         )
         return
-    for row in found:
+    for row in rows:
         context.output.line(
             f"{row.name} has begun anew, and serves {row.served} of {row.granted} addresses"
         )
