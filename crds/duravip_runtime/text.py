@@ -1,4 +1,4 @@
-r"""Text that others have written, made fit for a terminal and for a line of a log.
+r"""Text for people: what others wrote, made harmless for a terminal and a log; long lists.
 
 A name, a group or a message may hold escape sequences, which a terminal carries out, line breaks,
 which forge lines of a log, and marks that turn the direction of what follows (CVE-2021-42574).
@@ -6,6 +6,7 @@ All of them are shown as `\\x1b` and the like; everything else stays as it is.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 _UNPRINTABLE: Final = re.compile(
@@ -31,3 +32,11 @@ def printable_json(text: str) -> str:
 def _shown(found: re.Match[str]) -> str:
     code = ord(found[0])
     return _USUAL.get(found[0]) or (f"\\x{code:02x}" if code < _ONE_BYTE else f"\\u{code:04x}")
+
+
+def summarize(items: Sequence[object], limit: int = 5, noun: str = "") -> str:
+    """The first items, and the number of the others: `n1, n2 and 3 more`, with a noun if given."""
+    listed = ", ".join(map(str, items[:limit]))
+    if len(items) <= limit:
+        return listed
+    return f"{listed} and {len(items) - limit} more {noun}".rstrip()

@@ -5,8 +5,9 @@ from typing import Any, Final
 
 from duravip_api import API_VERSION, VERSION
 from duravip_api.manifest import Kind, definition
-from duravip_cli.doctor.findings import Finding, named
+from duravip_cli.doctor.findings import Finding
 from duravip_cli.views.objects import Body, condition, name_of, spec_of, status_of
+from duravip_runtime.text import summarize
 
 LEASE: Final = "duravip-operator"
 """The holder of this Lease is the leader."""
@@ -30,12 +31,12 @@ def check_kind(kind: Kind, installed: Body | None) -> Finding:
     wanted = definition(kind)["spec"]["versions"][0]
     missing = list(_missing_fields("", _schema(wanted), _schema(served)))
     if missing:
-        why = f"fields are missing: {named(missing)}: apply the folder crds/ of this version"
+        why = f"fields are missing: {summarize(missing)}: apply the folder crds/ of this version"
         return Finding("FAIL", check, why)
     columns = {column["name"] for column in served.get("additionalPrinterColumns") or ()}
     gone = [c["name"] for c in wanted["additionalPrinterColumns"] if c["name"] not in columns]
     if gone:
-        return Finding("warn", check, f"columns are missing: {named(gone)}")
+        return Finding("warn", check, f"columns are missing: {summarize(gone)}")
     return Finding("ok", check, f"{VERSION}, with every field and column")
 
 
@@ -61,7 +62,7 @@ def check_operator(
         and (age(_renewed(body)) or 0.0) <= REPLICA_GONE_AFTER_S
     ]
     if len(living) > 1:
-        yield Finding("ok", "replicas", named(living))
+        yield Finding("ok", "replicas", summarize(living))
     else:
         only = f"{living[0]} alone" if living else "none has announced itself"
         why = "nobody takes over when it dies" if living else "agents know no operator"

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from duravip_cli.doctor.findings import Finding, Severity, named
+from duravip_cli.doctor.findings import Finding, Severity
+from duravip_runtime.text import summarize
 
 OLDEST_KERNEL: Final = (5, 18)
 """The first one that keeps the protocol of an address, which is our mark."""
@@ -141,10 +142,10 @@ def _check_interfaces(state: MachineState, interfaces: list[str]) -> Iterator[Fi
         for verdict, check, message in _check_interface(state, name):
             wrong[verdict, check, message].append(name)
     for (verdict, check, message), names in wrong.items():
-        yield Finding(verdict, check, f"{named(names)}: {message}")
+        yield Finding(verdict, check, f"{summarize(names)}: {message}")
     if interfaces and not wrong:
         settings = ", ".join(SYSCTLS)
-        yield Finding("ok", "ARP", f"{settings} are as they should be on {named(interfaces)}")
+        yield Finding("ok", "ARP", f"{settings} are as they should be on {summarize(interfaces)}")
     elif not interfaces:
         yield Finding("warn", "ARP", "not checked: no interface of a Topology is here")
 
@@ -194,4 +195,4 @@ def _check_ports(state: MachineState) -> Iterator[Finding]:
     for where in state.refusing_operators:
         yield Finding("FAIL", "ports", f"UDP {where}: no operator listens there, or it is blocked")
     if state.operators and not state.refusing_operators:
-        yield Finding("ok", "ports", f"UDP {named(state.operators)}: nothing refuses a beat")
+        yield Finding("ok", "ports", f"UDP {summarize(state.operators)}: nothing refuses a beat")

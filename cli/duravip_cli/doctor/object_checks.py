@@ -2,10 +2,11 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from typing import Final
 
 from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_api.reasons import Reason
-from duravip_cli.doctor.findings import NAMED, Finding, Severity, named
+from duravip_cli.doctor.findings import Finding, Severity
 from duravip_cli.views.addresses import AddressRow, address_rows
 from duravip_cli.views.nodes import NodeRow, node_rows
 from duravip_cli.views.objects import (
@@ -18,6 +19,10 @@ from duravip_cli.views.objects import (
     status_of,
 )
 from duravip_operator.core import lease_annotations
+from duravip_runtime.text import summarize
+
+MAX_MESSAGES: Final = 5
+"""Messages with the same reason that one finding lists."""
 
 
 def check_addresses(lists: ObjectLists) -> Iterator[Finding]:
@@ -29,11 +34,17 @@ def check_addresses(lists: ObjectLists) -> Iterator[Finding]:
             wrong[verdict, reason, message].append(row.address or row.entities[0])
     grouped: dict[tuple[Severity, str], list[str]] = defaultdict(list)
     for (verdict, reason, message), addresses in wrong.items():
-        grouped[verdict, reason].append(f"{named(addresses)}: {message}" if message
-                                        else named(addresses))  # fmt: skip
+        grouped[verdict, reason].append(f"{summarize(addresses)}: {message}" if message
+                                        else summarize(addresses))  # fmt: skip
     for (verdict, reason), messages in grouped.items():
-        more = f" (and {len(messages) - NAMED} more like it)" if len(messages) > NAMED else ""
-        yield Finding(verdict, "addresses", f"{reason}: {'; '.join(messages[:NAMED])}{more}")
+        more = (
+            f" (and {len(messages) - MAX_MESSAGES} more like it)"
+            if len(messages) > MAX_MESSAGES
+            else ""
+        )
+        yield Finding(
+            verdict, "addresses", f"{reason}: {'; '.join(messages[:MAX_MESSAGES])}{more}"
+        )
     owned = sum(row.state == "Owned" for row in rows)
     if not any(verdict == "FAIL" for verdict, _ in grouped):
         yield Finding("ok", "addresses", f"{owned} of {len(rows)} have an owner")
@@ -80,7 +91,7 @@ def check_statuses(lists: ObjectLists) -> Iterator[Finding]:
         != (body.get("metadata") or {}).get("generation")
     ]
     if behind:
-        message = f"{len(behind)} statuses are behind their objects: {named(behind)}"
+        message = f"{len(behind)} statuses are behind their objects: {summarize(behind)}"
         yield Finding("FAIL", "statuses", f"{message}; does an operator lead?")
     else:
         yield Finding("ok", "statuses", f"all {len(bodies)} objects are answered to")
@@ -113,7 +124,7 @@ def check_nodes(lists: ObjectLists) -> Iterator[Finding]:
         if row.version:
             versions[row.version].append(row.name)
     if len(versions) > 1:
-        listed = "; ".join(f"{v} on {named(n)}" for v, n in sorted(versions.items()))
+        listed = "; ".join(f"{v} on {summarize(n)}" for v, n in sorted(versions.items()))
         yield Finding("warn", "agents", f"they are of different versions: {listed}")
     if not rows:
         yield Finding("FAIL", "agents", "there is no Node")
@@ -133,7 +144,9 @@ def _check_excluded(rows: list[NodeRow], lists: ObjectLists) -> Iterator[Finding
     """Nodes with the exclusion label, which kubeadm sets on control-plane nodes."""
     drained = [m.name for m in rows if m.excluded == DRAINED]
     if drained:
-        yield Finding("warn", "agents", f"{named(drained)}: drained by `kubectl duravip drain`")
+        yield Finding(
+            "warn", "agents", f"{summarize(drained)}: drained by `kubectl duravip drain`"
+        )
     notes = ((lists.lease or {}).get("metadata") or {}).get("annotations") or {}
     published = lease_annotations.parse_lease(notes)
     others = [m.name for m in rows if m.excluded and m.excluded != DRAINED]
@@ -142,7 +155,7 @@ def _check_excluded(rows: list[NodeRow], lists: ObjectLists) -> Iterator[Finding
     is_all = all(row.excluded for row in rows if row.is_known)
     advice = "take the label off, or start the operator with --ignore-exclude-label"
     why = f"no address is put there, because of the label {EXCLUDE_LABEL}; {advice}"
-    yield Finding("FAIL" if is_all else "warn", "agents", f"{named(others)}: {why}")
+    yield Finding("FAIL" if is_all else "warn", "agents", f"{summarize(others)}: {why}")
 
 
 def _check_node(row: NodeRow) -> Iterator[Finding]:
@@ -168,4 +181,4 @@ def _check_node(row: NodeRow) -> Iterator[Finding]:
                          ("is contested at", row.contested)):  # fmt: skip
         if listed:
             addresses = [f"{item.get('address')} ({item.get('message')})" for item in listed]
-            yield Finding("warn", "agents", f"{name} {what} {named(addresses)}")
+            yield Finding("warn", "agents", f"{name} {what} {summarize(addresses)}")

@@ -5,7 +5,7 @@ import logging
 import sys
 
 from duravip_runtime.log_format import TextFormatter
-from duravip_runtime.text import printable, printable_json
+from duravip_runtime.text import printable, printable_json, summarize
 
 EVIL = "a\x1b[2J\x9b31m\u202eb\nn1 is lost\x7f"
 SHOWN = r"a\x1b[2J\x9b31m\u202eb\nn1 is lost\x7f"
@@ -33,3 +33,10 @@ def test_no_message_and_no_exception_forges_a_line_of_the_log() -> None:
     assert first.endswith(f"info    refused: {SHOWN}")
     assert behind
     assert all(line.startswith("  ") for line in behind)
+
+
+def test_a_long_list_is_cut_and_the_rest_is_counted() -> None:
+    assert summarize([]) == ""
+    assert summarize(["n1", "n2"]) == "n1, n2"
+    assert summarize(range(7)) == "0, 1, 2, 3, 4 and 2 more"
+    assert summarize(range(7), 6, "ranges") == "0, 1, 2, 3, 4, 5 and 1 more ranges"
