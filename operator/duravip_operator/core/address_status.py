@@ -69,8 +69,8 @@ def address_statuses(
         is_known = not unit.preference or unit.preference in snapshot.nodes
         is_plain = is_known and not unit.preference_conflict and not unit.claimants
         is_plain = is_plain and is_as_wanted(unit, assignment.owner)
-        known = shared.get(kind) if is_plain else None
-        statuses[address] = known or _status(unit, _Facts(assignment, nodes), waiting, snapshot)
+        reused = shared.get(kind) if is_plain else None
+        statuses[address] = reused or _status(unit, _Facts(assignment, nodes), waiting, snapshot)
         if is_plain:
             shared[kind] = statuses[address]
     extended: dict[tuple[int, tuple[Advisory, ...]], tuple[AddressStatus, AddressStatus]] = {}
@@ -233,28 +233,28 @@ def _claimed(mac: str, owner: str, *, is_served: bool) -> str:
 
 
 def _advisories(unit: Unit, facts: _Facts, snapshot: Snapshot) -> tuple[Advisory, ...]:
-    found: list[Advisory] = []
+    conditions: list[Advisory] = []
     if unit.preference_conflict:
-        found.append(("Conflict", Reason.PREFERENCES_DIFFER, unit.preference_conflict))
+        conditions.append(("Conflict", Reason.PREFERENCES_DIFFER, unit.preference_conflict))
     if unit.claimants:
         who = ", ".join(sorted(unit.claimants)[:_MOST_NAMED])
         why = f"said to be an address of its own by {who}, which does not get it"
-        found.append((CLAIMED, Reason.NODE_ADDRESS, why))
+        conditions.append((CLAIMED, Reason.NODE_ADDRESS, why))
     if unit.preference and unit.preference not in snapshot.nodes:
         why = f"there is no Node {unit.preference!r}: elected as if it preferred none"
-        found.append(("PreferredNodeUnknown", Reason.PREFERRED_NODE_UNKNOWN, why))
+        conditions.append(("PreferredNodeUnknown", Reason.PREFERRED_NODE_UNKNOWN, why))
     if unit.topology and _mask_warns(unit.topology):
         why = f"Topology {unit.topology.name} has cidrmask {unit.topology.placement.mask}"
-        found.append(("CidrMask", Reason.MASK_NOT_HOST, why))
+        conditions.append(("CidrMask", Reason.MASK_NOT_HOST, why))
     twice = [n for n in snapshot.duplicate_holders.get(unit.address, ()) if n in facts.serving]
     if facts.claim and facts.assignment:
         owner = facts.assignment.owner
         why = _claimed(facts.claim, owner, is_served=owner in facts.serving)
-        found.append(("AddressInUse", Reason.ADDRESS_IN_USE, why))
+        conditions.append(("AddressInUse", Reason.ADDRESS_IN_USE, why))
     elif len(twice) > 1:
         why = f"{', '.join(twice)} all report that they serve it"
-        found.append(("AddressInUse", Reason.SERVED_TWICE, why))
-    return tuple(found)
+        conditions.append(("AddressInUse", Reason.SERVED_TWICE, why))
+    return tuple(conditions)
 
 
 def _mask_warns(topology: Topology) -> bool:

@@ -107,8 +107,8 @@ def elect(
             table.record(group, eligible, owner, holder)
         else:
             may_take = _candidates(leader, eligible)
-            known = last.get(leader.address)
-            intended = known.owner if known and known.owner in may_take else ""
+            previous = last.get(leader.address)
+            intended = previous.owner if previous and previous.owner in may_take else ""
             waiting.append(_Unplaced(not intended, group, eligible, may_take, intended, holder))
     waiting.sort(key=lambda unplaced: unplaced.is_new)
     for unplaced in waiting:
@@ -260,20 +260,20 @@ class _AssignmentTable:
         """Record that the group has no owner, and why."""
         holder, eligible = unplaced.holder, unplaced.eligible
         if holder in eligible.lost:
-            found = Assignment(holder, eligible, reason=Reason.OWNER_LOST)
+            nobody = Assignment(holder, eligible, reason=Reason.OWNER_LOST)
         elif eligible.may_take:
-            found = Assignment("", eligible, reason=Reason.CAPACITY_EXCEEDED)
+            nobody = Assignment("", eligible, reason=Reason.CAPACITY_EXCEEDED)
         else:
-            found = Assignment("", eligible, reason=Reason.NO_PARTICIPANT)
+            nobody = Assignment("", eligible, reason=Reason.NO_PARTICIPANT)
         for unit in (unplaced.group.leader, *unplaced.group.followers):
-            self.assignments[unit.address] = found
+            self.assignments[unit.address] = nobody
 
     def _assignment(self, owner: str, eligible: Eligible, cause: MoveReason) -> Assignment:
         key = (owner, id(eligible), id(cause))
-        known = self._shared.get(key)
-        if known is None:
-            known = self._shared[key] = Assignment(owner, eligible, cause)
-        return known
+        shared = self._shared.get(key)
+        if shared is None:
+            shared = self._shared[key] = Assignment(owner, eligible, cause)
+        return shared
 
 
 class LoadTable:

@@ -110,13 +110,13 @@ class _Standing(NamedTuple):
 
     def among(self, matching: frozenset[str], barred: Mapping[str, Reason]) -> Eligible:
         """The answer for a unit that only `matching` nodes match and `barred` may not hold."""
-        found, admitted = self.eligible, matching - barred.keys()
+        eligible, admitted = self.eligible, matching - barred.keys()
         return Eligible(
-            could_hold=found.could_hold & admitted,
-            may_take=found.may_take & admitted,
-            may_keep=found.may_keep & admitted,
-            lost=found.lost & admitted,
-            suspected=found.suspected & admitted,
+            could_hold=eligible.could_hold & admitted,
+            may_take=eligible.may_take & admitted,
+            may_keep=eligible.may_keep & admitted,
+            lost=eligible.lost & admitted,
+            suspected=eligible.suspected & admitted,
             refusals=_Refusals(self, matching, barred),
         )
 
@@ -135,16 +135,16 @@ class _Refusals(Mapping[str, Reason]):
         eligible, unfit = self._standing
         if node in unfit:
             return unfit[node]
-        known = eligible.refusals.get(node)
-        if known is None and node not in eligible.may_take:
+        refusal = eligible.refusals.get(node)
+        if refusal is None and node not in eligible.may_take:
             raise KeyError(node)
         if node not in self._matching:
             return Reason.SELECTOR_MISMATCH
-        if node in self._barred and known not in _BY_INTERFACE:
+        if node in self._barred and refusal not in _BY_INTERFACE:
             return self._barred[node]
-        if known is None:
+        if refusal is None:
             raise KeyError(node)
-        return known
+        return refusal
 
     def __iter__(self) -> Iterator[str]:
         eligible, unfit = self._standing
@@ -185,13 +185,13 @@ class Eligibility:
 
     def of(self, unit: Unit, followers: Iterable[Unit] = ()) -> Eligible:
         """The nodes that may hold the unit together with its followers."""
-        found = self._alone(unit)
+        eligible = self._alone(unit)
         for follower in followers:
             alone = self._alone(follower)
-            found = found if found is alone else self._both(found, alone)
+            eligible = eligible if eligible is alone else self._both(eligible, alone)
         if self._are_all_trusted:
-            return found
-        return self._without_quarantined(found, (unit, *followers))
+            return eligible
+        return self._without_quarantined(eligible, (unit, *followers))
 
     def of_interchangeable(self, unit: Unit) -> Eligible | None:
         """The nodes that may hold any unit of this one's Topology, selectors and preference.
@@ -203,15 +203,15 @@ class Eligibility:
 
     def count_nodes(self, topology: Topology) -> int:
         """How many nodes can hold addresses of the Topology: their agents are heard."""
-        found = self._of(topology, self.selection.all)
-        unheard = {name for name, why in found.refusals.items() if why is Reason.NODE_SILENT}
-        return len(found.could_hold - unheard)
+        eligible = self._of(topology, self.selection.all)
+        unheard = {name for name, why in eligible.refusals.items() if why is Reason.NODE_SILENT}
+        return len(eligible.could_hold - unheard)
 
     def unwitnessed_nodes(self, topology: Topology) -> list[str]:
         """The nodes that could take addresses there and that no other node sees on the segment."""
-        found = self._of(topology, self.selection.all)
+        eligible = self._of(topology, self.selection.all)
         interface, witnessed = topology.placement.interface, self.snapshot.witnessed
-        return sorted(n for n in found.may_take if interface not in witnessed.get(n, ()))
+        return sorted(n for n in eligible.may_take if interface not in witnessed.get(n, ()))
 
     def _both(self, one: Eligible, other: Eligible) -> Eligible:
         key = (id(one), id(other))
@@ -219,15 +219,15 @@ class Eligibility:
             self._joint[key] = (one, other, one & other)
         return self._joint[key][2]
 
-    def _without_quarantined(self, found: Eligible, units: Iterable[Unit]) -> Eligible:
-        given_up, excluded = self.snapshot.quarantined, self.snapshot.untrusted
-        if given_up:
-            excluded = excluded.union(*(given_up.get(unit.address, NOBODY) for unit in units))
-        if excluded.isdisjoint(found.may_keep):
-            return found
-        key = (id(found), excluded)
+    def _without_quarantined(self, eligible: Eligible, units: Iterable[Unit]) -> Eligible:
+        quarantined, excluded = self.snapshot.quarantined, self.snapshot.untrusted
+        if quarantined:
+            excluded = excluded.union(*(quarantined.get(unit.address, NOBODY) for unit in units))
+        if excluded.isdisjoint(eligible.may_keep):
+            return eligible
+        key = (id(eligible), excluded)
         if key not in self._spared:
-            self._spared[key] = (found, _without(found, excluded, self.snapshot.untrusted))
+            self._spared[key] = (eligible, _without(eligible, excluded, self.snapshot.untrusted))
         return self._spared[key][1]
 
     def _alone(self, unit: Unit) -> Eligible:
@@ -247,8 +247,8 @@ class Eligibility:
         claimants: frozenset[str] = NOBODY,
     ) -> Eligible:
         kind = (topology.name, matching, foreign, claimants)
-        found = self._known.get(kind)
-        if found is None:
+        eligible = self._known.get(kind)
+        if eligible is None:
             standing = self._standing.get(topology.name)
             if standing is None:
                 admitted = self.selection.matching(topology.selector)
@@ -256,8 +256,8 @@ class Eligibility:
                 self._standing[topology.name] = standing
             barred = dict.fromkeys(foreign, Reason.CROSS_SUBNET)
             barred |= dict.fromkeys(claimants, Reason.NODE_ADDRESS)
-            found = self._known[kind] = standing.among(matching, barred)
-        return found
+            eligible = self._known[kind] = standing.among(matching, barred)
+        return eligible
 
 
 def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) -> _Standing:
@@ -287,7 +287,7 @@ def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) 
         else:
             (lost if snapshot.is_gone(name, placement) else keep).add(name)
             refusals[name] = _BY_LIVENESS[liveness]
-    found = Eligible(
+    eligible = Eligible(
         could_hold=frozenset(keep | lost),
         may_take=frozenset(take),
         may_keep=frozenset(keep),
@@ -295,23 +295,23 @@ def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) 
         suspected=frozenset(suspected),
         refusals=refusals,
     )
-    return _Standing(found, unfit)
+    return _Standing(eligible, unfit)
 
 
-def _without(found: Eligible, excluded: frozenset[str], distrusted: frozenset[str]) -> Eligible:
+def _without(eligible: Eligible, excluded: frozenset[str], untrusted: frozenset[str]) -> Eligible:
     """The answer with `excluded` nodes passed over; unchanged if nobody else may keep it."""
-    if not found.may_keep - excluded:
-        return found
-    take = found.may_take - excluded
+    if not eligible.may_keep - excluded:
+        return eligible
+    take = eligible.may_take - excluded
     reasons = {
-        node: Reason.NODE_CONTRADICTS if node in distrusted else Reason.REPAIR_FAILED
-        for node in excluded & found.may_keep
+        node: Reason.NODE_CONTRADICTS if node in untrusted else Reason.REPAIR_FAILED
+        for node in excluded & eligible.may_keep
     }
     return replace(
-        found,
+        eligible,
         may_take=take,
-        may_keep=found.may_keep - excluded if take else found.may_keep,
-        refusals={**found.refusals, **reasons},
+        may_keep=eligible.may_keep - excluded if take else eligible.may_keep,
+        refusals={**eligible.refusals, **reasons},
     )
 
 

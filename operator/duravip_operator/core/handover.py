@@ -263,9 +263,9 @@ def _effective_fencing(
     witness. It changes only once the agent has acted on the spec as it stands: an interface
     that both the spec and the agent call strict must not have been anything else in between.
     """
-    known = {w.fencing for w in plumbing.grants if w.interface == where.interface}
-    if known and not plumbing.has_acted:
-        return where._replace(fencing="Segment" if "Segment" in known else "Strict")
+    present_fencing = {w.fencing for w in plumbing.grants if w.interface == where.interface}
+    if present_fencing and not plumbing.has_acted:
+        return where._replace(fencing="Segment" if "Segment" in present_fencing else "Strict")
     witnessed = where.interface in snapshot.witnessed.get(plumbing.node, ())
     is_strict = where.interface in strict or not witnessed
     return where._replace(fencing="Strict" if is_strict else "Segment")

@@ -35,7 +35,7 @@ class Timestamp:
 def object_status(
     vip: VipObject,
     address_status: AddressStatus,
-    departure: PendingMove | None,
+    pending: PendingMove | None,
     timestamp: Timestamp,
     first: MoveReason = MoveReason.ELECTED,
 ) -> Status:
@@ -59,7 +59,7 @@ def object_status(
     # What is not served says of which address it speaks: that may be the one before an edit.
     address, move = old.get("address"), old.get("lastMove")
     if address_status.state is State.OWNED:
-        address, changed = vip.address, _move(vip, address_status, departure, timestamp, first)
+        address, changed = vip.address, _move(vip, address_status, pending, timestamp, first)
         move = changed or move
         status["since"] = _since(old, address_status.owner, changed, timestamp)
     elif address is None and vip.address:
@@ -150,29 +150,29 @@ def whole_seconds(time: str) -> str:
 def _move(
     vip: VipObject,
     address_status: AddressStatus,
-    departure: PendingMove | None,
+    pending: PendingMove | None,
     timestamp: Timestamp,
     first: MoveReason,
 ) -> Status | None:
     """The new `lastMove`: another owner or interface, or the end of an outage; None: none."""
     old, is_edited = vip.status, is_other_address(vip)
     last = {} if is_edited else old.get("lastMove") or {}
-    known = "" if is_edited else str(old.get("owner") or last.get("to") or "")
-    former = departure.former_owner if departure else known
-    where = departure.interface if departure else str(old.get("interface") or "")
+    owner_before = "" if is_edited else str(old.get("owner") or last.get("to") or "")
+    former = pending.former_owner if pending else owner_before
+    where = pending.interface if pending else str(old.get("interface") or "")
     is_elsewhere = bool(former and where) and where != address_status.interface and not is_edited
-    is_back = departure is not None and departure.is_outage
+    is_back = pending is not None and pending.is_outage
     if last and former == address_status.owner and not (is_elsewhere or is_back):
         return None
-    reason = departure.reason if departure else MoveReason.ELECTED
+    reason = pending.reason if pending else MoveReason.ELECTED
     if is_edited or (is_elsewhere and former == address_status.owner):
         reason = MoveReason.EDITED
     elif not former:
         reason = first
     move: Status = {"from": former} if former else {}
     move |= {"to": address_status.owner, "reason": str(reason), "time": timestamp.time}
-    if departure:
-        move["gapMilliseconds"] = max(0, round((timestamp.now - departure.unserved_since) * 1000))
+    if pending:
+        move["gapMilliseconds"] = max(0, round((timestamp.now - pending.unserved_since) * 1000))
     return move
 
 

@@ -211,7 +211,7 @@ def _public_key(agent: Agent | None) -> str:
     return agent.public_key if agent and is_its else ""
 
 
-def with_spec_of(known: Plumbing, body: Body) -> Plumbing:
+def with_spec_of(reported: Plumbing, body: Body) -> Plumbing:
     """A NodePlumbing with the status of `known`, and the metadata and spec of `body`."""
     meta = body.get("metadata") or {}
     spec = _lenient(NodePlumbingSpec, body.get("spec"))
@@ -227,7 +227,7 @@ def with_spec_of(known: Plumbing, body: Body) -> Plumbing:
         grants[where] = grants.get(where, frozenset()) | free | contested_here
     generation = int(meta.get("generation") or 0)
     return replace(
-        known,
+        reported,
         uid=str(meta.get("uid", "")),
         resource_version=str(meta.get("resourceVersion", "")),
         generation=generation,

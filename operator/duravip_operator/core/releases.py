@@ -148,8 +148,8 @@ def after_write(records: ReleaseRecords, before: Plumbing, after: Plumbing) -> R
     """The records after we replaced one node's spec: what it no longer grants is unconfirmed."""
     left = unconfirmed_after(records, before, after.granted)
     record = ReleaseRecord(after.uid, after.generation, left)
-    found = _with_releases(record, records.get(before.node), after, is_heard=True)
-    return {**records, before.node: found}
+    record = _with_releases(record, records.get(before.node), after, is_heard=True)
+    return {**records, before.node: record}
 
 
 def unconfirmed_after(

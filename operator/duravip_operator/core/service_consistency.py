@@ -101,13 +101,13 @@ def _ranges(family: int, bound: Iterable[tuple[str, Port]]) -> _Ranges:
             if span.family == family:
                 changes[span.first].append((node, True))
                 changes[span.last + 1].append((node, False))
-    starts, found = sorted(changes), []
+    starts, nodes_after = sorted(changes), []
     bound_nodes: set[str] = set()
     for start in starts:
         for node, begins in sorted(changes[start], key=lambda change: change[1]):
             (bound_nodes.add if begins else bound_nodes.discard)(node)
-        found.append(frozenset(bound_nodes))
-    return _Ranges(tuple(starts), tuple(found))
+        nodes_after.append(frozenset(bound_nodes))
+    return _Ranges(tuple(starts), tuple(nodes_after))
 
 
 MOST_NAMED = 5
@@ -117,8 +117,8 @@ MOST_NAMED = 5
 def declared_ports(units: Iterable[Unit]) -> tuple[str, ...]:
     """The ports that agents are asked to report on, the same for every node."""
     services = {unit.services for unit in units if unit.services and unit.electable}
-    found = {port for offered in services for port, _ in offered}
-    return tuple(sorted(found)[:MOST_PORTS])
+    declared = {port for offered in services for port, _ in offered}
+    return tuple(sorted(declared)[:MOST_PORTS])
 
 
 class ServiceConsistency:

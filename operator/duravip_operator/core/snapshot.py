@@ -257,8 +257,8 @@ class Plumbing:
 
         An agent keeps doing so until it has reported that it no longer does.
         """
-        told = {where.fencing for where in self.grants if where.interface == interface}
-        return told <= {"Strict"} and interface in self.strict
+        granted_fencing = {where.fencing for where in self.grants if where.interface == interface}
+        return granted_fencing <= {"Strict"} and interface in self.strict
 
     @property
     def granted(self) -> frozenset[str]:

@@ -24,9 +24,9 @@ class Blocks:
         """The Topology that the address belongs to."""
         family, number = to_int(address)
         for shift, networks in self.by_prefix[family]:
-            found = networks.get(number >> shift)
-            if found:
-                return found
+            topology = networks.get(number >> shift)
+            if topology:
+                return topology
         return None
 
     @property
