@@ -1,6 +1,6 @@
-"""Every reason that a status, an event, a refusal or a metric may give, with its sentence.
+"""Every reason that a status, an event, a rejection or a metric can give, with its sentence.
 
-One enum each: nothing else may be said, so documentation and tests can list them all.
+Nothing else is used as a reason, so documentation and tests can list them all.
 """
 
 from enum import StrEnum
@@ -24,14 +24,14 @@ class Reason(StrEnum):
 
     OWNER_UNREACHABLE = (
         "OwnerUnreachable",
-        "the owner's agent is not heard, but its address still answers, or may: nothing moves",
+        "the owner's agent is not heard, but its address answers or may answer, so nothing moves",
     )
 
     # --- Ready=False, on the way
     ELECTED = "Elected", "an owner is elected and has not yet reported that it serves the address"
     WAITING_FOR_RELEASE = (
         "WaitingForRelease",
-        "the address is granted to nobody until its former holder has confirmed that it is gone",
+        "the address is granted to no node until its former holder has confirmed its release",
     )
 
     # --- Ready=False, Unassigned: nobody can or may hold it
@@ -42,23 +42,23 @@ class Reason(StrEnum):
         "FollowInvalid",
         "what it follows does not exist, is not managed, or follows something itself",
     )
-    FOLLOW_SAME_ADDRESS = "FollowSameAddress", "it has the address of what it follows"
+    FOLLOW_SAME_ADDRESS = "FollowSameAddress", "it has the same address as what it follows"
     LEADER_UNASSIGNED = "LeaderUnassigned", "what it follows has no owner"
     OWNER_LOST = "OwnerLost", "the owner is silent and no other node may hold the address"
 
     # --- Unmanaged
-    NOT_ENABLED = "NotEnabled", "enableDuravip is false everywhere on this address"
-    NO_ADDRESS = "NoAddress", "the Binding has no address: it is listed and not managed"
+    NOT_ENABLED = "NotEnabled", "no object on this address has enableDuravip: true"
+    NO_ADDRESS = "NoAddress", "the Binding has no address: it is listed but not managed"
     UPGRADED = "Upgraded", "managed because another object enables DuraVIP on the same address"
 
     # --- Broken: refused, as if it were not there
-    INVALID = "Invalid", "the object does not have the form of its kind"
-    ADDRESS_INVALID = "AddressInvalid", "the address is no address that one host can hold"
+    INVALID = "Invalid", "the object is not valid for its kind"
+    ADDRESS_INVALID = "AddressInvalid", "the address is not one that a single host can hold"
     NODE_ADDRESS = "NodeAddress", "the address belongs to a node itself"
     BLOCK_EDGE = "BlockEdge", "the address is the network or broadcast address of its block"
-    RESERVED = "Reserved", "a Topology reserves the address: it is given to nobody"
+    RESERVED = "Reserved", "a Topology reserves the address: no node may hold it"
     API_SERVER = "ApiServer", "the API server is reached at the address"
-    NEXT_HOP = "NextHop", "a node's route leads over the address: a router has it"
+    NEXT_HOP = "NextHop", "a node's route goes via the address: a router has it"
     NAME_MISMATCH = "NameMismatch", "an older Binding of the name has another address"
     NAMESPACE_CONFLICT = (
         "NamespaceConflict",
@@ -71,13 +71,13 @@ class Reason(StrEnum):
     SERVICES_DIFFER = "ServicesDiffer", "nodes offer different services on the address"
     LISTENERS_DIFFER = (
         "ListenersDiffer",
-        "a declared port has a listener on some of the nodes that may hold the address only",
+        "only some of the nodes that may hold the address listen on a declared port",
     )
     PREFERRED_NODE_UNKNOWN = "PreferredNodeUnknown", "there is no Node of the preferred name"
     MASK_NOT_HOST = "MaskNotHost", "a mask other than /32 or /128 usually breaks a moving address"
     NO_LOCAL_BINDING = (
         "NoLocalBinding",
-        "no Binding has this address: what goes out from a Binding's may leave by another node",
+        "no Binding has this address: traffic from a Binding's address may leave by another node",
     )
     PREFERENCE_ADVISED = (
         "PreferenceAdvised",
@@ -87,11 +87,11 @@ class Reason(StrEnum):
         "CrossSubnet",
         "the node's interface has no address in the network that the address is part of",
     )
-    DISJOINT = "Disjoint", "other nodes may hold it than most addresses of its Topology"
-    REQUEST_UNREADABLE = "RequestUnreadable", "the annotation has not the form NODE@TIME"
+    DISJOINT = "Disjoint", "most addresses of its Topology may be held by other nodes"
+    REQUEST_UNREADABLE = "RequestUnreadable", "the annotation is not of the form NODE@TIME"
     REQUEST_REFUSED = "RequestRefused", "a preference, or what is followed, decides the node"
     REQUEST_VOID = "RequestVoid", "at this moment no node may hold the address as requested"
-    HELD = "Held", "somebody has asked for the address to stay on the node that has it"
+    HELD = "Held", "a request holds the address on the node that has it"
     SERVED_TWICE = "ServedTwice", "two nodes report that they serve the address"
     DUPLICATE_CIDR = "DuplicateCidr", "an older Topology has the same block and wins"
 
@@ -100,21 +100,24 @@ class Reason(StrEnum):
     NO_NODE_HAS_INTERFACE = "NoNodeHasInterface", "no node reports an interface of this name"
     NO_WITNESS = (
         "NoWitness",
-        "no other node hears some nodes answer on this segment: those are fenced strictly",
+        "some nodes are seen by no other node on this segment: they are fenced strictly",
     )
     AGENT_READY = "AgentReady", "the agent is running"
     AGENT_STARTING = "AgentStarting", "the agent has started and is reading what it is granted"
-    AGENT_STOPPING = "AgentStopping", "the agent is asked to end; others take what it serves first"
-    AGENT_STOPPED = "AgentStopped", "the agent has withdrawn everything and has ended"
+    AGENT_STOPPING = (
+        "AgentStopping",
+        "the agent is shutting down; other nodes take over its addresses first",
+    )
+    AGENT_STOPPED = "AgentStopped", "the agent has released everything and has shut down"
     SPEC_REFUSED = (
         "SpecRefused",
-        "the agent keeps to the spec before this one, which a former leader wrote or which is "
-        "not understood",
+        "the agent keeps the previous spec: this one was written by a former leader, or cannot be "
+        "parsed",
     )
     SPEC_STALE = (
         "SpecStale",
-        "the operator goes by another spec than the one that this node has read: a backup was "
-        "restored, or one of them is not told of changes; nothing new is taken until they agree",
+        "the operator has another spec than the one that this node has read: a backup was "
+        "restored, or one of them misses changes; nothing new is taken until they agree",
     )
 
     UNFENCED = (
@@ -124,8 +127,8 @@ class Reason(StrEnum):
     )
     MUTED = (
         "Muted",
-        "what keeps the node's fence open does not arrive: nothing of it can be heard, so nothing "
-        "is served",
+        "the node's fence is not kept open: nothing that the node sends gets out, so nothing is "
+        "served",
     )
     AGENT_FAILING = (
         "AgentFailing",
@@ -133,7 +136,7 @@ class Reason(StrEnum):
     )
     INTERFACE_UNREADABLE = (
         "InterfaceUnreadable",
-        "what the kernel says of an interface or an address is not understood: it is left out",
+        "the kernel's report of an interface or an address cannot be parsed: it is left out",
     )
     NO_REALTIME = (
         "NoRealtime",
@@ -142,9 +145,9 @@ class Reason(StrEnum):
     )
     NAME_SHARED = (
         "NameShared",
-        "another machine runs an agent under this node's name; the one that came later ends",
+        "another machine runs an agent under this node's name; the one that started later ends",
     )
-    ADDRESS_IN_USE = "AddressInUse", "another host says that it has the address"
+    ADDRESS_IN_USE = "AddressInUse", "another host claims the address"
 
     # --- why one node may not hold an address
     NODE_UNKNOWN = "NodeUnknown", "there is no such Node"
@@ -152,12 +155,12 @@ class Reason(StrEnum):
     NODE_SILENT = "NodeSilent", "the agent is not heard"
     NODE_GONE = (
         "NodeGone",
-        "the agent is not heard, and nothing of the node answers, or it must have muted itself",
+        "the agent is not heard, and the node answers no probe or must have muted itself",
     )
     AGENT_HEARD = "AgentHeard", "the operator hears the agent"
     NODE_BACK = "NodeBack", "the agent is heard again"
     NODE_YOUNG = "NodeYoung", "the agent has not been heard for long enough without a gap"
-    NODE_STOPPED = "NodeStopped", "the agent is ending or has said goodbye"
+    NODE_STOPPED = "NodeStopped", "the agent is shutting down or has shut down"
     SELECTOR_MISMATCH = "SelectorMismatch", "the Node's labels do not match a nodeSelector"
     INTERFACE_MISSING = "InterfaceMissing", "the node has no interface of the Topology's name"
     INTERFACE_DOWN = "InterfaceDown", "the Topology's interface is down or has no carrier"
@@ -167,11 +170,11 @@ class Reason(StrEnum):
     )
     REPAIR_FAILED = (
         "RepairFailed",
-        "the node could not hold the address for so long that it was given up there for a while",
+        "the node failed to hold the address for too long: it is not tried there for a while",
     )
     NODE_CONTRADICTS = (
         "NodeContradicts",
-        "what the agent's beats say that it serves is not what its status says",
+        "the agent's heartbeats and its status disagree about what it serves",
     )
     PLUMBING_FAILED = "PlumbingFailed", "the node could not plumb the address"
 

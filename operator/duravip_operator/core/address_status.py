@@ -238,10 +238,10 @@ def _advisories(unit: Unit, facts: _Facts, snapshot: Snapshot) -> tuple[Advisory
         conditions.append(("Conflict", Reason.PREFERENCES_DIFFER, unit.preference_conflict))
     if unit.claimants:
         who = ", ".join(sorted(unit.claimants)[:_MOST_NAMED])
-        why = f"said to be an address of its own by {who}, which does not get it"
+        why = f"claimed as its own by {who}, which does not get it"
         conditions.append((CLAIMED, Reason.NODE_ADDRESS, why))
     if unit.preference and unit.preference not in snapshot.nodes:
-        why = f"there is no Node {unit.preference!r}: elected as if it preferred none"
+        why = f"there is no Node {unit.preference!r}: elected as if there were no preference"
         conditions.append(("PreferredNodeUnknown", Reason.PREFERRED_NODE_UNKNOWN, why))
     if unit.topology and _mask_warns(unit.topology):
         why = f"Topology {unit.topology.name} has cidrmask {unit.topology.placement.mask}"

@@ -68,7 +68,7 @@ def _led(
         why = f"{where}: another DuraVIP on {unit.address} follows {min(others)!r}"
         wrong = Rejection(Reason.FOLLOW_INVALID, why)
     elif leader is None:
-        wrong = Rejection(Reason.FOLLOW_INVALID, f"{where} is no managed Binding or address")
+        wrong = Rejection(Reason.FOLLOW_INVALID, f"{where} is not a managed Binding or address")
     elif not may_share(follower.namespace, leader.vips[0], leader.topology):
         why = f"{where} belongs to another namespace"
         return unit._replace(managed=True, broken=Rejection(Reason.NAMESPACE_CONFLICT, why))

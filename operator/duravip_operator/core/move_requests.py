@@ -34,7 +34,7 @@ def parse_requests(body: Mapping[str, Any]) -> tuple[tuple[MoveRequest, ...], tu
         request = parse_request(str(text))
         if request is None:
             unparsable.append(
-                f"metadata.annotations: {annotation}: {quoted(text)} is no NODE@TIME"
+                f"metadata.annotations: {annotation}: {quoted(text)} is not of the form NODE@TIME"
             )
             continue
         releases = annotation == RELEASE_FROM

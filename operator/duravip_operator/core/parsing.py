@@ -93,7 +93,7 @@ def topology(body: Body) -> Topology:
         return Topology(**who, rejection=_invalid(label, error))
     block = addresses.parse_network(spec.cidr)
     if block is None:
-        why = f"{label}: spec.cidr: {spec.cidr!r} is no network block without host bits"
+        why = f"{label}: spec.cidr: {spec.cidr!r} is not a network block without host bits"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
     mask = block.max_prefixlen if spec.cidrmask is None else spec.cidrmask
     if mask > block.max_prefixlen:
@@ -105,7 +105,7 @@ def topology(body: Body) -> Topology:
     try:
         reserved = addresses.merge_ranges(map(addresses.parse_range, spec.reserved or ()))
     except ValueError as error:
-        why = f"{label}: spec.reserved: no address, and no range as in 10.1.1.1-10.1.1.9: {error}"
+        why = f"{label}: spec.reserved: not an address or a range (10.1.1.1-10.1.1.9): {error}"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
     how = (spec.arp_all_hosts, tuple(spec.arp_targets or ()), spec.fencing or "")
     placement = Placement(spec.interface, mask, *how)
@@ -269,7 +269,7 @@ def _rejected(parsed: VipObject) -> Rejection | None:
 def _address_fault(address: str) -> str:
     canonical = _canonical(address)
     if canonical is None:
-        return "is no IPv4 or IPv6 address"
+        return "is not an IPv4 or IPv6 address"
     if canonical != address:
         return f"must be written {canonical!r}"
     kind = addresses.parse_address(address)
