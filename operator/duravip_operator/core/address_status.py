@@ -18,11 +18,11 @@ from duravip_operator.core.eligibility import Eligibility
 from duravip_operator.core.handover import status_counts
 from duravip_operator.core.snapshot import Advisory, Plumbing, Rejection, Snapshot, Topology
 from duravip_operator.core.units import Unit
+from duravip_runtime.text import summarize
 
 CLAIMED: Final = "NodeAddress"
 """The condition of an address that stays in service although a node claims it as its own."""
 _FLAGGED_AS: Final = {CLAIMED: "Conflict"}
-_MOST_NAMED: Final = 5
 
 
 class AddressStatus(NamedTuple):
@@ -219,10 +219,7 @@ def _listed(refusals: Mapping[str, Reason]) -> str:
     nodes: dict[Reason, list[str]] = {}
     for node in sorted(refusals):
         nodes.setdefault(refusals[node], []).append(node)
-    parts = [
-        f"{reason} on {', '.join(names[:5])}" + (" and others" if len(names) > 5 else "")  # noqa: PLR2004
-        for reason, names in sorted(nodes.items())
-    ]
+    parts = [f"{reason} on {summarize(names)}" for reason, names in sorted(nodes.items())]
     return "; ".join(parts) or "no node runs an agent"
 
 
@@ -237,7 +234,7 @@ def _advisories(unit: Unit, facts: _Facts, snapshot: Snapshot) -> tuple[Advisory
     if unit.preference_conflict:
         conditions.append(("Conflict", Reason.PREFERENCES_DIFFER, unit.preference_conflict))
     if unit.claimants:
-        who = ", ".join(sorted(unit.claimants)[:_MOST_NAMED])
+        who = summarize(sorted(unit.claimants))
         why = f"claimed as its own by {who}, which does not get it"
         conditions.append((CLAIMED, Reason.NODE_ADDRESS, why))
     if unit.preference and unit.preference not in snapshot.nodes:

@@ -34,6 +34,7 @@ from duravip_operator.core.service_consistency import ServiceConsistency
 from duravip_operator.core.snapshot import Advisory, MoveRequest, Snapshot, Topology, VipObject
 from duravip_operator.core.subnets import Subnets
 from duravip_operator.core.units import Unit
+from duravip_runtime.text import summarize
 
 
 def object_advisories(
@@ -88,8 +89,6 @@ def _advisory(kind: str, reason: Reason) -> Advisory:
 
 _Kind = tuple[str, int]
 """A Topology, and the id of an Eligible: what is true of one address is true of all of a kind."""
-_MOST_NAMED = 5
-"""At most this many nodes are named in a message."""
 
 
 def participant_advisories(
@@ -170,9 +169,7 @@ def _across(
 
 
 def _listed(nodes: frozenset[str]) -> str:
-    named = sorted(nodes)
-    more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
-    return (", ".join(named[:_MOST_NAMED]) or "nobody") + more
+    return summarize(sorted(nodes)) or "nobody"
 
 
 def is_as_wanted(unit: Unit, owner: str) -> bool:

@@ -16,14 +16,13 @@ from duravip_api import API_VERSION
 from duravip_api.addresses import format_ranges
 from duravip_api.reasons import MoveReason
 from duravip_operator.core.snapshot import VipObject
+from duravip_runtime.text import summarize
 
 MAX_WAITING: Final = 1000
 """At most this many Events of objects wait."""
 GATHER_S: Final = 1.0
 """What a Node takes over within this many seconds is one Event."""
 
-MOST_NAMED: Final = 5
-"""At most this many ranges of addresses are named in it."""
 
 Kind = Literal["Normal", "Warning"]
 
@@ -150,9 +149,8 @@ def _takeover(
     owner: str, former: str, reason: MoveReason, addresses: Collection[str]
 ) -> PendingEvent:
     names = format_ranges(addresses)
-    more = f" and {len(names) - MOST_NAMED} more ranges" if len(names) > MOST_NAMED else ""
     count = "1 address" if len(addresses) == 1 else f"{len(addresses)} addresses"
     origin = f" from {former}" if former else ""
-    listed = ", ".join(names[:MOST_NAMED]) + more
+    listed = summarize(names, noun="ranges")
     message = f"took {count}{origin}: {reason}: {listed}"
     return PendingEvent(InvolvedObject.node(owner), reason, message, event_type(reason))

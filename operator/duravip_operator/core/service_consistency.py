@@ -27,6 +27,7 @@ from duravip_api.reasons import Reason
 from duravip_operator.core.node_selectors import Offers, SelectorIndex
 from duravip_operator.core.snapshot import Advisory, Plumbing, Selector, Service, Snapshot
 from duravip_operator.core.units import Unit
+from duravip_runtime.text import summarize
 
 Nodes = frozenset[str]
 NOBODY: Nodes = frozenset()
@@ -189,9 +190,7 @@ def _shown(service: Service) -> str:
 
 
 def _named(nodes: Iterable[str]) -> str:
-    in_order = sorted(nodes)
-    more = " and others" if len(in_order) > MOST_NAMED else ""
-    return ", ".join(in_order[:MOST_NAMED]) + more
+    return summarize(sorted(nodes), MOST_NAMED)
 
 
 def _joined(differences: Iterable[str]) -> str:
