@@ -183,7 +183,7 @@ def _work(
         addresses=addresses,
         announcer=announcer,
         watchdog=watchdog,
-        neighbours=kernel.hosts,
+        neighbours=kernel.all_neighbours,
         read_spec_soon=reader.read_soon,
         resync=partial(inbox.put, KernelChanged(with_links=True)),
     )
@@ -237,7 +237,7 @@ def _fence(
     settings: Settings, kernel: netlink.Netlink
 ) -> tuple[Fence, WatchdogSocket] | tuple[NullFence, NullFence]:
     """The fence, in place of an earlier agent's: from here on everything is mute."""
-    observed = kernel.observed(with_links=True)
+    observed = kernel.read_state(with_links=True)
     guarded = [link.name for link in relevant_interfaces(observed)]
     leftovers = addresses_of(observed.marked)
     try:
@@ -271,7 +271,7 @@ def _kernel() -> netlink.Netlink:
             f"kernel {platform.release()} is too old: 5.18 is the first that will do"
         )
     kernel = netlink.Netlink()
-    if not kernel.may_change():
+    if not kernel.can_change_addresses():
         raise SettingsError("no permission to change addresses: CAP_NET_ADMIN is missing")
     if not may_send():
         raise SettingsError("no permission to open raw sockets: CAP_NET_RAW is missing")

@@ -71,7 +71,7 @@ class CommandRunner:
         active = self._reconciler.active
         chosen = active & addresses if addresses else active
         log.info("asked to announce again: %s", format_addresses(chosen) or "nothing that is held")
-        self._announcer.renew(chosen, clock.monotonic())
+        self._announcer.announce_again(chosen, clock.monotonic())
         self._read_again()
 
     def _read_again(self) -> None:

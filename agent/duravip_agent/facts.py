@@ -104,13 +104,13 @@ class FactCollector:
             grants=tuple(_answerable(share, cards.faulty) for share in specs.shares(armed)),
             contact=self.contact(),
             active=armed,
-            refreshed=watchdog.refreshed,
+            fed_at=watchdog.fed_at,
             links=NOTHING if self._health.problem else cards.audible,
             stale=self._needs.stale(now),
             probed=self._probed,
             claimed=frozenset(self._claimed),
             defended=self._defended,
-            limits=watchdog.limits,
+            timeouts=watchdog.timeouts,
         )
 
     def permission(self, facts: Facts, addresses: frozenset[str]) -> Permission:

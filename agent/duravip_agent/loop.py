@@ -315,7 +315,7 @@ class Loop:
 
     def _resync(self, now: Monotonic) -> None:
         self._links_read_at = now if self._needs_link_resync else self._links_read_at
-        self._addresses.look(with_links=self._needs_link_resync)
+        self._addresses.read_kernel(with_links=self._needs_link_resync)
         self._announcer.links_changed(self._addresses.observed.links, now)
         self._needs_resync = self._needs_link_resync = False
 

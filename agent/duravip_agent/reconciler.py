@@ -41,7 +41,7 @@ from duravip_agent.core.node_health import FEEDS_DO_NOT_ARRIVE, NodeHealth
 from duravip_agent.core.node_spec import group_by_interface, group_by_placement
 from duravip_agent.core.plan import AddressPlan
 from duravip_agent.core.spec_tracker import SpecTracker
-from duravip_agent.core.watchdog_rule import has_lapsed
+from duravip_agent.core.watchdog_rule import has_expired
 from duravip_agent.facts import FactCollector
 from duravip_agent.kernel.address_manager import AddressManager, chunks, format_addresses
 from duravip_agent.kernel.fence import Fence
@@ -133,17 +133,17 @@ class Reconciler:
 
     def reconcile(self, context: StepContext) -> bool:
         """Make one step; False when not all is done and the next one is to follow at once."""
-        facts = self._facts.facts(self.active, self._addresses.cards(self._health.unguarded))
+        facts = self._facts.facts(self.active, self._addresses.interfaces(self._health.unguarded))
         decision = decide(facts)
         self.due = BootTime(decision.due)
-        if has_lapsed(facts.refreshed, facts.now, facts.limits):
+        if has_expired(facts.fed_at, facts.now, facts.timeouts):
             self._watchdog.mute()
         self._watchdog.has_strict |= decision.has_strict
         is_less = self._mute(self.fence.active - decision.keep - decision.activate, context)
         plan = self._plan(decision, context, is_less=is_less)
         if plan is not None:
             self._mute(self.fence.active & addresses_of(plan.delete), context)
-            self._announcer.serving(
+            self._announcer.set_served(
                 group_by_placement(self._specs.in_force.wanted, decision.keep), context.now
             )
         self._watchdog.has_strict = decision.has_strict
@@ -152,17 +152,17 @@ class Reconciler:
         is_done = plan is None or self._change_kernel(facts, decision, plan, context)
         self._facts.record_applied(facts, decision)
         if plan is not None:
-            self._addresses.finish()
+            self._addresses.finish_step()
             self._unwatch_gone()
             self._released.remove(self.fence.active)
             active = group_by_interface(self._specs.in_force.wanted, self.active)
-            self._conflict_checks.hold(active, self._addresses.observed.links)
+            self._conflict_checks.set_held(active, self._addresses.observed.links)
         return is_done
 
     def mute_all(self) -> None:
         """Make every address of ours inaudible; nothing is removed yet."""
         self.fence.deactivate(self.fence.active)
-        self._announcer.serving({}, Monotonic(0.0))
+        self._announcer.set_served({}, Monotonic(0.0))
 
     def _plan(
         self, decision: FencingDecision, context: StepContext, *, is_less: bool
@@ -194,14 +194,14 @@ class Reconciler:
         asked = self._facts.to_probe(decision)
         if asked:
             self._metrics.probed.inc(len(asked))
-            self._conflict_checks.ask(
+            self._conflict_checks.probe_contested(
                 facts.generation, group_by_interface(self._specs.in_force.wanted, asked)
             )
         contact = facts.contact
         if decision.must_read and contact and contact.generation > self._specs.newest_read:
             self._read_spec_soon()
         if facts.active and self.is_out_of_contact():
-            self._conflict_checks.check(facts.now)
+            self._conflict_checks.check_held(facts.now)
 
     def _change_kernel(
         self, facts: Facts, decision: FencingDecision, plan: AddressPlan, context: StepContext
@@ -218,13 +218,13 @@ class Reconciler:
         if in_the_way and plan.add:
             context.publish()
         routes = self._addresses.local_routes
-        routes.drop(routes.addresses - decision.keep - decision.activate)
+        routes.remove(routes.addresses - decision.keep - decision.activate)
         ready = decision.activate & self._addresses.placed(wanted)
         to_add = decision.activate - ready - blocked
         missing = [alias for alias in plan.add if alias.address in to_add]
         for few in chunks([address for address in wanted if address in ready] if ready else []):
             self._activate(facts, frozenset(few))
-        for piece in routes.pieces(missing, self._addresses.observed):
+        for piece in routes.batches(missing, self._addresses.observed):
             self._activate(facts, addresses_of(piece), piece, by_route=True)
             self._busy_since = clock.now()
         answered, must_yield = routes.addresses, False
@@ -286,7 +286,7 @@ class Reconciler:
         except BaseException:
             self.fence.deactivate(may)  # without a look at the clock there is no permission
             raise
-        self._announcer.plumbed(
+        self._announcer.announce_new(
             group_by_placement(self._specs.in_force.wanted, may), clock.monotonic()
         )
         while may and clock.now() >= before:  # a newer acknowledgement may have come meanwhile
@@ -297,13 +297,13 @@ class Reconciler:
     def _open_fence(self, addresses: frozenset[str], before: float) -> bool:
         """Let the fence pass these, and feed the watchdog if it has run out; whether it worked."""
         self.fence.activate(addresses - self.fence.active)
-        if self._watchdog.refreshed is not None:
+        if self._watchdog.fed_at is not None:
             return True
         self.fence.deactivate(self.fence.active - addresses)  # A1 applies to these anew
         if not self._watchdog.begin(before):
             self._mute_again(addresses)
             return False
-        if not self.fence.is_alive():  # nobody would hear what is reported as served
+        if not self.fence.is_fed():  # nobody would hear what is reported as served
             self._health.report_failure(Reason.MUTED, FEEDS_DO_NOT_ARRIVE, clock.now())
             self._watchdog.mute()
             self.fence.deactivate(addresses)

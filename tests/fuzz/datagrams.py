@@ -140,7 +140,7 @@ class Scout:
     def __init__(self) -> None:
         self._book = WitnessBook()
 
-    def look(self, suspect: ProbeSubject, on_sighting: OnOutcome) -> None:
+    def probe_subject(self, suspect: ProbeSubject, on_sighting: OnOutcome) -> None:
         """As `ProbeWorker` of the agent."""
         question = suspect_probe(suspect)
         found = ProbeResult(silent=frozenset(question.addresses))
@@ -154,7 +154,7 @@ class Scout:
 class DeadMan:
     """There is none."""
 
-    def refresh(self) -> None:
+    def feed(self) -> None:
         """Nothing to do."""
 
     def mute(self) -> None:

@@ -35,8 +35,8 @@ def frames() -> Target:
         address, mac = claim_in(data)
         is_whole = str(parse_address(address)) == address
         assert is_whole
-        asking.heard(address, mac)
-        asking.findings(0.0)
+        asking.add_answer(address, mac)
+        asking.result(0.0)
         if address not in HELD:
             return "of another address"
         claim = Claim(address, "eth1", mac, time.monotonic())

@@ -11,7 +11,7 @@ from duravip_agent.codec import (
     rtnetlink_links,
     sock_diag,
 )
-from duravip_agent.codec.rtnetlink import Change
+from duravip_agent.codec.rtnetlink import AddressChange
 from duravip_agent.core.kernel_state import IfAddress
 from fuzz.registry import Target, target
 
@@ -26,33 +26,33 @@ def _datagrams() -> tuple[bytes, ...]:
         IfAddress(2, "10.1.1.1", 32, is_marked=True),
         IfAddress(2, "fd00::1", 128, is_marked=True),
     )
-    changes = [Change(alias, is_new=True) for alias in aliases]
-    asked = sock_diag.questions(PORTS)[0]
+    changes = [AddressChange(alias, is_new=True) for alias in aliases]
+    asked = sock_diag.queries(PORTS)[0]
     return (
         *(rtnetlink.change_request(change, 1, wants_ack=True) for change in changes),
         rtnetlink.dump_request(rtnetlink.GET_ADDRESS, 1),
         rtnetlink_links.request(1),
         sock_diag.request(asked, 1) + bytes(72),
         conntrack.dump_request(2, 1) + bytes(64),
-        nf_tables.transaction(list(nf_tables.additions("vips", ("10.1.1.1", "fd00::1"))), 1),
+        nf_tables.transaction(list(nf_tables.add_addresses("vips", ("10.1.1.1", "fd00::1"))), 1),
         nf_tables.generation_request(1),
     )
 
 
 def _readers() -> dict[str, Callable[[bytes], Any]]:
     """Everything that reads the body of a message."""
-    questions = sock_diag.questions(PORTS)
+    questions = sock_diag.queries(PORTS)
     return {
         "errno": netlink_messages.errno_of,
-        "alias": rtnetlink.alias_in,
+        "alias": rtnetlink.address_in,
         "neighbour": lambda body: rtnetlink.neighbour_in(body, 2),
         "host": rtnetlink.host_in,
         "listeners": lambda body: [list(sock_diag.listeners_in(q, body)) for q in questions],
         "source": lambda body: sock_diag.has_source(body, ADDRESSES),
-        "concerns": lambda body: conntrack.concerns(body, ADDRESSES),
+        "concerns": lambda body: conntrack.involves(body, ADDRESSES),
         "delete": lambda body: conntrack.delete_request(body, 1),
         "generation": nf_tables.generation_in,
-        "pieces": lambda body: [nf_tables.piece_in(kind, WHERE, body) for kind in PIECES],
+        "pieces": lambda body: [nf_tables.object_in(kind, WHERE, body) for kind in PIECES],
         "link": rtnetlink_links.link_in,
         "relations": rtnetlink_links.relations_in,
         "elements": lambda body: list(nf_tables.keys_in(body)),

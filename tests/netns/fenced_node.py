@@ -21,7 +21,7 @@ class FencedNode:
         self.fence, self.dead_man = Fence(), WatchdogSocket()
         self.fence.build(["eth1"], DEAD_MAN)
         self.fence.activate([VIP])
-        self.dead_man.refresh()
+        self.dead_man.feed()
         self._ear = Ear(made.client, ARP)
 
     def answers(self, address: str = VIP) -> bool:

@@ -65,7 +65,7 @@ class FormerOwner:
         self.fence, self.dead_man, self.metrics = Fence(), WatchdogSocket(), Metrics("1")
         self.fence.build(["eth1"], 60.0)
         self.fence.activate([VIP, VIP6])
-        self.dead_man.refresh()
+        self.dead_man.feed()
         self.connections = ConnectionEnder(self.metrics, lambda: self.fence.active)
         self.connections.start()
         self.released = ReleasedAddresses(self.connections)

@@ -43,7 +43,7 @@ class Scene:
         else:
             self.fence.deactivate(OURS)
         if alive:
-            self.dead_man.refresh()
+            self.dead_man.feed()
         else:
             self.dead_man.mute()
         return kind(self.traffic)

@@ -62,10 +62,10 @@ def test_thousands_are_taken_and_released_at_once(fence: Fence, count: int) -> N
 
 def test_a_refresh_costs_microseconds(fence: Fence) -> None:
     dead_man = WatchdogSocket()
-    times = sorted(seconds_of(dead_man.refresh) for _ in range(2000))
+    times = sorted(seconds_of(dead_man.feed) for _ in range(2000))
     print(f"refresh: {times[1000] * 1e6:.1f} us, 99 of 100 within {times[1980] * 1e6:.1f}")
     assert times[1000] < 0.001
-    assert fence.is_alive()
+    assert fence.is_fed()
     assert dead_man.refused == 0
     dead_man.close()
 
@@ -75,7 +75,7 @@ def test_what_is_released_is_silent_when_the_call_returns(made: World, fence: Fe
     made.plumb(*addresses)
     fence.activate(addresses)
     with closing(WatchdogSocket()) as dead_man, closing(Ear(made.client, ARP)) as ear:
-        dead_man.refresh()
+        dead_man.feed()
         assert all(ear.asks(address, CLIENT) for address in addresses)
         with asking(ear, addresses) as exchanges:
             time.sleep(0.3)

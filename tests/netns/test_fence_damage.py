@@ -55,23 +55,23 @@ def test_damage_is_noticed_and_mended(node: FencedNode, damage: str) -> None:
     assert node.fence.is_intact()
     assert not node.fence.repair()
     assert not node.answers(), "not until the next refresh"
-    node.dead_man.refresh()
+    node.dead_man.feed()
     assert node.answers()
     node.fence.deactivate([VIP])
     assert not node.answers()
     assert not connects(node.world.client, VIP)
 
 
-@pytest.mark.parametrize("call", ["take", "release", "forget"])
+@pytest.mark.parametrize("call", ["activate", "deactivate", "unwatch"])
 def test_a_change_to_tables_that_are_gone_makes_them_anew(node: FencedNode, call: str) -> None:
     node.nft("flush ruleset")
     getattr(node.fence, call)([VIP])
     assert node.fence.is_intact()
-    node.dead_man.refresh()
-    assert node.answers() == (call != "release")
+    node.dead_man.feed()
+    assert node.answers() == (call != "deactivate")
     assert (VIP in node.fence.watched, VIP in node.fence.active) == (
-        call != "forget",
-        call == "take",
+        call != "unwatch",
+        call == "activate",
     )
 
 
@@ -88,7 +88,7 @@ def test_a_card_that_is_taken_out_and_put_in_again_is_still_guarded(node: Fenced
     node.world.plug()
     node.world.plumb(VIP)
     node.fence.add_interfaces(())
-    node.dead_man.refresh()
+    node.dead_man.feed()
     ear = Ear(node.world.client, ARP)
     assert ear.asks(VIP, CLIENT)
     node.dead_man.mute()
@@ -103,7 +103,7 @@ def test_a_card_that_comes_later_is_guarded_from_then_on(node: FencedNode) -> No
     assert node.answers()
     node.fence.add_interfaces(["eth1"])
     assert not node.answers()
-    node.dead_man.refresh()
+    node.dead_man.feed()
     assert node.answers()
 
 
@@ -113,7 +113,7 @@ def test_an_address_that_somebody_lets_speak_again_is_damage(node: FencedNode) -
     for family in ("inet", "netdev"):
         node.nft(f"add element {family} duravip held4 {{ {VIP} }}")
         assert node.fence.repair()
-        node.dead_man.refresh()
+        node.dead_man.feed()
         assert not node.answers()
 
 
@@ -131,10 +131,10 @@ def test_one_address_of_thousands_that_is_taken_out_is_missed_after_a_while(
 def test_a_dead_man_that_somebody_has_fixed_is_damage(node: FencedNode) -> None:
     for family in ("inet", "netdev"):
         node.nft(f"flush set {family} duravip alive; add element {family} duravip alive {{ 0 }}")
-        node.fence.is_alive()
+        node.fence.is_fed()
         assert node.fence.repair()
         assert not node.answers()
-        node.dead_man.refresh()
+        node.dead_man.feed()
         assert node.answers()
 
 
@@ -173,7 +173,7 @@ def test_a_card_may_be_called_whatever_the_kernel_allows(node: FencedNode, name:
 def answers_when_refreshed(node: FencedNode) -> bool:
     """Whether it does within a few seconds: a card that was just set up may need a moment."""
     for _ in range(100):
-        node.dead_man.refresh()
+        node.dead_man.feed()
         if node.answers():
             return True
     return False
@@ -220,7 +220,7 @@ def test_a_card_that_nft_does_not_take_costs_itself_only(
     node.fence.build(["eth1", "eth2"], DEAD_MAN)
     assert set(node.fence.unguarded) == {"eth2"}
     node.fence.activate([VIP])
-    node.dead_man.refresh()
+    node.dead_man.feed()
     assert node.answers()
     node.dead_man.mute()
     assert not node.answers()
@@ -246,7 +246,7 @@ def test_what_cannot_be_mended_holds_nothing_until_it_can(
     while not node.fence.repair():
         assert node.fence.problem
     assert node.fence.is_fenced
-    node.dead_man.refresh()
+    node.dead_man.feed()
     assert not node.answers()
     node.fence.activate([VIP])
     assert node.answers()

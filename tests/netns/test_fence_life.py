@@ -17,7 +17,7 @@ import time
 from duravip_agent.kernel.watchdog import DeadMan
 dead_man = DeadMan()
 while True:
-    dead_man.refresh()
+    dead_man.feed()
     print(flush=True)
     time.sleep(0.05)
 """
@@ -33,13 +33,13 @@ def test_without_a_refresh_it_is_silent_in_time_and_with_one_it_is_back(
     node: FencedNode,
 ) -> None:
     for _ in range(3):
-        node.dead_man.refresh()
+        node.dead_man.feed()
         heard = node.last_answer(since=time.monotonic())
         print(f"answered until {heard * 1000:.1f} ms after the last refresh")
         assert 0.6 * DEAD_MAN < heard <= DEAD_MAN
-        assert not node.fence.is_alive()
-        node.dead_man.refresh()
-        assert node.fence.is_alive()
+        assert not node.fence.is_fed()
+        node.dead_man.feed()
+        assert node.fence.is_fed()
         assert node.answers()
     assert node.dead_man.refused == 0
 
@@ -65,7 +65,7 @@ def test_it_falls_silent_when_whoever_refreshes_is_killed_or_stopped(
 def test_a_connection_survives_a_second_of_silence(node: FencedNode) -> None:
     node.fence.build(["eth1"], dead_man=10)
     node.fence.activate([VIP])
-    node.dead_man.refresh()
+    node.dead_man.feed()
     with socket.create_server((VIP, PORT)) as server:
         with node.world.client.entered():
             client = socket.create_connection((VIP, PORT), timeout=5)
@@ -76,7 +76,7 @@ def test_a_connection_survives_a_second_of_silence(node: FencedNode) -> None:
             connection.settimeout(1.0)
             with pytest.raises(TimeoutError):
                 connection.recv(16)
-            node.dead_man.refresh()
+            node.dead_man.feed()
             connection.settimeout(5.0)
             assert connection.recv(16) == b"during"
             connection.send(b"after")
@@ -100,7 +100,7 @@ def test_what_an_earlier_agent_left_behind_is_mute_from_the_start(node: FencedNo
     assert node.answers("10.1.1.9"), "nobody knows of it yet"
     successor = Fence()
     successor.build(["eth1"], DEAD_MAN, ["10.1.1.9"])
-    node.dead_man.refresh()
+    node.dead_man.feed()
     assert successor.watched == {VIP, "10.1.1.9"}
     assert not node.answers(VIP)
     assert not node.answers("10.1.1.9")

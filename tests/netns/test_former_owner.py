@@ -213,7 +213,7 @@ def test_a_table_that_somebody_changes_is_built_again(node: FormerOwner, command
     node.release()
     before = node.world.node.run("nft", "list", "table", "inet", released_ruleset.TABLE)
     node.world.node.run("nft", command)
-    node.released.mend()
+    node.released.repair()
     after = node.world.node.run("nft", "list", "table", "inet", released_ruleset.TABLE)
     assert after.count(" drop") == before.count(" drop") == 4
     assert '"eth1"' in after
@@ -237,11 +237,11 @@ def test_an_hour_later_it_is_forgotten_and_not_put_back(node: FormerOwner) -> No
     kept = ReleasedAddresses(clock=lambda: time.monotonic() + passed)
     kept.build()
     kept.add([VIP], {"eth1"})
-    kept.mend()
+    kept.repair()
     assert kept.addresses == {VIP}
     passed = released_ruleset.KEPT_S
     node.world.node.run("nft", "flush", "set", "inet", released_ruleset.TABLE, "released4")
-    kept.mend()
+    kept.repair()
     assert kept.addresses == frozenset()
     assert VIP not in node.world.node.run("nft", "list", "table", "inet", released_ruleset.TABLE)
     kept.close(0)

@@ -46,7 +46,7 @@ def muted(segment: Segment) -> Iterator[None]:
 
 def seen(scout: ProbeWorker, suspect: ProbeSubject) -> ProbeOutcome:
     sightings: SimpleQueue[ProbeOutcome] = SimpleQueue()
-    scout.look(suspect, sightings.put)
+    scout.probe_subject(suspect, sightings.put)
     return sightings.get(timeout=PATIENCE)
 
 
@@ -112,7 +112,7 @@ def test_a_look_does_not_wait_for_thousands_of_questions(
     scout: ProbeWorker, suspect: ProbeSubject
 ) -> None:
     findings: SimpleQueue[ProbeResult] = SimpleQueue()
-    scout.ask(NIC, ProbeSpec(MANY), findings.put)
+    scout.probe(NIC, ProbeSpec(MANY), findings.put)
     assert seen(scout, suspect).verdict is Reachability.ANSWERING
     assert findings.empty()
     assert findings.get(timeout=PATIENCE).silent == set(MANY)
@@ -124,6 +124,6 @@ def test_it_goes_on_after_a_callback_has_failed(
     def fail(_: ProbeOutcome) -> None:
         raise RuntimeError("on purpose")
 
-    scout.look(suspect, fail)
+    scout.probe_subject(suspect, fail)
     assert seen(scout, suspect).verdict is Reachability.ANSWERING
     assert "probing failed and goes on" in caplog.text

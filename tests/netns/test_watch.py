@@ -52,7 +52,7 @@ class Heard:
 
     def hold(self, *addresses: str, macs: frozenset[str] = frozenset()) -> None:
         """Hold these; comes back when the watcher listens."""
-        self.watcher.hold(HeldAddresses({NIC: frozenset({*addresses, *MARKS})}, macs))
+        self.watcher.set_held(HeldAddresses({NIC: frozenset({*addresses, *MARKS})}, macs))
         self.wait()
 
     def wait(self) -> None:
@@ -186,8 +186,8 @@ def test_it_hears_on_an_interface_that_was_made_anew(
 def test_nothing_is_heard_where_nothing_is_held(heard: Heard) -> None:
     heard.hold(OURS)
     before = heard.watcher.counts.frames
-    heard.watcher.hold(HeldAddresses())
-    heard.watcher.hold(HeldAddresses({"eth9": frozenset({OURS})}))
+    heard.watcher.set_held(HeldAddresses())
+    heard.watcher.set_held(HeldAddresses({"eth9": frozenset({OURS})}))
     heard.card.send(frame(OURS))
     heard.hold(NEAR)
     heard.card.send(frame(OURS))

@@ -33,7 +33,7 @@ def _aged(agent: Agent, weak: Weak) -> Agent:
     return agent._replace(
         heard=min(OLD, agent.heard + 1),
         acked=min(OLD, agent.acked + 1),
-        refreshed=min(OLD, agent.refreshed + (not (agent.frozen and "dead-man" in weak))),
+        fed_at=min(OLD, agent.fed_at + (not (agent.frozen and "dead-man" in weak))),
         asked=min(OLD, agent.asked + 1),
         turned=min(OLD, agent.turned + 1),
     )

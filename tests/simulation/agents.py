@@ -50,7 +50,7 @@ def _refresh(world: World, n: int, weak: Weak) -> World:
     """The thread that beats refreshes the dead-man, if its rule lets it."""
     agent = world.agents[n]
     strict = mode(world, weak) == "Strict" and agent.active
-    refreshed = -agent.refreshed if agent.may_refresh else None
+    refreshed = -agent.fed_at if agent.may_refresh else None
     leash = watchdog_rule.WatchdogState(
         refreshed, -agent.turned, cores.contact_of(agent), strict, w.LIMITS
     )
@@ -60,9 +60,9 @@ def _refresh(world: World, n: int, weak: Weak) -> World:
         )
     if "hold" in weak:
         leash = watchdog_rule.WatchdogState(refreshed, -agent.turned, None, False, w.LIMITS)  # noqa: FBT003
-    if watchdog_rule.may_refresh(leash, 0):
-        return change_agent(world, n, refreshed=0)
-    return change_agent(world, n, may_refresh=False, refreshed=OLD)
+    if watchdog_rule.may_feed(leash, 0):
+        return change_agent(world, n, fed_at=0)
+    return change_agent(world, n, may_refresh=False, fed_at=OLD)
 
 
 def _read(world: World, n: int, weak: Weak) -> World:
@@ -105,7 +105,7 @@ def _facts(world: World, n: int, weak: Weak) -> Agent:
     if "yield" in weak:
         facts = facts._replace(claimed=False)
     if "hold" in weak or "late-refresh" in weak:
-        facts = facts._replace(refreshed=0, may_refresh=agent.active)
+        facts = facts._replace(fed_at=0, may_refresh=agent.active)
     return facts
 
 

@@ -121,12 +121,12 @@ def judged(agent: Agent, fencing_mode: str) -> tuple[bool, bool]:
             grants=(granted,),
             contact=contact_of(agent),
             active=ONE if agent.active else NONE,
-            refreshed=-agent.refreshed if agent.may_refresh else None,
+            fed_at=-agent.fed_at if agent.may_refresh else None,
             links=frozenset({"eth1"}),
             stale=ONE if agent.stale else NONE,
             probed=probed if agent.asked < 1 else {},
             claimed=ONE if agent.claimed else NONE,
-            limits=LIMITS,
+            timeouts=LIMITS,
         )
     )
     return bool(verdict.keep | verdict.activate), bool(verdict.activate)

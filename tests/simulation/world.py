@@ -81,7 +81,7 @@ class Agent(NamedTuple):
     acked_epoch: int = 0
     active: bool = False
     """Held and plumbed: audible as long as the dead-man is."""
-    refreshed: int = OLD
+    fed_at: int = OLD
     """Since the dead-man was refreshed."""
     may_refresh: bool = False
     """Whether the thread that beats believes that it may: nothing has lapsed since it was told."""
@@ -165,7 +165,7 @@ class World(NamedTuple):
 
 def is_audible(agent: Agent) -> bool:
     """Whether the node's kernel answers for the address."""
-    return agent.running and agent.active and agent.refreshed < DEAD_MAN
+    return agent.running and agent.active and agent.fed_at < DEAD_MAN
 
 
 def hears_other(world: World, n: int) -> bool:

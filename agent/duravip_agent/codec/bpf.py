@@ -52,19 +52,19 @@ _BITS = {4: 32, 6: 128}
 _LENGTHS = {4: (32, 28, 24, 20, 16, 12, 8, 0), 6: (128, 124, 120, 116, 112, 96, 80, 64, 48, 32, 0)}
 
 _WORD, _HALF, _BYTE = 0x20, 0x28, 0x30
-_AND, _EQUAL, _GIVE = 0x54, 0x15, 0x06
-_REJECT, _ACCEPT = Instruction(_GIVE, 0, 0, 0), Instruction(_GIVE, 0, 0, 0xFFFF)
+_AND, _EQUAL, _RETURN = 0x54, 0x15, 0x06
+_REJECT, _ACCEPT = Instruction(_RETURN, 0, 0, 0), Instruction(_RETURN, 0, 0, 0xFFFF)
 
-NOTHING: Final[Program] = (_REJECT,)
+REJECT_ALL: Final[Program] = (_REJECT,)
 """Rejects every frame."""
 
 
-def packed(program: Program) -> bytes:
+def pack(program: Program) -> bytes:
     """The program as the kernel takes it."""
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
-def blocks_around(addresses: Iterable[str], most: int = MOST_BLOCKS) -> tuple[Block, ...]:
+def covering_blocks(addresses: Iterable[str], most: int = MOST_BLOCKS) -> tuple[Block, ...]:
     """For each family at most so many blocks of one size that cover all of these addresses."""
     numbers: dict[int, set[int]] = {}
     for family, number in map(to_int, addresses):
@@ -76,18 +76,18 @@ def blocks_around(addresses: Iterable[str], most: int = MOST_BLOCKS) -> tuple[Bl
 
 def arp_claims(blocks: Iterable[Block], mac: bytes) -> Program:
     """ARP of any form in which another MAC says that it has an address in one of the blocks."""
-    about = _about(ARP_SENDER_AT, 4, blocks)
-    return [*_need(_HALF, ETHER_TYPE_AT, ARP), *_not_from(ARP_SENDER_MAC_AT, mac), *about]
+    about = _accept_addresses(ARP_SENDER_AT, 4, blocks)
+    return [*_require(_HALF, ETHER_TYPE_AT, ARP), *_reject_sender(ARP_SENDER_MAC_AT, mac), *about]
 
 
 def arp_answers(blocks: Iterable[Block], mac: bytes) -> Program:
     """The same, but only replies to a sender without an address: to a probe."""
     return [
-        *_need(_HALF, ETHER_TYPE_AT, ARP),
-        *_need(_HALF, ARP_OPERATION_AT, ARP_REPLY),
-        *_need(_WORD, ARP_TARGET_AT, 0),
-        *_not_from(ARP_SENDER_MAC_AT, mac),
-        *_about(ARP_SENDER_AT, 4, blocks),
+        *_require(_HALF, ETHER_TYPE_AT, ARP),
+        *_require(_HALF, ARP_OPERATION_AT, ARP_REPLY),
+        *_require(_WORD, ARP_TARGET_AT, 0),
+        *_reject_sender(ARP_SENDER_MAC_AT, mac),
+        *_accept_addresses(ARP_SENDER_AT, 4, blocks),
     ]
 
 
@@ -97,12 +97,12 @@ def advertisements(blocks: Iterable[Block], mac: bytes) -> Program:
     Whether they answer a probe cannot be told: such an answer goes to everybody.
     """
     return [
-        *_need(_HALF, ETHER_TYPE_AT, IPV6),
-        *_need(_BYTE, IPV6_NEXT_HEADER_AT, ICMPV6),
-        *_need(_BYTE, IPV6_HOP_LIMIT_AT, HOP_LIMIT),
-        *_need(_BYTE, ICMPV6_TYPE_AT, ADVERTISEMENT),
-        *_not_from(SOURCE_MAC_AT, mac),
-        *_about(ND_TARGET_AT, 6, blocks),
+        *_require(_HALF, ETHER_TYPE_AT, IPV6),
+        *_require(_BYTE, IPV6_NEXT_HEADER_AT, ICMPV6),
+        *_require(_BYTE, IPV6_HOP_LIMIT_AT, HOP_LIMIT),
+        *_require(_BYTE, ICMPV6_TYPE_AT, ADVERTISEMENT),
+        *_reject_sender(SOURCE_MAC_AT, mac),
+        *_accept_addresses(ND_TARGET_AT, 6, blocks),
     ]
 
 
@@ -118,12 +118,12 @@ def _blocks(family: int, numbers: set[int], most: int) -> list[Block]:
     return [kind((number << shift, bits - shift)) for number in sorted(numbers)]
 
 
-def _need(size: int, offset: int, value: int) -> Program:
+def _require(size: int, offset: int, value: int) -> Program:
     """Reject the frame unless this value stands there."""
     return Instruction(size, 0, 0, offset), Instruction(_EQUAL, 1, 0, value), _REJECT
 
 
-def _not_from(offset: int, mac: bytes) -> Program:
+def _reject_sender(offset: int, mac: bytes) -> Program:
     """Reject the frame if this MAC stands there."""
     return (
         Instruction(_WORD, 0, 0, offset),
@@ -134,13 +134,13 @@ def _not_from(offset: int, mac: bytes) -> Program:
     )
 
 
-def _about(offset: int, family: int, blocks: Iterable[Block]) -> Program:
+def _accept_addresses(offset: int, family: int, blocks: Iterable[Block]) -> Program:
     """Accept the frame if the address that stands there is in one of the blocks, else reject."""
     found = [block for block in blocks if block.version == family]
-    return [*(step for block in found for step in _within(offset, block)), _REJECT]
+    return [*(step for block in found for step in _accept_block(offset, block)), _REJECT]
 
 
-def _within(offset: int, block: Block) -> Program:
+def _accept_block(offset: int, block: Block) -> Program:
     """Accept the frame if the address is in this block, else go on behind."""
     network, mask = block.network_address.packed, block.netmask.packed
     steps: list[Instruction] = []

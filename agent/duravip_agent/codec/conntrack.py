@@ -29,7 +29,7 @@ def dump_request(family: int, seq: int) -> bytes:
     return request(GET, netlink_messages.DUMP, seq, _HEAD.pack(family, 0, 0))
 
 
-def concerns(body: bytes, addresses: Collection[bytes]) -> bool:
+def involves(body: bytes, addresses: Collection[bytes]) -> bool:
     """Whether an entry has one of these packed addresses at either end, in either direction."""
     layout = _ADDRESSES.get(body[0]) if body else None
     if layout is None:

@@ -33,7 +33,7 @@ VIPS, HELD, ALIVE = "vips", "held", "alive"
 ALWAYS_THERE = bytes(4)
 """What is in `alive` while the dead-man is refreshed."""
 
-CHUNK = 900
+ELEMENTS_PER_MESSAGE = 900
 """Elements in one message: the length of a nested attribute has 16 bits."""
 
 GET_TABLES, GET_CHAINS, GET_RULES, GET_ELEMENTS = 0x0A01, 0x0A04, 0x0A07, 0x0A0D
@@ -117,19 +117,17 @@ class SetElement(NamedTuple):
     expires: bool
 
 
-def additions(name: str, addresses: Iterable[str]) -> Iterator[NftRequest]:
+def add_addresses(name: str, addresses: Iterable[str]) -> Iterator[NftRequest]:
     """Put addresses into `vips` or `held`; those that are in it stay."""
     return element_changes(name, addresses, is_new=True)
 
 
-def removals(name: str, addresses: Iterable[str]) -> Iterator[NftRequest]:
+def remove_addresses(name: str, addresses: Iterable[str]) -> Iterator[NftRequest]:
     """Take addresses out of `vips` or `held`; refused as a whole when one is not in it."""
     return element_changes(name, addresses, is_new=False)
 
 
-def key_additions(
-    name: str, keys: Iterable[bytes], where: tuple[int, str]
-) -> Iterator[NftRequest]:
+def add_keys(name: str, keys: Iterable[bytes], where: tuple[int, str]) -> Iterator[NftRequest]:
     """Put a few keys of any type into a set of this name; those that are in it stay."""
     items = b"".join(
         attribute(_ITEM | NESTED, attribute(_KEY | NESTED, attribute(_VALUE, key))) for key in keys
@@ -139,14 +137,14 @@ def key_additions(
         yield NftRequest(_NEW_ELEMENTS, CREATE, _of(*where) + tail)
 
 
-def disposal(tables: Sequence[tuple[int, str]] = FENCE) -> Iterator[NftRequest]:
+def delete_tables(tables: Sequence[tuple[int, str]] = FENCE) -> Iterator[NftRequest]:
     """Delete tables, whether they are there or not."""
     for family, table in tables:
         yield NftRequest(_NEW_TABLE, CREATE, _of(family, table))
         yield NftRequest(_DEL_TABLE, 0, _of(family, table))
 
 
-def guard(chain: str, device: bytes) -> NftRequest:
+def interface_chain(chain: str, device: bytes) -> NftRequest:
     """Make a card's chain, for names that nft's language cannot write down."""
     hook = b"".join(
         (
@@ -171,7 +169,7 @@ def transaction(requests: Sequence[NftRequest], seq: int) -> bytes:
     return b"".join(parts)
 
 
-def listing(kind: int, where: tuple[int, str], seq: int, name: str = "") -> bytes:
+def dump_request(kind: int, where: tuple[int, str], seq: int, name: str = "") -> bytes:
     """Ask for the rules of one of our tables, or for the elements of its set of this name.
 
     Of tables and chains the kernel lists those of the whole family.
@@ -180,7 +178,7 @@ def listing(kind: int, where: tuple[int, str], seq: int, name: str = "") -> byte
     return _message(NftRequest(kind, DUMP, body), seq)
 
 
-def question(family: int, name: str, keys: Iterable[bytes], seq: int) -> bytes:
+def lookup_request(family: int, name: str, keys: Iterable[bytes], seq: int) -> bytes:
     """Ask whether all these are in a set: each is shown, or the kernel says ENOENT.
 
     A listing would walk through the whole table of hashes, which takes a millisecond.
@@ -200,7 +198,7 @@ def generation_in(body: bytes) -> int:
     return int.from_bytes(attributes(body, _FAMILY.size).get(_GENERATION, b""), "big")
 
 
-def piece_in(kind: int, where: tuple[int, str], body: bytes) -> NftObject | None:
+def object_in(kind: int, where: tuple[int, str], body: bytes) -> NftObject | None:
     """What an answer to such a listing speaks of; None: not of this table.
 
     What it does not say is empty, or 0: no piece of ours is like that.
@@ -263,7 +261,7 @@ def element_changes(
     kind, flags = (_NEW_ELEMENTS, CREATE) if is_new else (_DEL_ELEMENTS, 0)
     for version, keys in keys_of(addresses):
         rest = map(_element, keys)
-        while chunk := b"".join(islice(rest, CHUNK)):
+        while chunk := b"".join(islice(rest, ELEMENTS_PER_MESSAGE)):
             tail = _text(_SET, f"{name}{version}") + attribute(_ELEMENTS | NESTED, chunk)
             for family, table in tables:
                 yield NftRequest(kind, flags, _of(family, table) + tail)

@@ -4,9 +4,9 @@ F1  Only what goes to or from an address in `vips` is looked at: those that we h
     are about to.
 F2  It passes only while `alive` has its element and the address is in `held`. Fail-closed: what an
     agent that died has left behind is mute.
-F3  The element is there for the dead-man's time after each datagram on lo that carries the mark
-    REFRESH, and goes at once with one that carries MUTE. No transaction is needed for it: those
-    wait for other programs', by seconds where somebody replaces thousands of rules.
+F3  The element is there for the watchdog's time after each datagram on lo that carries the mark
+    FEED_MARK, and goes at once with one that carries MUTE_MARK. No transaction is needed for it:
+    those wait for other programs', by seconds where somebody replaces thousands of rules.
 F4  Nothing is ever accepted here, so no rule of anybody else is overruled.
 
 Two tables, because no family sees everything. `inet` sees packets; an address that fib does not
@@ -23,13 +23,13 @@ from duravip_api.addresses import to_int
 TABLE = "duravip"
 """The name of both tables."""
 
-REFRESH, MUTE = 0x56495044, 0x56495045
+FEED_MARK, MUTE_MARK = 0x56495044, 0x56495045
 """Marks of the datagrams that tell the fence that the agent lives, and that it must not speak."""
 
-REFRESH_TO = ("127.0.0.1", 9)
+FEED_DESTINATION = ("127.0.0.1", 9)
 """Where they are sent; nothing has to listen there, since they never arrive."""
 
-MOST = 32768
+MAX_ELEMENTS = 32768
 """So many addresses fit into a set: twice what a node may be granted."""
 
 _GUARDED = "guarded_"
@@ -105,47 +105,48 @@ table inet $table {
 }
 """)  # noqa: E501 - a rule is one line
 
-_CARD = Template("""\
+_INTERFACE_CHAIN = Template("""\
 add chain netdev $table $chain { type filter hook egress device "$device" priority 0; policy accept; }
 """)  # noqa: E501 - the same
 
-_CARD_RULES = Template("""\
+_INTERFACE_RULES = Template("""\
 flush chain netdev $table $chain
 add rule netdev $table $chain arp saddr ip @vips4 jump arp_from
 add rule netdev $table $chain icmpv6 type nd-neighbor-advert ip6 saddr @vips6 jump nd_from
 """)
 
 
-def tables(interfaces: Iterable[str], vips: Collection[str], dead_man: float) -> str:
+def fence_tables(interfaces: Iterable[str], vips: Collection[str], dead_man: float) -> str:
     """Both tables anew, in place of any that are there: all of `vips` are mute from here."""
-    host, port = REFRESH_TO
+    host, port = FEED_DESTINATION
     fixed = _TABLES.substitute(
         table=TABLE,
-        most=MOST,
-        refresh=f"{REFRESH:#x}",
-        mute=f"{MUTE:#x}",
+        most=MAX_ELEMENTS,
+        refresh=f"{FEED_MARK:#x}",
+        mute=f"{MUTE_MARK:#x}",
         there=f"ip daddr {host} udp dport {port}",
         timeout=round(dead_man * 1000),
         vips4=_elements(vips, 4),
         vips6=_elements(vips, 6),
     )
-    return fixed + cards(interfaces)
+    return fixed + interface_chains(interfaces)
 
 
-def cards(interfaces: Iterable[str]) -> str:
+def interface_chains(interfaces: Iterable[str]) -> str:
     """Guard what leaves by these interfaces, of which some may be guarded already."""
     return "".join(
-        _CARD.substitute(table=TABLE, chain=chain_of(device), device=device) + card_rules(device)
+        _INTERFACE_CHAIN.substitute(table=TABLE, chain=chain_name(device), device=device)
+        + interface_rules(device)
         for device in sorted(interfaces)
     )
 
 
-def card_rules(interface: str) -> str:
+def interface_rules(interface: str) -> str:
     """What stands in an interface's chain, which has been made already."""
-    return _CARD_RULES.substitute(table=TABLE, chain=chain_of(interface))
+    return _INTERFACE_RULES.substitute(table=TABLE, chain=chain_name(interface))
 
 
-def may_name(interface: str) -> bool:
+def is_nameable(interface: str) -> bool:
     """Whether an interface's name can be written down here: some characters mean something.
 
     A chain for any other one is made without nft (`transactions.guard`).
@@ -153,13 +154,13 @@ def may_name(interface: str) -> bool:
     return bool(interface) and interface.isprintable() and not set(interface) & set('"*\\')
 
 
-def chain_of(interface: str) -> str:
+def chain_name(interface: str) -> str:
     """The name of an interface's chain, in which nft allows letters, digits and few others."""
     letters = (c if c.isascii() and c.isalnum() else f"_{ord(c):x}_" for c in interface)
     return _GUARDED + "".join(letters)
 
 
-def is_card(chain: str) -> bool:
+def is_interface_chain(chain: str) -> bool:
     """Whether this is the name of an interface's chain."""
     return chain.startswith(_GUARDED)
 

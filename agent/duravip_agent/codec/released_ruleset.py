@@ -24,9 +24,9 @@ from string import Template
 from duravip_agent.codec.nf_tables import (
     INET,
     NftRequest,
-    disposal,
+    add_keys,
+    delete_tables,
     element_changes,
-    key_additions,
 )
 from duravip_api.addresses import to_int
 
@@ -35,13 +35,13 @@ TABLE = "duravip_released"
 RELEASED = "released"
 """The sets: one for IPv4 and one for IPv6."""
 
-CARDS = "cards"
+INTERFACES = "cards"
 """The set of the names of network cards."""
 
 KEPT_S = 3600
 """So long a released address stays in the set: neighbour caches and connections are over then."""
 
-MOST = 32768
+MAX_ELEMENTS = 32768
 """So many addresses fit into a set."""
 
 _NAME_BYTES = 16
@@ -76,26 +76,26 @@ def table(addresses: Collection[str]) -> str:
     """The table anew, without any card, in place of one that is there; in nft's own language."""
     return _TEXT.substitute(
         table=TABLE,
-        most=MOST,
+        most=MAX_ELEMENTS,
         kept=KEPT_S,
         released4=_elements(a for a in addresses if to_int(a)[0] == 4),  # noqa: PLR2004
         released6=_elements(a for a in addresses if to_int(a)[0] == 6),  # noqa: PLR2004
     )
 
 
-def card_additions(cards: Iterable[str]) -> Iterator[NftRequest]:
+def add_interfaces(cards: Iterable[str]) -> Iterator[NftRequest]:
     """Put the names of network cards into their set: any name that the kernel allows."""
     names = (card.encode(errors="surrogateescape") for card in sorted(cards))
     keys = (name.ljust(_NAME_BYTES, b"\0") for name in names)
-    return key_additions(CARDS, keys, (INET, TABLE))
+    return add_keys(INTERFACES, keys, (INET, TABLE))
 
 
-def card_named(key: bytes) -> str:
+def interface_name(key: bytes) -> str:
     """The name that an element of the set of cards stands for."""
     return key.rstrip(b"\0").decode(errors="surrogateescape")
 
 
-def additions(addresses: Collection[str]) -> Iterator[NftRequest]:
+def add_addresses(addresses: Collection[str]) -> Iterator[NftRequest]:
     """Put addresses into the sets for the whole time, whether they are in them or not.
 
     An element that is there keeps its time when it is only added: so it is taken out in between.
@@ -104,14 +104,14 @@ def additions(addresses: Collection[str]) -> Iterator[NftRequest]:
     return chain(add, delete, _changes(addresses, is_new=True))
 
 
-def removals(addresses: Collection[str]) -> Iterator[NftRequest]:
+def remove_addresses(addresses: Collection[str]) -> Iterator[NftRequest]:
     """Take addresses out of the sets: one that has expired meanwhile would be refused."""
     return chain(_changes(addresses, is_new=True), _changes(addresses, is_new=False))
 
 
-def removal_of_table() -> Iterator[NftRequest]:
+def delete_table() -> Iterator[NftRequest]:
     """Delete the table, whether it is there or not."""
-    return disposal(((INET, TABLE),))
+    return delete_tables(((INET, TABLE),))
 
 
 def _changes(addresses: Collection[str], *, is_new: bool) -> Iterator[NftRequest]:

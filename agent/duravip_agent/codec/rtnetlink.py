@@ -57,7 +57,7 @@ def dump_request(kind: int, seq: int) -> bytes:
     return request(kind, DUMP, seq, bytes(size))
 
 
-class Change(NamedTuple):
+class AddressChange(NamedTuple):
     """An address to add or to delete."""
 
     alias: IfAddress
@@ -94,13 +94,13 @@ def route_request(change: RouteChange, seq: int, *, wants_ack: bool) -> bytes:
     )
 
 
-class Broadcast(NamedTuple):
+class BroadcastRoute(NamedTuple):
     """The route to the broadcast address of an alias' network: the kernel makes it by itself."""
 
     alias: IfAddress
 
 
-def broadcast_removal(route: Broadcast, seq: int, *, wants_ack: bool) -> bytes:
+def broadcast_removal(route: BroadcastRoute, seq: int, *, wants_ack: bool) -> bytes:
     """Delete that route: under the alias' mask it is somebody else's address.
 
     It is named with the alias as its source, so that the node's own one is never meant.
@@ -116,7 +116,7 @@ def broadcast_removal(route: Broadcast, seq: int, *, wants_ack: bool) -> bytes:
     return request(DEL_ROUTE, ACK if wants_ack else 0, seq, body)
 
 
-def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
+def change_request(change: AddressChange, seq: int, *, wants_ack: bool) -> bytes:
     """Add or delete an address. Without `wants_ack` only a refusal is answered."""
     alias, is_new, is_hidden, is_again = change
     data = to_bytes(alias.address)
@@ -135,7 +135,7 @@ def change_request(change: Change, seq: int, *, wants_ack: bool) -> bytes:
     return request(NEW_ADDRESS if is_new else DEL_ADDRESS, flags, seq, body)
 
 
-def alias_in(body: bytes) -> IfAddress | None:
+def address_in(body: bytes) -> IfAddress | None:
     """The address that a NEW_ADDRESS message speaks of."""
     if len(body) < _ADDRESS.size:
         return None
@@ -174,7 +174,7 @@ def host_in(body: bytes) -> NeighbourEntry | None:
     )
 
 
-AnyChange = Change | RouteChange | Broadcast
+AnyChange = AddressChange | RouteChange | BroadcastRoute
 """What can be changed; all of one call are of one kind."""
 
 
@@ -182,6 +182,6 @@ def any_request(change: AnyChange, seq: int, wants_ack: bool) -> bytes:  # noqa:
     """The request for a change of any kind."""
     if isinstance(change, RouteChange):
         return route_request(change, seq, wants_ack=wants_ack)
-    if isinstance(change, Broadcast):
+    if isinstance(change, BroadcastRoute):
         return broadcast_removal(change, seq, wants_ack=wants_ack)
     return change_request(change, seq, wants_ack=wants_ack)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from duravip_agent.codec.netlink_messages import DUMP, attributes, request
 from duravip_api.addresses import from_int, parse_address
 
-MOST = 64
+MAX_NEXT_HOPS = 64
 """Next hops that are named: those first whose routes lead to most of the world."""
 
 GET_ROUTE, GET_OBJECT = 26, 106
@@ -23,7 +23,7 @@ INET, INET6 = 2, 10
 _ROUTE = struct.Struct("=BBBBBBBBI")
 _UNICAST = 1
 _GATEWAY, _MULTIPATH, _VIA, _OBJECT_ID = 5, 9, 18, 30
-_WAY = struct.Struct("=HBBi")
+_RTNEXTHOP = struct.Struct("=HBBi")
 """struct rtnexthop; its attributes follow."""
 
 _OBJECT = struct.Struct("=BBBBI")
@@ -54,7 +54,7 @@ def has_unresolved(routes: Iterable[bytes]) -> bool:
 
 
 def next_hops(routes: Iterable[bytes], objects: Iterable[bytes] = ()) -> tuple[str, ...]:
-    """The next hops that a virtual address could be confused with, at most `MOST`, in order.
+    """The next hops that a virtual address could be confused with, in order, at most so many.
 
     Given are the bodies of NEW_ROUTE messages, and of NEW_NEXTHOP for those that need them.
     """
@@ -67,7 +67,7 @@ def next_hops(routes: Iterable[bytes], objects: Iterable[bytes] = ()) -> tuple[s
     in_order = sorted(
         found, key=lambda hop: (found[hop], parse_address(hop).version, int(parse_address(hop)))
     )
-    return tuple(hop for hop in in_order if not parse_address(hop).is_link_local)[:MOST]
+    return tuple(hop for hop in in_order if not parse_address(hop).is_link_local)[:MAX_NEXT_HOPS]
 
 
 def _hops(route: bytes) -> Iterator[str]:
@@ -75,18 +75,18 @@ def _hops(route: bytes) -> Iterator[str]:
     if len(route) < _ROUTE.size:
         return
     found = attributes(route, _ROUTE.size)
-    for way in (found, *_ways(found.get(_MULTIPATH, b""))):
+    for way in (found, *_multipath(found.get(_MULTIPATH, b""))):
         via = way.get(_VIA, b"")
         yield from _address(route[0], way.get(_GATEWAY, b""))
         yield from _address(int.from_bytes(via[:2], "little"), via[2:])
 
 
-def _ways(data: bytes) -> Iterator[Attributes]:
+def _multipath(data: bytes) -> Iterator[Attributes]:
     offset = 0
-    while offset + _WAY.size <= len(data):
-        length = _WAY.unpack_from(data, offset)[0]
-        yield attributes(data[offset : offset + length], _WAY.size)
-        offset += max(_WAY.size, (length + 3) & ~3)
+    while offset + _RTNEXTHOP.size <= len(data):
+        length = _RTNEXTHOP.unpack_from(data, offset)[0]
+        yield attributes(data[offset : offset + length], _RTNEXTHOP.size)
+        offset += max(_RTNEXTHOP.size, (length + 3) & ~3)
 
 
 def _object_of(route: bytes) -> int:

@@ -54,7 +54,7 @@ class SocketQuery(NamedTuple):
     """As the kernel numbers it."""
 
 
-def questions(ports: Iterable[str]) -> list[SocketQuery]:
+def queries(ports: Iterable[str]) -> list[SocketQuery]:
     """What has to be asked to know who listens on these ports."""
     wanted = {port.partition("/")[0] for port in ports} & _PROTOCOLS.keys()
     return [SocketQuery(protocol, family) for protocol in sorted(wanted) for family in _FAMILIES]
@@ -91,7 +91,7 @@ def connected_request(family: int, protocol: int, seq: int) -> bytes:
     return netlink_messages.request(BY_FAMILY, DUMP, seq, body)
 
 
-def sources(addresses: Iterable[bytes]) -> frozenset[bytes]:
+def source_forms(addresses: Iterable[bytes]) -> frozenset[bytes]:
     """Packed addresses in every form in which a socket may have them as its own."""
     named = frozenset(addresses)
     return named | {_MAPPED + a for a in named if len(a) == _SIZE[4]}

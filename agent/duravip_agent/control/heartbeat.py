@@ -223,7 +223,9 @@ class HeartbeatSender:
         if isinstance(datagram, Ack):
             self._acknowledged(datagram)
         elif isinstance(datagram, ProbeRequest) and datagram.scout == self._node:
-            self._probe_requests.take(datagram, replica.target, now, partial(self._reply, replica))
+            self._probe_requests.handle(
+                datagram, replica.target, now, partial(self._reply, replica)
+            )
         else:
             reason = "unsigned" if datagram is None else "unexpected"
             self._metrics.drops.labels(reason).inc()
@@ -252,7 +254,7 @@ class HeartbeatSender:
         if self._spec_differs(self._acked.contact) or is_newer:
             self._on_newer()
         if (
-            changes_contact(before, self._acked, self._watchdog.limits)
+            changes_contact(before, self._acked, self._watchdog.timeouts)
             or self.is_stale != was_stale
         ):
             self._on_contact()

@@ -24,13 +24,13 @@ SILENCE_S = 6.5
 class ObjectHandler(Protocol):
     """Whoever is told about the object; called from the thread of the watch."""
 
-    def seen(self, body: Body) -> None:
+    def on_object(self, body: Body) -> None:
         """The object looks like this now."""
 
-    def absent(self) -> None:
+    def on_absent(self) -> None:
         """There is no such object."""
 
-    def troubled(self, error: ApiError) -> None:
+    def on_error(self, error: ApiError) -> None:
         """It cannot be watched at this moment."""
 
 
@@ -62,7 +62,7 @@ class NodePlumbingClient:
 
         def listed(items: list[Body]) -> None:
             if not items:
-                watcher.absent()
+                watcher.on_absent()
 
         informer = Informer(
             "the NodePlumbing",
@@ -73,10 +73,10 @@ class NodePlumbingClient:
                 PLURAL,
                 field_selector=f"metadata.name={self._node}",
             ),
-            watcher.seen,
-            lambda _: watcher.absent(),
+            watcher.on_object,
+            lambda _: watcher.on_absent(),
             on_listed=listed,
-            on_trouble=watcher.troubled,
+            on_trouble=watcher.on_error,
             watch_s=WATCH_S,
             silence_s=SILENCE_S,
             list_s=SILENCE_S,

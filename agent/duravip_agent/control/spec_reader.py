@@ -46,17 +46,17 @@ class SpecReader:
         """Read the object now: there is a newer one than the watch has brought."""
         self._wanted.set()
 
-    def seen(self, body: Body) -> None:
+    def on_object(self, body: Body) -> None:
         """The watch has brought the object."""
         metadata, spec = body["metadata"], body.get("spec") or {}
         self._brought = (metadata.get("uid"), metadata.get("generation"), spec.get("epoch"))
         self._inbox.put(ObjectSeen(body))
 
-    def absent(self) -> None:
+    def on_absent(self) -> None:
         """The watch says that there is none."""
         self._inbox.put(ObjectAbsent())
 
-    def troubled(self, error: ApiError) -> None:
+    def on_error(self, error: ApiError) -> None:
         """The watch does not work at this moment."""
         self._inbox.put(ApiTrouble(error))
 

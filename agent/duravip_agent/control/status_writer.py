@@ -20,7 +20,7 @@ from duravip_runtime.api_error import HOPELESS_PAUSE_S, ApiError, Body, pause_af
 
 log = logging.getLogger(__name__)
 
-HEARD = "Heard"
+OPERATOR_CONDITION = "Heard"
 """The one condition that is not the agent's but the operator's."""
 MAX_WRITES_PER_SECOND = 10
 RESTORE_EVERY_S = 1.0
@@ -42,15 +42,17 @@ class _StatusVersion(NamedTuple):
 def _status_version(body: Body) -> _StatusVersion:
     status = body.get("status")
     if isinstance(status, dict):
-        conditions = [c for c in status.get("conditions") or () if c.get("type") != HEARD]
+        conditions = [
+            c for c in status.get("conditions") or () if c.get("type") != OPERATOR_CONDITION
+        ]
         status = {**status, "conditions": conditions}
     text = json.dumps(status, sort_keys=True)
     return _StatusVersion(resource_version(body), blake2b(text.encode(), digest_size=16).digest())
 
 
-def _heard_in(body: Body) -> list[Body]:
+def _operator_conditions(body: Body) -> list[Body]:
     conditions = (body.get("status") or {}).get("conditions") or ()
-    return [condition for condition in conditions if condition.get("type") == HEARD]
+    return [condition for condition in conditions if condition.get("type") == OPERATOR_CONDITION]
 
 
 class StatusWriter:
@@ -95,7 +97,7 @@ class StatusWriter:
     def observe(self, body: Body) -> None:
         """Compare with the object as it was just seen."""
         with self._lock:
-            self._observed, self._heard = _status_version(body), _heard_in(body)
+            self._observed, self._heard = _status_version(body), _operator_conditions(body)
             if self._is_absent or self._is_lost():
                 self._is_absent, self._is_pending = False, self._wanted is not None
                 self._lock.notify_all()

@@ -39,7 +39,7 @@ class _Group:
     def is_settled(self) -> bool:
         return self.step >= len(ANNOUNCE_AFTER)
 
-    def take(self, now: float, every: float) -> tuple[str, ...]:
+    def pop_due(self, now: float, every: float) -> tuple[str, ...]:
         """Those to announce now, in order; then it waits for the next time."""
         if not (self.is_settled and self.left):
             self.left = tuple(sorted(self.addresses, key=to_int))
@@ -67,7 +67,7 @@ class AnnounceSchedule:
         self._groups: list[_Group] = []
         self._defended: list[AnnouncementBatch] = []
 
-    def update(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
+    def set_served(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
         """Take note of what is served: whatever is new begins with its first round."""
         for placement, addresses in served.items():
             self.add(placement, addresses, now)
@@ -90,7 +90,7 @@ class AnnounceSchedule:
             if placement.interface == interface
         ]
 
-    def renew(self, addresses: frozenset[str], now: float) -> None:
+    def announce_again(self, addresses: frozenset[str], now: float) -> None:
         """Announce these as if they were new: somebody asks for it."""
         for placement, served in self._served.items():
             if asked := served & addresses:
@@ -121,7 +121,7 @@ class AnnounceSchedule:
                 continue
             group.addresses &= self._served.get(group.placement, frozenset())
             is_first = group.step == 0
-            if in_order := group.take(now, self._every):
+            if in_order := group.pop_due(now, self._every):
                 rounds.append(AnnouncementBatch(group.placement, in_order, is_first))
         if rounds:
             self._merge()

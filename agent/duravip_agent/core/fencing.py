@@ -32,7 +32,7 @@ from duravip_agent.core.watchdog_rule import (
     NEVER,
     LeaderContact,
     Timeouts,
-    has_lapsed,
+    has_expired,
     strict_hold_end,
 )
 
@@ -89,7 +89,7 @@ class Facts:
     contact: LeaderContact | None = None
     active: frozenset[str] = NOTHING
     """After the last verdict was carried out."""
-    refreshed: float | None = None
+    fed_at: float | None = None
     """When the dead-man was refreshed last; None = not since everything was muted."""
     links: frozenset[str] = NOTHING
     """The interfaces that are up and have a carrier."""
@@ -100,7 +100,7 @@ class Facts:
     """What others have claimed since the last verdict."""
     defended: Mapping[str, float] = field(default_factory=dict)
     """When an address was defended last."""
-    limits: Timeouts = DEFAULTS
+    timeouts: Timeouts = DEFAULTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +126,9 @@ class FencingDecision:
 
 def decide(facts: Facts) -> FencingDecision:
     """Apply the rules to everything that is granted."""
-    lapsed = has_lapsed(facts.refreshed, facts.now, facts.limits)
+    lapsed = has_expired(facts.fed_at, facts.now, facts.timeouts)
     still = NOTHING if lapsed else facts.active - claims_to_yield_to(facts)
-    shares = [_share(granted, still, facts) for granted in facts.grants]
+    shares = [_decide_share(granted, still, facts) for granted in facts.grants]
     keep = NOTHING.union(*(share.keep for share in shares))
     arm = NOTHING.union(*(share.activate for share in shares)) - keep
     strict = any(
@@ -149,7 +149,7 @@ def decide(facts: Facts) -> FencingDecision:
     )
 
 
-class _Share(NamedTuple):
+class _ShareDecision(NamedTuple):
     """What becomes of one interface's grants."""
 
     keep: frozenset[str] = NOTHING
@@ -159,10 +159,10 @@ class _Share(NamedTuple):
     """When to judge again although nothing has happened, in seconds from now."""
 
 
-def _share(granted: InterfaceShare, still: frozenset[str], facts: Facts) -> _Share:
+def _decide_share(granted: InterfaceShare, still: frozenset[str], facts: Facts) -> _ShareDecision:
     everything = granted.free | granted.contested
     if not is_linked(granted, facts) or not is_within_hold(granted, facts):
-        return _Share(pause=PROBE_EVERY_S if everything else ALWAYS)
+        return _ShareDecision(pause=PROBE_EVERY_S if everything else ALWAYS)
     keep = still & everything
     contested = (granted.contested | (granted.free & facts.stale)) - keep
     silent = {address for address in contested if is_silent(address, facts)}
@@ -170,9 +170,9 @@ def _share(granted: InterfaceShare, still: frozenset[str], facts: Facts) -> _Sha
     if is_in_contact(facts):
         waits = [probe_pause(facts.probed.get(a)) for a in contested - silent]
         arm = (everything - keep - contested).union(silent)
-        return _Share(keep, arm, probe, min(waits, default=ALWAYS))
-    early = probe if is_to_come(facts) else NOTHING
-    return _Share(keep, probe=early, pause=PROBE_EVERY_S if keep != everything else ALWAYS)
+        return _ShareDecision(keep, arm, probe, min(waits, default=ALWAYS))
+    early = probe if is_contact_imminent(facts) else NOTHING
+    return _ShareDecision(keep, probe=early, pause=PROBE_EVERY_S if keep != everything else ALWAYS)
 
 
 def is_in_contact(facts: Facts) -> bool:
@@ -186,7 +186,7 @@ def is_in_contact(facts: Facts) -> bool:
     )
 
 
-def is_to_come(facts: Facts) -> bool:
+def is_contact_imminent(facts: Facts) -> bool:
     """A2: whether contact is a matter of milliseconds: the segment can be asked meanwhile."""
     contact = facts.contact
     return (
@@ -198,7 +198,7 @@ def is_to_come(facts: Facts) -> bool:
 
 def contact_end(facts: Facts) -> float:
     """A1: when the newest acknowledgement is too old to arm anything."""
-    return facts.contact.sent + facts.limits.contact if facts.contact else NEVER
+    return facts.contact.sent + facts.timeouts.contact if facts.contact else NEVER
 
 
 def is_silent(address: str, facts: Facts) -> bool:
@@ -256,4 +256,4 @@ def is_within_hold(granted: InterfaceShare, facts: Facts) -> bool:
 def strict_end(facts: Facts) -> float:
     """A7: when strictly fenced addresses are muted, in time for the dead-man to help out."""
     is_known = facts.contact is not None and facts.contact.epoch >= facts.epoch
-    return strict_hold_end(facts.contact, facts.limits) - STRICT_LEAD_S if is_known else NEVER
+    return strict_hold_end(facts.contact, facts.timeouts) - STRICT_LEAD_S if is_known else NEVER

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from duravip_api.reasons import Reason
 
-STEADY_S, LONGEST_STEADY_S = 1.0, 60.0
+STEADY_S, MAX_STEADY_S = 1.0, 60.0
 """So long a thing must be well before it counts as mended: the first time, and at most."""
 
 FORGOTTEN_AFTER_S = 300.0
@@ -66,7 +66,7 @@ class NodeHealth:
             )
         else:
             if not record.is_open:
-                record.steady = min(2 * record.steady, LONGEST_STEADY_S)
+                record.steady = min(2 * record.steady, MAX_STEADY_S)
             record.message, record.is_open, record.seen = message, True, now
         self._choose()
 

@@ -15,7 +15,7 @@ from duravip_api.grants import Allowance, InterfaceGrant, NodePlumbingSpec
 MAX_ENTRY_LENGTH = 45
 """What fits into the field `address` of a failure."""
 
-_LONGEST_MASK = {4: 32, 6: 128}
+_MAX_MASK = {4: 32, 6: 128}
 
 
 class Placement(NamedTuple):
@@ -55,7 +55,7 @@ class NodeSpec:
 
 
 @dataclass(slots=True)
-class _Reading:
+class _ParsedSpec:
     wanted: dict[str, Placement] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     shares: list[InterfaceShare] = field(default_factory=list)
@@ -66,7 +66,7 @@ def parse_node_spec(body: Mapping[str, Any]) -> NodeSpec:
     """Read an object of the API; raises ValueError when its spec has not the form of its kind."""
     metadata = body["metadata"]
     spec = NodePlumbingSpec.model_validate(body.get("spec") or {})
-    reading = _Reading()
+    reading = _ParsedSpec()
     for entry in spec.interfaces:
         _add(entry, reading)
     return NodeSpec(
@@ -108,7 +108,7 @@ def group_by_interface(
     return found
 
 
-def _add(entry: InterfaceGrant, reading: _Reading) -> None:
+def _add(entry: InterfaceGrant, reading: _ParsedSpec) -> None:
     """Add what one interface is granted; an address that is there already stays where it is.
 
     One that is named as contested and as free is contested.
@@ -122,7 +122,7 @@ def _add(entry: InterfaceGrant, reading: _Reading) -> None:
     )
 
 
-def _read(items: list[str], where: Placement, reading: _Reading) -> set[str]:
+def _read(items: list[str], where: Placement, reading: _ParsedSpec) -> set[str]:
     """Add items of one list; gives back the addresses that are new."""
     new: set[str] = set()
     for item in items:
@@ -132,7 +132,7 @@ def _read(items: list[str], where: Placement, reading: _Reading) -> set[str]:
             )
             break
         try:
-            found = _named_by(item, where.mask, reading.allowance)
+            found = _expand(item, where.mask, reading.allowance)
         except ValueError as error:
             reading.failures[item[:MAX_ENTRY_LENGTH]] = f"the entry is not understood: {error}"
             continue
@@ -143,9 +143,9 @@ def _read(items: list[str], where: Placement, reading: _Reading) -> set[str]:
     return new
 
 
-def _named_by(item: str, mask: int, allowance: Allowance) -> list[str]:
+def _expand(item: str, mask: int, allowance: Allowance) -> list[str]:
     found = allowance.spelled_out(item)
     family, _ = to_int(found[0])
-    if mask > _LONGEST_MASK[family]:
+    if mask > _MAX_MASK[family]:
         raise ValueError(f"a mask of {mask} does not fit the address")
     return found

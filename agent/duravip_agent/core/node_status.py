@@ -19,7 +19,7 @@ from duravip_agent.core.interfaces import (
     relevant_interfaces,
 )
 from duravip_agent.core.kernel_state import KernelState, Link
-from duravip_agent.core.own_addresses import is_own, listing, rest
+from duravip_agent.core.own_addresses import holds_own_addresses, list_addresses, unlisted_ranges
 from duravip_api.addresses import parse_address, to_int
 from duravip_api.conditions import Condition
 from duravip_api.nodeplumbing import (
@@ -33,10 +33,10 @@ from duravip_api.nodeplumbing import (
 )
 from duravip_api.reasons import Reason
 
-MOST_FAILURES, MOST_NICS = 256, 256
-MOST_NAMED = 5
+MAX_FAILURES, MAX_NICS = 256, 256
+MAX_NAMED = 5
 """So many addresses are named in a condition's message."""
-LONGEST_MESSAGE = 1024
+MAX_MESSAGE_LENGTH = 1024
 _HOST_MASKS = {4: 32, 6: 128}
 _TRUE = {Reason.AGENT_READY, Reason.ADDRESS_IN_USE, Reason.SPEC_STALE, Reason.NAME_SHARED}
 
@@ -68,7 +68,7 @@ class ConditionState:
                 "type": self.kind,
                 "status": self.status,
                 "reason": self.reason,
-                "message": (self.message or self.reason.sentence)[:LONGEST_MESSAGE],
+                "message": (self.message or self.reason.sentence)[:MAX_MESSAGE_LENGTH],
                 "last_transition_time": self.since,
                 "observed_generation": generation,
             }
@@ -122,7 +122,7 @@ def build_status(report: StatusReport) -> dict[str, Any]:
     served = sorted(report.served, key=to_int)
     shown = nics(report.observed, report.granted_on, report.unguarded)
     listed = (a.partition("/")[0] for nic in shown for a in nic.addresses)
-    left = rest(own_addresses(report.observed, report.granted_on), listed)
+    left = unlisted_ranges(own_addresses(report.observed, report.granted_on), listed)
     matter = relevant_interfaces(report.observed, report.granted_on)
     status = NodePlumbingStatus(
         observed_generation=report.generation,
@@ -134,7 +134,7 @@ def build_status(report: StatusReport) -> dict[str, Any]:
         strict=list(report.strict),
         failures=_failures(report.failures, report.failing_since),
         listening=list(report.listening),
-        failures_omitted=max(0, len(report.failures) - MOST_FAILURES),
+        failures_omitted=max(0, len(report.failures) - MAX_FAILURES),
         nics=shown,
         nics_omitted=len(matter) - len(shown),
         own=left.ranges,
@@ -154,9 +154,9 @@ def conflict_message(conflicts: Mapping[str, Conflict]) -> str:
     in_order = sorted(conflicts, key=to_int)
     named = [
         f"{address} is claimed by {conflicts[address].mac} on {conflicts[address].interface}"
-        for address in in_order[:MOST_NAMED]
+        for address in in_order[:MAX_NAMED]
     ]
-    more = len(in_order) - MOST_NAMED
+    more = len(in_order) - MAX_NAMED
     return "; ".join([*named, *([f"and {more} more"] if more > 0 else [])])
 
 
@@ -171,15 +171,15 @@ def _contested(report: StatusReport) -> list[Contested]:
         for a, mac in sorted(report.claimed.items())
         if a not in report.contested
     ]
-    return [*kept_out, *shared][:MOST_FAILURES]
+    return [*kept_out, *shared][:MAX_FAILURES]
 
 
 def _failures(
     messages: Mapping[str, str], since: Mapping[str, str] = MappingProxyType({})
 ) -> list[Failure]:
     return [
-        Failure(address=address, message=message[:LONGEST_MESSAGE], since=since.get(address))
-        for address, message in sorted(messages.items())[:MOST_FAILURES]
+        Failure(address=address, message=message[:MAX_MESSAGE_LENGTH], since=since.get(address))
+        for address, message in sorted(messages.items())[:MAX_FAILURES]
     ]
 
 
@@ -199,7 +199,7 @@ def nics(
     )
     found = relevant_interfaces(observed, wanted)
     by_weight = sorted(found, key=lambda li: (li.name not in wanted, li.index not in own))
-    shown = set(by_weight[:MOST_NICS])
+    shown = set(by_weight[:MAX_NICS])
     told: list[Nic] = []
     for link in found:
         if link in shown:
@@ -226,7 +226,7 @@ def _is_text(name: str) -> bool:
 
 def own_addresses(observed: KernelState, granted_on: Iterable[str] = ()) -> Iterable[str]:
     """The node's own addresses, but single-host ones of pods' cables."""
-    links = {link.index: link for link in observed.links if is_own(link)}
+    links = {link.index: link for link in observed.links if holds_own_addresses(link)}
     shown = {link.index for link in relevant_interfaces(observed, granted_on)}
     for alias in observed.aliases:
         link = links.get(alias.link)
@@ -238,7 +238,7 @@ def own_addresses(observed: KernelState, granted_on: Iterable[str] = ()) -> Iter
 
 
 def _nic(link: Link, addresses: list[str], fault: InterfaceFault) -> Nic:
-    told = listing(addresses if is_own(link) else ())
+    told = list_addresses(addresses if holds_own_addresses(link) else ())
     return Nic(
         name=link.name,
         index=link.index,

@@ -17,7 +17,7 @@ _VIRTUAL = frozenset({"kube-ipvs0", "kube-lb0", "nodelocaldns"})
 """Where proxies and caches of the cluster keep addresses of Services, on every node the same."""
 
 
-class Listing(NamedTuple):
+class AddressList(NamedTuple):
     """What is said of the addresses of one interface."""
 
     addresses: list[str]
@@ -25,14 +25,14 @@ class Listing(NamedTuple):
     networks: list[str] | None = None
 
 
-class Rest(NamedTuple):
+class UnlistedRanges(NamedTuple):
     """The addresses that are listed with no interface."""
 
     ranges: list[str]
     omitted: int = 0
 
 
-def is_own(link: Link) -> bool:
+def holds_own_addresses(link: Link) -> bool:
     """Whether the addresses on a link are the node's own.
 
     A dummy that is down, or never asks nor answers by ARP, is where proxies and caches of the
@@ -43,11 +43,11 @@ def is_own(link: Link) -> bool:
     return not (link.is_loopback or is_silent or link.name in _VIRTUAL)
 
 
-def listing(addresses: Iterable[str]) -> Listing:
+def list_addresses(addresses: Iterable[str]) -> AddressList:
     """What to list of the addresses, with their prefix, of one interface."""
     in_order = sorted(addresses, key=_sorted_by)
     if len(in_order) < MOST_LISTED:
-        return Listing(in_order)
+        return AddressList(in_order)
     first: dict[str, str] = {}
     for address in in_order:
         network = ip_interface(address).network
@@ -57,10 +57,10 @@ def listing(addresses: Iterable[str]) -> Listing:
     chosen = [*first.values(), *(a for a in in_order if a not in heads)][:MOST_LISTED]
     omitted = len(in_order) - len(chosen)
     networks = list(first) if len(first) <= MOST_LISTED else None
-    return Listing(sorted(chosen, key=_sorted_by), omitted, networks)
+    return AddressList(sorted(chosen, key=_sorted_by), omitted, networks)
 
 
-def rest(own: Iterable[str], listed: Iterable[str]) -> Rest:
+def unlisted_ranges(own: Iterable[str], listed: Iterable[str]) -> UnlistedRanges:
     """What to say of the own addresses that no interface lists; both without prefix."""
     found = to_ranges(set(own) - set(listed))
     told = found[:MOST_OWN_SPANS]
@@ -68,7 +68,7 @@ def rest(own: Iterable[str], listed: Iterable[str]) -> Rest:
     if len(ranges) > MOST_OWN_ITEMS:  # far apart from one another: a span each is short enough
         told = told[:MOST_OWN_ITEMS]
         ranges = list(map(str, told))
-    return Rest(ranges, sum(map(_size, found)) - sum(map(_size, told)))
+    return UnlistedRanges(ranges, sum(map(_size, found)) - sum(map(_size, told)))
 
 
 def _all_of(told: Iterable[Range]) -> Iterable[str]:

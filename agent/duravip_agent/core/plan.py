@@ -33,7 +33,7 @@ def make_plan(
     `held_back` are the addresses whose next try is not due yet, each with what went wrong.
     """
     links = {link.name: link for link in observed.links}
-    there, delete = _sorted_out(wanted, observed)
+    there, delete = _keep_or_delete(wanted, observed)
     foreign, faulty = _foreign(observed), interface_faults(observed)
     add: list[IfAddress] = []
     failures: dict[str, str] = {}
@@ -53,7 +53,7 @@ def make_plan(
     return AddressPlan(delete, tuple(add), failures)
 
 
-def _sorted_out(
+def _keep_or_delete(
     wanted: Mapping[str, Placement], observed: KernelState
 ) -> tuple[set[str], tuple[IfAddress, ...]]:
     """The addresses that are exactly where they are wanted, and the aliases to be deleted."""

@@ -87,8 +87,8 @@ class ProbeRun:
         """An answer may have been lost: from here on silence means nothing."""
         self._is_doubtful = True
 
-    def take(self, now: float) -> ProbeBatch | None:
-        """What to ask now, if anything; `sent` must follow."""
+    def pop_due(self, now: float) -> ProbeBatch | None:
+        """What to ask now, if anything; `mark_sent` must follow."""
         while self._batches and now >= self._next_due():
             batch = self._batches.popleft()
             asked = tuple(address for address in batch.addresses if address in self._open)
@@ -97,7 +97,7 @@ class ProbeRun:
                 return batch._replace(addresses=asked)
         return None
 
-    def sent(self, batch: ProbeBatch, count: int, now: float) -> None:
+    def mark_sent(self, batch: ProbeBatch, count: int, now: float) -> None:
         """The first so many probes of a batch went out, the others did not."""
         gone, left = batch.addresses[:count], batch.probes - 1
         self._open.difference_update(batch.addresses[count:])
@@ -107,7 +107,7 @@ class ProbeRun:
             self._in_full.update(gone)
         self._last = now
 
-    def heard(self, address: str, mac: str) -> None:
+    def add_answer(self, address: str, mac: str) -> None:
         """Somebody says that he has an address."""
         known = self._answers.get(address, ())
         if address not in self._asked or mac in known:
@@ -130,7 +130,7 @@ class ProbeRun:
             return True
         return not self._batches and now >= self._last + self._policy.silence
 
-    def findings(self, now: float) -> ProbeResult:
+    def result(self, now: float) -> ProbeResult:
         """What was found; to be asked for when it is over, at the same time."""
         is_known = not (self._is_doubtful or self._has_enough) and self.is_over(now)
         unsettled = self._asked - self._settled

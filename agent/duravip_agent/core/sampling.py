@@ -35,7 +35,7 @@ class Sampler:
         self._next: dict[str, float] = {}
         """How far each interface has come in its order: it may be between two of them."""
 
-    def hold(self, addresses: Mapping[str, frozenset[str]]) -> None:
+    def set_held(self, addresses: Mapping[str, frozenset[str]]) -> None:
         """From now on exactly these are held, by interface."""
         changed = {i for i in {*addresses, *self._held} if addresses.get(i) != self._held.get(i)}
         for interface in changed:
@@ -52,12 +52,12 @@ class Sampler:
                 for address, conflict in claimed.items()
                 if address in addresses and now - conflict.last >= SAMPLE_CLAIMED_AFTER_S
             ]
-            asked = dict.fromkeys((*self._take(interface, addresses), *again[:MAX_SAMPLED]))
+            asked = dict.fromkeys((*self._next_few(interface, addresses), *again[:MAX_SAMPLED]))
             if asked:
                 found[interface] = tuple(asked)
         return found
 
-    def _take(self, interface: str, addresses: frozenset[str]) -> Sequence[str]:
+    def _next_few(self, interface: str, addresses: frozenset[str]) -> Sequence[str]:
         """The next few of an interface."""
         if not addresses:
             return ()

@@ -59,7 +59,7 @@ class _Lane:
     broadcasts: deque[_Job] = field(default_factory=deque)
     directed: deque[_Job] = field(default_factory=deque)
 
-    def fill(self, now: float, rate: float, burst: float) -> None:
+    def refill(self, now: float, rate: float, burst: float) -> None:
         self.tokens = min(burst, self.tokens + (now - self.filled) * rate)
         self.filled = now
 
@@ -91,7 +91,7 @@ class SendQueue:
         self._rate, self._burst = rate, burst
         self._lanes: dict[str, _Lane] = {}
 
-    def broadcast(self, due: AnnouncementBatch, now: float) -> None:
+    def queue_broadcast(self, due: AnnouncementBatch, now: float) -> None:
         """Queue what everybody is to hear of a round."""
         place, addresses, is_first = due
         if not (is_first or place.arp_all_hosts):
@@ -106,18 +106,22 @@ class SendQueue:
         replies = (Announcement(place, a, is_reply=True) for a in addresses if ":" not in a)
         lane.broadcasts.append(_Job(key, replies))
 
-    def tell(self, due: AnnouncementBatch, neighbours: Sequence[Neighbour], now: float) -> None:
+    def queue_directed(
+        self, due: AnnouncementBatch, neighbours: Sequence[Neighbour], now: float
+    ) -> None:
         """Queue what these neighbours are to hear of a round, each by itself."""
         lane = self._lane(due.placement, now)
         key = (due.placement, due.addresses[0])
         lane.directed = _without(lane.directed, key)
         lane.directed.append(_Job(key, _directed(due, neighbours)))
 
-    def take(self, now: float, is_served: Callable[[Placement, str], bool]) -> list[Announcement]:
+    def pop_due(
+        self, now: float, is_served: Callable[[Placement, str], bool]
+    ) -> list[Announcement]:
         """The frames to send now; call again when `next_due` says so."""
         taken: list[Announcement] = []
         for lane in self._lanes.values():
-            lane.fill(now, self._rate, self._burst)
+            lane.refill(now, self._rate, self._burst)
             while len(taken) < BATCH_FRAMES and (call := lane.next_call()) is not None:
                 if is_served(call.placement, call.address):
                     lane.tokens -= 1

@@ -44,19 +44,19 @@ class LeaderContact(NamedTuple):
 class WatchdogState:
     """What the thread goes by."""
 
-    refreshed: float | None
+    fed_at: float | None
     """The clock just before the last refresh; None = the loop must arm anew, and refresh first."""
     progress: float
     """When the loop came round last."""
     contact: LeaderContact | None = None
     has_strict: bool = False
     """Whether anything armed is strictly fenced, as the verdict carried out last says."""
-    limits: Timeouts = DEFAULTS
+    timeouts: Timeouts = DEFAULTS
 
 
-def may_refresh(leash: WatchdogState, now: float) -> bool:
+def may_feed(leash: WatchdogState, now: float) -> bool:
     """A3: whether the agent lives, the loop included, and did all the time."""
-    return not is_late(leash, now) and now - leash.progress < leash.limits.progress
+    return not is_late(leash, now) and now - leash.progress < leash.timeouts.progress
 
 
 def is_late(leash: WatchdogState, now: float) -> bool:
@@ -64,11 +64,11 @@ def is_late(leash: WatchdogState, now: float) -> bool:
 
     To be asked again after each refresh, with `refreshed` still as it was before.
     """
-    is_over = leash.has_strict and now >= strict_hold_end(leash.contact, leash.limits)
-    return is_over or has_lapsed(leash.refreshed, now, leash.limits)
+    is_over = leash.has_strict and now >= strict_hold_end(leash.contact, leash.timeouts)
+    return is_over or has_expired(leash.fed_at, now, leash.timeouts)
 
 
-def has_lapsed(refreshed: float | None, now: float, limits: Timeouts) -> bool:
+def has_expired(refreshed: float | None, now: float, limits: Timeouts) -> bool:
     """A3: whether the kernel has muted everything, or may have."""
     return refreshed is None or now - refreshed >= limits.dead_man - KERNEL_EARLY_S
 

@@ -45,9 +45,9 @@ class AddressManager:
         self._ours: frozenset[IfAddress] = frozenset()
         """What of ours was there after the last step, with its place."""
         self._placed: tuple[KernelState, Mapping[str, Placement], frozenset[str]] | None = None
-        self._cards: tuple[KernelState, Mapping[str, str], UsableInterfaces] | None = None
+        self._interfaces: tuple[KernelState, Mapping[str, str], UsableInterfaces] | None = None
         self._marked: tuple[KernelState, frozenset[str]] | None = None
-        self._found: dict[str, str] = {}
+        self._step_failures: dict[str, str] = {}
         """What has failed in this step so far."""
         self._behind: list[IfAddress] = []
         """Aliases of this step that took the place of routes, which was told of already."""
@@ -58,17 +58,17 @@ class AddressManager:
         self.observed = KernelState()
         self.failures: dict[str, str] = {}
 
-    def look(self, *, with_links: bool) -> None:
+    def read_kernel(self, *, with_links: bool) -> None:
         """Take a new picture of the kernel.
 
         What was ours a moment ago, and is there without our mark, is ours still: somebody has
         put it there once more, as `ip address replace` does.
         """
-        found = self._kernel.observed(with_links=with_links)
+        found = self._kernel.read_state(with_links=with_links)
         robbed = [a for a in found.aliases if not a.is_marked and _marked(a) in self._ours]
-        self.observed = self._reclaimed(found, robbed) if robbed else found
+        self.observed = self._restore_marks(found, robbed) if robbed else found
 
-    def _reclaimed(self, found: KernelState, robbed: Collection[IfAddress]) -> KernelState:
+    def _restore_marks(self, found: KernelState, robbed: Collection[IfAddress]) -> KernelState:
         """Mark these again, at most as often as what others delete is added again."""
         now = time.monotonic()
         held_back = self._retries.held_back(now)
@@ -82,12 +82,12 @@ class AddressManager:
         aliases = (_marked(alias) if alias in robbed else alias for alias in found.aliases)
         return replace(found, aliases=tuple(alias for alias in aliases if alias not in refused))
 
-    def cards(self, unguarded: Mapping[str, str]) -> UsableInterfaces:
+    def interfaces(self, unguarded: Mapping[str, str]) -> UsableInterfaces:
         """What the cards are good for."""
-        known = self._cards
+        known = self._interfaces
         if known is None or known[0] is not self.observed or known[1] != unguarded:
             known = (self.observed, dict(unguarded), usable_interfaces(self.observed, unguarded))
-            self._cards = known
+            self._interfaces = known
         return known[2]
 
     def settings_changed(self) -> bool:
@@ -121,7 +121,7 @@ class AddressManager:
             self._ordered, self._ranks = wanted, order_of(wanted, self._ranks, self.present)
         plan = make_plan(wanted, self.observed, self._retries.held_back(now))
         plan = replace(plan, delete=self._last_first(plan.delete))
-        self._found, self._behind, self._gone = dict(plan.failures), [], []
+        self._step_failures, self._behind, self._gone = dict(plan.failures), [], []
         return plan
 
     def _last_first(self, aliases: Iterable[IfAddress]) -> tuple[IfAddress, ...]:
@@ -157,21 +157,21 @@ class AddressManager:
         self._refused(refused)
         behind = [alias for alias in added if alias.address in self.local_routes.addresses]
         self._behind += behind
-        self._tell_added(set(added) - set(behind))
-        self.local_routes.drop(addresses_of(behind))
+        self._log_added(set(added) - set(behind))
+        self.local_routes.remove(addresses_of(behind))
         return addresses_of(added)
 
     def add_as_routes(self, aliases: Sequence[IfAddress]) -> frozenset[str]:
         """Let routes answer until these are there; gives back the addresses that are answered."""
         there = self.local_routes.add(aliases)
-        self._tell_added({alias for alias in aliases if alias.address in there})
+        self._log_added({alias for alias in aliases if alias.address in there})
         return there
 
-    def finish(self) -> None:
+    def finish_step(self) -> None:
         """End a step: note, and log, what was done and what failed."""
         self._log("removed", self._gone)
         self._log("plumbed behind their routes:", self._behind)
-        self._note(self._found)
+        self._set_failures(self._step_failures)
         self._expected = addresses_of(self.observed.marked)
         self._ours = frozenset(self.observed.marked)
 
@@ -180,22 +180,22 @@ class AddressManager:
 
         `between` is called again and again meanwhile.
         """
-        self._expected, self._found, self._gone = frozenset(), {}, []
+        self._expected, self._step_failures, self._gone = frozenset(), {}, []
         self._retries = RetrySchedule()
-        self.local_routes.drop(self.local_routes.addresses)
-        self.look(with_links=False)
+        self.local_routes.remove(self.local_routes.addresses)
+        self.read_kernel(with_links=False)
         for chunk in chunks(self.observed.marked):
             between()
             self.delete(chunk)
         self._log("removed", self._gone)
-        self._note(self._found)
+        self._set_failures(self._step_failures)
 
     def next_due(self, now: float) -> float:
         """When an address may be tried again."""
         due = self._retries.next_due(now)
         return float("inf") if due is None else due
 
-    def _tell_added(self, added: Collection[IfAddress]) -> None:
+    def _log_added(self, added: Collection[IfAddress]) -> None:
         """At once: clients wait for it, and a log tells where their time went."""
         again = [alias for alias in added if alias.address in self._expected]
         self._metrics.repaired.inc(len(again))
@@ -204,9 +204,9 @@ class AddressManager:
 
     def _refused(self, refused: Mapping[IfAddress, str]) -> None:
         self._metrics.refused.inc(len(refused))
-        self._found |= {alias.address: message for alias, message in refused.items()}
+        self._step_failures |= {alias.address: message for alias, message in refused.items()}
 
-    def _note(self, failures: dict[str, str]) -> None:
+    def _set_failures(self, failures: dict[str, str]) -> None:
         """Remember what failed, and log what was not known before."""
         new: dict[str, list[str]] = {}
         for address, message in failures.items():

@@ -96,7 +96,7 @@ class ConnectionEnder:
 
 def _destroy_sockets(addresses: frozenset[bytes]) -> int:
     """Destroy the node's own sockets that have one of these; gives back how many there were."""
-    named, count = sock_diag.sources(addresses), 0
+    named, count = sock_diag.source_forms(addresses), 0
     with NetlinkSocket(SOCK_DIAG, timeout=_TIMEOUT_S) as kernel:
         for family, protocol in sock_diag.CONNECTED:
             answers = kernel.stream(partial(sock_diag.connected_request, family, protocol))
@@ -113,7 +113,7 @@ def _forget_connections(addresses: frozenset[bytes]) -> int:
             if not any(len(address) == (4 if version == 4 else 16) for address in addresses):  # noqa: PLR2004
                 continue
             answers = kernel.stream(partial(conntrack.dump_request, family))
-            matching = [body for body in answers if conntrack.concerns(body, addresses)]
+            matching = [body for body in answers if conntrack.involves(body, addresses)]
             count += _end_each(kernel, conntrack.delete_request, matching)
     return count
 

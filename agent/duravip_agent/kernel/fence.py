@@ -27,11 +27,11 @@ from duravip_agent.codec.nf_tables import (
     NftObject,
     NftRequest,
     NftRule,
-    additions,
-    disposal,
-    guard,
+    add_addresses,
+    delete_tables,
+    interface_chain,
     keys_of,
-    removals,
+    remove_addresses,
 )
 from duravip_agent.kernel.nftables import Nftables
 
@@ -74,7 +74,7 @@ class Fence:
         self._interfaces: frozenset[str] = frozenset()
         self._dead_man = 0.0
         self._is_wanted = self._is_rebuilt = False
-        self._made: frozenset[NftObject] = frozenset()
+        self._built: frozenset[NftObject] = frozenset()
         """What was there when all was well."""
         self._generation = 0
         """Of the last look at it."""
@@ -121,55 +121,57 @@ class Fence:
         self._interfaces = self._interfaces.union(interfaces)
         if self.problem or not self._is_wanted:
             return
-        if not self._looked(self._is_as_made):
+        if not self._read_with_retry(self._is_as_built):
             log.warning("our nft tables are not as they were made: they are built again")
             self._load_all()
             return
-        chains, present = {piece.chain for piece in self._made}, self._present()
+        chains, present = {piece.chain for piece in self._built}, self._present()
         self._refused = {name: why for name, why in self._refused.items() if name in present}
         now = time.monotonic()
         held_back = {name for name, (_, due) in self._refused.items() if now < due}
         missing = {
-            name for name in present - held_back if nft_ruleset.chain_of(name) not in chains
+            name for name in present - held_back if nft_ruleset.chain_name(name) not in chains
         }
-        self._done(lambda: self._guard_each(missing))
+        self._build(lambda: self._guard_each(missing))
 
     def activate(self, addresses: Collection[str]) -> None:
         """These may speak from now on: to be called before they are plumbed."""
         if self.problem:
             raise FenceError(self.problem)
         self.watched, self.active = self.watched.union(addresses), self.active.union(addresses)
-        self._commit([*additions(VIPS, addresses), *additions(HELD, addresses)])
+        self._commit([*add_addresses(VIPS, addresses), *add_addresses(HELD, addresses)])
 
     def deactivate(self, addresses: Iterable[str]) -> None:
         """These are silent when this returns, though the node still has them."""
         gone = self.active.intersection(addresses)
         self.active -= gone
-        self._commit([*removals(HELD, gone)])
+        self._commit([*remove_addresses(HELD, gone)])
 
     def unwatch(self, addresses: Iterable[str]) -> None:
         """Watch these no longer: to be called after they were deleted from the node."""
         vips = self.watched.intersection(addresses)
         held = self.active & vips
         self.watched, self.active = self.watched - vips, self.active - held
-        self._commit([*removals(HELD, held), *removals(VIPS, vips)])
+        self._commit([*remove_addresses(HELD, held), *remove_addresses(VIPS, vips)])
 
     def remove(self) -> None:
         """Remove it: to be called when nothing of ours is left on the node."""
         self.watched = self.active = frozenset()
         self._is_wanted = False
         try:
-            self._nft.commit(disposal())
+            self._nft.commit(delete_tables())
         except OSError as error:
             raise FenceError(f"cannot remove the fence: {error.strerror}") from error
 
     def is_intact(self) -> bool:
         """Whether every rule of ours is there as it was made, and every address."""
-        return not self.problem and self._looked(lambda: self._is_as_made() and self._has_all())
+        return not self.problem and self._read_with_retry(
+            lambda: self._is_as_built() and self._has_all()
+        )
 
-    def is_alive(self) -> bool:
+    def is_fed(self) -> bool:
         """Whether the dead-man is: without it everything is mute."""
-        return self._looked(self._has_refreshes)
+        return self._read_with_retry(self._has_refreshes)
 
     def repair(self) -> bool:
         """Build it again if somebody has changed it; gives back whether that was so.
@@ -179,7 +181,7 @@ class Fence:
         """
         if not self._is_wanted or (self.problem and time.monotonic() < self._retry_at):
             return False
-        if self.problem or not self._looked(self._is_untouched):
+        if self.problem or not self._read_with_retry(self._is_untouched):
             log.warning("something on the node has changed our nft tables: they are built again")
             self._load_all()
         is_rebuilt, self._is_rebuilt = self._is_rebuilt, False
@@ -193,24 +195,24 @@ class Fence:
         """As `is_intact`, and quicker when there was no transaction since it was asked last."""
         generation = self._nft.generation()
         if generation != self._generation:
-            if not self._is_as_made():
+            if not self._is_as_built():
                 return False
             self._generation = generation
             self._to_check = self._in_order()
         return self._has_next()
 
-    def _is_as_made(self) -> bool:
+    def _is_as_built(self) -> bool:
         """Whether the rules are there; of a card that has gone the kernel removes them itself."""
-        found = self._nft.pieces()
-        if found == self._made:
+        found = self._nft.objects()
+        if found == self._built:
             return True
-        names = {nft_ruleset.chain_of(name) for _, name in socket.if_nameindex()}
-        gone = {piece.chain for piece in self._made - found}
-        if not found < self._made or not all(
-            nft_ruleset.is_card(c) and c not in names for c in gone
+        names = {nft_ruleset.chain_name(name) for _, name in socket.if_nameindex()}
+        gone = {piece.chain for piece in self._built - found}
+        if not found < self._built or not all(
+            nft_ruleset.is_interface_chain(c) and c not in names for c in gone
         ):
             return False
-        self._made = found
+        self._built = found
         return True
 
     def _in_order(self) -> list[str]:
@@ -244,26 +246,26 @@ class Fence:
 
     def _is_in(self, name: str, addresses: Iterable[str]) -> bool:
         return all(
-            self._nft.found(family, f"{name}{version}", keys) is not None
+            self._nft.lookup(family, f"{name}{version}", keys) is not None
             for version, keys in keys_of(addresses)
             for family in (NETDEV, INET)
         )
 
     def _is_anywhere_in(self, name: str, address: str) -> bool:
         return any(
-            self._nft.found(family, f"{name}{version}", keys) is not None
+            self._nft.lookup(family, f"{name}{version}", keys) is not None
             for version, keys in keys_of([address])
             for family in (NETDEV, INET)
         )
 
     def _has_refreshes(self) -> bool:
-        found = [self._nft.found(family, ALIVE, [ALWAYS_THERE]) for family in (NETDEV, INET)]
+        found = [self._nft.lookup(family, ALIVE, [ALWAYS_THERE]) for family in (NETDEV, INET)]
         if not all(element.expires for elements in found for element in elements or ()):
-            self._made = frozenset()  # somebody has put it there for good: silence would not come
+            self._built = frozenset()  # somebody has put it there for good: silence would not come
             self._generation = -1
         return all(found)
 
-    def _looked(self, look: Callable[[], bool]) -> bool:
+    def _read_with_retry(self, look: Callable[[], bool]) -> bool:
         """Look at the kernel; raises FenceError when it does not answer twice."""
         try:
             return look()
@@ -273,9 +275,9 @@ class Fence:
             self._nft.renew()
             return look()
         except OSError as error:
-            raise self._broken(f"cannot look at the fence: {error.strerror}") from error
+            raise self._fail(f"cannot look at the fence: {error.strerror}") from error
 
-    def _broken(self, problem: str) -> FenceError:
+    def _fail(self, problem: str) -> FenceError:
         """Take note that there is no fence."""
         self.problem, self.active = problem, frozenset()
         self._retry_at = time.monotonic() + RETRY_AFTER_S
@@ -300,40 +302,42 @@ class Fence:
     def _load_all(self) -> None:
         """Build it; whatever is wrong with one card costs that card only."""
         self._is_rebuilt, self._refused = True, {}
-        self._done(self._load_tables)
+        self._build(self._load_tables)
         self.problem = ""
 
     def _load_tables(self) -> None:
         present = self._present()
-        plain = frozenset(filter(nft_ruleset.may_name, present))
+        plain = frozenset(filter(nft_ruleset.is_nameable, present))
         try:
-            run_nft(nft_ruleset.tables(plain, self.watched, self._dead_man))
+            run_nft(nft_ruleset.fence_tables(plain, self.watched, self._dead_man))
         except RefusedError:
-            run_nft(nft_ruleset.tables((), self.watched, self._dead_man))
+            run_nft(nft_ruleset.fence_tables((), self.watched, self._dead_man))
             self._guard_each(plain)
         self._guard_each(present - plain)
-        self._nft.commit(additions(HELD, self.active))
-        self._learn()
+        self._nft.commit(add_addresses(HELD, self.active))
+        self._record_built()
 
-    def _done(self, build: Callable[[], None]) -> None:
+    def _build(self, build: Callable[[], None]) -> None:
         """Build; raises FenceError, with that noted, where it cannot be done."""
         try:
             build()
         except OSError as error:
-            raise self._broken(f"cannot build the fence: {error.strerror}") from error
+            raise self._fail(f"cannot build the fence: {error.strerror}") from error
         except FenceError as error:
-            raise self._broken(str(error)) from error
+            raise self._fail(str(error)) from error
 
     def _guard_each(self, interfaces: Iterable[str]) -> None:
         """Guard each of these by itself."""
         named = sorted(interfaces)
         for name in named:
             try:
-                if nft_ruleset.may_name(name):
-                    run_nft(nft_ruleset.cards([name]))
+                if nft_ruleset.is_nameable(name):
+                    run_nft(nft_ruleset.interface_chains([name]))
                 else:
-                    self._nft.commit([guard(nft_ruleset.chain_of(name), os.fsencode(name))])
-                    run_nft(nft_ruleset.card_rules(name))
+                    self._nft.commit(
+                        [interface_chain(nft_ruleset.chain_name(name), os.fsencode(name))]
+                    )
+                    run_nft(nft_ruleset.interface_rules(name))
             except (RefusedError, OSError) as error:
                 if name in self._present():  # it may have gone meanwhile
                     self._refused[name] = (str(error), time.monotonic() + RETRY_INTERFACE_AFTER_S)
@@ -341,15 +345,15 @@ class Fence:
             else:
                 self._refused.pop(name, None)
         if named:
-            self._learn()
+            self._record_built()
 
-    def _learn(self) -> None:
+    def _record_built(self) -> None:
         """Take what is there now for what should be."""
         self._generation = self._nft.generation()
-        made = self._nft.pieces()
+        made = self._nft.objects()
         if {piece.family for piece in made if isinstance(piece, NftRule)} != {NETDEV, INET}:
             raise FenceError("cannot build the fence: something removes it at once")
-        self._made, self._to_check = made, []
+        self._built, self._to_check = made, []
 
     def _present(self) -> frozenset[str]:
         """The interfaces to watch, as far as they are there: older kernels take no others."""

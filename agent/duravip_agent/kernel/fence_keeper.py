@@ -7,7 +7,7 @@ from duravip_agent import clock
 from duravip_agent.core.interfaces import relevant_interfaces
 from duravip_agent.core.kernel_state import KernelState
 from duravip_agent.core.node_health import FEEDS_DO_NOT_ARRIVE, NodeHealth
-from duravip_agent.core.watchdog_rule import has_lapsed
+from duravip_agent.core.watchdog_rule import has_expired
 from duravip_agent.kernel.fence import Fence, FenceError
 from duravip_agent.kernel.null_fence import NullFence
 from duravip_agent.kernel.released_addresses import ReleasedAddresses
@@ -55,12 +55,12 @@ class FenceKeeper:
 
     def check(self) -> bool:
         """To be called whenever the loop comes round; True = all has to be judged anew."""
-        now, refreshed = clock.now(), self._watchdog.refreshed
+        now, fed_at = clock.now(), self._watchdog.fed_at
         if now - self._checked_at < BEAT:
             return False
         self._checked_at = now
         before = self._health.problem
-        self._released.mend()
+        self._released.repair()
         is_rebuilt = self._fence.repair()
         if is_rebuilt:
             self._metrics.rebuilt.inc()
@@ -68,7 +68,7 @@ class FenceKeeper:
             self._watchdog.mute()
         self._detect_fight(now)
         if not self._fence.problem:
-            self._check_feeds(refreshed, now, is_rebuilt=is_rebuilt)
+            self._check_feeds(fed_at, now, is_rebuilt=is_rebuilt)
         return is_rebuilt or before != self._health.problem
 
     def fence_failed(self, error: FenceError) -> None:
@@ -84,27 +84,23 @@ class FenceKeeper:
         elif not self._fence.problem:
             self._health.report_recovery(Reason.UNFENCED, now)
 
-    def _check_feeds(self, refreshed: float | None, now: float, *, is_rebuilt: bool) -> None:
+    def _check_feeds(self, fed_at: float | None, now: float, *, is_rebuilt: bool) -> None:
         """Look whether the refreshes arrive; while they do not, whether one would by now."""
         if self._health.has_problem(Reason.MUTED):
-            if not self._fence.active and self._watchdog.try_feed(self._fence.is_alive):
+            if not self._fence.active and self._watchdog.try_feed(self._fence.is_fed):
                 self._health.report_recovery(Reason.MUTED, now)
             else:
                 self._health.report_failure(Reason.MUTED, FEEDS_DO_NOT_ARRIVE, now)
             return
-        if (
-            refreshed is None
-            and not self._fence.active
-            and now - self._tried >= TRIAL_FEED_EVERY_S
-        ):
+        if fed_at is None and not self._fence.active and now - self._tried >= TRIAL_FEED_EVERY_S:
             self._tried = now  # a node that can never be heard must not be granted anything
-            if not self._watchdog.try_feed(self._fence.is_alive):
+            if not self._watchdog.try_feed(self._fence.is_fed):
                 self._feeds_are_lost(now)
             return
-        if refreshed is None or is_rebuilt or self._fence.is_alive():
+        if fed_at is None or is_rebuilt or self._fence.is_fed():
             self._missed = 0
             return
-        if has_lapsed(refreshed, clock.now(), self._watchdog.limits):
+        if has_expired(fed_at, clock.now(), self._watchdog.timeouts):
             return  # of a process that was stopped everything is muted anyway
         self._missed += 1
         if self._missed == MISSED_FEEDS:

@@ -31,7 +31,7 @@ def lock(names: tuple[str, ...] = NAMES) -> socket.socket:
     """Take the lock, and hold it for as long as the socket lives; raises HeldError."""
     held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        _look_round(names, but=_bind(held, names))
+        _refuse_second_agent(names, but=_bind(held, names))
     except BaseException:
         held.close()
         raise
@@ -56,7 +56,7 @@ def _bind(held: socket.socket, names: tuple[str, ...]) -> str:
     return ""
 
 
-def _look_round(names: tuple[str, ...], but: str) -> None:
+def _refuse_second_agent(names: tuple[str, ...], but: str) -> None:
     """Raise HeldError when an agent has another name: it began while strangers held some."""
     others = owners()
     if any(_is_ours(others.get(name, set())) for name in names if name != but):

@@ -79,7 +79,7 @@ class ListeningPorts:
 def _listeners(ports: tuple[str, ...]) -> set[Listener]:
     """All that take what comes by these protocols; raises OSError."""
     found: set[Listener] = set()
-    questions = sock_diag.questions(ports)
+    questions = sock_diag.queries(ports)
     if not questions:
         return found
     with NetlinkSocket(SOCK_DIAG, timeout=TIMEOUT_S) as kernel:

@@ -43,7 +43,7 @@ class LocalRoutes:
             if (where := wanted.get(address)) and where.interface == names.get(alias.link)
         )
 
-    def pieces(
+    def batches(
         self, aliases: Sequence[IfAddress], observed: KernelState
     ) -> Iterator[Sequence[IfAddress]]:
         """Which of these to begin with a route, some at a time."""
@@ -68,7 +68,7 @@ class LocalRoutes:
         self._routes |= {alias.address: alias for alias in aliases if alias not in refused}
         return frozenset(alias.address for alias in aliases if alias not in refused)
 
-    def drop(self, addresses: Collection[str]) -> None:
+    def remove(self, addresses: Collection[str]) -> None:
         """Remove those of these, if they have any."""
         gone = [self._routes.pop(a) for a in self._routes.keys() & set(addresses)]
         if gone:

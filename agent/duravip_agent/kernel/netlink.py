@@ -24,7 +24,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 
 from duravip_agent.codec import rtnetlink, rtnetlink_links
 from duravip_agent.codec.netlink_messages import HEADER_BYTES, kind_of
-from duravip_agent.codec.rtnetlink import AnyChange, Broadcast, Change, RouteChange
+from duravip_agent.codec.rtnetlink import AddressChange, AnyChange, BroadcastRoute, RouteChange
 from duravip_agent.core.kernel_state import IfAddress, KernelState, Link, Neighbour, NeighbourEntry
 from duravip_agent.kernel.netlink_socket import NetlinkSocket
 from duravip_api import MARK
@@ -65,18 +65,18 @@ class Netlink:
         self._with_own: set[int] = set()
         """The links on which the node has an IPv4 address of its own."""
 
-    def may_change(self) -> bool:
+    def can_change_addresses(self) -> bool:
         """Whether the process has the permission to change addresses (CAP_NET_ADMIN)."""
         nowhere = IfAddress(0x7FFFFFFF, "192.0.2.1", 32, is_marked=True)
-        return self._change([Change(nowhere, is_new=False)]).get(nowhere) != errno.EPERM
+        return self._change([AddressChange(nowhere, is_new=False)]).get(nowhere) != errno.EPERM
 
-    def observed(self, *, with_links: bool) -> KernelState:
+    def read_state(self, *, with_links: bool) -> KernelState:
         """What is there now; the links are read again only when that is asked for."""
-        aliases, strange = self._aliases()
+        aliases, strange = self._read_addresses()
         if with_links or self._links is None:
             self._links, self._unread = self._read_links({alias.link for alias in aliases})
         if with_links:  # one that was down has got its routes back
-            self._leave_no_broadcast(alias for alias in aliases if alias.is_marked)
+            self._delete_broadcast_routes(alias for alias in aliases if alias.is_marked)
         self._with_own = {
             alias.link for alias in aliases if not alias.is_marked and ":" not in alias.address
         }
@@ -86,18 +86,18 @@ class Netlink:
         """Whether a card is set otherwise than at the last look: no event tells of that."""
         return any(_settings(name) != value for name, value in self._known_settings.items())
 
-    def _leave_no_broadcast(self, aliases: Iterable[IfAddress]) -> None:
+    def _delete_broadcast_routes(self, aliases: Iterable[IfAddress]) -> None:
         """Delete the routes that the kernel makes of masks that are not the full one."""
         wide = [a for a in aliases if ":" not in a.address and a.mask < MAKES_NO_BROADCAST]
-        self._change([Broadcast(alias) for alias in wide])
+        self._change([BroadcastRoute(alias) for alias in wide])
 
-    def _aliases(self) -> tuple[tuple[IfAddress, ...], tuple[str, ...]]:
+    def _read_addresses(self) -> tuple[tuple[IfAddress, ...], tuple[str, ...]]:
         """All addresses, and what could not be read."""
         found: list[IfAddress] = []
         unread: list[str] = []
         for body in self._dump(rtnetlink.GET_ADDRESS):
             try:
-                alias = rtnetlink.alias_in(body)
+                alias = rtnetlink.address_in(body)
             except _UNREADABLE as error:
                 unread.append(f"an address: {error!r}")
                 continue
@@ -122,9 +122,9 @@ class Netlink:
             for link in read
             if not link.is_loopback and (link.kind != "veth" or link.index in with_addresses)
         }
-        return tuple(map(self._as_set, read)), tuple(unread)
+        return tuple(map(self._with_settings, read)), tuple(unread)
 
-    def _as_set(self, link: Link) -> Link:
+    def _with_settings(self, link: Link) -> Link:
         if link.name not in self._known_settings:
             return link
         arp_ignore, has_no_ipv6 = self._known_settings[link.name]
@@ -134,11 +134,11 @@ class Netlink:
         """Add addresses; gives back those that were refused, each with what the kernel said."""
         refused = self._change(
             [
-                Change(alias, is_new=True, is_hidden=alias.link not in self._with_own)
+                AddressChange(alias, is_new=True, is_hidden=alias.link not in self._with_own)
                 for alias in aliases
             ]
         )
-        self._leave_no_broadcast(alias for alias in aliases if alias not in refused)
+        self._delete_broadcast_routes(alias for alias in aliases if alias not in refused)
         return {
             alias: f"cannot add the address: {os.strerror(number)}"
             for alias, number in refused.items()
@@ -147,7 +147,7 @@ class Netlink:
     def restore_mark(self, aliases: Sequence[IfAddress]) -> set[IfAddress]:
         """Give these, which are there, our mark and flags; gives back those that were refused."""
         changes = [
-            Change(alias, True, alias.link not in self._with_own, is_again=True)  # noqa: FBT003
+            AddressChange(alias, True, alias.link not in self._with_own, is_again=True)  # noqa: FBT003
             for alias in aliases
         ]
         return set(self._change(changes))
@@ -157,7 +157,7 @@ class Netlink:
 
         Only those that a look just before has found with our mark may be given.
         """
-        refused = self._change([Change(alias, is_new=False) for alias in aliases])
+        refused = self._change([AddressChange(alias, is_new=False) for alias in aliases])
         return {
             alias: f"cannot delete the address: {os.strerror(number)}"
             for alias, number in refused.items()
@@ -191,7 +191,7 @@ class Netlink:
         found = (rtnetlink.neighbour_in(body, link) for body in bodies)
         return [neighbour for neighbour in found if neighbour]
 
-    def hosts(self) -> list[NeighbourEntry]:
+    def all_neighbours(self) -> list[NeighbourEntry]:
         """The whole table of neighbours."""
         found = map(rtnetlink.host_in, self._dump(rtnetlink.GET_NEIGHBOUR))
         return [host for host in found if host]
@@ -207,7 +207,7 @@ class Netlink:
                     found.add(str(hop.get("RTA_GATEWAY")))
         return found
 
-    def look_up(self, link: int, address: str) -> None:
+    def resolve_neighbour(self, link: int, address: str) -> None:
         """Let the kernel ask for a host's MAC, for the next time that it is needed."""
         try:
             self._ip.neigh("replace", dst=address, ifindex=link, flags=_NTF_USE, state=0)

@@ -64,12 +64,12 @@ class Nftables:
 
     def keys(self, family: int, name: str, table: str = TABLE) -> list[bytes]:
         """The elements of a set that have not expired; nothing when there is no such set."""
-        bodies = self._listed(nf_tables.GET_ELEMENTS, (family, table), name)
+        bodies = self._dump(nf_tables.GET_ELEMENTS, (family, table), name)
         return [key for body in bodies for key in nf_tables.keys_in(body)]
 
-    def found(self, family: int, name: str, keys: Iterable[bytes]) -> list[SetElement] | None:
+    def lookup(self, family: int, name: str, keys: Iterable[bytes]) -> list[SetElement] | None:
         """These elements of a set; None when it does not have all of them, or is not there."""
-        question = partial(nf_tables.question, family, name, list(keys))
+        question = partial(nf_tables.lookup_request, family, name, list(keys))
         try:
             bodies = list(self._socket.stream(question))
         except KernelRefusalError as error:
@@ -78,14 +78,14 @@ class Nftables:
             return None
         return [element for body in bodies for element in nf_tables.elements_in(body)]
 
-    def pieces(self, tables: Sequence[tuple[int, str]] = FENCE) -> frozenset[NftObject]:
+    def objects(self, tables: Sequence[tuple[int, str]] = FENCE) -> frozenset[NftObject]:
         """What these tables consist of; nothing when there is no table."""
         kinds = (nf_tables.GET_TABLES, nf_tables.GET_CHAINS, nf_tables.GET_RULES)
         found = (
-            nf_tables.piece_in(kind, where, body)
+            nf_tables.object_in(kind, where, body)
             for where in tables
             for kind in kinds
-            for body in self._listed(kind, where)
+            for body in self._dump(kind, where)
         )
         return frozenset(piece for piece in found if piece)
 
@@ -101,9 +101,9 @@ class Nftables:
         if worst := next(filter(None, numbers), 0):
             raise OSError(worst, "transaction refused")
 
-    def _listed(self, kind: int, where: tuple[int, str], name: str = "") -> list[bytes]:
+    def _dump(self, kind: int, where: tuple[int, str], name: str = "") -> list[bytes]:
         """The answers to a listing; nothing where there is no such table or set."""
         try:
-            return self._socket.dump(lambda seq: nf_tables.listing(kind, where, seq, name))
+            return self._socket.dump(lambda seq: nf_tables.dump_request(kind, where, seq, name))
         except KernelRefusalError:
             return []

@@ -60,7 +60,7 @@ class NullFence:
         """Nothing that is not there can be damaged."""
         return True
 
-    def is_alive(self) -> bool:
+    def is_fed(self) -> bool:
         """Nothing is muted."""
         return True
 
@@ -68,7 +68,7 @@ class NullFence:
         """Nothing was to be mended."""
         return False
 
-    def refresh(self) -> None:
+    def feed(self) -> None:
         """There is no dead-man."""
 
     def mute(self) -> None:

@@ -60,13 +60,13 @@ class ReleasedAddresses:
         """Begin: what an earlier agent has put into the set stays in it."""
         try:
             self._nft = Nftables()
-            listed = self._listed(self._nft)
-            names = self._nft.keys(INET, released_ruleset.CARDS, released_ruleset.TABLE)
+            listed = self._read_addresses(self._nft)
+            names = self._nft.keys(INET, released_ruleset.INTERFACES, released_ruleset.TABLE)
         except OSError as error:
-            self._trouble(error.strerror or str(error))
+            self._log_problem(error.strerror or str(error))
             return
         self._until = dict.fromkeys(listed, self._clock() + KNOWN_S)
-        self._cards = frozenset(map(released_ruleset.card_named, names))
+        self._cards = frozenset(map(released_ruleset.interface_name, names))
         self._load()
 
     def start(self) -> None:
@@ -83,7 +83,7 @@ class ReleasedAddresses:
         new = frozenset(cards) - self._cards
         self._cards |= new
         self._commit(
-            [*released_ruleset.card_additions(new), *released_ruleset.additions(addresses)]
+            [*released_ruleset.add_interfaces(new), *released_ruleset.add_addresses(addresses)]
         )
         if self._connections:
             self._connections.end(addresses)
@@ -94,9 +94,9 @@ class ReleasedAddresses:
         if not back:
             return
         self._until = {a: until for a, until in self._until.items() if a not in back}
-        self._commit([*released_ruleset.removals(back)])
+        self._commit([*released_ruleset.remove_addresses(back)])
 
-    def mend(self) -> None:
+    def repair(self) -> None:
         """Build the table again where somebody has changed it: to be called with every beat."""
         now = self._clock()
         if self._nft is None or not self._until or now < self._look_at:
@@ -107,7 +107,7 @@ class ReleasedAddresses:
             if self._is_whole(self._nft):
                 return
         except OSError as error:
-            self._trouble(error.strerror or str(error))
+            self._log_problem(error.strerror or str(error))
             return
         self._load()
 
@@ -118,7 +118,7 @@ class ReleasedAddresses:
         if self._nft is None:
             return
         if not self._until:
-            self._commit([*released_ruleset.removal_of_table()])
+            self._commit([*released_ruleset.delete_table()])
         self._nft.close()
         self._nft = None
 
@@ -128,7 +128,9 @@ class ReleasedAddresses:
         if self._rules is None or generation == self._generation:
             return self._rules is not None
         self._generation = generation
-        return nft.pieces(_WHERE) == self._rules and self._until.keys() <= self._listed(nft)
+        return nft.objects(_WHERE) == self._rules and self._until.keys() <= self._read_addresses(
+            nft
+        )
 
     def _drop_expired(self) -> None:
         now = self._clock()
@@ -136,7 +138,7 @@ class ReleasedAddresses:
             self._until = {a: until for a, until in self._until.items() if until > now}
 
     @staticmethod
-    def _listed(nft: Nftables) -> frozenset[str]:
+    def _read_addresses(nft: Nftables) -> frozenset[str]:
         """What is in the set of the kernel."""
         names = (f"{released_ruleset.RELEASED}{version}" for version in (4, 6))
         keys = (key for name in names for key in nft.keys(INET, name, released_ruleset.TABLE))
@@ -158,14 +160,14 @@ class ReleasedAddresses:
         self._rules = None
         try:
             run_nft(released_ruleset.table(self._until))
-            self._nft.commit(released_ruleset.card_additions(self._cards))
-            self._rules = self._nft.pieces(_WHERE)
+            self._nft.commit(released_ruleset.add_interfaces(self._cards))
+            self._rules = self._nft.objects(_WHERE)
         except (FenceError, OSError) as error:
-            self._trouble(str(error))
+            self._log_problem(str(error))
             return
         self._problem = ""
 
-    def _trouble(self, problem: str) -> None:
+    def _log_problem(self, problem: str) -> None:
         """Say it once."""
         self._look_at = self._clock() + RETRY_S
         if problem != self._problem:

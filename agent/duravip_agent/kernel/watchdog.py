@@ -11,13 +11,13 @@ from threading import Lock
 
 from duravip_agent import clock
 from duravip_agent.clock import BootTime
-from duravip_agent.codec.nft_ruleset import MUTE, REFRESH, REFRESH_TO
+from duravip_agent.codec.nft_ruleset import FEED_DESTINATION, FEED_MARK, MUTE_MARK
 from duravip_agent.core.watchdog_rule import (
     LeaderContact,
     Timeouts,
     WatchdogState,
     is_late,
-    may_refresh,
+    may_feed,
 )
 from duravip_agent.kernel.fence import FenceError
 from duravip_agent.kernel.null_fence import NullFence
@@ -31,27 +31,27 @@ class WatchdogSocket:
 
     def __init__(self) -> None:
         """Raises FenceError when the process may not mark what it sends."""
-        self._refresh, self._mute = _marked(REFRESH), _marked(MUTE)
+        self._feed, self._mute = _marked(FEED_MARK), _marked(MUTE_MARK)
         self.refused = 0
         """Datagrams that the kernel did not take: some other rule drops them."""
 
-    def refresh(self) -> None:
+    def feed(self) -> None:
         """Let what is held speak, for the dead-man's time from now."""
         try:
-            self._refresh.sendto(b"", REFRESH_TO)
+            self._feed.sendto(b"", FEED_DESTINATION)
         except OSError:
             self.refused += 1
 
     def mute(self) -> None:
         """Mute everything now, until the next refresh."""
         try:
-            self._mute.sendto(b"", REFRESH_TO)
+            self._mute.sendto(b"", FEED_DESTINATION)
         except OSError:
             self.refused += 1
 
     def close(self) -> None:
         """Let go of the sockets."""
-        self._refresh.close()
+        self._feed.close()
         self._mute.close()
 
 
@@ -60,17 +60,17 @@ class Watchdog:
 
     def __init__(
         self,
-        dead_man: WatchdogSocket | NullFence,
+        feeder: WatchdogSocket | NullFence,
         limits: Timeouts,
         metrics: Metrics,
         on_lapse: Callable[[], None],
     ) -> None:
-        self._dead_man, self.limits = dead_man, limits
+        self._feeder, self.timeouts = feeder, limits
         self._metrics, self._on_lapse = metrics, on_lapse
         self._lock = Lock()
         """Held for microseconds: nobody waits for anything under it."""
         self._progress = clock.now()
-        self.refreshed: BootTime | None = None
+        self.fed_at: BootTime | None = None
         """None = everything is mute until the loop begins anew."""
         self.audible_until = clock.now()
         """When the kernel has muted everything, or will unless it is refreshed again."""
@@ -83,23 +83,23 @@ class Watchdog:
 
     def is_loop_hung(self) -> bool:
         """Whether the loop has not come round for so long that everything is mute by now."""
-        return clock.now() - self._progress >= self.limits.progress + self.limits.dead_man
+        return clock.now() - self._progress >= self.timeouts.progress + self.timeouts.dead_man
 
     def feed(self, contact: LeaderContact | None) -> None:
         """Refresh, if that is allowed. For the thread that beats, after each beat."""
         with self._lock:
-            if self.refreshed is None:
+            if self.fed_at is None:
                 return
-            before, leash = clock.now(), self._leash(contact)
-            is_refreshed = may_refresh(leash, before)
+            before, leash = clock.now(), self._state(contact)
+            is_refreshed = may_feed(leash, before)
             if is_refreshed:
-                self._dead_man.refresh()
+                self._feeder.feed()
             is_over = is_late(leash, clock.now())
             if is_over:
                 self._mute()
             elif is_refreshed:
-                self._metrics.refresh_gap.observe(before - self.refreshed)
-                self._note_refresh(before)
+                self._metrics.refresh_gap.observe(before - self.fed_at)
+                self._note_fed(before)
         if is_over:
             self._on_lapse()
 
@@ -114,33 +114,33 @@ class Watchdog:
             now = clock.now()
             if now >= before:
                 return False
-            self._dead_man.refresh()
+            self._feeder.feed()
             if clock.now() >= before:
                 self._mute()
                 return False
-            self._note_refresh(now)
+            self._note_fed(now)
             return True
 
-    def _note_refresh(self, time: BootTime) -> None:
-        self.refreshed, self.audible_until = time, BootTime(time + self.limits.dead_man)
+    def _note_fed(self, time: BootTime) -> None:
+        self.fed_at, self.audible_until = time, BootTime(time + self.timeouts.dead_man)
 
     def try_feed(self, is_alive: Callable[[], bool]) -> bool:
         """Whether a refresh would arrive. For the loop, while nothing is held: all stays mute."""
         with self._lock:
-            self._dead_man.refresh()
+            self._feeder.feed()
             try:
                 return is_alive()
             finally:
-                self._dead_man.mute()
+                self._feeder.mute()
 
     def _mute(self) -> None:
-        self._dead_man.mute()
-        if self.refreshed is not None:  # whichever thread finds it first
+        self._feeder.mute()
+        if self.fed_at is not None:  # whichever thread finds it first
             self._metrics.lapses.inc()
-        self.refreshed = None
+        self.fed_at = None
 
-    def _leash(self, contact: LeaderContact | None) -> WatchdogState:
-        return WatchdogState(self.refreshed, self._progress, contact, self.has_strict, self.limits)
+    def _state(self, contact: LeaderContact | None) -> WatchdogState:
+        return WatchdogState(self.fed_at, self._progress, contact, self.has_strict, self.timeouts)
 
 
 def _marked(mark: int) -> socket.socket:

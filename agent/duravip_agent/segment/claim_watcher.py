@@ -67,9 +67,9 @@ class ClaimWatcher:
         self._on_claims = on_claims
         self._held = HeldAddresses()
         self._wanted: Mapping[tuple[str, int], frozenset[str]] = {}
-        self._ears: dict[tuple[str, int], _ListeningSocket] = {}
-        self._is_new, self._is_stopping, self._tend_at = False, False, 0.0
-        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._sockets: dict[tuple[str, int], _ListeningSocket] = {}
+        self._is_new, self._is_stopping, self._reopen_at = False, False, 0.0
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.thread = Thread(target=self._run, name="watch", daemon=True)
         self.sieve, self.counts = ClaimThrottle(), Counts()
 
@@ -80,13 +80,13 @@ class ClaimWatcher:
     def stop(self) -> None:
         """End."""
         self._is_stopping = True
-        os.eventfd_write(self._bell, 1)
+        os.eventfd_write(self._wake_fd, 1)
         self.thread.join()
 
-    def hold(self, held: HeldAddresses) -> None:
+    def set_held(self, held: HeldAddresses) -> None:
         """From now on exactly this is ours. To be called again when links have changed."""
         self._held, self._is_new = held, True
-        os.eventfd_write(self._bell, 1)
+        os.eventfd_write(self._wake_fd, 1)
 
     def _run(self) -> None:
         while not self._is_stopping:
@@ -95,65 +95,65 @@ class ClaimWatcher:
             except Exception:
                 log.exception("watching failed and is tried again")
                 time.sleep(_PAUSE)
-        for ear in self._ears.values():
-            ear.sock.close()
+        for listening in self._sockets.values():
+            listening.sock.close()
 
     def _turn(self) -> None:
         ready = self._wait()
         if self._is_new:
-            self._is_new, self._tend_at = False, 0.0
+            self._is_new, self._reopen_at = False, 0.0
             self._wanted = _by_kind(self._held)
             self.sieve.keep_only(frozenset().union(*self._wanted.values()))
-        if time.monotonic() >= self._tend_at:
-            self._tend()
-            self._tend_at = time.monotonic() + REOPEN_EVERY_S
-        for (interface, _), ear in self._ears.items():
-            if ear.sock.fileno() in ready:
-                self._read(interface, ear)
+        if time.monotonic() >= self._reopen_at:
+            self._open_sockets()
+            self._reopen_at = time.monotonic() + REOPEN_EVERY_S
+        for (interface, _), listening in self._sockets.items():
+            if listening.sock.fileno() in ready:
+                self._read(interface, listening)
 
     def _wait(self) -> set[int]:
         """Wait for frames, or for something to do; the sockets that have something."""
         poll = select.poll()
-        poll.register(self._bell, select.POLLIN)
-        for ear in self._ears.values():
-            poll.register(ear.sock.fileno(), select.POLLIN)
-        pause = max(0.0, self._tend_at - time.monotonic())
+        poll.register(self._wake_fd, select.POLLIN)
+        for listening in self._sockets.values():
+            poll.register(listening.sock.fileno(), select.POLLIN)
+        pause = max(0.0, self._reopen_at - time.monotonic())
         ready = {fileno for fileno, _ in poll.poll(ceil(pause * 1000))}
-        if self._bell in ready:
-            os.eventfd_read(self._bell)
+        if self._wake_fd in ready:
+            os.eventfd_read(self._wake_fd)
         return ready
 
-    def _tend(self) -> None:
+    def _open_sockets(self) -> None:
         """Listen where something is held, for what is held there, and nowhere else."""
-        for key in self._wanted.keys() | self._ears.keys():
+        for key in self._wanted.keys() | self._sockets.keys():
             addresses = self._wanted.get(key, frozenset())
-            ear = self._ear(key, is_needed=bool(addresses))
-            mac = None if ear is None else ear.sock.mac()
-            if ear is None or mac is None:
+            listening = self._socket_for(key, is_needed=bool(addresses))
+            mac = None if listening is None else listening.sock.mac()
+            if listening is None or mac is None:
                 continue
-            self.counts.lost += ear.sock.lost()
-            if (ear.addresses, ear.mac) != (addresses, mac):
-                ear.sock.let_in(_PROGRAMS[key[1]](bpf.blocks_around(addresses), mac))
-                ear.addresses, ear.mac = addresses, mac
+            self.counts.lost += listening.sock.lost()
+            if (listening.addresses, listening.mac) != (addresses, mac):
+                listening.sock.set_filter(_PROGRAMS[key[1]](bpf.covering_blocks(addresses), mac))
+                listening.addresses, listening.mac = addresses, mac
 
-    def _ear(self, key: tuple[str, int], *, is_needed: bool) -> _ListeningSocket | None:
+    def _socket_for(self, key: tuple[str, int], *, is_needed: bool) -> _ListeningSocket | None:
         """The open socket; one on an interface that is no more is closed."""
-        ear = self._ears.get(key)
-        if ear is not None and ear.sock.mac() is None:
-            self._ears.pop(key).sock.close()
-            ear = None
-        if ear is None and is_needed:
+        listening = self._sockets.get(key)
+        if listening is not None and listening.sock.mac() is None:
+            self._sockets.pop(key).sock.close()
+            listening = None
+        if listening is None and is_needed:
             try:
-                ear = self._ears[key] = _ListeningSocket(RawSocket(*key))
+                listening = self._sockets[key] = _ListeningSocket(RawSocket(*key))
             except OSError as error:
                 level = logging.DEBUG if error.errno in _ABSENT else logging.WARNING
                 log.log(level, "cannot watch %s: %s", key[0], error)
-        return ear
+        return listening
 
-    def _read(self, interface: str, ear: _ListeningSocket) -> None:
+    def _read(self, interface: str, listening: _ListeningSocket) -> None:
         now, claims = time.monotonic(), []
         held, own = self._held.addresses.get(interface, frozenset()), self._held.macs
-        for frame in ear.sock.frames(READ_BATCH):
+        for frame in listening.sock.frames(READ_BATCH):
             self.counts.frames += 1
             address, mac = claim_in(frame)
             if address in held and mac not in own:

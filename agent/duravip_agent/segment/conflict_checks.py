@@ -33,7 +33,7 @@ class ConflictChecker:
         self._inbox, self._worker = inbox, worker
         self._watcher = ClaimWatcher(lambda claims: inbox.put(AddressesClaimed(claims)))
         self._held = HeldAddresses()
-        self._checked = self._sampled_at = float("-inf")
+        self._checked_at = self._sampled_at = float("-inf")
         self._turn = 0
         self._sampler = Sampler()
 
@@ -49,26 +49,26 @@ class ConflictChecker:
         self._worker.start()
         self._watcher.start()
 
-    def ask(self, generation: int, addresses: Mapping[str, frozenset[str]]) -> None:
+    def probe_contested(self, generation: int, addresses: Mapping[str, frozenset[str]]) -> None:
         """Ask each segment for addresses that a spec of this generation contests (rule A2)."""
         for interface, asked in addresses.items():
             question = ProbeSpec(tuple(sorted(asked, key=to_int)))
-            self._worker.ask(interface, question, partial(self._answer, generation))
+            self._worker.probe(interface, question, partial(self._report_result, generation))
 
-    def check(self, now: float) -> None:
+    def check_held(self, now: float) -> None:
         """Ask whether others answer for what we hold (rule A4), unless that was just done.
 
         A segment that was cut may have healed: whoever took over on the other side announces
         itself seldom, and nobody tells us anything.
         """
-        if now - self._checked < CHECK_EVERY_S:
+        if now - self._checked_at < CHECK_EVERY_S:
             return
-        self._checked = now
+        self._checked_at = now
         self._turn += 1
         for interface, addresses in self._held.addresses.items():
-            asked = _part(sorted(addresses, key=to_int), self._turn)
-            answer = partial(self._sampled, interface)
-            self._worker.ask(interface, ProbeSpec(asked, ONE_PROBE, is_one_enough=True), answer)
+            asked = _next_few(sorted(addresses, key=to_int), self._turn)
+            answer = partial(self._on_check_result, interface)
+            self._worker.probe(interface, ProbeSpec(asked, ONE_PROBE, is_one_enough=True), answer)
 
     def sample(self, now: float, claimed: Mapping[str, Conflict]) -> None:
         """Ask, at leisure, who else has what we hold; `claimed` is what others have as is known.
@@ -80,25 +80,25 @@ class ConflictChecker:
             return
         self._sampled_at = now
         for interface, asked in self._sampler.due(now, claimed).items():
-            answer = partial(self._claim, interface)
-            self._worker.ask(interface, ProbeSpec(asked, ONE_PROBE), answer)
+            answer = partial(self._report_claims, interface)
+            self._worker.probe(interface, ProbeSpec(asked, ONE_PROBE), answer)
 
-    def hold(self, addresses: Mapping[str, frozenset[str]], links: Iterable[Link]) -> None:
+    def set_held(self, addresses: Mapping[str, frozenset[str]], links: Iterable[Link]) -> None:
         """Listen for claims of exactly these, by interface (rule A4)."""
         held = HeldAddresses(addresses, frozenset(link.mac for link in links if link.mac))
         if held != self._held:
             self._held = held
-            self._watcher.hold(held)
-            self._sampler.hold(addresses)
+            self._watcher.set_held(held)
+            self._sampler.set_held(addresses)
 
-    def _sampled(self, interface: str, findings: ProbeResult) -> None:
-        self._claim(interface, findings)
+    def _on_check_result(self, interface: str, findings: ProbeResult) -> None:
+        self._report_claims(interface, findings)
         if findings.answered:
             everything = tuple(sorted(self._held.addresses.get(interface, ())))
-            answer = partial(self._claim, interface)
-            self._worker.ask(interface, ProbeSpec(everything, ONE_PROBE), answer)
+            answer = partial(self._report_claims, interface)
+            self._worker.probe(interface, ProbeSpec(everything, ONE_PROBE), answer)
 
-    def _claim(self, interface: str, findings: ProbeResult) -> None:
+    def _report_claims(self, interface: str, findings: ProbeResult) -> None:
         now, own = time.monotonic(), self._held.macs
         others = {
             address: [mac for mac in macs if mac not in own]
@@ -108,11 +108,11 @@ class ConflictChecker:
         if claims:
             self._inbox.put(AddressesClaimed(claims))
 
-    def _answer(self, generation: int, findings: ProbeResult) -> None:
+    def _report_result(self, generation: int, findings: ProbeResult) -> None:
         self._inbox.put(SegmentProbed(generation, findings, clock.now()))
 
 
-def _part(addresses: Sequence[str], turn: int) -> tuple[str, ...]:
+def _next_few(addresses: Sequence[str], turn: int) -> tuple[str, ...]:
     """The next few of them: all have their turn."""
     start = turn * CHECK_BATCH % max(1, len(addresses))
     return tuple((*addresses[start:], *addresses[:start])[:CHECK_BATCH])

@@ -28,8 +28,8 @@ SENDER_FORGOTTEN_AFTER_S = 5.0
 class ProbeRequests:
     """Takes looks from the thread that beats, and never lets it wait."""
 
-    def __init__(self, scout: ProbeWorker, boot: str, metrics: Metrics) -> None:
-        self._scout, self._metrics = scout, metrics
+    def __init__(self, worker: ProbeWorker, boot: str, metrics: Metrics) -> None:
+        self._worker, self._metrics = worker, metrics
         self.boot = boot
         """That of this agent, as in its beats."""
         self._newest: dict[object, tuple[int, float]] = {}
@@ -39,32 +39,40 @@ class ProbeRequests:
         self._counted = (0.0, 0)
         """When counting began, and how many looks have come since."""
 
-    def take(
-        self, look: ProbeRequest, sender: object, now: float, reply: Callable[[ProbeReport], None]
+    def handle(
+        self,
+        request: ProbeRequest,
+        sender: object,
+        now: float,
+        reply: Callable[[ProbeReport], None],
     ) -> None:
         """Look, and reply from another thread; nothing where it is not for us, or a replay."""
-        if look.boot != self.boot or not self._is_new(look.number, sender, now):
+        if request.boot != self.boot or not self._is_new(request.number, sender, now):
             return
         if self._are_too_many(now):
             return
         try:
-            addresses = tuple(str(parse_address(a)) for a in look.addresses[:MOST_SCOUTED])
+            addresses = tuple(str(parse_address(a)) for a in request.addresses[:MOST_SCOUTED])
         except ValueError as error:
             log.warning("a look of the operator cannot be understood: %s", error)
             return
         if not addresses:
             return
 
-        def tell(sighting: ProbeOutcome) -> None:
-            self._metrics.looks.labels(sighting.verdict.value).inc()
-            verdict = sighting.verdict.value
-            ago = sighting.heard_ago if sighting.is_witness else -1.0
-            reply(ProbeReport(look.scout, look.number, look.suspect, look.interface, verdict, ago))
+        def tell(outcome: ProbeOutcome) -> None:
+            self._metrics.looks.labels(outcome.verdict.value).inc()
+            verdict = outcome.verdict.value
+            ago = outcome.heard_ago if outcome.is_witness else -1.0
+            reply(
+                ProbeReport(
+                    request.scout, request.number, request.suspect, request.interface, verdict, ago
+                )
+            )
 
         # The families of one card are segments of their own, and heard by themselves.
-        name = f"{look.suspect} by IPv{parse_address(addresses[0]).version}"
-        suspect = ProbeSubject(name, look.interface, addresses, frozenset(look.macs))
-        self._scout.look(suspect, tell)
+        name = f"{request.suspect} by IPv{parse_address(addresses[0]).version}"
+        suspect = ProbeSubject(name, request.interface, addresses, frozenset(request.macs))
+        self._worker.probe_subject(suspect, tell)
         self._watch_on(suspect, now)
 
     def _watch_on(self, suspect: ProbeSubject, now: float) -> None:
@@ -78,7 +86,7 @@ class ProbeRequests:
             self._watched = {
                 k: (s, at) for k, (s, at) in self._watched.items() if now - at < WATCH_FOR_S
             }
-            self._scout.watch(suspect for suspect, _ in self._watched.values())
+            self._worker.watch(suspect for suspect, _ in self._watched.values())
 
     def _are_too_many(self, now: float) -> bool:
         since, count = self._counted

@@ -34,9 +34,9 @@ class ProbeWorker:
     def __init__(self) -> None:
         self._probers: dict[str, Prober] = {}
         self._book = WitnessBook()
-        self._orders: SimpleQueue[Callable[[], None]] = SimpleQueue()
+        self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._is_stopping = False
-        self._bell = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
+        self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
         self.thread = Thread(target=self._run, name="scout", daemon=True)
 
     def start(self) -> None:
@@ -46,37 +46,37 @@ class ProbeWorker:
     def stop(self) -> None:
         """End; what is being asked is dropped."""
         self._is_stopping = True
-        os.eventfd_write(self._bell, 1)
+        os.eventfd_write(self._wake_fd, 1)
         self.thread.join()
 
-    def ask(self, interface: str, question: ProbeSpec, on_findings: OnResult) -> None:
+    def probe(self, interface: str, question: ProbeSpec, on_result: OnResult) -> None:
         """Ask a question, as before a contested address is taken (rule A2)."""
-        self._order(partial(self._begin, interface, question, on_findings))
+        self._submit(partial(self._begin_probe, interface, question, on_result))
 
-    def look(self, suspect: ProbeSubject, on_sighting: OnOutcome) -> None:
+    def probe_subject(self, suspect: ProbeSubject, on_outcome: OnOutcome) -> None:
         """Look whether a suspect answers."""
         question = suspect_probe(suspect)
-        self._order(partial(self._see, suspect, question, on_sighting))
+        self._submit(partial(self._probe_subject, suspect, question, on_outcome))
 
     def watch(self, suspects: Iterable[ProbeSubject]) -> None:
         """From now on be a witness for exactly these."""
         wanted = tuple(suspects)
-        self._order(lambda: self._book.watch(wanted, time.monotonic()))
+        self._submit(lambda: self._book.watch(wanted, time.monotonic()))
 
     def witnessed(self) -> frozenset[tuple[str, str]]:
         """Every `(node, interface)` whose silence would mean something if we reported it now."""
         return self._book.witnessed(time.monotonic())
 
-    def _order(self, order: Callable[[], None]) -> None:
-        self._orders.put(order)
-        os.eventfd_write(self._bell, 1)
+    def _submit(self, order: Callable[[], None]) -> None:
+        self._tasks.put(order)
+        os.eventfd_write(self._wake_fd, 1)
 
-    def _begin(self, interface: str, question: ProbeSpec, on_findings: OnResult) -> None:
+    def _begin_probe(self, interface: str, question: ProbeSpec, on_result: OnResult) -> None:
         prober = self._probers.get(interface)
         if prober is None:
             self._make_room()
             prober = self._probers[interface] = Prober(interface)
-        prober.begin(question, on_findings)
+        prober.begin(question, on_result)
 
     def _make_room(self) -> None:
         """Forget the interfaces on which nothing is asked, when there are too many names."""
@@ -85,11 +85,13 @@ class ProbeWorker:
         for name in [name for name, prober in self._probers.items() if prober.is_idle]:
             self._probers.pop(name).close()
 
-    def _see(self, suspect: ProbeSubject, question: ProbeSpec, on_sighting: OnOutcome) -> None:
+    def _probe_subject(
+        self, suspect: ProbeSubject, question: ProbeSpec, on_outcome: OnOutcome
+    ) -> None:
         def tell(findings: ProbeResult) -> None:
-            on_sighting(self._book.note(suspect, findings, time.monotonic()))
+            on_outcome(self._book.note(suspect, findings, time.monotonic()))
 
-        self._begin(suspect.interface, question, tell)
+        self._begin_probe(suspect.interface, question, tell)
 
     def _run(self) -> None:
         while not self._is_stopping:
@@ -103,25 +105,25 @@ class ProbeWorker:
 
     def _turn(self) -> None:
         self._wait()
-        while not self._orders.empty():
-            self._orders.get()()
+        while not self._tasks.empty():
+            self._tasks.get()()
         for suspect, question in self._book.due(time.monotonic()):
-            self._see(suspect, question, _unheeded)
+            self._probe_subject(suspect, question, _ignore)
         for prober in self._probers.values():
             prober.advance()
 
     def _wait(self) -> None:
         poll = select.poll()
-        poll.register(self._bell, select.POLLIN)
+        poll.register(self._wake_fd, select.POLLIN)
         for prober in self._probers.values():
             for fileno in prober.filenos():
                 poll.register(fileno, select.POLLIN)
         due = [prober.next_due() for prober in self._probers.values()]
         watch = self._book.next_due()
         ready = poll.poll(milliseconds_until(min([*due, inf if watch is None else watch])))
-        if any(fileno == self._bell for fileno, _ in ready):
-            os.eventfd_read(self._bell)
+        if any(fileno == self._wake_fd for fileno, _ in ready):
+            os.eventfd_read(self._wake_fd)
 
 
-def _unheeded(_: ProbeOutcome) -> None:
+def _ignore(_: ProbeOutcome) -> None:
     """The book has it: that is all that a witness wants."""

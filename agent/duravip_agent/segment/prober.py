@@ -22,9 +22,9 @@ MAX_FRAMES_AT_ONCE = 20_000
 
 @dataclass(eq=False, slots=True)
 class _Entry:
-    asking: ProbeRun
+    run: ProbeRun
     addresses: tuple[str, ...]
-    on_findings: OnResult
+    on_result: OnResult
 
 
 class Prober:
@@ -48,15 +48,15 @@ class Prober:
         while self._sockets:
             self._sockets.popitem()[1].close()
 
-    def begin(self, question: ProbeSpec, on_findings: OnResult) -> None:
+    def begin(self, question: ProbeSpec, on_result: OnResult) -> None:
         """Take up a question; `advance` asks it, and calls back when it is answered."""
-        self._hear()
-        asking = ProbeRun(question, time.monotonic())
+        self._read_frames()
+        run = ProbeRun(question, time.monotonic())
         for kind in {_kind_of(address) for address in question.addresses}:
-            if not self._is_open(kind):
-                asking.invalidate()
-        self._entries.append(_Entry(asking, question.addresses, on_findings))
-        self._listen()
+            if not self._open(kind):
+                run.invalidate()
+        self._entries.append(_Entry(run, question.addresses, on_result))
+        self._update_filters()
 
     def probe(self, question: ProbeSpec) -> ProbeResult:
         """Ask one question and wait for what is found."""
@@ -72,31 +72,31 @@ class Prober:
 
     def advance(self) -> None:
         """Hear what has come, send what is due, and tell what was found."""
-        self._hear()
+        self._read_frames()
         for entry in self._entries:
-            while batch := entry.asking.take(time.monotonic()):
-                entry.asking.sent(batch, self._send(batch), time.monotonic())
-                self._hear()
+            while batch := entry.run.pop_due(time.monotonic()):
+                entry.run.mark_sent(batch, self._send(batch), time.monotonic())
+                self._read_frames()
         now = time.monotonic()
-        self._hear()
-        over = [entry for entry in self._entries if entry.asking.is_over(now)]
+        self._read_frames()
+        over = [entry for entry in self._entries if entry.run.is_over(now)]
         if over:
             self._check()
-            self._tell(over, now)
+            self._report(over, now)
 
     def next_due(self) -> float:
         """When `advance` has something to do although nothing was heard."""
-        return min((entry.asking.next_due() for entry in self._entries), default=inf)
+        return min((entry.run.next_due() for entry in self._entries), default=inf)
 
     def filenos(self) -> list[int]:
         """What to wait for until then."""
         return [sock.fileno() for sock in self._sockets.values()]
 
-    def _is_open(self, kind: int) -> bool:
+    def _open(self, kind: int) -> bool:
         """Whether there is a socket, and a link that carries frames."""
         sock = self._sockets.get(kind)
         if sock is not None and sock.mac() is None:
-            self._doubt()
+            self._invalidate_all()
             self._sockets.pop(kind).close()
             sock = None
         if sock is None:
@@ -107,12 +107,12 @@ class Prober:
                 return False
         return sock.is_running()
 
-    def _listen(self) -> None:
+    def _update_filters(self) -> None:
         """Let in what may answer the questions that are open; nothing when there are none."""
-        blocks = bpf.blocks_around(a for entry in self._entries for a in entry.addresses)
+        blocks = bpf.covering_blocks(a for entry in self._entries for a in entry.addresses)
         for kind, sock in self._sockets.items():
             mac = sock.mac() if blocks else None
-            sock.let_in(bpf.NOTHING if mac is None else _PROGRAMS[kind](blocks, mac))
+            sock.set_filter(bpf.REJECT_ALL if mac is None else _PROGRAMS[kind](blocks, mac))
 
     def _send(self, batch: ProbeBatch) -> int:
         sock = self._sockets.get(_kind_of(batch.addresses[0]))
@@ -121,35 +121,35 @@ class Prober:
             return 0
         return sock.send([probe_frame(address, mac) for address in batch.addresses])
 
-    def _hear(self) -> None:
+    def _read_frames(self) -> None:
         for sock in self._sockets.values():
             count = 0
             for frame in sock.frames(MAX_FRAMES_AT_ONCE):
                 count += 1
                 address, mac = claim_in(frame)
                 for entry in self._entries:
-                    entry.asking.heard(address, mac)
+                    entry.run.add_answer(address, mac)
             if count == MAX_FRAMES_AT_ONCE:
-                self._doubt()
+                self._invalidate_all()
 
     def _check(self) -> None:
         """Silence means nothing where frames were lost, or the link does not carry any."""
         for sock in self._sockets.values():
             if sock.lost() or not sock.is_running():
-                self._doubt()
+                self._invalidate_all()
 
-    def _tell(self, over: list[_Entry], now: float) -> None:
+    def _report(self, over: list[_Entry], now: float) -> None:
         """One at a time: should a callback fail, the next ones are told the next time."""
         try:
             for entry in over:
                 self._entries.remove(entry)
-                entry.on_findings(entry.asking.findings(now))
+                entry.on_result(entry.run.result(now))
         finally:
-            self._listen()
+            self._update_filters()
 
-    def _doubt(self) -> None:
+    def _invalidate_all(self) -> None:
         for entry in self._entries:
-            entry.asking.invalidate()
+            entry.run.invalidate()
 
 
 _PROGRAMS = {ARP: bpf.arp_answers, IPV6: bpf.advertisements}

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
 
-from duravip_agent.codec.bpf import NOTHING, Program, packed
+from duravip_agent.codec.bpf import REJECT_ALL, Program, pack
 from duravip_agent.core.kernel_state import Link
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class RawSocket:
                 with contextlib.suppress(PermissionError):
                     self._sock.setsockopt(socket.SOL_SOCKET, option, _BUFFER)
             self._sock.setsockopt(_SOL_PACKET, _PACKET_IGNORE_OUTGOING, 1)
-            self.let_in(NOTHING)
+            self.set_filter(REJECT_ALL)
             self._sock.bind((interface, kind))
         except OSError:
             self._sock.close()
@@ -84,9 +84,9 @@ class RawSocket:
         flags: int = struct.unpack_from("H", answer, 16)[0]
         return flags & _IFF_UP > 0 and flags & _IFF_RUNNING > 0 and self.mac() is not None
 
-    def let_in(self, program: Program) -> None:
+    def set_filter(self, program: Program) -> None:
         """From now on hear just the frames that this program accepts."""
-        kept = ctypes.create_string_buffer(packed(program))
+        kept = ctypes.create_string_buffer(pack(program))
         where = struct.pack("HP", len(program), ctypes.addressof(kept))
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, where)
 

@@ -40,7 +40,7 @@ class Agent(Heart):
         self.ending: Reason | None = None
         self.lie: tuple[str, ...] = ()
         """What it reports as its own and as served, though that is not so."""
-        machine.held, machine.refreshed = set(), FOR_EVER
+        machine.held, machine.fed_at = set(), FOR_EVER
         self.publish()
 
     def _watch_anew(self) -> Watch:

@@ -39,7 +39,7 @@ class Heart:
         self.held: set[str] = set()
         """Those of the agent's parts that stand still."""
         self.specs = SpecTracker()
-        self.refreshed: float | None = None
+        self.fed_at: float | None = None
         """When the dead-man was; None = everything is mute until the loop begins anew."""
         self.progress = self.now
         self.has_strict = False
@@ -155,16 +155,16 @@ class Heart:
 
     def _tick(self) -> None:
         weak = self.around.weak
-        if self.refreshed is None:
+        if self.fed_at is None:
             return
         strict = self.has_strict and "hold" not in weak
-        refreshed = self.now if "late-refresh" in weak else self.refreshed
+        refreshed = self.now if "late-refresh" in weak else self.fed_at
         leash = watchdog_rule.WatchdogState(refreshed, self.progress, self.contact, strict, LIMITS)
-        if watchdog_rule.may_refresh(leash, self.now):
-            self.machine.refreshed = self.refreshed = self.now
+        if watchdog_rule.may_feed(leash, self.now):
+            self.machine.fed_at = self.fed_at = self.now
         elif watchdog_rule.is_late(leash, self.now):
             self.mute()
 
     def mute(self) -> None:
         """Let nothing be heard until the loop begins anew."""
-        self.refreshed, self.machine.refreshed = None, float("-inf")
+        self.fed_at, self.machine.fed_at = None, float("-inf")

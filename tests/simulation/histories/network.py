@@ -33,13 +33,13 @@ class Machine:
         self.has_refused: set[str] = set()
         """Those that it ever did not: an operator may have given them up here."""
         self.held: set[str] = set()
-        self.refreshed = FOR_EVER
+        self.fed_at = FOR_EVER
         """When the dead-man was refreshed; for ever ago after it was told to mute."""
 
     def lose_power(self) -> None:
         """Everything in memory is gone."""
         self.is_powered = False
-        self.aliases, self.held, self.refreshed = {}, set(), FOR_EVER
+        self.aliases, self.held, self.fed_at = {}, set(), FOR_EVER
 
     def observed(self) -> KernelState:
         """What an agent sees of it."""
@@ -97,7 +97,7 @@ class Network:
         alias = machine.aliases.get(address)
         if alias is None or address not in machine.held or not machine.is_powered:
             return False
-        fresh = self.clock.now - machine.refreshed < self.dead_man
+        fresh = self.clock.now - machine.fed_at < self.dead_man
         return machine.up[SEGMENTS[alias.link - 2]] and fresh
 
     def audible(self) -> dict[tuple[str, str, bool], list[str]]:

@@ -9,7 +9,7 @@ from duravip_agent.core.node_spec import group_by_interface
 from duravip_agent.core.plan import AddressPlan, make_plan
 from duravip_agent.core.probe_needs import ProbeNeeds
 from duravip_agent.core.retry import RetrySchedule
-from duravip_agent.core.watchdog_rule import LeaderContact, has_lapsed
+from duravip_agent.core.watchdog_rule import LeaderContact, has_expired
 from simulation.histories.agent import Agent
 from simulation.histories.heart import LIMITS, Surroundings
 from simulation.histories.network import FOR_EVER, SEGMENTS, Machine
@@ -44,7 +44,7 @@ class TurningAgent(Agent):
         facts = self._facts()
         verdict = decide(facts)
         self._retries.forget(self.wanted, self.now)
-        if has_lapsed(facts.refreshed, facts.now, facts.limits):
+        if has_expired(facts.fed_at, facts.now, facts.timeouts):
             self.mute()
         plan = make_plan(self.wanted, self.machine.observed(), self._retries.held_back(self.now))
         self.failures = dict(plan.failures)
@@ -86,8 +86,8 @@ class TurningAgent(Agent):
             self._probed.clear()
             if grant.uid:
                 self._needs.granted(group_by_interface(grant.wanted, grant.wanted))
-        if self.refreshed is not None:
-            self._audible_until = self.refreshed + LIMITS.dead_man
+        if self.fed_at is not None:
+            self._audible_until = self.fed_at + LIMITS.dead_man
         links = frozenset(name for name, is_up in self.machine.up.items() if is_up)
         facts = Facts(
             now=self.now,
@@ -96,13 +96,13 @@ class TurningAgent(Agent):
             grants=grant.shares if "restore" in weak else self.specs.shares(self._armed),
             contact=self.contact,
             active=self._armed,
-            refreshed=self.refreshed,
+            fed_at=self.fed_at,
             links=links,
             stale=self._needs.stale(self.now),
             probed=self._probed,
             claimed=frozenset(self._claimed),
             defended=self._defended,
-            limits=LIMITS,
+            timeouts=LIMITS,
         )
         return _weakened(facts, weak) if weak else facts
 
@@ -138,9 +138,9 @@ class TurningAgent(Agent):
             return
         machine = self.machine
         machine.held |= addresses
-        if self.refreshed is None:
+        if self.fed_at is None:
             machine.held &= addresses  # to all that is held the first rule applies anew
-            self.refreshed = machine.refreshed = self.now
+            self.fed_at = machine.fed_at = self.now
         missing = [alias for alias in plan.add if alias.address in addresses]
         self._retries.tried(addresses_of(missing), self.now)
         for alias in missing:
@@ -198,6 +198,6 @@ def _weakened(facts: Facts, weak: frozenset[str]) -> Facts:
         facts = replace(facts, claimed=frozenset())
     if "hold" in weak:
         facts = replace(facts, grants=tuple(g._replace(is_strict=False) for g in facts.grants))
-    if weak & {"hold", "late-refresh"} and facts.refreshed is not None:
-        facts = replace(facts, refreshed=facts.now)
+    if weak & {"hold", "late-refresh"} and facts.fed_at is not None:
+        facts = replace(facts, fed_at=facts.now)
     return facts

@@ -90,7 +90,7 @@ class DeadMan:
     def __init__(self) -> None:
         self.refreshes = self.mutes = 0
 
-    def refresh(self) -> None:
+    def feed(self) -> None:
         self.refreshes += 1
 
     def mute(self) -> None:
@@ -119,17 +119,17 @@ def test_the_heart_refreshes_only_what_the_loop_has_begun(dead_man: DeadMan) -> 
 def test_what_would_begin_too_late_does_not_begin(dead_man: DeadMan) -> None:
     line = lifeline(dead_man, [])
     assert not line.begin(clock.now() - 1)
-    assert (dead_man.refreshes, line.refreshed) == (0, None)
+    assert (dead_man.refreshes, line.fed_at) == (0, None)
 
 
 def test_a_late_refresh_mutes_everything_and_wakes_the_loop(dead_man: DeadMan) -> None:
     lapses: list[bool] = []
     line = lifeline(dead_man, lapses)
     line.begin(clock.now() + 1)
-    line.refreshed = clock.now() - 1
+    line.fed_at = clock.now() - 1
     line.feed(None)
     assert (dead_man.refreshes, dead_man.mutes, lapses) == (1, 1, [True])
-    assert line.refreshed is None
+    assert line.fed_at is None
 
 
 def test_a_loop_that_does_not_come_round_is_not_kept_alive(dead_man: DeadMan) -> None:
@@ -144,9 +144,9 @@ def test_strictly_fenced_addresses_need_contact(dead_man: DeadMan) -> None:
     line.begin(clock.now() + 1)
     line.has_strict = True
     line.feed(LeaderContact(clock.now(), 1, 1))
-    assert line.refreshed is not None
+    assert line.fed_at is not None
     line.feed(LeaderContact(clock.now() - 2.6, 1, 1))
-    assert line.refreshed is None
+    assert line.fed_at is None
 
 
 class Scout:
@@ -156,7 +156,7 @@ class Scout:
         self.looked: list[ProbeSubject] = []
         self.watched: list[ProbeSubject] = []
 
-    def look(self, suspect: ProbeSubject, on_sighting: OnOutcome) -> None:
+    def probe_subject(self, suspect: ProbeSubject, on_sighting: OnOutcome) -> None:
         self.looked.append(suspect)
         on_sighting(ProbeOutcome(suspect.node, suspect.interface, Reachability.SILENT, 7.0, {}))
 
@@ -164,40 +164,45 @@ class Scout:
         self.watched = list(suspects)
 
 
-def looked(*looks: tuple[ProbeRequest, float]) -> tuple[Scout, list[ProbeReport]]:
+def looked(*requests: tuple[ProbeRequest, float]) -> tuple[Scout, list[ProbeReport]]:
     scout, said = Scout(), list[ProbeReport]()
     taker = ProbeRequests(scout, "b1", Metrics("1"))  # type: ignore[arg-type]
-    for look, at in looks:
-        taker.take(look, "operator", at, said.append)
+    for look, at in requests:
+        taker.handle(look, "operator", at, said.append)
     return scout, said
 
 
-def look(number: int, boot: str = "b1", address: str = "10.1.1.1") -> ProbeRequest:
+def request_to_probe(number: int, boot: str = "b1", address: str = "10.1.1.1") -> ProbeRequest:
     return ProbeRequest("n1", boot, number, "n2", "eth1", (address,), ("02:00:00:00:00:02",))
 
 
 def test_a_look_is_answered_with_what_was_seen() -> None:
-    scout, said = looked((look(1), 0.0))
+    scout, said = looked((request_to_probe(1), 0.0))
     asked = ProbeSubject("n2 by IPv4", "eth1", ("10.1.1.1",), frozenset({"02:00:00:00:00:02"}))
     assert scout.looked == [asked]
     assert said == [ProbeReport("n1", 1, "n2", "eth1", "silent", heard_ago=7.0)]
 
 
 def test_whoever_was_asked_about_is_watched_on() -> None:
-    scout, _ = looked((look(1), 0.0), (look(2, address="fd00::1"), 1.0))
+    scout, _ = looked((request_to_probe(1), 0.0), (request_to_probe(2, address="fd00::1"), 1.0))
     assert [suspect.node for suspect in scout.watched] == ["n2 by IPv4", "n2 by IPv6"]
 
 
 def test_replays_and_looks_for_an_earlier_boot_are_not_heeded() -> None:
-    _, said = looked((look(2), 0.0), (look(2), 0.1), (look(1), 0.2), (look(3, "b0"), 0.3))
+    _, said = looked(
+        (request_to_probe(2), 0.0),
+        (request_to_probe(2), 0.1),
+        (request_to_probe(1), 0.2),
+        (request_to_probe(3, "b0"), 0.3),
+    )
     assert [sight.number for sight in said] == [2]
 
 
 def test_an_operator_that_starts_anew_is_heard_after_a_while() -> None:
-    _, said = looked((look(900), 0.0), (look(1), 9.0))
+    _, said = looked((request_to_probe(900), 0.0), (request_to_probe(1), 9.0))
     assert [sight.number for sight in said] == [900, 1]
 
 
 def test_a_look_that_names_no_address_is_dropped() -> None:
-    _, said = looked((look(1, address="nonsense"), 0.0))
+    _, said = looked((request_to_probe(1, address="nonsense"), 0.0))
     assert said == []

@@ -27,7 +27,7 @@ def test_against_something_that_keeps_robbing_it_slows_down_and_it_stays_ours() 
     marked = 0
     for _ in range(9):
         agent.world.aliases = {robbed(A)}
-        agent.addresses.look(with_links=True)
+        agent.addresses.read_kernel(with_links=True)
         marked += alias(A) in agent.world.aliases
         agent.step()
         assert agent.reconciler.served == {A}
@@ -39,7 +39,7 @@ def test_what_cannot_be_marked_again_is_deleted_and_added() -> None:
     agent = serving(A)
     agent.world.aliases = {robbed(A)}
     agent.world.refuses = {A}
-    agent.addresses.look(with_links=True)
+    agent.addresses.read_kernel(with_links=True)
     assert agent.addresses.present == frozenset()
 
 
@@ -51,7 +51,7 @@ def test_what_somebody_puts_elsewhere_or_after_a_start_is_theirs() -> None:
     assert elsewhere in agent.world.aliases
     started = AddressManager(agent.world, agent.metrics)
     agent.world.aliases = {robbed(A)}
-    started.look(with_links=True)
+    started.read_kernel(with_links=True)
     assert started.present == frozenset()
 
 

@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from duravip_agent.codec.bpf import (
     MOST_BLOCKS,
-    NOTHING,
+    REJECT_ALL,
     Block,
     Program,
     advertisements,
     arp_answers,
     arp_claims,
-    blocks_around,
-    packed,
+    covering_blocks,
+    pack,
 )
 from duravip_agent.codec.frames import announcement_frame, claim_in, probe_frame
 from duravip_agent.core.node_spec import Placement
@@ -133,7 +133,7 @@ def test_other_traffic_is_not_seen(
 
 
 def test_nothing_lets_nothing_in() -> None:
-    assert not verdict(NOTHING, announced("10.1.1.7"))
+    assert not verdict(REJECT_ALL, announced("10.1.1.7"))
 
 
 def test_without_blocks_nothing_is_let_in() -> None:
@@ -150,7 +150,7 @@ def test_an_advertisement_without_a_mac_speaks_of_its_sender() -> None:
 
 
 def test_an_instruction_takes_eight_bytes() -> None:
-    assert packed(NOTHING) == bytes.fromhex("0600 00 00 00000000")
+    assert pack(REJECT_ALL) == bytes.fromhex("0600 00 00 00000000")
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_an_instruction_takes_eight_bytes() -> None:
     ],
 )
 def test_few_blocks_cover_many_addresses(addresses: list[str], expected: list[str]) -> None:
-    assert [str(block) for block in blocks_around(addresses)] == expected
+    assert [str(block) for block in covering_blocks(addresses)] == expected
 
 
 addresses_v4 = st.integers(0x0A000000, 0x0A0FFFFF).map(ip_address).map(str)
@@ -177,7 +177,7 @@ addresses_v6 = st.integers(0, 2**40).map(lambda n: str(ip_address((0xFD << 120) 
 def test_every_covered_address_is_let_in_and_no_other(
     held: set[str], held_v6: set[str], other: str
 ) -> None:
-    blocks = blocks_around(held | held_v6)
+    blocks = covering_blocks(held | held_v6)
     assert len(blocks) <= 2 * MOST_BLOCKS
     program = arp_claims(blocks, OURS)
     assert all(verdict(program, announced(address)) for address in held)

@@ -35,9 +35,9 @@ def test_an_entry_concerns_an_address_at_any_of_its_four_ends(
     place: int, vip: bytes, others: tuple[bytes, bytes]
 ) -> None:
     ends = [others[0], others[1], others[1], others[0]]
-    assert not conntrack.concerns(entry(*ends), {VIP, VIP6})
+    assert not conntrack.involves(entry(*ends), {VIP, VIP6})
     ends[place] = vip
-    assert conntrack.concerns(entry(*ends), {VIP, VIP6})
+    assert conntrack.involves(entry(*ends), {VIP, VIP6})
 
 
 @pytest.mark.parametrize("length", range(0, 120, 3))
@@ -45,8 +45,8 @@ def test_an_entry_that_is_cut_short_concerns_nobody_or_somebody_and_raises_nothi
     length: int,
 ) -> None:
     body = entry(A, VIP, B, A)[: 4 + length]
-    assert conntrack.concerns(body, {VIP}) in {True, False}
-    assert not conntrack.concerns(body, {to_bytes("10.9.9.9")})
+    assert conntrack.involves(body, {VIP}) in {True, False}
+    assert not conntrack.involves(body, {to_bytes("10.9.9.9")})
 
 
 def test_an_entry_is_named_by_its_first_tuple_and_its_number() -> None:
@@ -59,7 +59,7 @@ def test_an_entry_is_named_by_its_first_tuple_and_its_number() -> None:
 
 
 def test_a_socket_may_have_an_ipv4_address_in_either_family() -> None:
-    named = sock_diag.sources([VIP, VIP6])
+    named = sock_diag.source_forms([VIP, VIP6])
     for family, source in ((2, VIP), (10, VIP6), (10, bytes(10) + b"\xff\xff" + VIP)):
         answer = struct.pack("=BBBB", family, 1, 0, 0) + bytes(4) + source.ljust(64, b"\0")
         assert sock_diag.has_source(answer, named)
@@ -71,13 +71,13 @@ def test_the_rules_name_what_is_released_and_the_cards() -> None:
     assert "elements = { 10.1.1.1 };" in text
     assert "elements = { fd00::1 };" in text
     assert "elements" not in released_ruleset.table([])
-    (request,) = released_ruleset.card_additions(["eth1", 'a"*b'])
+    (request,) = released_ruleset.add_interfaces(["eth1", 'a"*b'])
     assert b"eth1" + bytes(12) in request.body
     assert b'a"*b' + bytes(12) in request.body
-    assert not list(released_ruleset.card_additions([]))
+    assert not list(released_ruleset.add_interfaces([]))
 
 
 def test_an_element_is_made_anew_whether_it_is_there_or_not() -> None:
-    kinds = [request.kind for request in released_ruleset.additions(["10.1.1.1"])]
+    kinds = [request.kind for request in released_ruleset.add_addresses(["10.1.1.1"])]
     assert kinds == [0x0A0C, 0x0A0E, 0x0A0C]
-    assert [r.kind for r in released_ruleset.removals(["10.1.1.1"])] == [0x0A0C, 0x0A0E]
+    assert [r.kind for r in released_ruleset.remove_addresses(["10.1.1.1"])] == [0x0A0C, 0x0A0E]

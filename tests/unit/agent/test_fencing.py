@@ -23,7 +23,7 @@ from duravip_agent.core.watchdog_rule import (
     Timeouts,
     WatchdogState,
     is_late,
-    may_refresh,
+    may_feed,
 )
 
 A, B, C = "10.1.1.1", "10.1.1.2", "fd00:1::64:1"
@@ -45,9 +45,9 @@ IN_CONTACT = Facts(
     generation=7,
     grants=(FREE,),
     contact=LeaderContact(sent=NOW - 0.1, epoch=3, generation=7),
-    refreshed=NOW - 0.1,
+    fed_at=NOW - 0.1,
     links=just("eth1"),
-    limits=LIMITS,
+    timeouts=LIMITS,
 )
 SERVING = replace(IN_CONTACT, active=just(A))
 LONELY = replace(SERVING, contact=LeaderContact(NOW - 60, 3, 7))
@@ -135,7 +135,7 @@ def test_a_free_grant_that_may_be_a_strangers_by_now_is_contested() -> None:
     facts = replace(IN_CONTACT, grants=(InterfaceShare("eth1", free=just(A)),), stale=just(A))
     assert (decide(facts).activate, decide(facts).probe) == (just(), just(A))
     assert decide(replace(facts, probed={A: ProbeAnswer(NOW)})).activate == just(A)
-    kept = replace(facts, active=just(A), refreshed=NOW)
+    kept = replace(facts, active=just(A), fed_at=NOW)
     assert (decide(kept).keep, decide(kept).probe) == (just(A), just())
 
 
@@ -166,10 +166,10 @@ def test_without_any_contact_what_is_armed_stays_for_ever() -> None:
 
 @pytest.mark.parametrize("refreshed", [None, NOW - 0.48, NOW - 20], ids=str)
 def test_after_a_late_refresh_everything_is_armed_anew_or_mute(refreshed: float | None) -> None:
-    assert decide(replace(LONELY, refreshed=refreshed)).mute == just(A)
-    again = decide(replace(SERVING, refreshed=refreshed))
+    assert decide(replace(LONELY, fed_at=refreshed)).mute == just(A)
+    again = decide(replace(SERVING, fed_at=refreshed))
     assert (again.keep, again.activate, again.mute) == (just(), just(A), just())
-    contested = decide(replace(SERVING, refreshed=refreshed, grants=(CONTESTED,)))
+    contested = decide(replace(SERVING, fed_at=refreshed, grants=(CONTESTED,)))
     assert (contested.mute, contested.probe) == (just(A), just(A))
 
 
@@ -212,28 +212,28 @@ def test_strictly_fenced_addresses_are_muted_before_the_operator_gives_them_away
     assert not stays or verdict.due == pytest.approx(NOW + 0.1)
 
 
-LEASH = WatchdogState(refreshed=NOW - 0.1, progress=NOW - 0.1, limits=LIMITS)
+LEASH = WatchdogState(fed_at=NOW - 0.1, progress=NOW - 0.1, timeouts=LIMITS)
 
 
 def test_a_living_agent_may_refresh_whatever_the_operator_does() -> None:
-    assert may_refresh(LEASH, NOW)
+    assert may_feed(LEASH, NOW)
 
 
 def test_a_hung_loop_is_not_kept_alive() -> None:
     hung = replace(LEASH, progress=NOW - 0.41)
-    assert not may_refresh(hung, NOW)
+    assert not may_feed(hung, NOW)
     assert not is_late(hung, NOW), "it may come round again before the dead-man's time is over"
 
 
 def test_a_refresh_is_late_when_the_kernel_may_have_muted_meanwhile() -> None:
     assert not is_late(LEASH, NOW + 0.36)
     assert is_late(LEASH, NOW + 0.38)
-    assert is_late(replace(LEASH, refreshed=None), NOW)
+    assert is_late(replace(LEASH, fed_at=None), NOW)
 
 
 def test_strict_addresses_are_not_kept_audible_beyond_what_the_operator_counts_on() -> None:
     strict = replace(LEASH, has_strict=True, contact=LeaderContact(NOW - 2.4, 3, 7))
-    assert may_refresh(strict, NOW)
+    assert may_feed(strict, NOW)
     assert is_late(strict, NOW + 0.11)
     assert is_late(replace(strict, contact=None), NOW)
 
@@ -254,19 +254,17 @@ FACTS = st.builds(
     ).map(tuple),
     contact=st.none() | st.builds(LeaderContact, TIMES, st.integers(1, 2), st.integers(1, 2)),
     active=ADDRESSES,
-    refreshed=st.none() | TIMES,
+    fed_at=st.none() | TIMES,
     links=st.frozensets(st.sampled_from(("eth0", "eth1"))),
     probed=st.dictionaries(st.sampled_from((A, B, C)), PROBES),
     claimed=ADDRESSES,
-    limits=st.just(LIMITS),
+    timeouts=st.just(LIMITS),
 )
 
 
 def after(facts: Facts, verdict: FencingDecision) -> Facts:
     """The same moment, once the verdict was carried out."""
-    return replace(
-        facts, active=verdict.keep | verdict.activate, claimed=just(), refreshed=facts.now
-    )
+    return replace(facts, active=verdict.keep | verdict.activate, claimed=just(), fed_at=facts.now)
 
 
 @given(FACTS)
@@ -297,5 +295,5 @@ def test_nothing_is_armed_out_of_contact_and_nothing_kept_after_a_lapse(facts: F
         assert not verdict.activate | verdict.defend
     if contact is None or contact.generation > facts.generation or NOW - contact.sent >= 0.3:
         assert not verdict.probe
-    if facts.refreshed is None or NOW - facts.refreshed >= 0.5:
+    if facts.fed_at is None or NOW - facts.fed_at >= 0.5:
         assert not verdict.keep

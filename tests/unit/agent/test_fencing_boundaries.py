@@ -9,8 +9,8 @@ from duravip_agent.core.watchdog_rule import LeaderContact, Timeouts, WatchdogSt
 LIMITS = Timeouts(dead_man=0.5, contact=0.25, strict_hold=3.0, progress=0.4)
 A, ETH1 = "10.1.1.1", frozenset({"eth1"})
 FACTS = Facts(
-    now=0.125, epoch=2, generation=7, contact=LeaderContact(0.0, 2, 7), refreshed=0.0, links=ETH1,
-    limits=LIMITS,
+    now=0.125, epoch=2, generation=7, contact=LeaderContact(0.0, 2, 7), fed_at=0.0, links=ETH1,
+    timeouts=LIMITS,
 )  # fmt: skip
 STRICT = InterfaceShare("eth1", free=frozenset({A}), is_strict=True)
 
@@ -22,20 +22,20 @@ def named(epoch: int, generation: int) -> Facts:
 
 def test_the_dead_man_is_not_refreshed_once_it_may_have_struck() -> None:
     end = LIMITS.dead_man - watchdog_rule.KERNEL_EARLY_S
-    leash = WatchdogState(refreshed=0.0, progress=end, limits=LIMITS)
-    assert watchdog_rule.may_refresh(leash, end - 0.01)
-    assert not watchdog_rule.may_refresh(leash, end)
-    assert watchdog_rule.has_lapsed(0.0, end, LIMITS)
+    leash = WatchdogState(fed_at=0.0, progress=end, timeouts=LIMITS)
+    assert watchdog_rule.may_feed(leash, end - 0.01)
+    assert not watchdog_rule.may_feed(leash, end)
+    assert watchdog_rule.has_expired(0.0, end, LIMITS)
 
 
 def test_a_loop_that_hangs_is_not_kept_alive() -> None:
-    leash = WatchdogState(refreshed=0.3, progress=0.0, limits=LIMITS)
-    assert not watchdog_rule.may_refresh(leash, LIMITS.progress)
+    leash = WatchdogState(fed_at=0.3, progress=0.0, timeouts=LIMITS)
+    assert not watchdog_rule.may_feed(leash, LIMITS.progress)
 
 
 def test_a_strict_hold_ends_in_time_for_the_dead_man() -> None:
     end = watchdog_rule.strict_hold_end(FACTS.contact, LIMITS)
-    leash = WatchdogState(end, end, FACTS.contact, has_strict=True, limits=LIMITS)
+    leash = WatchdogState(end, end, FACTS.contact, has_strict=True, timeouts=LIMITS)
     assert watchdog_rule.is_late(leash, end)
     assert not watchdog_rule.is_late(leash, end - 0.01)
 
@@ -47,10 +47,10 @@ def test_contact_ends_at_once() -> None:
 
 
 def test_contact_is_to_come_only_for_a_spec_that_the_leader_will_name() -> None:
-    assert fencing.is_to_come(named(2, 6))
-    assert not fencing.is_to_come(named(2, 8))
-    assert not fencing.is_to_come(named(1, 7))
-    assert not fencing.is_to_come(replace(named(2, 6), now=fencing.contact_end(FACTS)))
+    assert fencing.is_contact_imminent(named(2, 6))
+    assert not fencing.is_contact_imminent(named(2, 8))
+    assert not fencing.is_contact_imminent(named(1, 7))
+    assert not fencing.is_contact_imminent(replace(named(2, 6), now=fencing.contact_end(FACTS)))
 
 
 def test_only_a_later_generation_is_read_again() -> None:

@@ -79,13 +79,13 @@ class Ears:
         self.heard: SimpleQueue[str] = SimpleQueue()
         self.ends: list[Callable[[], None]] = []
 
-    def seen(self, body: dict[str, Any]) -> None:
+    def on_object(self, body: dict[str, Any]) -> None:
         self.heard.put(f"seen {body['metadata']['resourceVersion']}")
 
-    def absent(self) -> None:
+    def on_absent(self) -> None:
         self.heard.put("absent")
 
-    def troubled(self, error: ApiError) -> None:
+    def on_error(self, error: ApiError) -> None:
         self.heard.put(f"troubled {error.status}")
 
     def next(self, count: int) -> list[str]:

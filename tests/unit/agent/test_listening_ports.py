@@ -68,7 +68,7 @@ def test_what_listens_on_loopback_serves_nobody_else(stack: ExitStack) -> None:
 
 
 def test_without_ports_nothing_is_asked_and_nobody_listens() -> None:
-    assert sock_diag.questions(()) == []
+    assert sock_diag.queries(()) == []
     assert ListeningPorts().on(()) == []
 
 

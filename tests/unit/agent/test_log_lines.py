@@ -56,7 +56,7 @@ def test_what_is_new_is_announced_with_one_line_and_repeated_without(
     told: pytest.LogCaptureFixture,
 ) -> None:
     made = announcer()
-    made.plumbed({PLACE: frozenset({A, B})}, 0.0)
+    made.announce_new({PLACE: frozenset({A, B})}, 0.0)
     assert told.messages == [f"announced {A}-{B} on eth0"]
     for now in (0.1, 1.0, 5.0, 65.0):
         made.announce(now)
@@ -67,7 +67,7 @@ def test_thousands_are_announced_in_one_go_and_told_of_in_one_line(
     told: pytest.LogCaptureFixture,
 ) -> None:
     made = announcer()
-    made.plumbed({PLACE: addresses(2 * BATCH_FRAMES)}, 0.0)
+    made.announce_new({PLACE: addresses(2 * BATCH_FRAMES)}, 0.0)
     assert told.messages == ["announced 10.1.0.0-10.1.3.255 on eth0"]
 
 
@@ -91,7 +91,7 @@ def test_what_is_plumbed_is_told_before_it_is_announced(told: pytest.LogCaptureF
     agent = Agent(World())
     agent.grant(A)
     before: list[str] = []
-    agent.world.plumbed = lambda *_: before.extend(told.messages)
+    agent.world.announce_new = lambda *_: before.extend(told.messages)
     agent.step()
     assert before == told.messages == [f"plumbed {A} on eth0"]
 

@@ -87,7 +87,7 @@ def fails(*_: object, **__: object) -> None:
     raise ValueError("no such thing")
 
 
-@pytest.mark.parametrize("part", ["observed", "announce", "add_interfaces"])
+@pytest.mark.parametrize("part", ["read_state", "announce", "add_interfaces"])
 def test_what_was_revoked_is_mute_though_another_part_fails(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -110,7 +110,7 @@ def test_it_is_even_where_no_step_can_be_made(monkeypatch: pytest.MonkeyPatch) -
     assert turns.voice.said[-1] == {B}
 
 
-@pytest.mark.parametrize("part", ["observed", "announce"])
+@pytest.mark.parametrize("part", ["read_state", "announce"])
 def test_an_agent_that_fails_for_long_lets_go_of_everything_and_says_why(
     part: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -135,7 +135,7 @@ def test_it_starts_though_the_kernel_cannot_be_read_and_serves_once_it_can(
     turns = Turns(agent, monkeypatch)
     turns.grant(A)
     with monkeypatch.context() as patch:
-        patch.setattr(agent.world, "observed", fails)
+        patch.setattr(agent.world, "read_state", fails)
         turns.run(1)
     turns.run(2)
     assert agent.reconciler.served == {A}
@@ -160,7 +160,7 @@ def test_without_a_fence_everything_is_deleted(monkeypatch: pytest.MonkeyPatch) 
 def test_a_step_is_made_though_nothing_new_can_be_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     agent = serving(A)
     turns = Turns(agent, monkeypatch)
-    monkeypatch.setattr(agent.world, "observed", fails)
+    monkeypatch.setattr(agent.world, "read_state", fails)
     turns.grant(A, B)
     turns.run(2)
     assert agent.world.active == {A, B}

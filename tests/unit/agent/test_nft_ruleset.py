@@ -12,7 +12,7 @@ V6 = [f"fd00:1::64:{i:x}" for i in range(1, 50)]
 
 
 def test_the_tables_replace_others_and_know_what_is_to_be_mute_from_the_start() -> None:
-    text = nft_ruleset.tables(["eth1"], ["10.1.1.1", "fd00:1::64:1"], 0.5)
+    text = nft_ruleset.fence_tables(["eth1"], ["10.1.1.1", "fd00:1::64:1"], 0.5)
     assert text.count("delete table") == 2
     assert (
         text.count("elements = { 10.1.1.1 };") == text.count("elements = { fd00:1::64:1 };") == 2
@@ -23,19 +23,19 @@ def test_the_tables_replace_others_and_know_what_is_to_be_mute_from_the_start() 
 
 def test_interfaces_have_chains_of_their_own_whatever_they_are_called() -> None:
     names = ["eth1", "eth0.100", "eth0_100", "eth0-100", "eth0+100", "br:1", "ü"]
-    chains = {nft_ruleset.chain_of(name) for name in names}
+    chains = {nft_ruleset.chain_name(name) for name in names}
     assert len(chains) == len(names)
     assert all(chain.replace("_", "").isalnum() and chain.isascii() for chain in chains)
 
 
 @pytest.mark.parametrize("name", ['a"b', "eth*", "a\\b", ""])
 def test_a_name_that_means_something_to_nft_is_not_written_down(name: str) -> None:
-    assert not nft_ruleset.may_name(name)
-    assert nft_ruleset.may_name("eth0.100")
+    assert not nft_ruleset.is_nameable(name)
+    assert nft_ruleset.is_nameable("eth0.100")
 
 
 def test_thousands_of_addresses_are_one_transaction_of_messages_that_are_short_enough() -> None:
-    requests = list(nf_tables.additions(nf_tables.VIPS, [*V4, *V6]))
+    requests = list(nf_tables.add_addresses(nf_tables.VIPS, [*V4, *V6]))
     datagram = nf_tables.transaction(requests, 5)
     parsed = list(split(datagram))
     assert [message.seq for message in parsed] == list(range(5, 5 + len(requests) + 2))
@@ -46,7 +46,7 @@ def test_thousands_of_addresses_are_one_transaction_of_messages_that_are_short_e
 
 
 def test_only_the_last_request_is_acknowledged() -> None:
-    datagram = nf_tables.transaction(list(nf_tables.disposal()), 1)
+    datagram = nf_tables.transaction(list(nf_tables.delete_tables()), 1)
     flags, offset = [], 0
     while offset < len(datagram):
         length, _, flag = struct.unpack_from("=IHH", datagram, offset)
@@ -56,4 +56,4 @@ def test_only_the_last_request_is_acknowledged() -> None:
 
 
 def test_nothing_to_change_is_no_request() -> None:
-    assert not list(nf_tables.additions(nf_tables.HELD, []))
+    assert not list(nf_tables.add_addresses(nf_tables.HELD, []))

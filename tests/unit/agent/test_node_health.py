@@ -2,7 +2,7 @@
 
 from duravip_agent.core.node_health import (
     FORGOTTEN_AFTER_S,
-    LONGEST_STEADY_S,
+    MAX_STEADY_S,
     STEADY_S,
     NodeHealth,
 )
@@ -29,8 +29,8 @@ def test_what_comes_back_must_be_well_for_longer_each_time() -> None:
         assert health.has_problem(Reason.MUTED)
         health.report_recovery(Reason.MUTED, now + steady)
         assert not health.has_problem(Reason.MUTED)
-        now, steady = now + steady, min(2 * steady, LONGEST_STEADY_S)
-    now += FORGOTTEN_AFTER_S + LONGEST_STEADY_S
+        now, steady = now + steady, min(2 * steady, MAX_STEADY_S)
+    now += FORGOTTEN_AFTER_S + MAX_STEADY_S
     health.report_failure(Reason.MUTED, "lo", now)
     health.report_recovery(Reason.MUTED, now + STEADY_S)
     assert not health.has_problem(Reason.MUTED)

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
 from duravip_agent.core.node_status import (
-    MOST_FAILURES,
+    MAX_FAILURES,
     ConditionState,
     StatusReport,
     build_status,
@@ -56,9 +56,9 @@ def test_before_anything_was_acted_on_the_generation_is_removed_and_the_epoch_le
 
 
 def test_the_status_has_the_form_of_its_kind() -> None:
-    failures = {f"10.9.{n // 256}.{n % 256}": "x" * 5000 for n in range(MOST_FAILURES + 9)}
+    failures = {f"10.9.{n // 256}.{n % 256}": "x" * 5000 for n in range(MAX_FAILURES + 9)}
     status = build_status(replace(REPORT, failures=failures))
-    assert len(NodePlumbingStatus.model_validate(status).failures) == MOST_FAILURES
+    assert len(NodePlumbingStatus.model_validate(status).failures) == MAX_FAILURES
 
 
 def test_a_condition_keeps_the_time_of_its_last_change() -> None:

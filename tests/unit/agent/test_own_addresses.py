@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
-from duravip_agent.core.node_status import MOST_NICS, ConditionState, StatusReport, build_status
-from duravip_agent.core.own_addresses import is_own, listing, rest
+from duravip_agent.core.node_status import MAX_NICS, ConditionState, StatusReport, build_status
+from duravip_agent.core.own_addresses import holds_own_addresses, list_addresses, unlisted_ranges
 from duravip_api.addresses import expand_ranges, from_int
 from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_SPANS, NodePlumbingStatus
 from duravip_api.reasons import Reason
@@ -44,18 +44,18 @@ def test_more_addresses_than_are_listed_are_told_as_ranges() -> None:
 
 def test_one_address_of_each_network_is_listed() -> None:
     addresses = [f"10.1.0.{n}/16" for n in range(1, 200)] + ["192.168.7.1/24", "fd00::1/64"]
-    found = listing(addresses)
+    found = list_addresses(addresses)
     assert {"192.168.7.1/24", "fd00::1/64"} <= set(found.addresses)
     assert found.networks == ["10.1.0.0/16", "192.168.7.0/24", "fd00::/64"]
 
 
 def test_few_addresses_are_listed_in_order_and_nothing_else_is_said() -> None:
-    found = listing(["10.1.0.11/16", "10.1.0.9/16"])
+    found = list_addresses(["10.1.0.11/16", "10.1.0.9/16"])
     assert found == (["10.1.0.9/16", "10.1.0.11/16"], None, None)
 
 
 def test_networks_that_are_too_many_are_said_to_be() -> None:
-    found = listing([f"10.{n}.0.1/24" for n in range(MOST_LISTED + 1)])
+    found = list_addresses([f"10.{n}.0.1/24" for n in range(MOST_LISTED + 1)])
     assert (found.networks, found.omitted) == (None, 1)
 
 
@@ -68,16 +68,16 @@ def test_what_does_not_fit_even_as_ranges_is_counted(step: int) -> None:
 
 
 def test_the_addresses_of_interfaces_that_are_not_listed_are_told() -> None:
-    numbers = range(2, MOST_NICS + 12)
+    numbers = range(2, MAX_NICS + 12)
     links = tuple(Link(n, f"eth{n}") for n in numbers)
     aliases = [IfAddress(n, from_int(4, (10 << 24) + n), 24, is_marked=False) for n in numbers]
     said = status(*aliases, links=links)
-    assert (len(said.nics), said.nics_omitted) == (MOST_NICS, 10)
+    assert (len(said.nics), said.nics_omitted) == (MAX_NICS, 10)
     assert told(said) == {alias.address for alias in aliases}
 
 
 def test_interfaces_that_something_is_granted_on_or_that_have_addresses_come_first() -> None:
-    links = tuple(Link(n, f"eth{n}") for n in range(2, MOST_NICS + 12))
+    links = tuple(Link(n, f"eth{n}") for n in range(2, MAX_NICS + 12))
     last = links[-1].name
     with_address = IfAddress(links[-2].index, "10.1.0.1", 16, is_marked=False)
     observed = KernelState(links, (with_address,))
@@ -100,14 +100,14 @@ def test_interfaces_that_something_is_granted_on_or_that_have_addresses_come_fir
     ],
 )
 def test_addresses_that_proxies_keep_are_not_the_nodes_own(link: Link, *, expected: bool) -> None:
-    assert is_own(link) is expected
+    assert holds_own_addresses(link) is expected
     aliases = (IfAddress(link.index, "10.1.1.1", 32, is_marked=False),)
     assert (told(status(*aliases, links=(link,))) == {"10.1.1.1"}) is expected
 
 
 def test_pods_cables_are_not_told() -> None:
     pod = Link(7, "cali1", kind="veth")
-    assert rest(["10.0.0.1"], ["10.0.0.1"]) == ([], 0)
+    assert unlisted_ranges(["10.0.0.1"], ["10.0.0.1"]) == ([], 0)
     assert told(status(IfAddress(7, "169.254.1.1", 32, is_marked=False), links=(pod,))) == set()
 
 

@@ -43,16 +43,16 @@ class Segment:
     ) -> ProbeResult:
         """Ask to the end; these addresses are answered at once by these MACs."""
         while not self.asking.is_over(self.now):
-            while batch := self.asking.take(self.now):
+            while batch := self.asking.pop_due(self.now):
                 count = lets_out(batch.addresses, self.now)
-                self.asking.sent(batch, count, self.now)
+                self.asking.mark_sent(batch, count, self.now)
                 self.sent.append(Sent(self.now, batch.addresses[:count]))
                 for address in batch.addresses[:count]:
                     if holders and address in holders:
-                        self.asking.heard(address, holders[address])
+                        self.asking.add_answer(address, holders[address])
             assert self.asking.is_over(self.now) or self.asking.next_due() >= self.now
             self.now = round(self.now + TICK, 6)
-        return self.asking.findings(self.now)
+        return self.asking.result(self.now)
 
 
 def addresses(count: int) -> tuple[str, ...]:
@@ -115,12 +115,12 @@ def test_one_lost_probe_of_three_is_one_too_many() -> None:
 
 def test_an_answer_counts_even_though_a_later_probe_was_lost() -> None:
     asking = ProbeRun(ProbeSpec(("10.1.1.7",)), 0.0)
-    batch = asking.take(0.0)
+    batch = asking.pop_due(0.0)
     assert batch is not None
-    asking.sent(batch, 0, 0.0)
+    asking.mark_sent(batch, 0, 0.0)
     assert asking.is_over(0.0), "nothing that is to come would say anything"
-    asking.heard("10.1.1.7", HOLDER)
-    assert asking.findings(0.0) == ProbeResult({"10.1.1.7": (HOLDER,)})
+    asking.add_answer("10.1.1.7", HOLDER)
+    assert asking.result(0.0) == ProbeResult({"10.1.1.7": (HOLDER,)})
 
 
 def test_in_doubt_nothing_is_silent() -> None:
@@ -131,9 +131,9 @@ def test_in_doubt_nothing_is_silent() -> None:
 
 def test_two_macs_for_one_address_are_both_named() -> None:
     segment = Segment(ProbeSpec(("10.1.1.7",)))
-    segment.asking.heard("10.1.1.7", FOREIGN)
-    segment.asking.heard("10.1.1.7", HOLDER)
-    segment.asking.heard("10.1.1.7", FOREIGN)
+    segment.asking.add_answer("10.1.1.7", FOREIGN)
+    segment.asking.add_answer("10.1.1.7", HOLDER)
+    segment.asking.add_answer("10.1.1.7", FOREIGN)
     assert segment.run().answered == {"10.1.1.7": (FOREIGN, HOLDER)}
 
 
@@ -152,10 +152,10 @@ def test_the_answer_of_the_one_who_counts_ends_it() -> None:
 
 def test_when_one_answer_is_enough_nobody_waits_for_another() -> None:
     asking = ProbeRun(ProbeSpec(addresses(2), is_one_enough=True), 0.0)
-    batch = asking.take(0.0)
+    batch = asking.pop_due(0.0)
     assert batch is not None
-    asking.sent(batch, 2, 0.001)
-    asking.heard(batch.addresses[0], HOLDER)
+    asking.mark_sent(batch, 2, 0.001)
+    asking.add_answer(batch.addresses[0], HOLDER)
     assert asking.next_due() == 0.001
 
 
@@ -167,14 +167,14 @@ def test_the_others_are_not_silent_then_though_they_were_asked_about_in_full() -
 
 def test_silence_is_one_from_its_end_on() -> None:
     asking = ProbeRun(ProbeSpec(addresses(1), ProbePolicy(probes=1, silence=0.25)), 0.0)
-    batch = asking.take(0.0)
+    batch = asking.pop_due(0.0)
     assert batch is not None
-    asking.sent(batch, 1, 0.5)
+    asking.mark_sent(batch, 1, 0.5)
     assert asking.next_due() == 0.75
-    assert asking.findings(0.74) == ProbeResult(unasked=frozenset(addresses(1)))
+    assert asking.result(0.74) == ProbeResult(unasked=frozenset(addresses(1)))
     assert asking.is_over(0.75)
-    assert asking.findings(0.75) == ProbeResult(silent=frozenset(addresses(1)))
-    asking.heard(batch.addresses[0], HOLDER)
+    assert asking.result(0.75) == ProbeResult(silent=frozenset(addresses(1)))
+    asking.add_answer(batch.addresses[0], HOLDER)
     assert asking.next_due() == 0.5, "there is nothing left to wait for"
 
 
@@ -195,7 +195,7 @@ def test_one_answer_may_be_enough_and_says_nothing_of_the_others() -> None:
 
 def test_an_address_that_nobody_asked_about_is_not_noted() -> None:
     segment = Segment(ProbeSpec(("10.1.1.7",)))
-    segment.asking.heard("10.1.1.9", HOLDER)
+    segment.asking.add_answer("10.1.1.9", HOLDER)
     assert segment.run() == ProbeResult(silent=frozenset({"10.1.1.7"}))
 
 

@@ -19,7 +19,7 @@ from unit.agent.world import A, Agent, B, C, World, alias, serving
 def test_an_address_is_fenced_in_then_plumbed_then_announced_then_reported() -> None:
     agent = Agent(World())
     agent.grant(A)
-    assert agent.step() == ["mute", "activate 1", "refresh", "add 1", "announce 1", "report"]
+    assert agent.step() == ["mute", "activate 1", "feed", "add 1", "announce 1", "report"]
     assert agent.reconciler.served == {A}
 
 
@@ -35,7 +35,7 @@ def test_what_an_earlier_agent_left_is_let_be_heard_without_being_plumbed_again(
     agent = Agent(World(A))
     agent.grant(A)
     assert agent.reconciler.served == set()
-    assert agent.step() == ["mute", "activate 1", "refresh", "announce 1", "report"]
+    assert agent.step() == ["mute", "activate 1", "feed", "announce 1", "report"]
 
 
 def test_without_contact_nothing_is_armed_and_what_is_armed_stays() -> None:
@@ -54,7 +54,7 @@ def test_what_is_heard_too_late_is_muted_unless_a_leader_has_confirmed_this_spec
 ) -> None:
     agent = serving(A)
     agent.grant(A, B)
-    agent.watchdog.limits = Timeouts(contact=0.3)
+    agent.watchdog.timeouts = Timeouts(contact=0.3)
     first = agent.world.contact = LeaderContact(clock.now(), 0, agent.generation)
     add = agent.world.add
 
@@ -78,8 +78,8 @@ def test_after_a_lapse_only_what_is_confirmed_is_heard_again() -> None:
         "mute",
         "deactivate 1",
         "report",
-        "ask 1",
-        "refresh",
+        "probe 1",
+        "feed",
         "announce 1",
         "report",
     ]
@@ -106,7 +106,7 @@ def test_after_a_lapse_without_contact_everything_stays_mute() -> None:
 def test_a_contested_address_is_asked_about_first_and_taken_when_nobody_answers() -> None:
     agent = Agent(World())
     agent.grant(contested=(A,))
-    assert agent.step() == ["mute", "ask 1"]
+    assert agent.step() == ["mute", "probe 1"]
     agent.facts.add_probe_result(
         agent.generation, ProbeResult({A: ("02:00:00:00:00:09",)}), clock.now()
     )
@@ -145,7 +145,7 @@ def test_who_has_answered_is_still_named_under_the_next_spec() -> None:
 def test_what_was_granted_before_the_agent_started_is_asked_about_first() -> None:
     agent = Agent(World(), is_new=True)
     agent.grant(A)
-    assert agent.step() == ["mute", "ask 1"]
+    assert agent.step() == ["mute", "probe 1"]
     agent.facts.add_probe_result(agent.generation, ProbeResult(silent=frozenset({A})), clock.now())
     assert "add 1" in agent.step()
     agent.grant(A, B)
@@ -160,7 +160,7 @@ def test_what_was_muted_under_its_grant_is_asked_about_before_it_is_heard_again(
     agent.step()
     assert not agent.reconciler.served
     agent.world.contact = LeaderContact(clock.now(), 0, agent.generation)
-    assert "ask 1" in agent.step()
+    assert "probe 1" in agent.step()
     assert not agent.reconciler.served
     agent.facts.add_probe_result(agent.generation, ProbeResult(silent=frozenset({A})), clock.now())
     agent.step()
@@ -182,7 +182,7 @@ def test_silence_under_an_earlier_spec_counts_for_nothing() -> None:
 def test_thousands_are_heard_chunk_by_chunk_and_something_newer_interrupts() -> None:
     agent = serving()
     agent.grant(*(f"10.1.{n // 256}.{n % 256}" for n in range(3 * CHUNK_SIZE)))
-    once = [f"activate {CHUNK_SIZE}", "refresh", f"add {CHUNK_SIZE}", f"announce {CHUNK_SIZE}"]
+    once = [f"activate {CHUNK_SIZE}", "feed", f"add {CHUNK_SIZE}", f"announce {CHUNK_SIZE}"]
     assert agent.step(stop_after=1) == ["mute", *once, "report"]
     assert not agent.is_done
     assert len(agent.reconciler.served) == CHUNK_SIZE
@@ -221,7 +221,7 @@ def test_what_is_in_the_way_of_an_address_is_deleted_before_that_is_added() -> N
         "delete 1",
         "report",
         "activate 1",
-        "refresh",
+        "feed",
         "add 1",
         "announce 1",
         "report",
@@ -277,7 +277,7 @@ def test_a_step_that_fails_half_way_leaves_nothing_to_be_heard() -> None:
 def test_without_a_fence_what_may_not_be_heard_is_deleted() -> None:
     agent = Agent(World(A, B, is_fenced=False))
     agent.grant(A, contested=(C,))
-    agent.addresses.look(with_links=True)
+    agent.addresses.read_kernel(with_links=True)
     assert agent.reconciler.served == {A, B}
     assert "delete 1" in agent.step()
     agent.world.contact = None

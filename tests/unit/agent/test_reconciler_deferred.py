@@ -27,7 +27,7 @@ def test_thousands_are_heard_by_way_of_routes_before_their_aliases_are_there(lul
     agent = serving()
     agent.world.knows_routes = True
     agent.grant(*(f"10.1.{n // 256}.{n % 256}" for n in range(3 * CHUNK_SIZE)))
-    first = ["mute", "activate 512", "refresh", "route 512", "announce 512"]
+    first = ["mute", "activate 512", "feed", "route 512", "announce 512"]
     first += ["activate 256", "route 256", "announce 256", "report"]
     assert agent.step() == first
     assert len(agent.reconciler.served) == 3 * CHUNK_SIZE

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from duravip_agent.codec import netlink_messages, rtnetlink
 from duravip_agent.codec.frames import announcement_frame, mac_bytes
-from duravip_agent.codec.rtnetlink import Change
+from duravip_agent.codec.rtnetlink import AddressChange
 from duravip_agent.core.kernel_state import IfAddress, Neighbour
 from duravip_agent.core.node_spec import Placement
 from duravip_agent.core.send_queue import Announcement
@@ -71,18 +71,18 @@ ALIASES = st.tuples(st.integers(1, 9999), st.ip_addresses().map(str), st.integer
 
 @given(ALIASES)
 def test_what_is_packed_is_unpacked_as_the_same(alias: IfAddress) -> None:
-    request = rtnetlink.change_request(Change(alias, is_new=True), 7, wants_ack=True)
+    request = rtnetlink.change_request(AddressChange(alias, is_new=True), 7, wants_ack=True)
     (message,) = netlink_messages.split(request)
     assert (message.kind, message.seq) == (rtnetlink.NEW_ADDRESS, 7)
-    assert rtnetlink.alias_in(message.body) == alias
+    assert rtnetlink.address_in(message.body) == alias
 
 
 def test_a_deletion_does_not_carry_the_mark() -> None:
     alias = IfAddress(2, "10.1.1.1", 32, is_marked=True)
-    request = rtnetlink.change_request(Change(alias, is_new=False), 1, wants_ack=False)
+    request = rtnetlink.change_request(AddressChange(alias, is_new=False), 1, wants_ack=False)
     (message,) = netlink_messages.split(request)
     assert message.kind == rtnetlink.DEL_ADDRESS
-    assert rtnetlink.alias_in(message.body) == alias._replace(is_marked=False)
+    assert rtnetlink.address_in(message.body) == alias._replace(is_marked=False)
 
 
 def test_only_neighbours_with_a_mac_that_can_be_believed_are_known() -> None:
@@ -100,7 +100,7 @@ def test_only_neighbours_with_a_mac_that_can_be_believed_are_known() -> None:
 
 def test_a_datagram_is_split_into_its_messages() -> None:
     alias = IfAddress(2, "10.1.1.1", 32, is_marked=True)
-    one = rtnetlink.change_request(Change(alias, is_new=True), 1, wants_ack=False)
+    one = rtnetlink.change_request(AddressChange(alias, is_new=True), 1, wants_ack=False)
     two = rtnetlink.dump_request(rtnetlink.GET_ADDRESS, 2)
     assert [message.seq for message in netlink_messages.split(one + two)] == [1, 2]
     assert netlink_messages.kind_of(one) == rtnetlink.NEW_ADDRESS

@@ -6,7 +6,7 @@ from ipaddress import ip_address
 import pytest
 
 from duravip_agent.codec import rtnetlink_routes
-from duravip_agent.codec.rtnetlink_routes import MOST, has_unresolved, next_hops
+from duravip_agent.codec.rtnetlink_routes import MAX_NEXT_HOPS, has_unresolved, next_hops
 from duravip_agent.kernel.next_hops import NextHops
 
 GATEWAY, MULTIPATH, VIA, OBJECT_ID = 5, 9, 18, 30
@@ -111,14 +111,14 @@ def test_what_cannot_be_read_is_left_out(whole: bytes) -> None:
 def test_no_more_are_named_than_the_status_takes() -> None:
     many = [route(24, gateway(f"10.2.{n // 256}.{n % 256}")) for n in range(1, 500)]
     found = next_hops([*many, route(0, gateway("10.1.0.1"))])
-    assert len(found) == MOST
+    assert len(found) == MAX_NEXT_HOPS
     assert found[0] == "10.1.0.1"
 
 
 def test_the_routes_of_this_machine_can_be_read() -> None:
     hops = NextHops()
     found = hops.current(0.0)
-    assert len(found) <= MOST
+    assert len(found) <= MAX_NEXT_HOPS
     assert hops.current(1.0) is found
 
 

@@ -28,14 +28,14 @@ def asked(sampler: Sampler, rounds: int) -> list[str]:
 def test_each_of_a_few_is_asked_about_once_in_a_round() -> None:
     for number in (1, 3, 10, 11, 100, 320):
         sampler = Sampler()
-        sampler.hold({"eth1": addresses(number)})
+        sampler.set_held({"eth1": addresses(number)})
         for _ in range(3):
             assert sorted(asked(sampler, TIMES)) == sorted(addresses(number))
 
 
 def test_of_thousands_no_more_than_the_budget_are_asked_about_and_all_in_the_end() -> None:
     sampler = Sampler()
-    sampler.hold({"eth1": addresses(3413)})
+    sampler.set_held({"eth1": addresses(3413)})
     assert len(asked(sampler, TIMES)) == MAX_SAMPLED * TIMES
     assert set(asked(sampler, 3413 // MAX_SAMPLED + 1)) == addresses(3413)
 
@@ -43,23 +43,23 @@ def test_of_thousands_no_more_than_the_budget_are_asked_about_and_all_in_the_end
 def test_nothing_is_asked_about_that_is_not_held() -> None:
     sampler = Sampler()
     assert sampler.due(0, {}) == {}
-    sampler.hold({"eth1": addresses(1)})
-    sampler.hold({"eth1": frozenset()})
+    sampler.set_held({"eth1": addresses(1)})
+    sampler.set_held({"eth1": frozenset()})
     assert asked(sampler, TIMES) == []
 
 
 def test_what_is_held_anew_is_asked_about_and_what_is_not_any_more_is_not() -> None:
     sampler = Sampler()
-    sampler.hold({"eth1": addresses(20)})
+    sampler.set_held({"eth1": addresses(20)})
     asked(sampler, 3)
-    sampler.hold({"eth1": addresses(10)})
+    sampler.set_held({"eth1": addresses(10)})
     assert sorted(asked(sampler, TIMES)) == sorted(addresses(10))
 
 
 def test_what_somebody_claims_is_asked_about_again_before_that_seems_over() -> None:
     sampler, last = Sampler(), 100.0
     everything = addresses(1000)
-    sampler.hold({"eth1": everything})
+    sampler.set_held({"eth1": everything})
     late = max(everything)
     conflict = Conflict("eth1", "02:00:00:00:00:09", last, last)
     assert late not in sampler.due(last + SAMPLE_CLAIMED_AFTER_S - 1, {late: conflict})["eth1"]

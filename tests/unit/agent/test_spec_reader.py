@@ -39,9 +39,9 @@ def test_only_another_spec_spares_the_question(
 ) -> None:
     cluster, inbox = Cluster(), Inbox()
     reader = SpecReader(cluster, inbox)  # type: ignore[arg-type]
-    reader.seen(body(7, 1))
+    reader.on_object(body(7, 1))
     monkeypatch.setattr(
-        "duravip_agent.control.spec_reader.time.sleep", lambda _: reader.seen(brought)
+        "duravip_agent.control.spec_reader.time.sleep", lambda _: reader.on_object(brought)
     )
     reader.start()
     reader.read_soon()

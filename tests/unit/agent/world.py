@@ -48,7 +48,7 @@ class World(NullFence):
     def is_fenced(self) -> bool:  # type: ignore[override]
         return self.can_fence and not self.is_fought
 
-    def is_alive(self) -> bool:
+    def is_fed(self) -> bool:
         return self.hears
 
     def repair(self) -> bool:
@@ -63,14 +63,14 @@ class World(NullFence):
         self._say("deactivate", self.active.intersection(addresses))
         super().deactivate(addresses)
 
-    def refresh(self) -> None:
-        self.log.append("refresh")
+    def feed(self) -> None:
+        self.log.append("feed")
 
     def mute(self) -> None:
         if self.log[-1:] != ["mute"]:
             self.log.append("mute")
 
-    def observed(self, *, with_links: bool) -> KernelState:
+    def read_state(self, *, with_links: bool) -> KernelState:
         del with_links
         return KernelState((self.link,), tuple(sorted(self.aliases)))
 
@@ -95,9 +95,9 @@ class World(NullFence):
     def next_due(self, now: float) -> float:
         return now + 60.0
 
-    def serving(self, served: Mapping[Placement, frozenset[str]], now: float) -> None: ...
+    def set_served(self, served: Mapping[Placement, frozenset[str]], now: float) -> None: ...
 
-    def plumbed(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
+    def announce_new(self, served: Mapping[Placement, frozenset[str]], now: float) -> None:
         del now
         self.log.append(f"announce {sum(map(len, served.values()))}")
         if self.contact:
@@ -120,17 +120,17 @@ class World(NullFence):
         del now
         self._say("defend", addresses)
 
-    def renew(self, addresses: frozenset[str], now: float) -> None:
+    def announce_again(self, addresses: frozenset[str], now: float) -> None:
         del now
         self._say("renew", addresses)
 
-    def ask(self, generation: int, addresses: Mapping[str, frozenset[str]]) -> None:
+    def probe_contested(self, generation: int, addresses: Mapping[str, frozenset[str]]) -> None:
         del generation
-        self.log.append(f"ask {sum(map(len, addresses.values()))}")
+        self.log.append(f"probe {sum(map(len, addresses.values()))}")
 
-    def hold(self, addresses: object, links: object) -> None: ...
+    def set_held(self, addresses: object, links: object) -> None: ...
 
-    def check(self, now: float) -> None: ...
+    def check_held(self, now: float) -> None: ...
 
     def sample(self, now: float, claimed: object) -> None: ...
 
@@ -158,8 +158,8 @@ class Agent:
     def __init__(self, world: Any, *, is_new: bool = False) -> None:
         """Make one that has been running for a while, with nothing granted; or one that starts."""
         self.world, self.specs, self.metrics = world, SpecTracker(), Metrics("1.0")
-        self.limits = Timeouts(dead_man=60.0, contact=60.0, strict_hold=180.0, progress=60.0)
-        self.watchdog = Watchdog(world, self.limits, self.metrics, lambda: None)
+        self.timeouts = Timeouts(dead_man=60.0, contact=60.0, strict_hold=180.0, progress=60.0)
+        self.watchdog = Watchdog(world, self.timeouts, self.metrics, lambda: None)
         self.health, self.commands = NodeHealth(), NodeCommands()
         self.released = ReleasedAddresses()
         self.facts = FactCollector(self.specs, self.watchdog, lambda: world.contact, self.health)
@@ -202,7 +202,7 @@ class Agent:
     ) -> list[str]:
         answers = [False] * stop_after + [True] * 99
         self.world.log.clear()
-        self.addresses.look(with_links=True)
+        self.addresses.read_kernel(with_links=True)
         report = lambda: self.world.log.append("report")  # noqa: E731 - a word of the log
         context = StepContext(0.0, needs_plan, report, lambda: answers.pop(0), may_delete)
         self.is_done = self.reconciler.reconcile(context)
