@@ -45,7 +45,7 @@ def test_addresses_are_added_in_the_order_of_the_spec() -> None:
 class Kernel:
     """Has both, in an order of its own."""
 
-    def observed(self, *, with_links: bool) -> KernelState:
+    def read_state(self, *, with_links: bool) -> KernelState:
         del with_links
         aliases = [(2, FOLLOWER), (3, LEADER), (3, OTHER)]
         return KernelState(
@@ -55,7 +55,7 @@ class Kernel:
 
 def test_what_came_last_goes_first_also_when_nothing_is_wanted_any_more() -> None:
     plumber = AddressManager(Kernel(), Metrics("1"))  # type: ignore[arg-type]
-    plumber.look(with_links=True)
+    plumber.read_kernel(with_links=True)
     body = {
         "metadata": {"resourceVersion": "1"},
         "spec": nodeplumbing_spec.build(replace(PLAN, followers=frozenset({FOLLOWER})), 1, ()),
