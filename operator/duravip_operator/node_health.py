@@ -23,11 +23,11 @@ from duravip_operator.leadership import Elector
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import Pulse
 from duravip_operator.watch.store import Caches
+from duravip_runtime.text import summarize
 
 log = logging.getLogger(__name__)
 
 EVERY: Final = 1.0
-MOST_NAMED: Final = 5
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,7 @@ class Vigil:
             for node in nodes - before.get(address, frozenset()):
                 new.setdefault(node, []).append(address)
         for node, addresses in new.items():
-            names = format_ranges(addresses)
-            more = f" and {len(names) - MOST_NAMED} more ranges" if names[MOST_NAMED:] else ""
-            listed = ", ".join(names[:MOST_NAMED]) + more
+            listed = summarize(format_ranges(addresses), noun="ranges")
             why = f"cannot hold {listed}: given up there for {quarantine.RETRY_AFTER_S:.0f} s"
             self._say(node, Reason.REPAIR_FAILED, why)
 

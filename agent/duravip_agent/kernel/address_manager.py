@@ -15,6 +15,7 @@ from duravip_agent.kernel.local_routes import LocalRoutes
 from duravip_agent.kernel.netlink import Netlink
 from duravip_agent.metrics import Metrics
 from duravip_api.addresses import to_ranges
+from duravip_runtime.text import summarize
 
 log = logging.getLogger(__name__)
 
@@ -240,11 +241,7 @@ def chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 
 def format_addresses(addresses: Iterable[str]) -> str:
     """Addresses for a line of the log."""
-    found = to_ranges(addresses)
-    more = len(found) - SHOWN_RANGES
-    return ", ".join(map(str, found[:SHOWN_RANGES])) + (
-        f" and {more} more ranges" if more > 0 else ""
-    )
+    return summarize(to_ranges(addresses), SHOWN_RANGES, "ranges")
 
 
 def _marked(alias: IfAddress) -> IfAddress:
