@@ -71,8 +71,8 @@ NICENESS = -10
 """On a busy node the loop must come round in time all the same, or its addresses are muted."""
 
 SWITCH_INTERVAL_S = 0.0005
-"""A thread that computes lets another one wait for so long, in seconds. Python's own 5 ms would
-hold up the beat that others wait for as long as everything else that a hand-over takes."""
+"""How long a thread that computes lets another one wait. Python's own 5 ms would
+hold up the heartbeat that others wait for as long as everything else that a hand-over takes."""
 
 OLDEST_KERNEL = (5, 18)
 """The first one that keeps the protocol of an address, which is our mark."""

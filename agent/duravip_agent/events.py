@@ -1,4 +1,4 @@
-"""What can happen to the loop. Each is a reason to look at the world again, no more."""
+"""Events of the loop. Each is only a reason to look at the world again."""
 
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -48,7 +48,7 @@ class KernelChanged:
 
 @dataclass(frozen=True, slots=True)
 class ContactChanged:
-    """A leader was heard again, or says something new; or the dead-man was late."""
+    """A leader was heard again, or says something new; or the watchdog was late."""
 
 
 @dataclass(frozen=True, slots=True)

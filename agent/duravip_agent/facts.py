@@ -1,4 +1,4 @@
-"""What the agent remembers for the hand-over rule, made into facts for `core/fencing`."""
+"""Collects the facts that the rules of `core/fencing` decide from."""
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
@@ -27,7 +27,7 @@ NO_GENERATION = -1
 """Of an object that was deleted: no acknowledgement names it."""
 
 MAX_PROBED_AT_ONCE = 2048
-"""Addresses that are asked about at a time: what nobody answers for has to be armed at once."""
+"""Addresses that are asked about at a time: what nobody answers for has to be active at once."""
 
 LONG_AGO = ProbeAnswer(float("-inf"))
 NOTHING: frozenset[str] = frozenset()
@@ -35,7 +35,7 @@ NO_CARDS = UsableInterfaces()
 
 
 class Permission(NamedTuple):
-    """What may be armed now, if it can be heard before a certain time."""
+    """What may be active now, if it can be heard before a certain time."""
 
     addresses: frozenset[str]
     before: float
@@ -55,7 +55,7 @@ class FactCollector:
         self._newest_contact = newest_contact
         self._generation = 0
         self._since = float("-inf")
-        """Of a beat sent earlier no acknowledgement counts."""
+        """Of a heartbeat sent earlier no acknowledgement counts."""
         self._probed: dict[str, ProbeAnswer] = {}
         self._asking: set[str] = set()
         self._needs = ProbeNeeds()
@@ -71,7 +71,7 @@ class FactCollector:
     def require_fresh_ack(self) -> None:
         """Everything was muted: others may have heard that, and may act on it from now on.
 
-        A leader that acknowledges a beat sent later has not acted on it before that.
+        A leader that acknowledges a heartbeat sent later has not acted on it before that.
         """
         self._since = clock.now()
 
@@ -85,7 +85,7 @@ class FactCollector:
         self._generation = NO_GENERATION
 
     def facts(self, armed: frozenset[str], cards: UsableInterfaces = NO_CARDS) -> Facts:
-        """All that decides now. A node that is not well has no card to serve anything on."""
+        """All that decides now. A node that is not well has no interface to serve anything on."""
         specs, watchdog = self._specs, self._watchdog
         grant = specs.in_force
         if grant.generation != self._generation:
@@ -114,7 +114,7 @@ class FactCollector:
         )
 
     def permission(self, facts: Facts, addresses: frozenset[str]) -> Permission:
-        """What of these may be armed at this very moment."""
+        """What of these may be active at this very moment."""
         grants = tuple(_narrowed(granted, addresses) for granted in facts.grants)
         fresh = self.facts(NOTHING)
         decision = decide(replace(fresh, grants=grants, links=facts.links, claimed=NOTHING))
@@ -184,7 +184,7 @@ def _log(macs: Mapping[str, str]) -> None:
 
 
 def _answerable(granted: InterfaceShare, faulty: Mapping[str, InterfaceFault]) -> InterfaceShare:
-    """What is left of a grant where the card does not answer for all addresses."""
+    """What is left of a grant where the interface does not answer for all addresses."""
     fault = faulty.get(granted.interface, NO_FAULT)
     if not (fault.ipv4 or fault.ipv6 or fault.foreign):
         return granted

@@ -342,7 +342,7 @@ class Reconciler:
         """Watch nothing that is neither there nor about to be: it may be somebody else's next."""
         fence = self.fence
         left = fence.watched - fence.active - self._addresses.present
-        if left:  # deleted as it should be, or gone with its card
+        if left:  # deleted as it should be, or gone with its interface
             wanted = self._specs.in_force.wanted
             self._released.add(
                 left - self._released.addresses,

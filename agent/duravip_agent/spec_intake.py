@@ -1,4 +1,4 @@
-"""What is granted to this node, from what the API server says, and for as long as it is silent."""
+"""Takes up the node's object: what is granted, and what holds while the API server is silent."""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -23,7 +23,7 @@ DENIED_LOG_INTERVAL_S = 60.0
 """Seconds between two lines of log about an API server that does not know us."""
 
 START_TIMEOUT_S = 2.0
-"""What an earlier run has left stays, mute, for so long while the grant cannot be read; then it
+"""How long what an earlier run has left stays, mute, while the grant cannot be read; then it
 is removed."""
 
 NOTHING_GRANTED: Mapping[str, Placement] = MappingProxyType({})
@@ -138,7 +138,7 @@ class SpecIntake:
         return True
 
     def _is_of_this_boot(self, body: Body) -> bool:
-        """Whether it is the answer to what is said now, where something else was said before."""
+        """Whether it answers a report under this boot, where there was another one before."""
         agent = (body.get("status") or {}).get("agent") or {}
         return not self._specs.is_rolled_back or agent.get("boot") == self._publisher.boot
 

@@ -198,7 +198,7 @@ class StatusPublisher:
         metrics.failing.set(len(failures))
 
     def is_acknowledged(self, within: float = CONTACT) -> bool:
-        """Whether a leader has acknowledged a heartbeat of the last so many seconds."""
+        """Whether a leader has acknowledged a heartbeat of the last `within` seconds."""
         contact = self._facts.contact()
         return contact is not None and clock.now() - contact.sent < within
 

@@ -1,8 +1,8 @@
-"""Classic BPF programs: of all frames, the kernel hands over only those that say something to us.
+"""Classic BPF programs (linux/filter.h): of all frames the kernel hands over those of interest.
 
-A program holds a few blocks, not thousands of addresses: whoever reads the frames looks whether
-an address is one of the wanted. The frame begins with its Ethernet header; looking beyond its end
-rejects it.
+A program holds a few blocks of addresses, not thousands of them: the reader of the frames checks
+whether an address is one of the wanted. The frame begins with its Ethernet header; a load beyond
+its end rejects it.
 """
 
 import struct
@@ -31,7 +31,7 @@ from duravip_agent.codec.frames import (
 from duravip_api.addresses import to_int
 
 MOST_BLOCKS: Final = 16
-"""So many compares cost a frame about as much as one."""
+"""Up to here the number of compares makes little difference to the cost of a frame."""
 
 Block = IPv4Network | IPv6Network
 
@@ -65,7 +65,7 @@ def pack(program: Program) -> bytes:
 
 
 def covering_blocks(addresses: Iterable[str], most: int = MOST_BLOCKS) -> tuple[Block, ...]:
-    """For each family at most so many blocks of one size that cover all of these addresses."""
+    """At most `most` blocks of one size for each family, which cover all of these addresses."""
     numbers: dict[int, set[int]] = {}
     for family, number in map(to_int, addresses):
         numbers.setdefault(family, set()).add(number)

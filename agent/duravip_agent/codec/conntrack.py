@@ -1,7 +1,7 @@
-"""The bytes of ctnetlink messages: which connections are tracked, and which are to be forgotten.
+"""ctnetlink messages (linux/netfilter/nfnetlink_conntrack.h): list and delete tracked connections.
 
 A node may track hundreds of thousands. The addresses of an entry are read at the places where the
-kernel puts them; the rest is looked at for those only that concern one of the addresses.
+kernel puts them; the rest is parsed for those entries only that involve one of the addresses.
 """
 
 import struct

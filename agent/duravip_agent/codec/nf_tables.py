@@ -1,6 +1,7 @@
-"""The bytes of nf_tables messages: set elements by the thousand, and the names of rules.
+"""nf_tables messages (linux/netfilter/nf_tables.h): set elements by the thousand, names of rules.
 
-A transaction is a begin, requests and an end in one datagram: the kernel does all of them or none.
+A transaction is a begin, requests and an end in one datagram: the kernel applies all of them or
+none.
 """
 
 import struct
@@ -31,7 +32,7 @@ VIPS, HELD, ALIVE = "vips", "held", "alive"
 """The sets; `vips` and `held` are one for IPv4 and one for IPv6, in both tables."""
 
 ALWAYS_THERE = bytes(4)
-"""What is in `alive` while the dead-man is refreshed."""
+"""What is in `alive` while the watchdog is fed."""
 
 ELEMENTS_PER_MESSAGE = 900
 """Elements in one message: the length of a nested attribute has 16 bits."""
@@ -89,7 +90,7 @@ class NftChain(NamedTuple):
     family: int
     chain: str
     hook: bytes = b""
-    """As the kernel lists it; it names the card."""
+    """As the kernel lists it; it names the interface."""
     policy: bytes = b""
     flags: bytes = b""
 
@@ -145,7 +146,7 @@ def delete_tables(tables: Sequence[tuple[int, str]] = FENCE) -> Iterator[NftRequ
 
 
 def interface_chain(chain: str, device: bytes) -> NftRequest:
-    """Make a card's chain, for names that nft's language cannot write down."""
+    """Make an interface's chain, for names that nft's language cannot write down."""
     hook = b"".join(
         (
             attribute(_HOOK_NUMBER, struct.pack("!I", _EGRESS)),

@@ -11,7 +11,7 @@ F4  Nothing is ever accepted here, so no rule of anybody else is overruled.
 
 Two tables, because no family sees everything. `inet` sees packets; an address that fib does not
 find on this node is none of our business, so what is forwarded to its owner passes. `netdev` sees
-what leaves a network card: ARP, and the announcements that we write to raw sockets ourselves.
+what leaves a network interface: ARP, and the announcements that we write to raw sockets ourselves.
 Whether the element is there must be asked with some value of the packet; `mark & 0` is always 0.
 """
 
@@ -30,10 +30,10 @@ FEED_DESTINATION = ("127.0.0.1", 9)
 """Where they are sent; nothing has to listen there, since they never arrive."""
 
 MAX_ELEMENTS = 32768
-"""So many addresses fit into a set: twice what a node may be granted."""
+"""Size of a set: twice what a node may be granted."""
 
 _GUARDED = "guarded_"
-"""The name of a card's chain begins with it."""
+"""The name of an interface's chain begins with it."""
 
 _TABLES = Template("""\
 add table netdev $table

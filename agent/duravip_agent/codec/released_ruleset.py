@@ -1,4 +1,4 @@
-"""Rules for addresses that this node has held and released: it must not speak for them any more.
+"""nft rules for released addresses: this node must send nothing from them any more.
 
 Once the alias is gone, the fence cannot tell what the node itself sends with such an address as
 source from what it forwards for the new owner: `fib saddr type local` is false for both.
@@ -7,9 +7,10 @@ connection's originator sends, and the reverse of DNAT for the replies to it.
 
 R1  What is translated to a released address by SNAT is dropped, wherever it goes.
 R2  A reply that gets a released address back by the reverse of DNAT is dropped where it leaves by
-    a network card on which addresses live. Pods of this node whose packets to the new owner are
-    translated here, as kube-proxy does it on every node, are reached by other interfaces.
-R3  What a program of this node sends with a released address as source is dropped at these cards.
+    a network interface on which addresses live. Pods of this node whose packets to the new owner
+    are translated here, as kube-proxy does it on every node, are reached by other interfaces.
+R3  What a program of this node sends with a released address as source is dropped at these
+    interfaces.
 R4  Where the node has the address again, whoever gave it to it, nothing of this applies.
 
 What is only forwarded passes: the source of the new owner's packets is not of this node's making,
@@ -36,13 +37,13 @@ RELEASED = "released"
 """The sets: one for IPv4 and one for IPv6."""
 
 INTERFACES = "cards"
-"""The set of the names of network cards."""
+"""The set of the names of network interfaces."""
 
 KEPT_S = 3600
-"""So long a released address stays in the set: neighbour caches and connections are over then."""
+"""How long a released address stays in the set: neighbour caches and connections are over then."""
 
 MAX_ELEMENTS = 32768
-"""So many addresses fit into a set."""
+"""Size of a set."""
 
 _NAME_BYTES = 16
 """An interface's name, with the zeros that fill it up, in a set of names."""
@@ -73,7 +74,7 @@ table inet $table {
 
 
 def table(addresses: Collection[str]) -> str:
-    """The table anew, without any card, in place of one that is there; in nft's own language."""
+    """The table anew, without any interface, in place of one that is there: text for nft."""
     return _TEXT.substitute(
         table=TABLE,
         most=MAX_ELEMENTS,
@@ -84,14 +85,14 @@ def table(addresses: Collection[str]) -> str:
 
 
 def add_interfaces(cards: Iterable[str]) -> Iterator[NftRequest]:
-    """Put the names of network cards into their set: any name that the kernel allows."""
+    """Put the names of network interfaces into their set: any name that the kernel allows."""
     names = (card.encode(errors="surrogateescape") for card in sorted(cards))
     keys = (name.ljust(_NAME_BYTES, b"\0") for name in names)
     return add_keys(INTERFACES, keys, (INET, TABLE))
 
 
 def interface_name(key: bytes) -> str:
-    """The name that an element of the set of cards stands for."""
+    """The name that an element of the set of interfaces stands for."""
     return key.rstrip(b"\0").decode(errors="surrogateescape")
 
 

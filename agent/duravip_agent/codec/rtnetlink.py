@@ -1,4 +1,4 @@
-"""The bytes of rtnetlink messages about addresses, routes and neighbours.
+"""rtnetlink messages (rtnetlink(7)) about addresses, routes and neighbours.
 
 Thousands of addresses go through here in a fail-over: packing and unpacking them this way takes
 a tenth of the time of a general library.

@@ -1,6 +1,6 @@
-"""The bytes of rtnetlink messages about links.
+"""rtnetlink messages about links (linux/if_link.h).
 
-Each message is read by itself, so that whatever is strange about one card costs that card only.
+Each message is parsed by itself, so that one strange interface costs that interface only.
 """
 
 import struct

@@ -1,4 +1,4 @@
-"""The bytes of sock_diag messages: which sockets there are, and which are to be destroyed.
+"""sock_diag messages (sock_diag(7)): list sockets, and destroy some.
 
 Only the network namespace of the process is listed: sockets of pods with a network of their own,
 and ports that are forwarded by rules, are not seen.

@@ -1,8 +1,19 @@
-"""Beats: every 100 ms one datagram to every replica of the operator, and their answers.
+"""Heartbeats: every 100 ms one datagram to every replica of the operator, and their answers.
 
-Runs in a thread of its own, and never waits for anything but the clock and its sockets. The same
-thread refreshes the dead-man, and hands the operator's looks on. It beats no longer than the loop
-lives: what a hung one holds is mute, and nobody would take it over from a node that is heard.
+The operator's failure detector suspects a node whose heartbeats stay away for some 0.15 s, has it
+probed, and moves its addresses. The leader acknowledges each heartbeat, and an acknowledgement is
+what lets this node activate addresses (rule A1, `core/fencing`). So the heartbeat thread
+
+- waits for nothing but the clock and its sockets, and has a real-time priority where it can;
+- feeds the watchdog after each heartbeat, under the rule of `core/watchdog_rule`;
+- stops sending when the loop hangs: what a hung loop had active is mute by then, and no node would
+  take it over from one that is heard;
+- sends extra heartbeats when the spec has changed: what the spec grants cannot be activated before
+  a leader has acknowledged it, and less being served lets other nodes go on;
+- hands probe requests of the operator to their worker.
+
+A replica counts only what names its token: it sends one, and the agent echoes it in every
+heartbeat from then on, so that nobody can replay heartbeats to a replica that has just started.
 """
 
 import logging
@@ -30,25 +41,25 @@ from duravip_api.timing import BEAT
 log = logging.getLogger(__name__)
 
 MAX_ECHOED_TOKENS = 8
-"""The tokens of so many replicas are echoed: more than there are, those that ended included."""
+"""Tokens that are echoed: more than there are replicas, those that ended included."""
 
 RECEIVE_BATCH = 200
-"""So many datagrams of one replica are taken before the clock is looked at again."""
+"""Datagrams of one replica that are handled before the clock is read again."""
 
 ECHO_EVERY_S = 0.02
 """A new token is echoed at once, but not more often than this, in seconds."""
 
 MAX_UNANSWERED = 50
-"""An answer to an earlier beat than that many ago is taken for a replay."""
+"""An answer to an earlier heartbeat than that many ago is taken for a replay."""
 
 EXTRA_HEARTBEATS_AFTER_S = (0.005, 0.01, 0.02, 0.04)
 """A new spec is beaten about at once and after these pauses, until an acknowledgement names it:
-what it grants cannot be armed before that (rule A1)."""
+what it grants cannot be active before that (rule A1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatContent:
-    """What the next beats say, and to whom."""
+    """What the next heartbeats say, and to whom."""
 
     targets: tuple[str, ...] = ()
     """HOST:PORT of every replica."""
@@ -94,7 +105,7 @@ class HeartbeatSender:
         self._resolver = Resolver()
         self._seq = 0
         self._sent: dict[int, BootTime] = {}
-        """When the latest beats were sent."""
+        """When the latest heartbeats were sent."""
         self._extra_due: list[float] = []
         """When to beat beside the usual times."""
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -120,10 +131,10 @@ class HeartbeatSender:
     def start(self) -> None:
         """Begin to send heartbeats."""
         self._resolver.start()
-        Thread(target=self._run, name="beat", daemon=True).start()
+        Thread(target=self._run, name="heartbeat", daemon=True).start()
 
     def change_boot(self, boot: str) -> None:
-        """Beat under another boot from now on: no answer to an earlier beat counts any more."""
+        """Name another boot from now on: no answer to an earlier heartbeat counts any more."""
         self._boot = self._probe_requests.boot = boot
 
     def send_now(self) -> None:

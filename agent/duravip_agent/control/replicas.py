@@ -1,9 +1,9 @@
-"""The replicas of the operator: a connected socket to each, and the keys that are shared with it.
+"""The replicas of the operator: a connected socket to each, and the keys shared with it.
 
 The kernel drops what comes to a connected socket from anywhere but its replica. A replica whose
-public key the spec names is spoken to with keys that nobody else has (`secure_channel`). Where the
-spec names none, its operator is of an older version: then the key file's keys sign, if there
-is one. Everything here belongs to the thread that beats; `Replica.send` is for any thread.
+public key the spec names gets datagrams signed with keys that nobody else has (`secure_channel`).
+Where the spec names none, its operator is of an older version: then the key file's keys sign, if
+there is one. Everything here belongs to the heartbeat thread; `Replica.send` is for any thread.
 """
 
 import logging
@@ -21,10 +21,10 @@ log = logging.getLogger(__name__)
 
 REOPEN_AFTER_S = 1.0
 """A connected socket keeps the source address that it began with, which the node may have lost:
-one on which nothing was heard for so long, in seconds, is replaced."""
+one on which nothing was heard for this long, in seconds, is replaced."""
 
 MAX_ADDRESSES = 64
-"""So many addresses are beaten to: a spec names 16 replicas at most, by name or by address."""
+"""Addresses that heartbeats go to: a spec names 16 replicas at most, by name or by address."""
 
 
 class Signing(Protocol):

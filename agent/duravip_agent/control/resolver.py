@@ -1,4 +1,4 @@
-"""Where beats go: HOST:PORT made into socket addresses, names looked up beside the beating."""
+"""Resolves the replicas' HOST:PORT into socket addresses, in a thread beside the heartbeats."""
 
 import logging
 import socket
@@ -28,7 +28,7 @@ class Resolver:
 
     def start(self) -> None:
         """Begin to look names up."""
-        Thread(target=self._run, name="targets", daemon=True).start()
+        Thread(target=self._run, name="resolver", daemon=True).start()
 
     def resolved(self, targets: tuple[str, ...]) -> list[tuple[str, SocketAddress]]:
         """These, each with a socket address that is known of it; never waits."""

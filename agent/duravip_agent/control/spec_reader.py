@@ -1,4 +1,4 @@
-"""Brings the node's object to the loop: from the watch, or at once when an answer says so."""
+"""Brings the node's object to the loop: from the watch, or read at once when that is needed."""
 
 import logging
 import time
@@ -19,7 +19,7 @@ is what was read before. Then whoever asks for it is wrong."""
 
 WATCH_GRACE_S = 0.015
 """What we are told to read mostly comes by the watch within this time; if not, the next answer to
-a beat asks for it again."""
+a heartbeat asks for it again."""
 
 
 class SpecReader:
@@ -35,7 +35,7 @@ class SpecReader:
     def start(self) -> None:
         """Begin to watch."""
         self._end_watch = self._cluster.watch(self)
-        Thread(target=self._run, name="reader", daemon=True).start()
+        Thread(target=self._run, name="spec-reader", daemon=True).start()
 
     def watch_again(self) -> None:
         """Watch from what the API server has now: it counts its versions from an earlier one."""
@@ -79,7 +79,7 @@ class SpecReader:
                 last = version
                 time.sleep(interval)
             except ApiError as error:
-                # Not asked for again: as long as it is needed, the next answer to a beat asks.
+                # No retry here: as long as it is needed, the next acknowledgement asks for it.
                 failures += 1
                 log.debug("cannot read the NodePlumbing: %s", error)
                 time.sleep(pause_after(failures, error.retry_after))

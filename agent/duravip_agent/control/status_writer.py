@@ -1,7 +1,7 @@
-"""Writes the status, from a thread of its own, so that a slow API server delays nothing else.
+"""Writes the status in a thread of its own, so that a slow API server delays nothing else.
 
 The last report wins. Reports go out at once as long as they are fewer than 10 a second. At rest
-nothing is written; when the object is found without our status, it is written again.
+nothing is written; when the object is seen without our status, it is written again.
 """
 
 import json
@@ -85,7 +85,7 @@ class StatusWriter:
 
     def start(self) -> None:
         """Begin to write."""
-        Thread(target=self._run, name="reporter", daemon=True).start()
+        Thread(target=self._run, name="status-writer", daemon=True).start()
 
     def submit(self, status: Body) -> None:
         """Let this be the status."""
@@ -131,7 +131,7 @@ class StatusWriter:
                 time.sleep(max(0.0, self._recent[0] + 1.0 - time.monotonic()))
 
     def _spare(self, status: Body | None) -> None:
-        """Put a status back that somebody overwrites at once, then once a second at most."""
+        """Restore an overwritten status at once, then once a second at most."""
         if status is not self._written:
             return
         left = self._put_back_at + self._put_back_every - time.monotonic()

@@ -1,10 +1,11 @@
-"""What acknowledgements prove: that a leader knew this node's spec, after a beat was sent.
+"""What acknowledgements prove: that a leader knew this node's spec, after a heartbeat was sent.
 
-The same beat may be acknowledged again, unasked, when the leader has changed the spec: that says
-what is new, and makes the proof no younger. Acknowledgements may arrive in any order.
+The same heartbeat may be acknowledged again, unasked, when the leader has changed the spec: that
+tells what is new, and makes the proof no younger. Acknowledgements may arrive in any order.
 
 A lower epoch is that of a former leader, whose last acknowledgements come late. But epochs, too,
-begin anew where a backup of the store was restored: whoever alone is heard for FORMER leads.
+begin anew where a backup of the store was restored: a leader that alone acknowledges for
+`FORMER_LEADER_S` leads.
 """
 
 from typing import NamedTuple
@@ -16,15 +17,15 @@ FORMER_LEADER_S = 2.0
 than the newest one that its successor has answered."""
 
 STALE_AFTER_S = 2.0
-"""An acknowledgement may name another spec than was read for so long, in seconds: either the
+"""How long an acknowledgement may name another spec than was read: either the
 operator or the agent has not yet been told of the latest one. After that somebody is wrong."""
 
 NO_LEADER_AFTER_S = 2.0
-"""Without any acknowledgement for so long, in seconds, it may be that those who could give one are
-named in a spec that no watch has told of: a restored store has earlier versions."""
+"""Without any acknowledgement for this long the replicas that could give one may be named in a
+spec that no watch has brought: a restored store has earlier versions."""
 
 READ_EVERY_S = 3.0
-"""Then the spec is read again so often."""
+"""How often the spec is read again then."""
 
 
 class AckedHeartbeat(NamedTuple):
@@ -59,7 +60,7 @@ def newest_ack(known: AckedHeartbeat | None, heard: AckedHeartbeat, epoch: int) 
 def changes_contact(
     known: AckedHeartbeat | None, now_known: AckedHeartbeat, limits: Timeouts
 ) -> bool:
-    """Whether something may be armed now, or is to be read, that could not before."""
+    """Whether something may be active now, or is to be read, that could not before."""
     if known is None:
         return True
     before, contact = known.contact, now_known.contact

@@ -1,7 +1,8 @@
-"""Which other hosts say that they have addresses of ours, for the report.
+"""Conflicts: which other hosts claim addresses that this node serves, for the status.
 
-What is done about a claim is rule A4 (`core/fencing.py`). A conflict is over when nobody has
-claimed the address for half a minute.
+A claim is an ARP packet or a neighbour advertisement of another MAC with our address as sender or
+target (RFC 5227, section 2.4). What is done about it is rule A4 (`core/fencing.py`). A conflict is
+over when nobody has claimed the address for half a minute.
 """
 
 from collections.abc import Iterable, Mapping
@@ -9,10 +10,10 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 OVER_AFTER_S: Final = 30.0
-"""So long after the last claim a conflict is over, in seconds."""
+"""How long after the last claim a conflict is over."""
 
 PASS_EVERY_S: Final = 0.1
-"""Of the claims of one address the loop gets one in so many seconds."""
+"""Of the claims of one address the loop gets one in this time."""
 
 
 class Claim(NamedTuple):

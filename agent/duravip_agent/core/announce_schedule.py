@@ -1,7 +1,9 @@
-"""When which addresses are announced: at once, after 0.1, 1 and 5 s, then every `every` seconds.
+"""The schedule of gratuitous ARP and unsolicited neighbour advertisements.
 
-Addresses that came together are announced together, until they have settled: then some at a time,
-spread over those seconds. A round that is late is not made up for: the next one says the same.
+An address is announced at once, after 0.1, 1 and 5 s, and then every `every` seconds: a frame may
+be lost, and switches and neighbours forget (RFC 5227, section 2.3; RFC 4861, section 7.2.6).
+Addresses that came together are announced together until they have settled; from then on some at
+a time, spread over `every`. A batch that is late is not made up for: the next one says the same.
 """
 
 from collections.abc import Mapping
@@ -13,7 +15,7 @@ from duravip_api.addresses import to_int
 from duravip_api.timing import ANNOUNCE_AFTER
 
 SETTLED_BATCH_SIZE = 256
-"""So many settled addresses are announced together."""
+"""Settled addresses that are announced together."""
 
 
 class AnnouncementBatch(NamedTuple):
@@ -91,13 +93,13 @@ class AnnounceSchedule:
         ]
 
     def announce_again(self, addresses: frozenset[str], now: float) -> None:
-        """Announce these as if they were new: somebody asks for it."""
+        """Announce these as if they were new, on command."""
         for placement, served in self._served.items():
             if asked := served & addresses:
                 self._groups.append(_Group(placement, asked, now, 0, now))
 
     def defend(self, addresses: frozenset[str]) -> None:
-        """Announce these once more, at once: somebody else has claimed them."""
+        """Announce these once more, at once: another host has claimed them."""
         for placement, served in self._served.items():
             claimed = tuple(sorted(served & addresses, key=to_int))
             if claimed:

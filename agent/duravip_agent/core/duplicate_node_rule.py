@@ -26,11 +26,11 @@ from duravip_api.reasons import Reason
 SETTLE_AFTER_S = 2.0
 """More than the pause between two writes of an agent whose status is overwritten."""
 FREQUENT_WRITES, FREQUENT_WITHIN_S = 5, 30.0
-"""Who writes so often, within so many seconds, does not find out that it came later."""
+"""Who writes this often, within `FREQUENT_WITHIN_S`, does not notice that it came later."""
 KNOCKING = "?"
 """Follows the name of a machine that knocks, and has not reported yet."""
 REMEMBERED_FOR_S = 600.0
-"""For so long it is said that there was another machine."""
+"""How long the status reports that there was another machine."""
 
 Body = Mapping[str, Any]
 
@@ -74,7 +74,7 @@ class DuplicateNodeRule:
 
     @property
     def must_knock(self) -> bool:
-        """Whether another machine may still run: it is asked before anything is reported."""
+        """Whether another machine may still run: it gets time to answer first."""
         return self._before is not None
 
     def first_report_stored(self, version: int, now: float) -> None:

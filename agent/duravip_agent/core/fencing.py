@@ -1,26 +1,32 @@
-"""Which addresses this node may speak for now: the agent's half of the hand-over rule.
+"""Which addresses this node may serve now: the agent's half of the hand-over rule.
 
-An address that may be heard is *armed*; all others are mute, plumbed or not.
+An address is *active* when the node may answer ARP and ND for it and send from it; every other
+granted address is *mute*: the kernel may have it, but the fence keeps it silent. At most one node
+may have an address active. The operator guarantees that no two grants overlap in time, and waits
+for the former owner to report the release, or to have fallen silent for certain. The agent has to
+keep its part of that, without being able to ask the operator at the very moment:
 
-A1  Arm only in contact: a leader has just acknowledged a beat, naming the epoch and the generation
-    that the grant was read from. Whatever revoked it since cannot have led to another owner yet.
+A1  Activate only in contact: a leader has just acknowledged a heartbeat, naming the epoch and the
+    generation that the grant was read from. Whatever revoked it since cannot have led to another
+    owner yet, for the operator waits longer than that acknowledgement counts (`contact_end`).
     Where a backup of the store was restored a generation comes again; an epoch does not.
-A2  Where the grant is contested, another node may still hold the address: arm only when the
-    segment was asked and nobody answered. So it is with what is granted freely, where a stranger
-    may have taken it since (`probe_needs`).
-A3  Armed stays armed while the agent lives. If the dead-man was not refreshed in time, others may
-    have heard the silence and acted on it: nothing is armed then, and A1 applies to all anew
+A2  Where the grant is contested, another node may still serve the address: activate only when the
+    segment was probed and nobody answered. The same holds for a free grant under which a stranger
+    may have taken the address since (`probe_needs`).
+A3  Active stays active while the agent lives. If the watchdog was not fed in time, others may have
+    heard the silence and acted on it: nothing is active then, and A1 applies to all anew
     (`core/watchdog_rule.py`).
-A4  Yield: whoever claims an address of ours, while we have no contact, may have been granted it.
-    In contact we know better, and defend it.
+A4  Yield: whoever claims an address of ours while we have no contact may have been granted it.
+    In contact we know better, and defend it by announcing it (RFC 5227, section 2.4).
 A5  An acknowledgement that names a newer generation than was read: read now.
-A6  An interface without a link has nothing armed.
-A7  Under strict fencing an address is armed only as long as the operator counts on that.
+A6  An interface without a link has nothing active.
+A7  Under strict fencing an address is active only as long as the operator counts on that.
 
 Acting takes time, and a process may be stopped at any point of it. So every permission has an end:
-act, then read the clock, and undo it when that is past (`Verdict.arm_before`, `deadman.is_late`),
-unless the rules, asked anew, permit at that very moment what was done.
-All times are in seconds, on one clock of the caller's choice that also runs while it sleeps.
+act, then read the clock, and undo it when that is past (`FencingDecision.activate_before`,
+`watchdog_rule.is_late`), unless the rules, applied anew, permit at that very moment what was done.
+All times are in seconds, on one clock of the caller's choice that also runs while the machine is
+suspended.
 """
 
 from collections.abc import Mapping
@@ -40,11 +46,11 @@ PROBE_EVERY_S = 0.05
 """A contested address that was answered for is asked about again after this long."""
 
 PROBE_LASTING_AFTER_S, PROBE_LASTING_EVERY_S = 2.0, 1.0
-"""Whoever has answered for longer than that is no node that is about to fall silent: he is asked
-less often, since every probe costs all hosts of the segment."""
+"""A host that has answered for longer than that is no node that is about to fall silent: it is
+probed less often, since every probe costs all hosts of the segment."""
 
 SILENCE_VALID_S = 0.25
-"""What nobody answered must be armed within this time, or be asked about again: enough for
+"""What nobody answered must be active within this time, or be asked about again: enough for
 thousands of addresses on a node that has other things to do. Whether this node may still arm it
 at all is not for this to say, but for contact, which ends sooner."""
 
@@ -52,7 +58,7 @@ DEFEND_EVERY_S = 10.0
 """More often would be a quarrel that neither side can win."""
 
 STRICT_LEAD_S = 0.3
-"""Strictly fenced addresses are muted one by one so long before the dead-man would mute all."""
+"""How long before the watchdog would mute all, strictly fenced addresses are muted one by one."""
 
 ALWAYS = float("inf")
 NOTHING: frozenset[str] = frozenset()
@@ -63,9 +69,9 @@ class ProbeAnswer(NamedTuple):
 
     at: float
     mac: str = ""
-    """Of whoever answered; empty = nobody did."""
+    """That of the host that answered; empty = nobody did."""
     since: float = ALWAYS
-    """Since when somebody has answered whenever it was asked; ALWAYS = nobody has."""
+    """Since when every probe was answered; ALWAYS = the last one was not."""
 
 
 class InterfaceShare(NamedTuple):
@@ -90,7 +96,7 @@ class Facts:
     active: frozenset[str] = NOTHING
     """After the last verdict was carried out."""
     fed_at: float | None = None
-    """When the dead-man was refreshed last; None = not since everything was muted."""
+    """When the watchdog was fed last; None = not since everything was muted."""
     links: frozenset[str] = NOTHING
     """The interfaces that are up and have a carrier."""
     stale: frozenset[str] = NOTHING
@@ -110,7 +116,7 @@ class FencingDecision:
     keep: frozenset[str] = NOTHING
     activate: frozenset[str] = NOTHING
     mute: frozenset[str] = NOTHING
-    """What was armed and is not any more."""
+    """What was active and is not any more."""
     probe: frozenset[str] = NOTHING
     """What to ask the segment about, unless that is being done."""
     defend: frozenset[str] = NOTHING
@@ -119,7 +125,7 @@ class FencingDecision:
     activate_before: float = NEVER
     """Mute `arm` again if the clock shows this, or more, once it can be heard."""
     has_strict: bool = False
-    """Whether anything armed is strictly fenced: for the dead-man."""
+    """Whether anything active is strictly fenced: for the watchdog."""
     due: float = ALWAYS
     """When to judge again although nothing has happened."""
 
@@ -197,7 +203,7 @@ def is_contact_imminent(facts: Facts) -> bool:
 
 
 def contact_end(facts: Facts) -> float:
-    """A1: when the newest acknowledgement is too old to arm anything."""
+    """A1: when the newest acknowledgement is too old to activate anything."""
     return facts.contact.sent + facts.timeouts.contact if facts.contact else NEVER
 
 
@@ -254,6 +260,6 @@ def is_within_hold(granted: InterfaceShare, facts: Facts) -> bool:
 
 
 def strict_end(facts: Facts) -> float:
-    """A7: when strictly fenced addresses are muted, in time for the dead-man to help out."""
+    """A7: when strictly fenced addresses are muted, in time for the watchdog to help out."""
     is_known = facts.contact is not None and facts.contact.epoch >= facts.epoch
     return strict_hold_end(facts.contact, facts.timeouts) - STRICT_LEAD_S if is_known else NEVER

@@ -1,18 +1,18 @@
-"""The network cards that lead to a segment, and what keeps one from answering there.
+"""The network interfaces that lead to a segment, and what keeps one from answering there.
 
-A card is of use to an address when the kernel answers on it whoever asks for the address. To be up
-and to have a carrier is not enough:
+An interface can serve an address when the kernel answers on it whoever asks for the address. It is
+not enough that it is up and has a carrier:
 
 C1  A port of a bridge, a bond, a team or a switch in software hands all that it hears to that; so
-    does a card below a macvlan that passes everything through. A VRF leaves its ports as they are.
-C2  A card without ARP (NOARP), one that is no Ethernet card, or one that waits to be let in
+    does an interface below a macvlan in passthru mode. A VRF leaves its ports as they are.
+C2  An interface without ARP (NOARP), one that is no Ethernet interface, or one that is not ready
     (dormant, under test), answers nobody. Tunnels and point-to-point links are of these: there is
-    no segment that could be asked, and no neighbour to whom an address could be announced.
+    no segment that could be probed, and no neighbour to announce an address to.
 C3  arp_ignore 8 answers for no address. 3 leaves out addresses of scope host, and such are ours
-    where the node has no IPv4 address of its own (`messages.Change`). 2 answers those only who are
-    in the network of an address that is on the card. 1 is fine: ours are on the card.
+    where the node has no IPv4 address of its own (`rtnetlink.AddressChange`). 2 answers only hosts
+    in the network of an address that is on the interface. 1 is fine: ours are on the interface.
 
-C4  A card has no IPv6 where that is switched off (disable_ipv6), or where its MTU is too small.
+C4  An interface has no IPv6 where that is switched off (disable_ipv6) or its MTU is too small.
 
 C3 is about IPv4 alone, C4 about IPv6.
 """
@@ -32,7 +32,7 @@ LEAST_IPV6_MTU = 1280
 """RFC 8200, section 5: with less the kernel has no IPv6 on a link."""
 
 _NOT_READY = {1: "not present", 4: "under test", 5: "dormant"}
-"""Of the kernel's operational states those in which a card with a carrier answers nobody."""
+"""Of the kernel's operational states those in which an interface with a carrier answers nobody."""
 
 ETHERNET = 1
 """ARPHRD_ETHER"""
@@ -41,7 +41,7 @@ _HOST_MASKS = {4: 32, 6: 128}
 
 
 class InterfaceFault(NamedTuple):
-    """What keeps a card that is up from answering for some addresses; empty: nothing."""
+    """What keeps an interface that is up from answering for some addresses; empty: nothing."""
 
     everywhere: str = ""
     """For all of them."""
@@ -91,7 +91,7 @@ def own_addresses_by_link(observed: KernelState) -> dict[int, list[str]]:
 def interface_faults(
     observed: KernelState, unguarded: Mapping[str, str] = MappingProxyType({})
 ) -> dict[str, InterfaceFault]:
-    """The cards that something keeps from answering, by name."""
+    """The interfaces that something keeps from answering, by name."""
     own = own_addresses_by_link(observed)
     found = ((link.name, _fault(link, own.get(link.index, []))) for link in observed.links)
     return {name: fault for name, fault in found if fault != NO_FAULT} | {
@@ -101,7 +101,7 @@ def interface_faults(
 
 
 class UsableInterfaces(NamedTuple):
-    """The cards as they are of use."""
+    """The interfaces as they are of use."""
 
     audible: frozenset[str] = frozenset()
     """Those on which at least some addresses can be answered for."""
@@ -109,7 +109,7 @@ class UsableInterfaces(NamedTuple):
 
 
 def usable_interfaces(observed: KernelState, unguarded: Mapping[str, str]) -> UsableInterfaces:
-    """What the cards are good for."""
+    """What the interfaces are good for."""
     faulty = interface_faults(observed, unguarded)
     mute = {name for name, fault in faulty.items() if fault.everywhere}
     up = {link.name for link in observed.links if link.is_up and link.has_carrier}

@@ -1,4 +1,4 @@
-"""What the kernel holds at one moment: links, and the addresses on them."""
+"""What the kernel holds at one moment: links, the addresses on them, and neighbours."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

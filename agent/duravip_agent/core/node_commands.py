@@ -1,8 +1,8 @@
-"""What people ask of this node at this moment: annotations of its NodePlumbing.
+"""Commands to this node: annotations of its NodePlumbing.
 
-A value asks once, when it is seen for the first time. What is there when the agent starts was
-asked of an earlier one and is old; but neighbours are listed, which changes nothing, so that
-whoever asks while the agent starts is answered.
+Each value of an annotation is carried out once, when it is seen for the first time. What is there
+when the agent starts was meant for an earlier one and is ignored; but neighbours are listed, which
+changes nothing, so that a command that is given while the agent starts is answered.
 """
 
 from collections.abc import Iterable, Mapping
@@ -16,7 +16,7 @@ from duravip_api.nodeplumbing import Neighbour
 
 MAX_NEIGHBOURS: Final = 256
 NEIGHBOURS_SHOWN_FOR_S: Final = 60.0
-"""The neighbours stand in the status for so long, in seconds: every write of it carries them."""
+"""How long the neighbours stand in the status: every write of it carries them."""
 MAX_TIME_LENGTH: Final = 64
 _KNOWN: Final = {RESET: "reset", ANNOUNCE: "announce", LIST_NEIGHBOURS: "neighbours"}
 """Each with its field of `status.requests`, in the order in which they are done."""

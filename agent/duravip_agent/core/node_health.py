@@ -1,9 +1,9 @@
-"""What keeps this node from serving anything, whatever it is granted.
+"""Problems that keep this node from serving anything, whatever it is granted.
 
-As long as there is a problem nothing is held (`judge`), the status says so (`voice`), and the
-operator lets other nodes have the addresses. What is well again must stay so for a while before
-the node counts again, and for longer each time: addresses that come and go are worse than
-addresses that stay away.
+While there is one nothing is active (`facts`), the status reports it (`status_publisher`), and the
+operator lets other nodes have the addresses. A problem that is gone must stay away for a while
+before the node counts again, and for longer each time: a node that flaps is worse than one that
+stays out.
 """
 
 from collections.abc import Mapping
@@ -13,10 +13,10 @@ from typing import NamedTuple
 from duravip_api.reasons import Reason
 
 STEADY_S, MAX_STEADY_S = 1.0, 60.0
-"""So long a thing must be well before it counts as mended: the first time, and at most."""
+"""How long a problem must stay away before it counts as gone: the first time, and at most."""
 
 FORGOTTEN_AFTER_S = 300.0
-"""After so long without the problem its next time is a first time."""
+"""After this long without the problem its next time is a first time."""
 
 FEEDS_DO_NOT_ARRIVE = (
     "what keeps the fence open does not arrive: some rule on lo, or in an output chain, drops or "
@@ -50,7 +50,7 @@ class NodeHealth:
         self.problem: HealthProblem | None = None
         """The gravest one; None: there is none."""
         self.unguarded: Mapping[str, str] = {}
-        """Cards that the fence cannot guard, each with the reason: nothing is held there."""
+        """Interfaces that the fence cannot guard, each with the reason: nothing is held there."""
 
     def has_problem(self, reason: Reason) -> bool:
         """Whether there is this problem."""

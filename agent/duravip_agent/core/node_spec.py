@@ -1,7 +1,7 @@
-"""The node's own NodePlumbing, read into what is wanted where.
+"""The node's NodePlumbing, parsed into what is granted where.
 
-An entry that cannot be read is left out, which means not granted, and named among the failures:
-an address is held only when the spec says so beyond doubt.
+An entry that cannot be parsed is left out, which means not granted, and named among the failures:
+an address is served only when the spec says so beyond doubt.
 """
 
 from collections.abc import Iterable, Mapping
@@ -40,7 +40,7 @@ class NodeSpec:
     pulse_keys: Mapping[str, str] = field(default_factory=dict)
     """The public key of each replica that `pulse` names, as far as the spec says."""
     ports: tuple[str, ...] = ()
-    """Those that somebody may listen on: the operator wants to know."""
+    """Ports for which the status names the listening sockets."""
     wanted: Mapping[str, Placement] = field(default_factory=dict)
     failures: Mapping[str, str] = field(default_factory=dict)
     """Entries that cannot be read, each with what is wrong with it."""

@@ -1,6 +1,6 @@
-"""What the agent writes into the status of its NodePlumbing.
+"""The status of the node's NodePlumbing.
 
-`observedGeneration` is the operator's proof that what this node no longer holds may be granted to
+`observedGeneration` is the operator's proof that what this node no longer serves may be granted to
 another one: it names the generation that was acted on, and is null before that.
 """
 
@@ -35,7 +35,7 @@ from duravip_api.reasons import Reason
 
 MAX_FAILURES, MAX_NICS = 256, 256
 MAX_NAMED = 5
-"""So many addresses are named in a condition's message."""
+"""Addresses that a condition's message names."""
 MAX_MESSAGE_LENGTH = 1024
 _HOST_MASKS = {4: 32, 6: 128}
 _TRUE = {Reason.AGENT_READY, Reason.ADDRESS_IN_USE, Reason.SPEC_STALE, Reason.NAME_SHARED}
@@ -113,7 +113,7 @@ class StatusReport:
     done: Mapping[str, str] = field(default_factory=dict)
     """Of each kind of request the time of the last one that was done."""
     neighbours: Sequence[Neighbour] = ()
-    """While somebody wants to see them."""
+    """For a while after the command that lists them."""
 
 
 def build_status(report: StatusReport) -> dict[str, Any]:

@@ -1,8 +1,8 @@
-"""The node's own addresses as the status tells them: whole, or with a word that they are not.
+"""The node's own addresses in the status: complete, or with a note that they are not.
 
-Of each interface some addresses are listed for people, one of each network first. The rest is told
-as ranges, which thousands in a row fill one of. Where even those are too many it is said how many
-are left out, so that nobody concludes from absence.
+For each interface some addresses are listed for people, one of each network first. The rest is
+reported as ranges; thousands in a row fill one. Where even those are too many the status counts
+the omitted ones, so that nobody concludes from absence.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _VIRTUAL = frozenset({"kube-ipvs0", "kube-lb0", "nodelocaldns"})
 
 
 class AddressList(NamedTuple):
-    """What is said of the addresses of one interface."""
+    """The addresses of one interface as the status lists them."""
 
     addresses: list[str]
     omitted: int | None = None

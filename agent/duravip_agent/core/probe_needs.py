@@ -1,14 +1,14 @@
-"""Which free grants have to be treated as contested: rule A2 in time.
+"""Which free grants are probed first, as contested ones are: rule A2 in time.
 
-A free grant means that another node has just let the address go. It is worth that once, and at
+A free grant means that another node has just released the address. It is worth that once, and at
 once. It is *stale*, for a stranger may have the address by now:
 
 - when it was there before the agent started;
-- when it is for another interface than before, of which the release says nothing;
+- when it is for another interface than before, of which the release proves nothing;
 - when the address was muted because somebody claims it, or was mute for `STALE_AFTER_MUTE_S`.
 
-A dead-man that struck because the machine was slow, or a cable that was out for a moment, makes
-nobody ask: rule A1 is enough, since nobody else was granted the address meanwhile.
+A watchdog that ran out because the machine was slow, or a cable that was out for a moment, makes
+no grant stale: rule A1 is enough, since nobody else was granted the address meanwhile.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ class ProbeNeeds:
         return self._stale.union(long)
 
     def record_applied(self, facts: Facts, verdict: FencingDecision, audible_until: float) -> None:
-        """A verdict has been acted upon; after that time the dead-man has muted everything."""
+        """A verdict has been acted upon; after that time the watchdog has muted everything."""
         if self._stale:
             self._stale -= verdict.keep
         for address in self._muted.keys() & verdict.keep:

@@ -1,8 +1,10 @@
-"""Asking a segment who has an address, in a way that changes nobody's memory.
+"""A probe run: finds out who has an address, without changing any neighbour table.
 
-Every address is asked about `probes` times, `spacing` apart, a batch at a time. Silence is a
-finding only of an address whose every probe went out, `silence` after the last probe of all. What
-has answered is not asked about again; when nothing is left to wait for, the asking ends early.
+The frames are ARP probes (RFC 5227, section 2.1) and neighbour solicitations as in duplicate
+address detection (RFC 4862, section 5.4); `codec/frames` builds them. Every address is probed
+`probes` times, `spacing` apart, a batch at a time. An address counts as silent only if its every
+probe went out and nobody has answered `silence` after the last probe of the run. What has answered
+is not probed again; when nothing is left to wait for, the run ends early.
 """
 
 from collections import deque
@@ -18,9 +20,9 @@ class ProbePolicy(NamedTuple):
     spacing: float = 0.005
     """Between two probes of one address."""
     silence: float = 0.02
-    """So long after the last probe nobody answers any more."""
+    """How long after the last probe an answer may still come."""
     batch: int = 500
-    """Addresses that are asked about at once: receivers have room for so many frames."""
+    """Addresses that are probed at once: receivers have no room for more frames."""
     gap: float = 0.002
     """From one batch to the next at least, for the same reason."""
 
@@ -98,7 +100,7 @@ class ProbeRun:
         return None
 
     def mark_sent(self, batch: ProbeBatch, count: int, now: float) -> None:
-        """The first so many probes of a batch went out, the others did not."""
+        """The first `count` probes of a batch went out, the others did not."""
         gone, left = batch.addresses[:count], batch.probes - 1
         self._open.difference_update(batch.addresses[count:])
         if left:
@@ -108,7 +110,7 @@ class ProbeRun:
         self._last = now
 
     def add_answer(self, address: str, mac: str) -> None:
-        """Somebody says that he has an address."""
+        """A host has answered that it has an address."""
         known = self._answers.get(address, ())
         if address not in self._asked or mac in known:
             return

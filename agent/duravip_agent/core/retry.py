@@ -1,15 +1,15 @@
-"""When an address may be plumbed again: at once, and ever more slowly when that does not last.
+"""Retries with back-off: when an address may be added again.
 
-A try is anything that adds the address, be it refused by the kernel or undone by somebody else.
-Whoever deletes an address time and again gets a few immediate repairs and then a slow one, not a
-race. An address that has lasted for `LASTING_S` starts anew.
+A try is anything that adds the address, be it refused by the kernel or undone by another program.
+A program that deletes an address time and again gets a few immediate repairs and then ever slower
+ones, not a race. An address that has stayed for `LASTING_S` starts anew.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 PROMPT_TRIES = 3
-"""So many tries follow one another without a pause."""
+"""Tries that follow one another without a pause."""
 
 FIRST_PAUSE_S = 0.1
 MAX_PAUSE_S = 30.0

@@ -1,12 +1,11 @@
-"""Which of the addresses that a node holds it asks its segments about next, while all is well.
+"""Which of the addresses that this node serves are probed next while all is well.
 
-A host that takes an address of ours and announces nothing is noticed only by those who ask. Every
-probe costs all hosts of the segment a look at a frame, so it is done slowly: each address is asked
-about once in `SAMPLE_ALL_WITHIN_S`, as long as that is no more than `MAX_SAMPLED` in
-`SAMPLE_EVERY_S` on an interface. With `n` addresses beyond that a round takes
+A host that takes an address of ours and announces nothing is noticed only by probing for it. Every
+probe costs all hosts of the segment a look at a frame, so it is done slowly: each address is
+probed once in `SAMPLE_ALL_WITHIN_S`, as long as that is no more than `MAX_SAMPLED` in
+`SAMPLE_EVERY_S` on an interface. With `n` addresses beyond that all of them take
 `n * SAMPLE_EVERY_S / MAX_SAMPLED` seconds: 3.5 minutes for 3413. What another host is known to
-have is asked about in between, so that a conflict does not seem to be over only because nobody
-has asked.
+have is probed in between, so that a conflict does not seem to be over only because nobody probes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +21,7 @@ MAX_SAMPLED: Final = 32
 """Addresses of an interface that are asked about at a time."""
 
 SAMPLE_CLAIMED_AFTER_S: Final = OVER_AFTER_S / 3
-"""What was claimed is asked about again when nobody has claimed it for so long, in seconds."""
+"""A claimed address is probed again when nobody has claimed it for this long."""
 
 
 class Sampler:
@@ -31,7 +30,7 @@ class Sampler:
     def __init__(self) -> None:
         self._held: Mapping[str, frozenset[str]] = {}
         self._order: dict[str, Sequence[str]] = {}
-        """The addresses of each interface in order, once somebody needs them."""
+        """The addresses of each interface in order, once they are needed."""
         self._next: dict[str, float] = {}
         """How far each interface has come in its order: it may be between two of them."""
 

@@ -1,10 +1,11 @@
-"""In which order frames are sent, and how many a second: a token bucket for each interface.
+"""The rate-limited send queue of announcements: a token bucket for each interface.
 
-The first broadcast of a new address never waits: clients wait for it. It is charged, so what
-follows waits for longer; and after many first ones all else is held for a moment, since each frame
-costs every host of the segment something while other addresses are still on their way. Then come
-the other broadcasts, and last the frames to single neighbours. A later round replaces what is left
-of an earlier one: it says the same.
+The first broadcast of a new address (gratuitous ARP, or unsolicited neighbour advertisement) never
+waits: clients wait for it. It is charged to the bucket, so what follows waits for longer. After
+many first broadcasts everything else is held for a moment, since each frame costs every host of
+the segment something while other addresses are still on their way. Then come the other
+broadcasts, and last the frames to single neighbours. A later batch replaces what is left of an
+earlier one: it says the same.
 """
 
 from collections import deque
@@ -22,10 +23,10 @@ REFILL_PAUSE_S = 0.05
 """Whoever has used the tokens up waits until this many seconds' worth are there again."""
 
 MANY_FIRST_BROADCASTS, HOLD_AFTER_MANY_S = 64, 0.1
-"""After so many first broadcasts together all else waits for so long, in seconds."""
+"""After this many first broadcasts together everything else waits, for this many seconds."""
 
 BATCH_FRAMES = 512
-"""So many frames are given at a time, so that the caller can look at other things between."""
+"""Frames that are given out at a time, so that the caller can do other things between."""
 
 
 class Announcement(NamedTuple):

@@ -12,8 +12,8 @@ S4  The store may go back: a backup was restored, and all numbers count on from 
     request that was made after the newest version had come is later, whatever its version says.
     And of one object no generation is lower than one before, nor has one generation two epochs.
     From then on
-    a  the agent is introduced anew, under another boot: what earlier beats, acknowledgements and
-       reports said was of another object, though the numbers may be the same (S1);
+    a  the agent is introduced anew, under another boot: what earlier heartbeats, acknowledgements
+       and reports said was of another object, though the numbers may be the same (S1);
     b  what is held stays until a leader acknowledges exactly the spec that is in the store now,
        its epoch and its generation. That spec counts then, with a lower epoch as well;
     c  what it grants may have been moved since the backup was made, and its present holder need
@@ -163,7 +163,7 @@ class SpecTracker:
         return True
 
     def shares(self, armed: frozenset[str]) -> tuple[InterfaceShare, ...]:
-        """What is granted on each interface, some of it contested; these are armed now."""
+        """What is granted on each interface, some of it contested; these are active now."""
         self._unproven -= armed
         if not self._unproven:
             return self.in_force.shares

@@ -1,8 +1,9 @@
-"""When the dead-man may be refreshed: A3 and A7 of the hand-over rule, for the thread that beats.
+"""When the watchdog may be fed: A3 and A7 of the hand-over rule, for the heartbeat thread.
 
-The kernel mutes everything once the dead-man's time is over, so a refresh that comes later lets
-something speak which others have heard fall silent, and may have taken over. A thread can be
-stopped between its look at the clock and its refresh: only the clock after it tells.
+The watchdog is in the kernel: its nftables rules mute everything once it was not fed for the time
+`Timeouts.dead_man`. So a feed that comes later would let an address be heard that others have
+heard fall silent, and may have taken over. A thread can be stopped between its look at the clock
+and the feed: only the clock after it tells.
 """
 
 from dataclasses import dataclass
@@ -35,7 +36,7 @@ class LeaderContact(NamedTuple):
     """The newest acknowledgement of a leader."""
 
     sent: float
-    """When the beat was sent that it answers: of anything later it proves nothing."""
+    """When the heartbeat was sent that it answers: of anything later it proves nothing."""
     epoch: int
     generation: int
 
@@ -50,7 +51,7 @@ class WatchdogState:
     """When the loop came round last."""
     contact: LeaderContact | None = None
     has_strict: bool = False
-    """Whether anything armed is strictly fenced, as the verdict carried out last says."""
+    """Whether anything active is strictly fenced, as the verdict carried out last says."""
     timeouts: Timeouts = DEFAULTS
 
 
@@ -74,5 +75,5 @@ def has_expired(refreshed: float | None, now: float, limits: Timeouts) -> bool:
 
 
 def strict_hold_end(contact: LeaderContact | None, limits: Timeouts) -> float:
-    """A7: the last refresh before which the dead-man still ends in time."""
+    """A7: the last refresh before which the watchdog still ends in time."""
     return contact.sent + limits.strict_hold - limits.dead_man if contact else NEVER

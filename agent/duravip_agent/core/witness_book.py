@@ -1,9 +1,9 @@
-"""A scout's part: whether a node answers on a segment, and whether its silence means anything.
+"""Probing for the operator: whether a node answers on a segment, and what its silence proves.
 
-Silence of a suspect counts only if this scout is a witness: it has heard the suspect answer on
-that segment within the last minute. To stay one, it asks for one address of each node that it is
-told to watch, once every 20 seconds. Who watches whom is the operator's business, and so is what
-follows from a sighting.
+The silence of a suspected node counts only if this node is a witness: it has heard the other one
+answer on that segment within the last minute. To stay one, it probes one address of each node
+that it is told to watch, once every 20 seconds. The operator decides who watches whom, and what
+follows from an outcome.
 """
 
 from collections.abc import Iterable, Mapping
@@ -23,7 +23,7 @@ class ProbeSubject:
     """Ours, on that segment."""
     addresses: tuple[str, ...]
     macs: frozenset[str] = frozenset()
-    """Those of its cards: an answer of others is not its own. Empty = whoever answers is it."""
+    """Those of its interfaces: other answers are not its own. Empty: any answer is its own."""
 
 
 class Reachability(StrEnum):

@@ -1,4 +1,4 @@
-"""The kernel's addresses: what is there, what has to change, and what failed."""
+"""Adds and deletes the kernel's addresses: what is there, what has to change, what has failed."""
 
 import logging
 import time
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 Item = TypeVar("Item")
 
 CHUNK_SIZE = 256
-"""So many addresses are changed before anything newer is looked at."""
+"""Addresses that are changed before the loop looks for newer events."""
 
 SHOWN_RANGES = 8
 """A line of the log names no more."""
@@ -84,7 +84,7 @@ class AddressManager:
         return replace(found, aliases=tuple(alias for alias in aliases if alias not in refused))
 
     def interfaces(self, unguarded: Mapping[str, str]) -> UsableInterfaces:
-        """What the cards are good for."""
+        """What the interfaces are good for."""
         known = self._interfaces
         if known is None or known[0] is not self.observed or known[1] != unguarded:
             known = (self.observed, dict(unguarded), usable_interfaces(self.observed, unguarded))
@@ -92,7 +92,7 @@ class AddressManager:
         return known[2]
 
     def settings_changed(self) -> bool:
-        """Whether a card is set otherwise than at the last look with links."""
+        """Whether an interface is set otherwise than at the last look with links."""
         return self._kernel.settings_changed()
 
     def placed(self, wanted: Mapping[str, Placement]) -> frozenset[str]:
@@ -235,7 +235,7 @@ def order_of(
 
 
 def chunks(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """So many aliases, or addresses, at a time that everything else need not wait for long."""
+    """The items in chunks that everything else need not wait long for."""
     return (items[start : start + CHUNK_SIZE] for start in range(0, len(items), CHUNK_SIZE))
 
 

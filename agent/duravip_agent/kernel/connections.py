@@ -1,10 +1,10 @@
-"""Ends the connections of addresses that this node has released, from a thread of its own.
+"""Ends the connections of addresses that this node has released, in a thread of its own.
 
-What the kernel remembers of them is deleted (conntrack), in all forms in which an address can be
-part of it, and the node's own sockets with a peer are destroyed: their programs learn at once what
-they would otherwise learn after minutes. Programs that listen go on listening: the address may
-come back. All of it comes after the silence and the report, of which nothing depends on it; what
-is sent meanwhile is dropped by the fence and by the rules of `released`.
+Their conntrack entries are deleted, in all forms in which an address can be part of one, and the
+node's own sockets with a peer are destroyed: their programs learn at once what they would
+otherwise learn after minutes. Listening sockets stay: the address may come back. All of it comes
+after the silence and the report, and nothing depends on it; what is sent meanwhile is dropped by
+the fence and by the rules of `released_addresses`.
 """
 
 import errno
@@ -54,7 +54,7 @@ class ConnectionEnder:
             self._changed.notify_all()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all is done, for so long at most; whether it is."""
+        """Wait until all is done, at most this many seconds; whether it is."""
         with self._changed:
             return self._changed.wait_for(lambda: not (self._waiting or self._is_busy), seconds)
 

@@ -1,12 +1,12 @@
-"""The fence: what the kernel lets out of, and into, the addresses that this node has plumbed.
+"""The fence: nftables rules that keep an address of ours silent unless it is active.
 
 Silence must not depend on this program: it may be killed, stopped or stuck. `codec/nft_ruleset.py`
-says what the kernel does about that; here is who may speak. An address that is in `vips` is mute
-unless it is in `held` as well, and all of them are when nobody has refreshed the watchdog in time.
+has the rules; this module keeps their sets. An address in the set `vips` is mute unless it is in
+the set `held` as well, and all of them are mute when the watchdog was not fed in time.
 
-Nor does it rely on what it has loaded: other programs change rules, and cards come and go. Where
-the kernel does not hold what it should, all is built anew. Where that cannot be done there is no
-fence (`problem`): what must be silent has to be deleted then.
+Nor does the fence rely on what it has loaded: other programs change rules, and interfaces come and
+go. Where the kernel does not have what it should, all is built again. Where that cannot be done
+there is no fence (`problem`): what must be silent has to be deleted then.
 """
 
 import logging
@@ -38,16 +38,16 @@ from duravip_agent.kernel.nftables import Nftables
 log = logging.getLogger(__name__)
 
 NFT_TIMEOUT_S = 10.0
-"""So long may nft take."""
+"""Time limit of one run of nft."""
 
 CHECK_BATCH = 64
-"""So many addresses are looked up in the sets at a time, which takes a millisecond."""
+"""Addresses that are looked up in the sets at a time, which takes a millisecond."""
 
 RETRY_AFTER_S, RETRY_INTERFACE_AFTER_S = 1.0, 10.0
-"""Pauses, in seconds, before a fence, or a card's part of it, that was refused is tried again."""
+"""Pauses before a refused fence, or an interface's refused part of it, is tried again."""
 
 OLDEST_KERNEL = "5.16"
-"""The first one with rules for what leaves a network card."""
+"""The first one with rules for what leaves a network interface."""
 
 
 class FenceError(Exception):
@@ -82,7 +82,7 @@ class Fence:
         """What others may have taken out of the sets, since they have changed something."""
         self._retry_at = 0.0
         self._refused: dict[str, tuple[str, float]] = {}
-        """Cards that cannot be guarded: why, and when the next try is."""
+        """Interfaces that cannot be guarded: why, and when the next try is."""
         self.problem = ""
         """Why there is no fence at this moment."""
         self.is_fought = False
@@ -90,7 +90,7 @@ class Fence:
         self.watched: frozenset[str] = frozenset()
         """All that is watched. To be read only, as the next."""
         self.active: frozenset[str] = frozenset()
-        """Those that may speak while the dead-man is refreshed."""
+        """Those that may speak while the watchdog is fed."""
 
     @property
     def is_fenced(self) -> bool:
@@ -99,7 +99,7 @@ class Fence:
 
     @property
     def unguarded(self) -> dict[str, str]:
-        """The cards whose announcements are not kept back, each with the reason."""
+        """The interfaces whose announcements are not kept back, each with the reason."""
         return {name: why for name, (why, _) in self._refused.items()}
 
     def build(
@@ -170,14 +170,14 @@ class Fence:
         )
 
     def is_fed(self) -> bool:
-        """Whether the dead-man is: without it everything is mute."""
+        """Whether the watchdog is: without it everything is mute."""
         return self._read_with_retry(self._has_refreshes)
 
     def repair(self) -> bool:
-        """Build it again if somebody has changed it; gives back whether that was so.
+        """Build the fence again if a program has changed it; gives back whether that was so.
 
-        To be called with every beat: it looks no further where nobody has changed anything.
-        After True refresh the dead-man: everything is mute until then.
+        To be called with every heartbeat: it looks no further where nobody has changed anything.
+        After True feed the watchdog: everything is mute until then.
         """
         if not self._is_wanted or (self.problem and time.monotonic() < self._retry_at):
             return False
@@ -202,7 +202,7 @@ class Fence:
         return self._has_next()
 
     def _is_as_built(self) -> bool:
-        """Whether the rules are there; of a card that has gone the kernel removes them itself."""
+        """Whether the rules are there; the kernel removes those of an interface that is gone."""
         found = self._nft.objects()
         if found == self._built:
             return True
@@ -300,7 +300,7 @@ class Fence:
             self._generation = generation
 
     def _load_all(self) -> None:
-        """Build it; whatever is wrong with one card costs that card only."""
+        """Build it; whatever is wrong with one interface costs that interface only."""
         self._is_rebuilt, self._refused = True, {}
         self._build(self._load_tables)
         self.problem = ""

@@ -1,4 +1,4 @@
-"""Keeps the fence whole, whatever else on the node changes its rules and its links."""
+"""Repairs the fence that other programs on the node change, and checks that feeds arrive."""
 
 import logging
 from collections import deque
@@ -19,11 +19,11 @@ from duravip_api.timing import BEAT
 log = logging.getLogger(__name__)
 
 MISSED_FEEDS = 3
-"""So many looks in a row without what the refreshes leave behind: they do not arrive. One may fall
+"""Looks in a row without what feeds leave behind that prove that they do not arrive. One may fall
 into a moment in which somebody has emptied the set, or the fence was built again."""
 
 REBUILDS_OF_A_FIGHT, FIGHT_WITHIN_S = 4, 10.0
-"""So many rebuilt fences in so many seconds: something on the node keeps changing ours."""
+"""This many rebuilt fences within `FIGHT_WITHIN_S`: some program keeps changing ours."""
 
 TRIAL_FEED_EVERY_S = 2.0
 """So often, in seconds, it is looked whether a refresh would arrive, while none is needed."""
@@ -49,7 +49,7 @@ class FenceKeeper:
         self._rebuilt: deque[float] = deque(maxlen=REBUILDS_OF_A_FIGHT)
 
     def guard_interfaces(self, observed: KernelState, granted_on: frozenset[str]) -> None:
-        """Guard every card that can lead to a segment."""
+        """Guard every interface that can lead to a segment."""
         self._fence.add_interfaces(link.name for link in relevant_interfaces(observed, granted_on))
         self._health.unguarded = self._fence.unguarded
 

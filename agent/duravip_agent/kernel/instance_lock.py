@@ -1,9 +1,9 @@
-"""One agent for each network namespace: a lock that ends with the process, and nobody else holds.
+"""One agent for each network namespace: a lock that ends with its process.
 
 An abstract Unix socket is seen in exactly one network namespace, whatever the file systems of the
-containers there, and is gone with its process. But any process there may bind the name, also one
-that may do nothing else. So whoever holds it is looked up (unix(7), sock_diag(7)): a socket of
-another user than ours is no agent's, and the next name is taken.
+containers there, and is gone with its process. But any process there may bind the name, however
+unprivileged. So the owner of the socket is looked up (unix(7), sock_diag(7)): a socket of another
+user than ours is no agent's, and the next name is taken.
 """
 
 import errno

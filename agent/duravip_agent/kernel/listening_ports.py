@@ -1,8 +1,8 @@
-"""Who listens on the ports that services are declared on: looked at every few seconds.
+"""Which sockets listen on the ports of services: read every few seconds.
 
-The loop never waits for a look: it feeds the dead-man, and an answer of the kernel may be lost.
-A look takes a fraction of a millisecond, needs no privilege, and says something only when it
-finds something else than the last one.
+A thread of its own reads them: the loop, which the watchdog depends on, must not wait for an
+answer of the kernel that may be lost. One look takes a fraction of a millisecond, needs no
+privilege, and reports only what differs from the last one.
 """
 
 import logging
@@ -36,7 +36,7 @@ class ListeningPorts:
     def start(self, on_change: Callable[[], None]) -> None:
         """Begin to look; `on_change` is called when others listen than before."""
         self._is_started = True
-        Thread(target=self._run, args=(on_change,), name="listeners", daemon=True).start()
+        Thread(target=self._run, args=(on_change,), name="listening-ports", daemon=True).start()
 
     def on(self, ports: tuple[str, ...]) -> list[str]:
         """Who listens on these ports, as the status says it; of others nothing is known.

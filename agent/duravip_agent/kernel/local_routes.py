@@ -1,8 +1,8 @@
-"""Routes that answer for thousands of addresses at once, until their aliases are there.
+"""Local routes that answer ARP for thousands of addresses at once, until the addresses are added.
 
-The kernel walks a list for each alias that it adds: 10 240 on one interface take 1.6 s. A local
-route takes microseconds, and the kernel answers ARP for it just as for an alias. Not for IPv6, and
-not where arp_ignore asks for more than an address that is known.
+The kernel walks a list for each address that it adds: 10 240 on one interface take 1.6 s. A local
+route takes microseconds, and the kernel answers ARP for it just as for an address. Not for IPv6,
+and not where arp_ignore requires an address.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ MIN_LIST_STEPS = 100_000
 """Fewer steps through the kernel's list, of 30 ns each, are made as quickly without."""
 
 BATCH_SIZE = 512
-"""So many at a time are there, and announced, well within the time that they may take: what is
+"""Routes that are added and announced at a time, well within the time that they may take: what is
 late is muted again, and with 2048 that befell all of 1707 addresses on a busy machine."""
 
 _HOST_MASK = 32

@@ -39,7 +39,7 @@ _UNREADABLE = (ValueError, LookupError, TypeError, OverflowError, struct.error)
 
 _CONF, _CONF6 = Path("/proc/sys/net/ipv4/conf"), Path("/proc/sys/net/ipv6/conf")
 MAKES_NO_BROADCAST = 31
-"""IPv4 masks of so many bits or more have no broadcast address."""
+"""IPv4 masks of this many bits or more have no broadcast address (RFC 3021)."""
 
 ADDRESSES_AT_ONCE, ROUTES_AT_ONCE = 64, 512
 """Changes in one system call. More addresses would keep a core for tens of milliseconds; a route
@@ -83,7 +83,7 @@ class Netlink:
         return KernelState(self._links, aliases, (*self._unread, *strange))
 
     def settings_changed(self) -> bool:
-        """Whether a card is set otherwise than at the last look: no event tells of that."""
+        """Whether an interface is set otherwise than at the last look: no event tells of that."""
         return any(_settings(name) != value for name, value in self._known_settings.items())
 
     def _delete_broadcast_routes(self, aliases: Iterable[IfAddress]) -> None:

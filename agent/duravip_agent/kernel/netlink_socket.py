@@ -75,7 +75,7 @@ class NetlinkSocket(contextlib.AbstractContextManager["NetlinkSocket"]):
         return self._sock.recv(size, flags)
 
     def numbers(self, count: int) -> int:
-        """Reserve so many numbers of requests; gives back the first."""
+        """Reserve numbers for `count` requests; gives back the first."""
         first = self._seq + 1
         self._seq += count
         return first

@@ -1,4 +1,4 @@
-"""The next hops of the node's routes: looked at when a status is made, and seldom."""
+"""The next hops of the node's routes: read when a status is made, and seldom."""
 
 import errno
 import logging

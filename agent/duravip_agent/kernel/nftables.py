@@ -1,6 +1,6 @@
-"""A raw nf_tables socket, for what must be quick.
+"""The nf_tables socket, for what must be quick.
 
-The rules are text, loaded by nft. Elements go this way, because a fail-over waits for them: no
+The rules are text, loaded by nft. Set elements go this way, because a fail-over waits for them: no
 process has to start, and thousands take a third of the time that a library needs.
 """
 

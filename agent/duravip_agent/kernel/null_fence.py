@@ -8,7 +8,7 @@ log = logging.getLogger(__name__)
 
 
 class NullFence:
-    """Stands in for the fence and for its dead-man: keeps the sets, and mutes nothing.
+    """Stands in for the fence and for its watchdog: keeps the sets, and mutes nothing.
 
     When the agent dies, its node goes on answering, be it beside the next owner. An address that
     must fall silent has to be deleted.
@@ -69,7 +69,7 @@ class NullFence:
         return False
 
     def feed(self) -> None:
-        """There is no dead-man."""
+        """There is no watchdog."""
 
     def mute(self) -> None:
         """Nothing is muted."""

@@ -18,7 +18,7 @@ from duravip_agent.kernel.nftables import Nftables
 log = logging.getLogger(__name__)
 
 KNOWN_S = released_ruleset.KEPT_S - 10.0
-"""So long an address counts as one that is in the set: until shortly before it expires there."""
+"""How long an address counts as one that is in the set: until shortly before it expires there."""
 
 LOOK_EVERY_S = 1.0
 """So often, at most, the whole of it is compared, where others change rules all the time."""
@@ -75,7 +75,7 @@ class ReleasedAddresses:
             self._connections.start()
 
     def add(self, addresses: Collection[str], cards: Collection[str]) -> None:
-        """These are about to be deleted from these cards: to be called before it is done."""
+        """These are about to be deleted from these interfaces: to be called before it is done."""
         if not addresses:
             return
         self._drop_expired()
@@ -97,7 +97,7 @@ class ReleasedAddresses:
         self._commit([*released_ruleset.remove_addresses(back)])
 
     def repair(self) -> None:
-        """Build the table again where somebody has changed it: to be called with every beat."""
+        """Build the table again where a program has changed it; to be called every 100 ms."""
         now = self._clock()
         if self._nft is None or not self._until or now < self._look_at:
             return
@@ -112,7 +112,7 @@ class ReleasedAddresses:
         self._load()
 
     def close(self, patience: float) -> None:
-        """Let connections be ended, for so long; the table stays if anything is in it."""
+        """Wait this long for connections to be ended; the table stays if anything is in it."""
         if self._connections:
             self._connections.wait(patience)
         if self._nft is None:

@@ -1,8 +1,11 @@
-"""The dead-man in the hands of two threads: rules A3 and A7 of `core/fencing`.
+"""The watchdog: the kernel mutes everything unless it is fed in time (A3, A7 of `core/fencing`).
 
-The thread that beats refreshes it as long as the loop comes round. The loop begins anew after
-everything was muted. Whoever refreshes reads the clock before and after it: it may have been
-stopped between, and others may have taken over what it would let speak.
+It is fed with datagrams on lo that the fence's rules recognize by their mark. That takes some
+microseconds whatever other programs do with their rules; a transaction would wait for theirs.
+
+Two threads share it. The heartbeat thread feeds it as long as the loop makes progress; the loop
+starts it again after everything was muted. Both read the clock before and after a feed: the thread
+may have been stopped between, and others may have taken over what the feed would let be heard.
 """
 
 import socket
@@ -36,7 +39,7 @@ class WatchdogSocket:
         """Datagrams that the kernel did not take: some other rule drops them."""
 
     def feed(self) -> None:
-        """Let what is held speak, for the dead-man's time from now."""
+        """Let what is held speak, for the watchdog's time from now."""
         try:
             self._feed.sendto(b"", FEED_DESTINATION)
         except OSError:
@@ -56,7 +59,7 @@ class WatchdogSocket:
 
 
 class Watchdog:
-    """Keeps what is armed audible while the agent lives, and no longer."""
+    """Keeps what is active audible while the agent lives, and no longer."""
 
     def __init__(
         self,
@@ -75,18 +78,18 @@ class Watchdog:
         self.audible_until = clock.now()
         """When the kernel has muted everything, or will unless it is refreshed again."""
         self.has_strict = False
-        """Whether anything armed is strictly fenced; set before it is armed."""
+        """Whether anything active is strictly fenced; set before it is active."""
 
     def loop_alive(self) -> None:
-        """The loop lives. To be called by it more often than every 100 ms."""
+        """The loop makes progress. To be called by it more often than every 100 ms."""
         self._progress = clock.now()
 
     def is_loop_hung(self) -> bool:
-        """Whether the loop has not come round for so long that everything is mute by now."""
+        """Whether the loop has made no progress for so long that everything is mute by now."""
         return clock.now() - self._progress >= self.timeouts.progress + self.timeouts.dead_man
 
     def feed(self, contact: LeaderContact | None) -> None:
-        """Refresh, if that is allowed. For the thread that beats, after each beat."""
+        """Refresh, if that is allowed. For the heartbeat thread, after each heartbeat."""
         with self._lock:
             if self.fed_at is None:
                 return
@@ -109,7 +112,7 @@ class Watchdog:
             self._mute()
 
     def begin(self, before: float) -> bool:
-        """Let what is armed be heard again, if that is done before then. For the loop."""
+        """Let what is active be heard again, if that is done before then. For the loop."""
         with self._lock:
             now = clock.now()
             if now >= before:

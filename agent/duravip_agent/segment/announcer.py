@@ -1,4 +1,7 @@
-"""Announces what is served: which addresses when is `core.announcing`, how fast `core.pacing`."""
+"""Announces what is served, by gratuitous ARP and unsolicited neighbour advertisements.
+
+`core/announce_schedule` decides which addresses when, `core/send_queue` how fast.
+"""
 
 import logging
 from collections.abc import Mapping
@@ -59,7 +62,7 @@ class Announcer:
         self.announce(now)
 
     def announce_again(self, addresses: frozenset[str], now: float) -> None:
-        """Say at once, and then some times more, that these are ours: somebody asks for it."""
+        """Announce these as if they were new, on command."""
         self._schedule.announce_again(addresses, now)
         self.announce(now)
 
@@ -69,7 +72,7 @@ class Announcer:
         return min((time for time in times if time is not None), default=float("inf"))
 
     def announce(self, now: float) -> None:
-        """Send what may be sent now: broadcasts before anything is said to single hosts."""
+        """Send what may be sent now: broadcasts before frames to single neighbours."""
         rounds = [due for due in self._schedule.due_batches(now) if self._may_announce(due)]
         for due in rounds:
             self._queue.queue_broadcast(due, now)

@@ -1,4 +1,4 @@
-"""Notices other hosts that say they have an address of ours; what follows is `core.claims`."""
+"""Listens for other hosts that claim an address of ours; `core/address_conflicts` keeps them."""
 
 import errno
 import logging
@@ -25,7 +25,7 @@ REOPEN_EVERY_S = 1.0
 """An interface that was away is looked for again this often, in seconds, when nobody tells us."""
 
 READ_BATCH = 256
-"""So many frames are read before the claims among them are passed on."""
+"""Frames that are read before the claims among them are passed on."""
 
 _ABSENT = {errno.ENODEV, errno.ENXIO, errno.ENETDOWN}
 _PAUSE = 0.1
@@ -70,7 +70,7 @@ class ClaimWatcher:
         self._sockets: dict[tuple[str, int], _ListeningSocket] = {}
         self._is_new, self._is_stopping, self._reopen_at = False, False, 0.0
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.thread = Thread(target=self._run, name="watch", daemon=True)
+        self.thread = Thread(target=self._run, name="claim-watcher", daemon=True)
         self.sieve, self.counts = ClaimThrottle(), Counts()
 
     def start(self) -> None:

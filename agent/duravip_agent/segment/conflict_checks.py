@@ -1,6 +1,6 @@
-"""The loop's questions to others: who has this address, who claims ours, what does the spec say.
+"""Probes for addresses that are contested, or that this node serves and others may have as well.
 
-None of them waits: answers come as events.
+No call here waits: results come to the loop as events.
 """
 
 import time
@@ -19,7 +19,7 @@ from duravip_agent.segment.probe_worker import ProbeWorker
 from duravip_api.addresses import to_int
 
 CHECK_EVERY_S = 0.09
-"""Without contact, the segment is asked so often whether somebody else has what we have."""
+"""How often the segment is probed, without contact, for hosts that have an address of ours."""
 
 CHECK_BATCH = 8
 """Addresses of an interface: all of a node's move together, so a few of them tell. When somebody

@@ -1,4 +1,4 @@
-"""A scout's duty: the operator asks what answers on our segment, and is told."""
+"""Probe requests of the operator: probes a suspected node on our segment, and reports."""
 
 import logging
 from collections.abc import Callable
@@ -13,25 +13,25 @@ from duravip_api.timing import MOST_SCOUTED
 log = logging.getLogger(__name__)
 
 WATCH_FOR_S = 3600.0
-"""So long after the last look a node is watched without being asked."""
+"""How long after the last request a node is watched without one."""
 
 MAX_WATCHED = 2048
 """Nodes by interface and family: far more than the three or so that each node is a witness for."""
 
 MAX_REQUESTS_PER_SECOND = 4000
-"""Of so many looks the scout is told: what is more would pile up before it."""
+"""More requests than this would pile up before the worker, and are dropped."""
 
 SENDER_FORGOTTEN_AFTER_S = 5.0
-"""A sender that was quiet for so long may be a new one, which counts from 1 again."""
+"""A sender that was quiet for this long may be a new one, which counts from 1 again."""
 
 
 class ProbeRequests:
-    """Takes looks from the thread that beats, and never lets it wait."""
+    """Takes looks from the heartbeat thread, and never lets it wait."""
 
     def __init__(self, worker: ProbeWorker, boot: str, metrics: Metrics) -> None:
         self._worker, self._metrics = worker, metrics
         self.boot = boot
-        """That of this agent, as in its beats."""
+        """That of this agent, as in its heartbeats."""
         self._newest: dict[object, tuple[int, float]] = {}
         """By sender, the number of its newest look and when that came."""
         self._watched: dict[tuple[str, str], tuple[ProbeSubject, float]] = {}
@@ -69,7 +69,7 @@ class ProbeRequests:
                 )
             )
 
-        # The families of one card are segments of their own, and heard by themselves.
+        # The families of one interface are segments of their own, and heard by themselves.
         name = f"{request.suspect} by IPv{parse_address(addresses[0]).version}"
         suspect = ProbeSubject(name, request.interface, addresses, frozenset(request.macs))
         self._worker.probe_subject(suspect, tell)

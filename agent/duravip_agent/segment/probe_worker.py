@@ -1,6 +1,6 @@
-"""Probes beside the agent's other work: for the loop, for the operator, and to be a witness.
+"""The thread that probes: for the loop, for the operator, and to stay a witness.
 
-What a sighting means, and who is watched when, is `core.scouting`.
+`core.witness_book` decides what an outcome proves, and who is watched when.
 """
 
 import logging
@@ -37,7 +37,7 @@ class ProbeWorker:
         self._tasks: SimpleQueue[Callable[[], None]] = SimpleQueue()
         self._is_stopping = False
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
-        self.thread = Thread(target=self._run, name="scout", daemon=True)
+        self.thread = Thread(target=self._run, name="probe-worker", daemon=True)
 
     def start(self) -> None:
         """Begin to work."""

@@ -1,4 +1,4 @@
-"""Asks segments who has an address; what is asked when, and what it means, is `core.probing`."""
+"""Probes for addresses on one interface; `core.probing` decides what is sent when."""
 
 import logging
 import select

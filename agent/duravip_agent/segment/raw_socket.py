@@ -21,7 +21,7 @@ from duravip_agent.core.kernel_state import Link
 log = logging.getLogger(__name__)
 
 MAX_FRAMES_PER_CALL: Final = 512
-"""So many frames go out in one system call at most."""
+"""Frames that go out in one system call at most."""
 
 _BUFFER = 8 << 20
 """Room for the answers to some thousand frames: the kernel counts 800 bytes for each."""
@@ -91,7 +91,7 @@ class RawSocket:
         self._sock.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, where)
 
     def frames(self, most: int) -> Iterator[bytes]:
-        """What has been heard; at most so many frames."""
+        """The frames that have come, at most `most`."""
         for _ in range(most):
             try:
                 yield self._sock.recv(_LONGEST_FRAME)
