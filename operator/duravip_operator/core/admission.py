@@ -72,17 +72,17 @@ def _fault(snapshot: Snapshot, thing: VipObject | Topology) -> Rejection | None:
         return thing.rejection
     if isinstance(thing, Topology):
         return _duplicate(snapshot, thing)
-    return _entity_fault(snapshot, thing) if thing.address else None
+    return _vip_fault(snapshot, thing) if thing.address else None
 
 
 def _duplicate(snapshot: Snapshot, topology: Topology) -> Rejection | None:
     others = (other for other in snapshot.topologies if other.name != topology.name)
     newcomer = replace(topology, created=LAST)
-    linked = topologies.build_blocks((*others, newcomer), snapshot.fencing).topologies
-    return next(built.rejection for built in linked if built.name == topology.name)
+    judged = topologies.build_blocks((*others, newcomer), snapshot.fencing).topologies
+    return next(each.rejection for each in judged if each.name == topology.name)
 
 
-def _entity_fault(snapshot: Snapshot, vip: VipObject) -> Rejection | None:
+def _vip_fault(snapshot: Snapshot, vip: VipObject) -> Rejection | None:
     newcomer = replace(vip, uid=NEWCOMER, created=LAST)
     world = replace(snapshot, vips=(*_concerned(newcomer, snapshot.vips), newcomer))
     blocks = topologies.build_blocks(snapshot.topologies, snapshot.fencing)
@@ -125,8 +125,8 @@ def _is_namesake(one: VipObject, other: VipObject) -> bool:
 
 
 def _is_led_by(follower: VipObject, vip: VipObject) -> bool:
-    bindings = (vip.kind, vip.namespace, vip.name)
-    return bindings == ("Binding", follower.namespace, follower.follow)
+    named = (vip.kind, vip.namespace, vip.name)
+    return named == ("Binding", follower.namespace, follower.follow)
 
 
 def _worded_for(newcomer: VipObject, fault: Rejection, vips: Iterable[VipObject]) -> Rejection:

@@ -192,7 +192,7 @@ def preference_advisories(
             yield ("PreferenceNotMet", reason, why)
     request = unit.request
     if request and not request.releases and request.node == assignment.owner and not unit.leader:
-        who = next((e.label for e in unit.vips if request in e.requests), unit.address)
+        who = next((vip.label for vip in unit.vips if request in vip.requests), unit.address)
         why = (
             f"held on {request.node} as {who} asks since {format_clock_time(request.time)}, "
             "until it leaves that node; `kubectl duravip move --cancel` ends it"

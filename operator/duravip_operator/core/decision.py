@@ -194,8 +194,8 @@ def _demand(snapshot: Snapshot, last: Decision | None, selection: SelectorIndex)
         reserved_addresses.reject_reserved(unlinked, blocks.topologies, hosts)
     )
     advice = advisories.object_advisories(linked.units, snapshot.vips)
-    for uid, shown in reserved_addresses.reserved_advisories(linked.units, hosts).items():
-        advice[uid] = (*advice.get(uid, ()), shown)
+    for uid, condition in reserved_addresses.reserved_advisories(linked.units, hosts).items():
+        advice[uid] = (*advice.get(uid, ()), condition)
     return Demand(
         units=linked.units,
         rejected=linked.rejected,

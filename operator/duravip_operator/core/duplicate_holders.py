@@ -56,10 +56,10 @@ def update_duplicates(
     return current
 
 
-def lasting_duplicates(previous: DuplicateHolderTable, now: float) -> dict[str, tuple[str, ...]]:
+def lasting_duplicates(duplicates: DuplicateHolderTable, now: float) -> dict[str, tuple[str, ...]]:
     """`{address: nodes}` of the duplicates that have lasted for `DUPLICATE_AFTER_S`."""
     return {
-        a: current.nodes
-        for a, current in previous.items()
-        if now - current.since >= DUPLICATE_AFTER_S
+        a: holders.nodes
+        for a, holders in duplicates.items()
+        if now - holders.since >= DUPLICATE_AFTER_S
     }

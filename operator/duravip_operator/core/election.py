@@ -21,8 +21,8 @@ is the number of addresses given to it so far in this election, by the first rou
    (its number modulo the number of candidates). So every replica chooses the same node, and
    consecutive addresses spread over all nodes.
 6. Else the node that has it, if it may keep it: no other node has room.
-7. Else nobody. A group whose only node is lost stays granted to that node, with reason
-   `OwnerLost`: taking it away would help nobody.
+7. Else unassigned. A group whose only node is lost stays granted to that node, with reason
+   `OwnerLost`: taking it away would help unassigned.
 
 What this guarantees: the result depends on the facts alone, never on the order in which they
 arrived, so all replicas and every new leader agree. A group is placed on a node that may take
@@ -179,9 +179,9 @@ class _Unplaced(NamedTuple):
 def _forced_owner(leader: Unit, eligible: Eligible, holder: str) -> str:
     """The owner by the rules of the first round, without a look at loads; empty: none."""
     request = leader.request
-    groups = request.node if request and not request.releases else leader.preference
-    if groups in eligible.may_take and groups not in eligible.suspected:
-        return groups
+    wanted_node = request.node if request and not request.releases else leader.preference
+    if wanted_node in eligible.may_take and wanted_node not in eligible.suspected:
+        return wanted_node
     if holder not in eligible.may_keep:
         return ""
     if request and request.releases and request.node == holder:
@@ -260,13 +260,13 @@ class _AssignmentTable:
         """Record that the group has no owner, and why."""
         holder, eligible = unplaced.holder, unplaced.eligible
         if holder in eligible.lost:
-            nobody = Assignment(holder, eligible, reason=Reason.OWNER_LOST)
+            unassigned = Assignment(holder, eligible, reason=Reason.OWNER_LOST)
         elif eligible.may_take:
-            nobody = Assignment("", eligible, reason=Reason.CAPACITY_EXCEEDED)
+            unassigned = Assignment("", eligible, reason=Reason.CAPACITY_EXCEEDED)
         else:
-            nobody = Assignment("", eligible, reason=Reason.NO_PARTICIPANT)
+            unassigned = Assignment("", eligible, reason=Reason.NO_PARTICIPANT)
         for unit in (unplaced.group.leader, *unplaced.group.followers):
-            self.assignments[unit.address] = nobody
+            self.assignments[unit.address] = unassigned
 
     def _assignment(self, owner: str, eligible: Eligible, cause: MoveReason) -> Assignment:
         key = (owner, id(eligible), id(cause))

@@ -6,8 +6,8 @@ The rule has two levels, because taking an address is risky and losing one is di
   selectors of the Topology and of any object of the unit match it, it has the Topology's interface
   up, and it does not claim the address as its own. Off-subnet nodes are barred where the Topology
   says so.
-- A node may *keep* an address with less: an agent that is WARMING_UP or SUSPECT has done nothing
-  wrong. Only a node that is gone (`Snapshot.is_gone`) loses what it has.
+- A node may *keep* an address with less: an agent that is UNKNOWN, WARMING_UP or SUSPECT has done
+  nothing wrong. Of those, only a node that is gone (`Snapshot.is_gone`) loses what it has.
 
 Three exceptions:
 
@@ -23,8 +23,8 @@ An affinity group, a leader with its followers, needs one node that may hold all
 eligibilities of its units are intersected (`Eligible.__and__`).
 
 Units whose Topology is the same, and that the same nodes match, have the same answer. It is
-worked out once for each such kind of unit and not for each of ten thousand: `_standing` looks
-at all nodes once for each Topology, and what a selector leaves of them is a matter of set
+worked out once for each such kind of unit and not for each of ten thousand: `_topology_nodes`
+looks at all nodes once for each Topology, and what a selector leaves of them is a matter of set
 operations. Equal answers are the identical object, so other modules compare them by identity.
 """
 
@@ -59,7 +59,7 @@ _BY_INTERFACE = {
     Reason.INTERFACE_DOWN,
     Reason.INTERFACE_UNUSABLE,
 }
-NOBODY: frozenset[str] = frozenset()
+NO_NODES: frozenset[str] = frozenset()
 _Kind = tuple[str, frozenset[str], frozenset[str], frozenset[str]]
 """Units of one kind: Topology, matching nodes, off-subnet nodes, claimants."""
 
@@ -97,10 +97,11 @@ class Eligible:
         )
 
 
-_NONE = Eligible(NOBODY, NOBODY, NOBODY, NOBODY, NOBODY, {})
+_NO_NODE = Eligible(NO_NODES, NO_NODES, NO_NODES, NO_NODES, NO_NODES, {})
+"""-"""
 
 
-class _Standing(NamedTuple):
+class _TopologyNodes(NamedTuple):
     """The nodes as one Topology sees them, whatever the objects' selectors."""
 
     eligible: Eligible
@@ -125,14 +126,17 @@ class _Refusals(Mapping[str, Reason]):
     """Refusals that are worked out on access: mostly nobody reads them."""
 
     def __init__(
-        self, standing: _Standing, matching: frozenset[str], barred: Mapping[str, Reason]
+        self,
+        topology_nodes: _TopologyNodes,
+        matching: frozenset[str],
+        barred: Mapping[str, Reason],
     ) -> None:
-        self._standing = standing
+        self._topology_nodes = topology_nodes
         self._matching = matching
         self._barred = barred
 
     def __getitem__(self, node: str) -> Reason:
-        eligible, unfit = self._standing
+        eligible, unfit = self._topology_nodes
         if node in unfit:
             return unfit[node]
         refusal = eligible.refusals.get(node)
@@ -147,7 +151,7 @@ class _Refusals(Mapping[str, Reason]):
         return refusal
 
     def __iter__(self) -> Iterator[str]:
-        eligible, unfit = self._standing
+        eligible, unfit = self._topology_nodes
         excluded = eligible.may_take - (self._matching - self._barred.keys())
         return iter({**unfit, **eligible.refusals, **dict.fromkeys(sorted(excluded))})
 
@@ -164,15 +168,15 @@ class Eligibility:
     """The selector index of the last pass, reused while no label changes."""
     selection: SelectorIndex = field(init=False)
     subnets: Subnets = field(init=False)
-    _known: dict[_Kind, Eligible] = field(default_factory=dict)
-    _standing: dict[str, _Standing] = field(default_factory=dict)
+    _by_kind: dict[_Kind, Eligible] = field(default_factory=dict)
+    _topology_nodes: dict[str, _TopologyNodes] = field(default_factory=dict)
     """By name of the Topology."""
-    _joint: dict[tuple[int, int], tuple[Eligible, Eligible, Eligible]] = field(
+    _intersections: dict[tuple[int, int], tuple[Eligible, Eligible, Eligible]] = field(
         default_factory=dict
     )
     """By the ids of two Eligibles: both, and their intersection. Holding them keeps the ids
     valid."""
-    _spared: dict[tuple[int, frozenset[str]], tuple[Eligible, Eligible]] = field(
+    _reduced: dict[tuple[int, frozenset[str]], tuple[Eligible, Eligible]] = field(
         default_factory=dict
     )
     """By an Eligible's id and the nodes passed over: it, and what is left of it."""
@@ -215,53 +219,57 @@ class Eligibility:
 
     def _both(self, one: Eligible, other: Eligible) -> Eligible:
         key = (id(one), id(other))
-        if key not in self._joint:
-            self._joint[key] = (one, other, one & other)
-        return self._joint[key][2]
+        if key not in self._intersections:
+            self._intersections[key] = (one, other, one & other)
+        return self._intersections[key][2]
 
     def _without_quarantined(self, eligible: Eligible, units: Iterable[Unit]) -> Eligible:
         quarantined, excluded = self.snapshot.quarantined, self.snapshot.untrusted
         if quarantined:
-            excluded = excluded.union(*(quarantined.get(unit.address, NOBODY) for unit in units))
+            excluded = excluded.union(*(quarantined.get(unit.address, NO_NODES) for unit in units))
         if excluded.isdisjoint(eligible.may_keep):
             return eligible
         key = (id(eligible), excluded)
-        if key not in self._spared:
-            self._spared[key] = (eligible, _without(eligible, excluded, self.snapshot.untrusted))
-        return self._spared[key][1]
+        if key not in self._reduced:
+            self._reduced[key] = (eligible, _without(eligible, excluded, self.snapshot.untrusted))
+        return self._reduced[key][1]
 
     def _alone(self, unit: Unit) -> Eligible:
         topology = unit.topology
         if topology is None:
-            return _NONE
+            return _NO_NODE
         excludes = topology.excludes_off_subnet
-        foreign = self.subnets.off_subnet_nodes(topology, unit.address) if excludes else NOBODY
+        off_subnet = (
+            self.subnets.off_subnet_nodes(topology, unit.address) if excludes else NO_NODES
+        )
         matching = self.selection.matching_any(unit.selectors)
-        return self._of(topology, matching, foreign, unit.claimants)
+        return self._of(topology, matching, off_subnet, unit.claimants)
 
     def _of(
         self,
         topology: Topology,
         matching: frozenset[str],
-        foreign: frozenset[str] = NOBODY,
-        claimants: frozenset[str] = NOBODY,
+        off_subnet: frozenset[str] = NO_NODES,
+        claimants: frozenset[str] = NO_NODES,
     ) -> Eligible:
-        kind = (topology.name, matching, foreign, claimants)
-        eligible = self._known.get(kind)
+        kind = (topology.name, matching, off_subnet, claimants)
+        eligible = self._by_kind.get(kind)
         if eligible is None:
-            standing = self._standing.get(topology.name)
-            if standing is None:
+            topology_nodes = self._topology_nodes.get(topology.name)
+            if topology_nodes is None:
                 admitted = self.selection.matching(topology.selector)
-                standing = _standing(self.snapshot, topology, admitted)
-                self._standing[topology.name] = standing
-            barred = dict.fromkeys(foreign, Reason.CROSS_SUBNET)
+                topology_nodes = _topology_nodes(self.snapshot, topology, admitted)
+                self._topology_nodes[topology.name] = topology_nodes
+            barred = dict.fromkeys(off_subnet, Reason.CROSS_SUBNET)
             barred |= dict.fromkeys(claimants, Reason.NODE_ADDRESS)
-            eligible = self._known[kind] = standing.among(matching, barred)
+            eligible = self._by_kind[kind] = topology_nodes.among(matching, barred)
         return eligible
 
 
-def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) -> _Standing:
-    """`admitted` are the nodes that the Topology's selector matches."""
+def _topology_nodes(
+    snapshot: Snapshot, topology: Topology, admitted: frozenset[str]
+) -> _TopologyNodes:
+    """All nodes sorted for one Topology, whose selector matches the `admitted` ones."""
     placement = topology.placement
     take: set[str] = set()
     keep: set[str] = set()
@@ -295,7 +303,7 @@ def _standing(snapshot: Snapshot, topology: Topology, admitted: frozenset[str]) 
         suspected=frozenset(suspected),
         refusals=refusals,
     )
-    return _Standing(eligible, unfit)
+    return _TopologyNodes(eligible, unfit)
 
 
 def _without(eligible: Eligible, excluded: frozenset[str], untrusted: frozenset[str]) -> Eligible:

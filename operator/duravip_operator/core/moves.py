@@ -118,18 +118,21 @@ FailoverPhases = Mapping[str, frozenset[str]]
 
 
 def update_failover_phases(
-    before: FailoverPhases, silent: Container[str], departures: PendingMoves, decision: Decision
+    before: FailoverPhases,
+    suspects: Container[str],
+    pending_moves: PendingMoves,
+    decision: Decision,
 ) -> FailoverPhases:
     """The phases of all fail-overs after this decision was written."""
-    left: dict[str, list[str]] = defaultdict(list)
-    for address, departure in departures.items():
-        if departure.former_owner in silent and address in decision.units:
-            left[departure.former_owner].append(address)
-    moves = {
-        node: phases | {"write", "serve"} for node, phases in before.items() if node in silent
+    unserved: dict[str, list[str]] = defaultdict(list)
+    for address, pending in pending_moves.items():
+        if pending.former_owner in suspects and address in decision.units:
+            unserved[pending.former_owner].append(address)
+    phases_by_node = {
+        node: phases | {"write", "serve"} for node, phases in before.items() if node in suspects
     }
-    for node, addresses in left.items():
+    for node, addresses in unserved.items():
         reasons = {decision.address_statuses[address].reason for address in addresses}
         written = set() if Reason.WAITING_FOR_RELEASE in reasons else {"write"}
-        moves[node] = before.get(node, frozenset()) | {"decide"} | written
-    return moves
+        phases_by_node[node] = before.get(node, frozenset()) | {"decide"} | written
+    return phases_by_node

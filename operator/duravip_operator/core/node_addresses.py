@@ -30,7 +30,7 @@ MAX_EXPANDED_RANGE = 16
 """A longer range is not expanded; instead the addresses that objects name are searched."""
 
 _STANDING_STATES = frozenset({State.OWNED, State.MOVING, State.UNASSIGNED})
-NOBODY: frozenset[str] = frozenset()
+NO_NODES: frozenset[str] = frozenset()
 
 
 class NodeClaims(NamedTuple):

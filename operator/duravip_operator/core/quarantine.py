@@ -62,24 +62,32 @@ def update_mismatches(
     `beats` are `(boot, generation, digest of the served addresses)` by node; `digest` computes
     the same digest from a status.
     """
-    current = {n: before for n, before in previous.items() if before.is_lasting and n in plumbings}
+    current = {
+        n: last_mismatch
+        for n, last_mismatch in previous.items()
+        if last_mismatch.is_lasting and n in plumbings
+    }
     for name, (boot, generation, reported) in beats.items():
         plumbing = plumbings.get(name)
         if plumbing is None or (boot, generation) != (plumbing.boot, plumbing.observed_generation):
             continue
-        expected, before = digest(plumbing), previous.get(name)
+        expected, last_mismatch = digest(plumbing), previous.get(name)
         if reported == expected:
             current.pop(name, None)
             continue
-        since = before.since if before and before.status_digest == expected else now
+        since = (
+            last_mismatch.since
+            if last_mismatch and last_mismatch.status_digest == expected
+            else now
+        )
         lasts = name in current or now - since >= MISMATCH_AFTER_S
         current[name] = Mismatch(expected, since, lasts)
     return current
 
 
-def inconsistent_nodes(previous: Mismatches) -> frozenset[str]:
+def inconsistent_nodes(mismatches: Mismatches) -> frozenset[str]:
     """The nodes whose mismatch has lasted for too long."""
-    return frozenset(name for name, current in previous.items() if current.is_lasting)
+    return frozenset(name for name, mismatch in mismatches.items() if mismatch.is_lasting)
 
 
 FAILURE_CLEARS_AFTER_S: Final = 10.0
@@ -115,40 +123,44 @@ def update_failures(
             if now - since >= give_up_after:
                 until = now + RETRY_AFTER_S
             current[name, address] = HoldFailure(since, now, until)
-    for (name, address), trouble in previous.items():
-        standing = plumbings.get(name)
-        if (name, address) not in current and standing and _lasts(trouble, address, standing, now):
-            current[name, address] = trouble
+    for (name, address), failure in previous.items():
+        plumbing_now = plumbings.get(name)
+        if (
+            (name, address) not in current
+            and plumbing_now
+            and _lasts(failure, address, plumbing_now, now)
+        ):
+            current[name, address] = failure
     return current
 
 
-def quarantined(previous: HoldFailures) -> dict[str, frozenset[str]]:
+def quarantined(failures: HoldFailures) -> dict[str, frozenset[str]]:
     """`{address: nodes on which it is in quarantine}`."""
-    current: dict[str, frozenset[str]] = {}
-    for (name, address), trouble in previous.items():
-        if trouble.until is not None:
-            current[address] = current.get(address, frozenset()) | {name}
-    return current
+    by_address: dict[str, frozenset[str]] = {}
+    for (name, address), failure in failures.items():
+        if failure.until is not None:
+            by_address[address] = by_address.get(address, frozenset()) | {name}
+    return by_address
 
 
 def quarantine_ends(
-    previous: HoldFailures, now: float, wall_clock: float, before: Mapping[tuple[str, str], str]
+    failures: HoldFailures, now: float, wall_clock: float, published: Mapping[tuple[str, str], str]
 ) -> dict[tuple[str, str], str]:
     """`{(address, node): when the quarantine ends}`, as API times.
 
-    `wall_clock` is the time of `now` in seconds since 1970. A time published `before` is kept
+    `wall_clock` is the time of `now` in seconds since 1970. A time already `published` is kept
     while it is right to `TIME_TOLERANCE_S`, so that no status is written for a second's
     difference.
     """
-    current: dict[tuple[str, str], str] = {}
-    for (node, address), trouble in previous.items():
-        if trouble.until is None:
+    ends: dict[tuple[str, str], str] = {}
+    for (node, address), failure in failures.items():
+        if failure.until is None:
             continue
-        time = wall_clock + trouble.until - now
-        text = before.get((address, node), "")
+        time = wall_clock + failure.until - now
+        text = published.get((address, node), "")
         is_right = abs((parse_time(text) or 0.0) - time) < TIME_TOLERANCE_S if text else False
-        current[address, node] = text if is_right else format_clock_time(time)
-    return current
+        ends[address, node] = text if is_right else format_clock_time(time)
+    return ends
 
 
 def failures_in_last_moves(
@@ -175,9 +187,9 @@ def _failing(plumbing: Plumbing) -> AbstractSet[str]:
     return listed | (granted - plumbing.served) if plumbing.omits_failures else listed
 
 
-def _lasts(trouble: HoldFailure, address: str, plumbing: Plumbing, now: float) -> bool:
+def _lasts(failure: HoldFailure, address: str, plumbing: Plumbing, now: float) -> bool:
     """Whether a failure that is not reported at this moment still counts."""
     is_granted = any(address in addresses for addresses in plumbing.grants.values())
     if is_granted:
-        return now - trouble.last_reported < FAILURE_CLEARS_AFTER_S
-    return trouble.until is not None and now < trouble.until
+        return now - failure.last_reported < FAILURE_CLEARS_AFTER_S
+    return failure.until is not None and now < failure.until

@@ -30,7 +30,7 @@ from duravip_operator.core.units import Unit
 from duravip_runtime.text import summarize
 
 Nodes = frozenset[str]
-NOBODY: Nodes = frozenset()
+NO_NODES: Nodes = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class _Ranges:
 
     def at(self, number: int) -> Nodes:
         before = bisect_right(self.starts, number) - 1
-        return self.nodes[before] if before >= 0 else NOBODY
+        return self.nodes[before] if before >= 0 else NO_NODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class ListenerIndex:
         """The nodes with a socket on the port that accepts connections to this address."""
         key = (port, family)
         single = self._ranges.get(key)
-        everywhere = self._everywhere.get(key, NOBODY)
+        everywhere = self._everywhere.get(key, NO_NODES)
         return everywhere | single.at(number) if single else everywhere
 
 

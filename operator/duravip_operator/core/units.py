@@ -31,7 +31,7 @@ from typing import NamedTuple
 
 from duravip_api.reasons import Reason
 from duravip_operator.core import move_requests
-from duravip_operator.core.node_addresses import NO_CLAIMS, NOBODY, NodeClaims, node_claims
+from duravip_operator.core.node_addresses import NO_CLAIMS, NO_NODES, NodeClaims, node_claims
 from duravip_operator.core.snapshot import (
     MoveRequest,
     Rejection,
@@ -71,7 +71,7 @@ class Unit(NamedTuple):
     """Why no node may hold it although it is not broken."""
     selectors: frozenset[Selector] = frozenset()
     """The selectors of its objects. A node must match one of them, and its Topology's selector."""
-    claimants: frozenset[str] = NOBODY
+    claimants: frozenset[str] = NO_NODES
     """Nodes that claim the address as their own: none of them may hold it."""
     topology: Topology | None = None
 
@@ -139,7 +139,7 @@ def build_units(snapshot: Snapshot, blocks: Blocks, last: Units | None = None) -
             if unit is None or unit.vips != vips:
                 unit = _unit(address, vips)
             broken = _address_fault(address, vips, topology, inputs)
-            claimants = inputs.claims.nodes.get(address, NOBODY)
+            claimants = inputs.claims.nodes.get(address, NO_NODES)
             units[address] = _placed(unit, topology, broken, claimants)
     return Units(units, rejected, inputs)
 
@@ -187,7 +187,7 @@ def _admit(
     group: Sequence[VipObject], topology: Topology | None, rejected: dict[str, Rejection]
 ) -> tuple[VipObject, ...]:
     """Those of the group that may share one address, the oldest first; rejects the others."""
-    by_age = sorted(group, key=lambda e: e.seniority) if len(group) > 1 else group
+    by_age = sorted(group, key=lambda vip: vip.seniority) if len(group) > 1 else group
     if not by_age:
         return ()
     senior = by_age[0]
@@ -275,7 +275,12 @@ def _unit(address: str, vips: tuple[VipObject, ...]) -> Unit:
     if len(preferred) > 1:
         shown = sorted(preferred.items())[:MOST_NAMED]
         conflict = "; ".join(f"{vip.label} prefers {node}" for node, vip in shown)
-    requests = [a for e in vips for a in e.requests if not move_requests.is_refused(a, agreed)]
+    requests = [
+        request
+        for vip in vips
+        for request in vip.requests
+        if not move_requests.is_refused(request, agreed)
+    ]
     return Unit(
         address,
         vips,
