@@ -68,3 +68,15 @@ def test_every_timer_that_the_architecture_names_is_there() -> None:
     sources = "\n".join(path.read_text() for path in places)
     assert len(timers) > 8
     assert not {name for name in timers if not re.search(rf"^{name}\b", sources, re.MULTILINE)}
+
+
+@pytest.mark.parametrize(
+    "package",
+    ["crds/duravip_api", "crds/duravip_runtime", "agent/duravip_agent", "cli/duravip_cli"],
+)
+def test_every_module_of_a_package_is_in_its_readme(package: str) -> None:
+    page = (ROOT / package).parent / "README.md"
+    named = {Path(path).name for path in NAMED_FILE.findall(page.read_text())}
+    modules = [Path(path) for path in FILES if path.startswith(f"{package}/")]
+    own = {path.name for path in modules if path.suffix == ".py" and path.parent.name != "verbs"}
+    assert not own - named - {"__init__.py", "__main__.py"}
