@@ -6,7 +6,6 @@ from hypothesis import strategies as st
 from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
 from duravip_agent.core.node_spec import Placement
 from duravip_agent.core.plan import make_plan
-from duravip_agent.core.retry import LASTING_S, PROMPT_TRIES, UNDONE, RetrySchedule
 
 ETH0 = Link(2, "eth0", is_up=True, has_carrier=True)
 ETH1 = Link(3, "eth1", is_up=True, has_carrier=True)
@@ -89,43 +88,3 @@ def test_after_a_step_exactly_the_granted_and_possible_is_ours(
     assert held | plan.failures.keys() == wanted.keys() | held & plan.failures.keys()
     assert held <= wanted.keys()
     assert not make_plan(wanted, world(*after), {}).add
-
-
-def test_an_address_that_keeps_vanishing_is_repaired_at_once_and_then_ever_more_slowly() -> None:
-    retries = RetrySchedule()
-    now = 0.0
-    waits = []
-    for _ in range(PROMPT_TRIES + 4):
-        retries.tried([VIP], now)
-        due = retries.next_due(now)
-        waits.append(0.0 if due is None else round(due - now, 3))
-        now = due or now
-    assert waits == [0, 0, 0.1, 0.2, 0.4, 0.8, 1.6]
-    retries.tried([VIP], now)
-    assert retries.held_back(now) == {VIP: UNDONE}
-
-
-def test_a_refused_address_always_waits_a_little() -> None:
-    retries = RetrySchedule()
-    retries.tried([VIP], 5.0)
-    retries.refused(VIP, "no such device")
-    assert retries.held_back(5.0) == {VIP: "no such device"}
-    assert retries.next_due(5.0) == 5.1
-    assert retries.held_back(5.2) == {}
-
-
-def test_what_has_lasted_starts_anew() -> None:
-    retries = RetrySchedule()
-    for _ in range(10):
-        retries.tried([VIP], 0.0)
-    later = 100.0 + LASTING_S
-    retries.tried([VIP], later)
-    assert retries.held_back(later) == {}
-
-
-def test_what_is_no_longer_wanted_is_forgotten() -> None:
-    retries = RetrySchedule()
-    retries.tried([VIP], 0.0)
-    retries.refused(VIP, "no")
-    retries.forget([], 0.0)
-    assert retries.held_back(0.0) == {}
