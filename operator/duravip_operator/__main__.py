@@ -14,19 +14,19 @@ from collections.abc import Callable
 from duravip_operator.core import lease_annotations
 from duravip_operator.core.snapshot import Liveness
 from duravip_operator.event_recorder import Events
-from duravip_operator.kube import Cluster, StatusWriter, preflight
-from duravip_operator.leadership import Elector, Members, Rivals
+from duravip_operator.kube import KubeWriter, StatusWriter, preflight
+from duravip_operator.leadership import Elector, OtherInstallations, Replicas
 from duravip_operator.loop import Loop, Parts
 from duravip_operator.metrics import Metrics
 from duravip_operator.node_health import Sources, Vigil
-from duravip_operator.pulse import Pulse
+from duravip_operator.pulse import PulseClient
 from duravip_operator.readiness import ACQUAINTED_WITHIN_S, Acquaintance, page_server, probes
 from duravip_operator.settings import Settings, settings_from
 from duravip_operator.status_reporter import Reporting
 from duravip_operator.watch import kopf_source as handlers
-from duravip_operator.watch.api_hosts import ApiHosts
+from duravip_operator.watch.api_hosts import ApiHostsReader
 from duravip_operator.watch.informers import Informers
-from duravip_operator.watch.store import Caches
+from duravip_operator.watch.store import Store
 from duravip_runtime import log_format
 from duravip_runtime.credentials import REFUSALS
 from duravip_runtime.settings import PROGRAM_VERSION, SettingsError, unknown_variables
@@ -59,8 +59,8 @@ async def _run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, end.ask)
     await asyncio.to_thread(preflight, settings, end.stopping)
-    rivals = Rivals(settings.kubeconfig, settings.namespace)
-    if rival := await asyncio.to_thread(rivals.watch, end.stopping):
+    rivals = OtherInstallations(settings.kubeconfig, settings.namespace)
+    if rival := await asyncio.to_thread(rivals.check_at_start, end.stopping):
         raise SettingsError(rival)
     if end.stop.is_set():
         return
@@ -97,19 +97,19 @@ class _End:
 
 
 def _follow_restorations(
-    elector: Elector, caches: Caches, informers: Informers, wake: Callable[[], None]
+    elector: Elector, caches: Store, informers: Informers, wake: Callable[[], None]
 ) -> None:
     """Begin anew, whoever finds that the store has gone back."""
 
     def begin_anew() -> None:
         elector.abandon()
-        informers.begin_anew()
+        informers.restart()
         wake()
 
-    elector.on_restoration, caches.on_restoration = caches.begin_anew, begin_anew
+    elector.on_restore, caches.on_restore = caches.reset_after_restore, begin_anew
 
 
-def _acquaintance(settings: Settings, caches: Caches, pulse: Pulse) -> Acquaintance:
+def _acquaintance(settings: Settings, caches: Store, pulse: PulseClient) -> Acquaintance:
     """Ready is who could lead: agents know it, and it knows them."""
 
     def agents() -> list[str]:
@@ -125,21 +125,19 @@ def _acquaintance(settings: Settings, caches: Caches, pulse: Pulse) -> Acquainta
 
 async def _work(settings: Settings, end: _End) -> None:
     metrics = Metrics(PROGRAM_VERSION)
-    cluster = Cluster(settings, metrics)
+    cluster = KubeWriter(settings, metrics)
     woken: list[Loop] = []
 
     def wake() -> None:
         for loop in woken:
             loop.wake()
 
-    caches = Caches(
-        wake, cluster.read_plumbing, ignore_exclude_label=settings.ignore_exclude_label
-    )
+    caches = Store(wake, cluster.read_plumbing, ignore_exclude_label=settings.ignore_exclude_label)
 
     def hear(node: str) -> None:
         loop.hear(node)
 
-    pulse = Pulse(settings, wake, hear, metrics)
+    pulse = PulseClient(settings, wake, hear, metrics)
     told = lease_annotations.format_settings(settings.published())
 
     def annotations() -> dict[str, str]:
@@ -153,11 +151,11 @@ async def _work(settings: Settings, end: _End) -> None:
     def is_leading() -> bool:
         return elector.epoch is not None
 
-    cluster.is_reign = lambda epoch: epoch == elector.epoch
-    members = Members(settings, wake, is_leading, pulse.public_key, end.give_up)
+    cluster.leads_in = lambda epoch: epoch == elector.epoch
+    members = Replicas(settings, wake, is_leading, pulse.public_key, end.give_up)
     statuses = StatusWriter(cluster, metrics)
-    events = Events(settings, metrics, end.stopping, statuses.is_at_rest)
-    events.is_reign = cluster.is_reign
+    events = Events(settings, metrics, end.stopping, statuses.is_idle)
+    events.is_reign = cluster.leads_in
     reporting = Reporting(statuses, events, metrics)
     vigil = Vigil(Sources(caches, pulse, elector, events, metrics), settings.give_up_after, wake)
     loop = Loop(
@@ -167,14 +165,14 @@ async def _work(settings: Settings, end: _End) -> None:
 
     informers = Informers(settings, caches, end.stopping, metrics)
     _follow_restorations(elector, caches, informers, wake)
-    kopf = handlers.Kopf(settings, caches, metrics)
+    kopf = handlers.KopfSource(settings, caches, metrics)
     acquaintance = _acquaintance(settings, caches, pulse)
     problems = (kopf.problem, pulse.problem, acquaintance.problem)
-    served = probes(asyncio.get_running_loop(), lambda: caches.is_warm, problems)
+    served = probes(asyncio.get_running_loop(), lambda: caches.has_synced, problems)
     server = page_server(settings.http_listen, metrics.registry, served)
-    pulse.start(lambda: elector.until)
+    pulse.start(lambda: elector.leads_until)
     server.start()
-    api_hosts = ApiHosts(settings, caches, end.stopping)
+    api_hosts = ApiHostsReader(settings, caches, end.stopping)
     for part in (informers, api_hosts, elector, members, statuses, events):
         part.start()
     watching = asyncio.create_task(kopf.run(end.stop), name="kopf")

@@ -16,15 +16,15 @@ from duravip_api import timing
 from duravip_operator import leadership
 from duravip_operator.core import decision, handover, nodeplumbing_spec, releases
 from duravip_operator.core.snapshot import Plumbing, Snapshot
-from duravip_operator.kube import Cluster
-from duravip_operator.kube.spec_writes import Writes
+from duravip_operator.kube import KubeWriter
+from duravip_operator.kube.spec_writes import SpecWrites
 from duravip_operator.metrics import Metrics
 from duravip_operator.node_health import Vigil
-from duravip_operator.pulse import Briefing, Pulse
+from duravip_operator.pulse import PulseClient, PulseFeed
 from duravip_operator.settings import Settings
 from duravip_operator.snapshot_builder import Outlook
 from duravip_operator.status_reporter import Reporting
-from duravip_operator.watch.store import Caches
+from duravip_operator.watch.store import Store
 from duravip_runtime import gc_tuning
 from duravip_runtime.api_error import ApiError
 
@@ -46,11 +46,11 @@ class Parts:
     """What the loop looks at and writes through."""
 
     settings: Settings
-    caches: Caches
-    pulse: Pulse
+    caches: Store
+    pulse: PulseClient
     elector: leadership.Elector
-    members: leadership.Members
-    cluster: Cluster
+    members: leadership.Replicas
+    cluster: KubeWriter
     reporting: Reporting
     metrics: Metrics
     vigil: Vigil
@@ -76,8 +76,8 @@ class Loop:
         self._decided: decision.Decision | None = None
         self._balance_timer = BalanceTimer(parts.settings)
         self._outlook = Outlook(parts.settings, parts.caches, parts.pulse, parts.vigil)
-        self._writes = Writes(self.wake)
-        self._briefing = Briefing(parts.pulse, parts.settings.pulse_advertise)
+        self._writes = SpecWrites(self.wake)
+        self._briefing = PulseFeed(parts.pulse, parts.settings.pulse_advertise)
         self._garbage = gc_tuning.GcTuning()
 
     def wake(self) -> None:
@@ -128,12 +128,12 @@ class Loop:
     async def _pass(self) -> None:
         parts = self._parts
         epoch = parts.elector.epoch
-        self._briefing.tell(epoch, parts.caches.plumbings)
+        self._briefing.update(epoch, parts.caches.plumbings)
         self._note_leadership(epoch)
         known = parts.caches.plumbings
         self._last_plans |= {name: handover.current_plan(found) for name, found in known.items()}
         is_next, self._must_hurry = self._must_hurry, False
-        if epoch is None or not parts.caches.is_warm:
+        if epoch is None or not parts.caches.has_synced:
             return
         if is_next and self._decided:
             await self._go_on(self._decided, epoch)
@@ -166,7 +166,7 @@ class Loop:
     def _look(self, balance: int | None = None) -> Snapshot:
         snapshot = self._outlook.snapshot(balance)
         self._followers = frozenset(e.address for e in snapshot.vips if e.follow)
-        if pending := self._writes.pending(snapshot.plumbings):
+        if pending := self._writes.unanswered_grants(snapshot.plumbings):
             snapshot = replace(snapshot, pending_grants=pending)
         self._memory = releases.update_records(self._memory, snapshot)
         return snapshot
@@ -177,10 +177,10 @@ class Loop:
         self._epoch = epoch
         self._memory, self._decided = {}, None
         if epoch is not None:
-            restorations = self._parts.caches.restorations
-            is_restored = restorations != self._restorations
+            restore_count = self._parts.caches.restore_count
+            is_restored = restore_count != self._restorations
             self._outlook.restored_in = epoch if is_restored else None
-            self._restorations = restorations
+            self._restorations = restore_count
         self._parts.reporting.forget(epoch)
         self._parts.metrics.lead(epoch)
         log.info("not leading" if epoch is None else f"leading with epoch {epoch}")
@@ -212,13 +212,13 @@ class Loop:
             spec |= nodeplumbing_spec.unconfirmed_field_of_new(
                 name, self._last_plans, snapshot, self._memory
             )
-            make = partial(cluster.hot, self._create, name, spec)
+            make = partial(cluster.urgent, self._create, name, spec)
             is_begun = self._writes.start(Plumbing(name), plan.addresses, make)
             must_wait |= is_begun or bool(plan.addresses)
         for plumbing in nodeplumbing_spec.to_delete(snapshot, self._memory):
-            drop = partial(cluster.hot, cluster.delete_plumbing, plumbing, epoch)
+            drop = partial(cluster.urgent, cluster.delete_plumbing, plumbing, epoch)
             self._writes.start(plumbing, plumbing.granted, drop)
-        is_done = await self._writes.settle()
+        is_done = await self._writes.wait_briefly()
         if (missing or stamped) and is_done:
             self.wake()
         return must_wait
@@ -233,7 +233,7 @@ class Loop:
                 is_begun = self._replace(plumbing, plans[name], epoch)
                 is_any, is_late = is_any or is_begun, is_late or not is_begun
         if is_any:
-            is_done = await self._writes.settle()
+            is_done = await self._writes.wait_briefly()
             if is_late and is_done:
                 self.wake()  # what was still under way is not any more
             asyncio.get_running_loop().call_later(PATIENCE, self.wake)
@@ -245,18 +245,18 @@ class Loop:
         return self._writes.start(plumbing, plan.addresses, partial(self._write, plumbing, spec))
 
     async def _write(self, plumbing: Plumbing, spec: dict[str, Any]) -> None:
-        during = partial(self._parts.caches.expecting, plumbing.node)
+        during = partial(self._parts.caches.suppress_echo, plumbing.node)
         after = await self._parts.cluster.replace_spec(plumbing, spec, during)
         if after is None:
             log.info("NodePlumbing %s was written by somebody else: looking again", plumbing.node)
-            await asyncio.to_thread(self._parts.caches.refresh, plumbing.node)
+            await asyncio.to_thread(self._parts.caches.reread, plumbing.node)
             return
         self._memory = releases.after_write(self._memory, plumbing, after)
-        self._parts.caches.adopt(after)
+        self._parts.caches.apply_own_write(after)
         self._keyed[after.node] = after.pulse_keys
         self._last_plans[after.node] = handover.current_plan(after)
         # The agent is told at once.
-        self._briefing.acknowledge(self._parts.elector.epoch, self._parts.caches.plumbings)
+        self._briefing.update_generations(self._parts.elector.epoch, self._parts.caches.plumbings)
         if plumbing.stopped or plumbing.node in self._parts.pulse.view().silences:
             self._must_hurry |= not plumbing.granted <= after.granted
         _log_change(plumbing, after)

@@ -21,8 +21,8 @@ from duravip_operator.core.snapshot import HEARD_STATES, Plumbing
 from duravip_operator.event_recorder import Events
 from duravip_operator.leadership import Elector
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse import Pulse
-from duravip_operator.watch.store import Caches
+from duravip_operator.pulse import PulseClient
+from duravip_operator.watch.store import Store
 from duravip_runtime.text import summarize
 
 log = logging.getLogger(__name__)
@@ -34,8 +34,8 @@ EVERY: Final = 1.0
 class Sources:
     """What it looks at, and where it says what it has found."""
 
-    caches: Caches
-    pulse: Pulse
+    caches: Store
+    pulse: PulseClient
     elector: Elector
     events: Events
     metrics: Metrics
@@ -77,7 +77,7 @@ class Vigil:
     def look(self, now: float) -> None:
         """Look once; the time is that of one steady clock."""
         caches, epoch = self._sources.caches, self._sources.elector.epoch
-        if epoch is None or not caches.is_warm:
+        if epoch is None or not caches.has_synced:
             return
         if epoch != self._epoch:
             self._begin(epoch, now)

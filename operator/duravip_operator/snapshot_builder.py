@@ -7,9 +7,9 @@ from typing import Final, Protocol
 
 from duravip_operator.core import heartbeat_evidence
 from duravip_operator.core.snapshot import Liveness, Plumbing, Snapshot
-from duravip_operator.pulse import View
+from duravip_operator.pulse import PulseView
 from duravip_operator.settings import Settings
-from duravip_operator.watch.store import Caches
+from duravip_operator.watch.store import Store
 
 SETTLED_AFTER: Final = 1.0
 """A cold replica waits for so long more than a node needs to grow mature, in seconds."""
@@ -18,7 +18,7 @@ SETTLED_AFTER: Final = 1.0
 class Ears(Protocol):
     """What is known of the nodes by their beats: the pulse."""
 
-    def view(self) -> View:
+    def view(self) -> PulseView:
         """Who is heard."""
 
     def beats(self) -> Mapping[str, heartbeat_evidence.HeartbeatState]:
@@ -39,7 +39,7 @@ class Outlook:
     """In the asyncio thread."""
 
     settings: Settings
-    caches: Caches
+    caches: Store
     pulse: Ears
     vigil: Doubts
     clock: Callable[[], float] = time.monotonic
@@ -76,7 +76,9 @@ class Outlook:
             max_aliases=self.settings.max_aliases,
             balance_moves=balance,
         )
-        beats = {n: said for n, said in self.pulse.beats().items() if not caches.is_expected(n)}
+        beats = {
+            n: said for n, said in self.pulse.beats().items() if not caches.is_being_written(n)
+        }
         strangers = heartbeat_evidence.nodes_ahead_of_store(found, beats, self.restored_in)
         return replace(found, ahead_of_store=strangers) if strangers else found
 

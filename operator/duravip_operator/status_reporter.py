@@ -27,7 +27,7 @@ from duravip_operator.core.moves import (
 )
 from duravip_operator.core.snapshot import Snapshot, VipObject
 from duravip_operator.event_recorder import Events
-from duravip_operator.kube import StatusWriter, Urgency, urgency_of
+from duravip_operator.kube import Priority, StatusWriter, priority_of
 from duravip_operator.metrics import Metrics
 
 AT_ONCE = 256
@@ -63,7 +63,7 @@ class Reporting:
 
         What is said from now on is dropped when this epoch of ours is over.
         """
-        self._writer.clear(epoch)
+        self._writer.reset(epoch)
         self._events.begin(epoch)
         self._said: dict[str, Said] = {}
         self._verdicts: dict[str, AddressStatus] = {}
@@ -194,9 +194,9 @@ class Reporting:
     ) -> None:
         key = (vip.kind, vip.namespace, vip.name)
         if status != vip.status:
-            self._writer.put(key, status, urgency_of(vip.status, status))
-        elif status != before and not self._writer.withdraw(key):
-            self._writer.put(key, status, Urgency.NEWS)
+            self._writer.put(key, status, priority_of(vip.status, status))
+        elif status != before and not self._writer.cancel(key):
+            self._writer.put(key, status, Priority.CHANGE)
 
     def _report_hearings(self, snapshot: Snapshot, time: str) -> None:
         """The condition of each NodePlumbing that is ours."""
@@ -205,12 +205,12 @@ class Reporting:
             before = self._hearings.get(name)
             if said is None or plumbing.heard_condition == said[:2]:
                 if before and self._hearings.pop(name):
-                    self._writer.withdraw(key)
+                    self._writer.cancel(key)
                 continue
             if before is None or before["reason"] != said.reason:
                 self._hearings[name] = object_status.heard_condition_body(said, plumbing, time)
             # Again each time that it is not there: the agent may have written at the same moment.
-            self._writer.put(key, self._hearings[name], Urgency.NODE)
+            self._writer.put(key, self._hearings[name], Priority.NODE_CONDITION)
         for name in self._hearings.keys() - snapshot.plumbings.keys():
             del self._hearings[name]
 
@@ -222,9 +222,9 @@ class Reporting:
             )
             key = ("Topology", "", topology.name)
             if status != topology.status:
-                self._writer.put(key, status, Urgency.NEWS)
+                self._writer.put(key, status, Priority.CHANGE)
             else:
-                self._writer.withdraw(key)
+                self._writer.cancel(key)
 
     def _tell_nodes(self, snapshot: Snapshot, moves: Sequence[OwnerChange]) -> None:
         """What concerns nodes: what they took over, and that they are lost or back."""

@@ -14,7 +14,7 @@ from api.objects import apply, duravip
 from api.shell import restart_api_server, settings, until
 from duravip_operator.core import parsing
 from duravip_operator.core.snapshot import Plumbing
-from duravip_operator.kube import ApiError, Cluster, StatusWriter, Urgency, preflight
+from duravip_operator.kube import ApiError, KubeWriter, Priority, StatusWriter, preflight
 from duravip_operator.metrics import Metrics
 from duravip_runtime.settings import SettingsError
 from lab.cluster import Lab
@@ -25,14 +25,14 @@ SPEC = {"epoch": 1}
 
 
 @pytest.fixture
-def cluster(lab: Lab, tmp_path: Path) -> Iterator[Cluster]:
-    cluster = Cluster(settings(lab, tmp_path), Metrics("test"))
+def cluster(lab: Lab, tmp_path: Path) -> Iterator[KubeWriter]:
+    cluster = KubeWriter(settings(lab, tmp_path), Metrics("test"))
     yield cluster
     cluster.close()
 
 
 @pytest.fixture
-def known(lab: Lab, cluster: Cluster) -> Iterator[Plumbing]:
+def known(lab: Lab, cluster: KubeWriter) -> Iterator[Plumbing]:
     # Where the first answer comes too late, the second try says that there is one already.
     made = cluster.create_plumbing("written", SPEC) or read(cluster)
     yield made
@@ -40,7 +40,7 @@ def known(lab: Lab, cluster: Cluster) -> Iterator[Plumbing]:
 
 
 @pytest.fixture
-def writer(lab: Lab, cluster: Cluster) -> Iterator[StatusWriter]:
+def writer(lab: Lab, cluster: KubeWriter) -> Iterator[StatusWriter]:
     writer = StatusWriter(cluster, Metrics("test"))
     writer.start()
     yield writer
@@ -49,7 +49,7 @@ def writer(lab: Lab, cluster: Cluster) -> Iterator[StatusWriter]:
     lab.kubectl("delete", "duravips", "--all")
 
 
-def read(cluster: Cluster) -> Plumbing:
+def read(cluster: KubeWriter) -> Plumbing:
     body = cluster.read_plumbing("written")
     assert body is not None
     return parsing.plumbing(body)
@@ -61,7 +61,7 @@ def owner(lab: Lab, name: str) -> Any:
 
 
 def test_a_spec_is_written_once_for_each_version_that_was_read(
-    cluster: Cluster, known: Plumbing
+    cluster: KubeWriter, known: Plumbing
 ) -> None:
     after = cluster.write_spec(known, {"epoch": 2})
     assert after is not None
@@ -71,7 +71,7 @@ def test_a_spec_is_written_once_for_each_version_that_was_read(
 
 
 def test_nobody_keeps_account_of_who_wrote_which_field(
-    lab: Lab, cluster: Cluster, known: Plumbing
+    lab: Lab, cluster: KubeWriter, known: Plumbing
 ) -> None:
     def account() -> object:
         body = cluster.read_plumbing("written")
@@ -87,14 +87,16 @@ def test_nobody_keeps_account_of_who_wrote_which_field(
     assert not account()
 
 
-def test_a_write_does_not_mind_a_new_status(lab: Lab, cluster: Cluster, known: Plumbing) -> None:
+def test_a_write_does_not_mind_a_new_status(
+    lab: Lab, cluster: KubeWriter, known: Plumbing
+) -> None:
     patch = json.dumps({"status": {"epoch": 1}})
     options = ["--subresource=status", "--type=merge", "-p", patch]
     lab.kubectl("patch", "nodeplumbing", "written", *options)
     assert cluster.write_spec(known, {"epoch": 2}) is not None
 
 
-def test_a_successor_of_the_same_name_is_left_alone(cluster: Cluster, known: Plumbing) -> None:
+def test_a_successor_of_the_same_name_is_left_alone(cluster: KubeWriter, known: Plumbing) -> None:
     earlier = replace(known, uid="another")
     assert cluster.write_spec(earlier, {"epoch": 2}) is None
     cluster.delete_plumbing(earlier)
@@ -102,7 +104,7 @@ def test_a_successor_of_the_same_name_is_left_alone(cluster: Cluster, known: Plu
     assert cluster.create_plumbing("written", SPEC) is None
 
 
-def test_what_is_gone_is_no_error(cluster: Cluster, known: Plumbing) -> None:
+def test_what_is_gone_is_no_error(cluster: KubeWriter, known: Plumbing) -> None:
     cluster.delete_plumbing(known)
     cluster.delete_plumbing(known)
     assert cluster.read_plumbing("written") is None
@@ -110,23 +112,25 @@ def test_what_is_gone_is_no_error(cluster: Cluster, known: Plumbing) -> None:
 
 
 def test_a_spec_that_the_kind_does_not_allow_is_an_error(
-    cluster: Cluster, known: Plumbing
+    cluster: KubeWriter, known: Plumbing
 ) -> None:
     with pytest.raises(ApiError, match=r"spec\.epoch"):
         cluster.write_spec(known, {"epoch": -1})
 
 
-def test_a_hot_write_outlives_a_short_outage(lab: Lab, cluster: Cluster, known: Plumbing) -> None:
+def test_a_hot_write_outlives_a_short_outage(
+    lab: Lab, cluster: KubeWriter, known: Plumbing
+) -> None:
     async def play() -> Plumbing | None:
         lab.control_plane.api_server.stop()
-        write = asyncio.create_task(cluster.hot(cluster.write_spec, known, {"epoch": 2}))
+        write = asyncio.create_task(cluster.urgent(cluster.write_spec, known, {"epoch": 2}))
         await asyncio.sleep(1.5)
-        assert not cluster.calm.is_set()
+        assert not cluster.no_urgent_write.is_set()
         lab.control_plane.api_server.resume()
         return await write
 
     asyncio.run(play())
-    assert cluster.calm.is_set()
+    assert cluster.no_urgent_write.is_set()
     assert read(cluster).epoch == 2
 
 
@@ -134,23 +138,23 @@ def test_a_status_is_replaced_as_a_whole(lab: Lab, writer: StatusWriter) -> None
     async def play() -> None:
         apply(lab, [duravip("said", "10.1.1.5")])
         key = ("DuraVIP", "default", "said")
-        writer.put(key, {"state": "Owned", "owner": "n1"}, Urgency.MOVED)
+        writer.put(key, {"state": "Owned", "owner": "n1"}, Priority.OWNER_CHANGE)
         await until(lambda: owner(lab, "said") == "n1", "the owner is said")
-        writer.put(key, {"state": "Unassigned"}, Urgency.MOVED)
+        writer.put(key, {"state": "Unassigned"}, Priority.OWNER_CHANGE)
         await until(lambda: owner(lab, "said") is None, "there is none")
 
     asyncio.run(play())
 
 
 def test_statuses_stand_back_while_a_hot_write_is_outstanding(
-    lab: Lab, cluster: Cluster, writer: StatusWriter
+    lab: Lab, cluster: KubeWriter, writer: StatusWriter
 ) -> None:
     async def play() -> None:
         apply(lab, [duravip("later", "10.1.1.5")])
         release = Event()
-        hot = asyncio.create_task(cluster.hot(release.wait))
-        await until(lambda: not cluster.calm.is_set(), "a hot write is outstanding")
-        writer.put(("DuraVIP", "default", "later"), {"owner": "n1"}, Urgency.NEWS)
+        hot = asyncio.create_task(cluster.urgent(release.wait))
+        await until(lambda: not cluster.no_urgent_write.is_set(), "a hot write is outstanding")
+        writer.put(("DuraVIP", "default", "later"), {"owner": "n1"}, Priority.CHANGE)
         await asyncio.sleep(0.5)
         assert owner(lab, "later") is None
         release.set()
@@ -167,11 +171,11 @@ def test_statuses_wait_for_an_api_server_that_is_away(lab: Lab, writer: StatusWr
         lab.kubectl("delete", "duravip", "away-29")
         lab.control_plane.api_server.stop()
         for name in names:
-            writer.put(("DuraVIP", "default", name), {"owner": "n1"}, Urgency.NEWS)
+            writer.put(("DuraVIP", "default", name), {"owner": "n1"}, Priority.CHANGE)
         await asyncio.sleep(1.5)
         lab.control_plane.api_server.resume()
         await asyncio.to_thread(restart_api_server, lab)
-        writer.put(("DuraVIP", "default", "away-0"), {"owner": "n2"}, Urgency.NEWS)
+        writer.put(("DuraVIP", "default", "away-0"), {"owner": "n2"}, Priority.CHANGE)
         await until(
             lambda: [owner(lab, name) for name in names[:29]] == ["n2", *["n1"] * 28],
             "all owners are said",

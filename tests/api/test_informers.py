@@ -10,11 +10,11 @@ from threading import Event
 from api.objects import apply, duravip
 from api.shell import restart_api_server, settings, until
 from duravip_api.timing import SWEEP
-from duravip_operator.kube import Cluster
+from duravip_operator.kube import KubeWriter
 from duravip_operator.metrics import Metrics
 from duravip_operator.watch import kopf_source as handlers
 from duravip_operator.watch.informers import Informers
-from duravip_operator.watch.store import Caches
+from duravip_operator.watch.store import Store
 from lab.cluster import Lab
 
 LAB = "bare"
@@ -27,20 +27,20 @@ spec: {epoch: %d}
 """
 
 
-def watched(lab: Lab, folder: Path, play: Callable[[Caches], Awaitable[None]]) -> None:
+def watched(lab: Lab, folder: Path, play: Callable[[Store], Awaitable[None]]) -> None:
     """Run everything that feeds the caches while `play` goes on."""
     given = settings(lab, folder)
 
     async def run() -> None:
         metrics = Metrics("test")
-        cluster = Cluster(given, metrics)
-        caches = Caches(lambda: None, cluster.read_plumbing)
+        cluster = KubeWriter(given, metrics)
+        caches = Store(lambda: None, cluster.read_plumbing)
         stop, stopping = asyncio.Event(), Event()
         informers = Informers(given, caches, stopping, metrics)
         informers.start()
-        kopf = asyncio.create_task(handlers.Kopf(given, caches, metrics).run(stop))
+        kopf = asyncio.create_task(handlers.KopfSource(given, caches, metrics).run(stop))
         try:
-            await until(lambda: caches.is_warm, "the caches are warm")
+            await until(lambda: caches.has_synced, "the caches are warm")
             await play(caches)
         finally:
             stopping.set()
@@ -56,12 +56,12 @@ def watched(lab: Lab, folder: Path, play: Callable[[Caches], Awaitable[None]]) -
         gc.collect()
 
 
-def addresses(caches: Caches) -> set[str]:
+def addresses(caches: Store) -> set[str]:
     return {vip.address for vip in caches.vips.values()}
 
 
 def test_what_people_write_is_seen_soon(lab: Lab, tmp_path: Path) -> None:
-    async def play(caches: Caches) -> None:
+    async def play(caches: Store) -> None:
         apply(lab, [duravip("seen", "10.1.1.5")])
         await until(lambda: "10.1.1.5" in addresses(caches), "it is there")
         apply(lab, [duravip("seen", "10.1.1.6")])
@@ -73,7 +73,7 @@ def test_what_people_write_is_seen_soon(lab: Lab, tmp_path: Path) -> None:
 
 
 def test_a_hung_api_server_is_noticed_and_nothing_is_lost(lab: Lab, tmp_path: Path) -> None:
-    async def play(caches: Caches) -> None:
+    async def play(caches: Store) -> None:
         lab.kubectl("create", "-f", "-", input=PLUMBING % ("hung", 1))
         await until(lambda: "hung" in caches.plumbings, "it is there")
         lab.control_plane.api_server.stop()
@@ -90,7 +90,7 @@ def test_a_hung_api_server_is_noticed_and_nothing_is_lost(lab: Lab, tmp_path: Pa
 
 
 def test_what_is_deleted_around_a_restart_is_gone_after_a_sweep(lab: Lab, tmp_path: Path) -> None:
-    async def play(caches: Caches) -> None:
+    async def play(caches: Store) -> None:
         apply(lab, [duravip("kept", "10.1.1.7"), duravip("dropped", "10.1.1.8")])
         lab.kubectl("create", "-f", "-", input=PLUMBING % ("dropped", 1))
         both = {"10.1.1.7", "10.1.1.8"}

@@ -8,8 +8,12 @@ from pathlib import Path
 import pytest
 
 from api.shell import settings, until
-from duravip_operator.leadership import Elector, Members
-from duravip_operator.leadership.lease_rule import LASTS, RENEW, RETRY
+from duravip_operator.leadership import Elector, Replicas
+from duravip_operator.leadership.lease_rule import (
+    LEASE_DURATION_S,
+    RENEW_DEADLINE_S,
+    RETRY_PERIOD_S,
+)
 from lab.cluster import Lab
 
 LAB = "bare"
@@ -34,10 +38,10 @@ def elector(lab: Lab, folder: Path, name: str) -> Elector:
     return Elector(given, lambda: None, lambda: 6)
 
 
-def members(lab: Lab, folder: Path, name: str, port: int) -> Members:
+def members(lab: Lab, folder: Path, name: str, port: int) -> Replicas:
     options = [f"--namespace={NAMESPACE}", f"--identity={name}"]
     given = settings(lab, folder, *options, f"--pulse-advertise=127.0.0.1:{port}")
-    return Members(given, lambda: None, lambda: False, f"key of {name}")
+    return Replicas(given, lambda: None, lambda: False, f"key of {name}")
 
 
 def test_a_leader_that_stops_hands_over_at_once(lab: Lab, tmp_path: Path) -> None:
@@ -46,7 +50,7 @@ def test_a_leader_that_stops_hands_over_at_once(lab: Lab, tmp_path: Path) -> Non
         one.start()
         await until(lambda: one.epoch == 7, "one leads above every epoch")
         two.start()
-        await asyncio.sleep(2 * RETRY)
+        await asyncio.sleep(2 * RETRY_PERIOD_S)
         assert two.epoch is None
         await one.stop()
         assert one.epoch is None
@@ -68,8 +72,8 @@ def test_a_leader_cut_off_by_a_hung_api_server_stops_in_time_and_goes_on(
         await until(lambda: one.epoch == 7, "one leads")
         lab.control_plane.api_server.stop()
         try:
-            assert await until(lambda: one.epoch is None, "it stops") <= RENEW + 0.1
-            await asyncio.sleep(LASTS)
+            assert await until(lambda: one.epoch is None, "it stops") <= RENEW_DEADLINE_S + 0.1
+            await asyncio.sleep(LEASE_DURATION_S)
             assert one.epoch is None
         finally:
             lab.control_plane.api_server.resume()

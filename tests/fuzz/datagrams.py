@@ -31,9 +31,9 @@ from duravip_api.heartbeat import (
     encode_body,
     parse_keys,
 )
-from duravip_operator.pulse.authentication import Drop
+from duravip_operator.pulse.authentication import DropReason
 from duravip_operator.pulse.replies import Route
-from duravip_operator.pulse.server import Process
+from duravip_operator.pulse.server import PulseServer
 from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import OPERATOR, Channel, KeyPair, Party
 from fuzz.registry import Target, target
@@ -88,7 +88,7 @@ class Operator:
         self._udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._ours, self._pipe = socket.socketpair()
         settings = {"key_file": str(key), "mature": 0.5, "suspect_after": 0.15}
-        self._process = Process(settings, self._udp, self._ours)
+        self._process = PulseServer(settings, self._udp, self._ours)
         self._route = Route(("127.0.0.1", 9), [])
         self._count = 0
         nodes = [f"n{n}" for n in range(1, 6)]
@@ -105,7 +105,7 @@ class Operator:
         )
 
     def _learn(self, **message: Any) -> None:
-        self._process._learn(message, time.monotonic())  # noqa: SLF001
+        self._process._apply_message(message, time.monotonic())  # noqa: SLF001
 
     def close(self) -> None:
         """Close its sockets."""
@@ -115,12 +115,12 @@ class Operator:
 
     def hear(self, data: bytes) -> str:
         """Take a datagram; gives back why it was dropped."""
-        drop = self._process._hear(data, self._route, time.monotonic())  # noqa: SLF001
-        if drop is Drop.ERROR:
+        drop = self._process._handle_datagram(data, self._route, time.monotonic())  # noqa: SLF001
+        if drop is DropReason.ERROR:
             raise AssertionError(self._process._note)  # noqa: SLF001
         self._count += 1
         if self._count % JUDGED_EVERY == 0:
-            self._process._judge()  # noqa: SLF001
+            self._process._evaluate()  # noqa: SLF001
             self._pipe.settimeout(0.0)
             while _is_more(self._pipe):
                 pass

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from duravip_api import PLURALS
-from duravip_operator.watch.kopf_source import KINDS
-from duravip_operator.watch.webhooks import PATH
+from duravip_operator.watch.kopf_source import WATCHED_KINDS
+from duravip_operator.watch.webhooks import ADMISSION_PATH
 from lab import charts
 
 ISSUED = "--set=webhook.certManager.enabled=true"
@@ -32,7 +32,7 @@ def operator(made: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
 def test_it_asks_about_what_people_write_and_never_stands_in_the_way() -> None:
     asked = webhook(objects())
     (rule,) = asked["rules"]
-    assert set(rule["resources"]) == {PLURALS[kind] for kind in KINDS}
+    assert set(rule["resources"]) == {PLURALS[kind] for kind in WATCHED_KINDS}
     assert rule["operations"] == ["CREATE", "UPDATE"]
     assert asked["failurePolicy"] == "Ignore"
     assert asked["timeoutSeconds"] == 2
@@ -42,7 +42,7 @@ def test_it_asks_about_what_people_write_and_never_stands_in_the_way() -> None:
 def test_it_asks_the_operator_where_it_listens() -> None:
     made = objects("--set=webhook.port=9999")
     where = webhook(made)["clientConfig"]["service"]
-    assert where["path"] == f"/{PATH}"
+    assert where["path"] == f"/{ADMISSION_PATH}"
     assert f"{where['name']}.{where['namespace']}.svc" == HOST
     service = made["Service", where["name"]]["spec"]
     (port,) = service["ports"]

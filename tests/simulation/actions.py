@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from duravip_api.heartbeat import Heartbeat, address_digest
-from duravip_operator.pulse.authentication import Agent as Trusted
+from duravip_operator.pulse.authentication import AgentIdentity as Trusted
 from duravip_operator.pulse.authentication import objection
 from simulation import world as w
 from simulation.agents import AGENT_STEPS

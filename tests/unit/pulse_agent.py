@@ -18,8 +18,8 @@ from duravip_api.heartbeat import (
     parse_keys,
 )
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse import Pulse
-from duravip_operator.pulse.authentication import Agent as Known
+from duravip_operator.pulse import PulseClient
+from duravip_operator.pulse.authentication import AgentIdentity as Known
 from duravip_operator.settings import settings_from
 from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
 
@@ -47,7 +47,9 @@ class Agent:
     sockets: list[socket.socket] = []
     """Those of all of them."""
 
-    def __init__(self, pulse: Pulse, name: str = "n1", signing: Signing | None = None) -> None:
+    def __init__(
+        self, pulse: PulseClient, name: str = "n1", signing: Signing | None = None
+    ) -> None:
         """`signing`: another one than with the key of this start of the agent."""
         self.keys, self.name = KeyPair.generate(), name
         operator = Party(OPERATOR, pulse.public_key)
@@ -102,17 +104,17 @@ class Agent:
         self.socket.send(self.signing.sealed(sight))
 
 
-def played(play: Callable[[Pulse, Agent], Awaitable[None]], key: Path | None = None) -> None:
+def played(play: Callable[[PulseClient, Agent], Awaitable[None]], key: Path | None = None) -> None:
     """Run a pulse and the agent of n1, which it knows, while `play` goes on."""
 
     async def run() -> None:
         given = ["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]
         old = [f"--pulse-key-file={key}"] if key else []
         settings = settings_from([*given, *old, *OPTIONS])
-        pulse = Pulse(settings, lambda: None, lambda _: None, Metrics("test"))
+        pulse = PulseClient(settings, lambda: None, lambda _: None, Metrics("test"))
         pulse.start()
         agent = Agent(pulse)
-        pulse.know({"n1": agent.known()})
+        pulse.update_agents({"n1": agent.known()})
         try:
             await play(pulse, agent)
         finally:
@@ -140,7 +142,7 @@ async def quiet(condition: Callable[[], object], within: float = 10) -> None:
             await asyncio.sleep(0.005)
 
 
-def pid_of(pulse: Pulse) -> int:
+def pid_of(pulse: PulseClient) -> int:
     """The process below us that hears on the pulse's port."""
     children = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
     found = [

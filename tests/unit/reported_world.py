@@ -8,7 +8,7 @@ from typing import Any
 from duravip_operator.core import decision
 from duravip_operator.core.event_queue import OwnerChange
 from duravip_operator.core.snapshot import Snapshot, VipObject
-from duravip_operator.kube.status_queue import Key, Pending, Status, Urgency
+from duravip_operator.kube.status_queue import Key, Priority, Status, StatusQueue
 from duravip_operator.metrics import Metrics
 from duravip_operator.status_reporter import Reporting
 from scenarios.world import World
@@ -20,16 +20,16 @@ class Statuses:
     """The status writer, with a clock of its own."""
 
     def __init__(self) -> None:
-        self.pending = Pending()
+        self.pending = StatusQueue()
         self.now = 0.0
 
-    def put(self, key: Key, status: Status, urgency: Urgency) -> None:
-        self.pending.put(key, status, urgency, self.now)
+    def put(self, key: Key, status: Status, priority: Priority) -> None:
+        self.pending.put(key, status, priority, self.now)
 
-    def withdraw(self, key: Key) -> bool:
-        return self.pending.withdraw(key)
+    def cancel(self, key: Key) -> bool:
+        return self.pending.cancel(key)
 
-    def clear(self, epoch: int | None = None) -> None:
+    def reset(self, epoch: int | None = None) -> None:
         self.pending.clear()
         self.pending.epoch = epoch
 

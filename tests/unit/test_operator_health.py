@@ -10,7 +10,7 @@ from duravip_operator.readiness import (
     Restarts,
     probes,
 )
-from duravip_operator.watch.store import Caches
+from duravip_operator.watch.store import Store
 
 
 def test_one_end_is_an_accident_and_two_are_a_problem() -> None:
@@ -41,12 +41,12 @@ def test_a_replica_with_a_problem_is_not_ready_and_lives_on() -> None:
     said = [""]
 
     async def run() -> None:
-        caches = Caches(lambda: None, lambda _: None)
+        caches = Store(lambda: None, lambda _: None)
         loop = asyncio.get_running_loop()
-        pages = probes(loop, lambda: caches.is_warm, (lambda: said[0], lambda: ""))
+        pages = probes(loop, lambda: caches.has_synced, (lambda: said[0], lambda: ""))
         assert pages["/readyz"]() == "not every kind was listed yet"
         for kind in ("Topology", "Node", "NodePlumbing", "Binding", "DuraVIP"):
-            caches.listed(kind, {}, [])  # type: ignore[arg-type]
+            caches.replace_all(kind, {}, [])  # type: ignore[arg-type]
         assert pages["/readyz"]() == ""
         said[0] = "kopf has ended"
         assert pages["/readyz"]() == "kopf has ended"

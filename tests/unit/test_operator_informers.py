@@ -9,7 +9,7 @@ import pytest
 from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.watch import store as caches
-from duravip_operator.watch.store import Caches, Kind
+from duravip_operator.watch.store import Kind, Store
 
 Body = dict[str, Any]
 
@@ -24,21 +24,21 @@ class Told:
     def __init__(self) -> None:
         self.changes = 0
         self.server: dict[str, Body] = {}
-        self.caches = Caches(self._changed, self.server.get, direct)
+        self.caches = Store(self._changed, self.server.get, direct)
 
     def _changed(self) -> None:
         self.changes += 1
 
     def sweep(self, kind: Kind, *bodies: Body) -> None:
-        before = self.caches.known(kind)
-        self.caches.listed(kind, before, seen(kind, before, *bodies))
+        before = self.caches.snapshot_versions(kind)
+        self.caches.replace_all(kind, before, seen(kind, before, *bodies))
 
     def address(self) -> str | None:
         return next((e.address for e in self.caches.vips.values()), None)
 
 
-def seen(kind: Kind, before: Mapping[str, Any], *bodies: Body) -> list[caches.Sighting]:
-    found = (caches.unchanged(kind, b, before) or caches.sighting(kind, b) for b in bodies)
+def seen(kind: Kind, before: Mapping[str, Any], *bodies: Body) -> list[caches.Observation]:
+    found = (caches.observe_unchanged(kind, b, before) or caches.observe(kind, b) for b in bodies)
     return [sighting for sighting in found if sighting]
 
 
@@ -60,7 +60,7 @@ def told() -> Told:
 def test_an_object_is_there_from_its_first_event_to_its_deletion(told: Told) -> None:
     told.caches.put("DuraVIP", vip(1))
     assert told.address() == "10.1.1.1"
-    told.caches.drop("DuraVIP", vip(2))
+    told.caches.remove("DuraVIP", vip(2))
     assert told.caches.vips == {}
     assert told.changes == 2
 
@@ -92,8 +92,8 @@ def test_versions_that_are_no_numbers_are_taken_as_they_come(told: Told) -> None
 
 def test_what_was_deleted_does_not_come_back_by_a_late_answer(told: Told) -> None:
     told.caches.put("NodePlumbing", plumbing(1))
-    told.caches.drop("NodePlumbing", plumbing(2))
-    told.caches.adopt(Plumbing("n1", uid="u", resource_version="3"))
+    told.caches.remove("NodePlumbing", plumbing(2))
+    told.caches.apply_own_write(Plumbing("n1", uid="u", resource_version="3"))
     assert told.caches.plumbings == {}
     told.caches.put("NodePlumbing", plumbing(4, uid="another"))
     assert told.caches.plumbings["n1"].uid == "another"
@@ -104,7 +104,7 @@ def test_of_our_own_write_the_status_is_what_a_watch_has_told(told: Told) -> Non
     told.caches.put("NodePlumbing", plumbing(1))
     before = told.caches.plumbings["n1"]
     told.caches.put("NodePlumbing", plumbing(2) | served)
-    told.caches.adopt(replace(before, resource_version="3", generation=3, epoch=5))
+    told.caches.apply_own_write(replace(before, resource_version="3", generation=3, epoch=5))
     adopted = told.caches.plumbings["n1"]
     assert (adopted.epoch, adopted.served) == (5, {"10.1.1.1"})
     told.caches.put("NodePlumbing", plumbing(3, epoch=5))
@@ -115,22 +115,22 @@ def test_our_own_write_that_the_watch_has_told_of_already_changes_nothing(told: 
     told.caches.put("NodePlumbing", plumbing(1))
     before = told.caches.plumbings["n1"]
     told.caches.put("NodePlumbing", plumbing(3) | {"status": {"served": ["10.1.1.1"]}})
-    told.caches.adopt(replace(before, resource_version="3", generation=3))
+    told.caches.apply_own_write(replace(before, resource_version="3", generation=3))
     assert told.caches.plumbings["n1"].served == {"10.1.1.1"}
 
 
 def test_the_end_of_an_earlier_object_does_not_end_its_successor(told: Told) -> None:
     told.caches.put("NodePlumbing", plumbing(5, uid="new"))
-    told.caches.drop("NodePlumbing", plumbing(4, uid="old"))
+    told.caches.remove("NodePlumbing", plumbing(4, uid="old"))
     assert "n1" in told.caches.plumbings
 
 
 def test_caches_are_warm_when_every_kind_was_listed_once(told: Told) -> None:
     for kind in caches.KINDS:
-        assert not told.caches.is_warm
+        assert not told.caches.has_synced
         assert told.caches.highest_epoch is None
         told.sweep(kind)
-    assert told.caches.is_warm
+    assert told.caches.has_synced
     assert told.caches.highest_epoch == 0
     told.caches.put("NodePlumbing", plumbing(1, epoch=7))
     assert told.caches.highest_epoch == 7
@@ -146,14 +146,14 @@ def test_a_sweep_finds_what_no_event_has_told(told: Told) -> None:
 
 def test_a_sweep_does_not_undo_what_came_while_it_read(told: Told) -> None:
     told.caches.put("DuraVIP", vip(5))
-    before = told.caches.known("DuraVIP")
+    before = told.caches.snapshot_versions("DuraVIP")
     told.caches.put("DuraVIP", vip(7, "10.1.1.7"))
     told.caches.put("DuraVIP", vip(8, "10.1.1.8", uid="new"))
-    told.caches.listed("DuraVIP", before, seen("DuraVIP", before, vip(6, "10.1.1.6")))
+    told.caches.replace_all("DuraVIP", before, seen("DuraVIP", before, vip(6, "10.1.1.6")))
     assert {e.address for e in told.caches.vips.values()} == {"10.1.1.7", "10.1.1.8"}
-    before = told.caches.known("DuraVIP")
-    told.caches.drop("DuraVIP", vip(9))
-    told.caches.listed("DuraVIP", before, seen("DuraVIP", {}, vip(7)))
+    before = told.caches.snapshot_versions("DuraVIP")
+    told.caches.remove("DuraVIP", vip(9))
+    told.caches.replace_all("DuraVIP", before, seen("DuraVIP", {}, vip(7)))
     assert "u" not in told.caches.vips
 
 
@@ -174,10 +174,10 @@ def test_a_sweep_of_bindings_leaves_the_duravips_alone(told: Told) -> None:
 def test_a_plumbing_that_is_read_again_is_taken_or_dropped(told: Told) -> None:
     told.caches.put("NodePlumbing", plumbing(1))
     told.server["n1"] = plumbing(2, epoch=9)
-    told.caches.refresh("n1")
+    told.caches.reread("n1")
     assert told.caches.plumbings["n1"].epoch == 9
     del told.server["n1"]
-    told.caches.refresh("n1")
+    told.caches.reread("n1")
     assert told.caches.plumbings == {}
 
 
@@ -197,7 +197,7 @@ def test_the_label_that_takes_a_node_out_can_be_ignored_but_for_a_drain() -> Non
         return {"metadata": {"name": "n1", "resourceVersion": str(version), "labels": labels}}
 
     def excluded(*, ignore: bool, value: str) -> bool:
-        found = Caches(lambda: None, lambda _: None, direct, ignore_exclude_label=ignore)
+        found = Store(lambda: None, lambda _: None, direct, ignore_exclude_label=ignore)
         found.put("Node", node(1, value))
         assert found.nodes["n1"].labels["rack"] == "a"
         return found.nodes["n1"].excluded

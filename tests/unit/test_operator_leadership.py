@@ -9,9 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duravip_operator.leadership import lease_rule as rule
-from duravip_operator.leadership.elector import Candidate
-from duravip_operator.leadership.lease_rule import LASTS, RENEW, RETRY, Record
-from duravip_operator.leadership.replicas import Announcement, Roster
+from duravip_operator.leadership.elector import LeaseCandidate
+from duravip_operator.leadership.lease_rule import (
+    LEASE_DURATION_S,
+    RENEW_DEADLINE_S,
+    RETRY_PERIOD_S,
+    LeaseRecord,
+)
+from duravip_operator.leadership.replicas import ReplicaAnnouncement, ReplicaTable
 from duravip_runtime.api_error import ApiError
 
 
@@ -20,13 +25,15 @@ class World:
 
     def __init__(self) -> None:
         self.now = 100.0
-        self.lease = Record()
+        self.lease = LeaseRecord()
         self.versions = itertools.count(1)
         self.stamps = map(str, itertools.count(1))
 
-    def candidate(self, name: str) -> tuple[Candidate, "Connection"]:
+    def candidate(self, name: str) -> tuple[LeaseCandidate, "Connection"]:
         connection = Connection(self)
-        return Candidate(name, connection, lambda: self.now, lambda: next(self.stamps)), connection
+        return LeaseCandidate(
+            name, connection, lambda: self.now, lambda: next(self.stamps)
+        ), connection
 
 
 class Connection:
@@ -37,11 +44,11 @@ class Connection:
         self.fate = "fine"
         self.takes = 0.0
 
-    def load(self) -> Record:
+    def load(self) -> LeaseRecord:
         self._travel()
         return self._back(self.world.lease)
 
-    def save(self, wanted: Record) -> Record:
+    def save(self, wanted: LeaseRecord) -> LeaseRecord:
         self._travel()
         if wanted.version != self.world.lease.version:
             raise ApiError("409: somebody else wrote first", 409)
@@ -53,7 +60,7 @@ class Connection:
         if self.fate == "lost":
             raise ApiError("no answer")
 
-    def _back(self, answer: Record) -> Record:
+    def _back(self, answer: LeaseRecord) -> LeaseRecord:
         if self.fate == "unanswered":
             raise ApiError("no answer")
         return answer
@@ -72,12 +79,12 @@ def test_a_leader_that_does_not_renew_stops_before_another_begins() -> None:
     (one, _), (two, _) = world.candidate("one"), world.candidate("two")
     one.round(0)
     two.round(0)
-    world.now += RENEW - 0.01
+    world.now += RENEW_DEADLINE_S - 0.01
     assert one.epoch == 1
     world.now += 0.02
     two.round(0)
     assert (one.epoch, two.epoch) == (None, None)
-    world.now += LASTS - RENEW
+    world.now += LEASE_DURATION_S - RENEW_DEADLINE_S
     two.round(0)
     assert (one.epoch, two.epoch) == (None, 2)
 
@@ -104,12 +111,12 @@ def test_the_epoch_is_above_every_one_that_is_written_anywhere() -> None:
     one, _ = world.candidate("one")
     one.round(41)
     assert one.epoch == 42
-    world.lease = Record()  # somebody deletes the Lease
+    world.lease = LeaseRecord()  # somebody deletes the Lease
     one.round(0)
     assert one.epoch == 43
     one.round(99)  # somebody edits a NodePlumbing
     assert one.epoch == 100
-    one.round(rule.HIGHEST)  # more than a Lease can hold
+    one.round(rule.MAX_EPOCH)  # more than a Lease can hold
     assert one.epoch == 100
 
 
@@ -120,7 +127,7 @@ def test_a_restarted_replica_of_the_same_name_is_another_one() -> None:
     after, _ = world.candidate("one")
     after.round(0)
     assert (before.epoch, after.epoch) == (1, None)
-    world.now += LASTS + 0.1
+    world.now += LEASE_DURATION_S + 0.1
     after.round(0)
     assert after.epoch == 2
 
@@ -134,12 +141,12 @@ def test_an_unanswered_write_that_came_through_counts_from_its_start() -> None:
     for _ in range(2):
         with pytest.raises(ApiError):
             one.round(0)
-        world.now += RETRY
+        world.now += RETRY_PERIOD_S
         connection.fate = "lost"
     connection.fate = "fine"
     one.round(0)
     assert one.epoch == 1
-    world.now = began + RENEW
+    world.now = began + RENEW_DEADLINE_S
     assert one.epoch is None
     one.round(0)
     assert one.epoch == 1
@@ -152,7 +159,7 @@ def test_whoever_cannot_see_who_wrote_does_not_lead() -> None:
     world.lease = replace(world.lease, holder="stranger", version="x")
     saved = connection.save
 
-    def save_then_lose(wanted: Record) -> Record:
+    def save_then_lose(wanted: LeaseRecord) -> LeaseRecord:
         try:
             return saved(wanted)
         finally:
@@ -170,8 +177,8 @@ STEPS = st.lists(
     st.tuples(
         st.integers(0, 2),
         st.sampled_from(["fine", "fine", "fine", "lost", "unanswered", "restart", "resign"]),
-        st.sampled_from([0.0, 0.1, RETRY]),
-        st.sampled_from([0.05, RETRY, 0.8, RENEW, LASTS + 0.05]),
+        st.sampled_from([0.0, 0.1, RETRY_PERIOD_S]),
+        st.sampled_from([0.05, RETRY_PERIOD_S, 0.8, RENEW_DEADLINE_S, LEASE_DURATION_S + 0.05]),
     ),
     min_size=5,
     max_size=40,
@@ -183,7 +190,7 @@ STEPS = st.lists(
 def test_no_two_lead_at_once_and_every_leader_has_a_higher_epoch(steps: list[Step]) -> None:
     world = World()
     replicas = [world.candidate(f"r{number}") for number in range(3)]
-    leaders: dict[int, Candidate] = {}
+    leaders: dict[int, LeaseCandidate] = {}
     for number, fate, takes, pause in steps:
         one, connection = replicas[number]
         connection.fate, connection.takes = fate, takes
@@ -203,31 +210,31 @@ def test_no_two_lead_at_once_and_every_leader_has_a_higher_epoch(steps: list[Ste
         world.now += pause
 
 
-def announced(name: str, version: str) -> Announcement:
-    return Announcement(name, version, f"{name}:7946", 180)
+def announced(name: str, version: str) -> ReplicaAnnouncement:
+    return ReplicaAnnouncement(name, version, f"{name}:7946", 180)
 
 
 def test_a_replica_is_gone_when_its_announcement_has_not_changed_for_its_time() -> None:
-    roster = Roster()
-    roster.see([announced("a", "1"), announced("b", "1")], 0)
-    roster.see([announced("a", "2"), announced("b", "1")], 100)
+    roster = ReplicaTable()
+    roster.update([announced("a", "1"), announced("b", "1")], 0)
+    roster.update([announced("a", "2"), announced("b", "1")], 100)
     assert roster.living(180) == {("a:7946", ""), ("b:7946", "")}
-    roster.see([announced("a", "2"), announced("b", "1")], 190)
+    roster.update([announced("a", "2"), announced("b", "1")], 190)
     assert roster.living(190) == {("a:7946", "")}
     assert [gone.name for gone in roster.expired(190)] == ["b"]
-    roster.see([announced("a", "2")], 200)
+    roster.update([announced("a", "2")], 200)
     assert roster.expired(200) == []
 
 
 def test_an_announcement_without_an_address_is_no_target_for_beats() -> None:
-    roster = Roster()
-    roster.see([Announcement("a", "1", "", 180)], 0)
+    roster = ReplicaTable()
+    roster.update([ReplicaAnnouncement("a", "1", "", 180)], 0)
     assert roster.living(1) == frozenset()
 
 
 def test_of_two_at_one_address_the_one_that_announced_itself_last_is_there() -> None:
-    roster = Roster()
-    before = Announcement("a", "1", "h:1", 180, "old key", "2026-01-01T00:00:00.000000Z")
-    after = Announcement("b", "2", "h:1", 180, "new key", "2026-01-01T00:00:01.000000Z")
-    roster.see([after, before], 0)
+    roster = ReplicaTable()
+    before = ReplicaAnnouncement("a", "1", "h:1", 180, "old key", "2026-01-01T00:00:00.000000Z")
+    after = ReplicaAnnouncement("b", "2", "h:1", 180, "new key", "2026-01-01T00:00:01.000000Z")
+    roster.update([after, before], 0)
     assert roster.living(1) == {("h:1", "new key")}

@@ -22,8 +22,10 @@ async def first_pass(*, leads: bool) -> list[str]:
     done: list[str] = []
     stop = asyncio.Event()
     made: dict[str, Any] = {
-        "caches": SimpleNamespace(plumbings={}, restorations=0, is_warm=False),
-        "pulse": SimpleNamespace(know=ignore, expect=ignore, tell=lambda *_: stop.set()),
+        "caches": SimpleNamespace(plumbings={}, restore_count=0, has_synced=False),
+        "pulse": SimpleNamespace(
+            update_agents=ignore, expect=ignore, update_answers=lambda *_: stop.set()
+        ),
         "elector": SimpleNamespace(epoch=2 if leads else None),
         "members": None,
         "cluster": None,

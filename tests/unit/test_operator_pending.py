@@ -4,15 +4,15 @@ from typing import Any
 
 import pytest
 
-from duravip_operator.kube.status_queue import PAUSE, WAITS, Pending, Urgency
+from duravip_operator.kube.status_queue import COUNTS_EVERY_S, WAIT_S, Priority, StatusQueue
 
 ONE, TWO = ("DuraVIP", "x", "one"), ("DuraVIP", "x", "two")
-_, MOVED, NEWS, PASSING, FIGURES = Urgency
-NOW, SOON, LATER = 100.0, 100.0 + WAITS[PASSING], 100.0 + WAITS[FIGURES]
-BETWEEN = 100.0 + WAITS[FIGURES] / 2
+_, MOVED, NEWS, PASSING, FIGURES = Priority
+NOW, SOON, LATER = 100.0, 100.0 + WAIT_S[PASSING], 100.0 + WAIT_S[FIGURES]
+BETWEEN = 100.0 + WAIT_S[FIGURES] / 2
 
 
-class Queue(Pending):
+class Queue(StatusQueue):
     """Shows what is taken as a pair."""
 
     def taken(self, now: float = NOW) -> Any:
@@ -59,17 +59,17 @@ def test_figures_are_written_once_they_have_settled(pending: Queue) -> None:
     pending.put(ONE, {"n": 1}, FIGURES, NOW)
     pending.put(ONE, {"n": 2}, FIGURES, BETWEEN)
     assert pending.take_all(LATER) == []
-    assert pending.take_all(BETWEEN + WAITS[FIGURES]) == [(ONE, 2)]
+    assert pending.take_all(BETWEEN + WAIT_S[FIGURES]) == [(ONE, 2)]
 
 
 def test_figures_of_many_objects_are_written_one_after_the_other(pending: Queue) -> None:
     for number in range(5):
         pending.put(("DuraVIP", "x", str(number)), {"n": number}, FIGURES, NOW)
     assert len(pending.take_all(LATER)) <= 2
-    assert pending.next_due() == pytest.approx(LATER + PAUSE)
+    assert pending.next_due() == pytest.approx(LATER + COUNTS_EVERY_S)
     pending.put(ONE, {"n": 9}, NEWS, LATER)
     assert pending.take_all(LATER) == [(ONE, 9)], "which holds up nothing else"
-    assert len(pending.take_all(LATER + 1.1 * PAUSE)) == 1
+    assert len(pending.take_all(LATER + 1.1 * COUNTS_EVERY_S)) == 1
 
 
 def test_figures_that_are_said_again_have_settled(pending: Queue) -> None:
@@ -80,16 +80,16 @@ def test_figures_that_are_said_again_have_settled(pending: Queue) -> None:
 
 def test_what_is_no_longer_true_is_not_written(pending: Queue) -> None:
     pending.put(ONE, {"n": 1}, FIGURES, NOW)
-    assert pending.withdraw(ONE)
+    assert pending.cancel(ONE)
     assert pending.take_all(LATER) == []
-    assert not pending.withdraw(ONE)
+    assert not pending.cancel(ONE)
 
 
 def test_what_is_being_written_cannot_be_taken_back(pending: Queue) -> None:
     pending.put(ONE, {"n": 1}, NEWS, NOW)
     pending.taken()
     pending.put(ONE, {"n": 2}, NEWS, NOW)
-    assert not pending.withdraw(ONE)
+    assert not pending.cancel(ONE)
     pending.done(ONE)
     assert pending.take_all(NOW) == []
 
@@ -116,10 +116,10 @@ def test_a_status_that_failed_comes_again_unless_there_is_a_newer_one(pending: Q
     pending.put(ONE, {"n": 1}, MOVED, NOW)
     first = pending.take(NOW)
     assert first
-    pending.put_back(first)
+    pending.requeue(first)
     assert pending.take(NOW) == first
     pending.put(ONE, {"n": 2}, FIGURES, NOW)
-    pending.put_back(first)
+    pending.requeue(first)
     assert pending.take_all(NOW) == [(ONE, 2)]
     assert len(pending) == 0
 
@@ -129,5 +129,5 @@ def test_a_status_that_failed_lets_the_others_go_first(pending: Queue) -> None:
         pending.put(key, {"n": 1}, NEWS, NOW)
     first = pending.take(NOW)
     assert first
-    pending.put_back(first)
+    pending.requeue(first)
     assert pending.take_all(NOW) == [(TWO, 1), (ONE, 1)]

@@ -5,11 +5,11 @@ import pytest
 from duravip_api.heartbeat import Heartbeat
 from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse.failure_detector import (
-    BOOTS_REMEMBERED,
-    FORGIVEN,
-    Detector,
-    Known,
-    Times,
+    GRACE_S,
+    MAX_BOOTS_REMEMBERED,
+    FailureDetector,
+    KnownLiveness,
+    Timeouts,
 )
 
 MATURE, SUSPECT = 5.0, 0.3
@@ -19,20 +19,20 @@ class Ears:
     """A detector that is told of n1's beats."""
 
     def __init__(self) -> None:
-        self.detector = Detector(Times(MATURE, SUSPECT))
+        self.detector = FailureDetector(Timeouts(MATURE, SUSPECT))
         self.seq = 0
 
     def beat(self, now: float, boot: str = "a", seq: int | None = None) -> bool:
         self.seq = self.seq + 1 if seq is None else seq
-        return self.detector.heard(Heartbeat("n1", boot, self.seq, 1, ""), now)
+        return self.detector.record(Heartbeat("n1", boot, self.seq, 1, ""), now)
 
     def beats(self, first: float, last: float) -> None:
         for tenth in range(round(first * 10), round(last * 10) + 1):
             self.beat(tenth / 10)
 
     def at(self, now: float) -> Liveness | None:
-        self.detector.judge(now)
-        return self.detector.hearing().get("n1")
+        self.detector.evaluate(now)
+        return self.detector.liveness().get("n1")
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ def test_silence_makes_it_suspected_and_nothing_more(ears: Ears) -> None:
     assert ears.at(10.29) is Liveness.ALIVE
     assert ears.at(10.31) is Liveness.SUSPECT
     assert ears.at(100.0) is Liveness.SUSPECT
-    assert ears.detector.silent() == {"n1": 10.0}
+    assert ears.detector.suspects() == {"n1": 10.0}
 
 
 def test_a_suspected_node_is_alive_as_soon_as_it_is_heard(ears: Ears) -> None:
@@ -63,7 +63,7 @@ def test_a_suspected_node_is_alive_as_soon_as_it_is_heard(ears: Ears) -> None:
     assert ears.at(10.9) is Liveness.SUSPECT
     ears.beat(10.9)
     assert ears.at(10.9) is Liveness.ALIVE
-    assert ears.detector.silent() == {}
+    assert ears.detector.suspects() == {}
 
 
 def test_a_gap_makes_a_young_node_begin_anew(ears: Ears) -> None:
@@ -91,9 +91,9 @@ def test_a_restarted_agent_keeps_its_standing(ears: Ears) -> None:
 
 
 def test_a_node_that_is_never_heard_is_suspected_only_after_long(ears: Ears) -> None:
-    assert ears.at(MATURE + FORGIVEN - 0.01) is Liveness.UNKNOWN
-    assert ears.at(MATURE + FORGIVEN) is Liveness.SUSPECT
-    assert ears.detector.silent() == {"n1": 0.0}
+    assert ears.at(MATURE + GRACE_S - 0.01) is Liveness.UNKNOWN
+    assert ears.at(MATURE + GRACE_S) is Liveness.SUSPECT
+    assert ears.detector.suspects() == {"n1": 0.0}
 
 
 def test_replays_are_not_heard(ears: Ears) -> None:
@@ -106,12 +106,12 @@ def test_replays_are_not_heard(ears: Ears) -> None:
 
 
 def test_only_so_many_boots_are_remembered(ears: Ears) -> None:
-    for number in range(3 * BOOTS_REMEMBERED):
+    for number in range(3 * MAX_BOOTS_REMEMBERED):
         assert ears.beat(0.0, boot=f"b{number}", seq=1)
     assert not ears.beat(0.1, boot=f"b{number}", seq=1)
     assert sum(
         ears.detector.is_new(Heartbeat("n1", f"b{n}", 1, 1, "")) for n in range(number)
-    ) == (2 * BOOTS_REMEMBERED)
+    ) == (2 * MAX_BOOTS_REMEMBERED)
 
 
 def test_a_node_of_which_nobody_has_told_us_is_forgotten_when_it_is_silent() -> None:
@@ -128,7 +128,7 @@ def test_a_node_that_is_no_longer_expected_is_forgotten(ears: Ears) -> None:
 
 def test_our_own_deafness_is_nobodys_silence(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
-    ears.detector.excuse(3.0, 13.0)
+    ears.detector.compensate_stall(3.0, 13.0)
     assert ears.at(13.0) is Liveness.ALIVE
     assert ears.at(13.31) is Liveness.SUSPECT
 
@@ -136,18 +136,18 @@ def test_our_own_deafness_is_nobodys_silence(ears: Ears) -> None:
 def test_only_a_beat_ends_a_silence(ears: Ears) -> None:
     ears.beats(0.0, 10.0)
     assert ears.at(10.5) is Liveness.SUSPECT
-    ears.detector.excuse(3.0, 13.5)
+    ears.detector.compensate_stall(3.0, 13.5)
     assert ears.at(13.5) is Liveness.SUSPECT
-    assert ears.detector.silent() == {"n1": 10.0}
+    assert ears.detector.suspects() == {"n1": 10.0}
 
 
 def test_nobody_is_young_or_silent_because_our_process_has_died() -> None:
     ears = Ears()
-    known = {"n1": Known(Liveness.ALIVE, 0.0), "n2": Known(Liveness.SUSPECT, -7.0)}
+    known = {"n1": KnownLiveness(Liveness.ALIVE, 0.0), "n2": KnownLiveness(Liveness.SUSPECT, -7.0)}
     ears.detector.resume(known, 0.0)
     ears.detector.expect(frozenset({"n1", "n2"}), 0.0)
     assert ears.at(0.1) is Liveness.ALIVE
-    assert ears.detector.silent() == {"n2": -7.0}
+    assert ears.detector.suspects() == {"n2": -7.0}
     assert ears.at(0.5) is Liveness.SUSPECT
     ears.beat(0.6)
     assert ears.at(0.6) is Liveness.ALIVE

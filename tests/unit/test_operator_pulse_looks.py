@@ -4,17 +4,17 @@ import os
 import signal
 
 from duravip_operator.core.snapshot import Liveness, Suspicion
-from duravip_operator.pulse import Pulse
-from duravip_operator.pulse.probe_targets import Presence, Segment
+from duravip_operator.pulse import PulseClient
+from duravip_operator.pulse.probe_targets import ProbeTargets, Segment
 from unit.pulse_agent import Agent, beating, pid_of, played
 
 ETH1 = Segment("eth1", 4)
 
 
 def test_a_silent_node_without_an_interface_that_works_breaks_nothing() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         pulse.expect(frozenset({"n1", "n2"}))
-        pulse.tell(7, {"n1": 12}, {"n2": {}})
+        pulse.update_answers(7, {"n1": 12}, {"n2": {}})
         await beating(agent, lambda: "n1" in pulse.beats())
         process = pid_of(pulse)
         await beating(agent, lambda: pulse.view().hearing["n2"] is Liveness.SUSPECT)
@@ -27,13 +27,13 @@ def test_a_silent_node_without_an_interface_that_works_breaks_nothing() -> None:
 
 def test_the_neighbours_of_a_silent_node_are_asked() -> None:
     roster = {
-        "n1": {ETH1: Presence(("10.1.0.1",), ("10.1.1.1",), ("02:00:00:00:00:01",))},
-        "n2": {ETH1: Presence(("10.1.0.2",), (), ("02:00:00:00:00:02",))},
+        "n1": {ETH1: ProbeTargets(("10.1.0.1",), ("10.1.1.1",), ("02:00:00:00:00:01",))},
+        "n2": {ETH1: ProbeTargets(("10.1.0.2",), (), ("02:00:00:00:00:02",))},
     }
 
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         scout = Agent(pulse, name="n2")
-        pulse.know({"n1": agent.known(), "n2": scout.known()})
+        pulse.update_agents({"n1": agent.known(), "n2": scout.known()})
 
         def beat_both() -> bool:
             agent.beat()
@@ -43,7 +43,7 @@ def test_the_neighbours_of_a_silent_node_are_asked() -> None:
         eth1 = frozenset({"eth1"})
         both = {"n1": eth1, "n2": eth1}
         pulse.expect(frozenset(roster))
-        pulse.tell(None, {}, roster)
+        pulse.update_answers(None, {}, roster)
         await beating(scout, lambda: beat_both() and pulse.view().witnessed == both)
         assert scout.asked[0].addresses == ("10.1.0.1",)
 

@@ -5,26 +5,26 @@ from duravip_api.nodeplumbing import Nic
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Suspicion
 from duravip_operator.pulse import probe_targets as roster
 from duravip_operator.pulse.ipc import (
-    Outgoing,
-    View,
+    ChangeEncoder,
+    PulseView,
+    apply_changes,
+    decode_lines,
     differences,
-    line,
-    lines,
-    view_after,
-    view_said,
+    encode_line,
+    view_to_json,
 )
-from duravip_operator.pulse.probe_targets import Presence, Segment
+from duravip_operator.pulse.probe_targets import ProbeTargets, Segment
 
 ETH1 = frozenset({"eth1"})
 SILENCE = Suspicion(unreachable_on=ETH1, is_lasting=True, last_heard=3.5)
 
 
 def test_only_what_has_changed_is_said() -> None:
-    known = View({"n1": Liveness.ALIVE, "n2": Liveness.WARMING_UP}, {}, {"n1": ETH1})
-    outgoing = Outgoing(known)
+    known = PulseView({"n1": Liveness.ALIVE, "n2": Liveness.WARMING_UP}, {}, {"n1": ETH1})
+    outgoing = ChangeEncoder(known)
     assert outgoing.changes(known, []) is None
     beat = Heartbeat("n1", "a", 1, 7, "d")
-    after = View({"n1": Liveness.SUSPECT}, {"n1": SILENCE}, {})
+    after = PulseView({"n1": Liveness.SUSPECT}, {"n1": SILENCE}, {})
     assert outgoing.changes(after, [beat]) == {
         "hearing": {"n1": "silent", "n2": None},
         "silences": {"n1": [["eth1"], [], False, True, 3.5]},
@@ -35,20 +35,22 @@ def test_only_what_has_changed_is_said() -> None:
 
 
 def test_the_other_side_comes_to_know_the_same() -> None:
-    before = View({"n1": Liveness.ALIVE, "n2": Liveness.WARMING_UP}, {}, {"n1": ETH1, "n2": ETH1})
-    after = View({"n1": Liveness.SUSPECT}, {"n1": SILENCE}, {"n1": frozenset()})
-    message = Outgoing(before).changes(after, [])
+    before = PulseView(
+        {"n1": Liveness.ALIVE, "n2": Liveness.WARMING_UP}, {}, {"n1": ETH1, "n2": ETH1}
+    )
+    after = PulseView({"n1": Liveness.SUSPECT}, {"n1": SILENCE}, {"n1": frozenset()})
+    message = ChangeEncoder(before).changes(after, [])
     assert message is not None
-    assert view_after(before, message) == after
-    assert view_after(View(), view_said(after)) == after
+    assert apply_changes(before, message) == after
+    assert apply_changes(PulseView(), view_to_json(after)) == after
 
 
 def test_messages_come_whole_out_of_a_pipe_that_cuts_them() -> None:
-    data = line({"expect": ["n1"]}) + line({"note": "x"})
+    data = encode_line({"expect": ["n1"]}) + encode_line({"note": "x"})
     buffer = bytearray(data[:9])
-    assert lines(buffer) == []
+    assert decode_lines(buffer) == []
     buffer += data[9:]
-    assert lines(buffer) == [{"expect": ["n1"]}, {"note": "x"}]
+    assert decode_lines(buffer) == [{"expect": ["n1"]}, {"note": "x"}]
     assert not buffer
 
 
@@ -73,11 +75,11 @@ def test_a_node_is_looked_for_where_its_interfaces_work() -> None:
             "eth3": nic("eth3"),
         },
     )
-    entry = roster.entry_of(plumbing)
+    entry = roster.targets_of(plumbing)
     first = ("10.1.1.40", "10.1.1.50", *(f"10.1.1.{n}" for n in range(10, 16)))
     macs = ("02:00:00:00:00:1a",)
     assert entry == {
-        Segment("eth1", 4): Presence(("10.1.0.1",), first, macs),
-        Segment("eth1", 6): Presence(("fd00::1", "fe80::1"), (), macs),
+        Segment("eth1", 4): ProbeTargets(("10.1.0.1",), first, macs),
+        Segment("eth1", 6): ProbeTargets(("fd00::1", "fe80::1"), (), macs),
     }
-    assert roster.read(roster.said(entry)) == entry
+    assert roster.from_json(roster.to_json(entry)) == entry

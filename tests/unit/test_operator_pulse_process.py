@@ -13,8 +13,8 @@ import pytest
 from duravip_api.heartbeat import Ack
 from duravip_operator.core.snapshot import Liveness
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse import HeartbeatState, Pulse
-from duravip_operator.pulse.server import SELDOM
+from duravip_operator.pulse import HeartbeatState, PulseClient
+from duravip_operator.pulse.server import ACK_EVERY_NTH_BEAT
 from duravip_operator.settings import settings_from
 from duravip_runtime.settings import SettingsError
 from unit.pulse_agent import Agent, beating, pid_of, played, quiet
@@ -25,7 +25,7 @@ def said(agent: Agent, generation: int) -> Ack:
 
 
 def test_a_node_is_heard_until_it_falls_silent() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         pulse.expect(frozenset({"n1", "n2"}))
         await beating(agent, lambda: pulse.view().hearing.get("n1") is Liveness.ALIVE)
         assert pulse.beats()["n1"] == HeartbeatState("a", 4, "d")
@@ -38,25 +38,25 @@ def test_a_node_is_heard_until_it_falls_silent() -> None:
 
 
 def test_a_beat_is_answered_with_what_the_leader_says() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         answers: list[Ack] = []
 
         def last() -> Ack | None:
             answers.extend(agent.answers())
             return answers[-1] if answers else None
 
-        pulse.tell(7, {"n1": 12}, {})
+        pulse.update_answers(7, {"n1": 12}, {})
         await beating(agent, lambda: (ack := last()) is not None and ack.leader)
         assert answers[-1].seq == agent.seq
         assert answers[-1] == said(agent, 12)
-        pulse.tell(None, {}, {})
+        pulse.update_answers(None, {}, {})
         await beating(agent, lambda: (ack := last()) is not None and not ack.leader)
 
     played(play)
 
 
 def test_of_those_that_do_not_lead_agents_hear_seldom() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         await beating(agent, lambda: "n1" in pulse.beats())
         agent.answers()
         first, seqs = agent.seq, set()
@@ -65,11 +65,11 @@ def test_of_those_that_do_not_lead_agents_hear_seldom() -> None:
             seqs.update(answer.seq for answer in agent.answers())
             return seqs
 
-        for _ in range(10 * SELDOM):
+        for _ in range(10 * ACK_EVERY_NTH_BEAT):
             agent.beat()
             await asyncio.sleep(0.01)
             answered()
-        wanted = {seq for seq in range(first + 1, agent.seq + 1) if seq % SELDOM == 0}
+        wanted = {seq for seq in range(first + 1, agent.seq + 1) if seq % ACK_EVERY_NTH_BEAT == 0}
         await quiet(lambda: wanted <= answered())
         assert seqs <= wanted | {first}
 
@@ -77,8 +77,8 @@ def test_of_those_that_do_not_lead_agents_hear_seldom() -> None:
 
 
 def test_a_leader_that_stands_still_leads_no_longer() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
-        pulse.tell(7, {}, {})
+    async def play(pulse: PulseClient, agent: Agent) -> None:
+        pulse.update_answers(7, {}, {})
         await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
         ended = time.monotonic() + 3
         led = True
@@ -93,19 +93,19 @@ def test_a_leader_that_stands_still_leads_no_longer() -> None:
 
 
 def test_an_agent_is_told_at_once_of_a_new_generation() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
-        pulse.tell(7, {"n1": 12}, {})
+    async def play(pulse: PulseClient, agent: Agent) -> None:
+        pulse.update_answers(7, {"n1": 12}, {})
         await beating(agent, lambda: any(ack.leader for ack in agent.answers()))
         agent.beat()
         await quiet(agent.answers)
-        pulse.tell(7, {"n1": 13}, {})
+        pulse.update_answers(7, {"n1": 13}, {})
         await quiet(lambda: said(agent, 13) in agent.answers())
 
     played(play)
 
 
 def test_what_was_recorded_before_and_is_sent_again_is_answered_and_not_heard() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         pulse.expect(frozenset({"n1"}))
         await beating(agent, lambda: "n1" in pulse.beats())
         os.kill(pid_of(pulse), signal.SIGKILL)
@@ -123,10 +123,10 @@ def test_what_was_recorded_before_and_is_sent_again_is_answered_and_not_heard() 
 
 
 def test_a_process_that_dies_is_replaced_and_nobody_grows_young() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         seen: set[Liveness] = set()
         pulse.expect(frozenset({"n1"}))
-        pulse.tell(7, {}, {})
+        pulse.update_answers(7, {}, {})
         await beating(agent, lambda: pulse.view().hearing.get("n1") is Liveness.ALIVE)
         first = pid_of(pulse)
         os.kill(first, signal.SIGKILL)
@@ -148,11 +148,11 @@ def test_the_process_ends_when_we_are_killed() -> None:
     program = """
 import asyncio, os, signal
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse import Pulse
+from duravip_operator.pulse import PulseClient
 from duravip_operator.settings import settings_from
 
 async def run():
-    pulse = Pulse(settings_from(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]),
+    pulse = PulseClient(settings_from(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]),
         lambda: None, lambda _: None, Metrics("test"))
     pulse.start()
     await asyncio.sleep(0.5)
@@ -177,10 +177,10 @@ asyncio.run(run())
 
 
 def test_an_address_that_is_taken_is_a_wrong_setting() -> None:
-    async def play(pulse: Pulse, _: Agent) -> None:
+    async def play(pulse: PulseClient, _: Agent) -> None:
         listen = f"--pulse-listen=127.0.0.1:{pulse.port}"
         settings = settings_from([listen, "--pulse-advertise=h:1"])
         with pytest.raises(SettingsError, match="--pulse-listen: cannot listen on 127"):
-            Pulse(settings, lambda: None, lambda _: None, Metrics("test")).start()
+            PulseClient(settings, lambda: None, lambda _: None, Metrics("test")).start()
 
     played(play)

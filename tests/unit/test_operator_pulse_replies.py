@@ -4,8 +4,8 @@ import socket
 
 import pytest
 
-from duravip_operator.pulse.client import bound
-from duravip_operator.pulse.replies import received, send
+from duravip_operator.pulse.client import bind_socket
+from duravip_operator.pulse.replies import receive, send
 
 
 @pytest.mark.parametrize(
@@ -20,12 +20,12 @@ from duravip_operator.pulse.replies import received, send
 def test_whoever_is_connected_to_one_of_our_addresses_gets_the_answer(
     listen: str, family: socket.AddressFamily, asked: str
 ) -> None:
-    with bound(listen) as udp, socket.socket(family, socket.SOCK_DGRAM) as agent:
+    with bind_socket(listen) as udp, socket.socket(family, socket.SOCK_DGRAM) as agent:
         udp.settimeout(5)
         agent.settimeout(5)
         agent.connect((asked, udp.getsockname()[1]))
         agent.send(b"beat")
-        data, route = received(udp)
+        data, route = receive(udp)
         assert data == b"beat"
         send(udp, b"answer", route)
         assert agent.recv(100) == b"answer"

@@ -7,8 +7,14 @@ import pytest
 from duravip_api.heartbeat import ProbeReport
 from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
 from duravip_operator.core.snapshot import Liveness
-from duravip_operator.pulse.probe_rounds import AGAIN, DECIDED_AFTER, LATER, OPEN_FOR, Scouting
-from duravip_operator.pulse.probe_targets import Presence, Segment
+from duravip_operator.pulse.probe_rounds import (
+    FREQUENT_ROUNDS_FOR_S,
+    LATE_ROUND_EVERY_S,
+    ROUND_EVERY_S,
+    ROUND_TIMEOUT_S,
+    ProbeRounds,
+)
+from duravip_operator.pulse.probe_targets import ProbeTargets, Segment
 from unit.pulse_world import ETH1, NODES, NONE, STEP, Cluster, entry
 
 
@@ -62,10 +68,10 @@ def test_a_node_that_answers_is_not_gone_until_it_is_mute(cluster: Cluster) -> N
     cluster.run(0.3)
     assert cluster.outcome() == (NONE, ETH1)
     cluster.muted.add("n1")
-    cluster.run(AGAIN + STEP)
+    cluster.run(ROUND_EVERY_S + STEP)
     assert cluster.outcome() == (ETH1, NONE)
     cluster.muted.clear()
-    cluster.run(LATER + STEP)
+    cluster.run(LATE_ROUND_EVERY_S + STEP)
     assert cluster.outcome() == (NONE, ETH1)
 
 
@@ -74,10 +80,10 @@ def test_one_answer_outweighs_all_silence(cluster: Cluster) -> None:
     cluster.deaf.update(("n2", "n3", "n4", "n5"))
     asks = cluster.scouting.due(cluster.now)
     for ask in asks[:-1]:
-        cluster.scouting.see(cluster.sight(ask), cluster.now)
+        cluster.scouting.take_report(cluster.sight(ask), cluster.now)
     assert cluster.outcome() == (NONE, NONE), "one has not said anything yet"
-    cluster.scouting.see(cluster.sight(asks[-1], "answering"), cluster.now)
-    cluster.scouting.judge(cluster.now + DECIDED_AFTER)
+    cluster.scouting.take_report(cluster.sight(asks[-1], "answering"), cluster.now)
+    cluster.scouting.evaluate(cluster.now + ROUND_TIMEOUT_S)
     assert cluster.outcome() == (NONE, ETH1)
 
 
@@ -88,7 +94,7 @@ def test_a_scout_that_says_nothing_is_not_waited_for_long(cluster: Cluster) -> N
     cluster.step()
     cluster.step()
     assert cluster.outcome() == (NONE, NONE)
-    cluster.run(DECIDED_AFTER)
+    cluster.run(ROUND_TIMEOUT_S)
     assert cluster.outcome() == (ETH1, NONE)
 
 
@@ -111,7 +117,7 @@ def test_without_a_witness_nothing_is_said() -> None:
     assert cluster.scouting.witnessed(cluster.now) == {}
     cluster.dead.add("n1")
     cluster.silence("n1")
-    cluster.run(OPEN_FOR)
+    cluster.run(FREQUENT_ROUNDS_FOR_S)
     assert cluster.outcome() == (NONE, NONE)
 
 
@@ -127,7 +133,7 @@ def test_where_nothing_is_heard_looks_become_rare() -> None:
 def test_only_a_witness_counts(cluster: Cluster) -> None:
     cluster.hearing["n6"] = Liveness.ALIVE
     cluster.deaf.update(NODES)
-    cluster.scouting.enroll({"n6": entry(6)}, cluster.now)
+    cluster.scouting.update_targets({"n6": entry(6)}, cluster.now)
     cluster.return_("n6")
     cluster.run(1)
     assert cluster.looks_at("n6")
@@ -157,7 +163,7 @@ def test_a_node_that_is_gone_stays_so_when_its_witnesses_no_longer_count(cluster
 
 def test_where_it_serves_nothing_it_is_gone_if_it_has_a_witness(cluster: Cluster) -> None:
     both = {"n1": entry(1, served=False, interfaces=("eth1", "eth2"))}
-    cluster.scouting.enroll(both, cluster.now)
+    cluster.scouting.update_targets(both, cluster.now)
     cluster.silence("n1")
     cluster.step()
     assert cluster.outcome() == (NONE, NONE)
@@ -168,14 +174,14 @@ def test_where_it_serves_nothing_it_is_gone_if_it_has_a_witness(cluster: Cluster
 
 def test_what_it_loses_while_it_is_silent_is_still_asked_for(cluster: Cluster) -> None:
     cluster.silence("n1")
-    cluster.scouting.enroll({"n1": entry(1, served=False)}, cluster.now)
+    cluster.scouting.update_targets({"n1": entry(1, served=False)}, cluster.now)
     cluster.run(0.1)
     assert cluster.outcome() == (NONE, ETH1)
 
 
 def test_the_families_are_judged_apart(cluster: Cluster) -> None:
-    sixes = {Segment("eth1", 6): Presence(("fd00::1",), ("fd00::100",), ())}
-    cluster.scouting.enroll({"n1": {**entry(1), **sixes}}, cluster.now)
+    sixes = {Segment("eth1", 6): ProbeTargets(("fd00::1",), ("fd00::100",), ())}
+    cluster.scouting.update_targets({"n1": {**entry(1), **sixes}}, cluster.now)
     assert cluster.scouting.witnessed(cluster.now)["n1"] == NONE
     cluster.dead.add("n1")
     cluster.silence("n1")
@@ -188,22 +194,24 @@ def test_a_report_that_nobody_has_asked_for_is_refused(cluster: Cluster) -> None
     cluster.silence("n1")
     ask = cluster.scouting.due(cluster.now)[0]
     sight = cluster.sight(ask)
-    see = cluster.scouting.see
-    assert not see(ProbeReport("n1", 1 << 40, "n1", "eth1", "silent"), cluster.now)
-    assert not see(ProbeReport("n9", ask.number, "n1", "eth1", "silent"), cluster.now)
-    assert not see(ProbeReport(ask.watch.scout, ask.number, "n4", "eth1", "silent"), cluster.now)
-    assert see(sight, cluster.now)
-    assert not see(sight, cluster.now)
+    take_report = cluster.scouting.take_report
+    assert not take_report(ProbeReport("n1", 1 << 40, "n1", "eth1", "silent"), cluster.now)
+    assert not take_report(ProbeReport("n9", ask.number, "n1", "eth1", "silent"), cluster.now)
+    assert not take_report(
+        ProbeReport(ask.watch.scout, ask.number, "n4", "eth1", "silent"), cluster.now
+    )
+    assert take_report(sight, cluster.now)
+    assert not take_report(sight, cluster.now)
 
 
 def test_what_an_earlier_process_has_found_stays_so() -> None:
     cluster = Cluster(("n1", "n2"))
-    cluster.scouting = Scouting(0)
+    cluster.scouting = ProbeRounds(0)
     cluster.scouting.resume("n1", ETH1, cluster.now)
     for name in ("n1", "n2"):
         cluster.scouting.witnesses.resume(name, Segment("eth1", 4), cluster.now)
     cluster.silence("n1")
-    cluster.scouting.enroll({"n1": entry(1), "n2": entry(2)}, cluster.now)
+    cluster.scouting.update_targets({"n1": entry(1), "n2": entry(2)}, cluster.now)
     cluster.dead.add("n1")
     cluster.run(1)
     assert cluster.outcome() == (ETH1, NONE)
@@ -218,6 +226,6 @@ def test_a_scout_that_remembers_is_a_witness_to_an_operator_that_does_not() -> N
         assert cluster.outcome() == (NONE, NONE)
         ask = next(a for a in cluster.scouting.due(cluster.now) if a.watch.scout == "n2")
         sight = replace(cluster.sight(ask), heard_ago=ago)
-        cluster.scouting.see(sight, cluster.now)
-        cluster.now += AGAIN + STEP
+        cluster.scouting.take_report(sight, cluster.now)
+        cluster.now += ROUND_EVERY_S + STEP
     assert cluster.outcome() == (ETH1, NONE)

@@ -1,18 +1,18 @@
 """What follows from a silence by time alone."""
 
-from duravip_operator.pulse.suspicion import silences
+from duravip_operator.pulse.suspicion import suspicions
 
 ETH1 = frozenset({"eth1"})
 HEARD, LED = 5, -1000.0
 
 
 def muted(silent: dict[str, float], heard: int, now: float, led: float | None = LED) -> set[str]:
-    found = silences(silent, {}, heard, led, now)
+    found = suspicions(silent, {}, heard, led, now)
     return {name for name, silence in found.items() if silence.is_self_fenced}
 
 
 def test_the_wires_word_is_passed_on() -> None:
-    found = silences({"n1": 10.0}, {"n1": (ETH1, frozenset())}, HEARD, LED, 10.3)["n1"]
+    found = suspicions({"n1": 10.0}, {"n1": (ETH1, frozenset())}, HEARD, LED, 10.3)["n1"]
     assert (found.unreachable_on, found.reachable_on, found.last_heard) == (
         ETH1,
         frozenset(),
@@ -23,8 +23,8 @@ def test_the_wires_word_is_passed_on() -> None:
 
 
 def test_a_silence_lasts_from_a_second_on() -> None:
-    assert not silences({"n1": 10.0}, {}, HEARD, LED, 10.99)["n1"].is_lasting
-    assert silences({"n1": 10.0}, {}, HEARD, LED, 11.0)["n1"].is_lasting
+    assert not suspicions({"n1": 10.0}, {}, HEARD, LED, 10.99)["n1"].is_lasting
+    assert suspicions({"n1": 10.0}, {}, HEARD, LED, 11.0)["n1"].is_lasting
 
 
 def test_a_strict_node_must_have_muted_itself_after_its_hold_and_a_margin() -> None:

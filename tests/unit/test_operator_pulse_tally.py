@@ -4,12 +4,12 @@ import pytest
 
 from duravip_operator.core.snapshot import Liveness, Suspicion
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse.ipc import View
-from duravip_operator.pulse.probe_metrics import Tally
+from duravip_operator.pulse.ipc import PulseView
+from duravip_operator.pulse.probe_metrics import ProbeMetrics
 
-ALIVE = View({"n1": Liveness.ALIVE})
-SILENT = View({"n1": Liveness.SUSPECT}, {"n1": Suspicion(last_heard=10.0)})
-GONE = View(
+ALIVE = PulseView({"n1": Liveness.ALIVE})
+SILENT = PulseView({"n1": Liveness.SUSPECT}, {"n1": Suspicion(last_heard=10.0)})
+GONE = PulseView(
     {"n1": Liveness.SUSPECT},
     {"n1": Suspicion(last_heard=10.0, unreachable_on=frozenset({"eth1"}))},
 )
@@ -20,7 +20,7 @@ class Counted:
 
     def __init__(self) -> None:
         self.metrics = Metrics("test")
-        self.tally = Tally(self.metrics)
+        self.tally = ProbeMetrics(self.metrics)
 
     def value(self, name: str, **labels: str) -> float:
         found = self.metrics.registry.get_sample_value(f"duravip_operator_{name}", labels)
@@ -34,15 +34,15 @@ def counted() -> Counted:
 
 def test_looks_are_counted_once_though_the_process_starts_anew(counted: Counted) -> None:
     for looks in ({"silent": 2}, {"silent": 2, "answering": 3}, {"answering": 1}):
-        counted.tally.count(looks)
+        counted.tally.count_reports(looks)
     assert counted.value("looks_total", verdict="silent") == 2
     assert counted.value("looks_total", verdict="answering") == 4
 
 
 def test_a_suspicion_is_timed_and_so_is_its_verdict(counted: Counted) -> None:
-    counted.tally.note(ALIVE, SILENT, 10.16)
-    counted.tally.note(SILENT, GONE, 10.2)
-    counted.tally.note(GONE, ALIVE, 12.0)
+    counted.tally.observe(ALIVE, SILENT, 10.16)
+    counted.tally.observe(SILENT, GONE, 10.2)
+    counted.tally.observe(GONE, ALIVE, 12.0)
     assert counted.value("suspicions_total") == 1
     assert counted.value("false_alarms_total") == 0
     assert counted.value("failover_seconds_sum", phase="suspect") == pytest.approx(0.16)
@@ -50,6 +50,6 @@ def test_a_suspicion_is_timed_and_so_is_its_verdict(counted: Counted) -> None:
 
 
 def test_a_node_that_is_heard_again_soon_was_a_false_alarm(counted: Counted) -> None:
-    counted.tally.note(ALIVE, SILENT, 10.16)
-    counted.tally.note(SILENT, ALIVE, 10.3)
+    counted.tally.observe(ALIVE, SILENT, 10.16)
+    counted.tally.observe(SILENT, ALIVE, 10.3)
     assert counted.value("false_alarms_total") == 1

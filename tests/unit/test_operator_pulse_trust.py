@@ -13,10 +13,10 @@ import pytest
 from duravip_api.heartbeat import ProbeReport, new_boot
 from duravip_operator.core import parsing
 from duravip_operator.core.snapshot import Liveness, Plumbing
-from duravip_operator.pulse import HeartbeatState, Pulse
-from duravip_operator.pulse.authentication import Agent as Known
-from duravip_operator.pulse.authentication import Authenticator, Drop, Opened
-from duravip_operator.pulse.client import agent_of
+from duravip_operator.pulse import HeartbeatState, PulseClient
+from duravip_operator.pulse.authentication import AgentIdentity as Known
+from duravip_operator.pulse.authentication import Authenticator, AuthenticDatagram, DropReason
+from duravip_operator.pulse.client import agent_identity
 from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
 from unit.pulse_agent import KEY, Agent, OldSigning, beating, pid_of, played, quiet
 
@@ -28,11 +28,11 @@ def key(tmp_path: Path) -> Path:
     return path
 
 
-def drops(pulse: Pulse, reason: str) -> float:
+def drops(pulse: PulseClient, reason: str) -> float:
     return pulse._metrics.drops.labels(reason)._value.get()  # noqa: SLF001
 
 
-def is_alive(pulse: Pulse, name: str = "n1") -> bool:
+def is_alive(pulse: PulseClient, name: str = "n1") -> bool:
     return pulse.view().hearing.get(name) is Liveness.ALIVE
 
 
@@ -58,9 +58,9 @@ Forge = Callable[[Agent], bytes]
 def test_what_is_forged_with_one_nodes_key_is_dropped_and_the_true_agents_stay_heard(
     forge: Forge, reason: str
 ) -> None:
-    async def play(pulse: Pulse, n1: Agent) -> None:
+    async def play(pulse: PulseClient, n1: Agent) -> None:
         n2 = Agent(pulse, name="n2")
-        pulse.know({"n1": n1.known(), "n2": n2.known()})
+        pulse.update_agents({"n1": n1.known(), "n2": n2.known()})
 
         def both_are_heard() -> bool:
             n2.beat()
@@ -82,7 +82,7 @@ def test_what_is_forged_with_one_nodes_key_is_dropped_and_the_true_agents_stay_h
 
 
 def test_an_agent_that_starts_anew_is_heard_once_its_status_names_it() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         pulse.expect(frozenset({"n1"}))
         await beating(agent, lambda: is_alive(pulse))
         anew = Agent(pulse)
@@ -92,7 +92,7 @@ def test_an_agent_that_starts_anew_is_heard_once_its_status_names_it() -> None:
             await asyncio.sleep(0.01)
         await beating(agent, lambda: drops(pulse, "unknown") >= 10)
         assert pulse.beats()["n1"].boot == "a"
-        pulse.know({"n1": anew.known()})
+        pulse.update_agents({"n1": anew.known()})
         await beating(anew, lambda: pulse.beats()["n1"].boot == "b")
         assert is_alive(pulse)
         before = drops(pulse, "unknown")
@@ -104,9 +104,9 @@ def test_an_agent_that_starts_anew_is_heard_once_its_status_names_it() -> None:
 
 
 def test_a_node_that_is_gone_is_not_heard_and_not_remembered() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         await beating(agent, lambda: is_alive(pulse))
-        pulse.know({})
+        pulse.update_agents({})
         await beating(agent, lambda: "n1" not in pulse.view().hearing)
         await beating(agent, lambda: drops(pulse, "unknown"))
 
@@ -114,7 +114,7 @@ def test_a_node_that_is_gone_is_not_heard_and_not_remembered() -> None:
 
 
 def test_our_private_key_goes_through_the_pipe_alone() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         await beating(agent, lambda: is_alive(pulse))
         process = Path(f"/proc/{pid_of(pulse)}")
         secret = pulse._keys.secret.encode()  # noqa: SLF001
@@ -128,7 +128,7 @@ def test_our_private_key_goes_through_the_pipe_alone() -> None:
 
 
 def test_more_beats_than_an_agent_sends_are_not_heard() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         await beating(agent, lambda: is_alive(pulse))
         for _ in range(1000):
             agent.seq += 1
@@ -140,7 +140,7 @@ def test_more_beats_than_an_agent_sends_are_not_heard() -> None:
 
 
 def test_wrong_types_that_are_signed_end_nothing() -> None:
-    async def play(pulse: Pulse, agent: Agent) -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
         await beating(agent, lambda: is_alive(pulse))
         process = pid_of(pulse)
         whole = json.loads(agent.sealed_beat()[28:])
@@ -163,10 +163,10 @@ def _signed(agent: Agent, body: bytes) -> bytes:
 
 
 def test_an_agent_of_an_older_version_is_heard_and_answered_in_its_own_way(key: Path) -> None:
-    async def play(pulse: Pulse, n1: Agent) -> None:
+    async def play(pulse: PulseClient, n1: Agent) -> None:
         old = Agent(pulse, name="old", signing=OldSigning())
-        pulse.know({"n1": n1.known(), "old": old.known(old=True)})
-        pulse.tell(7, {"old": 4}, {})
+        pulse.update_agents({"n1": n1.known(), "old": old.known(old=True)})
+        pulse.update_answers(7, {"old": 4}, {})
 
         def both_are_heard() -> bool:
             n1.beat()
@@ -179,9 +179,9 @@ def test_an_agent_of_an_older_version_is_heard_and_answered_in_its_own_way(key: 
 
 
 def test_with_the_old_key_nobody_speaks_for_a_node_that_has_a_key_of_its_own(key: Path) -> None:
-    async def play(pulse: Pulse, n1: Agent) -> None:
+    async def play(pulse: PulseClient, n1: Agent) -> None:
         old = Agent(pulse, name="old", signing=OldSigning())
-        pulse.know({"n1": n1.known(), "old": old.known(old=True)})
+        pulse.update_agents({"n1": n1.known(), "old": old.known(old=True)})
         await beating(n1, lambda: is_alive(pulse))
         thief = Agent(pulse, signing=OldSigning())
         thief.boot, thief.seq, thief.echoes = n1.boot, 10**6, n1.echoes
@@ -197,14 +197,14 @@ def test_with_the_old_key_nobody_speaks_for_a_node_that_has_a_key_of_its_own(key
 def test_without_a_key_file_the_old_form_is_not_even_hashed() -> None:
     keys = KeyPair.generate()
     authenticator = Authenticator(keys)
-    authenticator.learn({"n1": Known("a", "", is_shared_key_allowed=True)})
-    assert authenticator.open(b"x" * 300) is Drop.UNKNOWN
+    authenticator.update_agents({"n1": Known("a", "", is_shared_key_allowed=True)})
+    assert authenticator.open(b"x" * 300) is DropReason.UNKNOWN
 
 
 def test_a_key_that_another_node_has_published_gives_it_no_word_of_that_node() -> None:
     keys, n1 = KeyPair.generate(), KeyPair.generate()
     authenticator = Authenticator(keys)
-    authenticator.learn(
+    authenticator.update_agents(
         {
             "n1": Known("a", n1.public_key, is_shared_key_allowed=False),
             "copy": Known("a", n1.public_key, is_shared_key_allowed=False),
@@ -212,16 +212,18 @@ def test_a_key_that_another_node_has_published_gives_it_no_word_of_that_node() -
     )
     channel = n1.channel("n1", Party(OPERATOR, keys.public_key))
     sight = ProbeReport("n1", 1, "n2", "eth1", "silent")
-    assert authenticator.open(channel.sealed(sight)) == Opened("n1", sight)
-    assert authenticator.open(channel.sealed(replace(sight, scout="copy"))) is Drop.SENDER
+    assert authenticator.open(channel.sealed(sight)) == AuthenticDatagram("n1", sight)
+    assert authenticator.open(channel.sealed(replace(sight, scout="copy"))) is DropReason.SENDER
 
 
 @pytest.mark.parametrize("public_key", ["nonsense", "A" * 43 + "="])
 def test_a_public_key_that_is_none_makes_its_node_unheard_and_no_other_one(
     public_key: str,
 ) -> None:
-    async def play(pulse: Pulse, n1: Agent) -> None:
-        pulse.know({"n1": n1.known(), "n2": Known("a", public_key, is_shared_key_allowed=False)})
+    async def play(pulse: PulseClient, n1: Agent) -> None:
+        pulse.update_agents(
+            {"n1": n1.known(), "n2": Known("a", public_key, is_shared_key_allowed=False)}
+        )
         await beating(n1, lambda: is_alive(pulse))
         forged = Agent(pulse, name="n2")
         forged.beat()
@@ -245,7 +247,7 @@ def test_the_old_key_counts_only_for_who_can_sign_with_nothing_else(
     public_key: str, pulse_keys: tuple[str, ...], allowed: bool
 ) -> None:
     plumbing = Plumbing("n1", boot="a", public_key=public_key, pulse_keys=pulse_keys)
-    assert agent_of(plumbing) == Known("a", public_key, allowed)
+    assert agent_identity(plumbing) == Known("a", public_key, allowed)
 
 
 def status(boot: str, public_key: str) -> Plumbing:

@@ -3,10 +3,10 @@
 from collections import Counter
 
 from duravip_operator.core import decision
-from duravip_operator.kube.status_queue import PAUSE, WAITS, Urgency
+from duravip_operator.kube.status_queue import COUNTS_EVERY_S, WAIT_S, Priority
 from unit.reported_world import ReportedWorld, world
 
-SETTLED = WAITS[Urgency.FIGURES]
+SETTLED = WAIT_S[Priority.COUNTS]
 MANY = 300
 
 
@@ -42,7 +42,7 @@ def test_how_many_take_part_is_written_soon_and_at_a_pace() -> None:
     made.write()
     soon = made.write(1.0)
     assert len(soon) >= 100, "as for a hundred addresses, all within a second"
-    figures = soon | made.write(MANY * PAUSE)
+    figures = soon | made.write(MANY * COUNTS_EVERY_S)
     assert len(figures) == 200
     assert {status["participants"] for status in figures.values()} == {2}
     made.settle()
@@ -54,7 +54,7 @@ def test_a_node_that_is_back_soon_costs_nothing_but_what_has_moved() -> None:
     moved = made.write()
     made.boot(["n3"])
     made.settle()
-    assert made.write(SETTLED + MANY * PAUSE).keys() == moved.keys()
+    assert made.write(SETTLED + MANY * COUNTS_EVERY_S).keys() == moved.keys()
     assert made.write(60) == {}
     assert all(
         body["status"]["participants"] == 3
@@ -76,7 +76,7 @@ def test_a_state_in_passing_is_written_when_it_lasts() -> None:
     made.hang(["n1", "n2"])
     crashed(made)
     assert made.write() == {}
-    states = [status["state"] for status in made.write(WAITS[Urgency.PASSING]).values()]
+    states = [status["state"] for status in made.write(WAIT_S[Priority.TRANSIENT]).values()]
     assert states.count("Moving") == 1
 
 
@@ -176,7 +176,7 @@ def test_an_address_that_is_deleted_amid_a_fail_over_hinders_nobody() -> None:
     made = world(3)
     made.hang(["n1", "n2"])
     crashed(made)
-    written = made.write(WAITS[Urgency.PASSING]).items()
+    written = made.write(WAIT_S[Priority.TRANSIENT]).items()
     ((kind, _, name),) = [key for key, status in written if status["state"] == "Moving"]
     made.delete([f"{kind} {name}"])
     snapshot = made.snapshot()

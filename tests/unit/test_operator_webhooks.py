@@ -13,7 +13,7 @@ import pytest
 
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings, settings_from
-from duravip_operator.watch.webhooks import LIMITS, Certificate, Gate
+from duravip_operator.watch.webhooks import REQUEST_LIMITS, ServingCertificate, WebhookServer
 from duravip_runtime.settings import SettingsError
 
 UID = "1f3a-22"
@@ -71,7 +71,7 @@ async def opened(given: Settings, certificate: str = "") -> AsyncIterator[tuple[
     context = ssl.create_default_context(cafile=folder / "ca.crt")
     if certificate:
         context.load_cert_chain(folder / f"{certificate}.crt", folder / f"{certificate}.key")
-    gate = Gate(given, Metrics("test"))
+    gate = WebhookServer(given, Metrics("test"))
     assert gate.problem() == "the webhook's port is not open yet"
     serving = gate(kopf)
     await anext(serving)
@@ -117,7 +117,7 @@ def test_kopf_sees_what_a_verdict_depends_on_and_no_more(folder: Path) -> None:
 def test_what_is_too_large_is_refused_and_not_let_in_unseen(folder: Path) -> None:
     async def run() -> None:
         async with opened(settings(folder)) as (ask, seen):
-            large = review(object={**OPEN, "status": {"x": "y" * LIMITS.body_bytes}})
+            large = review(object={**OPEN, "status": {"x": "y" * REQUEST_LIMITS.body_bytes}})
             said = verdict(await ask(large))
             assert (said["uid"], said["allowed"]) == (UID, False)
             assert "the object is too large" in said["status"]["message"]
@@ -157,7 +157,7 @@ def test_where_a_certificate_is_wanted_nobody_else_is_heard(folder: Path) -> Non
 
 def test_a_certificate_that_cannot_be_used_leaves_the_former_in_force(tmp_path: Path) -> None:
     pair(tmp_path, "tls")
-    certificate = Certificate(tmp_path, None)
+    certificate = ServingCertificate(tmp_path, None)
     certificate.load()
     former = certificate.context
     certificate.load()

@@ -10,8 +10,8 @@ import pytest
 
 from duravip_operator.core import decision, releases
 from duravip_operator.core.snapshot import Plumbing
-from duravip_operator.kube import StatusWriter, Urgency
-from duravip_operator.kube.spec_writes import QUICK, UNDECIDED_FOR, Writes
+from duravip_operator.kube import Priority, StatusWriter
+from duravip_operator.kube.spec_writes import UNANSWERED_FOR_S, WAIT_FOR_WRITES_S, SpecWrites
 from duravip_operator.kube.writer import LeadershipLostError
 from duravip_operator.metrics import Metrics
 from duravip_runtime.api_error import ApiError
@@ -27,7 +27,7 @@ class World:
 
     def __init__(self) -> None:
         self.now, self.ends = 100.0, 0
-        self.writes = Writes(self._ended, lambda: self.now)
+        self.writes = SpecWrites(self._ended, lambda: self.now)
 
     def _ended(self) -> None:
         self.ends += 1
@@ -59,18 +59,18 @@ def test_a_slow_write_holds_up_no_other_node() -> None:
             await answer.wait()
 
         assert world.writes.start(N1, ONE, slow)
-        assert not await world.writes.settle()
+        assert not await world.writes.wait_briefly()
         assert not world.writes.may_start("n1")
         assert not world.writes.start(N1, TWO, well)
         assert world.writes.start(N2, TWO, well)
         started = time.monotonic()
-        assert not await world.writes.settle()
-        assert time.monotonic() - started < QUICK / 2  # n1 is not waited for again
-        assert world.writes.pending({"n1": N1, "n2": N2}) == {"n1": ONE}
+        assert not await world.writes.wait_briefly()
+        assert time.monotonic() - started < WAIT_FOR_WRITES_S / 2  # n1 is not waited for again
+        assert world.writes.unanswered_grants({"n1": N1, "n2": N2}) == {"n1": ONE}
         answer.set()
         await _ended()
         assert world.writes.may_start("n1")
-        assert world.writes.pending({"n1": N1, "n2": N2}) == {}
+        assert world.writes.unanswered_grants({"n1": N1, "n2": N2}) == {}
 
     played(story)
 
@@ -78,11 +78,11 @@ def test_a_slow_write_holds_up_no_other_node() -> None:
 def test_a_write_that_was_not_answered_may_have_been_carried_out() -> None:
     async def story(world: World) -> None:
         world.writes.start(N1, ONE, failing(ApiError("no answer")))
-        await world.writes.settle()
+        await world.writes.wait_briefly()
         assert not world.writes.may_start("n1")  # not at once
-        assert world.writes.pending({"n1": N1}) == {"n1": ONE}
+        assert world.writes.unanswered_grants({"n1": N1}) == {"n1": ONE}
         later = replace(N1, generation=5)
-        assert world.writes.pending({"n1": later}) == {}
+        assert world.writes.unanswered_grants({"n1": later}) == {}
 
     played(story)
 
@@ -90,9 +90,9 @@ def test_a_write_that_was_not_answered_may_have_been_carried_out() -> None:
 def test_what_was_not_answered_for_a_minute_never_will_be() -> None:
     async def story(world: World) -> None:
         world.writes.start(N1, ONE, failing(ApiError("no answer")))
-        await world.writes.settle()
-        world.now += UNDECIDED_FOR
-        assert world.writes.pending({"n1": N1}) == {}
+        await world.writes.wait_briefly()
+        world.now += UNANSWERED_FOR_S
+        assert world.writes.unanswered_grants({"n1": N1}) == {}
 
     played(story)
 
@@ -101,10 +101,10 @@ def test_what_was_not_answered_for_a_minute_never_will_be() -> None:
 def test_what_was_refused_grants_nothing_after_a_while(error: ApiError) -> None:
     async def story(world: World) -> None:
         world.writes.start(N1, ONE, failing(error))
-        await world.writes.settle()
-        world.now += UNDECIDED_FOR
+        await world.writes.wait_briefly()
+        world.now += UNANSWERED_FOR_S
         assert world.writes.may_start("n1")
-        assert world.writes.pending({"n1": N1}) == {}
+        assert world.writes.unanswered_grants({"n1": N1}) == {}
 
     played(story)
 
@@ -117,7 +117,7 @@ def test_a_write_that_ends_when_no_pass_waits_for_it_wakes_the_next_one() -> Non
             await answer.wait()
 
         world.writes.start(N1, ONE, slow)
-        await world.writes.settle()
+        await world.writes.wait_briefly()
         answer.set()
         await _ended()
         assert world.ends == 1
@@ -134,7 +134,7 @@ class Server:
     """Where statuses go; it leads in the epoch that is set, and may lose it amid a report."""
 
     def __init__(self) -> None:
-        self.calm, self.stopping = threading.Event(), threading.Event()
+        self.no_urgent_write, self.stopping = threading.Event(), threading.Event()
         self.reign: int | None = 4
         self.written: list[str] = []
 
@@ -150,16 +150,16 @@ def test_statuses_of_a_reign_that_is_over_are_not_written() -> None:
     server = Server()
     writer = StatusWriter(server, Metrics("test"))  # type: ignore[arg-type]
     writer.start()
-    writer.clear(4)
-    writer.put(("DuraVIP", "x", "before"), {"state": "Owned"}, Urgency.NEWS)
+    writer.reset(4)
+    writer.put(("DuraVIP", "x", "before"), {"state": "Owned"}, Priority.CHANGE)
     server.reign = None  # lost amid a report, which goes on
-    writer.put(("DuraVIP", "x", "after"), {"state": "Owned"}, Urgency.NEWS)
-    server.calm.set()
-    wait_for(writer.is_at_rest, "all are taken")
+    writer.put(("DuraVIP", "x", "after"), {"state": "Owned"}, Priority.CHANGE)
+    server.no_urgent_write.set()
+    wait_for(writer.is_idle, "all are taken")
     assert server.written == []
     server.reign = 5
-    writer.clear(5)
-    writer.put(("DuraVIP", "x", "anew"), {"state": "Owned"}, Urgency.NEWS)
+    writer.reset(5)
+    writer.put(("DuraVIP", "x", "anew"), {"state": "Owned"}, Priority.CHANGE)
     wait_for(lambda: server.written == ["anew"], "the new leader's is written")
     server.stopping.set()
     writer.stop()

@@ -11,7 +11,7 @@ from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, VipObject
 from duravip_operator.metrics import Metrics
 from duravip_operator.node_health import Sources, Vigil
-from duravip_operator.pulse import View
+from duravip_operator.pulse import PulseView
 
 A = "10.1.1.1"
 WELL = Plumbing(
@@ -28,15 +28,15 @@ class World:
     def __init__(self, plumbing: Plumbing) -> None:
         self.plumbings = {"n1": plumbing}
         self.vips = {"u": VipObject("DuraVIP", "d", "a", "u", "", address=A)}
-        self.is_warm = True
+        self.has_synced = True
         self.epoch: int | None = 1
         self.hearing = Liveness.ALIVE
         self.heard = HeartbeatState("b", 1, address_digest(plumbing.served))
         self.said: list[tuple[str, str, str]] = []
         self.woken = 0
 
-    def view(self) -> View:
-        return View({"n1": self.hearing})
+    def view(self) -> PulseView:
+        return PulseView({"n1": self.hearing})
 
     def beats(self) -> Mapping[str, HeartbeatState]:
         return {"n1": self.heard}

@@ -19,9 +19,9 @@ from duravip_runtime.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
-AGAIN_AFTER = 0.5
-SAY_EVERY = 60.0
-FORBIDDEN_FOR = 3.0
+RETRY_EVERY_S = 0.5
+LOG_EVERY_S = 60.0
+FORBIDDEN_FOR_S = 3.0
 """A refusal must last this long: an API server that has just started refuses what it allows."""
 
 
@@ -31,14 +31,14 @@ def preflight(settings: Settings, stopping: Event) -> None:
     custom, core, leases = CustomObjectsApi(client), CoreV1Api(client), CoordinationV1Api(client)
     for plural in PLURALS.values():
         call = partial(custom.list_cluster_custom_object, GROUP, VERSION, plural, limit=1)
-        _insist(call, f"list {plural}.{GROUP}", plural, stopping)
-    _insist(partial(core.list_node, limit=1), "list nodes", "nodes", stopping)
+        _require(call, f"list {plural}.{GROUP}", plural, stopping)
+    _require(partial(core.list_node, limit=1), "list nodes", "nodes", stopping)
     namespace = settings.namespace
     call = partial(leases.list_namespaced_lease, namespace, limit=1)
-    _insist(call, f"list leases in the namespace {namespace}", "leases", stopping)
+    _require(call, f"list leases in the namespace {namespace}", "leases", stopping)
 
 
-def _insist(call: Callable[..., object], permission: str, kind: str, stopping: Event) -> None:
+def _require(call: Callable[..., object], permission: str, kind: str, stopping: Event) -> None:
     """Make one request until it is answered."""
     said, say_at, refused_since = False, 0.0, None
     while not stopping.is_set():
@@ -52,15 +52,15 @@ def _insist(call: Callable[..., object], permission: str, kind: str, stopping: E
                 ) from error
             now = time.monotonic()
             refused_since = (refused_since or now) if error.is_refused else None
-            if refused_since is not None and now - refused_since >= FORBIDDEN_FOR:
+            if refused_since is not None and now - refused_since >= FORBIDDEN_FOR_S:
                 raise SettingsError(f"the operator may not {permission}: {error}") from error
             if not (error.is_refused or error.is_transient):
                 raise SettingsError(f"cannot {permission}: {error}") from error
             if time.monotonic() >= say_at:
-                say_at = time.monotonic() + SAY_EVERY
+                say_at = time.monotonic() + LOG_EVERY_S
                 log.warning("the API server does not answer yet: %s", error)
             said = True
-            stopping.wait(AGAIN_AFTER)
+            stopping.wait(RETRY_EVERY_S)
         else:
             if said:
                 log.info("the API server answers")

@@ -16,18 +16,18 @@ from duravip_runtime.api_error import ApiError
 
 log = logging.getLogger(__name__)
 
-QUICK: Final = 0.3
+WAIT_FOR_WRITES_S: Final = 0.3
 """A pass waits for its writes no longer, in seconds; the next one comes when they are done."""
 
-FIRST_PAUSE: Final = 0.2
-LONGEST_PAUSE: Final = 5.0
+FIRST_BACKOFF_S: Final = 0.2
+MAX_BACKOFF_S: Final = 5.0
 """Before a node whose write has failed is written to again."""
 
-UNDECIDED_FOR: Final = 60.0
+UNANSWERED_FOR_S: Final = 60.0
 """After so many seconds the API server has given up a request that it did not answer."""
 
 
-class Attempt(NamedTuple):
+class WriteAttempt(NamedTuple):
     """What a node may be granted besides what is known."""
 
     uid: str
@@ -37,7 +37,7 @@ class Attempt(NamedTuple):
     until: float
 
 
-class Writes:
+class SpecWrites:
     """In the asyncio thread."""
 
     def __init__(
@@ -45,16 +45,16 @@ class Writes:
     ) -> None:
         """`on_end` is called when a pass is to look at what came of a write."""
         self._on_end, self._clock = on_end, clock
-        self._begun: set[str] = set()
+        self._started: set[str] = set()
         """The nodes of those that a pass waits for."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._attempts: dict[str, Attempt] = {}
-        self._pauses: dict[str, tuple[float, float]] = {}
+        self._attempts: dict[str, WriteAttempt] = {}
+        self._backoffs: dict[str, tuple[float, float]] = {}
         """Of the nodes whose last write failed: how long to wait, and until when."""
 
     def may_start(self, node: str) -> bool:
         """Whether no write of this node is under way, or has just failed."""
-        _, until = self._pauses.get(node, (0.0, 0.0))
+        _, until = self._backoffs.get(node, (0.0, 0.0))
         return node not in self._tasks and self._clock() >= until
 
     def start(
@@ -68,27 +68,27 @@ class Writes:
         new = granted - known.granted
         if before and (before.uid, before.generation) == (known.uid, known.generation):
             new |= before.addresses
-        until = self._clock() + UNDECIDED_FOR
-        self._attempts[node] = Attempt(known.uid, known.generation, new, until)
-        self._begun.add(node)
+        until = self._clock() + UNANSWERED_FOR_S
+        self._attempts[node] = WriteAttempt(known.uid, known.generation, new, until)
+        self._started.add(node)
         self._tasks[node] = asyncio.create_task(self._run(node, write), name=f"write {node}")
         return True
 
-    async def settle(self) -> bool:
+    async def wait_briefly(self) -> bool:
         """Wait for what was begun since the last time, but not for long; whether all is done.
 
         If not, `on_end` is called when another one is.
         """
-        begun = [self._tasks[node] for node in self._begun if node in self._tasks]
+        begun = [self._tasks[node] for node in self._started if node in self._tasks]
         try:
             if begun:
-                await asyncio.wait(begun, timeout=QUICK)
+                await asyncio.wait(begun, timeout=WAIT_FOR_WRITES_S)
         finally:
-            self._begun.clear()
+            self._started.clear()
         now = self._clock()
-        return not self._tasks and all(now >= until for _, until in self._pauses.values())
+        return not self._tasks and all(now >= until for _, until in self._backoffs.values())
 
-    def pending(self, plumbings: Mapping[str, Plumbing]) -> Mapping[str, frozenset[str]]:
+    def unanswered_grants(self, plumbings: Mapping[str, Plumbing]) -> Mapping[str, frozenset[str]]:
         """What each node may be granted besides what is known of it."""
         now = self._clock()
         for node, attempt in list(self._attempts.items()):
@@ -101,29 +101,29 @@ class Writes:
     async def _run(self, node: str, write: Callable[[], Awaitable[None]]) -> None:
         try:
             await write()
-            self._pauses.pop(node, None)
+            self._backoffs.pop(node, None)
             self._attempts.pop(node, None)
         except LeadershipLostError:
             log.info("the NodePlumbing of %s is not written: this reign is over", node)
         except ApiError as error:
-            self._failed(node, error)
+            self._write_failed(node, error)
         except Exception:
             log.exception("the NodePlumbing of %s was not written", node)
-            self._wait(node)
+            self._back_off(node)
         finally:
             del self._tasks[node]
-            if node not in self._begun:
+            if node not in self._started:
                 self._on_end()
 
-    def _failed(self, node: str, error: ApiError) -> None:
+    def _write_failed(self, node: str, error: ApiError) -> None:
         if not error.is_transient:
             self._attempts.pop(node, None)  # it was refused
-        pause = self._wait(node)
+        pause = self._back_off(node)
         log.warning("cannot write the NodePlumbing of %s, again in %.1f s: %s", node, pause, error)
 
-    def _wait(self, node: str) -> float:
-        before, _ = self._pauses.get(node, (0.0, 0.0))
-        pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * before))
-        self._pauses[node] = (pause, self._clock() + pause)
+    def _back_off(self, node: str) -> float:
+        before, _ = self._backoffs.get(node, (0.0, 0.0))
+        pause = min(MAX_BACKOFF_S, max(FIRST_BACKOFF_S, 2 * before))
+        self._backoffs[node] = (pause, self._clock() + pause)
         asyncio.get_running_loop().call_later(pause, self._on_end)
         return pause

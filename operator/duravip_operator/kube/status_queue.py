@@ -19,159 +19,167 @@ Key = tuple[str, str, str]
 Status = Mapping[str, Any]
 
 
-class Urgency(IntEnum):
+class Priority(IntEnum):
     """What a status tells; the lower ones are written first."""
 
-    NODE = -1
+    NODE_CONDITION = -1
     """Whether a node's agent is heard: one for a node, and nothing says it as plainly."""
-    MOVED = 0
+    OWNER_CHANGE = 0
     """Another owner."""
-    NEWS = 1
+    CHANGE = 1
     """Anything that is none of the others."""
-    PASSING = 2
+    TRANSIENT = 2
     """A state between two owners."""
-    FIGURES = 3
+    COUNTS = 3
     """Nothing but how many nodes take part."""
 
 
-def urgency_of(before: Status, after: Status) -> Urgency:
+def priority_of(before: Status, after: Status) -> Priority:
     """How soon a status is to be written where `before` stands."""
     if after["state"] == State.MOVING:
-        return Urgency.PASSING
+        return Priority.TRANSIENT
     if after.get("owner") != before.get("owner"):
-        return Urgency.MOVED
-    return Urgency.FIGURES if _essence(before) == _essence(after) else Urgency.NEWS
+        return Priority.OWNER_CHANGE
+    return (
+        Priority.COUNTS if _without_counts(before) == _without_counts(after) else Priority.CHANGE
+    )
 
 
-def _essence(status: Status) -> Status:
+def _without_counts(status: Status) -> Status:
     """All but how many nodes take part, and which ones a warning names."""
     conditions = [
-        {**condition, **_PASSING_OF.get(str(condition.get("type")), {"message": ""})}
+        {**condition, **_CLEARED_FIELDS.get(str(condition.get("type")), {"message": ""})}
         for condition in status.get("conditions") or ()
     ]
     return {**status, "participants": 0, "conditions": conditions}
 
 
-_PASSING_OF: Final[Mapping[str, Status]] = {
+_CLEARED_FIELDS: Final[Mapping[str, Status]] = {
     "Ready": {},
     "PreferenceNotMet": {"message": "", "reason": ""},
 }
 """What does not count of a condition of this type; of others, the message."""
 
-WAITS: Final = {
-    Urgency.NODE: 0.3,
-    Urgency.MOVED: 0.0,
-    Urgency.NEWS: 0.0,
-    Urgency.PASSING: 0.5,
-    Urgency.FIGURES: 0.2,
+WAIT_S: Final = {
+    Priority.NODE_CONDITION: 0.3,
+    Priority.OWNER_CHANGE: 0.0,
+    Priority.CHANGE: 0.0,
+    Priority.TRANSIENT: 0.5,
+    Priority.COUNTS: 0.2,
 }
 """How long a status waits for a newer one, in seconds."""
 
-PAUSE: Final = 1 / 200
+COUNTS_EVERY_S: Final = 1 / 200
 """From one status that tells nothing but figures to the next: a hundred are written within a
 second, and of ten thousand most are withdrawn again when a node that was lost is back soon."""
 
 
-class Item(NamedTuple):
+class QueuedStatus(NamedTuple):
     """One status to write."""
 
     key: Key
     status: Status
-    urgency: Urgency
+    priority: Priority
     due: float = 0.0
     """Not before then."""
     epoch: int | None = None
     """The reign in which it was decided: later it is not to be written."""
 
 
-class Pending:
+class StatusQueue:
     """A queue without threads; times are arguments, of one clock."""
 
     def __init__(self) -> None:
-        self._waiting: dict[Urgency, OrderedDict[Key, Item]] = {u: OrderedDict() for u in Urgency}
+        self._waiting: dict[Priority, OrderedDict[Key, QueuedStatus]] = {
+            u: OrderedDict() for u in Priority
+        }
         """In each of them the ones that are due first come first."""
-        self._busy: dict[Key, Status] = {}
+        self._being_written: dict[Key, Status] = {}
         self.epoch: int | None = None
         """The reign of what is added from now on."""
-        self._figures_due = float("-inf")
+        self._counts_due = float("-inf")
         """When the next status may be taken that tells nothing but figures."""
 
     def __len__(self) -> int:
         return sum(map(len, self._waiting.values()))
 
-    def put(self, key: Key, status: Status, urgency: Urgency, now: float) -> None:
+    def put(self, key: Key, status: Status, priority: Priority, now: float) -> None:
         """Add a status, in place of one of the same object that still waits."""
-        known = self._known(key)
-        if known is None and self._busy.get(key) == status:
+        known = self._waiting_status(key)
+        if known is None and self._being_written.get(key) == status:
             return  # that very one is being written
         if known is None:
-            self._add(Item(key, status, urgency, now + WAITS[urgency], self.epoch))
-        elif urgency < known.urgency:
-            del self._waiting[known.urgency][key]
-            self._add(Item(key, status, urgency, now + WAITS[urgency], self.epoch))
-        elif known.urgency is Urgency.FIGURES and status != known.status:
-            del self._waiting[known.urgency][key]  # it has not settled
-            self._add(Item(key, status, urgency, now + WAITS[urgency], self.epoch))
+            self._add(QueuedStatus(key, status, priority, now + WAIT_S[priority], self.epoch))
+        elif priority < known.priority:
+            del self._waiting[known.priority][key]
+            self._add(QueuedStatus(key, status, priority, now + WAIT_S[priority], self.epoch))
+        elif known.priority is Priority.COUNTS and status != known.status:
+            del self._waiting[known.priority][key]  # it has not settled
+            self._add(QueuedStatus(key, status, priority, now + WAIT_S[priority], self.epoch))
         else:
-            self._waiting[known.urgency][key] = known._replace(status=status, epoch=self.epoch)
+            self._waiting[known.priority][key] = known._replace(status=status, epoch=self.epoch)
 
-    def withdraw(self, key: Key) -> bool:
+    def cancel(self, key: Key) -> bool:
         """Drop what waits, for it is no longer true; False when it may have been written."""
-        known = self._known(key)
+        known = self._waiting_status(key)
         if known:
-            del self._waiting[known.urgency][key]
-        return known is not None and key not in self._busy
+            del self._waiting[known.priority][key]
+        return known is not None and key not in self._being_written
 
-    def put_back(self, item: Item) -> None:
+    def requeue(self, item: QueuedStatus) -> None:
         """Add one that could not be written, unless there is a newer one meanwhile."""
-        self._busy.pop(item.key, None)
-        known = self._known(item.key)
+        self._being_written.pop(item.key, None)
+        known = self._waiting_status(item.key)
         if known is None:
-            last = next(reversed(self._waiting[item.urgency].values()), item)
+            last = next(reversed(self._waiting[item.priority].values()), item)
             self._add(item._replace(due=max(item.due, last.due)))
         else:
-            self.put(item.key, known.status, item.urgency, item.due)
+            self.put(item.key, known.status, item.priority, item.due)
 
-    def take(self, now: float) -> Item | None:
+    def take(self, now: float) -> QueuedStatus | None:
         """The next one to write, if any; its object is busy until `done` or `put_back`."""
-        for urgency, waiting in self._waiting.items():
-            is_paced = urgency is Urgency.FIGURES
+        for priority, waiting in self._waiting.items():
+            is_paced = priority is Priority.COUNTS
             for key, item in waiting.items():
-                if item.due > now or (is_paced and self._figures_due > now):
+                if item.due > now or (is_paced and self._counts_due > now):
                     break
-                if key not in self._busy:
+                if key not in self._being_written:
                     del waiting[key]
-                    self._busy[key] = item.status
+                    self._being_written[key] = item.status
                     if is_paced:
-                        self._figures_due = max(self._figures_due, now - PAUSE) + PAUSE
+                        self._counts_due = (
+                            max(self._counts_due, now - COUNTS_EVERY_S) + COUNTS_EVERY_S
+                        )
                     return item
         return None
 
     def next_due(self) -> float | None:
         """When the next one is due, of those that nobody writes an earlier one of."""
         firsts = (
-            next((item.due for key, item in waiting.items() if key not in self._busy), None)
+            next(
+                (item.due for key, item in waiting.items() if key not in self._being_written), None
+            )
             for waiting in self._waiting.values()
         )
         dues = [
-            max(due, self._figures_due) if urgency is Urgency.FIGURES else due
-            for urgency, due in zip(self._waiting, firsts, strict=True)
+            max(due, self._counts_due) if priority is Priority.COUNTS else due
+            for priority, due in zip(self._waiting, firsts, strict=True)
             if due is not None
         ]
         return min(dues, default=None)
 
     def done(self, key: Key) -> None:
         """It was written, or never can be."""
-        self._busy.pop(key, None)
+        self._being_written.pop(key, None)
 
     def clear(self) -> None:
         """Drop what waits."""
         for waiting in self._waiting.values():
             waiting.clear()
 
-    def _known(self, key: Key) -> Item | None:
+    def _waiting_status(self, key: Key) -> QueuedStatus | None:
         found = (waiting.get(key) for waiting in self._waiting.values())
         return next((item for item in found if item is not None), None)
 
-    def _add(self, item: Item) -> None:
-        self._waiting[item.urgency][item.key] = item
+    def _add(self, item: QueuedStatus) -> None:
+        self._waiting[item.priority][item.key] = item

@@ -28,12 +28,12 @@ Result = TypeVar("Result")
 METADATA_ONLY: Final = (
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 )
-UNTRACKED: Final = {"op": "add", "path": "/metadata/managedFields", "value": [{}]}
+CLEAR_MANAGED_FIELDS: Final = {"op": "add", "path": "/metadata/managedFields", "value": [{}]}
 """Nobody asks who wrote which field. To know it costs the API server a third of its time for a
 write where thousands of addresses are served: it looks at each of them."""
-FIELD_MANAGER: Final = "duravip-operator-heard"
+CONDITION_FIELD_MANAGER: Final = "duravip-operator-heard"
 """Of the one condition in a status that is otherwise the agent's."""
-HOT_THREADS: Final = 8
+URGENT_THREADS: Final = 8
 """More than the API server does at a time: some may wait for an answer that is late."""
 STATUS_THREADS: Final = 8
 """More do not write faster, they only make hot writes wait behind them in the API server."""
@@ -51,47 +51,47 @@ class LeadershipLostError(ApiError):
         return False
 
 
-class Cluster:
+class KubeWriter:
     """Writes to one API server. All but `hot` may be called from any thread, and block it."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._metrics = metrics
         # The stubs do not know `_content_type`, without which a patch goes as another kind of it.
-        self._hot_api: Any = CustomObjectsApi(
-            client_for("duravip-operator", settings.kubeconfig, HOT_THREADS)
+        self._urgent_api: Any = CustomObjectsApi(
+            client_for("duravip-operator", settings.kubeconfig, URGENT_THREADS)
         )
         # Whoever writes a spec knows it: of the answer, thousands of addresses, only this is news.
-        spec_client: Any = client_for("duravip-operator", settings.kubeconfig, HOT_THREADS)
+        spec_client: Any = client_for("duravip-operator", settings.kubeconfig, URGENT_THREADS)
         spec_client.set_default_header("Accept", METADATA_ONLY)
         self._spec_api: Any = CustomObjectsApi(spec_client)
         self._status_api: Any = CustomObjectsApi(
             client_for("duravip-operator", settings.kubeconfig, STATUS_THREADS)
         )
-        self._pool = ThreadPoolExecutor(HOT_THREADS, thread_name_prefix="hot")
-        self._outstanding = 0
-        self.is_reign: Callable[[int | None], bool] = lambda _: True
+        self._urgent_pool = ThreadPoolExecutor(URGENT_THREADS, thread_name_prefix="hot")
+        self._urgent_writes = 0
+        self.leads_in: Callable[[int | None], bool] = lambda _: True
         """Whether we lead in this epoch at this moment. From any thread."""
         self.stopping = Event()
-        self.calm = Event()
+        self.no_urgent_write = Event()
         """Set while no hot write is outstanding: statuses are written only then."""
-        self.calm.set()
+        self.no_urgent_write.set()
 
-    async def hot(
+    async def urgent(
         self,
         write: Callable[..., Result],
         *args: Any,
         **named: Any,
     ) -> Result:
         """Run one write that a fail-over waits for; statuses stand back meanwhile."""
-        self._outstanding += 1
-        self.calm.clear()
+        self._urgent_writes += 1
+        self.no_urgent_write.clear()
         try:
             call = partial(write, *args, **named)
-            return await asyncio.get_running_loop().run_in_executor(self._pool, call)
+            return await asyncio.get_running_loop().run_in_executor(self._urgent_pool, call)
         finally:
-            self._outstanding -= 1
-            if not self._outstanding:
-                self.calm.set()
+            self._urgent_writes -= 1
+            if not self._urgent_writes:
+                self.no_urgent_write.set()
 
     async def replace_spec(
         self, known: Plumbing, spec: Body, during: Callable[[], AbstractContextManager[None]]
@@ -100,13 +100,13 @@ class Cluster:
         for failures in range(1, len(REQUEST_RETRIES) + 1):
             try:
                 with during():
-                    return await self.hot(self.write_spec, known, spec, is_tried_once=True)
+                    return await self.urgent(self.write_spec, known, spec, is_tried_once=True)
             except ApiError as error:
                 if not error.is_transient or self.stopping.is_set():
                     raise
                 await asyncio.sleep(pause_after(failures, error.retry_after))
         with during():
-            return await self.hot(self.write_spec, known, spec, is_tried_once=True)
+            return await self.urgent(self.write_spec, known, spec, is_tried_once=True)
 
     def write_spec(
         self, known: Plumbing, spec: Body, *, is_tried_once: bool = False
@@ -115,9 +115,9 @@ class Cluster:
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": known.uid},
             {"op": "test", "path": "/metadata/generation", "value": known.generation},
-            *_of_epoch(known),
+            *_epoch_test(known),
             {"op": "replace", "path": "/spec", "value": spec},
-            UNTRACKED,
+            CLEAR_MANAGED_FIELDS,
         ]
         call = partial(
             self._spec_api.patch_cluster_custom_object, body=patch, _content_type=JSON_PATCH
@@ -125,9 +125,9 @@ class Cluster:
         epoch = spec.get("epoch")
         try:
             if is_tried_once:
-                written = self._tried_once("NodePlumbing", call, known.node, epoch)
+                written = self._write_once("NodePlumbing", call, known.node, epoch)
             else:
-                written = self._written("NodePlumbing", call, known.node, epoch=epoch)
+                written = self._write_with_retries("NodePlumbing", call, known.node, epoch=epoch)
             return parsing.with_spec_of(known, {"metadata": written["metadata"], "spec": spec})
         except ApiError as error:
             if error.is_conflict or error.is_absent:
@@ -142,10 +142,10 @@ class Cluster:
             "metadata": {"name": node},
             "spec": spec,
         }
-        call = partial(self._hot_api.create_cluster_custom_object, body=body)
+        call = partial(self._urgent_api.create_cluster_custom_object, body=body)
         try:
             epoch = spec.get("epoch")
-            return parsing.plumbing(self._written("NodePlumbing", call, epoch=epoch))
+            return parsing.plumbing(self._write_with_retries("NodePlumbing", call, epoch=epoch))
         except ApiError as error:
             if error.is_conflict:
                 return None
@@ -154,16 +154,16 @@ class Cluster:
     def delete_plumbing(self, known: Plumbing, epoch: int | None = None) -> None:
         """Delete this very NodePlumbing, not one that was made in its place."""
         options = {"preconditions": {"uid": known.uid}}
-        call = partial(self._hot_api.delete_cluster_custom_object, body=options)
+        call = partial(self._urgent_api.delete_cluster_custom_object, body=options)
         try:
-            self._written("NodePlumbing", call, known.node, epoch=epoch)
+            self._write_with_retries("NodePlumbing", call, known.node, epoch=epoch)
         except ApiError as error:
             if not (error.is_conflict or error.is_absent):
                 raise
 
     def read_plumbing(self, node: str) -> Body | None:
         """The NodePlumbing of a node as it is now; None when there is none."""
-        call = self._hot_api.get_cluster_custom_object
+        call = self._urgent_api.get_cluster_custom_object
         try:
             return request_with_retries(
                 self.stopping, call, GROUP, VERSION, PLURALS["NodePlumbing"], node
@@ -185,9 +185,9 @@ class Cluster:
 
         Of a NodePlumbing, whose status is its agent's, `status` is the one condition that is ours.
         """
-        self._must_lead(epoch)
+        self._require_leadership(epoch)
         if kind == "NodePlumbing":
-            self._counted(kind, lambda: self._write_condition(name, status))
+            self._with_metrics(kind, lambda: self._write_condition(name, status))
             return
         patch = [{"op": "add", "path": "/status", "value": status}]
         plural = PLURALS[kind]
@@ -197,7 +197,7 @@ class Cluster:
             if namespace
             else self._status_api.patch_cluster_custom_object_status
         )
-        self._counted(
+        self._with_metrics(
             kind, lambda: request(call, *where, name, body=patch, _content_type=JSON_PATCH)
         )
 
@@ -223,39 +223,41 @@ class Cluster:
                 {"op": "test", "path": "/metadata/resourceVersion", "value": version},
                 change,
             ],
-            field_manager=FIELD_MANAGER,
+            field_manager=CONDITION_FIELD_MANAGER,
             _content_type=JSON_PATCH,
         )
 
     def close(self) -> None:
         """Try nothing again from now on; what is under way may take a second more."""
         self.stopping.set()
-        self.calm.set()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self.no_urgent_write.set()
+        self._urgent_pool.shutdown(wait=False, cancel_futures=True)
 
-    def _written(
+    def _write_with_retries(
         self, kind: str, call: Callable[..., object], *name: str, epoch: int | None = None
     ) -> Body:
         where = (GROUP, VERSION, PLURALS[kind], *name)
 
         def guarded(*args: object, **options: Any) -> object:
-            self._must_lead(epoch)
+            self._require_leadership(epoch)
             return call(*args, **options)
 
-        return self._counted(kind, lambda: request_with_retries(self.stopping, guarded, *where))
+        return self._with_metrics(
+            kind, lambda: request_with_retries(self.stopping, guarded, *where)
+        )
 
-    def _tried_once(
+    def _write_once(
         self, kind: str, call: Callable[..., object], name: str, epoch: int | None
     ) -> Body:
-        self._must_lead(epoch)
-        return self._counted(kind, lambda: request(call, GROUP, VERSION, PLURALS[kind], name))
+        self._require_leadership(epoch)
+        return self._with_metrics(kind, lambda: request(call, GROUP, VERSION, PLURALS[kind], name))
 
-    def _must_lead(self, epoch: int | None) -> None:
+    def _require_leadership(self, epoch: int | None) -> None:
         """Right before each request: raises LeadershipLostError when that reign is over."""
-        if epoch is not None and not self.is_reign(epoch):
+        if epoch is not None and not self.leads_in(epoch):
             raise LeadershipLostError
 
-    def _counted(self, kind: str, write: Callable[[], Body]) -> Body:
+    def _with_metrics(self, kind: str, write: Callable[[], Body]) -> Body:
         try:
             answer = write()
         except ApiError as error:
@@ -266,6 +268,6 @@ class Cluster:
         return answer
 
 
-def _of_epoch(known: Plumbing) -> list[Body]:
+def _epoch_test(known: Plumbing) -> list[Body]:
     """A restored store gives a generation once more, to another spec, but no epoch."""
     return [{"op": "test", "path": "/spec/epoch", "value": known.epoch}] if known.epoch else []

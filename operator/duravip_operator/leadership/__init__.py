@@ -1,7 +1,7 @@
 """Who leads, and which replicas there are."""
 
 from duravip_operator.leadership.elector import Elector
-from duravip_operator.leadership.other_installations import Rivals
-from duravip_operator.leadership.replicas import Members
+from duravip_operator.leadership.other_installations import OtherInstallations
+from duravip_operator.leadership.replicas import Replicas
 
-__all__ = ["Elector", "Members", "Rivals"]
+__all__ = ["Elector", "OtherInstallations", "Replicas"]

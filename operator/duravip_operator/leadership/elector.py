@@ -13,8 +13,8 @@ from threading import Event, Thread
 from typing import Final, Protocol
 
 from duravip_operator.leadership import lease_rule as rule
-from duravip_operator.leadership.lease_rule import RETRY
-from duravip_operator.leadership.leases import Leases, stamp
+from duravip_operator.leadership.lease_rule import RETRY_PERIOD_S
+from duravip_operator.leadership.leases import Leases, timestamp
 from duravip_operator.settings import Settings
 from duravip_runtime.api_error import ApiError
 from duravip_runtime.request_timeout import DECAY
@@ -22,23 +22,23 @@ from duravip_runtime.request_timeout import DECAY
 log = logging.getLogger(__name__)
 
 
-class Store(Protocol):
+class LeaseStore(Protocol):
     """Where the Lease is. Both raise ApiError."""
 
-    def load(self) -> rule.Record:
+    def load(self) -> rule.LeaseRecord:
         """The Lease as it is; with an empty version when there is none."""
 
-    def save(self, wanted: rule.Record) -> rule.Record:
+    def save(self, wanted: rule.LeaseRecord) -> rule.LeaseRecord:
         """Make it, or replace exactly the version that `wanted` has."""
 
 
-class Candidate:
+class LeaseCandidate:
     """One round after another; `clock` is a steady clock, `stamp` a time that is never twice."""
 
     def __init__(
         self,
         me: str,
-        store: Store,
+        store: LeaseStore,
         clock: Callable[[], float],
         stamp: Callable[[], str],
         on_restoration: Callable[[], None] = lambda: None,
@@ -46,23 +46,23 @@ class Candidate:
         """`on_restoration` is called when the store was found to have gone back."""
         self._on_restoration = on_restoration
         self._must_abandon = False
-        self._me = me
+        self._identity = me
         self._store = store
         self._clock = clock
-        self._stamp = stamp
-        self._view: rule.View | None = None
-        self._mine: rule.Record | None = None
-        self._reign: rule.Reign | None = None
+        self._timestamp = stamp
+        self._view: rule.LeaseView | None = None
+        self._own_lease: rule.LeaseRecord | None = None
+        self._leadership: rule.Leadership | None = None
         self._attempts: dict[str, float] = {}
         """`{renewTime: when it began}` of our writes since the last that was answered."""
-        self._highest = 0
-        self._took = 0.0
+        self._highest_epoch = 0
+        self._request_s = 0.0
         """What a slow request has taken lately, in seconds."""
 
     @property
     def epoch(self) -> int | None:
         """The epoch in which this replica leads now; None: it does not. From any thread."""
-        reign = None if self._must_abandon else self._reign
+        reign = None if self._must_abandon else self._leadership
         return reign.epoch if reign and self._clock() < reign.until else None
 
     def abandon(self) -> None:
@@ -70,20 +70,20 @@ class Candidate:
         self._must_abandon = True
 
     @property
-    def is_led(self) -> bool:
+    def is_led_by_other(self) -> bool:
         """Whether another one leads, as far as is known. From any thread."""
         view = self._view
         return view is not None and not rule.is_free(view, self._clock())
 
     @property
-    def took(self) -> float:
+    def request_s(self) -> float:
         """What a slow request has taken lately, in seconds."""
-        return self._took
+        return self._request_s
 
     @property
-    def until(self) -> float:
+    def leads_until(self) -> float:
         """When that ends if the Lease is not renewed, by the clock. From any thread."""
-        reign = self._reign
+        reign = self._leadership
         return reign.until if reign else self._clock()
 
     def round(self, floor: int | None) -> None:
@@ -92,52 +92,54 @@ class Candidate:
         `floor` is the highest epoch that is known elsewhere; None: this replica may not take it.
         """
         if self._must_abandon:
-            self._mine, self._reign, self._view = None, None, None
+            self._own_lease, self._leadership, self._view = None, None, None
             self._attempts.clear()
             self._must_abandon = False
-        newest = self._mine or (self._view.record if self._view else None)
-        if self._mine and self._write(self._renewed(self._mine, floor)):
+        newest = self._own_lease or (self._view.record if self._view else None)
+        if self._own_lease and self._write(self._renewed(self._own_lease, floor)):
             return
-        self._mine = None
+        self._own_lease = None
         found = self._read()
-        if rule.has_gone_back(newest, found):
+        if rule.is_restored(newest, found):
             self._on_restoration()
-        if found.holder == self._me and found.renewed in self._attempts:
+        if found.holder == self._identity and found.renewed in self._attempts:
             self._hold(found, self._attempts[found.renewed])
             return
-        self._reign = None
-        self._view = rule.viewed(self._view, found, self._clock())
-        self._highest = max(self._highest, found.epoch)
+        self._leadership = None
+        self._view = rule.observed(self._view, found, self._clock())
+        self._highest_epoch = max(self._highest_epoch, found.epoch)
         if floor is not None and rule.is_free(self._view, self._clock()):
-            highest = max(floor, self._highest)
-            lasts = rule.lasting(self._took)
-            self._write(rule.taken(found, self._me, self._stamp(), highest, lasts))
+            highest = max(floor, self._highest_epoch)
+            lasts = rule.lease_duration(self._request_s)
+            self._write(rule.acquired(found, self._identity, self._timestamp(), highest, lasts))
 
     def resign(self) -> bool:
         """Give the Lease back if it is ours; raises ApiError. No round may follow."""
-        self._reign = None
-        if self._mine is None:
+        self._leadership = None
+        if self._own_lease is None:
             return False
-        self._store.save(rule.released(self._mine, self._stamp()))
+        self._store.save(rule.released(self._own_lease, self._timestamp()))
         return True
 
-    def _renewed(self, mine: rule.Record, floor: int | None) -> rule.Record:
-        return rule.renewed(mine, self._stamp(), floor or 0, rule.lasting(self._took))
+    def _renewed(self, mine: rule.LeaseRecord, floor: int | None) -> rule.LeaseRecord:
+        return rule.renewed(
+            mine, self._timestamp(), floor or 0, rule.lease_duration(self._request_s)
+        )
 
-    def _read(self) -> rule.Record:
+    def _read(self) -> rule.LeaseRecord:
         started = self._clock()
         try:
             return self._store.load()
         except ApiError:
-            self._reign = None  # somebody has written, and we cannot see whether it was us
+            self._leadership = None  # somebody has written, and we cannot see whether it was us
             raise
         finally:
-            self._note(started)
+            self._record_duration(started)
 
-    def _note(self, started: float) -> None:
-        self._took = max(self._clock() - started, DECAY * self._took)
+    def _record_duration(self, started: float) -> None:
+        self._request_s = max(self._clock() - started, DECAY * self._request_s)
 
-    def _write(self, wanted: rule.Record) -> bool:
+    def _write(self, wanted: rule.LeaseRecord) -> bool:
         """Write the Lease; False when somebody else wrote first."""
         started = self._attempts[wanted.renewed] = self._clock()
         try:
@@ -147,19 +149,19 @@ class Candidate:
                 return False
             raise
         finally:
-            self._note(started)
+            self._record_duration(started)
         self._hold(written, started)
         return True
 
-    def _hold(self, written: rule.Record, started: float) -> None:
-        self._mine = written
+    def _hold(self, written: rule.LeaseRecord, started: float) -> None:
+        self._own_lease = written
         self._attempts.clear()
-        self._highest = max(self._highest, written.epoch)
-        self._reign = rule.reign(written, started)
+        self._highest_epoch = max(self._highest_epoch, written.epoch)
+        self._leadership = rule.leadership_of(written, started)
 
 
-STOP_WITHIN: Final = 1.2
-SAY_EVERY: Final = 60.0
+STOP_TIMEOUT_S: Final = 1.2
+LOG_EVERY_S: Final = 60.0
 """What goes on is said again so often, in seconds."""
 
 
@@ -178,20 +180,20 @@ class Elector:
         another: what it gives stands in the Lease.
         """  # noqa: D205
         leases = Leases(settings.kubeconfig, settings.namespace, annotations)
-        self._candidate = Candidate(
-            settings.identity, leases, time.monotonic, stamp, self._found_restored
+        self._candidate = LeaseCandidate(
+            settings.identity, leases, time.monotonic, timestamp, self._restore_detected
         )
         self._on_change = on_change
-        self.on_restoration: Callable[[], None] = lambda: None
+        self.on_restore: Callable[[], None] = lambda: None
         """Called in the asyncio thread when the Lease shows that the store has gone back."""
-        self._floor = floor
-        self._loop = asyncio.get_running_loop()
+        self._min_epoch = floor
+        self._event_loop = asyncio.get_running_loop()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="elector", daemon=True)
-        self._told: int | None = None
-        self._is_troubled = False
-        self._say_again = 0.0
-        self._led = time.monotonic()
+        self._notified_epoch: int | None = None
+        self._is_failing = False
+        self._log_again_at = 0.0
+        self._last_led = time.monotonic()
 
     @property
     def epoch(self) -> int | None:
@@ -199,9 +201,9 @@ class Elector:
         return None if self._stopping.is_set() else self._candidate.epoch
 
     @property
-    def until(self) -> float:
+    def leads_until(self) -> float:
         """When it leads no longer, by the monotonic clock, unless the Lease is renewed."""
-        return self._candidate.until
+        return self._candidate.leads_until
 
     def start(self) -> None:
         """Begin to run for leadership."""
@@ -211,31 +213,31 @@ class Elector:
         """Lead no more, at once, and give the Lease back."""
         self._stopping.set()
         if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join, STOP_WITHIN)
+            await asyncio.to_thread(self._thread.join, STOP_TIMEOUT_S)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             started = time.monotonic()
-            self._tell()  # it may have run out, and be held again in a moment
+            self._notify_if_changed()  # it may have run out, and be held again in a moment
             try:
-                self._candidate.round(self._floor())
-                self._recovered()
+                self._candidate.round(self._min_epoch())
+                self._round_succeeded()
             except ApiError as error:
-                self._troubled(error)
+                self._round_failed(error)
             except Exception:
                 log.exception("a round of the election failed")
-            self._tell()
-            self._say_who_leads()
-            self._stopping.wait(max(0.0, started + RETRY - time.monotonic()))
+            self._notify_if_changed()
+            self._log_if_leaderless()
+            self._stopping.wait(max(0.0, started + RETRY_PERIOD_S - time.monotonic()))
         self._resign()
 
     def abandon(self) -> None:
         """Lead no more, at once, until the Lease was taken anew with another epoch."""
         self._candidate.abandon()
 
-    def _found_restored(self) -> None:
+    def _restore_detected(self) -> None:
         with suppress(RuntimeError):  # the loop has ended before this thread did
-            self._loop.call_soon_threadsafe(self.on_restoration)
+            self._event_loop.call_soon_threadsafe(self.on_restore)
 
     def _resign(self) -> None:
         try:
@@ -244,33 +246,33 @@ class Elector:
         except ApiError as error:
             log.warning("cannot give the Lease back, which will run out: %s", error)
 
-    def _tell(self) -> None:
+    def _notify_if_changed(self) -> None:
         epoch = self.epoch
-        if epoch != self._told:
-            self._told = epoch
+        if epoch != self._notified_epoch:
+            self._notified_epoch = epoch
             with suppress(RuntimeError):  # the loop has ended before this thread did
-                self._loop.call_soon_threadsafe(self._on_change)
+                self._event_loop.call_soon_threadsafe(self._on_change)
 
-    def _troubled(self, error: ApiError) -> None:
+    def _round_failed(self, error: ApiError) -> None:
         now = time.monotonic()
-        if not self._is_troubled or now >= self._say_again:
-            self._say_again = now + SAY_EVERY
+        if not self._is_failing or now >= self._log_again_at:
+            self._log_again_at = now + LOG_EVERY_S
             log.warning("cannot read or write the Lease: %s", error)
-        self._is_troubled = True
+        self._is_failing = True
 
-    def _say_who_leads(self) -> None:
+    def _log_if_leaderless(self) -> None:
         """A line a minute, as long as we know of no leader."""
         now = time.monotonic()
-        if self.epoch is not None or self._candidate.is_led:
-            self._led = now
-        elif now - self._led >= SAY_EVERY:
-            self._led = now
-            is_cold = self._floor() is None
+        if self.epoch is not None or self._candidate.is_led_by_other:
+            self._last_led = now
+        elif now - self._last_led >= LOG_EVERY_S:
+            self._last_led = now
+            is_cold = self._min_epoch() is None
             why = "not all kinds were listed yet" if is_cold else "the Lease was not to be had"
-            took = self._candidate.took
+            took = self._candidate.request_s
             log.warning("nobody leads: %s; requests lately took up to %.1f s", why, took)
 
-    def _recovered(self) -> None:
-        if self._is_troubled:
+    def _round_succeeded(self) -> None:
+        if self._is_failing:
             log.info("the Lease can be read and written again")
-        self._is_troubled = False
+        self._is_failing = False

@@ -8,18 +8,18 @@ from typing import Any, Final
 from kubernetes.client import CoordinationV1Api
 
 from duravip_api.timing import LONGEST_REQUEST
-from duravip_operator.leadership.lease_rule import LASTS, RETRY, Record
+from duravip_operator.leadership.lease_rule import LEASE_DURATION_S, RETRY_PERIOD_S, LeaseRecord
 from duravip_runtime.api_error import ApiError, Body
 from duravip_runtime.kube import client_for, request
 from duravip_runtime.request_timeout import RequestTimeout
 
 LEASE: Final = "duravip-operator"
-MEMBER_LABEL: Final = "duravip.io/member"
+REPLICA_LABEL: Final = "duravip.io/member"
 PULSE_ANNOTATION: Final = "duravip.io/pulse"
 PULSE_KEY_ANNOTATION: Final = "duravip.io/pulse-key"
 
 
-def stamp() -> str:
+def timestamp() -> str:
     """This moment, as Leases write it."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
@@ -37,22 +37,22 @@ class Leases:
         self._annotations = annotations
         self._api: Any = CoordinationV1Api(client_for("duravip-operator", kubeconfig, 1))
         self._namespace = namespace
-        self._timeout = RequestTimeout(RETRY, LONGEST_REQUEST / 2)
+        self._timeout = RequestTimeout(RETRY_PERIOD_S, LONGEST_REQUEST / 2)
 
-    def load(self) -> Record:
+    def load(self) -> LeaseRecord:
         """The Lease that stands for leadership."""
-        return record(self.read(LEASE))
+        return record_of(self.read(LEASE))
 
-    def save(self, wanted: Record) -> Record:
+    def save(self, wanted: LeaseRecord) -> LeaseRecord:
         """Make it, or replace exactly the version that `wanted` has."""
         body = body_of(wanted, LEASE)
         body["metadata"]["annotations"] = dict(self._annotations())
-        return record(self.write(body))
+        return record_of(self.write(body))
 
     def read(self, name: str) -> Body | None:
         """One Lease; None when there is none."""
         try:
-            return self._asked(self._api.read_namespaced_lease, name, self._namespace)
+            return self._call(self._api.read_namespaced_lease, name, self._namespace)
         except ApiError as error:
             if error.is_absent:
                 return None
@@ -64,15 +64,15 @@ class Leases:
         whole = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", **body}
         if not metadata.get("resourceVersion"):
             call = self._api.create_namespaced_lease
-            return self._asked(call, self._namespace, whole)
+            return self._call(call, self._namespace, whole)
         call = self._api.replace_namespaced_lease
-        return self._asked(call, metadata["name"], self._namespace, whole)
+        return self._call(call, metadata["name"], self._namespace, whole)
 
-    def members(self) -> list[Body]:
+    def list_replica_leases(self) -> list[Body]:
         """Those by which replicas announce themselves."""
-        selector = f"{MEMBER_LABEL}={LEASE}"
+        selector = f"{REPLICA_LABEL}={LEASE}"
         call = self._api.list_namespaced_lease
-        found = self._asked(call, self._namespace, label_selector=selector)
+        found = self._call(call, self._namespace, label_selector=selector)
         return found.get("items") or []
 
     def delete(self, name: str, version: str | None = None) -> None:
@@ -80,31 +80,31 @@ class Leases:
         options = {"preconditions": {"resourceVersion": version}} if version else None
         call = self._api.delete_namespaced_lease
         try:
-            self._asked(call, name, self._namespace, body=options)
+            self._call(call, name, self._namespace, body=options)
         except ApiError as error:
             if not (error.is_absent or error.is_conflict):
                 raise
 
-    def _asked(self, call: Callable[..., object], *args: object, **options: Any) -> Body:
+    def _call(self, call: Callable[..., object], *args: object, **options: Any) -> Body:
         return request(call, *args, timeout=self._timeout, **options)
 
 
-def record(body: Body | None) -> Record:
+def record_of(body: Body | None) -> LeaseRecord:
     """The Lease that a body holds; what cannot be read counts as absent."""
     if body is None:
-        return Record()
+        return LeaseRecord()
     spec = body.get("spec") or {}
-    return Record(
+    return LeaseRecord(
         holder=str(spec.get("holderIdentity") or ""),
         epoch=int(spec.get("leaseTransitions") or 0),
         acquired=str(spec.get("acquireTime") or ""),
         renewed=str(spec.get("renewTime") or ""),
-        lasts=float(spec.get("leaseDurationSeconds") or LASTS),
+        lasts=float(spec.get("leaseDurationSeconds") or LEASE_DURATION_S),
         version=str(body["metadata"]["resourceVersion"]),
     )
 
 
-def body_of(wanted: Record, name: str) -> Body:
+def body_of(wanted: LeaseRecord, name: str) -> Body:
     """The body by which a record is written."""
     metadata = {"name": name}
     if wanted.version:

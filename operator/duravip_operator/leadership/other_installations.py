@@ -15,22 +15,22 @@ from typing import Any, Final
 
 from kubernetes.client import CoordinationV1Api
 
-from duravip_operator.leadership.lease_rule import Record
-from duravip_operator.leadership.leases import LEASE, record
+from duravip_operator.leadership.lease_rule import LeaseRecord
+from duravip_operator.leadership.leases import LEASE, record_of
 from duravip_runtime.api_error import ApiError
 from duravip_runtime.kube import client_for, request
 
 log = logging.getLogger(__name__)
 
-WATCHED_FOR: Final = 3.0
+WATCH_AT_START_S: Final = 3.0
 """At the start, another installation's Lease is watched for so long; a living one is renewed."""
-LOOK_EVERY: Final = 0.5
+CHECK_EVERY_S: Final = 0.5
 
-Leases = Mapping[str, Record]
+LeasesByNamespace = Mapping[str, LeaseRecord]
 """By namespace."""
 
 
-def rival(before: Leases, after: Leases, ours: str) -> str:
+def yields_to(before: LeasesByNamespace, after: LeasesByNamespace, ours: str) -> str:
     """The namespace of the installation to which we give way; empty: there is none."""
     alive = {
         namespace: found
@@ -41,7 +41,7 @@ def rival(before: Leases, after: Leases, ours: str) -> str:
     return ages[0][1] if ages and ages[0][1] != ours else ""
 
 
-def sentence(namespace: str, holder: str) -> str:
+def conflict_message(namespace: str, holder: str) -> str:
     """What is said of it."""
     return (
         f"another DuraVIP leads in this cluster: replica {holder} in the namespace {namespace}. "
@@ -49,40 +49,40 @@ def sentence(namespace: str, holder: str) -> str:
     )
 
 
-class Rivals:
+class OtherInstallations:
     """Looks at the Leases of all installations."""
 
     def __init__(self, kubeconfig: Path | None, namespace: str) -> None:
         self._api: Any = CoordinationV1Api(client_for("duravip-operator", kubeconfig, 1))
         self._namespace = namespace
-        self._before: Leases = {}
+        self._before: LeasesByNamespace = {}
         self._is_forbidden = False
 
-    def look(self) -> str:
+    def check(self) -> str:
         """Look once more; a sentence when we must give way. Raises ApiError."""
         if self._is_forbidden:
             return ""
-        before, after = self._before, self._listed()
+        before, after = self._before, self._list_leases()
         self._before = after
-        found = rival(before, after, self._namespace)
-        return sentence(found, after[found].holder) if found else ""
+        found = yields_to(before, after, self._namespace)
+        return conflict_message(found, after[found].holder) if found else ""
 
-    def watch(self, stopping: Event) -> str:
+    def check_at_start(self, stopping: Event) -> str:
         """Look for as long as it takes to know whether there is another one: mostly not at all."""
-        end = time.monotonic() + WATCHED_FOR
+        end = time.monotonic() + WATCH_AT_START_S
         while not stopping.is_set():
             try:
-                if found := self.look():
+                if found := self.check():
                     return found
             except ApiError as error:
                 log.debug("cannot look for another installation: %s", error)
             others = {name for name, found in self._before.items() if found.holder}
             if not others - {self._namespace} or time.monotonic() >= end:
                 return ""
-            stopping.wait(LOOK_EVERY)
+            stopping.wait(CHECK_EVERY_S)
         return ""
 
-    def _listed(self) -> Leases:
+    def _list_leases(self) -> LeasesByNamespace:
         call = self._api.list_lease_for_all_namespaces
         try:
             found = request(call, field_selector=f"metadata.name={LEASE}")
@@ -93,4 +93,4 @@ class Rivals:
                 return {}
             raise
         items = found.get("items") or []
-        return {body["metadata"]["namespace"]: record(body) for body in items}
+        return {body["metadata"]["namespace"]: record_of(body) for body in items}

@@ -10,20 +10,20 @@ from typing import Final, NamedTuple
 
 from duravip_operator.leadership.leases import (
     LEASE,
-    MEMBER_LABEL,
     PULSE_ANNOTATION,
     PULSE_KEY_ANNOTATION,
+    REPLICA_LABEL,
     Leases,
-    stamp,
+    timestamp,
 )
-from duravip_operator.leadership.other_installations import Rivals
+from duravip_operator.leadership.other_installations import OtherInstallations
 from duravip_operator.settings import Settings
 from duravip_runtime.api_error import ApiError, Body
 
 log = logging.getLogger(__name__)
 
 
-class Announcement(NamedTuple):
+class ReplicaAnnouncement(NamedTuple):
     """A Lease by which a replica announces itself."""
 
     name: str
@@ -44,19 +44,19 @@ class Replica(NamedTuple):
     public_key: str
 
 
-class Roster:
+class ReplicaTable:
     """What was announced, and since when it has stood unchanged."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[Announcement, float]] = {}
+        self._announced: dict[str, tuple[ReplicaAnnouncement, float]] = {}
 
-    def see(self, announced: Iterable[Announcement], now: float) -> None:
+    def update(self, announced: Iterable[ReplicaAnnouncement], now: float) -> None:
         """Take all announcements as they are now."""
-        before, self._seen = self._seen, {}
+        before, self._announced = self._announced, {}
         for found in announced:
             known = before.get(found.name)
             is_same = known is not None and known[0].version == found.version
-            self._seen[found.name] = known if known and is_same else (found, now)
+            self._announced[found.name] = known if known and is_same else (found, now)
 
     def living(self, now: float) -> frozenset[Replica]:
         """The replicas that are there, one at each address.
@@ -66,26 +66,26 @@ class Roster:
         """
         there = [
             found
-            for found, since in self._seen.values()
+            for found, since in self._announced.values()
             if found.address and now - since <= found.lasts
         ]
         there.sort(key=lambda found: found.renewed)
         keys = {found.address: found.public_key for found in there}
         return frozenset(Replica(address, key) for address, key in keys.items())
 
-    def expired(self, now: float) -> list[Announcement]:
+    def expired(self, now: float) -> list[ReplicaAnnouncement]:
         """The announcements of those that are gone."""
-        return [found for found, since in self._seen.values() if now - since > found.lasts]
+        return [found for found, since in self._announced.values() if now - since > found.lasts]
 
 
-LASTS: Final = 180
-RENEW_EVERY: Final = 60.0
-LOOK_EVERY: Final = 2.0
-RIVALS_EVERY: Final = 30.0
-STOP_WITHIN: Final = 1.0
+ANNOUNCEMENT_DURATION_S: Final = 180
+ANNOUNCE_EVERY_S: Final = 60.0
+LIST_EVERY_S: Final = 2.0
+CHECK_OTHERS_EVERY_S: Final = 30.0
+STOP_TIMEOUT_S: Final = 1.0
 
 
-class Members:
+class Replicas:
     """All replicas, as far as they are known."""
 
     def __init__(
@@ -101,23 +101,23 @@ class Members:
         Only a leader removes what is expired. `on_rival` is called there with a sentence when
         another installation leads.
         """
-        self._rivals = Rivals(settings.kubeconfig, settings.namespace)
-        self._on_rival = on_rival
+        self._other_installations = OtherInstallations(settings.kubeconfig, settings.namespace)
+        self._on_other_installation = on_rival
         self._started = time.monotonic()
-        self._looked = 0.0
-        self._me = settings.identity
+        self._checked = 0.0
+        self._identity = settings.identity
         self._own = Replica(settings.pulse_advertise, public_key)
         self._name = f"{LEASE}-{settings.identity}"
         self._leases = Leases(settings.kubeconfig, settings.namespace)
         self._on_change = on_change
         self._is_leading = is_leading
-        self._loop = asyncio.get_running_loop()
+        self._event_loop = asyncio.get_running_loop()
         self._stopping = Event()
         self._thread = Thread(target=self._run, name="members", daemon=True)
-        self._roster = Roster()
+        self._table = ReplicaTable()
         self._replicas: tuple[Replica, ...] = (self._own,)
         self._renew_at = 0.0
-        self._is_troubled = False
+        self._is_failing = False
 
     def replicas(self) -> tuple[Replica, ...]:
         """Every replica that is there, sorted by HOST:PORT; this one is always among them."""
@@ -131,52 +131,52 @@ class Members:
         """Take the announcement back."""
         self._stopping.set()
         if self._thread.is_alive():
-            await asyncio.to_thread(self._thread.join, STOP_WITHIN)
+            await asyncio.to_thread(self._thread.join, STOP_TIMEOUT_S)
 
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
                 self._round(time.monotonic())
-                self._is_troubled = False
+                self._is_failing = False
             except ApiError as error:
-                if not self._is_troubled:
+                if not self._is_failing:
                     log.warning("cannot tell the other replicas of this one: %s", error)
-                self._is_troubled = True
+                self._is_failing = True
             except Exception:
                 log.exception("a look at the other replicas failed")
-            self._stopping.wait(LOOK_EVERY)
+            self._stopping.wait(LIST_EVERY_S)
         with suppress(ApiError):
             self._leases.delete(self._name)
 
     def _round(self, now: float) -> None:
         if now >= self._renew_at:
             self._announce()
-            self._renew_at = now + RENEW_EVERY
-        self._look_for_rivals(now)
-        bodies = self._leases.members()
+            self._renew_at = now + ANNOUNCE_EVERY_S
+        self._check_other_installations(now)
+        bodies = self._leases.list_replica_leases()
         if not any(body["metadata"]["name"] == self._name for body in bodies):
             self._renew_at = now  # somebody has deleted ours
-        self._roster.see(map(_announcement, bodies), now)
-        others = {r for r in self._roster.living(now) if r.address != self._own.address}
+        self._table.update(map(_parse_announcement, bodies), now)
+        others = {r for r in self._table.living(now) if r.address != self._own.address}
         self._publish(tuple(sorted(others | {self._own})))
-        for gone in self._roster.expired(now) if self._is_leading() else ():
+        for gone in self._table.expired(now) if self._is_leading() else ():
             self._leases.delete(gone.name, gone.version)
             log.info("replica %s is gone: its announcement has expired", gone.name)
 
-    def _look_for_rivals(self, now: float) -> None:
+    def _check_other_installations(self, now: float) -> None:
         """Often at first: two may have been started at the same time."""
-        is_new = now - self._started < RIVALS_EVERY
-        if is_new or now - self._looked >= RIVALS_EVERY:
-            self._looked = now
-            if sentence := self._rivals.look():
+        is_new = now - self._started < CHECK_OTHERS_EVERY_S
+        if is_new or now - self._checked >= CHECK_OTHERS_EVERY_S:
+            self._checked = now
+            if sentence := self._other_installations.check():
                 with suppress(RuntimeError):  # the loop has ended before this thread did
-                    self._loop.call_soon_threadsafe(self._on_rival, sentence)
+                    self._event_loop.call_soon_threadsafe(self._on_other_installation, sentence)
 
     def _announce(self) -> None:
         there = self._leases.read(self._name)
         metadata = {
             "name": self._name,
-            "labels": {MEMBER_LABEL: LEASE},
+            "labels": {REPLICA_LABEL: LEASE},
             "annotations": {
                 PULSE_ANNOTATION: self._own.address,
                 PULSE_KEY_ANNOTATION: self._own.public_key,
@@ -185,9 +185,9 @@ class Members:
         if there is not None:
             metadata["resourceVersion"] = there["metadata"]["resourceVersion"]
         spec = {
-            "holderIdentity": self._me,
-            "leaseDurationSeconds": LASTS,
-            "renewTime": stamp(),
+            "holderIdentity": self._identity,
+            "leaseDurationSeconds": ANNOUNCEMENT_DURATION_S,
+            "renewTime": timestamp(),
         }
         self._leases.write({"metadata": metadata, "spec": spec})
 
@@ -197,17 +197,17 @@ class Members:
         self._replicas = replicas
         log.info("replicas are heard at %s", ", ".join(replica.address for replica in replicas))
         with suppress(RuntimeError):  # the loop has ended before this thread did
-            self._loop.call_soon_threadsafe(self._on_change)
+            self._event_loop.call_soon_threadsafe(self._on_change)
 
 
-def _announcement(body: Body) -> Announcement:
+def _parse_announcement(body: Body) -> ReplicaAnnouncement:
     metadata, spec = body["metadata"], body.get("spec") or {}
     annotations = metadata.get("annotations") or {}
-    return Announcement(
+    return ReplicaAnnouncement(
         name=metadata["name"],
         version=metadata["resourceVersion"],
         address=annotations.get(PULSE_ANNOTATION, ""),
-        lasts=float(spec.get("leaseDurationSeconds") or LASTS),
+        lasts=float(spec.get("leaseDurationSeconds") or ANNOUNCEMENT_DURATION_S),
         public_key=annotations.get(PULSE_KEY_ANNOTATION, ""),
         renewed=str(spec.get("renewTime") or ""),
     )

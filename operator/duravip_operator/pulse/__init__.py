@@ -5,8 +5,8 @@ of a program that reads long lists hears a beat up to a second late; a process d
 """
 
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
-from duravip_operator.pulse.client import Briefing, Pulse
-from duravip_operator.pulse.ipc import View
-from duravip_operator.pulse.probe_targets import Entry, entry_of
+from duravip_operator.pulse.client import PulseClient, PulseFeed
+from duravip_operator.pulse.ipc import PulseView
+from duravip_operator.pulse.probe_targets import NodeTargets, targets_of
 
-__all__ = ["Briefing", "Entry", "HeartbeatState", "Pulse", "View", "entry_of"]
+__all__ = ["HeartbeatState", "NodeTargets", "PulseClient", "PulseFeed", "PulseView", "targets_of"]

@@ -35,7 +35,7 @@ from duravip_runtime.secure_channel import (
 )
 
 
-class Drop(Enum):
+class DropReason(Enum):
     """Why a datagram was dropped."""
 
     UNKNOWN = "unknown"
@@ -56,7 +56,7 @@ class Drop(Enum):
     """It has made us fail: a bug."""
 
 
-class Agent(NamedTuple):
+class AgentIdentity(NamedTuple):
     """What NodePlumbing says of a node's agent."""
 
     boot: str
@@ -66,21 +66,21 @@ class Agent(NamedTuple):
     """Whether it can sign with nothing but the key that the cluster shares."""
 
 
-class Opened(NamedTuple):
+class AuthenticDatagram(NamedTuple):
     """A datagram that is believed."""
 
     node: str
     datagram: Heartbeat | ProbeReport
 
 
-def objection(datagram: AnyDatagram | None, node: str, agent: Agent) -> Drop | None:
+def objection(datagram: AnyDatagram | None, node: str, agent: AgentIdentity) -> DropReason | None:
     """Why a datagram is not believed that this node has signed; None: it is."""
     if not isinstance(datagram, Heartbeat | ProbeReport):
-        return Drop.MALFORMED
+        return DropReason.MALFORMED
     if (datagram.node if isinstance(datagram, Heartbeat) else datagram.scout) != node:
-        return Drop.SENDER
+        return DropReason.SENDER
     if isinstance(datagram, Heartbeat) and datagram.boot != agent.boot:
-        return Drop.BOOT
+        return DropReason.BOOT
     return None
 
 
@@ -90,17 +90,17 @@ class Authenticator:
     def __init__(self, keys: KeyPair) -> None:
         self._keys = keys
         self._us = Party(OPERATOR, keys.public_key)
-        self._agents: dict[str, Agent] = {}
+        self._agents: dict[str, AgentIdentity] = {}
         self._by_key_id: dict[bytes, str] = {}
         self._channels: dict[str, Channel | None] = {}
         """Made when they are first needed; None: the public key is none."""
-        self._old_style: set[str] = set()
+        self._shared_key_nodes: set[str] = set()
         """The nodes whose last datagram was signed with the key that the cluster shares."""
         self.shared_keys: tuple[bytes, ...] = ()
         """Those of the key file."""
         self._is_shared_key_allowed = False
 
-    def learn(self, agents: Mapping[str, Agent | None]) -> None:
+    def update_agents(self, agents: Mapping[str, AgentIdentity | None]) -> None:
         """NodePlumbing says this of these nodes now; None: there is no such node any more."""
         for name, agent in agents.items():
             self._forget(name)
@@ -117,53 +117,53 @@ class Authenticator:
         if before and before.public_key:
             self._by_key_id.pop(key_id(Party(name, before.public_key), self._us), None)
         self._channels.pop(name, None)
-        self._old_style.discard(name)
+        self._shared_key_nodes.discard(name)
 
-    def open(self, data: bytes) -> Opened | Drop:
+    def open(self, data: bytes) -> AuthenticDatagram | DropReason:
         """Read a datagram, or say why it is dropped."""
         found = key_id_of(data)
         node = self._by_key_id.get(found) if found else None
         if node is None:
-            return self._open_old_style(data)
+            return self._open_with_shared_key(data)
         channel = self._channel(node)
         if channel is None or not channel.is_signed(data):
-            return Drop.SIGNATURE
-        self._old_style.discard(node)
-        return self._believed(content_of(data), node)
+            return DropReason.SIGNATURE
+        self._shared_key_nodes.discard(node)
+        return self._checked(content_of(data), node)
 
     def seal(self, node: str, datagram: Ack | ProbeRequest) -> bytes | None:
         """Sign a datagram so that this node takes it; None: we share no key with it."""
-        if node in self._old_style:
+        if node in self._shared_key_nodes:
             return encode(datagram, self.shared_keys) if self.shared_keys else None
         channel = self._channel(node)
         return channel.sealed(datagram) if channel else None
 
-    def _open_old_style(self, data: bytes) -> Opened | Drop:
+    def _open_with_shared_key(self, data: bytes) -> AuthenticDatagram | DropReason:
         if not (self._is_shared_key_allowed and is_signed(data, self.shared_keys)):
-            return Drop.UNKNOWN
+            return DropReason.UNKNOWN
         datagram = decode_any(data, self.shared_keys)
         if not isinstance(datagram, Heartbeat | ProbeReport):
-            return Drop.MALFORMED
+            return DropReason.MALFORMED
         node = datagram.node if isinstance(datagram, Heartbeat) else datagram.scout
         agent = self._agents.get(node)
         if agent is None or not agent.is_shared_key_allowed:
-            return Drop.SENDER
-        self._old_style.add(node)
-        return self._believed(datagram, node)
+            return DropReason.SENDER
+        self._shared_key_nodes.add(node)
+        return self._checked(datagram, node)
 
-    def _believed(self, datagram: AnyDatagram | None, node: str) -> Opened | Drop:
+    def _checked(self, datagram: AnyDatagram | None, node: str) -> AuthenticDatagram | DropReason:
         wrong = objection(datagram, node, self._agents[node])
         if wrong or not isinstance(datagram, Heartbeat | ProbeReport):
-            return wrong or Drop.MALFORMED
-        return Opened(node, datagram)
+            return wrong or DropReason.MALFORMED
+        return AuthenticDatagram(node, datagram)
 
     def _channel(self, node: str) -> Channel | None:
         if node not in self._channels:
             agent = self._agents.get(node)
-            self._channels[node] = self._made(node, agent.public_key) if agent else None
+            self._channels[node] = self._make_channel(node, agent.public_key) if agent else None
         return self._channels[node]
 
-    def _made(self, node: str, public_key: str) -> Channel | None:
+    def _make_channel(self, node: str, public_key: str) -> Channel | None:
         try:
             return self._keys.channel(OPERATOR, Party(node, public_key))
         except ValueError:

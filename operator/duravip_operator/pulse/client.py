@@ -15,19 +15,19 @@ from typing import Any, Final
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Plumbing
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse.authentication import Agent
+from duravip_operator.pulse.authentication import AgentIdentity
 from duravip_operator.pulse.ipc import (
     Message,
-    View,
+    PulseView,
+    apply_changes,
     differences,
-    line,
-    view_after,
-    view_said,
+    encode_line,
+    view_to_json,
 )
-from duravip_operator.pulse.probe_metrics import Tally
-from duravip_operator.pulse.probe_targets import Entry, Roster, entry_of, said
-from duravip_operator.pulse.replies import ask_for_destination
-from duravip_operator.pulse.reported_view import LOOKING_TAKES, News, log_changes
+from duravip_operator.pulse.probe_metrics import ProbeMetrics
+from duravip_operator.pulse.probe_targets import ClusterTargets, NodeTargets, targets_of, to_json
+from duravip_operator.pulse.replies import enable_packet_info
+from duravip_operator.pulse.reported_view import PROBING_TAKES_S, ReportedView, log_changes
 from duravip_operator.readiness import Restarts
 from duravip_operator.settings import Settings
 from duravip_runtime.endpoints import parse_endpoint
@@ -36,17 +36,17 @@ from duravip_runtime.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
-LONGEST_LINE: Final = 16 * 1024 * 1024
-FIRST_PAUSE: Final = 0.05
-LONGEST_PAUSE: Final = 5.0
-STOP_WITHIN: Final = 0.5
+MAX_LINE_BYTES: Final = 16 * 1024 * 1024
+FIRST_BACKOFF_S: Final = 0.05
+MAX_BACKOFF_S: Final = 5.0
+STOP_TIMEOUT_S: Final = 0.5
 
-PROLONGED_EVERY: Final = 0.3
-LEADS_AT_MOST: Final = 1.5
+PROLONG_EVERY_S: Final = 0.3
+LEADS_WITHOUT_NEWS_S: Final = 1.5
 """After so many seconds without a word of ours our process no longer speaks for a leader."""
 
 
-class Pulse:
+class PulseClient:
     """Who is heard, who is gone. All of it belongs to the asyncio thread."""
 
     def __init__(
@@ -59,17 +59,17 @@ class Pulse:
         """`on_change`: the view changes, or an agent has started anew; `on_beat`: of this node."""
         self._settings = settings
         self._on_change, self._on_beat = on_change, on_beat
-        self._tally = Tally(metrics)
+        self._probe_metrics = ProbeMetrics(metrics)
         self._metrics = metrics
         self._restarts = Restarts("the pulse's process")
-        self._news = News()
-        self._view = View()
+        self._reported = ReportedView()
+        self._view = PulseView()
         self._beats: dict[str, HeartbeatState] = {}
         self._expected: frozenset[str] = frozenset()
-        self._lead: Message = {"leader": False, "epoch": 0, "since": 0.0}
+        self._leadership: Message = {"leader": False, "epoch": 0, "since": 0.0}
         self._generations: dict[str, int] = {}
-        self._roster: Roster = {}
-        self._agents: dict[str, Agent] = {}
+        self._targets: ClusterTargets = {}
+        self._agents: dict[str, AgentIdentity] = {}
         self._keys = KeyPair.generate()
         self._socket: socket.socket | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -83,9 +83,9 @@ class Pulse:
         `leads_until` says when our leadership ends by the monotonic clock, if we lead: should
         this process stand still then, the other one must not go on to speak for a leader.
         """
-        self._socket = bound(self._settings.pulse_listen)
+        self._socket = bind_socket(self._settings.pulse_listen)
         self._leads_until = leads_until
-        running, prolonging = self._keep_running(self._socket), self._prolong()
+        running, prolonging = self._keep_running(self._socket), self._prolong_leadership()
         self._tasks = [asyncio.create_task(work) for work in (running, prolonging)]
 
     async def stop(self) -> None:
@@ -107,7 +107,7 @@ class Pulse:
         """By which agents know this replica."""
         return self._keys.public_key
 
-    def view(self) -> View:
+    def view(self) -> PulseView:
         """What is known now."""
         return self._view
 
@@ -125,33 +125,38 @@ class Pulse:
             self._expected = nodes
             self._send({"expect": sorted(nodes)})
 
-    def know(self, agents: Mapping[str, Agent]) -> None:
+    def update_agents(self, agents: Mapping[str, AgentIdentity]) -> None:
         """NodePlumbing says this of the nodes' agents: nobody else is heard."""
         if agents != self._agents:
             self._send({"agents": differences(self._agents, agents)})
             self._agents = dict(agents)
 
-    def tell(self, epoch: int | None, generations: Mapping[str, int], roster: Roster) -> None:
+    def update_answers(
+        self, epoch: int | None, generations: Mapping[str, int], roster: ClusterTargets
+    ) -> None:
         """What is to be said in answers to beats, and where a silent node is to be looked for.
 
         `epoch` is None unless we lead.
         """
         news: Message = {}
-        if (epoch is not None, epoch or 0) != (self._lead["leader"], self._lead["epoch"]):
+        if (epoch is not None, epoch or 0) != (
+            self._leadership["leader"],
+            self._leadership["epoch"],
+        ):
             since = time.monotonic()
-            self._lead = {"leader": epoch is not None, "epoch": epoch or 0, "since": since}
-            news["lead"], news["until"] = self._lead, self._end()
+            self._leadership = {"leader": epoch is not None, "epoch": epoch or 0, "since": since}
+            news["lead"], news["until"] = self._leadership, self._leadership_end()
         if generations != self._generations:
             news["generations"] = differences(self._generations, generations)
             self._generations = dict(generations)
-        if roster != self._roster:
-            news["roster"] = _roster_said(differences(self._roster, roster))
-            self._roster = dict(roster)
+        if roster != self._targets:
+            news["roster"] = _targets_to_json(differences(self._targets, roster))
+            self._targets = dict(roster)
         if news:
             self._send(news)
 
     async def _keep_running(self, udp: socket.socket) -> None:
-        pause = FIRST_PAUSE
+        pause = FIRST_BACKOFF_S
         loop = asyncio.get_running_loop()
         while True:
             started = loop.time()
@@ -159,32 +164,32 @@ class Pulse:
             self._metrics.pulse_restarts.inc()
             self._restarts.ended("see the log")
             log.error("the pulse's process has ended, and is started again")
-            pause = FIRST_PAUSE if loop.time() - started > LONGEST_PAUSE else 2 * pause
-            await asyncio.sleep(min(pause, LONGEST_PAUSE))
+            pause = FIRST_BACKOFF_S if loop.time() - started > MAX_BACKOFF_S else 2 * pause
+            await asyncio.sleep(min(pause, MAX_BACKOFF_S))
 
-    async def _prolong(self) -> None:
+    async def _prolong_leadership(self) -> None:
         while True:
-            self._send({"until": self._end()})
-            await asyncio.sleep(PROLONGED_EVERY)
+            self._send({"until": self._leadership_end()})
+            await asyncio.sleep(PROLONG_EVERY_S)
 
-    def _end(self) -> float:
-        return min(self._leads_until(), time.monotonic() + LEADS_AT_MOST)
+    def _leadership_end(self) -> float:
+        return min(self._leads_until(), time.monotonic() + LEADS_WITHOUT_NEWS_S)
 
     async def _run(self, udp: socket.socket) -> None:
         """Start the process, tell it all that is known, and listen to it until it ends."""
         ours, theirs = socket.socketpair()
         try:
             with theirs:
-                self._process = started(self._settings, udp, theirs)
-            reader, self._pipe = await asyncio.open_connection(sock=ours, limit=LONGEST_LINE)
+                self._process = start_server(self._settings, udp, theirs)
+            reader, self._pipe = await asyncio.open_connection(sock=ours, limit=MAX_LINE_BYTES)
             self._send({"secret": self._keys.secret, "agents": self._agents})
-            self._send({"resume": view_said(self._news.known)})
-            lead = {"lead": self._lead, "until": self._end()}
+            self._send({"resume": view_to_json(self._reported.actual)})
+            lead = {"lead": self._leadership, "until": self._leadership_end()}
             self._send({"expect": sorted(self._expected), **lead})
-            roster = _roster_said(self._roster)
+            roster = _targets_to_json(self._targets)
             self._send({"generations": self._generations, "roster": roster})
             async for message in reader:
-                self._take(json.loads(message))
+                self._handle_message(json.loads(message))
         except (OSError, ValueError) as error:
             log.warning("cannot talk to the pulse's process: %s", error)
         finally:
@@ -198,19 +203,19 @@ class Pulse:
         process, self._process = self._process, None
         if process:
             process.kill()  # it has nothing to put in order
-            await asyncio.to_thread(process.wait, STOP_WITHIN)
+            await asyncio.to_thread(process.wait, STOP_TIMEOUT_S)
 
     def _send(self, message: Message) -> None:
         if self._pipe:
-            self._pipe.write(line(message))
+            self._pipe.write(encode_line(message))
 
-    def _take(self, message: Message) -> None:
+    def _handle_message(self, message: Message) -> None:
         if "note" in message:
             log.warning("pulse: %s", message["note"])
-        before, after = self._news.known, view_after(self._news.known, message)
+        before, after = self._reported.actual, apply_changes(self._reported.actual, message)
         now = time.monotonic()
-        if self._news.take(after, now):
-            asyncio.get_running_loop().call_later(LOOKING_TAKES, self._look)
+        if self._reported.update(after, now):
+            asyncio.get_running_loop().call_later(PROBING_TAKES_S, self._refresh_view)
         boots = {name: heard.boot for name, heard in self._beats.items()}
         beats = {
             name: HeartbeatState(*fields) for name, fields in message.get("beats", {}).items()
@@ -224,39 +229,39 @@ class Pulse:
         for name in restarted:
             log.info("the agent of %s has started anew", name)
         if "sights" in message:
-            self._tally.count(message["sights"])
+            self._probe_metrics.count_reports(message["sights"])
         if "drops" in message:
-            self._tally.count_drops(message["drops"])
-        self._tally.note(before, after, now)
-        self._look(must_tell=bool(restarted))
+            self._probe_metrics.count_drops(message["drops"])
+        self._probe_metrics.observe(before, after, now)
+        self._refresh_view(must_tell=bool(restarted))
         for name in beats:
             self._on_beat(name)
 
-    def _look(self, *, must_tell: bool = False) -> None:
+    def _refresh_view(self, *, must_tell: bool = False) -> None:
         """See what is to be shown now."""
-        before, self._view = self._view, self._news.shown(time.monotonic())
+        before, self._view = self._view, self._reported.visible(time.monotonic())
         log_changes(before, self._view)
         if must_tell or self._view != before:
             self._on_change()
 
 
-def _roster_said(changes: Mapping[str, Entry | None]) -> Message:
-    return {name: None if entry is None else said(entry) for name, entry in changes.items()}
+def _targets_to_json(changes: Mapping[str, NodeTargets | None]) -> Message:
+    return {name: None if entry is None else to_json(entry) for name, entry in changes.items()}
 
 
-RECEIVE_BUFFER: Final = 4 * 1024 * 1024
+RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024
 """Bytes of beats that wait while the process does not run: as much as the kernel allows."""
 
 
-def bound(listen: str) -> socket.socket:
+def bind_socket(listen: str) -> socket.socket:
     """The socket that beats are heard on; raises SettingsError when it cannot be had."""
     host, port = parse_endpoint(listen)
     try:
         family, *_, where = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         udp = socket.socket(family, socket.SOCK_DGRAM)
         try:
-            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER)
-            ask_for_destination(udp)
+            udp.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+            enable_packet_info(udp)
             udp.bind(where)
         except OSError:
             udp.close()
@@ -266,7 +271,7 @@ def bound(listen: str) -> socket.socket:
     return udp
 
 
-def started(
+def start_server(
     settings: Settings, udp: socket.socket, pipe: socket.socket
 ) -> subprocess.Popen[bytes]:
     """The process; it is told the rest, and our private key, through the other end of the pipe."""
@@ -283,39 +288,41 @@ def started(
     )
 
 
-class Briefing:
+class PulseFeed:
     """Tells it, and works out anew only what is of a NodePlumbing that has changed."""
 
-    def __init__(self, pulse: Pulse, our_address: str) -> None:
+    def __init__(self, pulse: PulseClient, our_address: str) -> None:
         self._pulse, self._our_address = pulse, our_address
-        self._roster: dict[str, tuple[Plumbing, Entry]] = {}
+        self._roster: dict[str, tuple[Plumbing, NodeTargets]] = {}
 
-    def tell(self, epoch: int | None, plumbings: Mapping[str, Plumbing]) -> None:
+    def update(self, epoch: int | None, plumbings: Mapping[str, Plumbing]) -> None:
         """`epoch` is None unless we lead."""
         known, self._roster = self._roster, {}
         for name, plumbing in plumbings.items():
             entry = known.get(name)
             is_same = entry is not None and entry[0] is plumbing
-            self._roster[name] = entry if entry and is_same else (plumbing, entry_of(plumbing))
-        self._pulse.know({name: agent_of(plumbing) for name, plumbing in plumbings.items()})
+            self._roster[name] = entry if entry and is_same else (plumbing, targets_of(plumbing))
+        self._pulse.update_agents(
+            {name: agent_identity(plumbing) for name, plumbing in plumbings.items()}
+        )
         beating_here = (n for n, p in plumbings.items() if self._our_address in p.pulse)
         self._pulse.expect(frozenset(beating_here))
-        self.acknowledge(epoch, plumbings)
+        self.update_generations(epoch, plumbings)
 
-    def acknowledge(self, epoch: int | None, plumbings: Mapping[str, Plumbing]) -> None:
+    def update_generations(self, epoch: int | None, plumbings: Mapping[str, Plumbing]) -> None:
         """Tell it only what it answers to agents, who wait for that; the rest may come later."""
-        self._pulse.tell(
+        self._pulse.update_answers(
             epoch,
             {name: plumbing.generation for name, plumbing in plumbings.items()},
             {name: entry for name, (_, entry) in self._roster.items()},
         )
 
 
-def agent_of(plumbing: Plumbing) -> Agent:
+def agent_identity(plumbing: Plumbing) -> AgentIdentity:
     """What a NodePlumbing says of the node's agent.
 
     An agent is as old as a status without its public key; what it is told by an old leader, it can
     only answer as one.
     """
     is_old = not plumbing.public_key or not any(plumbing.pulse_keys)
-    return Agent(plumbing.boot, plumbing.public_key, is_old)
+    return AgentIdentity(plumbing.boot, plumbing.public_key, is_old)

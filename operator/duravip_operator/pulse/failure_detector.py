@@ -15,21 +15,21 @@ from typing import Final, NamedTuple
 from duravip_api.heartbeat import Heartbeat
 from duravip_operator.core.snapshot import Liveness
 
-BOOTS_REMEMBERED: Final = 16
+MAX_BOOTS_REMEMBERED: Final = 16
 """Of so many starts of an agent it is known which of its beats came last: others are replays."""
 
-FORGIVEN: Final = 1.0
+GRACE_S: Final = 1.0
 """A node that returns after a shorter silence is as mature as before, in seconds."""
 
 
-class Times(NamedTuple):
+class Timeouts(NamedTuple):
     """The settings that count here."""
 
     mature: float
     suspect_after: float
 
 
-class Known(NamedTuple):
+class KnownLiveness(NamedTuple):
     """What an earlier process knew of a node."""
 
     hearing: Liveness
@@ -50,11 +50,11 @@ class _Node:
     """By boot, the number of the last beat that was heard; the boot heard last comes last."""
 
 
-class Detector:
+class FailureDetector:
     """Keeps what is heard of every node that is expected, or was heard."""
 
-    def __init__(self, times: Times) -> None:
-        self._times = times
+    def __init__(self, times: Timeouts) -> None:
+        self._timeouts = times
         self._nodes: dict[str, _Node] = {}
         self._expected: frozenset[str] = frozenset()
 
@@ -65,7 +65,7 @@ class Detector:
         self._expected = names
         self._forget(now)
 
-    def resume(self, known: Mapping[str, Known], now: float) -> None:
+    def resume(self, known: Mapping[str, KnownLiveness], now: float) -> None:
         """Go on from what an earlier process knew: nobody is young or silent because that died."""
         for name, (hearing, since) in known.items():
             last = since if hearing is Liveness.SUSPECT else now
@@ -76,54 +76,54 @@ class Detector:
         node = self._nodes.get(beat.node)
         return node is None or beat.seq > node.newest.get(beat.boot, 0)
 
-    def heard(self, beat: Heartbeat, now: float) -> bool:
+    def record(self, beat: Heartbeat, now: float) -> bool:
         """Take a beat; False when it is a replay, or another has overtaken it."""
         if not self.is_new(beat):
             return False
         node = self._nodes.setdefault(beat.node, _Node(now, now))
         node.newest.pop(beat.boot, None)
         node.newest[beat.boot] = beat.seq
-        while len(node.newest) > BOOTS_REMEMBERED:
+        while len(node.newest) > MAX_BOOTS_REMEMBERED:
             del node.newest[next(iter(node.newest))]
-        self._judge(node, now)
-        if now - node.last >= FORGIVEN:
+        self._suspect_if_silent(node, now)
+        if now - node.last >= GRACE_S:
             node.is_mature = False
         is_new = node.hearing in {Liveness.UNKNOWN, Liveness.SUSPECT}
         if is_new and not node.is_mature:
             node.since = now
         node.last, node.beat = now, beat
-        node.is_mature = node.is_mature or now - node.since >= self._times.mature
+        node.is_mature = node.is_mature or now - node.since >= self._timeouts.mature
         node.hearing = Liveness.ALIVE if node.is_mature else Liveness.WARMING_UP
         return True
 
-    def excuse(self, seconds: float, now: float) -> None:
+    def compensate_stall(self, seconds: float, now: float) -> None:
         """We were deaf for so long: that does not count as anybody's silence."""
         for node in self._nodes.values():
             if node.hearing is not Liveness.SUSPECT:
                 node.last = min(node.last + seconds, now)
 
-    def judge(self, now: float) -> None:
+    def evaluate(self, now: float) -> None:
         """Judge every silence as of now."""
         for node in self._nodes.values():
-            self._judge(node, now)
+            self._suspect_if_silent(node, now)
         self._forget(now)
 
     def next_due(self) -> float:
         """When the next silence is long enough to be judged, if nothing is heard before."""
         return min(
             (
-                node.last + self._patience(node)
+                node.last + self._timeout(node)
                 for node in self._nodes.values()
                 if node.hearing is not Liveness.SUSPECT
             ),
             default=inf,
         )
 
-    def hearing(self) -> dict[str, Liveness]:
+    def liveness(self) -> dict[str, Liveness]:
         """What was last judged of each node."""
         return {name: node.hearing for name, node in self._nodes.items()}
 
-    def silent(self) -> dict[str, float]:
+    def suspects(self) -> dict[str, float]:
         """When each node that is SILENT was last heard, or first expected."""
         nodes = self._nodes.items()
         return {name: node.last for name, node in nodes if node.hearing is Liveness.SUSPECT}
@@ -137,19 +137,19 @@ class Detector:
         node = self._nodes.get(name)
         return node.beat if node and node.hearing is not Liveness.SUSPECT else None
 
-    def _judge(self, node: _Node, now: float) -> None:
-        if now - node.last >= self._patience(node):
+    def _suspect_if_silent(self, node: _Node, now: float) -> None:
+        if now - node.last >= self._timeout(node):
             node.hearing = Liveness.SUSPECT
 
-    def _patience(self, node: _Node) -> float:
+    def _timeout(self, node: _Node) -> float:
         if node.hearing is Liveness.UNKNOWN:
-            return self._times.mature + FORGIVEN
-        return self._times.suspect_after
+            return self._timeouts.mature + GRACE_S
+        return self._timeouts.suspect_after
 
     def _forget(self, now: float) -> None:
         """Nobody waits for a node that is not expected, once it has been silent for a while."""
         for name in self._nodes.keys() - self._expected:
             node = self._nodes[name]
             was_heard = node.hearing in {Liveness.WARMING_UP, Liveness.ALIVE}
-            if not was_heard and (node.beat is None or now - node.last >= FORGIVEN):
+            if not was_heard and (node.beat is None or now - node.last >= GRACE_S):
                 del self._nodes[name]

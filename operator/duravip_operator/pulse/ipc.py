@@ -32,7 +32,7 @@ Message = dict[str, Any]
 Value = TypeVar("Value")
 
 
-class View(NamedTuple):
+class PulseView(NamedTuple):
     """What the pulse knows at one moment. Replaced, never changed."""
 
     hearing: Mapping[str, Liveness] = MappingProxyType({})
@@ -43,12 +43,12 @@ class View(NamedTuple):
     """The interfaces on whose segment another node has lately heard this one answer."""
 
 
-def line(message: Mapping[str, Any]) -> bytes:
+def encode_line(message: Mapping[str, Any]) -> bytes:
     """A message as it goes through the pipe."""
     return json.dumps(message, separators=(",", ":")).encode() + b"\n"
 
 
-def lines(buffer: bytearray) -> list[Message]:
+def decode_lines(buffer: bytearray) -> list[Message]:
     """Take every message that is whole out of what has come through the pipe."""
     if b"\n" not in buffer:
         return []
@@ -63,23 +63,25 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Message:
     return found | {name: now for name, now in after.items() if before.get(name) != now}
 
 
-def view_said(view: View) -> Message:
+def view_to_json(view: PulseView) -> Message:
     """A View as JSON can say it."""
     return {
         "hearing": {name: now.value for name, now in view.hearing.items()},
-        "silences": {name: silence_said(now) for name, now in view.silences.items()},
+        "silences": {name: suspicion_to_json(now) for name, now in view.silences.items()},
         "witnessed": {name: sorted(now) for name, now in view.witnessed.items()},
     }
 
 
-def view_after(view: View, message: Message) -> View:
+def apply_changes(view: PulseView, message: Message) -> PulseView:
     """The View once a message has come that tells what is new."""
-    hearing = _changed(view.hearing, message.get("hearing"), Liveness)
-    silences = _changed(view.silences, message.get("silences"), silence_read)
-    return View(hearing, silences, _changed(view.witnessed, message.get("witnessed"), frozenset))
+    hearing = _apply(view.hearing, message.get("hearing"), Liveness)
+    silences = _apply(view.silences, message.get("silences"), suspicion_from_json)
+    return PulseView(
+        hearing, silences, _apply(view.witnessed, message.get("witnessed"), frozenset)
+    )
 
 
-def _changed(
+def _apply(
     before: Mapping[str, Value], changes: Message | None, read: Callable[[Any], Value]
 ) -> Mapping[str, Value]:
     if not changes:
@@ -88,27 +90,27 @@ def _changed(
     return kept | {name: read(said) for name, said in changes.items() if said is not None}
 
 
-def silence_said(silence: Suspicion) -> list[Any]:
+def suspicion_to_json(silence: Suspicion) -> list[Any]:
     """A Silence as JSON can say it."""
     gone, answering = sorted(silence.unreachable_on), sorted(silence.reachable_on)
     return [gone, answering, silence.is_self_fenced, silence.is_lasting, silence.last_heard]
 
 
-def silence_read(said: list[Any]) -> Suspicion:
+def suspicion_from_json(said: list[Any]) -> Suspicion:
     """The Silence that was said so."""
     gone, answering, is_muted, is_lasting, since = said
     return Suspicion(frozenset(gone), frozenset(answering), is_muted, is_lasting, since)
 
 
-class Outgoing:
+class ChangeEncoder:
     """Turns what is known into messages that say only what has changed."""
 
-    def __init__(self, known: View) -> None:
+    def __init__(self, known: PulseView) -> None:
         """`known` is what the operator still has from an earlier process."""
         self._view = known
         self._beats: dict[str, HeartbeatState] = {}
 
-    def changes(self, view: View, beats: Iterable[Heartbeat]) -> Message | None:
+    def changes(self, view: PulseView, beats: Iterable[Heartbeat]) -> Message | None:
         """The message about this state of things; None when nothing is new."""
         heard = {b.node: HeartbeatState(b.boot, b.generation, b.digest, b.stopped) for b in beats}
         before, self._view = self._view, view
@@ -118,7 +120,7 @@ class Outgoing:
         witnessed = differences(before.witnessed, view.witnessed)
         said: Message = {
             "hearing": {name: now and now.value for name, now in hearing.items()},
-            "silences": {name: now and silence_said(now) for name, now in silences.items()},
+            "silences": {name: now and suspicion_to_json(now) for name, now in silences.items()},
             "witnessed": {n: None if now is None else sorted(now) for n, now in witnessed.items()},
             "beats": {name: list(now) for name, now in heard.items() if told.get(name) != now},
         }

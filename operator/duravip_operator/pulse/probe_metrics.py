@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from duravip_operator.metrics import Metrics
-from duravip_operator.pulse.ipc import View
+from duravip_operator.pulse.ipc import PulseView
 
-FALSE_WITHIN: Final = 1.0
+FALSE_ALARM_WITHIN_S: Final = 1.0
 """A node that is heard again this soon, in seconds, was suspected for nothing."""
 
 
-class Tally:
+class ProbeMetrics:
     """Keeps the metrics of the pulse."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -20,7 +20,7 @@ class Tally:
         self._drops = Counter[str]()
         self._suspected: dict[str, float] = {}
 
-    def count(self, looks: Mapping[str, int]) -> None:
+    def count_reports(self, looks: Mapping[str, int]) -> None:
         """Take how many looks of each verdict the process has made since it was started."""
         if sum(looks.values()) < self._looks.total():
             self._looks.clear()  # it was started anew
@@ -36,7 +36,7 @@ class Tally:
             self._metrics.drops.labels(reason).inc(max(0, number - self._drops[reason]))
         self._drops = Counter(drops)
 
-    def note(self, before: View, after: View, now: float) -> None:
+    def observe(self, before: PulseView, after: PulseView, now: float) -> None:
         """Take a change of what is known."""
         for name, silence in after.silences.items():
             known = before.silences.get(name)
@@ -47,5 +47,5 @@ class Tally:
             if silence.unreachable_on and not (known and known.unreachable_on):
                 self._metrics.failover_seconds.labels("scout").observe(now - silence.last_heard)
         for name in [name for name in self._suspected if name not in after.silences]:
-            if now - self._suspected.pop(name) < FALSE_WITHIN and name in after.hearing:
+            if now - self._suspected.pop(name) < FALSE_ALARM_WITHIN_S and name in after.hearing:
                 self._metrics.false_alarms.inc()

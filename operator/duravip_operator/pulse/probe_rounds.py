@@ -16,21 +16,21 @@ from typing import Final, NamedTuple
 
 from duravip_api.heartbeat import ProbeReport
 from duravip_operator.core.snapshot import Liveness
-from duravip_operator.pulse.probe_targets import Entry, Presence, Segment, segments
-from duravip_operator.pulse.witnesses import MOST_WITNESSES, Watch, Witnesses
+from duravip_operator.pulse.probe_targets import NodeTargets, ProbeTargets, Segment, segments
+from duravip_operator.pulse.witnesses import MAX_WITNESSES, Assignment, Witnesses
 
-AGAIN: Final = 0.1
-LATER: Final = 1.0
+ROUND_EVERY_S: Final = 0.1
+LATE_ROUND_EVERY_S: Final = 1.0
 """Rounds follow one another so fast, in seconds; the latter once the node is gone from there."""
 
-OPEN_FOR: Final = 10.0
+FREQUENT_ROUNDS_FOR_S: Final = 10.0
 """After this long they are as rare where the node still answers, or nothing can be decided."""
 
-DECIDED_AFTER: Final = 0.06
+ROUND_TIMEOUT_S: Final = 0.06
 """A round waits so long for those that say nothing, in seconds."""
 
 
-class Outcome(Enum):
+class ProbeOutcome(Enum):
     """What a round has shown."""
 
     ANSWERING = "answering"
@@ -38,66 +38,70 @@ class Outcome(Enum):
 
 
 @dataclass(slots=True, eq=False)
-class Suspicion:
+class Suspect:
     """A silent node."""
 
     began: float
-    entry: dict[Segment, Presence] = field(default_factory=dict)
+    targets: dict[Segment, ProbeTargets] = field(default_factory=dict)
     """As it was when the node fell silent: what moves away since is still asked for."""
     due: dict[Segment, float] = field(default_factory=dict)
     """When the next round begins."""
-    outcomes: dict[Segment, Outcome] = field(default_factory=dict)
+    outcomes: dict[Segment, ProbeOutcome] = field(default_factory=dict)
     decided: dict[Segment, float] = field(default_factory=dict)
     """When the round was begun that has brought the outcome."""
 
     @classmethod
-    def resumed(cls, gone: AbstractSet[str], now: float) -> "Suspicion":
+    def resumed(cls, gone: AbstractSet[str], now: float) -> "Suspect":
         """One that an earlier process has decided about these interfaces."""
         suspicion = cls(now)
         for segment in segments(gone):
-            suspicion.entry[segment] = Presence((), (), ())
-            suspicion.outcomes[segment] = Outcome.GONE
+            suspicion.targets[segment] = ProbeTargets((), (), ())
+            suspicion.outcomes[segment] = ProbeOutcome.GONE
             suspicion.due[segment] = suspicion.decided[segment] = now
         return suspicion
 
-    def learn(self, entry: Entry, now: float) -> None:
+    def add_targets(self, entry: NodeTargets, now: float) -> None:
         """Take what was not known of the node when it fell silent."""
         for segment, presence in entry.items():
-            known = self.entry.get(segment)
+            known = self.targets.get(segment)
             if known is None or (presence.served and not known.served):
-                self.entry[segment] = presence
+                self.targets[segment] = presence
                 self.due[segment] = now
                 if segment not in self.decided:
                     self.outcomes.pop(segment, None)
 
     def pause(self, segment: Segment, now: float) -> float:
         """How long to wait until the next round there."""
-        is_gone = self.outcomes.get(segment) is Outcome.GONE
-        return LATER if is_gone or now - self.began > OPEN_FOR else AGAIN
+        is_gone = self.outcomes.get(segment) is ProbeOutcome.GONE
+        return (
+            LATE_ROUND_EVERY_S
+            if is_gone or now - self.began > FREQUENT_ROUNDS_FOR_S
+            else ROUND_EVERY_S
+        )
 
-    def summed(self) -> tuple[frozenset[str], frozenset[str]]:
+    def by_interface(self) -> tuple[frozenset[str], frozenset[str]]:
         """`(interfaces it is gone from, interfaces on which it answers)`.
 
         What it serves there counts; where it serves nothing, one family will do.
         """
         gone: set[str] = set()
         answering: set[str] = set()
-        for interface in {segment.interface for segment in self.entry}:
-            present = [s for s in self.entry if s.interface == interface]
-            served = [s for s in present if self.entry[s].served]
+        for interface in {segment.interface for segment in self.targets}:
+            present = [s for s in self.targets if s.interface == interface]
+            served = [s for s in present if self.targets[s].served]
             outcomes = [self.outcomes.get(segment) for segment in served or present]
-            if Outcome.ANSWERING in outcomes:
+            if ProbeOutcome.ANSWERING in outcomes:
                 answering.add(interface)
-            elif (all if served else any)(o is Outcome.GONE for o in outcomes):
+            elif (all if served else any)(o is ProbeOutcome.GONE for o in outcomes):
                 gone.add(interface)
         return frozenset(gone), frozenset(answering)
 
 
 @dataclass(slots=True, eq=False)
-class Round:
+class ProbeRound:
     """All witnesses of a silent node on one segment were asked at once."""
 
-    suspicion: Suspicion
+    suspicion: Suspect
     segment: Segment
     began: float
     waiting: set[str]
@@ -116,11 +120,11 @@ class Round:
         """Say what it has shown, if that is clear and no later round has spoken."""
         if self.began < self.suspicion.decided.get(self.segment, 0.0):
             return
-        is_over = now >= self.began + DECIDED_AFTER or not self.waiting & heard
+        is_over = now >= self.began + ROUND_TIMEOUT_S or not self.waiting & heard
         if self.is_answered:
-            outcome = Outcome.ANSWERING
+            outcome = ProbeOutcome.ANSWERING
         elif self.is_silent and is_over:
-            outcome = Outcome.GONE
+            outcome = ProbeOutcome.GONE
         else:
             return
         self.suspicion.decided[self.segment] = self.began
@@ -130,160 +134,166 @@ class Round:
         due[self.segment] = min(due[self.segment], now + pause)
 
 
-UNASKED_AFTER: Final = 0.1
+GONE_UNPROBED_AFTER_S: Final = 0.1
 """A silent node is gone so much later, in seconds, from where it serves nothing."""
 
-WAITED_FOR: Final = 2.0
+REPORT_TIMEOUT_S: Final = 2.0
 """A sight that comes later than this after its look is not taken, in seconds."""
 
-CHOSEN_EVERY: Final = 0.1
+ASSIGN_EVERY_S: Final = 0.1
 
 
-class Ask(NamedTuple):
+class OutgoingProbe(NamedTuple):
     """A look to be sent."""
 
     number: int
-    watch: Watch
+    watch: Assignment
     addresses: tuple[str, ...]
     macs: tuple[str, ...]
 
 
-class _Asked(NamedTuple):
-    watch: Watch
+class _SentProbe(NamedTuple):
+    watch: Assignment
     at: float
-    begun: Round | None
+    begun: ProbeRound | None
 
 
-class Scouting:
+class ProbeRounds:
     """Looks and what came of them. Times are arguments, of one steady clock."""
 
     def __init__(self, number: int) -> None:
         """`number` is above that of every look that an earlier process has sent."""
         self._number = number
-        self._roster: dict[str, Entry] = {}
+        self._targets: dict[str, NodeTargets] = {}
         self._heard: frozenset[str] = frozenset()
-        self._suspicions: dict[str, Suspicion] = {}
-        self._asked: dict[int, _Asked] = {}
-        self._rounds: list[Round] = []
-        self._must_choose, self._chosen = True, 0.0
+        self._suspects: dict[str, Suspect] = {}
+        self._sent: dict[int, _SentProbe] = {}
+        self._rounds: list[ProbeRound] = []
+        self._must_assign, self._assigned_at = True, 0.0
         self.witnesses = Witnesses()
-        self.sights = Counter[str]()
+        self.reports = Counter[str]()
         """How many of each verdict."""
 
-    def enroll(self, changes: Mapping[str, Entry | None], now: float) -> None:
+    def update_targets(self, changes: Mapping[str, NodeTargets | None], now: float) -> None:
         """Take what is new in the roster."""
         for name, entry in changes.items():
             if entry is None:
-                self._roster.pop(name, None)
+                self._targets.pop(name, None)
                 continue
-            self._roster[name] = entry
-            if suspicion := self._suspicions.get(name):
-                suspicion.learn(entry, now)
-        self._must_choose = True
+            self._targets[name] = entry
+            if suspicion := self._suspects.get(name):
+                suspicion.add_targets(entry, now)
+        self._must_assign = True
 
-    def hear(self, hearing: Mapping[str, Liveness], now: float) -> None:
+    def update_liveness(self, hearing: Mapping[str, Liveness], now: float) -> None:
         """Take what is heard: whoever is silent is suspected from now on."""
         heard = {Liveness.WARMING_UP, Liveness.ALIVE}
         before, self._heard = self._heard, frozenset(n for n, h in hearing.items() if h in heard)
-        self._must_choose |= self._heard != before
-        for name in [n for n in self._suspicions if hearing.get(n) is not Liveness.SUSPECT]:
-            del self._suspicions[name]
+        self._must_assign |= self._heard != before
+        for name in [n for n in self._suspects if hearing.get(n) is not Liveness.SUSPECT]:
+            del self._suspects[name]
         for name, how in hearing.items():
-            if how is Liveness.SUSPECT and name not in self._suspicions:
-                self._suspicions[name] = suspicion = Suspicion(now)
-                suspicion.learn(self._roster.get(name, {}), now)
+            if how is Liveness.SUSPECT and name not in self._suspects:
+                self._suspects[name] = suspicion = Suspect(now)
+                suspicion.add_targets(self._targets.get(name, {}), now)
 
     def resume(self, name: str, gone: frozenset[str], now: float) -> None:
         """An earlier process has found a silent node gone from these interfaces."""
-        self._suspicions[name] = Suspicion.resumed(gone, now)
+        self._suspects[name] = Suspect.resumed(gone, now)
 
-    def due(self, now: float) -> list[Ask]:
+    def due(self, now: float) -> list[OutgoingProbe]:
         """What is to be asked now; the silent first."""
-        asks: list[Ask] = []
-        for suspect, suspicion in self._suspicions.items():
+        asks: list[OutgoingProbe] = []
+        for suspect, suspicion in self._suspects.items():
             for segment in [s for s, due in suspicion.due.items() if due <= now]:
-                asks += self._look(suspect, suspicion, segment, now)
-        if not asks and self._must_choose and now - self._chosen >= CHOSEN_EVERY:
-            self.witnesses.choose(self._roster, self._heard, now)
-            self._must_choose, self._chosen = False, now
+                asks += self._begin_round(suspect, suspicion, segment, now)
+        if not asks and self._must_assign and now - self._assigned_at >= ASSIGN_EVERY_S:
+            self.witnesses.assign(self._targets, self._heard, now)
+            self._must_assign, self._assigned_at = False, now
         for watch in self.witnesses.due(now):
-            presence = self._roster.get(watch.suspect, {}).get(watch.segment)
+            presence = self._targets.get(watch.suspect, {}).get(watch.segment)
             if presence:
-                asks.append(self._ask(watch, presence, None, now))
+                asks.append(self._probe(watch, presence, None, now))
         return asks
 
     def next_due(self) -> float:
         """When something is to be asked or decided, if nothing happens before."""
-        times = [due for suspicion in self._suspicions.values() for due in suspicion.due.values()]
-        times += [begun.began + DECIDED_AFTER for begun in self._rounds]
+        times = [due for suspicion in self._suspects.values() for due in suspicion.due.values()]
+        times += [begun.began + ROUND_TIMEOUT_S for begun in self._rounds]
         return min([self.witnesses.next_due(), *times])
 
-    def see(self, sight: ProbeReport, now: float) -> bool:
+    def take_report(self, sight: ProbeReport, now: float) -> bool:
         """Take a scout's report; False when nobody has asked for it."""
-        asked = self._asked.get(sight.number)
+        asked = self._sent.get(sight.number)
         said = (sight.scout, sight.suspect, sight.interface)
         if asked is None:
             return False
         watch, at, begun = asked
         if said != (watch.scout, watch.suspect, watch.segment.interface):
             return False
-        del self._asked[sight.number]
-        self.sights[sight.verdict] += 1
+        del self._sent[sight.number]
+        self.reports[sight.verdict] += 1
         if sight.heard_ago >= 0:
-            self.witnesses.recall(watch, at - sight.heard_ago)
-        was_true = self.witnesses.is_true(watch, at)
+            self.witnesses.record_remote(watch, at - sight.heard_ago)
+        was_true = self.witnesses.is_reliable(watch, at)
         if sight.verdict == "answering":
-            self.witnesses.note(watch, at)
+            self.witnesses.record_answer(watch, at)
         if begun:
             begun.take(watch.scout, sight.verdict, is_true=was_true)
             begun.decide(self._heard, now)
         return True
 
-    def judge(self, now: float) -> None:
+    def evaluate(self, now: float) -> None:
         """Decide what is over, forget what is too late."""
         for begun in self._rounds:
             begun.decide(self._heard, now)
-        self._rounds = [r for r in self._rounds if now - r.began < DECIDED_AFTER]
-        late = [n for n, asked in self._asked.items() if now - asked.at > WAITED_FOR]
+        self._rounds = [r for r in self._rounds if now - r.began < ROUND_TIMEOUT_S]
+        late = [n for n, asked in self._sent.items() if now - asked.at > REPORT_TIMEOUT_S]
         for number in late:
-            del self._asked[number]
-            self.sights["none"] += 1
+            del self._sent[number]
+            self.reports["none"] += 1
 
     def outcomes(self) -> dict[str, tuple[frozenset[str], frozenset[str]]]:
         """`{silent node: (interfaces it is gone from, interfaces on which it answers)}`."""
-        return {name: suspicion.summed() for name, suspicion in self._suspicions.items()}
+        return {name: suspicion.by_interface() for name, suspicion in self._suspects.items()}
 
     def witnessed(self, now: float) -> dict[str, frozenset[str]]:
         """The interfaces on which each node was lately heard, for all that it serves there."""
         seen: dict[str, set[Segment]] = {}
-        for name, segment in self.witnesses.seen(now):
+        for name, segment in self.witnesses.lately_heard(now):
             seen.setdefault(name, set()).add(segment)
         found: dict[str, frozenset[str]] = {}
         for name, lately in seen.items():
-            entry = self._roster.get(name, {})
+            entry = self._targets.get(name, {})
             missing = {s.interface for s, p in entry.items() if p.served and s not in lately}
             found[name] = frozenset(s.interface for s in lately) - missing
         return found
 
-    def _look(self, suspect: str, suspicion: Suspicion, segment: Segment, now: float) -> list[Ask]:
-        presence = suspicion.entry[segment]
+    def _begin_round(
+        self, suspect: str, suspicion: Suspect, segment: Segment, now: float
+    ) -> list[OutgoingProbe]:
+        presence = suspicion.targets[segment]
         if not presence.served:
             # Nobody waits for this: it comes after what was asked for.
-            is_late = now >= suspicion.began + UNASKED_AFTER
-            if is_late and self.witnesses.has_any(suspect, segment, now):
-                suspicion.outcomes[segment] = Outcome.GONE
+            is_late = now >= suspicion.began + GONE_UNPROBED_AFTER_S
+            if is_late and self.witnesses.has_witness(suspect, segment, now):
+                suspicion.outcomes[segment] = ProbeOutcome.GONE
         suspicion.due[segment] = now + suspicion.pause(segment, now)
-        scouts = [s for s in self.witnesses.of(suspect, segment, now) if s in self._heard]
+        scouts = [
+            s for s in self.witnesses.witnesses_of(suspect, segment, now) if s in self._heard
+        ]
         if not presence.served or not scouts:
             return []
-        scouts = scouts[:MOST_WITNESSES]
-        begun = Round(suspicion, segment, now, set(scouts))
+        scouts = scouts[:MAX_WITNESSES]
+        begun = ProbeRound(suspicion, segment, now, set(scouts))
         self._rounds.append(begun)
-        watches = [Watch(scout, suspect, segment) for scout in scouts]
-        return [self._ask(watch, presence, begun, now) for watch in watches]
+        watches = [Assignment(scout, suspect, segment) for scout in scouts]
+        return [self._probe(watch, presence, begun, now) for watch in watches]
 
-    def _ask(self, watch: Watch, presence: Presence, begun: Round | None, now: float) -> Ask:
+    def _probe(
+        self, watch: Assignment, presence: ProbeTargets, begun: ProbeRound | None, now: float
+    ) -> OutgoingProbe:
         self._number += 1
-        self._asked[self._number] = _Asked(watch, now, begun)
-        addresses = presence.served if begun else presence.steady
-        return Ask(self._number, watch, addresses, presence.macs)
+        self._sent[self._number] = _SentProbe(watch, now, begun)
+        addresses = presence.served if begun else presence.any_address
+        return OutgoingProbe(self._number, watch, addresses, presence.macs)

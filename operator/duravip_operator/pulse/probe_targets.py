@@ -24,7 +24,7 @@ def segments(interfaces: Iterable[str]) -> Iterator[Segment]:
     return (Segment(interface, family) for interface in interfaces for family in (4, 6))
 
 
-class Presence(NamedTuple):
+class ProbeTargets(NamedTuple):
     """What a node has there. At most 8 addresses of each sort."""
 
     own: tuple[str, ...]
@@ -35,22 +35,22 @@ class Presence(NamedTuple):
     """Its link-layer addresses: what others answer is not its answer."""
 
     @property
-    def steady(self) -> tuple[str, ...]:
+    def any_address(self) -> tuple[str, ...]:
         """What to ask for to learn whether the node can be heard there at all."""
         return self.own or self.served
 
 
-Entry = Mapping[Segment, Presence]
+NodeTargets = Mapping[Segment, ProbeTargets]
 """Of one node."""
 
-Roster = Mapping[str, Entry]
+ClusterTargets = Mapping[str, NodeTargets]
 
 _LINK_LOCAL: Final = "fe80:"
 
 
-def entry_of(plumbing: Plumbing) -> Entry:
+def targets_of(plumbing: Plumbing) -> NodeTargets:
     """A node's entry: all of its interfaces that work."""
-    found: dict[Segment, Presence] = {}
+    found: dict[Segment, ProbeTargets] = {}
     for name, nic in plumbing.nics.items():
         if not (nic.up and nic.carrier):
             continue
@@ -60,34 +60,34 @@ def entry_of(plumbing: Plumbing) -> Entry:
             *(addresses for where, addresses in plumbing.grants.items() if where.interface == name)
         )
         for family in (4, 6):
-            presence = Presence(
-                tuple(_of(family, own))[:MOST_SCOUTED],
-                _sample(frozenset(_of(family, granted)), plumbing.served),
+            presence = ProbeTargets(
+                tuple(_of_family(family, own))[:MOST_SCOUTED],
+                _served_first(frozenset(_of_family(family, granted)), plumbing.served),
                 (nic.mac.lower(),) if nic.mac else (),
             )
-            if presence.steady:
+            if presence.any_address:
                 found[Segment(name, family)] = presence
     return found
 
 
-def _sample(granted: frozenset[str], served: frozenset[str]) -> tuple[str, ...]:
+def _served_first(granted: frozenset[str], served: frozenset[str]) -> tuple[str, ...]:
     """The first few in order: those that are served before those that are only granted."""
     first = nsmallest(MOST_SCOUTED, granted & served)
     return (*first, *nsmallest(MOST_SCOUTED - len(first), granted - served))
 
 
-def _of(family: int, addresses: Iterable[str]) -> Iterable[str]:
+def _of_family(family: int, addresses: Iterable[str]) -> Iterable[str]:
     return (address for address in addresses if (":" in address) == (family == 6))  # noqa: PLR2004
 
 
-def said(entry: Entry) -> list[list[Any]]:
+def to_json(entry: NodeTargets) -> list[list[Any]]:
     """An entry as JSON can say it: `[interface, family, own, served, macs]` for each segment."""
     return [[*segment, *map(list, presence)] for segment, presence in entry.items()]
 
 
-def read(entry: list[list[Any]]) -> Entry:
+def from_json(entry: list[list[Any]]) -> NodeTargets:
     """The entry that was said so."""
     return {
-        Segment(interface, family): Presence(tuple(own), tuple(served), tuple(macs))
+        Segment(interface, family): ProbeTargets(tuple(own), tuple(served), tuple(macs))
         for interface, family, own, served, macs in entry
     }

@@ -3,16 +3,14 @@
 from typing import Final
 
 BEATS_PER_SECOND: Final = 100.0
-BEATS_AT_ONCE: Final = 200.0
+BEATS_BURST: Final = 200.0
 """An agent sends ten a second, and a few more for each new spec."""
 
 
-class RateLimit:
+class HeartbeatRateLimit:
     """A token bucket for each node. Times are arguments, in seconds of one steady clock."""
 
-    def __init__(
-        self, per_second: float = BEATS_PER_SECOND, at_once: float = BEATS_AT_ONCE
-    ) -> None:
+    def __init__(self, per_second: float = BEATS_PER_SECOND, at_once: float = BEATS_BURST) -> None:
         self._per_second, self._at_once = per_second, at_once
         self._buckets: dict[str, tuple[float, float]] = {}
         """By node, how many may still pass, and when that was so."""

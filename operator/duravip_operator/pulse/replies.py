@@ -27,7 +27,7 @@ class Route(NamedTuple):
     ancillary: Ancillary
 
 
-def ask_for_destination(udp: socket.socket) -> None:
+def enable_packet_info(udp: socket.socket) -> None:
     """Let the kernel tell of each datagram which of our addresses it was sent to."""
     if udp.family == socket.AF_INET6:
         udp.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVPKTINFO, 1)
@@ -35,7 +35,7 @@ def ask_for_destination(udp: socket.socket) -> None:
         udp.setsockopt(socket.IPPROTO_IP, _IP_PKTINFO, 1)
 
 
-def received(udp: socket.socket) -> tuple[bytes, Route]:
+def receive(udp: socket.socket) -> tuple[bytes, Route]:
     """The next datagram, and the way back; raises OSError. What is too long is cut."""
     data, ancillary, _, sender = udp.recvmsg(MAX_BYTES + 1, _ANCILLARY_BYTES)
     return data, Route(sender, [a for item in ancillary if (a := _source(*item))])

@@ -9,51 +9,51 @@ import logging
 from typing import Final
 
 from duravip_operator.core.snapshot import Liveness, Suspicion
-from duravip_operator.pulse.ipc import View
+from duravip_operator.pulse.ipc import PulseView
 
 log = logging.getLogger(__name__)
 
-LOOKING_TAKES: Final = 0.1
+PROBING_TAKES_S: Final = 0.1
 """So long the neighbours of a silent node are given, in seconds."""
 
 
-class News:
+class ReportedView:
     """What is known, and what of it is shown. Times are arguments, of one steady clock."""
 
     def __init__(self) -> None:
-        self.known = View()
-        self._held: dict[str, tuple[Liveness, float]] = {}
+        self.actual = PulseView()
+        self._withheld: dict[str, tuple[Liveness, float]] = {}
         """What is still shown of those that have just fallen silent, and until when."""
 
-    def take(self, after: View, now: float) -> bool:
+    def update(self, after: PulseView, now: float) -> bool:
         """Take what is known now; whether something of it is kept back for a moment."""
-        before, self.known = self.known, after
+        before, self.actual = self.actual, after
         fallen = after.silences.keys() - before.silences.keys()
         for name in fallen & before.hearing.keys():
-            self._held[name] = before.hearing[name], now + LOOKING_TAKES
-        for name in [name for name in self._held if _is_clear(after.silences.get(name))]:
-            del self._held[name]
-        return not fallen.isdisjoint(self._held)
+            self._withheld[name] = before.hearing[name], now + PROBING_TAKES_S
+        for name in [name for name in self._withheld if _is_settled(after.silences.get(name))]:
+            del self._withheld[name]
+        return not fallen.isdisjoint(self._withheld)
 
-    def shown(self, now: float) -> View:
+    def visible(self, now: float) -> PulseView:
         """What others are to see of it."""
-        held = self._kept_back(now)
+        held = self._still_withheld(now)
         if not held:
-            return self.known
-        silences = {n: how for n, how in self.known.silences.items() if n not in held}
-        return View({**self.known.hearing, **held}, silences, self.known.witnessed)
+            return self.actual
+        silences = {n: how for n, how in self.actual.silences.items() if n not in held}
+        return PulseView({**self.actual.hearing, **held}, silences, self.actual.witnessed)
 
-    def _kept_back(self, now: float) -> dict[str, Liveness]:
+    def _still_withheld(self, now: float) -> dict[str, Liveness]:
         """Those whose silence is not shown yet, and what is shown of them."""
-        return {name: was for name, (was, until) in self._held.items() if now < until}
+        return {name: was for name, (was, until) in self._withheld.items() if now < until}
 
 
-def _is_clear(silence: Suspicion | None) -> bool:
+def _is_settled(silence: Suspicion | None) -> bool:
     """Whether the silence is over, or something follows from it."""
     return silence is None or bool(silence.unreachable_on) or silence.is_self_fenced
 
 
-def log_changes(before: View, after: View) -> None:
+def log_changes(before: PulseView, after: PulseView) -> None:
     """One line for each node of which something else is said."""
     for name, now in after.hearing.items():
         was = before.hearing.get(name, Liveness.UNKNOWN)

@@ -23,51 +23,58 @@ from typing import Any, Final
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeRequest
 from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse import probe_targets as roster
-from duravip_operator.pulse.authentication import Agent, Authenticator, Drop
-from duravip_operator.pulse.failure_detector import Detector, Known, Times
-from duravip_operator.pulse.ipc import Message, Outgoing, View, line, lines, view_after
-from duravip_operator.pulse.probe_rounds import Ask, Scouting
-from duravip_operator.pulse.rate_limit import RateLimit
-from duravip_operator.pulse.replies import Route, received, send
-from duravip_operator.pulse.suspicion import silences
+from duravip_operator.pulse.authentication import AgentIdentity, Authenticator, DropReason
+from duravip_operator.pulse.failure_detector import FailureDetector, KnownLiveness, Timeouts
+from duravip_operator.pulse.ipc import (
+    ChangeEncoder,
+    Message,
+    PulseView,
+    apply_changes,
+    decode_lines,
+    encode_line,
+)
+from duravip_operator.pulse.probe_rounds import OutgoingProbe, ProbeRounds
+from duravip_operator.pulse.rate_limit import HeartbeatRateLimit
+from duravip_operator.pulse.replies import Route, receive, send
+from duravip_operator.pulse.suspicion import suspicions
 from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import KeyPair
 
-TICK: Final = 0.05
+MAX_WAIT_S: Final = 0.05
 """At the latest after so many seconds it looks around; a silence that is due it awaits exactly."""
 
-LATE: Final = 0.02
+STALL_AFTER_S: Final = 0.02
 """Whoever wakes up so much later than it wanted to has heard nobody meanwhile."""
 
-SAID_EVERY: Final = 0.01
-SEEN_EVERY: Final = 0.1
-RECKONED_EVERY: Final = 1.0
-SELDOM: Final = 5
+REPORT_EVERY_S: Final = 0.01
+WITNESSED_EVERY_S: Final = 0.1
+COUNTS_EVERY_S: Final = 1.0
+ACK_EVERY_NTH_BEAT: Final = 5
 """A replica that does not lead answers one in so many beats: its answers prove nothing, and to be
 woken by them is a part of what an agent costs a node at rest."""
-DRAINED_AT_ONCE: Final = 5000
-NICE: Final = -15
+MAX_DATAGRAMS_PER_TURN: Final = 5000
+PROCESS_NICENESS: Final = -15
 
 
-class Process:
+class PulseServer:
     """Hears, answers, judges, and tells the operator what has changed."""
 
     def __init__(self, settings: Message, udp: socket.socket, pipe: socket.socket) -> None:
         self._udp, self._pipe = udp, pipe
         self._udp.settimeout(0.0)
         self._pipe.settimeout(None)
-        self._detector = Detector(Times(settings["mature"], settings["suspect_after"]))
+        self._detector = FailureDetector(Timeouts(settings["mature"], settings["suspect_after"]))
         # Looks are numbered by the time, so that no answer to an earlier process fits one of ours.
-        self._scouting = Scouting(time.time_ns())
+        self._probe_rounds = ProbeRounds(time.time_ns())
         key_file = settings["key_file"]
         self._keys = KeyFile(Path(key_file) if key_file else None)
         self._authenticator: Authenticator | None = None
         """None: the operator has not told us our private key yet."""
-        self._limit = RateLimit()
+        self._rate_limit = HeartbeatRateLimit()
         self._drops = Counter[str]()
         """How many datagrams were dropped, by the reason."""
         self._token = secrets.token_hex(8)
-        self._outgoing = Outgoing(View())
+        self._changes = ChangeEncoder(PulseView())
         self._received = bytearray()
         self._leader, self._epoch = False, 0
         self._led_since: float | None = None
@@ -77,8 +84,8 @@ class Process:
         """The way back to whoever sent the last beat of each node."""
         self._hearing: dict[str, Liveness] = {}
         self._witnessed: dict[str, frozenset[str]] = {}
-        self._seen = self._said = self._reckoned = 0.0
-        self._is_news = False
+        self._witnessed_at = self._reported_at = self._counts_sent_at = 0.0
+        self._has_news = False
         self._counted = (0, 0)
         self._note = ""
 
@@ -88,37 +95,39 @@ class Process:
             selector.register(self._udp, selectors.EVENT_READ)
             selector.register(self._pipe, selectors.EVENT_READ)
             while self._authenticator is None:  # what was known comes first
-                if not self._take():
+                if not self._read_pipe():
                     return
             while True:
                 now = time.monotonic()
-                due = min(now + TICK, self._detector.next_due(), self._scouting.next_due())
+                due = min(
+                    now + MAX_WAIT_S, self._detector.next_due(), self._probe_rounds.next_due()
+                )
                 ready = {key.fileobj for key, _ in selector.select(max(0.0, due - now))}
                 late = time.monotonic() - max(due, now)
-                if late > LATE:
-                    self._detector.excuse(late, now + late)
-                if self._pipe in ready and not self._take():
+                if late > STALL_AFTER_S:
+                    self._detector.compensate_stall(late, now + late)
+                if self._pipe in ready and not self._read_pipe():
                     return
                 # Whatever has arrived is heard before anybody's silence is judged.
-                self._drain()
-                self._judge()
+                self._read_datagrams()
+                self._evaluate()
 
-    def _take(self) -> bool:
+    def _read_pipe(self) -> bool:
         """Take what the operator says; False when it has ended."""
         data = self._pipe.recv(1 << 20)
         self._received += data
-        for message in lines(self._received):
-            self._learn(message, time.monotonic())
+        for message in decode_lines(self._received):
+            self._apply_message(message, time.monotonic())
         return bool(data)
 
-    def _learn(self, message: Message, now: float) -> None:
+    def _apply_message(self, message: Message, now: float) -> None:
         if "secret" in message:
             self._authenticator = Authenticator(KeyPair.from_secret(message["secret"]))
             self._authenticator.shared_keys = self._keys.keys
         if "agents" in message:
-            self._know(message["agents"])
+            self._update_agents(message["agents"])
         if "resume" in message:
-            self._resume(view_after(View(), message["resume"]), now)
+            self._resume(apply_changes(PulseView(), message["resume"]), now)
         if "expect" in message:
             self._detector.expect(frozenset(message["expect"]), now)
         if "lead" in message:
@@ -134,95 +143,99 @@ class Process:
             beat = self._detector.last_beat(name)
             # An agent that knows of a new spec reads it at once, and arms only once it was told.
             if self._leader and beat and generation:
-                self._answer(beat)
+                self._acknowledge(beat)
         if "roster" in message:
             entries = message["roster"].items()
-            read = {n: None if e is None else roster.read(e) for n, e in entries}
-            self._scouting.enroll(read, now)
+            read = {n: None if e is None else roster.from_json(e) for n, e in entries}
+            self._probe_rounds.update_targets(read, now)
 
-    def _know(self, changes: Mapping[str, list[Any] | None]) -> None:
+    def _update_agents(self, changes: Mapping[str, list[Any] | None]) -> None:
         """NodePlumbing says something else of these nodes' agents."""
-        agents = {name: None if said is None else Agent(*said) for name, said in changes.items()}
+        agents = {
+            name: None if said is None else AgentIdentity(*said) for name, said in changes.items()
+        }
         if self._authenticator:
-            self._authenticator.learn(agents)
+            self._authenticator.update_agents(agents)
         for name, agent in agents.items():
             if agent is None:
                 self._routes.pop(name, None)
-                self._limit.forget(name)
+                self._rate_limit.forget(name)
 
-    def _resume(self, known: View, now: float) -> None:
+    def _resume(self, known: PulseView, now: float) -> None:
         """Go on from what an earlier process knew."""
-        self._outgoing = Outgoing(known)
+        self._changes = ChangeEncoder(known)
         silences = known.silences
         self._detector.resume(
             {
-                name: Known(hearing, silences[name].last_heard if name in silences else now)
+                name: KnownLiveness(
+                    hearing, silences[name].last_heard if name in silences else now
+                )
                 for name, hearing in known.hearing.items()
             },
             now,
         )
         for name, silence in silences.items():
             if silence.unreachable_on:
-                self._scouting.resume(name, silence.unreachable_on, now)
+                self._probe_rounds.resume(name, silence.unreachable_on, now)
         for name, interfaces in known.witnessed.items():
             for segment in roster.segments(interfaces):
-                self._scouting.witnesses.resume(name, segment, now)
+                self._probe_rounds.witnesses.resume(name, segment, now)
 
-    def _drain(self) -> None:
-        for _ in range(DRAINED_AT_ONCE):
+    def _read_datagrams(self) -> None:
+        for _ in range(MAX_DATAGRAMS_PER_TURN):
             try:
-                data, route = received(self._udp)
+                data, route = receive(self._udp)
             except BlockingIOError:
                 return
             except OSError:
                 continue  # an ICMP answer to one of ours: that agent has ended
-            if drop := self._hear(data, route, time.monotonic()):
+            if drop := self._handle_datagram(data, route, time.monotonic()):
                 self._drops[drop.value] += 1
 
-    def _hear(self, data: bytes, route: Route, now: float) -> Drop | None:
+    def _handle_datagram(self, data: bytes, route: Route, now: float) -> DropReason | None:
         """Take a datagram; gives back why it was dropped, if it was. Never raises."""
         try:
-            opened = self._authenticator.open(data) if self._authenticator else Drop.UNKNOWN
-            if isinstance(opened, Drop):
+            opened = self._authenticator.open(data) if self._authenticator else DropReason.UNKNOWN
+            if isinstance(opened, DropReason):
                 return opened
             if isinstance(opened.datagram, Heartbeat):
-                return self._hear_beat(opened.datagram, route, now)
-            self._is_news |= self._scouting.see(opened.datagram, now)
+                return self._handle_heartbeat(opened.datagram, route, now)
+            self._has_news |= self._probe_rounds.take_report(opened.datagram, now)
         except Exception as error:  # noqa: BLE001 - one datagram must not end the process
-            self._say(f"a datagram of {len(data)} bytes made us fail: {error!r}"[:300])
-            return Drop.ERROR
+            self._log(f"a datagram of {len(data)} bytes made us fail: {error!r}"[:300])
+            return DropReason.ERROR
         return None
 
-    def _hear_beat(self, beat: Heartbeat, route: Route, now: float) -> Drop | None:
+    def _handle_heartbeat(self, beat: Heartbeat, route: Route, now: float) -> DropReason | None:
         if not self._detector.is_new(beat):
-            return Drop.REPLAY
-        if not self._limit.allows(beat.node, now):
-            return Drop.FLOOD
+            return DropReason.REPLAY
+        if not self._rate_limit.allows(beat.node, now):
+            return DropReason.FLOOD
         if self._token not in beat.echoes:
-            self._introduce(beat, route)
+            self._send_token(beat, route)
             return None
         known = self._detector.last_beat(beat.node)
-        self._detector.heard(beat, now)
+        self._detector.record(beat, now)
         self._routes[beat.node] = route
-        self._answer(beat)
+        self._acknowledge(beat)
         # A move waits to hear that what was revoked is served no more.
-        self._is_news |= known is None or known.digest != beat.digest
+        self._has_news |= known is None or known.digest != beat.digest
         return None
 
-    def _introduce(self, beat: Heartbeat, route: Route) -> None:
+    def _send_token(self, beat: Heartbeat, route: Route) -> None:
         """Answer what may have been recorded: whoever is there echoes it from now on."""
         ack = Ack(beat.boot, beat.seq, leader=False, epoch=0, generation=0, token=self._token)
         self._send(beat.node, ack, route)
 
-    def _answer(self, beat: Heartbeat) -> None:
+    def _acknowledge(self, beat: Heartbeat) -> None:
         generation = self._generations.get(beat.node, 0)
         leads = self._leader and time.monotonic() < self._leads_until
-        if not leads and beat.seq % SELDOM:
+        if not leads and beat.seq % ACK_EVERY_NTH_BEAT:
             return
         ack = Ack(beat.boot, beat.seq, leads, self._epoch, generation, self._token)
         self._send(beat.node, ack, self._routes.get(beat.node))
 
-    def _look(self, ask: Ask) -> None:
+    def _send_probe(self, ask: OutgoingProbe) -> None:
         scout, suspect, segment = ask.watch
         if beat := self._detector.last_beat(scout):
             what = (suspect, segment.interface, ask.addresses, ask.macs)
@@ -237,50 +250,50 @@ class Process:
         try:
             send(self._udp, sealed, route)
         except OSError as error:
-            self._say(f"cannot reach the agent at {route.where[0]}: {error.strerror}")
+            self._log(f"cannot reach the agent at {route.where[0]}: {error.strerror}")
 
-    def _judge(self) -> None:
+    def _evaluate(self) -> None:
         now = time.monotonic()
-        self._detector.judge(now)
-        hearing = self._detector.hearing()
+        self._detector.evaluate(now)
+        hearing = self._detector.liveness()
         if hearing != self._hearing:
-            self._hearing, self._is_news = hearing, True
-            self._scouting.hear(hearing, now)
-        self._scouting.judge(now)
-        for ask in self._scouting.due(now):
-            self._look(ask)
-        if self._is_news or now - self._said >= SAID_EVERY:
-            self._tell(now)
-            self._is_news, self._said = False, now
+            self._hearing, self._has_news = hearing, True
+            self._probe_rounds.update_liveness(hearing, now)
+        self._probe_rounds.evaluate(now)
+        for ask in self._probe_rounds.due(now):
+            self._send_probe(ask)
+        if self._has_news or now - self._reported_at >= REPORT_EVERY_S:
+            self._report_changes(now)
+            self._has_news, self._reported_at = False, now
         if note := self._keys.refresh(now):
-            self._say(note)
+            self._log(note)
         if self._authenticator:
             self._authenticator.shared_keys = self._keys.keys
 
-    def _tell(self, now: float) -> None:
+    def _report_changes(self, now: float) -> None:
         """Tell the operator what is new."""
-        if now - self._seen >= SEEN_EVERY:
-            self._seen, self._witnessed = now, self._scouting.witnessed(now)
-        silent = self._detector.silent()
-        heard = sum(1 for hearing in self._hearing.values() if hearing not in _UNHEARD)
-        found = silences(silent, self._scouting.outcomes(), heard, self._led_since, now)
-        view = View(self._hearing, found, self._witnessed)
-        changes = self._outgoing.changes(view, self._detector.beats()) or {}
-        sights, drops = self._scouting.sights, self._drops
+        if now - self._witnessed_at >= WITNESSED_EVERY_S:
+            self._witnessed_at, self._witnessed = now, self._probe_rounds.witnessed(now)
+        silent = self._detector.suspects()
+        heard = sum(1 for hearing in self._hearing.values() if hearing not in _NOT_HEARD)
+        found = suspicions(silent, self._probe_rounds.outcomes(), heard, self._led_since, now)
+        view = PulseView(self._hearing, found, self._witnessed)
+        changes = self._changes.changes(view, self._detector.beats()) or {}
+        sights, drops = self._probe_rounds.reports, self._drops
         counted = sights.total(), drops.total()
-        if counted != self._counted and now - self._reckoned >= RECKONED_EVERY:
-            self._reckoned, self._counted = now, counted
+        if counted != self._counted and now - self._counts_sent_at >= COUNTS_EVERY_S:
+            self._counts_sent_at, self._counted = now, counted
             changes["sights"], changes["drops"] = dict(sights), dict(drops)
         if changes:
-            self._pipe.sendall(line(changes))
+            self._pipe.sendall(encode_line(changes))
 
-    def _say(self, note: str) -> None:
+    def _log(self, note: str) -> None:
         if note != self._note:
             self._note = note
-            self._pipe.sendall(line({"note": note}))
+            self._pipe.sendall(encode_line({"note": note}))
 
 
-_UNHEARD: Final = frozenset({Liveness.UNKNOWN, Liveness.SUSPECT})
+_NOT_HEARD: Final = frozenset({Liveness.UNKNOWN, Liveness.SUSPECT})
 
 
 def main() -> None:
@@ -289,11 +302,11 @@ def main() -> None:
         signal.signal(ignored, signal.SIG_IGN)
     gc.freeze()
     with contextlib.suppress(OSError):  # ahead of what merely calculates, where that is allowed
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
+        os.setpriority(os.PRIO_PROCESS, 0, PROCESS_NICENESS)
     try:
         settings: Message = json.loads(sys.argv[1])
         udp = socket.socket(fileno=settings["socket"])
-        Process(settings, udp, socket.socket(fileno=sys.stdin.fileno())).run()
+        PulseServer(settings, udp, socket.socket(fileno=sys.stdin.fileno())).run()
     except (BrokenPipeError, ConnectionResetError):
         return
 

@@ -7,22 +7,22 @@ from typing import Final
 from duravip_api.timing import STRICT_HOLD, STRICT_MARGIN
 from duravip_operator.core.snapshot import Suspicion
 
-LASTING: Final = 1.0
+LASTING_AFTER_S: Final = 1.0
 """From here on a silence is worth telling people about, in seconds."""
 
-MASS: Final = 4
+MASS_FAILURE_NODES: Final = 4
 """If of so many nodes or more the greater part falls silent …"""
 
-AT_ONCE: Final = 2.0
+MASS_FAILURE_WITHIN_S: Final = 2.0
 """… within so many seconds, it may be our own ears …"""
 
-DISTRUSTED_FOR: Final = 10.0
+MASS_FAILURE_DOUBTED_FOR_S: Final = 10.0
 """… and we believe it only after so many, unless half of them are back before."""
 
 Outcomes = Mapping[str, tuple[frozenset[str], frozenset[str]]]
 
 
-def silences(
+def suspicions(
     silent: Mapping[str, float],
     outcomes: Outcomes,
     heard: int,
@@ -35,7 +35,7 @@ def silences(
     have been acknowledged by another leader until we led, and mutes itself only after that.
     """
     led = -inf if led_since is None else now - led_since
-    distrusted = _distrusted(silent, heard, now)
+    distrusted = _doubted(silent, heard, now)
     nothing = frozenset[str](), frozenset[str]()
     found = {}
     for name, since in silent.items():
@@ -45,18 +45,20 @@ def silences(
             unreachable_on=gone,
             reachable_on=answering,
             is_self_fenced=unheard >= STRICT_HOLD + STRICT_MARGIN and name not in distrusted,
-            is_lasting=now - since >= LASTING,
+            is_lasting=now - since >= LASTING_AFTER_S,
             last_heard=since,
         )
     return found
 
 
-def _distrusted(silent: Mapping[str, float], heard: int, now: float) -> frozenset[str]:
+def _doubted(silent: Mapping[str, float], heard: int, now: float) -> frozenset[str]:
     """Those that fell silent together with too many others."""
     found: set[str] = set()
     for first in set(silent.values()):
-        fallen = {name: at for name, at in silent.items() if first <= at <= first + AT_ONCE}
-        is_mass = len(fallen) > heard and len(fallen) + heard >= MASS
-        if is_mass and now - max(fallen.values()) < DISTRUSTED_FOR:
+        fallen = {
+            name: at for name, at in silent.items() if first <= at <= first + MASS_FAILURE_WITHIN_S
+        }
+        is_mass = len(fallen) > heard and len(fallen) + heard >= MASS_FAILURE_NODES
+        if is_mass and now - max(fallen.values()) < MASS_FAILURE_DOUBTED_FOR_S:
             found |= fallen.keys()
     return frozenset(found)

@@ -16,17 +16,17 @@ from math import inf
 from typing import Final, NamedTuple
 
 from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
-from duravip_operator.pulse.probe_targets import Roster, Segment
+from duravip_operator.pulse.probe_targets import ClusterTargets, Segment
 
-MOST_WITNESSES: Final = 3
-FIRST_WAIT: Final = 0.25
+MAX_WITNESSES: Final = 3
+FIRST_WAIT_S: Final = 0.25
 """A look that was not answered is repeated after this long, then twice as long, and so on."""
 
-UNKNOWN_SCOUT: Final = ""
+UNKNOWN_WITNESS: Final = ""
 """In the book: whoever it was that an earlier process heard of."""
 
 
-class Watch(NamedTuple):
+class Assignment(NamedTuple):
     """One node that asks for another one on a segment."""
 
     scout: str
@@ -35,9 +35,9 @@ class Watch(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Turn:
+class _Schedule:
     due: float
-    wait: float = FIRST_WAIT
+    wait: float = FIRST_WAIT_S
     was_answered: bool = False
 
 
@@ -45,14 +45,14 @@ class _Turn:
 class Witnesses:
     """Times are arguments, of one steady clock."""
 
-    _turns: dict[Watch, _Turn] = field(default_factory=dict)
+    _schedules: dict[Assignment, _Schedule] = field(default_factory=dict)
     _next: float = inf
     """No turn comes before."""
-    _book: dict[tuple[str, Segment], dict[str, float]] = field(
+    _last_heard: dict[tuple[str, Segment], dict[str, float]] = field(
         default_factory=lambda: defaultdict(dict)
     )
 
-    def choose(self, roster: Roster, heard: frozenset[str], now: float) -> None:
+    def assign(self, roster: ClusterTargets, heard: frozenset[str], now: float) -> None:
         """Choose the witnesses of everybody; those that are new look at once."""
         present: dict[Segment, list[str]] = defaultdict(list)
         for name in roster:
@@ -60,86 +60,88 @@ class Witnesses:
                 for segment in roster[name]:
                     present[segment].append(name)
         chosen = {
-            Watch(scout, suspect, segment)
+            Assignment(scout, suspect, segment)
             for suspect, entry in roster.items()
             for segment in entry
             for scout in _smallest(suspect, segment.interface, present[segment])
         }
-        self._turns = {watch: self._turns.get(watch) or _Turn(now) for watch in sorted(chosen)}
+        self._schedules = {
+            watch: self._schedules.get(watch) or _Schedule(now) for watch in sorted(chosen)
+        }
         self._next = now
 
-    def due(self, now: float) -> list[Watch]:
+    def due(self, now: float) -> list[Assignment]:
         """Who is to look for whom now."""
         if now < self._next:
             return []
-        found = [watch for watch, turn in self._turns.items() if turn.due <= now]
+        found = [watch for watch, turn in self._schedules.items() if turn.due <= now]
         for watch in found:
-            turn = self._turns[watch]
+            turn = self._schedules[watch]
             turn.due = now + turn.wait
             turn.wait = min(2 * turn.wait, WATCH_EVERY)
-        self._next = min((turn.due for turn in self._turns.values()), default=inf)
+        self._next = min((turn.due for turn in self._schedules.values()), default=inf)
         return found
 
     def next_due(self) -> float:
         """When somebody is to look next."""
         return self._next
 
-    def note(self, watch: Watch, asked: float) -> None:
+    def record_answer(self, watch: Assignment, asked: float) -> None:
         """The suspect has answered the scout, which had asked at that time."""
-        seen = self._book[watch.suspect, watch.segment]
+        seen = self._last_heard[watch.suspect, watch.segment]
         seen[watch.scout] = max(asked, seen.get(watch.scout, asked))
-        turn = self._turns.get(watch)
+        turn = self._schedules.get(watch)
         if turn:
             # At the same time for all is what a fresh cluster does; it must not stay so.
-            turn.wait = FIRST_WAIT
+            turn.wait = FIRST_WAIT_S
             turn.due = asked + WATCH_EVERY * (1.0 if turn.was_answered else _spread(watch))
             turn.was_answered = True
 
-    def recall(self, watch: Watch, heard: float) -> None:
+    def record_remote(self, watch: Assignment, heard: float) -> None:
         """The scout remembers when it last heard the suspect: perhaps before we were there."""
-        seen = self._book[watch.suspect, watch.segment]
+        seen = self._last_heard[watch.suspect, watch.segment]
         seen[watch.scout] = max(heard, seen.get(watch.scout, heard))
 
     def resume(self, suspect: str, segment: Segment, now: float) -> None:
         """An earlier process knew of a witness; who it was must be learnt anew."""
-        self._book[suspect, segment][UNKNOWN_SCOUT] = now
+        self._last_heard[suspect, segment][UNKNOWN_WITNESS] = now
 
-    def is_true(self, watch: Watch, now: float) -> bool:
+    def is_reliable(self, watch: Assignment, now: float) -> bool:
         """Whether this scout's silence about this suspect means anything."""
-        seen = self._book.get((watch.suspect, watch.segment), {})
+        seen = self._last_heard.get((watch.suspect, watch.segment), {})
         return now - seen.get(watch.scout, -inf) <= WITNESS_FOR
 
-    def of(self, suspect: str, segment: Segment, now: float) -> list[str]:
+    def witnesses_of(self, suspect: str, segment: Segment, now: float) -> list[str]:
         """Whom to ask: those who have heard the suspect first, then others that watch it."""
-        seen = self._book.get((suspect, segment), {})
+        seen = self._last_heard.get((suspect, segment), {})
         true = [scout for scout, at in seen.items() if scout and now - at <= WITNESS_FOR]
         true.sort(key=lambda scout: _rank(suspect, segment.interface, scout))
         others = sorted(
             watch.scout
-            for watch in self._turns
+            for watch in self._schedules
             if watch.suspect == suspect and watch.segment == segment and watch.scout not in true
         )
         return true + others
 
-    def has_any(self, suspect: str, segment: Segment, now: float) -> bool:
+    def has_witness(self, suspect: str, segment: Segment, now: float) -> bool:
         """Whether anybody has lately heard the suspect there."""
-        seen = self._book.get((suspect, segment), {})
+        seen = self._last_heard.get((suspect, segment), {})
         return any(now - at <= WITNESS_FOR for at in seen.values())
 
-    def seen(self, now: float) -> Iterator[tuple[str, Segment]]:
+    def lately_heard(self, now: float) -> Iterator[tuple[str, Segment]]:
         """Every node with each segment on which somebody has lately heard it."""
-        for key, seen in list(self._book.items()):
+        for key, seen in list(self._last_heard.items()):
             for scout in [scout for scout, at in seen.items() if now - at > WITNESS_FOR]:
                 del seen[scout]
             if seen:
                 yield key
             else:
-                del self._book[key]
+                del self._last_heard[key]
 
 
 def _smallest(suspect: str, interface: str, scouts: list[str]) -> list[str]:
     others = (scout for scout in scouts if scout != suspect)
-    return nsmallest(MOST_WITNESSES, others, key=lambda s: _rank(suspect, interface, s))
+    return nsmallest(MAX_WITNESSES, others, key=lambda s: _rank(suspect, interface, s))
 
 
 @cache
@@ -147,5 +149,5 @@ def _rank(suspect: str, interface: str, scout: str) -> bytes:
     return blake2b(f"{scout} {suspect} {interface}".encode(), digest_size=8).digest()
 
 
-def _spread(watch: Watch) -> float:
+def _spread(watch: Assignment) -> float:
     return (1 + _rank(watch.suspect, watch.segment.interface, watch.scout)[0]) / 256

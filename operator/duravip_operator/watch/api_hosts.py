@@ -14,22 +14,22 @@ from kubernetes.client import DiscoveryV1Api
 
 from duravip_api.addresses import parse_address
 from duravip_operator.settings import Settings
-from duravip_operator.watch.store import Caches
+from duravip_operator.watch.store import Store
 from duravip_runtime.api_error import ApiError
 from duravip_runtime.kube import client_for, credentials_from, list_all
 
 log = logging.getLogger(__name__)
 
-EVERY: Final = 60.0
-AGAIN_AFTER: Final = 2.0
+READ_EVERY_S: Final = 60.0
+RETRY_EVERY_S: Final = 2.0
 _SELECTOR: Final = "kubernetes.io/service-name=kubernetes"
-_TIMEOUT: Final = (3.0, 10.0)
+_TIMEOUT_S: Final = (3.0, 10.0)
 
 
-class ApiHosts:
+class ApiHostsReader:
     """Reads them in a thread of its own."""
 
-    def __init__(self, settings: Settings, into: Caches, stopping: Event) -> None:
+    def __init__(self, settings: Settings, into: Store, stopping: Event) -> None:
         client = client_for("duravip-operator", settings.kubeconfig)
         self._own = credentials_from(settings.kubeconfig).server
         self._list = DiscoveryV1Api(client).list_namespaced_endpoint_slice
@@ -45,20 +45,20 @@ class ApiHosts:
         while not self._stopping.wait(pause):
             try:
                 slices, _ = list_all(
-                    self._list, "default", label_selector=_SELECTOR, _request_timeout=_TIMEOUT
+                    self._list, "default", label_selector=_SELECTOR, _request_timeout=_TIMEOUT_S
                 )
-                self._is_troubled, pause = False, EVERY
+                self._is_troubled, pause = False, READ_EVERY_S
             except ApiError as error:
                 if not self._is_troubled:
                     log.warning("cannot read the endpoints of the API server: %s", error)
                 self._is_troubled, slices = True, None
-                pause = EVERY if error.is_refused else AGAIN_AFTER
+                pause = READ_EVERY_S if error.is_refused else RETRY_EVERY_S
             if slices is not None or not self._caches.api_hosts:
-                hosts = frozenset(addresses_in(slices or [], self._own))
-                self._caches.in_loop(self._caches.set_api_hosts, hosts)
+                hosts = frozenset(api_addresses(slices or [], self._own))
+                self._caches.call_in_loop(self._caches.set_api_hosts, hosts)
 
 
-def addresses_in(slices: list[dict[str, Any]], server: str) -> Iterator[str]:
+def api_addresses(slices: list[dict[str, Any]], server: str) -> Iterator[str]:
     """The addresses of EndpointSlices, and of the URL of a server that is named by one."""
     named = [urlsplit(server).hostname or ""]
     for one in slices:

@@ -18,17 +18,15 @@ from duravip_api import GROUP, PLURALS, VERSION, timing
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 from duravip_operator.watch import store as caches
-from duravip_operator.watch.store import Caches, Kind
+from duravip_operator.watch.store import Kind, Store
 from duravip_runtime.api_error import MAX_PAUSE_S, ApiError
 from duravip_runtime.informer import CONNECT_TIMEOUT_S, Informer
 from duravip_runtime.kube import client_for, list_all
 
-__all__ = ["Caches", "Informers"]
-
 log = logging.getLogger(__name__)
 
-LIST_TIMEOUT: Final = (CONNECT_TIMEOUT_S, 10.0)
-FIRST_SWEEP: Final = 1.0
+LIST_TIMEOUT_S: Final = (CONNECT_TIMEOUT_S, 10.0)
+FIRST_RELIST_AFTER_S: Final = 1.0
 """The second sweep comes so soon after the first, the third after twice that, and so on."""
 
 FIRST_PAUSE_S: Final = 0.1
@@ -48,7 +46,7 @@ class Informers:
     def __init__(
         self,
         settings: Settings,
-        into: Caches,
+        into: Store,
         stopping: Event,
         metrics: Metrics,
     ) -> None:
@@ -60,20 +58,20 @@ class Informers:
             if kind != "Node"
         }
         self._lists["Node"] = CoreV1Api(client).list_node
-        self._caches = into
+        self._store = into
         self._stopping = stopping
         self._metrics = metrics
-        self._sweep = Sweep(self._lists, into, stopping, self._missed)
+        self._relist = Relist(self._lists, into, stopping, self._missed)
         self._running: list[Informer] = []
 
     def start(self) -> None:
         """Begin to watch, and to sweep."""
         self._watch()
-        Thread(target=self._sweep.run, name="sweep", daemon=True).start()
+        Thread(target=self._relist.run, name="sweep", daemon=True).start()
 
-    def begin_anew(self) -> None:
+    def restart(self) -> None:
         """The store has gone back: list everything now, and watch from what is listed."""
-        self._sweep.hurry()
+        self._relist.relist_soon()
         for informer in self._running:
             informer.end()
         self._watch()
@@ -91,9 +89,9 @@ class Informers:
             Informer(
                 kind,
                 self._lists[kind],
-                partial(self._caches.put, kind),
-                partial(self._caches.drop, kind),
-                on_recovered=self._sweep.hurry,
+                partial(self._store.put, kind),
+                partial(self._store.remove, kind),
+                on_recovered=self._relist.relist_soon,
                 watch_s=lasts,
                 silence_s=silence,
             )
@@ -103,13 +101,13 @@ class Informers:
             informer.start()
 
 
-class Sweep:
+class Relist:
     """Compares the caches with whole lists, now and every 30 s."""
 
     def __init__(
         self,
         lists: dict[Kind, Callable[..., object]],
-        into: Caches,
+        into: Store,
         stopping: Event,
         on_missed: Callable[[Kind], None] = lambda _: None,
     ) -> None:
@@ -119,56 +117,56 @@ class Sweep:
         self._caches = into
         self._stopping = stopping
         self._is_troubled = False
-        self._hurry = Event()
+        self._soon = Event()
 
     def run(self) -> None:
         """Sweep until the program ends: often at first, while kopf has yet to begin."""
-        pause, usual = 0.0, FIRST_SWEEP
-        while not self._hurried(pause):
-            if self._hurry.is_set():
-                self._hurry.clear()
-                usual = FIRST_SWEEP
+        pause, usual = 0.0, FIRST_RELIST_AFTER_S
+        while not self._wait(pause):
+            if self._soon.is_set():
+                self._soon.clear()
+                usual = FIRST_RELIST_AFTER_S
             pause, usual = usual, min(timing.SWEEP, 2 * usual)
             try:
-                news = [self._sweep(kind) for kind in caches.KINDS]
+                news = [self._relist(kind) for kind in caches.KINDS]
                 if any(news):
                     # kopf should have told us: until it is seen to do so again, ask often.
-                    usual = FIRST_SWEEP
+                    usual = FIRST_RELIST_AFTER_S
                 self._recovered()
             except ApiError as error:
-                self._troubled(error)
-                pause = MAX_PAUSE_S if self._caches.is_warm else FIRST_PAUSE_S
+                self._failed(error)
+                pause = MAX_PAUSE_S if self._caches.has_synced else FIRST_PAUSE_S
             except Exception:
                 log.exception("a sweep failed; the next one comes in %g s", pause)
 
-    def hurry(self) -> None:
+    def relist_soon(self) -> None:
         """The API server was away: kopf may miss what was deleted until it watches again."""
-        self._hurry.set()
+        self._soon.set()
 
-    def _hurried(self, pause: float) -> bool:
+    def _wait(self, pause: float) -> bool:
         """Wait until the next sweep; whether the program ends."""
-        self._hurry.wait(pause)
+        self._soon.wait(pause)
         return self._stopping.is_set()
 
-    def _sweep(self, kind: Kind) -> bool:
+    def _relist(self, kind: Kind) -> bool:
         """List a kind; whether that told anything new."""
-        is_first = not self._caches.is_warm
-        restorations = self._caches.restorations
-        before = self._in_loop(self._caches.known, kind)
-        items, _ = list_all(self._lists[kind], _request_timeout=LIST_TIMEOUT)
+        is_first = not self._caches.has_synced
+        restore_count = self._caches.restore_count
+        before = self._call_in_loop(self._caches.snapshot_versions, kind)
+        items, _ = list_all(self._lists[kind], _request_timeout=LIST_TIMEOUT_S)
         found = [
             seen
             for body in items
-            if (seen := caches.unchanged(kind, body, before) or caches.sighting(kind, body))
+            if (seen := caches.observe_unchanged(kind, body, before) or caches.observe(kind, body))
         ]
-        if self._caches.restorations != restorations:
+        if self._caches.restore_count != restore_count:
             return True  # it may have been read before that
-        is_news = bool(self._in_loop(self._caches.listed, kind, before, found))
+        is_news = bool(self._call_in_loop(self._caches.replace_all, kind, before, found))
         if is_news and not is_first:
             self._on_missed(kind)
         return is_news
 
-    def _in_loop(self, call: Callable[..., Any], *args: Any) -> Any:
+    def _call_in_loop(self, call: Callable[..., Any], *args: Any) -> Any:
         """Call it in the asyncio thread and wait for what it gives."""
         answer: Future[Any] = Future()
 
@@ -178,10 +176,10 @@ class Sweep:
             except Exception as error:  # noqa: BLE001 - whatever it is, this thread gets it
                 answer.set_exception(error)
 
-        self._caches.in_loop(there)
+        self._caches.call_in_loop(there)
         return answer.result()
 
-    def _troubled(self, error: ApiError) -> None:
+    def _failed(self, error: ApiError) -> None:
         if not self._is_troubled:
             log.warning("cannot list all kinds: %s", error)
         self._is_troubled = True

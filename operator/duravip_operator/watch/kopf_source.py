@@ -19,17 +19,17 @@ from duravip_operator.metrics import Metrics
 from duravip_operator.readiness import Restarts
 from duravip_operator.settings import Settings
 from duravip_operator.watch import webhooks
-from duravip_operator.watch.store import Caches, Kind
+from duravip_operator.watch.store import Kind, Store
 from duravip_runtime.kube import PAGE, Credentials, credentials_from
 
 log = logging.getLogger(__name__)
 
-KINDS: Final[tuple[Kind, ...]] = ("DuraVIP", "Binding", "Topology")
-END_AFTER: Final = 1.0
+WATCHED_KINDS: Final[tuple[Kind, ...]] = ("DuraVIP", "Binding", "Topology")
+STOP_TIMEOUT_S: Final = 1.0
 """How long kopf may take to end; after that the process ends without it."""
 
 
-class _Backoffs:
+class _EndlessBackoff:
     """Pauses between the tries of a request, for ever: kopf ends when there are no more."""
 
     def __iter__(self) -> Iterator[float]:
@@ -38,15 +38,15 @@ class _Backoffs:
             yield 2.0
 
 
-class Kopf:
+class KopfSource:
     """Runs kopf in a thread, again and again if need be, and says whether it stays up."""
 
-    def __init__(self, settings: Settings, caches: Caches, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, caches: Store, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._restarts = Restarts("kopf")
-        self._gate = webhooks.Gate(settings, metrics) if settings.webhook_listen else None
-        self._registry = registry(caches, settings, metrics)
+        self._gate = webhooks.WebhookServer(settings, metrics) if settings.webhook_listen else None
+        self._registry = make_registry(caches, settings, metrics)
 
     def problem(self) -> str:
         """Why people's objects are not watched, or not judged when they are written."""
@@ -61,7 +61,7 @@ class Kopf:
             await stop.wait()
         finally:
             flag.set()
-            await asyncio.to_thread(thread.join, END_AFTER)
+            await asyncio.to_thread(thread.join, STOP_TIMEOUT_S)
 
     def _run(self, stop: threading.Event) -> None:
         """Run kopf, and run it again when it ends for any reason but ours."""
@@ -83,7 +83,7 @@ class Kopf:
         identity: Any = self._settings.identity
         await kopf.operator(
             registry=self._registry,
-            settings=_configured(self._gate),
+            settings=_kopf_settings(self._gate),
             identity=identity,
             standalone=True,
             clusterwide=True,
@@ -91,31 +91,31 @@ class Kopf:
         )
 
 
-def registry(caches: Caches, settings: Settings, metrics: Metrics) -> kopf.OperatorRegistry:
+def make_registry(caches: Store, settings: Settings, metrics: Metrics) -> kopf.OperatorRegistry:
     """What kopf does with what it sees."""
     found = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=found)
     def login(**_: Any) -> kopf.ConnectionInfo:
-        return _connection(credentials_from(settings.kubeconfig))
+        return _connection_info(credentials_from(settings.kubeconfig))
 
-    for kind in KINDS:
-        _watch(kind, found, caches)
+    for kind in WATCHED_KINDS:
+        _register_watch(kind, found, caches)
     if settings.webhook_listen:
-        webhooks.judge(found, caches, settings, metrics)
+        webhooks.register(found, caches, settings, metrics)
     return found
 
 
-def _watch(kind: Kind, into: kopf.OperatorRegistry, caches: Caches) -> None:
+def _register_watch(kind: Kind, into: kopf.OperatorRegistry, caches: Store) -> None:
     @kopf.on.event(GROUP, VERSION, PLURALS[kind], id=f"see-{kind}", registry=into)
     async def see(event: kopf.RawEvent, **_: Any) -> None:
         if event["type"] == "DELETED":
-            caches.drop(kind, event["object"])
+            caches.remove(kind, event["object"])
         else:
             caches.put(kind, event["object"])
 
 
-def _configured(gate: webhooks.Gate | None) -> kopf.OperatorSettings:
+def _kopf_settings(gate: webhooks.WebhookServer | None) -> kopf.OperatorSettings:
     configured = kopf.OperatorSettings()
     if gate:
         configured.admission.server = gate
@@ -125,12 +125,12 @@ def _configured(gate: webhooks.Gate | None) -> kopf.OperatorSettings:
     configured.watching.connect_timeout = 3.0
     configured.networking.connect_timeout = 3.0
     configured.networking.request_timeout = 10.0
-    configured.networking.error_backoffs = _Backoffs()
+    configured.networking.error_backoffs = _EndlessBackoff()
     configured.queueing.exit_timeout = 0.2
     return configured
 
 
-def _connection(found: Credentials) -> kopf.ConnectionInfo:
+def _connection_info(found: Credentials) -> kopf.ConnectionInfo:
     scheme, _, token = found.authorization.rpartition(" ")
     return kopf.ConnectionInfo(
         server=found.server,

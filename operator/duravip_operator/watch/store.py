@@ -27,16 +27,16 @@ KINDS: tuple[Kind, ...] = ("Topology", "Node", "NodePlumbing", "Binding", "DuraV
 _BY_UID = {"DuraVIP", "Binding"}
 
 
-_TOLD_BY_A_WRITE = (
+_FIELDS_OF_A_WRITE = (
     *("resource_version", "generation", "epoch", "pulse", "pulse_keys"),
     *("grants", "contested", "granted_count", "ports"),
 )
 
 
-UNKNOWN = ""
+UNKNOWN_VERSION = ""
 """The number of a version that is compared with no other one."""
 
-MOST_BELIEVED = 2**30
+MAX_REPORTED_EPOCH = 2**30
 """Of an agent's word: whoever lies may drive the epoch so high, and half of all are left."""
 
 
@@ -48,7 +48,7 @@ class Version(NamedTuple):
     """The resourceVersion."""
 
 
-class Sighting(NamedTuple):
+class Observation(NamedTuple):
     """An object as some source has told of it."""
 
     key: str
@@ -58,14 +58,14 @@ class Sighting(NamedTuple):
     """None: the source knows no more than that the object is there in this version."""
 
 
-class _Cache(NamedTuple):
+class _KindCache(NamedTuple):
     values: dict[str, Any]
     versions: dict[str, Version]
     gone: set[str]
     """The uids of what was deleted since the last sweep began."""
 
 
-class Caches:
+class Store:
     """All caches. They are read and changed in the asyncio thread; any thread may report."""
 
     def __init__(
@@ -95,19 +95,19 @@ class Caches:
             "Node": self.nodes,
             "NodePlumbing": self.plumbings,
         }
-        self._caches = {kind: _Cache(values[kind], {}, set()) for kind in KINDS}
-        self._listed: set[Kind] = set()
-        self._expected: set[str] = set()
+        self._caches = {kind: _KindCache(values[kind], {}, set()) for kind in KINDS}
+        self._listed_kinds: set[Kind] = set()
+        self._being_written: set[str] = set()
         self._ignores_exclude_label = ignore_exclude_label
-        self.restorations = 0
+        self.restore_count = 0
         """How often the store was found to have gone back to an earlier state."""
-        self.on_restoration: Callable[[], None] = lambda: None
+        self.on_restore: Callable[[], None] = lambda: None
         """Called in the asyncio thread whenever it is."""
 
     @property
-    def is_warm(self) -> bool:
+    def has_synced(self) -> bool:
         """Whether every kind was listed once: before that, what is missing may well exist."""
-        return len(self._listed) == len(KINDS)
+        return len(self._listed_kinds) == len(KINDS)
 
     @property
     def highest_epoch(self) -> int | None:
@@ -115,26 +115,26 @@ class Caches:
 
         Where a backup was restored, agents may have seen higher ones than any spec has.
         """
-        if not self.is_warm:
+        if not self.has_synced:
             return None
         plumbings = list(self.plumbings.values())
         told = (p.seen_epoch for p in plumbings if p.seen_epoch is not None)
-        believed = (epoch for epoch in told if epoch <= MOST_BELIEVED)
+        believed = (epoch for epoch in told if epoch <= MAX_REPORTED_EPOCH)
         return max((*(p.epoch for p in plumbings), *believed), default=0)
 
-    def begin_anew(self) -> None:
+    def reset_after_restore(self) -> None:
         """The store has gone back: what it tells from now on is right, whatever its version.
 
         What is known stays until all kinds were listed again. In the asyncio thread.
         """
-        self.restorations += 1
-        self._listed.clear()
+        self.restore_count += 1
+        self._listed_kinds.clear()
         for cache in self._caches.values():
             cache.gone.clear()
             for key, version in cache.versions.items():
-                cache.versions[key] = version._replace(number=UNKNOWN)
+                cache.versions[key] = version._replace(number=UNKNOWN_VERSION)
         log.warning("the API server's store has gone back to an earlier state: reading all anew")
-        self.on_restoration()
+        self.on_restore()
 
     def set_api_hosts(self, hosts: frozenset[str]) -> None:
         """The API server is reached at exactly these. In the asyncio thread."""
@@ -144,15 +144,15 @@ class Caches:
 
     def put(self, kind: Kind, body: Body) -> None:
         """Some watch has seen the object. Called from any thread."""
-        if found := sighting(kind, body):
-            self.in_loop(self._hear, kind, found)
+        if found := observe(kind, body):
+            self.call_in_loop(self._observe, kind, found)
 
-    def drop(self, kind: Kind, body: Body) -> None:
+    def remove(self, kind: Kind, body: Body) -> None:
         """Some watch has seen that the object was deleted. Called from any thread."""
-        key, version = _identified(kind, body)
-        self.in_loop(self._forget, kind, key, version.uid)
+        key, version = _identity(kind, body)
+        self.call_in_loop(self._remove, kind, key, version.uid)
 
-    def adopt(self, written: Plumbing) -> None:
+    def apply_own_write(self, written: Plumbing) -> None:
         """Take the spec of a NodePlumbing from our own write, which is no news to us.
 
         The status stays what was last seen of it. The watch tells of the same version, with the
@@ -163,57 +163,61 @@ class Caches:
         if known and known.uid == written.uid:
             if known.generation >= written.generation:
                 return
-            told = {field: getattr(written, field) for field in _TOLD_BY_A_WRITE}
+            told = {field: getattr(written, field) for field in _FIELDS_OF_A_WRITE}
             written = replace(known, **told)
-        self._take("NodePlumbing", Sighting(written.node, version, written))
+        self._take("NodePlumbing", Observation(written.node, version, written))
 
     @contextmanager
-    def expecting(self, node: str) -> Iterator[None]:
+    def suppress_echo(self, node: str) -> Iterator[None]:
         """While we write a NodePlumbing, no watch wakes anybody with what we have written."""
-        self._expected.add(node)
+        self._being_written.add(node)
         try:
             yield
         finally:
-            self._expected.discard(node)
+            self._being_written.discard(node)
 
-    def refresh(self, node: str) -> None:
+    def reread(self, node: str) -> None:
         """Read a NodePlumbing again. From any thread but asyncio's, which it would block."""
         before = self.plumbings.get(node)
         known = self._caches["NodePlumbing"].versions.get(node)
         body = self._read_plumbing(node)
         if body is not None:
-            self.in_loop(self._answered, body, known)
+            self.call_in_loop(self._reread_done, body, known)
         elif before is not None:
-            self.in_loop(self._forget, "NodePlumbing", node, before.uid)
+            self.call_in_loop(self._remove, "NodePlumbing", node, before.uid)
 
-    def is_expected(self, node: str) -> bool:
+    def is_being_written(self, node: str) -> bool:
         """Whether we are just writing its NodePlumbing."""
-        return node in self._expected
+        return node in self._being_written
 
-    def _answered(self, body: Body, before: Version | None) -> None:
+    def _reread_done(self, body: Body, before: Version | None) -> None:
         """It was asked for when `before` was known: if that still is, this is later."""
-        seen = sighting("NodePlumbing", body)
+        seen = observe("NodePlumbing", body)
         if seen is None:
             return
         known = self._caches["NodePlumbing"].versions.get(seen.key)
         if known and known == before and _is_older(seen.version, known):
-            self.begin_anew()
-        self._hear("NodePlumbing", seen)
+            self.reset_after_restore()
+        self._observe("NodePlumbing", seen)
 
-    def known(self, kind: Kind) -> dict[str, Version]:
+    def snapshot_versions(self, kind: Kind) -> dict[str, Version]:
         """What is known as a list of this kind is begun, to be handed to `listed` with it."""
         cache = self._caches[kind]
         cache.gone.clear()
         return dict(cache.versions)
 
-    def listed(self, kind: Kind, before: Mapping[str, Version], found: Iterable[Sighting]) -> bool:
+    def replace_all(
+        self, kind: Kind, before: Mapping[str, Version], found: Iterable[Observation]
+    ) -> bool:
         """Take a whole list of this kind; whether it told anything new. In the asyncio thread."""
         cache = self._caches[kind]
         missing = dict(before)
         found = list(found)
-        if any(self._is_back(cache, seen, before) for seen in found):
-            self.begin_anew()
-            before = {key: version._replace(number=UNKNOWN) for key, version in before.items()}
+        if any(self._went_back(cache, seen, before) for seen in found):
+            self.reset_after_restore()
+            before = {
+                key: version._replace(number=UNKNOWN_VERSION) for key, version in before.items()
+            }
             missing = dict(before)
         is_news = False
         for seen in found:
@@ -225,26 +229,26 @@ class Caches:
             is_news |= self._take(kind, seen)
         for key, version in missing.items():
             if cache.versions.get(key) == version:
-                self._forget(kind, key, version.uid)
+                self._remove(kind, key, version.uid)
                 is_news = True
-        if is_news or kind not in self._listed:
-            self._listed.add(kind)
+        if is_news or kind not in self._listed_kinds:
+            self._listed_kinds.add(kind)
             self._on_change()
         return is_news
 
     @staticmethod
-    def _is_back(cache: _Cache, seen: Sighting, before: Mapping[str, Version]) -> bool:
+    def _went_back(cache: _KindCache, seen: Observation, before: Mapping[str, Version]) -> bool:
         """Whether a list that was begun later gives an earlier version."""
         known = cache.versions.get(seen.key)
         is_same = known is not None and known == before.get(seen.key)
         return is_same and known is not None and _is_older(seen.version, known)
 
-    def _hear(self, kind: Kind, seen: Sighting) -> None:
-        is_ours = kind == "NodePlumbing" and seen.key in self._expected
+    def _observe(self, kind: Kind, seen: Observation) -> None:
+        is_ours = kind == "NodePlumbing" and seen.key in self._being_written
         if self._take(kind, seen) and not is_ours:
             self._on_change()
 
-    def _take(self, kind: Kind, seen: Sighting) -> bool:
+    def _take(self, kind: Kind, seen: Observation) -> bool:
         """Take what was seen, unless it is older than what is known; whether it is news."""
         if self._ignores_exclude_label and isinstance(seen.value, Node):
             seen = seen._replace(value=parsing.without_exclude_label(seen.value))
@@ -259,7 +263,7 @@ class Caches:
         cache.values[seen.key] = seen.value
         return bool(old != seen.value)
 
-    def _forget(self, kind: Kind, key: str, uid: str) -> None:
+    def _remove(self, kind: Kind, key: str, uid: str) -> None:
         cache = self._caches[kind]
         cache.gone.add(uid)
         known = cache.versions.get(key)
@@ -268,7 +272,7 @@ class Caches:
             del cache.values[key]
             self._on_change()
 
-    def in_loop(self, call: Callable[..., object], *args: Any) -> None:
+    def call_in_loop(self, call: Callable[..., object], *args: Any) -> None:
         """Have the asyncio thread call this soon. From any thread."""
         with suppress(RuntimeError):  # the loop has ended before this thread did
             self._defer(call, *args)
@@ -280,22 +284,22 @@ def _is_older(one: Version, other: Version) -> bool:
     return all(number.isdecimal() for number in numbers) and int(one.number) < int(other.number)
 
 
-def sighting(kind: Kind, body: Body) -> Sighting | None:
+def observe(kind: Kind, body: Body) -> Observation | None:
     """The object that a body describes; None when it has no name, or cannot be read at all."""
-    key, version = _identified(kind, body)
+    key, version = _identity(kind, body)
     if not key:
         return None
     try:
-        return Sighting(key, version, _parsed(kind, body))
+        return Observation(key, version, _parsed(kind, body))
     except Exception:  # a bug of ours, which must cost no more than this object
         log.exception("cannot read %s %s", kind, key)
         return None
 
 
-def unchanged(kind: Kind, body: Body, before: Mapping[str, Version]) -> Sighting | None:
+def observe_unchanged(kind: Kind, body: Body, before: Mapping[str, Version]) -> Observation | None:
     """The object, unparsed, when it has the version that was known before."""
-    key, version = _identified(kind, body)
-    return Sighting(key, version, None) if before.get(key) == version else None
+    key, version = _identity(kind, body)
+    return Observation(key, version, None) if before.get(key) == version else None
 
 
 def _parsed(kind: Kind, body: Body) -> Value:
@@ -306,7 +310,7 @@ def _parsed(kind: Kind, body: Body) -> Value:
     return parsing.node(body) if kind == "Node" else parsing.plumbing(body)
 
 
-def _identified(kind: Kind, body: Body) -> tuple[str, Version]:
+def _identity(kind: Kind, body: Body) -> tuple[str, Version]:
     meta = body.get("metadata") or {}
     version = Version(str(meta.get("uid", "")), str(meta.get("resourceVersion", "")))
     return (version.uid if kind in _BY_UID else str(meta.get("name", ""))), version

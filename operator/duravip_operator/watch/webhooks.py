@@ -23,37 +23,39 @@ from duravip_operator.core import admission, parsing
 from duravip_operator.core.snapshot import Snapshot, Topology, VipObject
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
-from duravip_operator.watch.store import Body, Caches
+from duravip_operator.watch.store import Body, Store
 from duravip_runtime.endpoints import parse_endpoint
 from duravip_runtime.http_server import Limits, Listener, Request, Response, listening_socket
 
 log = logging.getLogger(__name__)
 
-PATH: Final = "admission"
+ADMISSION_PATH: Final = "admission"
 """What the API server asks. kopf lets everything in that comes to another path."""
 
-LIMITS: Final = Limits(body_bytes=3 * 1024**2)
+REQUEST_LIMITS: Final = Limits(body_bytes=3 * 1024**2)
 """As much as the API server itself takes of one object."""
 
-UID: Final = re.compile(rb'"uid": ?"([-0-9a-zA-Z]{1,64})"')
-TOO_LARGE: Final = "the object is too large, or too many large ones are written now: try again"
+REVIEW_UID: Final = re.compile(rb'"uid": ?"([-0-9a-zA-Z]{1,64})"')
+TOO_LARGE_MESSAGE: Final = (
+    "the object is too large, or too many large ones are written now: try again"
+)
 
-LOOK_EVERY: Final = 10.0
+CERTIFICATE_CHECK_EVERY_S: Final = 10.0
 """Seconds between looks at the certificate: Helm, cert-manager or somebody may renew it."""
 
-AGAIN_AFTER: Final = 2.0
+RETRY_EVERY_S: Final = 2.0
 FORBIDDEN: Final = 403
 WebhookFn = Callable[..., Awaitable[Any]]
 """kopf's own: it takes a review, and gives the answer."""
 
 
-def judge(
-    into: kopf.OperatorRegistry, caches: Caches, settings: Settings, metrics: Metrics
+def register(
+    into: kopf.OperatorRegistry, caches: Store, settings: Settings, metrics: Metrics
 ) -> None:
     """Have kopf ask about the kinds that people write."""
 
     def refused(new: VipObject | Topology, old: VipObject | Topology | None) -> str:
-        found = admission.refusal(_known(caches, settings), new, old)
+        found = admission.refusal(_admission_snapshot(caches, settings), new, old)
         if found is None:
             return ""
         metrics.refusals.labels(found.reason.value).inc()
@@ -65,10 +67,10 @@ def judge(
         PLURALS["Topology"]: parsing.topology,
     }
     for plural, parsed in read.items():
-        _judge_one(plural, parsed, into, refused)
+        _register_kind(plural, parsed, into, refused)
 
 
-class Gate:
+class WebhookServer:
     """What kopf serves admission by: our own HTTP server, for kopf's sets no limits.
 
     A certificate that cannot be used, or a port that is taken, is tried again: kopf would end
@@ -78,7 +80,7 @@ class Gate:
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         """Settings with webhooks only."""
         self._where = parse_endpoint(settings.webhook_listen or "")
-        self._certificate = Certificate(
+        self._certificate = ServingCertificate(
             Path(settings.webhook_cert_dir or ""), settings.webhook_client_ca
         )
         self._metrics = metrics
@@ -101,11 +103,14 @@ class Gate:
                 if problem != self._problem:
                     log.warning(problem)
                 self._note(problem)
-                await asyncio.sleep(AGAIN_AFTER)
+                await asyncio.sleep(RETRY_EVERY_S)
                 continue
             self.port = int(listening.getsockname()[1])
             listener = Listener(
-                listening, partial(_answer, fn), LIMITS, lambda: self._certificate.context
+                listening,
+                partial(_answer_review, fn),
+                REQUEST_LIMITS,
+                lambda: self._certificate.context,
             )
             serving = asyncio.create_task(listener.run(), name="webhooks")
             self._note("")
@@ -119,7 +124,7 @@ class Gate:
     async def _renew_until(self, serving: asyncio.Task[None]) -> None:
         """Take up new certificates until the server ends, which it does when it is cancelled."""
         while not serving.done():
-            await asyncio.wait([serving], timeout=LOOK_EVERY)
+            await asyncio.wait([serving], timeout=CERTIFICATE_CHECK_EVERY_S)
             try:
                 self._certificate.load()
             except (OSError, ValueError) as error:
@@ -130,7 +135,7 @@ class Gate:
         self._metrics.webhook_listening.set(not problem)
 
 
-class Certificate:
+class ServingCertificate:
     """The server's certificate, read again when its files change.
 
     A new one that cannot be used leaves the former in force.
@@ -157,14 +162,14 @@ class Certificate:
         self.context = context
 
 
-async def _answer(fn: WebhookFn, request: Request) -> Response:
+async def _answer_review(fn: WebhookFn, request: Request) -> Response:
     """Answer one AdmissionReview."""
     if request.method != "POST":
         return Response(HTTPStatus.METHOD_NOT_ALLOWED, b"POST alone is answered\n")
     if not request.is_whole:
-        return _too_large(request.body)
+        return _refuse_unread(request.body)
     try:
-        review = _trimmed(json.loads(request.body))
+        review = _trim_review(json.loads(request.body))
         answer = await fn(review, webhook=request.path.removeprefix("/"))
     except Exception as error:  # noqa: BLE001 - whatever somebody has sent, or kopf makes of it
         why = f"cannot be read: {type(error).__name__}\n"
@@ -172,45 +177,47 @@ async def _answer(fn: WebhookFn, request: Request) -> Response:
     return Response(HTTPStatus.OK, json.dumps(answer).encode(), "application/json")
 
 
-def _too_large(prefix: bytes) -> Response:
+def _refuse_unread(prefix: bytes) -> Response:
     """Refuse what was not read: let in, it would be an object that nobody has judged.
 
     The API server writes the review's uid before the object.
     """
-    uid = UID.search(prefix)
+    uid = REVIEW_UID.search(prefix)
     if uid is None:
         return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"too large\n")
-    status = {"code": HTTPStatus.TOO_MANY_REQUESTS, "message": TOO_LARGE}
+    status = {"code": HTTPStatus.TOO_MANY_REQUESTS, "message": TOO_LARGE_MESSAGE}
     verdict = {"uid": uid[1].decode(), "allowed": False, "status": status}
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": verdict}
     return Response(HTTPStatus.OK, json.dumps(review).encode(), "application/json")
 
 
-def _trimmed(review: Body) -> Body:
+def _trim_review(review: Body) -> Body:
     """The review with only what a verdict depends on.
 
     kopf compares both versions of an object field by field, which takes long for thousands of
     labels, and keeps something for ever for each uid that is said to be updated.
     """
     request = review["request"]
-    parts = {part: _essence(request[part]) for part in ("object", "oldObject") if request[part]}
+    parts = {
+        part: _judged_fields(request[part]) for part in ("object", "oldObject") if request[part]
+    }
     return {**review, "request": {**request, "operation": "CREATE", **parts}}
 
 
-def _essence(body: Body) -> Body:
+def _judged_fields(body: Body) -> Body:
     metadata = body["metadata"]
     kept = {name: metadata[name] for name in ("name", "namespace") if name in metadata}
     return {**{k: body[k] for k in ("apiVersion", "kind", "spec") if k in body}, "metadata": kept}
 
 
-def _judge_one(
+def _register_kind(
     plural: str,
     parsed: Callable[[Body], VipObject | Topology],
     into: kopf.OperatorRegistry,
     refused: Callable[[VipObject | Topology, VipObject | Topology | None], str],
 ) -> None:
     @kopf.on.validate(
-        GROUP, VERSION, plural, id=PATH, operations=["CREATE", "UPDATE"], registry=into
+        GROUP, VERSION, plural, id=ADMISSION_PATH, operations=["CREATE", "UPDATE"], registry=into
     )
     async def admit(**told: Any) -> None:
         try:
@@ -224,7 +231,7 @@ def _judge_one(
             raise kopf.AdmissionError(why, code=FORBIDDEN)
 
 
-def _known(caches: Caches, settings: Settings) -> Snapshot:
+def _admission_snapshot(caches: Store, settings: Settings) -> Snapshot:
     """What is written and who has which address; copied, for another thread changes it."""
     return Snapshot(
         vips=tuple(caches.vips.copy().values()),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from duravip_api import API_VERSION
-from duravip_operator.leadership.lease_rule import Record
+from duravip_operator.leadership.lease_rule import LeaseRecord
 from duravip_operator.watch.store import Kind
 from duravip_runtime.api_error import ApiError
 
@@ -54,10 +54,10 @@ class ApiServer:
         self._stamps = 0
         self.restorations = 0
         """How often a backup was restored."""
-        self._backup: tuple[int, Record, dict[Key, Body]] | None = None
+        self._backup: tuple[int, LeaseRecord, dict[Key, Body]] | None = None
         self.objects: dict[Key, Body] = {}
         self.changes: list[Change] = []
-        self.lease = Record()
+        self.lease = LeaseRecord()
 
     def create(self, key: Key, spec: Body, **metadata: Any) -> Body:
         """A new object; raises ApiError when there is one."""
@@ -129,11 +129,11 @@ class ApiServer:
         """The store's: that of the last change."""
         return self._version
 
-    def load(self) -> Record:
+    def load(self) -> LeaseRecord:
         """The Lease of the leader."""
         return self.lease
 
-    def save(self, wanted: Record) -> Record:
+    def save(self, wanted: LeaseRecord) -> LeaseRecord:
         """Replace exactly the version of the Lease that `wanted` has."""
         if wanted.version != self.lease.version:
             raise ApiError("somebody else wrote first", CONFLICT)

@@ -119,8 +119,8 @@ class DecidingReplica(Replica):
         if epoch != self._epoch:
             self._epoch, self._memory, self._decided = epoch, {}, None
             if epoch is not None:
-                is_restored = self.caches.restorations != self._restorations
-                self._restorations = self.caches.restorations
+                is_restored = self.caches.restore_count != self._restorations
+                self._restorations = self.caches.restore_count
                 is_noticed = is_restored and "restore" not in self.around.weak
                 self._outlook.restored_in = epoch if is_noticed else None
             self._reporting.forget()
@@ -153,7 +153,7 @@ class DecidingReplica(Replica):
             is_free = "conditional-write" in self.around.weak
             body = self.around.api.replace_spec(key, spec, None if is_free else exactly)
         except ApiError:
-            self.caches.refresh(before.node)
+            self.caches.reread(before.node)
             return
         if self.loses_answer:
             self.loses_answer, self.is_awake = False, True
@@ -162,7 +162,7 @@ class DecidingReplica(Replica):
         if before.stopped or before.node in self.ears.view().silences:
             self._must_hurry |= not before.granted <= after.granted
         self._memory = releases.after_write(self._memory, before, after)
-        self.caches.adopt(after)
+        self.caches.apply_own_write(after)
         self.tell_ears(self.epoch)
 
     def _pass(self, epoch: int, *, is_time: bool) -> None:

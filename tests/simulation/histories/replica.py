@@ -9,11 +9,11 @@ from typing import Any
 
 from duravip_operator.core import handover
 from duravip_operator.core.snapshot import Plumbing
-from duravip_operator.leadership.elector import Candidate
-from duravip_operator.leadership.lease_rule import RETRY, Record
-from duravip_operator.pulse.client import agent_of
-from duravip_operator.pulse.probe_targets import Entry, entry_of
-from duravip_operator.watch.store import KINDS, Caches, Kind, sighting
+from duravip_operator.leadership.elector import LeaseCandidate
+from duravip_operator.leadership.lease_rule import RETRY_PERIOD_S, LeaseRecord
+from duravip_operator.pulse.client import agent_identity
+from duravip_operator.pulse.probe_targets import NodeTargets, targets_of
+from duravip_operator.watch.store import KINDS, Kind, Store, observe
 from duravip_runtime.api_error import ApiError
 from simulation.histories.apiserver import ApiServer, Key, Watch
 from simulation.histories.ears import Ears, Reach
@@ -28,17 +28,17 @@ SWEEP_EVERY = 10.0
 
 
 @dataclass
-class Store:
+class LeaseAccess:
     """The Lease, as far as a replica reaches it."""
 
     around: Surroundings
     name: str
 
-    def load(self) -> Record:
+    def load(self) -> LeaseRecord:
         """Read it."""
         return self._reached().load()
 
-    def save(self, wanted: Record) -> Record:
+    def save(self, wanted: LeaseRecord) -> LeaseRecord:
         """Write it."""
         return self._reached().save(wanted)
 
@@ -61,19 +61,19 @@ class Replica:
         """What each NodePlumbing granted when it was seen last."""
         self.ears = Ears(around, name, reach)
         self.vigil = Vigil(around)
-        self.caches = Caches(
+        self.caches = Store(
             self._wake, lambda node: around.api.read(Key("NodePlumbing", node)), _at_once
         )
         self._watch_anew()
         self._list()
         self._must_list, self._listed = False, self.now
-        store = Store(around, name)
-        self._candidate = Candidate(
-            name, store, lambda: self.now, around.api.unique_stamp, self.caches.begin_anew
+        store = LeaseAccess(around, name)
+        self._candidate = LeaseCandidate(
+            name, store, lambda: self.now, around.api.unique_stamp, self.caches.reset_after_restore
         )
-        self.caches.on_restoration = self._begin_anew
+        self.caches.on_restore = self._begin_anew
         self._elected = float("-inf")
-        self._entries: dict[str, tuple[Plumbing, Entry]] = {}
+        self._entries: dict[str, tuple[Plumbing, NodeTargets]] = {}
 
     @property
     def now(self) -> float:
@@ -102,9 +102,9 @@ class Replica:
 
     def _list(self) -> None:
         for kind in KINDS:
-            before = self.caches.known(kind)
-            found = [sighting(kind, body) for body in self.around.api.of_kind(kind)]
-            self.caches.listed(kind, before, filter(None, found))
+            before = self.caches.snapshot_versions(kind)
+            found = [observe(kind, body) for body in self.around.api.of_kind(kind)]
+            self.caches.replace_all(kind, before, filter(None, found))
 
     def sweep(self) -> None:
         """List everything, now and then, and at once if the store has gone back.
@@ -132,7 +132,7 @@ class Replica:
         if change is None:
             return False
         if change.is_deleted:
-            self.caches.drop(change.key.kind, change.body)
+            self.caches.remove(change.key.kind, change.body)
         else:
             self.caches.put(change.key.kind, change.body)
         return True
@@ -143,7 +143,7 @@ class Replica:
 
     def elect(self) -> None:
         """Renew the Lease, or take it."""
-        if self.now - self._elected >= RETRY:
+        if self.now - self._elected >= RETRY_PERIOD_S:
             self._elected = self.now
             try:
                 self._candidate.round(self.caches.highest_epoch)
@@ -158,18 +158,18 @@ class Replica:
     def tell_ears(self, epoch: int | None) -> None:
         """Who is to be heard, where they are, and which spec each of them should know of."""
         plumbings = self.caches.plumbings
-        self.ears.know({name: agent_of(plumbing) for name, plumbing in plumbings.items()})
+        self.ears.know({name: agent_identity(plumbing) for name, plumbing in plumbings.items()})
         self.ears.tell(
             epoch,
-            self._candidate.until,
+            self._candidate.leads_until,
             {name: plumbing.generation for name, plumbing in plumbings.items()},
             {name: self._entry(plumbing) for name, plumbing in plumbings.items()},
         )
 
-    def _entry(self, plumbing: Plumbing) -> Entry:
+    def _entry(self, plumbing: Plumbing) -> NodeTargets:
         known = self._entries.get(plumbing.node)
         if known is None or known[0] is not plumbing:
-            known = self._entries[plumbing.node] = (plumbing, entry_of(plumbing))
+            known = self._entries[plumbing.node] = (plumbing, targets_of(plumbing))
             self.last_plans[plumbing.node] = handover.current_plan(plumbing)
         return known[1]
 

@@ -2,7 +2,7 @@
 
 from duravip_api.heartbeat import Heartbeat, address_digest
 from duravip_api.reasons import Reason
-from duravip_operator.leadership.lease_rule import Record
+from duravip_operator.leadership.lease_rule import LeaseRecord
 from simulation.histories import agent as agents
 from simulation.histories import replica as replicas
 from simulation.histories.apiserver import Key
@@ -251,7 +251,7 @@ def restore(cluster: Cluster) -> None:
 
 def delete_lease(cluster: Cluster) -> None:
     """Somebody deletes the Lease by hand."""
-    cluster.api.lease = Record()
+    cluster.api.lease = LeaseRecord()
 
 
 def delete_plumbing(cluster: Cluster, node: str) -> None:

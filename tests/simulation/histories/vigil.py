@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from duravip_api.heartbeat import address_digest
 from duravip_operator.core import quarantine
 from duravip_operator.core.snapshot import HEARD_STATES, VipObject
-from duravip_operator.watch.store import Caches
+from duravip_operator.watch.store import Store
 from simulation.histories.apiserver import EPOCH
 from simulation.histories.ears import Ears
 from simulation.histories.heart import Surroundings
@@ -39,7 +39,7 @@ class Vigil:
         self._differences = {}
         self._looked = float("-inf")
 
-    def look(self, caches: Caches, ears: Ears) -> bool:
+    def look(self, caches: Store, ears: Ears) -> bool:
         """Look, if it is time; whether something else was found than before."""
         now = self._clock.now
         if now - self._looked < EVERY:

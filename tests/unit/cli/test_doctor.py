@@ -67,7 +67,7 @@ def test_a_cluster_that_is_well_gets_only_ok(capsys: pytest.CaptureFixture[str])
 def test_the_leases_are_those_of_the_operator() -> None:
     assert (installation_checks.LEASE, installation_checks.REPLICA_LABEL) == (
         leases.LEASE,
-        leases.MEMBER_LABEL,
+        leases.REPLICA_LABEL,
     )
 
 

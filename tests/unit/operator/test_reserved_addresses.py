@@ -8,7 +8,7 @@ import pytest
 from duravip_api.reasons import Reason
 from duravip_operator.core import decision
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Snapshot, Topology
-from duravip_operator.watch.api_hosts import addresses_in
+from duravip_operator.watch.api_hosts import api_addresses
 from unit.operator.admission_world import NIC, duravip, refusal, topology, world
 
 GATEWAY, API, OTHER = "10.1.0.1", "10.1.0.2", "10.1.1.1"
@@ -133,8 +133,8 @@ def test_a_range_is_never_spelled_out() -> None:
 
 def test_the_api_server_is_where_its_endpoints_and_our_own_connection_say() -> None:
     slices = [{"endpoints": [{"addresses": ["10.77.0.10", "fd00::a"]}, {}]}, {"endpoints": None}]
-    assert set(addresses_in(slices, "https://10.96.0.1:443")) == {
+    assert set(api_addresses(slices, "https://10.96.0.1:443")) == {
         *("10.77.0.10", "fd00::a", "10.96.0.1")
     }
-    assert list(addresses_in([], "https://api.example:6443")) == []
-    assert list(addresses_in([], "https://[fd00::1]:6443")) == ["fd00::1"]
+    assert list(api_addresses([], "https://api.example:6443")) == []
+    assert list(api_addresses([], "https://[fd00::1]:6443")) == ["fd00::1"]

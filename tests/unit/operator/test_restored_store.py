@@ -9,8 +9,8 @@ from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.releases import NO_RELEASES, ReleaseRecord
 from duravip_operator.core.snapshot import Liveness, Placement, Snapshot
 from duravip_operator.leadership import lease_rule as rule
-from duravip_operator.leadership.lease_rule import LASTS, Record
-from duravip_operator.watch.store import KINDS, MOST_BELIEVED
+from duravip_operator.leadership.lease_rule import LEASE_DURATION_S, LeaseRecord
+from duravip_operator.watch.store import KINDS, MAX_REPORTED_EPOCH
 from unit.operator.clusters import cluster, vip
 from unit.test_operator_informers import Body, Told, plumbing
 from unit.test_operator_leadership import World
@@ -29,40 +29,40 @@ def warm(*bodies: Body) -> Told:
 def test_a_list_with_an_earlier_version_shows_that_the_store_has_gone_back() -> None:
     told = warm(plumbing(9))
     told.sweep("NodePlumbing", plumbing(5))
-    assert told.caches.restorations == 1
+    assert told.caches.restore_count == 1
     assert told.caches.plumbings["n1"].generation == 5
-    assert not told.caches.is_warm  # other kinds were listed before that
+    assert not told.caches.has_synced  # other kinds were listed before that
 
 
 def test_so_does_the_answer_to_a_question_about_one_object() -> None:
     told = warm(plumbing(9))
     told.server["n1"] = plumbing(5)
-    told.caches.refresh("n1")
-    assert told.caches.restorations == 1
+    told.caches.reread("n1")
+    assert told.caches.restore_count == 1
     assert told.caches.plumbings["n1"].generation == 5
 
 
 def test_a_late_event_does_not() -> None:
     told = warm(plumbing(9))
     told.caches.put("NodePlumbing", plumbing(5))
-    assert told.caches.restorations == 0
+    assert told.caches.restore_count == 0
     assert told.caches.plumbings["n1"].generation == 9
 
 
 def test_what_is_known_stays_until_it_is_listed_anew() -> None:
     told = warm(plumbing(9))
-    told.caches.begin_anew()
+    told.caches.reset_after_restore()
     assert set(told.caches.plumbings) == {"n1"}
     told.caches.put("NodePlumbing", plumbing(5))
     assert told.caches.plumbings["n1"].generation == 5
     for kind in KINDS:
         told.sweep(kind)
-    assert told.caches.is_warm
+    assert told.caches.has_synced
     assert told.caches.plumbings == {}
 
 
 @pytest.mark.parametrize(
-    ("told_epoch", "floor"), [(7, 7), (MOST_BELIEVED, MOST_BELIEVED), (2147483646, 3)]
+    ("told_epoch", "floor"), [(7, 7), (MAX_REPORTED_EPOCH, MAX_REPORTED_EPOCH), (2147483646, 3)]
 )
 def test_an_agent_that_has_seen_a_higher_epoch_is_believed_up_to_half(
     told_epoch: int, floor: int
@@ -84,7 +84,7 @@ def test_a_leader_whose_lease_has_gone_back_takes_a_new_epoch_above_all_it_has_s
     world.lease = backup
     one.round(0)
     assert (one.epoch, found) == (None, [True])
-    world.now += LASTS + 0.1
+    world.now += LEASE_DURATION_S + 0.1
     one.round(0)
     assert one.epoch == 11
 
@@ -97,7 +97,7 @@ def test_a_reign_that_is_abandoned_ends_at_once_and_another_one_follows() -> Non
     assert one.epoch is None
     one.round(0)
     assert one.epoch is None
-    world.now += LASTS + 0.1
+    world.now += LEASE_DURATION_S + 0.1
     one.round(0)
     assert one.epoch == 2
 
@@ -113,15 +113,15 @@ def test_a_reign_that_is_abandoned_ends_at_once_and_another_one_follows() -> Non
     ids=["a moment ago", "a minute ago", "years ago", "unreadable"],
 )
 def test_epochs_that_a_backup_may_have_forgotten_are_left_out(renewed: str, epoch: int) -> None:
-    old = Record(holder="one", epoch=5, renewed=renewed, version="3")
-    assert rule.taken(old, "two", "2026-01-01T00:01:00.000000Z", 0).epoch == epoch
+    old = LeaseRecord(holder="one", epoch=5, renewed=renewed, version="3")
+    assert rule.acquired(old, "two", "2026-01-01T00:01:00.000000Z", 0).epoch == epoch
 
 
-@pytest.mark.parametrize("broken", [rule.HIGHEST, rule.HIGHEST - 1])
+@pytest.mark.parametrize("broken", [rule.MAX_EPOCH, rule.MAX_EPOCH - 1])
 def test_an_epoch_that_nobody_can_follow_ends_nothing(broken: int) -> None:
-    old = Record(holder="one", epoch=broken, version="3")
-    assert rule.taken(old, "two", "1", 7).epoch == 8
-    assert rule.taken(replace(old, epoch=7), "two", "1", broken).epoch == 8
+    old = LeaseRecord(holder="one", epoch=broken, version="3")
+    assert rule.acquired(old, "two", "1", 7).epoch == 8
+    assert rule.acquired(replace(old, epoch=7), "two", "1", broken).epoch == 8
 
 
 def settled() -> Snapshot:

@@ -3,7 +3,7 @@
 import pytest
 
 from duravip_operator.leadership import lease_rule as rule
-from duravip_operator.leadership.lease_rule import LASTS, RETRY
+from duravip_operator.leadership.lease_rule import LEASE_DURATION_S, RETRY_PERIOD_S
 from duravip_runtime.request_timeout import RequestTimeout
 from unit.test_operator_leadership import World
 
@@ -48,10 +48,10 @@ def test_where_every_request_takes_long_the_leader_stays_the_leader(takes: float
     assert one.epoch is not None
     epoch = one.epoch
     for _ in range(50):
-        until, started = one.until, world.now
+        until, started = one.leads_until, world.now
         one.round(0)
         assert world.now < until  # it led until the answer came
-        world.now = max(world.now, started + RETRY)
+        world.now = max(world.now, started + RETRY_PERIOD_S)
         other.takes = 0.0
         two.round(0)
         assert two.epoch is None
@@ -59,6 +59,6 @@ def test_where_every_request_takes_long_the_leader_stays_the_leader(takes: float
 
 
 def test_a_server_that_is_well_has_leases_that_last_two_seconds() -> None:
-    assert [rule.lasting(took) for took in (0.0, 0.05, 0.24)] == [LASTS] * 3
-    assert rule.lasting(1.0) == 7.0
-    assert rule.lasting(60.0) == rule.LONGEST
+    assert [rule.lease_duration(took) for took in (0.0, 0.05, 0.24)] == [LEASE_DURATION_S] * 3
+    assert rule.lease_duration(1.0) == 7.0
+    assert rule.lease_duration(60.0) == rule.MAX_LEASE_DURATION_S
