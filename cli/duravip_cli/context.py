@@ -7,8 +7,13 @@ from datetime import datetime
 from functools import cached_property
 from typing import Final, Protocol, TypeVar
 
+from duravip_cli.errors import CommandError
 from duravip_cli.output import Output
 from duravip_cli.views.objects import Body, Kind, ObjectLists, is_ip_address
+
+POLL_EVERY_S: Final = 0.25
+SETTLE_AFTER_S: Final = 0.5
+"""An agent that is alive acts on its spec within milliseconds."""
 
 
 class Api(Protocol):
@@ -57,19 +62,6 @@ class Api(Protocol):
         """The time, by the cluster's clock where ours is wrong."""
 
 
-def read_all(api: Api, namespace: str = "") -> ObjectLists:
-    """All lists; of DuraVIPs and Bindings those of one namespace, if one is given."""
-    return ObjectLists(
-        duravips=api.list("DuraVIP", namespace),
-        bindings=api.list("Binding", namespace),
-        topologies=api.list("Topology"),
-        nodes=api.list("Node"),
-        plumbings=api.list("NodePlumbing"),
-        lease=api.leader_lease(),
-        read_at=api.now().timestamp(),
-    )
-
-
 class Context:
     """Everything that a verb is run with."""
 
@@ -106,10 +98,29 @@ class Context:
 
     def read_all(self) -> ObjectLists:
         """All lists, of all namespaces: an election in one namespace depends on the others."""
-        return read_all(self.api)
+        return ObjectLists(
+            duravips=self.api.list("DuraVIP"),
+            bindings=self.api.list("Binding"),
+            topologies=self.api.list("Topology"),
+            nodes=self.api.list("Node"),
+            plumbings=self.api.list("NodePlumbing"),
+            lease=self.api.leader_lease(),
+            read_at=self.api.now().timestamp(),
+        )
+
+    def read_node(self, name: str) -> Body:
+        """A Node; CommandError when there is none."""
+        node = self.api.read("Node", name)
+        if node is None:
+            raise CommandError(f"there is no node {name}")
+        return node
+
+    def read_plumbings_again(self) -> tuple[Body, ...]:
+        """All NodePlumbings, after the time that living agents need to act on new specs."""
+        self.sleep(SETTLE_AFTER_S)
+        return self.api.list("NodePlumbing")
 
 
-POLL_EVERY_S: Final = 0.25
 Found = TypeVar("Found")
 
 

@@ -16,7 +16,8 @@ trust are annotations of its leader's Lease. Without the right to read that, the
 and the failures that `lastMove` reports.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from duravip_api.reasons import Reason
@@ -91,6 +92,15 @@ def infer_snapshot(lists: ObjectLists) -> InferredSnapshot:
     )
     is_told = all(condition(body, "Heard") for body in lists.plumbings)
     return InferredSnapshot(snapshot, heard, is_told, published is not None)
+
+
+def infer_settled(
+    lists: ObjectLists, read_plumbings_again: Callable[[], tuple[Body, ...]]
+) -> InferredSnapshot:
+    """The same after a second read of NodePlumbings, where an agent may just be acting on one."""
+    if nodes_behind(lists.plumbings):
+        lists = replace(lists, plumbings=read_plumbings_again())
+    return infer_snapshot(lists)
 
 
 def presumed_silence(plumbing: Plumbing, *, is_gone: bool) -> Suspicion:

@@ -7,18 +7,15 @@ from typing import Final, NamedTuple
 
 from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_cli.command_line import Verb, add_wait
-from duravip_cli.context import Api, Context, read_all
+from duravip_cli.context import POLL_EVERY_S, Api, Context
 from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.explain.forecast import forecast, with_drained
-from duravip_cli.verbs.move import remove_spent_requests
-from duravip_cli.verbs.why import read_settled
+from duravip_cli.explain.inferred_snapshot import infer_settled
+from duravip_cli.move_requests import remove_spent_requests
 from duravip_cli.views.addresses import address_rows, objects_of
 from duravip_cli.views.nodes import NodeRow, exclusion, node_rows
 from duravip_cli.views.objects import ObjectLists
 
-LABEL_VALUE = DRAINED
-"""The label's value when `drain` has set it."""
-POLL_EVERY_S = 0.25
 MAX_NAMED = 10
 """Addresses that are listed with their reasons."""
 
@@ -54,11 +51,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> ExitCode:
     """Set the label; with --wait, report the addresses that are left until there are none."""
     name = context.arguments.node
-    value = read_exclusion(context.api, name)
+    value = exclusion(context.read_node(name))
     held, lost = _predict(context, name)
     _print_ownerless(context, lost, "nobody else may hold {}, which will have no owner:")
     if value is None:
-        context.api.label_node(name, EXCLUDE_LABEL, LABEL_VALUE)
+        context.api.label_node(name, EXCLUDE_LABEL, DRAINED)
         _print(context, f"{name} is taken out: it gets no address, and those it has move away")
     else:
         _print(context, f"{name} is taken out already ({EXCLUDE_LABEL}={value})")
@@ -72,25 +69,17 @@ def run(context: Context) -> ExitCode:
                 "node": name,
                 "granted": left.granted,
                 "served": left.served,
-                "label": {EXCLUDE_LABEL: value or LABEL_VALUE},
+                "label": {EXCLUDE_LABEL: value or DRAINED},
                 "lost": [address._asdict() for address in lost],
             }
         )
     return ExitCode.PROBLEM if lost else ExitCode.OK
 
 
-def read_exclusion(api: Api, name: str) -> str | None:
-    """The value of this Node's exclusion label; None: it has none."""
-    node = api.read("Node", name)
-    if node is None:
-        raise CommandError(f"there is no node {name}")
-    return exclusion(node)
-
-
 def _predict(context: Context, name: str) -> tuple[frozenset[str], list[OwnerlessAddress]]:
     """The addresses granted to the node, and those of them that no other node may hold."""
     try:
-        before = read_settled(context, context.read_all()).snapshot
+        before = infer_settled(context.read_all(), context.read_plumbings_again).snapshot
     except CommandError as error:
         _print(context, f"cannot tell beforehand which addresses will have no owner: {error}")
         return frozenset(), []
@@ -110,7 +99,7 @@ def _wait_for_owners(context: Context, held: frozenset[str]) -> list[OwnerlessAd
     """The addresses of `held` without an owner, once no more of them is moving."""
     until = time.monotonic() + context.arguments.timeout
     while True:
-        lists = read_all(context.api)
+        lists = context.read_all()
         rows = [row for row in address_rows(lists) if row.address in held]
         is_moving = any(row.state in {"", "Moving"} for row in rows)
         if not is_moving or time.monotonic() >= until:

@@ -7,8 +7,7 @@ from duravip_api.annotations import parse_time
 from duravip_cli.command_line import Verb
 from duravip_cli.context import Context
 from duravip_cli.errors import ExitCode
-from duravip_cli.verbs.why import exactly_one
-from duravip_cli.views.addresses import address_rows
+from duravip_cli.views.addresses import address_rows, exactly_one
 from duravip_cli.views.objects import Body, ObjectLists, label_of, name_of, namespace_of, status_of
 
 

@@ -2,17 +2,17 @@
 
 import argparse
 from collections.abc import Mapping
-from contextlib import suppress
 from typing import Any, Final
 
-from duravip_api.annotations import MOVE_TO, RELEASE_FROM, format_request
+from duravip_api.annotations import MOVE_TO
 from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Context, wait_for
 from duravip_cli.errors import CommandError, ExitCode
-from duravip_cli.explain.move_checks import move_refusal, spent_requests
+from duravip_cli.explain.inferred_snapshot import infer_settled
+from duravip_cli.explain.move_checks import move_refusal
 from duravip_cli.explain.standings import decide_now
-from duravip_cli.verbs.why import exactly_one, read_settled
-from duravip_cli.views.addresses import AddressRow, address_rows, objects_of
+from duravip_cli.move_requests import remove_requests, write_request
+from duravip_cli.views.addresses import AddressRow, address_rows, exactly_one, objects_of
 from duravip_cli.views.objects import Body, EntityKind, ObjectLists, condition, status_of
 
 VERB: Final = Verb(
@@ -47,7 +47,7 @@ def run(context: Context) -> ExitCode:
     row = exactly_one(address_rows(lists, [context.qualify(arguments.what)]), arguments.what)
     if arguments.cancel:
         return _cancel(context, lists, row)
-    inferred = read_settled(context, lists)
+    inferred = infer_settled(lists, context.read_plumbings_again)
     decision = decide_now(inferred.snapshot)
     if why := move_refusal(inferred, decision, row, arguments.node):
         raise CommandError(
@@ -57,37 +57,6 @@ def run(context: Context) -> ExitCode:
     moved = _wait(context, row, body) if arguments.wait else {}
     _print(context, row, moved)
     return ExitCode.OK
-
-
-def write_request(
-    context: Context, lists: ObjectLists, row: AddressRow, wanted: Mapping[str, str]
-) -> tuple[EntityKind, Body]:
-    """Write `NODE@TIME` on the address's oldest object, and remove all earlier requests."""
-    time, move = context.api.now(), str(row.last_move.get("time") or "")
-    values = {name: format_request(node, time, move) for name, node in wanted.items()}
-    first, *others = objects_of(lists, row)
-    context.api.annotate(*first, {MOVE_TO: None, RELEASE_FROM: None, **values})
-    for kind, body in others:
-        remove_requests(context, kind, body)
-    return first
-
-
-def remove_requests(context: Context, kind: EntityKind, body: Body) -> bool:
-    """Remove the requests on one object; returns whether there were any."""
-    notes = (body.get("metadata") or {}).get("annotations") or {}
-    present = [name for name in (MOVE_TO, RELEASE_FROM) if name in notes]
-    if present:
-        context.api.annotate(kind, body, dict.fromkeys(present))
-    return bool(present)
-
-
-def remove_spent_requests(context: Context, kind: EntityKind, body: Body) -> None:
-    """Remove the requests on an object that have had their effect, if that is allowed."""
-    meta = body["metadata"]
-    with suppress(CommandError):
-        current = context.api.read(kind, meta["name"], meta.get("namespace", ""))
-        if current and (names := spent_requests(current)):
-            context.api.annotate(kind, current, dict.fromkeys(names))
 
 
 def _cancel(context: Context, lists: ObjectLists, row: AddressRow) -> ExitCode:

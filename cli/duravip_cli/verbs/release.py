@@ -7,10 +7,10 @@ from duravip_api.annotations import RELEASE_FROM
 from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Context, wait_for
 from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.explain.inferred_snapshot import infer_settled
 from duravip_cli.explain.move_checks import release_refusal
 from duravip_cli.explain.standings import decide_now
-from duravip_cli.verbs.move import remove_spent_requests, write_request
-from duravip_cli.verbs.why import read_settled
+from duravip_cli.move_requests import remove_spent_requests, write_request
 from duravip_cli.views.addresses import AddressRow, address_order, address_rows, unmatched
 from duravip_cli.views.objects import (
     Body,
@@ -69,7 +69,7 @@ def run(context: Context) -> ExitCode:
     _check_usage(context)
     lists = context.read_all()
     chosen = _chosen(context, lists)
-    inferred = read_settled(context, lists)
+    inferred = infer_settled(lists, context.read_plumbings_again)
     decision = decide_now(inferred.snapshot)
     pending: list[ReleaseRequest] = []
     results: list[ReleaseResult] = []

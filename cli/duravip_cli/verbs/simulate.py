@@ -9,11 +9,10 @@ from duravip_cli.command_line import Verb
 from duravip_cli.context import Context
 from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.explain.forecast import Forecast, forecast, with_drained, with_failed
-from duravip_cli.explain.inferred_snapshot import infer_snapshot
+from duravip_cli.explain.inferred_snapshot import infer_settled, infer_snapshot
 from duravip_cli.manifests.documents import Document, parse_manifests
 from duravip_cli.manifests.files import read_files
 from duravip_cli.manifests.validation import admission_refusals, with_documents
-from duravip_cli.verbs.why import read_settled
 from duravip_cli.views.objects import ObjectLists
 from duravip_operator.core.snapshot import Snapshot
 
@@ -50,7 +49,7 @@ def run(context: Context) -> ExitCode:
     if not (arguments.fail or arguments.drain or arguments.apply):
         raise CommandError("say what to simulate: --fail, --drain or --apply", ExitCode.USAGE)
     lists = context.read_all()
-    inferred = read_settled(context, lists)
+    inferred = infer_settled(lists, context.read_plumbings_again)
     before = inferred.snapshot
     _require_nodes(before, [*arguments.fail, *arguments.drain])
     documents = _documents(context) if arguments.apply else ()

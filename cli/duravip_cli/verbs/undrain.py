@@ -3,11 +3,11 @@
 import argparse
 from typing import Final
 
-from duravip_api import EXCLUDE_LABEL
+from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_cli.command_line import Verb
 from duravip_cli.context import Context
 from duravip_cli.errors import CommandError, ExitCode
-from duravip_cli.verbs.drain import LABEL_VALUE, read_exclusion
+from duravip_cli.views.nodes import exclusion
 
 VERB: Final = Verb(
     summary="Put a drained node back",
@@ -30,8 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> ExitCode:
     """Remove the label, unless somebody else has set it."""
     name = context.arguments.node
-    value = read_exclusion(context.api, name)
-    if value not in {None, LABEL_VALUE} and not context.arguments.force:
+    value = exclusion(context.read_node(name))
+    if value not in {None, DRAINED} and not context.arguments.force:
         raise CommandError(
             f"{name} was not taken out by `drain`: its label {EXCLUDE_LABEL} says {value!r}; "
             "remove it with --force"

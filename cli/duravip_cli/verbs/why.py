@@ -1,21 +1,16 @@
 """`why`: one address, and the standing of every node in its election."""
 
 import argparse
-from dataclasses import replace
 from typing import Final
 
 from duravip_cli.command_line import Verb
 from duravip_cli.context import Context
-from duravip_cli.errors import CommandError, ExitCode
-from duravip_cli.explain.inferred_snapshot import InferredSnapshot, infer_snapshot, nodes_behind
+from duravip_cli.errors import ExitCode
+from duravip_cli.explain.inferred_snapshot import InferredSnapshot, infer_settled
 from duravip_cli.explain.standings import Standing, decide_now, standings
-from duravip_cli.views.addresses import AddressRow, address_rows
-from duravip_cli.views.objects import ObjectLists
+from duravip_cli.views.addresses import AddressRow, address_rows, exactly_one
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.snapshot import VipObject
-
-SETTLE_AFTER_S = 0.5
-"""An agent that is alive acts on its spec within milliseconds."""
 
 VERB: Final = Verb(
     summary="Explain one address: why each node is, or is not, its owner",
@@ -42,7 +37,7 @@ def run(context: Context) -> ExitCode:
     row = exactly_one(
         address_rows(lists, [context.qualify(context.arguments.what)]), context.arguments.what
     )
-    inferred = read_settled(context, lists)
+    inferred = infer_settled(lists, context.read_plumbings_again)
     decision = decide_now(inferred.snapshot)
     ranked = standings(inferred, decision, row.address) if row.address in decision.units else []
     verdicts = [
@@ -53,24 +48,6 @@ def run(context: Context) -> ExitCode:
     else:
         _print(context, row, verdicts, (ranked, inferred.note))
     return ExitCode.OK
-
-
-def exactly_one(rows: list[AddressRow], given: str) -> AddressRow:
-    """The only row; CommandError when there is none, or there are several."""
-    if not rows:
-        raise CommandError(f"no DuraVIP or Binding has the address or name {given}")
-    if len(rows) > 1:
-        listed = ", ".join(sorted(row.address or "none" for row in rows))
-        raise CommandError(f"{given} names several addresses ({listed}): give one of them")
-    return rows[0]
-
-
-def read_settled(context: Context, lists: ObjectLists) -> InferredSnapshot:
-    """Infer the snapshot; NodePlumbings that an agent may be acting on are read once more."""
-    if nodes_behind(lists.plumbings):
-        context.sleep(SETTLE_AFTER_S)
-        lists = replace(lists, plumbings=context.api.list("NodePlumbing"))
-    return infer_snapshot(lists)
 
 
 def _print(

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from duravip_api.addresses import to_int
+from duravip_cli.errors import CommandError
 from duravip_cli.views.objects import (
     Body,
     EntityKind,
@@ -69,6 +70,16 @@ def unmatched(lists: ObjectLists, given: Iterable[str]) -> list[str]:
     """The arguments that name no object and no address."""
     bodies = [body for _, body in lists.entities()]
     return [text for text in given if not any(matches(text, body) for body in bodies)]
+
+
+def exactly_one(rows: list[AddressRow], given: str) -> AddressRow:
+    """The only row; CommandError when there is none, or there are several."""
+    if not rows:
+        raise CommandError(f"no DuraVIP or Binding has the address or name {given}")
+    if len(rows) > 1:
+        listed = ", ".join(sorted(row.address or "none" for row in rows))
+        raise CommandError(f"{given} names several addresses ({listed}): give one of them")
+    return rows[0]
 
 
 def objects_of(lists: ObjectLists, row: AddressRow) -> list[KindAndBody]:
