@@ -27,7 +27,7 @@ from duravip_operator.core.snapshot import Liveness, Snapshot
 Nodes = frozenset[str]
 _ONE_IN = 20
 """By default one in this many movable groups moves in one round."""
-_MOST_LOOKS = 100_000
+_MAX_COMPARISONS = 100_000
 """A round compares at most this many kinds, over all of its moves."""
 
 
@@ -83,7 +83,7 @@ def choose_moves(movable: Iterable[Movable], load: Mapping[str, int], most: int)
     loads = Counter(load)
     lightest = _Lightest({kind.nodes for kind in kinds}, loads)
     moves: dict[str, str] = {}
-    while len(moves) < min(most, max(1, _MOST_LOOKS // max(1, len(kinds)))):
+    while len(moves) < min(most, max(1, _MAX_COMPARISONS // max(1, len(kinds)))):
         kind = _best(kinds, loads, lightest)
         if kind is None:
             break

@@ -91,7 +91,9 @@ def plan_grants(
     new = {key: share.addresses - share.plumbing.granted for key, share in node_shares.items()}
     others = _OtherHolders(snapshot, records, frozenset().union(*new.values()))
     strict = _strict_interfaces(units)
-    wanted: dict[str, dict[Placement, set[str]]] = {name: {} for name in snapshot.plumbings}
+    grants_by_node: dict[str, dict[Placement, set[str]]] = {
+        name: {} for name in snapshot.plumbings
+    }
     contested: dict[str, set[str]] = defaultdict(set)
     waiting: set[str] = set()
     for key, (where, plumbing, addresses) in node_shares.items():
@@ -101,7 +103,7 @@ def plan_grants(
         waiting |= blocked
         if place := addresses - blocked:
             fenced = _effective_fencing(where, plumbing, snapshot, strict)
-            wanted[owner].setdefault(fenced, set()).update(place)
+            grants_by_node[owner].setdefault(fenced, set()).update(place)
             contested[owner] |= to_probe | (place & plumbing.granted & plumbing.contested)
     plans = {
         name: current_plan(snapshot.plumbings[name])
@@ -109,7 +111,7 @@ def plan_grants(
         else others.with_settled_grants(
             Plan(_frozen(grants), frozenset(contested[name])), name, units
         )
-        for name, grants in wanted.items()
+        for name, grants in grants_by_node.items()
     }
     return plans, frozenset(waiting)
 

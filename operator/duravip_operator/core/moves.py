@@ -11,7 +11,7 @@ The fail-over of a suspect node is measured in phases, each over when a pass fin
     write   all of that is granted to other nodes
     serve   the other nodes report that they serve it
 
-The phases before, suspicion and probing, are measured in the pulse.
+The phases before, suspicion and probing, are measured where heartbeats arrive (`pulse`).
 """
 
 from collections import defaultdict

@@ -15,7 +15,7 @@ from duravip_operator.core.handover import Plan, status_counts
 from duravip_operator.core.releases import ReleaseRecords
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 
-LISTS_KNOWN = 32
+MAX_CACHED_LISTS = 32
 """Lists of ranges that are cached: most of what a spec grants was in the one before."""
 
 
@@ -133,6 +133,6 @@ def unconfirmed_field_of_new(
     return unconfirmed_field(Plumbing(name), Plan(), frozenset())
 
 
-@lru_cache(LISTS_KNOWN)
+@lru_cache(MAX_CACHED_LISTS)
 def _grouped(addresses: frozenset[str]) -> tuple[str, ...]:
     return tuple(compact_ranges(addresses))

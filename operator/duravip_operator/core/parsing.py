@@ -37,16 +37,16 @@ from duravip_operator.core.snapshot import (
 
 Body = Mapping[str, Any]
 Part = TypeVar("Part", NodePlumbingSpec, NodePlumbingStatus)
-LISTS_KNOWN = 32
+MAX_CACHED_LISTS = 32
 """Lists of ranges that are cached: most of what a spec grants is in the next one too."""
 
-MOST_LABELS, MOST_ADDRESSES = 1024, 1024
-"""What is read of a Node."""
+MAX_LABELS, MAX_NODE_ADDRESSES = 1024, 1024
+"""More labels and addresses of a Node are ignored."""
 
-MOST_FAILURES = 256
+MAX_LISTED_FAILURES = 256
 """An agent that does not report how many failures it leaves out lists at most this many."""
 
-GRAVE = frozenset({"Ready", "Fenced"})
+READINESS_CONDITIONS = frozenset({"Ready", "Fenced"})
 """The conditions of an agent that must be true for it to count as ready."""
 
 RESERVED_NAMES = frozenset({"default", "#mmove"})
@@ -132,12 +132,12 @@ def node(body: Body) -> Node:
     """
     meta = body.get("metadata") or {}
     all_labels = meta.get("labels") or {}
-    labels = dict(islice(all_labels.items(), MOST_LABELS))
+    labels = dict(islice(all_labels.items(), MAX_LABELS))
     if EXCLUDE_LABEL in all_labels:
         labels[EXCLUDE_LABEL] = all_labels[EXCLUDE_LABEL]
     listed = (body.get("status") or {}).get("addresses") or ()
     canonical = (
-        _canonical(str(item.get("address", ""))) for item in islice(listed, MOST_ADDRESSES)
+        _canonical(str(item.get("address", ""))) for item in islice(listed, MAX_NODE_ADDRESSES)
     )
     return Node(
         name=str(meta.get("name", "")),
@@ -153,7 +153,9 @@ def plumbing(body: Body) -> Plumbing:
     # Not to be read is not to be empty, and the API server does not check this field.
     is_lost = isinstance(written, Mapping) and bool(written.get("served")) and not status.served
     ready = next((c for c in status.conditions if c.type == "Ready"), None)
-    failing = (c for c in status.conditions if c.status == "False" and c.type in GRAVE)
+    failing = (
+        c for c in status.conditions if c.status == "False" and c.type in READINESS_CONDITIONS
+    )
     bad = next(failing, None)
     heard = next((c for c in status.conditions if c.type == "Heard"), None)
     shared = next((c for c in status.conditions if c.reason == Reason.NAME_SHARED), None)
@@ -167,7 +169,8 @@ def plumbing(body: Body) -> Plumbing:
         strict=frozenset(status.strict),
         own_ranges=own,
         lists_all_own=is_all and not _omits_own(written, status),
-        omits_failures=bool(status.failures_omitted) or len(status.failures) >= MOST_FAILURES,
+        omits_failures=bool(status.failures_omitted)
+        or len(status.failures) >= MAX_LISTED_FAILURES,
         failures={failure.address: failure.message for failure in status.failures},
         claims={parsed.address: parsed.mac for parsed in status.contested if parsed.mac},
         next_hops=frozenset(status.next_hops),
@@ -212,7 +215,7 @@ def _public_key(agent: Agent | None) -> str:
 
 
 def with_spec_of(reported: Plumbing, body: Body) -> Plumbing:
-    """A NodePlumbing with the status of `known`, and the metadata and spec of `body`."""
+    """A NodePlumbing with the status of `reported`, and the metadata and spec of `body`."""
     meta = body.get("metadata") or {}
     spec = _lenient(NodePlumbingSpec, body.get("spec"))
     grants: dict[Placement, frozenset[str]] = {}
@@ -319,7 +322,7 @@ def _expanded(listed: tuple[str, ...], allowance: Allowance) -> frozenset[str]:
     return parsed
 
 
-@lru_cache(LISTS_KNOWN)
+@lru_cache(MAX_CACHED_LISTS)
 def _spelled_out(listed: tuple[str, ...]) -> tuple[frozenset[str], int]:
     """`(all addresses in a list, how much of the allowance they use)`."""
     allowance = Allowance()
@@ -334,7 +337,7 @@ def _unconfirmed(parsed: Unconfirmed | None, generation: int, left: int) -> froz
     return _all_of(tuple(parsed.addresses), left)
 
 
-@lru_cache(LISTS_KNOWN)
+@lru_cache(MAX_CACHED_LISTS)
 def _all_of(listed: tuple[str, ...], most: int) -> frozenset[str] | None:
     try:
         return frozenset(addresses.expand_ranges(listed, max(0, most)))

@@ -53,21 +53,21 @@ Mismatches = Mapping[str, Mismatch]
 def update_mismatches(
     previous: Mismatches,
     plumbings: Mapping[str, Plumbing],
-    beats: Mapping[str, tuple[str, int, str]],
+    heartbeats: Mapping[str, tuple[str, int, str]],
     digest: Callable[[Plumbing], str],
     now: float,
 ) -> Mismatches:
     """The mismatches after another look at all heartbeats and statuses.
 
-    `beats` are `(boot, generation, digest of the served addresses)` by node; `digest` computes
-    the same digest from a status.
+    `heartbeats` are `(boot, generation, digest of the served addresses)` by node; `digest`
+    computes the same digest from a status.
     """
     current = {
         n: last_mismatch
         for n, last_mismatch in previous.items()
         if last_mismatch.is_lasting and n in plumbings
     }
-    for name, (boot, generation, reported) in beats.items():
+    for name, (boot, generation, reported) in heartbeats.items():
         plumbing = plumbings.get(name)
         if plumbing is None or (boot, generation) != (plumbing.boot, plumbing.observed_generation):
             continue

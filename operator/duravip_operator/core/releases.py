@@ -64,11 +64,11 @@ class ConfirmedReleases(NamedTuple):
         """The record once these are granted to some node: one release allows one grant."""
         return self if self.released.isdisjoint(granted) else self._forget(granted)
 
-    def limited_to(self, wanted: AbstractSet[str]) -> "ConfirmedReleases":
+    def limited_to(self, addresses: AbstractSet[str]) -> "ConfirmedReleases":
         """The record restricted to addresses that somebody is to have now."""
-        if self.served <= wanted and self.released <= wanted:
+        if self.served <= addresses and self.released <= addresses:
             return self
-        return ConfirmedReleases(self.boot, self.served & wanted, self.released & wanted)
+        return ConfirmedReleases(self.boot, self.served & addresses, self.released & addresses)
 
     def _forget(self, granted: AbstractSet[str]) -> "ConfirmedReleases":
         return self._replace(released=self.released - granted)

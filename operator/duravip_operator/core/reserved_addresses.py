@@ -46,7 +46,7 @@ def find_other_hosts(snapshot: Snapshot) -> OtherHosts:
     hosts.update(dict.fromkeys(snapshot.api_hosts, api))
     if not hosts:
         return {}
-    named = {e.address for e in snapshot.vips if e.address in hosts}
+    named = {vip.address for vip in snapshot.vips if vip.address in hosts}
     served = in_service(snapshot, named) if named else frozenset()
     return {address: OtherHost(*hosts[address], address in served) for address in sorted(named)}
 

@@ -111,7 +111,7 @@ def _ranges(family: int, bound: Iterable[tuple[str, Port]]) -> _Ranges:
     return _Ranges(tuple(starts), tuple(nodes_after))
 
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 """At most this many nodes, or differences, are named in a message."""
 
 
@@ -190,8 +190,8 @@ def _shown(service: Service) -> str:
 
 
 def _named(nodes: Iterable[str]) -> str:
-    return summarize(sorted(nodes), MOST_NAMED)
+    return summarize(sorted(nodes), MAX_NAMED)
 
 
 def _joined(differences: Iterable[str]) -> str:
-    return "; ".join([*differences][:MOST_NAMED])
+    return "; ".join([*differences][:MAX_NAMED])

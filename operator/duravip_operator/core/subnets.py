@@ -34,7 +34,7 @@ class Subnets:
     """Answers for one snapshot; each Topology is worked out once."""
 
     snapshot: Snapshot
-    _known: dict[str, _Nodes] = field(default_factory=dict)
+    _by_topology: dict[str, _Nodes] = field(default_factory=dict)
 
     def off_subnet_nodes(self, topology: Topology, address: str) -> frozenset[str]:
         """The nodes whose interface has no address in the network of this address."""
@@ -54,9 +54,9 @@ class Subnets:
         return any(self._of(topology))
 
     def _of(self, topology: Topology) -> _Nodes:
-        nodes = self._known.get(topology.name)
+        nodes = self._by_topology.get(topology.name)
         if nodes is None:
-            nodes = self._known[topology.name] = _nodes(self.snapshot, topology)
+            nodes = self._by_topology[topology.name] = _nodes(self.snapshot, topology)
         return nodes
 
 

@@ -43,7 +43,7 @@ from duravip_operator.core.snapshot import (
 )
 from duravip_operator.core.topologies import Blocks, is_edge
 
-MOST_NAMED = 5
+MAX_NAMED = 5
 """At most this many objects are named in a message: every object that it concerns carries it."""
 
 
@@ -273,7 +273,7 @@ def _unit(address: str, vips: tuple[VipObject, ...]) -> Unit:
     agreed = next(iter(preferred)) if len(preferred) == 1 else ""
     conflict = ""
     if len(preferred) > 1:
-        shown = sorted(preferred.items())[:MOST_NAMED]
+        shown = sorted(preferred.items())[:MAX_NAMED]
         conflict = "; ".join(f"{vip.label} prefers {node}" for node, vip in shown)
     requests = [
         request
