@@ -78,7 +78,7 @@ class FactCollector:
     @property
     def contested(self) -> Mapping[str, str]:
         """The MACs that answered when a segment was asked for contested addresses."""
-        return {a: told.mac for a, told in self._probed.items() if _is_answer(told)}
+        return {a: answer.mac for a, answer in self._probed.items() if _is_answer(answer)}
 
     def forget_probes(self) -> None:
         """What the segment said was said under another spec, though its number may come again."""
@@ -91,8 +91,8 @@ class FactCollector:
         if grant.generation != self._generation:
             self._generation = grant.generation
             # A silence of before means nothing now; who answered is there until nobody answers.
-            answers = {a: told for a, told in self._probed.items() if _is_answer(told)}
-            self._probed = {a: told for a, told in answers.items() if a in grant.wanted}
+            answers = {a: answer for a, answer in self._probed.items() if _is_answer(answer)}
+            self._probed = {a: answer for a, answer in answers.items() if a in grant.wanted}
             self._asking.clear()
             if grant.uid:
                 self._needs.granted(group_by_interface(grant.wanted, grant.wanted))
@@ -144,23 +144,23 @@ class FactCollector:
         if generation != self._generation:
             return False  # asked under an earlier spec: a silence of then means nothing now
         before = self.contested
-        told = {a: self._answer(a, at, macs[0]) for a, macs in findings.answered.items()}
-        told |= {a: ProbeAnswer(at) for a in findings.silent - told.keys()}
-        told |= {a: ProbeAnswer(at, NOT_PROBED) for a in findings.unasked - told.keys()}
-        _log({a: found.mac for a, found in told.items() if self._last_mac(a) != found.mac})
-        self._asking -= told.keys()
-        self._probed |= told
+        answers = {a: self._answer(a, at, macs[0]) for a, macs in findings.answered.items()}
+        answers |= {a: ProbeAnswer(at) for a in findings.silent - answers.keys()}
+        answers |= {a: ProbeAnswer(at, NOT_PROBED) for a in findings.unasked - answers.keys()}
+        _log({a: answer.mac for a, answer in answers.items() if self._last_mac(a) != answer.mac})
+        self._asking -= answers.keys()
+        self._probed |= answers
         return before != self.contested
 
     def _answer(self, address: str, at: float, mac: str) -> ProbeAnswer:
-        known = self._probed.get(address)
-        is_same = known is not None and _is_answer(known)
-        return ProbeAnswer(at, mac, known.since if known and is_same else at)
+        last = self._probed.get(address)
+        is_same = last is not None and _is_answer(last)
+        return ProbeAnswer(at, mac, last.since if last and is_same else at)
 
     def _last_mac(self, address: str) -> str | None:
         """What the segment said of it last; None = it was not asked yet."""
-        known = self._probed.get(address)
-        return known and known.mac
+        last = self._probed.get(address)
+        return last and last.mac
 
     def add_claims(self, claims: Iterable[Claim], armed: frozenset[str]) -> None:
         """Others say that they have addresses; of interest are those that we hold."""
@@ -169,16 +169,16 @@ class FactCollector:
         self.conflicts.add(ours)
 
 
-def _is_answer(told: ProbeAnswer) -> bool:
-    return told.mac not in {"", NOT_PROBED}
+def _is_answer(answer: ProbeAnswer) -> bool:
+    return answer.mac not in {"", NOT_PROBED}
 
 
 def _log(macs: Mapping[str, str]) -> None:
     """One line for each thing that is new, and none for asking again and again."""
-    told: dict[str, list[str]] = {}
+    by_mac: dict[str, list[str]] = {}
     for address, mac in macs.items():
-        told.setdefault(mac, []).append(address)
-    for mac, addresses in told.items():
+        by_mac.setdefault(mac, []).append(address)
+    for mac, addresses in by_mac.items():
         what = {"": "nobody answers", NOT_PROBED: "the segment cannot be asked"}
         log.info("probed %s: %s", format_addresses(addresses), what.get(mac, f"{mac} answers"))
 

@@ -191,11 +191,11 @@ class Reconciler:
             self._metrics.defended.inc(len(decision.defend))
             log.warning("defended against another host: %s", format_addresses(decision.defend))
             self._announcer.defend(decision.defend, now)
-        asked = self._facts.to_probe(decision)
-        if asked:
-            self._metrics.probed.inc(len(asked))
+        to_probe = self._facts.to_probe(decision)
+        if to_probe:
+            self._metrics.probed.inc(len(to_probe))
             self._conflict_checks.probe_contested(
-                facts.generation, group_by_interface(self._specs.in_force.wanted, asked)
+                facts.generation, group_by_interface(self._specs.in_force.wanted, to_probe)
             )
         contact = facts.contact
         if decision.must_read and contact and contact.generation > self._specs.newest_read:

@@ -239,7 +239,7 @@ class StatusPublisher:
             served=served,
             contested=self._facts.contested,
             unguarded=self._health.unguarded,
-            claimed={a: found.mac for a, found in self._facts.conflicts.open.items()},
+            claimed={a: conflict.mac for a, conflict in self._facts.conflicts.open.items()},
             strict=self._strict,
             notes=tuple(self._other_conditions()),
             done=self._commands.done,
@@ -296,8 +296,8 @@ class StatusPublisher:
             if not applies:
                 self._conditions.pop(kind, None)
                 continue
-            known = self._conditions.get(kind) or ConditionState(reason, _now(), kind=kind)
-            self._conditions[kind] = known.changed_to(reason, known.since, message)
+            condition = self._conditions.get(kind) or ConditionState(reason, _now(), kind=kind)
+            self._conditions[kind] = condition.changed_to(reason, condition.since, message)
             yield self._conditions[kind]
 
     def _unreadable(self) -> str:

@@ -136,8 +136,8 @@ def _reject_sender(offset: int, mac: bytes) -> Program:
 
 def _accept_addresses(offset: int, family: int, blocks: Iterable[Block]) -> Program:
     """Accept the frame if the address that stands there is in one of the blocks, else reject."""
-    found = [block for block in blocks if block.version == family]
-    return [*(step for block in found for step in _accept_block(offset, block)), _REJECT]
+    relevant = [block for block in blocks if block.version == family]
+    return [*(step for block in relevant for step in _accept_block(offset, block)), _REJECT]
 
 
 def _accept_block(offset: int, block: Block) -> Program:

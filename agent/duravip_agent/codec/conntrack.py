@@ -38,8 +38,8 @@ def involves(body: bytes, addresses: Collection[bytes]) -> bool:
     for kind in (_ORIGINAL, _REPLY):
         if len(body) < offset + layout.size:
             return False
-        length, found, *_, source, _, _, target = layout.unpack_from(body, offset)
-        if found & _KIND_BITS != kind:
+        length, kind_found, *_, source, _, _, target = layout.unpack_from(body, offset)
+        if kind_found & _KIND_BITS != kind:
             return False
         if source in addresses or target in addresses:
             return True
@@ -49,10 +49,10 @@ def involves(body: bytes, addresses: Collection[bytes]) -> bool:
 
 def delete_request(body: bytes, seq: int) -> bytes:
     """Let the entry of this answer be forgotten: that very one, not one that took its place."""
-    found = attributes(body, _HEAD.size)
+    values = attributes(body, _HEAD.size)
     named = b"".join(
-        attribute(kind | flag, found[kind])
+        attribute(kind | flag, values[kind])
         for kind, flag in ((_ORIGINAL, NESTED), (_ZONE, 0), (_ID, 0))
-        if kind in found
+        if kind in values
     )
     return request(DELETE, ACK, seq, body[: _HEAD.size] + named)

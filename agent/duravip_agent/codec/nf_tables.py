@@ -205,17 +205,17 @@ def object_in(kind: int, where: tuple[int, str], body: bytes) -> NftObject | Non
     What it does not say is empty, or 0: no piece of ours is like that.
     """
     family, table = where
-    found = attributes(body, _FAMILY.size)
-    if found.get(_OF_TABLE, b"").rstrip(b"\0") != table.encode():
+    values = attributes(body, _FAMILY.size)
+    if values.get(_OF_TABLE, b"").rstrip(b"\0") != table.encode():
         return None
     if kind == GET_TABLES:
-        return NftTable(family, found.get(_TABLE_FLAGS, b""))
+        return NftTable(family, values.get(_TABLE_FLAGS, b""))
     if kind == GET_CHAINS:
-        name = _name(found.get(_CHAIN_NAME, b""))
-        rest = (found.get(which, b"") for which in (_CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_FLAGS))
+        name = _name(values.get(_CHAIN_NAME, b""))
+        rest = (values.get(which, b"") for which in (_CHAIN_HOOK, _CHAIN_POLICY, _CHAIN_FLAGS))
         return NftChain(family, name, *rest)
-    handle = int.from_bytes(found.get(_RULE_HANDLE, b""), "big")
-    return NftRule(family, _name(found.get(_RULE_CHAIN, b"")), handle)
+    handle = int.from_bytes(values.get(_RULE_HANDLE, b""), "big")
+    return NftRule(family, _name(values.get(_RULE_CHAIN, b"")), handle)
 
 
 def _name(data: bytes) -> str:
@@ -226,10 +226,10 @@ def elements_in(body: bytes) -> Iterator[SetElement]:
     """The elements that an answer lists."""
     listed = attributes(body, _FAMILY.size).get(_ELEMENTS, b"")
     for _, item in attribute_list(listed):
-        found = attributes(item)
-        key = attributes(found.get(_KEY, b"")).get(_VALUE)
+        values = attributes(item)
+        key = attributes(values.get(_KEY, b"")).get(_VALUE)
         if key is not None:
-            yield SetElement(key, _EXPIRATION in found)
+            yield SetElement(key, _EXPIRATION in values)
 
 
 def keys_in(body: bytes) -> Iterator[bytes]:
@@ -248,7 +248,7 @@ def keys_of(addresses: Iterable[str]) -> Iterator[tuple[int, list[bytes]]]:
     for address in addresses:
         key = to_bytes(address)
         keys[len(key)].append(key)
-    return ((_VERSION[size], found) for size, found in keys.items() if found)
+    return ((_VERSION[size], of_version) for size, of_version in keys.items() if of_version)
 
 
 def element_changes(

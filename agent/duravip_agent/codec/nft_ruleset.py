@@ -166,5 +166,5 @@ def is_interface_chain(chain: str) -> bool:
 
 
 def _elements(addresses: Collection[str], family: int) -> str:
-    found = sorted(a for a in addresses if to_int(a)[0] == family)
-    return f"elements = {{ {', '.join(found)} }};" if found else ""
+    members = sorted(a for a in addresses if to_int(a)[0] == family)
+    return f"elements = {{ {', '.join(members)} }};" if members else ""

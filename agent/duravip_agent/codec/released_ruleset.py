@@ -120,5 +120,5 @@ def _changes(addresses: Collection[str], *, is_new: bool) -> Iterator[NftRequest
 
 
 def _elements(items: Iterable[str]) -> str:
-    found = sorted(items)
-    return f"elements = {{ {', '.join(found)} }};" if found else ""
+    members = sorted(items)
+    return f"elements = {{ {', '.join(members)} }};" if members else ""

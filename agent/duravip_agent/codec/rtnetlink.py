@@ -140,12 +140,12 @@ def address_in(body: bytes) -> IfAddress | None:
     if len(body) < _ADDRESS.size:
         return None
     family, mask, _, _, index = _ADDRESS.unpack_from(body)
-    found = attributes(body, _ADDRESS.size)
-    data = found.get(_LOCAL) or found.get(_LABELLED_ADDRESS, b"")
+    values = attributes(body, _ADDRESS.size)
+    data = values.get(_LOCAL) or values.get(_LABELLED_ADDRESS, b"")
     if len(data) != _SIZE.get(family):
         return None
     address = from_int(_VERSION[family], int.from_bytes(data, "big"))
-    return IfAddress(index, address, mask, found.get(_PROTOCOL) == bytes((MARK,)))
+    return IfAddress(index, address, mask, values.get(_PROTOCOL) == bytes((MARK,)))
 
 
 def neighbour_in(body: bytes, index: int) -> Neighbour | None:
@@ -164,8 +164,8 @@ def host_in(body: bytes) -> NeighbourEntry | None:
     if len(body) < _NEIGHBOUR.size:
         return None
     family, link, state, _, _ = _NEIGHBOUR.unpack_from(body)
-    found = attributes(body, _NEIGHBOUR.size)
-    data, mac = found.get(_NEIGHBOUR_ADDRESS, b""), found.get(_NEIGHBOUR_MAC, b"")
+    values = attributes(body, _NEIGHBOUR.size)
+    data, mac = values.get(_NEIGHBOUR_ADDRESS, b""), values.get(_NEIGHBOUR_MAC, b"")
     if len(data) != _SIZE.get(family) or state not in _STATES:
         return None
     address = from_int(_VERSION[family], int.from_bytes(data, "big"))

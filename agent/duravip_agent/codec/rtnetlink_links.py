@@ -36,35 +36,35 @@ def link_in(body: bytes) -> Link | None:
     if len(body) < _INFO.size:
         return None
     _, hardware, index, flags, _ = _INFO.unpack_from(body)
-    found = attributes(body, _INFO.size)
-    if not found.get(_NAME):
+    values = attributes(body, _INFO.size)
+    if not values.get(_NAME):
         return None
-    details = attributes(found.get(_DETAILS, b""), 0)
+    details = attributes(values.get(_DETAILS, b""), 0)
     port_of = _text(details.get(_PORT_KIND, b""))
     return Link(
         index=index,
-        name=_text(found[_NAME]),
-        mac=found.get(_MAC, b"").hex(":"),
-        mtu=_number(found.get(_MTU, b"")),
+        name=_text(values[_NAME]),
+        mac=values.get(_MAC, b"").hex(":"),
+        mtu=_number(values.get(_MTU, b"")),
         is_up=bool(flags & _UP),
-        has_carrier=bool(_number(found.get(_CARRIER, b""))),
+        has_carrier=bool(_number(values.get(_CARRIER, b""))),
         kind=_text(details.get(_KIND, b"")),
         is_loopback=bool(flags & _LOOPBACK),
         is_port=port_of not in {"", _VRF},
         has_no_arp=bool(flags & _NOARP),
         hardware=hardware,
-        state=_number(found.get(_STATE, b"")),
+        state=_number(values.get(_STATE, b"")),
     )
 
 
 def relations_in(body: bytes) -> tuple[int, int]:
     """The numbers of a link's master, and of the link that it takes everything from; 0: none."""
-    found = attributes(body, _INFO.size)
-    details = attributes(found.get(_DETAILS, b""), 0)
+    values = attributes(body, _INFO.size)
+    details = attributes(values.get(_DETAILS, b""), 0)
     is_macvlan = _text(details.get(_KIND, b"")) in _MACVLANS
     data = attributes(details.get(_DATA, b""), 0) if is_macvlan else {}
     takes_all = _number(data.get(_MODE, b"")) == _PASSTHRU
-    return _number(found.get(_MASTER, b"")), _number(found.get(_LOWER, b"")) * takes_all
+    return _number(values.get(_MASTER, b"")), _number(values.get(_LOWER, b"")) * takes_all
 
 
 def related(links: Iterable[tuple[Link, tuple[int, int]]]) -> tuple[Link, ...]:

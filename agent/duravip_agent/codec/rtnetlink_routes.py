@@ -58,14 +58,15 @@ def next_hops(routes: Iterable[bytes], objects: Iterable[bytes] = ()) -> tuple[s
 
     Given are the bodies of NEW_ROUTE messages, and of NEW_NEXTHOP for those that need them.
     """
-    known = _by_number(objects)
-    found: dict[str, int] = {}
+    by_number = _by_number(objects)
+    prefixes: dict[str, int] = {}
     for route in routes:
         number = _object_of(route)
-        for hop in known.get(number, ()) if number else _hops(route):
-            found[hop] = min(route[1], found.get(hop, route[1]))
+        for hop in by_number.get(number, ()) if number else _hops(route):
+            prefixes[hop] = min(route[1], prefixes.get(hop, route[1]))
     in_order = sorted(
-        found, key=lambda hop: (found[hop], parse_address(hop).version, int(parse_address(hop)))
+        prefixes,
+        key=lambda hop: (prefixes[hop], parse_address(hop).version, int(parse_address(hop))),
     )
     return tuple(hop for hop in in_order if not parse_address(hop).is_link_local)[:MAX_NEXT_HOPS]
 
@@ -74,8 +75,8 @@ def _hops(route: bytes) -> Iterator[str]:
     """Those that a route itself names."""
     if len(route) < _ROUTE.size:
         return
-    found = attributes(route, _ROUTE.size)
-    for way in (found, *_multipath(found.get(_MULTIPATH, b""))):
+    values = attributes(route, _ROUTE.size)
+    for way in (values, *_multipath(values.get(_MULTIPATH, b""))):
         via = way.get(_VIA, b"")
         yield from _address(route[0], way.get(_GATEWAY, b""))
         yield from _address(int.from_bytes(via[:2], "little"), via[2:])
@@ -93,9 +94,9 @@ def _object_of(route: bytes) -> int:
     """The number of the object that alone tells where a route leads; 0: there is none."""
     if len(route) < _ROUTE.size:
         return 0
-    found = attributes(route, _ROUTE.size)
-    is_told = not found.keys().isdisjoint({_GATEWAY, _MULTIPATH, _VIA})
-    return 0 if is_told else int.from_bytes(found.get(_OBJECT_ID, b"")[:4], "little")
+    values = attributes(route, _ROUTE.size)
+    is_resolved = not values.keys().isdisjoint({_GATEWAY, _MULTIPATH, _VIA})
+    return 0 if is_resolved else int.from_bytes(values.get(_OBJECT_ID, b"")[:4], "little")
 
 
 def _by_number(objects: Iterable[bytes]) -> dict[int, list[str]]:
@@ -103,12 +104,12 @@ def _by_number(objects: Iterable[bytes]) -> dict[int, list[str]]:
     hops: dict[int, list[str]] = {}
     groups: dict[int, list[int]] = {}
     for body in objects:
-        found = attributes(body, _OBJECT.size)
-        number = int.from_bytes(found.get(_ID, b"")[:4], "little")
-        group = found.get(_GROUP, b"")
+        values = attributes(body, _OBJECT.size)
+        number = int.from_bytes(values.get(_ID, b"")[:4], "little")
+        group = values.get(_GROUP, b"")
         whole = group[: len(group) - len(group) % _MEMBER.size]
         groups[number] = [member for member, *_ in _MEMBER.iter_unpack(whole)]
-        hops[number] = list(_address(body[0] if body else 0, found.get(_OBJECT_GATEWAY, b"")))
+        hops[number] = list(_address(body[0] if body else 0, values.get(_OBJECT_GATEWAY, b"")))
     for number, members in groups.items():
         hops[number] += [hop for member in members for hop in hops.get(member, ())]
     return hops

@@ -116,8 +116,8 @@ def unix_request(seq: int) -> bytes:
 
 def owner_in(body: bytes) -> tuple[str, int] | None:
     """The name of an answer's abstract Unix socket and its user; None: it is no such socket."""
-    found = attributes(body, _UNIX_ANSWER_BYTES)
-    name = found.get(_UNIX_NAME, b"")
-    if not name.startswith(b"\0") or _UNIX_USER not in found:
+    values = attributes(body, _UNIX_ANSWER_BYTES)
+    name = values.get(_UNIX_NAME, b"")
+    if not name.startswith(b"\0") or _UNIX_USER not in values:
         return None
-    return name[1:].decode(errors="replace"), int.from_bytes(found[_UNIX_USER], "little")
+    return name[1:].decode(errors="replace"), int.from_bytes(values[_UNIX_USER], "little")

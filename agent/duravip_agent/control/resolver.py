@@ -33,22 +33,22 @@ class Resolver:
     def resolved(self, targets: tuple[str, ...]) -> list[tuple[str, SocketAddress]]:
         """These, each with a socket address that is known of it; never waits."""
         if targets != self._asked:
-            found = {target: _numeric(target) for target in targets}
+            numeric = {target: _numeric(target) for target in targets}
             self._asked = targets
-            self._known = {target: where for target, where in found.items() if where}
-            self._names = tuple(target for target, where in found.items() if where is None)
+            self._known = {target: where for target, where in numeric.items() if where}
+            self._names = tuple(target for target, where in numeric.items() if where is None)
             self._changed.set()
-        known = self._known
-        return [(target, where) for target in targets for where in known.get(target, ())]
+        current = self._known
+        return [(target, where) for target in targets for where in current.get(target, ())]
 
     def _run(self) -> None:
         while True:
             self._changed.wait(LOOK_UP_EVERY_S if self._names else None)
             self._changed.clear()
             names = self._names
-            found = {name: where for name in names if (where := _looked_up(name))}
+            addresses = {name: where for name in names if (where := _looked_up(name))}
             if names == self._names:
-                self._known = {**self._known, **found}
+                self._known = {**self._known, **addresses}
 
 
 def _numeric(target: str) -> tuple[SocketAddress, ...] | None:
@@ -74,5 +74,5 @@ def _looked_up(target: str) -> tuple[SocketAddress, ...]:
 
 
 def _addresses(where: Endpoint, flags: int = 0) -> tuple[SocketAddress, ...]:
-    found = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM, flags=flags)
-    return tuple((family, where) for family, _, _, _, where in found)
+    results = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM, flags=flags)
+    return tuple((family, where) for family, _, _, _, where in results)

@@ -70,10 +70,10 @@ class SpecReader:
             if self._brought != brought:
                 interval = MIN_INTERVAL_S
                 continue
-            asked = clock.now()
+            requested_at = clock.now()
             try:
                 body = self._cluster.get()
-                self._inbox.put(ObjectSeen(body, asked))
+                self._inbox.put(ObjectSeen(body, requested_at))
                 failures, version = 0, body["metadata"].get("resourceVersion", "")
                 interval = min(2 * interval, MAX_INTERVAL_S) if version == last else MIN_INTERVAL_S
                 last = version

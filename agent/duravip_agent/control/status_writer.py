@@ -158,10 +158,10 @@ class StatusWriter:
     def _with_heard(self, status: Body) -> Body:
         """The status with the operator's condition: a list is only ever replaced whole."""
         with self._lock:
-            heard = list(self._heard)
-        if not heard:
+            theirs = list(self._heard)
+        if not theirs:
             return status
-        return {**status, "conditions": [*(status.get("conditions") or ()), *heard]}
+        return {**status, "conditions": [*(status.get("conditions") or ()), *theirs]}
 
     def _failed(self, error: ApiError) -> float:
         if error.is_absent:

@@ -104,5 +104,5 @@ def must_read_without_leader(
 
     `since` is when the agent began to beat, `read` when that was done last.
     """
-    heard = max(since, contact.sent if contact else since)
-    return now - heard >= NO_LEADER_AFTER_S and now - read >= READ_EVERY_S
+    last_heard = max(since, contact.sent if contact else since)
+    return now - last_heard >= NO_LEADER_AFTER_S and now - read >= READ_EVERY_S

@@ -49,25 +49,29 @@ class Conflicts:
     def add(self, claims: Iterable[Claim]) -> None:
         """Take claims of addresses that we hold at this moment."""
         for claim in claims:
-            known = self._open.get(claim.address)
-            since = known.since if known else claim.time
+            conflict = self._open.get(claim.address)
+            since = conflict.since if conflict else claim.time
             self._open[claim.address] = Conflict(claim.interface, claim.mac, since, claim.time)
 
     def expire(self, now: float) -> bool:
         """Forget what is over; whether the report has to change."""
-        left = {a: found for a, found in self._open.items() if now - found.last < OVER_AFTER_S}
+        left = {
+            a: conflict for a, conflict in self._open.items() if now - conflict.last < OVER_AFTER_S
+        }
         has_changed, self._open = len(left) != len(self._open), left
         return has_changed
 
     def keep_only(self, held: frozenset[str]) -> bool:
         """Forget addresses that are no longer ours; whether the report has to change."""
-        left = {a: found for a, found in self._open.items() if a in held}
+        left = {a: conflict for a, conflict in self._open.items() if a in held}
         has_changed, self._open = len(left) != len(self._open), left
         return has_changed
 
     def next_due(self) -> float | None:
         """When a conflict will be over."""
-        return min((found.last + OVER_AFTER_S for found in self._open.values()), default=None)
+        return min(
+            (conflict.last + OVER_AFTER_S for conflict in self._open.values()), default=None
+        )
 
 
 @dataclass(slots=True)

@@ -77,11 +77,11 @@ class AnnounceSchedule:
 
     def add(self, placement: Placement, addresses: frozenset[str], now: float) -> None:
         """Take note of addresses that are served as well."""
-        known = self._served.get(placement, frozenset())
-        new = addresses - known
+        served_before = self._served.get(placement, frozenset())
+        new = addresses - served_before
         if new:
             self._groups.append(_Group(placement, new, now, 0, now))
-            self._served[placement] = known | new
+            self._served[placement] = served_before | new
 
     def restart(self, interface: str, now: float) -> None:
         """Announce everything on an interface as if it were new: its cable is back."""
@@ -95,8 +95,8 @@ class AnnounceSchedule:
     def announce_again(self, addresses: frozenset[str], now: float) -> None:
         """Announce these as if they were new, on command."""
         for placement, served in self._served.items():
-            if asked := served & addresses:
-                self._groups.append(_Group(placement, asked, now, 0, now))
+            if chosen := served & addresses:
+                self._groups.append(_Group(placement, chosen, now, 0, now))
 
     def defend(self, addresses: frozenset[str]) -> None:
         """Announce these once more, at once: another host has claimed them."""

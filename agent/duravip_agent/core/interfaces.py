@@ -93,8 +93,8 @@ def interface_faults(
 ) -> dict[str, InterfaceFault]:
     """The interfaces that something keeps from answering, by name."""
     own = own_addresses_by_link(observed)
-    found = ((link.name, _fault(link, own.get(link.index, []))) for link in observed.links)
-    return {name: fault for name, fault in found if fault != NO_FAULT} | {
+    by_name = ((link.name, _fault(link, own.get(link.index, []))) for link in observed.links)
+    return {name: fault for name, fault in by_name if fault != NO_FAULT} | {
         name: InterfaceFault(f"the fence cannot guard it: {why}")
         for name, why in unguarded.items()
     }

@@ -55,12 +55,12 @@ class NodeCommands:
             return []
         self._version = resource_version(body)
         notes = body["metadata"].get("annotations") or {}
-        there = {what: str(notes[what]) for what in _KNOWN if what in notes}
+        values = {what: str(notes[what]) for what in _KNOWN if what in notes}
         old = self._seen
         if old is None:
-            old = {what: value for what, value in there.items() if what != LIST_NEIGHBOURS}
-        self._seen = old | there
-        return [_read(what, value) for what, value in there.items() if old.get(what) != value]
+            old = {what: value for what, value in values.items() if what != LIST_NEIGHBOURS}
+        self._seen = old | values
+        return [_read(what, value) for what, value in values.items() if old.get(what) != value]
 
     def mark_done(self, request: NodeCommand) -> None:
         """It was done."""
@@ -77,13 +77,13 @@ class NodeCommands:
 
 def neighbour_table(hosts: Iterable[NeighbourEntry], names: Mapping[int, str]) -> list[Neighbour]:
     """The hosts on these links, those that answer first, as many as the status holds."""
-    found = [
+    table = [
         Neighbour(interface=names[host.link], address=host.address, mac=host.mac, state=host.state)
         for host in hosts
         if host.link in names
     ]
-    found.sort(key=lambda n: (n.state in _NO_HOSTS, n.interface, to_int(n.address)))
-    return found[:MAX_NEIGHBOURS]
+    table.sort(key=lambda n: (n.state in _NO_HOSTS, n.interface, to_int(n.address)))
+    return table[:MAX_NEIGHBOURS]
 
 
 def _read(what: str, value: str) -> NodeCommand:

@@ -78,11 +78,11 @@ class NodeHealth:
             self._choose()
 
     def _choose(self) -> None:
-        found = [
+        problems = [
             HealthProblem(why, one.message) for why, one in self._records.items() if one.is_open
         ]
         self.problem = next(
-            iter(sorted(found, key=lambda problem: _GRAVITY[problem.reason])), None
+            iter(sorted(problems, key=lambda problem: _GRAVITY[problem.reason])), None
         )
 
 

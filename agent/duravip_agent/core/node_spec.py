@@ -92,20 +92,20 @@ def group_by_placement(
     wanted: Mapping[str, Placement], addresses: Iterable[str]
 ) -> dict[Placement, frozenset[str]]:
     """Wanted addresses by where and how they are plumbed."""
-    found: dict[Placement, set[str]] = {}
+    groups: dict[Placement, set[str]] = {}
     for address in addresses:
-        found.setdefault(wanted[address], set()).add(address)
-    return {place: frozenset(part) for place, part in found.items()}
+        groups.setdefault(wanted[address], set()).add(address)
+    return {place: frozenset(part) for place, part in groups.items()}
 
 
 def group_by_interface(
     wanted: Mapping[str, Placement], addresses: Iterable[str]
 ) -> dict[str, frozenset[str]]:
     """Wanted addresses by interface."""
-    found: dict[str, frozenset[str]] = {}
+    groups: dict[str, frozenset[str]] = {}
     for place, part in group_by_placement(wanted, addresses).items():
-        found[place.interface] = found.get(place.interface, frozenset()) | part
-    return found
+        groups[place.interface] = groups.get(place.interface, frozenset()) | part
+    return groups
 
 
 def _add(entry: InterfaceGrant, reading: _ParsedSpec) -> None:
@@ -132,11 +132,11 @@ def _read(items: list[str], where: Placement, reading: _ParsedSpec) -> set[str]:
             )
             break
         try:
-            found = _expand(item, where.mask, reading.allowance)
+            addresses = _expand(item, where.mask, reading.allowance)
         except ValueError as error:
             reading.failures[item[:MAX_ENTRY_LENGTH]] = f"the entry is not understood: {error}"
             continue
-        for address in found:
+        for address in addresses:
             if address not in reading.wanted:
                 reading.wanted[address] = where
                 new.add(address)
@@ -144,8 +144,8 @@ def _read(items: list[str], where: Placement, reading: _ParsedSpec) -> set[str]:
 
 
 def _expand(item: str, mask: int, allowance: Allowance) -> list[str]:
-    found = allowance.spelled_out(item)
-    family, _ = to_int(found[0])
+    addresses = allowance.spelled_out(item)
+    family, _ = to_int(addresses[0])
     if mask > _MAX_MASK[family]:
         raise ValueError(f"a mask of {mask} does not fit the address")
-    return found
+    return addresses

@@ -197,16 +197,16 @@ def nics(
         interface_faults(observed, unguarded),
         set(granted_on),
     )
-    found = relevant_interfaces(observed, wanted)
-    by_weight = sorted(found, key=lambda li: (li.name not in wanted, li.index not in own))
+    relevant = relevant_interfaces(observed, wanted)
+    by_weight = sorted(relevant, key=lambda li: (li.name not in wanted, li.index not in own))
     shown = set(by_weight[:MAX_NICS])
-    told: list[Nic] = []
-    for link in found:
+    reported: list[Nic] = []
+    for link in relevant:
         if link in shown:
             with suppress(ValueError):
                 fault = faulty.get(link.name, NO_FAULT)
-                told.append(_nic(link, own.get(link.index, []), fault))
-    return told
+                reported.append(_nic(link, own.get(link.index, []), fault))
+    return reported
 
 
 def unreadable_message(observed: KernelState, granted_on: Iterable[str] = ()) -> str:
@@ -238,7 +238,7 @@ def own_addresses(observed: KernelState, granted_on: Iterable[str] = ()) -> Iter
 
 
 def _nic(link: Link, addresses: list[str], fault: InterfaceFault) -> Nic:
-    told = list_addresses(addresses if holds_own_addresses(link) else ())
+    listed = list_addresses(addresses if holds_own_addresses(link) else ())
     return Nic(
         name=link.name,
         index=link.index,
@@ -247,9 +247,9 @@ def _nic(link: Link, addresses: list[str], fault: InterfaceFault) -> Nic:
         up=link.is_up,
         carrier=link.has_carrier,
         speed_mbps=link.speed_mbps,
-        addresses=told.addresses,
-        addresses_omitted=told.omitted,
-        networks=told.networks,
+        addresses=listed.addresses,
+        addresses_omitted=listed.omitted,
+        networks=listed.networks,
         unusable=fault.everywhere or None,
         unusable_ipv4=fault.ipv4 or None,
         unusable_ipv6=fault.ipv6 or None,

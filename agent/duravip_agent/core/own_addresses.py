@@ -62,17 +62,17 @@ def list_addresses(addresses: Iterable[str]) -> AddressList:
 
 def unlisted_ranges(own: Iterable[str], listed: Iterable[str]) -> UnlistedRanges:
     """What to say of the own addresses that no interface lists; both without prefix."""
-    found = to_ranges(set(own) - set(listed))
-    told = found[:MOST_OWN_SPANS]
-    ranges = compact_ranges(_all_of(told))
+    unlisted = to_ranges(set(own) - set(listed))
+    reported = unlisted[:MOST_OWN_SPANS]
+    ranges = compact_ranges(_all_of(reported))
     if len(ranges) > MOST_OWN_ITEMS:  # far apart from one another: a span each is short enough
-        told = told[:MOST_OWN_ITEMS]
-        ranges = list(map(str, told))
-    return UnlistedRanges(ranges, sum(map(_size, found)) - sum(map(_size, told)))
+        reported = reported[:MOST_OWN_ITEMS]
+        ranges = list(map(str, reported))
+    return UnlistedRanges(ranges, sum(map(_size, unlisted)) - sum(map(_size, reported)))
 
 
-def _all_of(told: Iterable[Range]) -> Iterable[str]:
-    return (from_int(f, number) for f, first, last in told for number in range(first, last + 1))
+def _all_of(ranges: Iterable[Range]) -> Iterable[str]:
+    return (from_int(f, number) for f, first, last in ranges for number in range(first, last + 1))
 
 
 def _size(span: Range) -> int:

@@ -33,7 +33,7 @@ def make_plan(
     `held_back` are the addresses whose next try is not due yet, each with what went wrong.
     """
     links = {link.name: link for link in observed.links}
-    there, delete = _keep_or_delete(wanted, observed)
+    present, delete = _keep_or_delete(wanted, observed)
     foreign, faulty = _foreign(observed), interface_faults(observed)
     add: list[IfAddress] = []
     failures: dict[str, str] = {}
@@ -41,7 +41,7 @@ def make_plan(
         if faulty and (why := faulty.get(place.interface, NO_FAULT).of(address)):
             failures[address] = f"the interface {place.interface} does not answer for it: {why}"
             continue
-        if address in there:
+        if address in present:
             continue
         link = links.get(place.interface)
         if link is None:
@@ -58,15 +58,15 @@ def _keep_or_delete(
 ) -> tuple[set[str], tuple[IfAddress, ...]]:
     """The addresses that are exactly where they are wanted, and the aliases to be deleted."""
     names = {link.index: link.name for link in observed.links}
-    there: set[str] = set()
+    present: set[str] = set()
     delete: list[IfAddress] = []
     for alias in observed.marked:
         place = wanted.get(alias.address)
         if place and place.mask == alias.mask and place.interface == names.get(alias.link):
-            there.add(alias.address)
+            present.add(alias.address)
         else:
             delete.append(alias)
-    return there, tuple(delete)
+    return present, tuple(delete)
 
 
 def _foreign(observed: KernelState) -> dict[str, str]:

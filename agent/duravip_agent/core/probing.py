@@ -93,10 +93,10 @@ class ProbeRun:
         """What to ask now, if anything; `mark_sent` must follow."""
         while self._batches and now >= self._next_due():
             batch = self._batches.popleft()
-            asked = tuple(address for address in batch.addresses if address in self._open)
-            if asked:
+            addresses = tuple(address for address in batch.addresses if address in self._open)
+            if addresses:
                 self._ready = now + self._policy.gap
-                return batch._replace(addresses=asked)
+                return batch._replace(addresses=addresses)
         return None
 
     def mark_sent(self, batch: ProbeBatch, count: int, now: float) -> None:
@@ -111,10 +111,10 @@ class ProbeRun:
 
     def add_answer(self, address: str, mac: str) -> None:
         """A host has answered that it has an address."""
-        known = self._answers.get(address, ())
-        if address not in self._asked or mac in known:
+        macs = self._answers.get(address, ())
+        if address not in self._asked or mac in macs:
             return
-        self._answers[address] = (*known, mac)
+        self._answers[address] = (*macs, mac)
         if not self._question.macs or mac in self._question.macs:
             self._settled.add(address)
             self._open.discard(address)
@@ -147,6 +147,6 @@ def _batches(question: ProbeSpec, now: float) -> Iterator[ProbeBatch]:
     size, probes = question.policy.batch, question.policy.probes
     ipv4 = tuple(a for a in question.addresses if ":" not in a)
     ipv6 = tuple(a for a in question.addresses if ":" in a)
-    for found in (ipv4, ipv6):
-        for start in range(0, len(found), size):
-            yield ProbeBatch(now, probes, found[start : start + size])
+    for family in (ipv4, ipv6):
+        for start in range(0, len(family), size):
+            yield ProbeBatch(now, probes, family[start : start + size])

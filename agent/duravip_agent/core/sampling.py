@@ -44,17 +44,19 @@ class Sampler:
 
     def due(self, now: float, claimed: Mapping[str, Conflict]) -> dict[str, tuple[str, ...]]:
         """What to ask each interface about; to be called every `SAMPLE_EVERY_S` seconds."""
-        found: dict[str, tuple[str, ...]] = {}
+        by_interface: dict[str, tuple[str, ...]] = {}
         for interface, addresses in self._held.items():
             again = [
                 address
                 for address, conflict in claimed.items()
                 if address in addresses and now - conflict.last >= SAMPLE_CLAIMED_AFTER_S
             ]
-            asked = dict.fromkeys((*self._next_few(interface, addresses), *again[:MAX_SAMPLED]))
-            if asked:
-                found[interface] = tuple(asked)
-        return found
+            addresses_due = dict.fromkeys(
+                (*self._next_few(interface, addresses), *again[:MAX_SAMPLED])
+            )
+            if addresses_due:
+                by_interface[interface] = tuple(addresses_due)
+        return by_interface
 
     def _next_few(self, interface: str, addresses: frozenset[str]) -> Sequence[str]:
         """The next few of an interface."""

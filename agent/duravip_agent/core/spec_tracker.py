@@ -171,8 +171,10 @@ class SpecTracker:
 
 
 def _contested(share: InterfaceShare, unproven: frozenset[str]) -> InterfaceShare:
-    asked = share.free & unproven
-    return share._replace(free=share.free - asked, contested=share.contested | asked)
+    unproven_here = share.free & unproven
+    return share._replace(
+        free=share.free - unproven_here, contested=share.contested | unproven_here
+    )
 
 
 def _identity(body: Body) -> tuple[str, int]:

@@ -101,12 +101,12 @@ class WitnessBook:
 
     def due(self, now: float) -> list[tuple[ProbeSubject, ProbeSpec]]:
         """Whom to ask now, and what; `note` takes the findings."""
-        found: list[tuple[ProbeSubject, ProbeSpec]] = []
+        probes: list[tuple[ProbeSubject, ProbeSpec]] = []
         for watch in self._watches.values():
             if watch.due <= now:
-                found.append((watch.suspect, watch.question()))
+                probes.append((watch.suspect, watch.question()))
                 watch.due, watch.turn = now + WATCH_EVERY, watch.turn + 1
-        return found
+        return probes
 
     def next_due(self) -> float | None:
         """When the next one is to be asked."""

@@ -65,11 +65,11 @@ class AddressManager:
         What was ours a moment ago, and is there without our mark, is ours still: somebody has
         put it there once more, as `ip address replace` does.
         """
-        found = self._kernel.read_state(with_links=with_links)
-        robbed = [a for a in found.aliases if not a.is_marked and _marked(a) in self._ours]
-        self.observed = self._restore_marks(found, robbed) if robbed else found
+        state = self._kernel.read_state(with_links=with_links)
+        robbed = [a for a in state.aliases if not a.is_marked and _marked(a) in self._ours]
+        self.observed = self._restore_marks(state, robbed) if robbed else state
 
-    def _restore_marks(self, found: KernelState, robbed: Collection[IfAddress]) -> KernelState:
+    def _restore_marks(self, state: KernelState, robbed: Collection[IfAddress]) -> KernelState:
         """Mark these again, at most as often as what others delete is added again."""
         now = time.monotonic()
         held_back = self._retries.held_back(now)
@@ -80,16 +80,16 @@ class AddressManager:
             self._kernel.delete(list(refused))  # and added again, as it should be
         self._metrics.repaired.inc(len(due))
         self._log("marked again what something had put in its place:", due)
-        aliases = (_marked(alias) if alias in robbed else alias for alias in found.aliases)
-        return replace(found, aliases=tuple(alias for alias in aliases if alias not in refused))
+        aliases = (_marked(alias) if alias in robbed else alias for alias in state.aliases)
+        return replace(state, aliases=tuple(alias for alias in aliases if alias not in refused))
 
     def interfaces(self, unguarded: Mapping[str, str]) -> UsableInterfaces:
         """What the interfaces are good for."""
-        known = self._interfaces
-        if known is None or known[0] is not self.observed or known[1] != unguarded:
-            known = (self.observed, dict(unguarded), usable_interfaces(self.observed, unguarded))
-            self._interfaces = known
-        return known[2]
+        cached = self._interfaces
+        if cached is None or cached[0] is not self.observed or cached[1] != unguarded:
+            cached = (self.observed, dict(unguarded), usable_interfaces(self.observed, unguarded))
+            self._interfaces = cached
+        return cached[2]
 
     def settings_changed(self) -> bool:
         """Whether an interface is set otherwise than at the last look with links."""
@@ -97,12 +97,12 @@ class AddressManager:
 
     def placed(self, wanted: Mapping[str, Placement]) -> frozenset[str]:
         """What is plumbed exactly where it is wanted."""
-        known = self._placed
-        if known is None or known[0] is not self.observed or known[1] is not wanted:
-            found = _placed(self.observed, wanted)
-            known = self._placed = (self.observed, wanted, found)
+        cached = self._placed
+        if cached is None or cached[0] is not self.observed or cached[1] is not wanted:
+            addresses = _placed(self.observed, wanted)
+            cached = self._placed = (self.observed, wanted, addresses)
         gaps = self.local_routes.placed(self.observed, wanted)
-        return known[2] | gaps if gaps else known[2]
+        return cached[2] | gaps if gaps else cached[2]
 
     def has_ungranted(self, wanted: Mapping[str, Placement]) -> bool:
         """Whether something is to be deleted: only what a look just before has found may be."""
@@ -164,9 +164,9 @@ class AddressManager:
 
     def add_as_routes(self, aliases: Sequence[IfAddress]) -> frozenset[str]:
         """Let routes answer until these are there; gives back the addresses that are answered."""
-        there = self.local_routes.add(aliases)
-        self._log_added({alias for alias in aliases if alias.address in there})
-        return there
+        answered = self.local_routes.add(aliases)
+        self._log_added({alias for alias in aliases if alias.address in answered})
+        return answered
 
     def finish_step(self) -> None:
         """End a step: note, and log, what was done and what failed."""

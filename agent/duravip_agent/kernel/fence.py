@@ -203,16 +203,16 @@ class Fence:
 
     def _is_as_built(self) -> bool:
         """Whether the rules are there; the kernel removes those of an interface that is gone."""
-        found = self._nft.objects()
-        if found == self._built:
+        present = self._nft.objects()
+        if present == self._built:
             return True
         names = {nft_ruleset.chain_name(name) for _, name in socket.if_nameindex()}
-        gone = {piece.chain for piece in self._built - found}
-        if not found < self._built or not all(
+        gone = {piece.chain for piece in self._built - present}
+        if not present < self._built or not all(
             nft_ruleset.is_interface_chain(c) and c not in names for c in gone
         ):
             return False
-        self._built = found
+        self._built = present
         return True
 
     def _in_order(self) -> list[str]:
@@ -259,11 +259,13 @@ class Fence:
         )
 
     def _has_refreshes(self) -> bool:
-        found = [self._nft.lookup(family, ALIVE, [ALWAYS_THERE]) for family in (NETDEV, INET)]
-        if not all(element.expires for elements in found for element in elements or ()):
+        elements_of = [
+            self._nft.lookup(family, ALIVE, [ALWAYS_THERE]) for family in (NETDEV, INET)
+        ]
+        if not all(element.expires for elements in elements_of for element in elements or ()):
             self._built = frozenset()  # somebody has put it there for good: silence would not come
             self._generation = -1
-        return all(found)
+        return all(elements_of)
 
     def _read_with_retry(self, look: Callable[[], bool]) -> bool:
         """Look at the kernel; raises FenceError when it does not answer twice."""
@@ -378,8 +380,8 @@ def run_nft(text: str) -> None:
     except subprocess.TimeoutExpired as error:
         raise FenceError("cannot build the fence: nft does not come to an end") from error
     if done.returncode:
-        said = done.stderr.strip().splitlines() or ["nft has failed"]
-        raise RefusedError(_needs(said[0].rpartition("Error: ")[2]))
+        lines = done.stderr.strip().splitlines() or ["nft has failed"]
+        raise RefusedError(_needs(lines[0].rpartition("Error: ")[2]))
 
 
 def _needs(problem: str) -> str:

@@ -70,12 +70,12 @@ def _is_ours(users: set[int]) -> bool:
 
 def owners() -> dict[str, set[int]]:
     """The users of each abstract socket of this network namespace; empty when it is not told."""
-    found: dict[str, set[int]] = {}
+    users: dict[str, set[int]] = {}
     try:
         with NetlinkSocket(SOCK_DIAG, timeout=_TIMEOUT_S) as kernel:
             for name, user in filter(None, map(owner_in, kernel.stream(unix_request))):
-                found.setdefault(name, set()).add(user)
+                users.setdefault(name, set()).add(user)
     except OSError as error:
         log.warning("cannot look up who holds a socket: %s", error.strerror)
         return {}
-    return found
+    return users

@@ -43,11 +43,11 @@ class ListeningPorts:
 
         Of ports that were not asked for before nothing is known until they were looked at.
         """
-        found = [] if self._is_started else self._looked(ports)
+        current = [] if self._is_started else self._looked(ports)
         with self._lock:
             if ports != self._ports:
                 kept = [line for line in self._found if line.partition(" ")[0] in ports]
-                self._ports, self._found = ports, found or kept
+                self._ports, self._found = ports, current or kept
                 self._wanted.set()
             return self._found
 
@@ -56,34 +56,34 @@ class ListeningPorts:
             self._wanted.wait(INTERVAL_S)
             self._wanted.clear()
             ports = self._ports
-            found = self._looked(ports)  # without the lock
+            current = self._looked(ports)  # without the lock
             with self._lock:
-                is_news = ports == self._ports and found != self._found
+                is_news = ports == self._ports and current != self._found
                 if is_news:
-                    self._found = found
+                    self._found = current
             if is_news:
                 on_change()
 
     def _looked(self, ports: tuple[str, ...]) -> list[str]:
         try:
-            found = format_listeners(ports, _listeners(ports))
+            current = format_listeners(ports, _listeners(ports))
         except OSError as error:
             if not self._is_troubled:
                 log.warning("cannot see who listens: %s", error)
             self._is_troubled = True
             return []
         self._is_troubled = False
-        return found
+        return current
 
 
 def _listeners(ports: tuple[str, ...]) -> set[Listener]:
     """All that take what comes by these protocols; raises OSError."""
-    found: set[Listener] = set()
+    listeners: set[Listener] = set()
     questions = sock_diag.queries(ports)
     if not questions:
-        return found
+        return listeners
     with NetlinkSocket(SOCK_DIAG, timeout=TIMEOUT_S) as kernel:
         for question in questions:
             for body in kernel.stream(partial(sock_diag.request, question)):
-                found.update(sock_diag.listeners_in(question, body))
-    return found
+                listeners.update(sock_diag.listeners_in(question, body))
+    return listeners

@@ -55,8 +55,8 @@ class LocalRoutes:
                 and alias.mask == _HOST_MASK
                 and ":" not in alias.address
             ]
-            there = sum(alias.link == link.index for alias in observed.aliases) if fit else 0
-            steps = len(fit) * (there + len(fit) // 2)
+            present = sum(alias.link == link.index for alias in observed.aliases) if fit else 0
+            steps = len(fit) * (present + len(fit) // 2)
             if steps > MIN_LIST_STEPS and self._kernel.answers_arp_for_routes(link.name):
                 yield from (
                     fit[start : start + BATCH_SIZE] for start in range(0, len(fit), BATCH_SIZE)

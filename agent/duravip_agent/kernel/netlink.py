@@ -93,7 +93,7 @@ class Netlink:
 
     def _read_addresses(self) -> tuple[tuple[IfAddress, ...], tuple[str, ...]]:
         """All addresses, and what could not be read."""
-        found: list[IfAddress] = []
+        addresses: list[IfAddress] = []
         unread: list[str] = []
         for body in self._dump(rtnetlink.GET_ADDRESS):
             try:
@@ -102,12 +102,12 @@ class Netlink:
                 unread.append(f"an address: {error!r}")
                 continue
             if alias:
-                found.append(alias)
-        return tuple(found), tuple(unread)
+                addresses.append(alias)
+        return tuple(addresses), tuple(unread)
 
     def _read_links(self, with_addresses: set[int]) -> tuple[tuple[Link, ...], tuple[str, ...]]:
         """All links, and what could not be read: one that is strange costs itself only."""
-        found: list[tuple[Link, tuple[int, int]]] = []
+        links: list[tuple[Link, tuple[int, int]]] = []
         unread: list[str] = []
         for body in self._socket.dump(rtnetlink_links.request):
             link = rtnetlink_links.link_in(body)
@@ -115,8 +115,8 @@ class Netlink:
                 unread.append(f"an interface: {body[:16].hex()}")
                 continue
             link = replace(link, speed_mbps=self._speed(link.name))
-            found.append((link, rtnetlink_links.relations_in(body)))
-        read = rtnetlink_links.related(found)
+            links.append((link, rtnetlink_links.relations_in(body)))
+        read = rtnetlink_links.related(links)
         self._known_settings = {
             link.name: _settings(link.name)
             for link in read
@@ -188,24 +188,24 @@ class Netlink:
     def neighbours(self, link: int) -> list[Neighbour]:
         """The hosts on a link whose MAC the kernel knows."""
         bodies = self._dump(rtnetlink.GET_NEIGHBOUR)
-        found = (rtnetlink.neighbour_in(body, link) for body in bodies)
-        return [neighbour for neighbour in found if neighbour]
+        entries = (rtnetlink.neighbour_in(body, link) for body in bodies)
+        return [neighbour for neighbour in entries if neighbour]
 
     def all_neighbours(self) -> list[NeighbourEntry]:
         """The whole table of neighbours."""
-        found = map(rtnetlink.host_in, self._dump(rtnetlink.GET_NEIGHBOUR))
-        return [host for host in found if host]
+        entries = map(rtnetlink.host_in, self._dump(rtnetlink.GET_NEIGHBOUR))
+        return [host for host in entries if host]
 
     def gateways(self, link: int) -> set[str]:
         """The routers that the default routes over a link lead to."""
-        found: set[str] = set()
+        routers: set[str] = set()
         for route in self._ip.get_default_routes(table=_MAIN_TABLE):
             if route.get("RTA_OIF") == link and route.get("RTA_GATEWAY"):
-                found.add(str(route.get("RTA_GATEWAY")))
+                routers.add(str(route.get("RTA_GATEWAY")))
             for hop in route.get("RTA_MULTIPATH") or ():
                 if hop["oif"] == link and hop.get("RTA_GATEWAY"):
-                    found.add(str(hop.get("RTA_GATEWAY")))
-        return found
+                    routers.add(str(hop.get("RTA_GATEWAY")))
+        return routers
 
     def resolve_neighbour(self, link: int, address: str) -> None:
         """Let the kernel ask for a host's MAC, for the next time that it is needed."""

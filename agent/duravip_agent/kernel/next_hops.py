@@ -26,15 +26,15 @@ _NONE = {errno.ENOENT, errno.EOPNOTSUPP}
 
 def read() -> tuple[str, ...]:
     """What they are now. Raises OSError when the kernel does not say."""
-    found: dict[bytes, None] = {}
+    routes: dict[bytes, None] = {}
     for family in (rtnetlink_routes.INET, rtnetlink_routes.INET6):
         # The most important table first.
         for table in (rtnetlink_routes.MAIN_TABLE, rtnetlink_routes.ALL_TABLES):
             request = partial(rtnetlink_routes.routes_request, family, table)
-            found |= dict.fromkeys(_first_of(request))
-    is_unresolved = rtnetlink_routes.has_unresolved(found)
+            routes |= dict.fromkeys(_first_of(request))
+    is_unresolved = rtnetlink_routes.has_unresolved(routes)
     objects = _first_of(rtnetlink_routes.objects_request) if is_unresolved else []
-    return rtnetlink_routes.next_hops(found, objects)
+    return rtnetlink_routes.next_hops(routes, objects)
 
 
 class NextHops:

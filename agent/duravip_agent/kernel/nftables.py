@@ -81,13 +81,13 @@ class Nftables:
     def objects(self, tables: Sequence[tuple[int, str]] = FENCE) -> frozenset[NftObject]:
         """What these tables consist of; nothing when there is no table."""
         kinds = (nf_tables.GET_TABLES, nf_tables.GET_CHAINS, nf_tables.GET_RULES)
-        found = (
+        objects = (
             nf_tables.object_in(kind, where, body)
             for where in tables
             for kind in kinds
             for body in self._dump(kind, where)
         )
-        return frozenset(piece for piece in found if piece)
+        return frozenset(piece for piece in objects if piece)
 
     def _check(self, first: int) -> None:
         """Read the answers; raises OSError when the transaction was not made."""

@@ -112,13 +112,13 @@ class Announcer:
     def _neighbours(self, place: Placement) -> list[Neighbour]:
         """Whom to tell directly."""
         link = self._links[place.interface].index
-        known = self._kernel.neighbours(link)
+        neighbours = self._kernel.neighbours(link)
         if place.arp_all_hosts:
-            return known
+            return neighbours
         wanted = {*place.arp_targets, *self._kernel.gateways(link)}
-        for address in wanted - {neighbour.address for neighbour in known}:
+        for address in wanted - {neighbour.address for neighbour in neighbours}:
             self._kernel.resolve_neighbour(link, address)
-        return [neighbour for neighbour in known if neighbour.address in wanted]
+        return [neighbour for neighbour in neighbours if neighbour.address in wanted]
 
 
 def _speaker(link: Link) -> tuple[int, str] | None:

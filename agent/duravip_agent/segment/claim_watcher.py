@@ -166,10 +166,10 @@ class ClaimWatcher:
 
 def _by_kind(held: HeldAddresses) -> dict[tuple[str, int], frozenset[str]]:
     """By interface and Ethernet type."""
-    found: dict[tuple[str, int], frozenset[str]] = {}
+    by_kind: dict[tuple[str, int], frozenset[str]] = {}
     for interface, addresses in held.addresses.items():
         newer = frozenset(address for address in addresses if ":" in address)
         for kind, part in ((ARP, addresses - newer), (IPV6, newer)):
             if part:
-                found[interface, kind] = part
-    return found
+                by_kind[interface, kind] = part
+    return by_kind

@@ -51,8 +51,8 @@ class ConflictChecker:
 
     def probe_contested(self, generation: int, addresses: Mapping[str, frozenset[str]]) -> None:
         """Ask each segment for addresses that a spec of this generation contests (rule A2)."""
-        for interface, asked in addresses.items():
-            question = ProbeSpec(tuple(sorted(asked, key=to_int)))
+        for interface, contested in addresses.items():
+            question = ProbeSpec(tuple(sorted(contested, key=to_int)))
             self._worker.probe(interface, question, partial(self._report_result, generation))
 
     def check_held(self, now: float) -> None:
@@ -66,9 +66,9 @@ class ConflictChecker:
         self._checked_at = now
         self._turn += 1
         for interface, addresses in self._held.addresses.items():
-            asked = _next_few(sorted(addresses, key=to_int), self._turn)
+            chosen = _next_few(sorted(addresses, key=to_int), self._turn)
             answer = partial(self._on_check_result, interface)
-            self._worker.probe(interface, ProbeSpec(asked, ONE_PROBE, is_one_enough=True), answer)
+            self._worker.probe(interface, ProbeSpec(chosen, ONE_PROBE, is_one_enough=True), answer)
 
     def sample(self, now: float, claimed: Mapping[str, Conflict]) -> None:
         """Ask, at leisure, who else has what we hold; `claimed` is what others have as is known.
@@ -79,9 +79,9 @@ class ConflictChecker:
         if now - self._sampled_at < SAMPLE_EVERY_S:
             return
         self._sampled_at = now
-        for interface, asked in self._sampler.due(now, claimed).items():
+        for interface, chosen in self._sampler.due(now, claimed).items():
             answer = partial(self._report_claims, interface)
-            self._worker.probe(interface, ProbeSpec(asked, ONE_PROBE), answer)
+            self._worker.probe(interface, ProbeSpec(chosen, ONE_PROBE), answer)
 
     def set_held(self, addresses: Mapping[str, frozenset[str]], links: Iterable[Link]) -> None:
         """Listen for claims of exactly these, by interface (rule A4)."""

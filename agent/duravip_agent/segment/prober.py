@@ -60,15 +60,15 @@ class Prober:
 
     def probe(self, question: ProbeSpec) -> ProbeResult:
         """Ask one question and wait for what is found."""
-        found: list[ProbeResult] = []
-        self.begin(question, found.append)
-        while not found:
+        results: list[ProbeResult] = []
+        self.begin(question, results.append)
+        while not results:
             poll = select.poll()
             for fileno in self.filenos():
                 poll.register(fileno, select.POLLIN)
             poll.poll(milliseconds_until(self.next_due()))
             self.advance()
-        return found[0]
+        return results[0]
 
     def advance(self) -> None:
         """Hear what has come, send what is due, and tell what was found."""

@@ -103,8 +103,8 @@ class RawSocket:
 
     def lost(self) -> int:
         """How many frames there was no room for, since this was last asked."""
-        told = self._sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
-        return int(struct.unpack("II", told)[1])
+        statistics = self._sock.getsockopt(_SOL_PACKET, _PACKET_STATISTICS, 8)
+        return int(struct.unpack("II", statistics)[1])
 
     def send(self, frames: Sequence[bytes]) -> int:
         """Send the first BURST of frames, all of one size; gives back how many went out."""
@@ -203,8 +203,8 @@ class FrameSender:
 
     def _burst(self, sock: socket.socket, frames: Sequence[bytes]) -> int:
         """Send those of the first one's size that follow it; raises OSError when none goes out."""
-        size, found = next(groupby(frames, len))
-        alike = list(found)
+        size, same_size = next(groupby(frames, len))
+        alike = list(same_size)
         burst = self._bursts.get(size) or self._bursts.setdefault(size, SendBuffer(size))
         done = burst.send(sock.fileno(), alike)
         if not done:
