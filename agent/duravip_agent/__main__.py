@@ -68,7 +68,7 @@ from duravip_runtime.settings import PROGRAM_VERSION, SettingsError, unknown_var
 log = logging.getLogger(__name__)
 
 NICENESS = -10
-"""On a busy node the loop must come round in time all the same, or its addresses are muted."""
+"""On a busy node, too, the loop must make progress in time, or its addresses are muted."""
 
 SWITCH_INTERVAL_S = 0.0005
 """How long a thread that computes lets another one wait. Python's own 5 ms would

@@ -53,7 +53,7 @@ class ContactChanged:
 
 @dataclass(frozen=True, slots=True)
 class SegmentProbed:
-    """A segment was asked about contested addresses."""
+    """A segment was probed for contested addresses."""
 
     generation: int
     """Of the spec that contested them."""
@@ -78,7 +78,7 @@ class AccessDenied:
 
 @dataclass(frozen=True, slots=True)
 class StopRequested:
-    """The agent is asked to end."""
+    """The agent is asked to stop."""
 
 
 Event = (

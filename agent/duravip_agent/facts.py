@@ -21,13 +21,13 @@ from duravip_agent.kernel.watchdog import Watchdog
 log = logging.getLogger(__name__)
 
 NOT_PROBED = "?"
-"""In place of a MAC: the segment could not be asked, which is no silence."""
+"""In place of a MAC: the segment could not be probed, which is no silence."""
 
 NO_GENERATION = -1
 """Of an object that was deleted: no acknowledgement names it."""
 
 MAX_PROBED_AT_ONCE = 2048
-"""Addresses that are asked about at a time: what nobody answers for has to be active at once."""
+"""Addresses that are probed at a time: those that nobody answers for must be activated at once."""
 
 LONG_AGO = ProbeAnswer(float("-inf"))
 NOTHING: frozenset[str] = frozenset()
@@ -42,7 +42,7 @@ class Permission(NamedTuple):
 
 
 class FactCollector:
-    """Collects what happens, and gives decisions. For the loop's thread."""
+    """For the loop's thread."""
 
     def __init__(
         self,
@@ -130,10 +130,10 @@ class FactCollector:
             del self._probed[address]
 
     def to_probe(self, decision: FencingDecision) -> frozenset[str]:
-        """What the segment is to be asked about, unless that is being done; `answered` follows."""
+        """What to probe, unless that is being done; `add_probe_result` follows."""
         open_ = decision.probe - self._asking
         room = MAX_PROBED_AT_ONCE - len(self._asking)
-        if len(open_) > room:  # those first that were not asked about for the longest time
+        if len(open_) > room:  # those first whose last probe is the oldest
             in_order = sorted(open_, key=lambda a: self._probed.get(a, LONG_AGO).at)
             open_ = frozenset(in_order[: max(0, room)])
         self._asking |= open_

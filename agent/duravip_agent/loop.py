@@ -72,7 +72,7 @@ FAILING_AFTER_S = 2.0
 """An agent whose turns have failed for this long mutes everything and reports that."""
 
 SETTINGS_EVERY_S = 1.0
-"""How often the settings of interfaces are read, of which no event tells."""
+"""How often the settings of interfaces are read, for which there are no events."""
 
 
 class Loop:

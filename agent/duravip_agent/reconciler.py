@@ -126,7 +126,7 @@ class Reconciler:
         return placed & self.fence.active
 
     def is_out_of_contact(self) -> bool:
-        """Whether something is held without contact: others are asked about it all the time."""
+        """Whether something is active without contact: the segment is probed all the time then."""
         contact = self._facts.contact()
         is_alone = contact is None or clock.now() - contact.sent > OUT_OF_CONTACT_AFTER_S
         return is_alone and bool(self.fence.active)
@@ -339,7 +339,7 @@ class Reconciler:
             self.fence.unwatch(self._addresses.delete(chunk))
 
     def _unwatch_gone(self) -> None:
-        """Watch nothing that is neither there nor about to be: it may be somebody else's next."""
+        """Watch nothing that is neither there nor about to be: another node may have it next."""
         fence = self.fence
         left = fence.watched - fence.active - self._addresses.present
         if left:  # deleted as it should be, or gone with its interface

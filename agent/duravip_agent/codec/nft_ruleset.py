@@ -6,7 +6,7 @@ F2  It passes only while `alive` has its element and the address is in `held`. F
     agent that died has left behind is mute.
 F3  The element is there for the watchdog's time after each datagram on lo that carries the mark
     FEED_MARK, and goes at once with one that carries MUTE_MARK. No transaction is needed for it:
-    those wait for other programs', by seconds where somebody replaces thousands of rules.
+    those wait for other programs', for seconds where one of them replaces thousands of rules.
 F4  Nothing is ever accepted here, so no rule of anybody else is overruled.
 
 Two tables, because no family sees everything. `inet` sees packets; an address that fib does not

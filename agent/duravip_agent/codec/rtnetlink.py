@@ -101,7 +101,7 @@ class BroadcastRoute(NamedTuple):
 
 
 def broadcast_removal(route: BroadcastRoute, seq: int, *, wants_ack: bool) -> bytes:
-    """Delete that route: under the alias' mask it is somebody else's address.
+    """Delete that route: under the alias' mask it is the address of another host.
 
     It is named with the alias as its source, so that the node's own one is never meant.
     """

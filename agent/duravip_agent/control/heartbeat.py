@@ -53,13 +53,13 @@ MAX_UNANSWERED = 50
 """An answer to an earlier heartbeat than that many ago is taken for a replay."""
 
 EXTRA_HEARTBEATS_AFTER_S = (0.005, 0.01, 0.02, 0.04)
-"""A new spec is beaten about at once and after these pauses, until an acknowledgement names it:
+"""A new spec is reported at once and after these pauses, until an acknowledgement names it:
 what it grants cannot be active before that (rule A1)."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeartbeatContent:
-    """What the next heartbeats say, and to whom."""
+    """What the next heartbeats say, and where they go."""
 
     targets: tuple[str, ...] = ()
     """HOST:PORT of every replica."""
@@ -155,7 +155,7 @@ class HeartbeatSender:
         """Be ahead of everything else on a busy node, where that is allowed.
 
         It needs CAP_SYS_NICE, and a kernel with CONFIG_RT_GROUP_SCHED gives a cgroup none of it
-        unless somebody sets cpu.rt_runtime_us there.
+        unless cpu.rt_runtime_us is set there.
         """
         try:
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))

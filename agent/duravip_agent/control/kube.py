@@ -22,7 +22,7 @@ SILENCE_S = 6.5
 
 
 class ObjectHandler(Protocol):
-    """Whoever is told about the object; called from the thread of the watch."""
+    """Handles what the watch brings; called from the thread of the watch."""
 
     def on_object(self, body: Body) -> None:
         """The object looks like this now."""

@@ -24,7 +24,7 @@ class AnnouncementBatch(NamedTuple):
     placement: Placement
     addresses: tuple[str, ...]
     is_first: bool
-    """Whether nobody on the segment has been told of them yet."""
+    """Whether they have never been announced on the segment."""
 
 
 @dataclass(slots=True)

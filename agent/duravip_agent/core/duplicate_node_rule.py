@@ -108,7 +108,7 @@ class DuplicateNodeRule:
         return is_news
 
     def message(self, now: float) -> str:
-        """What is to be said of others; empty: there are none."""
+        """What to report about other machines; empty: there are none."""
         lately = {
             machine: times[-1]
             for machine, times in self._others.items()

@@ -43,14 +43,14 @@ from duravip_agent.core.watchdog_rule import (
 )
 
 PROBE_EVERY_S = 0.05
-"""A contested address that was answered for is asked about again after this long."""
+"""A contested address that was answered for is probed again after this long."""
 
 PROBE_LASTING_AFTER_S, PROBE_LASTING_EVERY_S = 2.0, 1.0
 """A host that has answered for longer than that is no node that is about to fall silent: it is
 probed less often, since every probe costs all hosts of the segment."""
 
 SILENCE_VALID_S = 0.25
-"""What nobody answered must be active within this time, or be asked about again: enough for
+"""What nobody answered must be activated within this time, or be probed again: enough for
 thousands of addresses on a node that has other things to do. Whether this node may still arm it
 at all is not for this to say, but for contact, which ends sooner."""
 
@@ -65,7 +65,7 @@ NOTHING: frozenset[str] = frozenset()
 
 
 class ProbeAnswer(NamedTuple):
-    """What the segment said of an address when it was asked last."""
+    """What the last probe of an address has brought."""
 
     at: float
     mac: str = ""
@@ -94,7 +94,7 @@ class Facts:
     grants: tuple[InterfaceShare, ...] = ()
     contact: LeaderContact | None = None
     active: frozenset[str] = NOTHING
-    """After the last verdict was carried out."""
+    """After the last decision was applied."""
     fed_at: float | None = None
     """When the watchdog was fed last; None = not since everything was muted."""
     links: frozenset[str] = NOTHING
@@ -103,7 +103,7 @@ class Facts:
     """What is granted freely, and may have been taken by a stranger since: it is contested."""
     probed: Mapping[str, ProbeAnswer] = field(default_factory=dict)
     claimed: frozenset[str] = NOTHING
-    """What others have claimed since the last verdict."""
+    """What others have claimed since the last decision."""
     defended: Mapping[str, float] = field(default_factory=dict)
     """When an address was defended last."""
     timeouts: Timeouts = DEFAULTS
@@ -118,7 +118,7 @@ class FencingDecision:
     mute: frozenset[str] = NOTHING
     """What was active and is not any more."""
     probe: frozenset[str] = NOTHING
-    """What to ask the segment about, unless that is being done."""
+    """What to probe, unless that is being done."""
     defend: frozenset[str] = NOTHING
     must_read: bool = False
     """Whether to read the spec again at once."""
@@ -127,7 +127,7 @@ class FencingDecision:
     has_strict: bool = False
     """Whether anything active is strictly fenced: for the watchdog."""
     due: float = ALWAYS
-    """When to judge again although nothing has happened."""
+    """When to decide again although nothing has happened."""
 
 
 def decide(facts: Facts) -> FencingDecision:
@@ -162,7 +162,7 @@ class _ShareDecision(NamedTuple):
     activate: frozenset[str] = NOTHING
     probe: frozenset[str] = NOTHING
     pause: float = ALWAYS
-    """When to judge again although nothing has happened, in seconds from now."""
+    """When to decide again although nothing has happened, in seconds from now."""
 
 
 def _decide_share(granted: InterfaceShare, still: frozenset[str], facts: Facts) -> _ShareDecision:

@@ -19,7 +19,7 @@ _MAX_MASK = {4: 32, 6: 128}
 
 
 class Placement(NamedTuple):
-    """Where and how an address is plumbed and announced."""
+    """Where and how an address is added and announced."""
 
     interface: str
     mask: int
@@ -91,7 +91,7 @@ def resource_version(body: Mapping[str, Any]) -> int:
 def group_by_placement(
     wanted: Mapping[str, Placement], addresses: Iterable[str]
 ) -> dict[Placement, frozenset[str]]:
-    """Wanted addresses by where and how they are plumbed."""
+    """Wanted addresses by where and how they are added."""
     groups: dict[Placement, set[str]] = {}
     for address in addresses:
         groups.setdefault(wanted[address], set()).add(address)

@@ -188,7 +188,7 @@ def nics(
     granted_on: Iterable[str] = (),
     unguarded: Mapping[str, str] = MappingProxyType({}),
 ) -> list[Nic]:
-    """The interfaces that can matter to an operator; one that cannot be told of is left out.
+    """The interfaces that can matter to an operator; one that cannot be written down is left out.
 
     Of too many, those on which something is granted and those with addresses are shown.
     """

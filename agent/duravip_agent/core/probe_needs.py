@@ -50,14 +50,16 @@ class ProbeNeeds:
         long = (a for a, since in self._muted.items() if now - since >= STALE_AFTER_MUTE_S)
         return self._stale.union(long)
 
-    def record_applied(self, facts: Facts, verdict: FencingDecision, audible_until: float) -> None:
-        """A verdict has been acted upon; after that time the watchdog has muted everything."""
+    def record_applied(
+        self, facts: Facts, decision: FencingDecision, audible_until: float
+    ) -> None:
+        """A decision was applied; after `audible_until` the watchdog has muted everything."""
         if self._stale:
-            self._stale -= verdict.keep
-        for address in self._muted.keys() & verdict.keep:
+            self._stale -= decision.keep
+        for address in self._muted.keys() & decision.keep:
             del self._muted[address]
-        if verdict.mute and self._granted:
-            left = verdict.mute & NOTHING.union(*self._granted.values())
+        if decision.mute and self._granted:
+            left = decision.mute & NOTHING.union(*self._granted.values())
             self._stale |= left & facts.claimed
             silent_since = min(facts.now, audible_until)
             self._muted |= dict.fromkeys(left, silent_since)

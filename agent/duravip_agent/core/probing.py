@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 
 class ProbePolicy(NamedTuple):
-    """How addresses are asked about; times in seconds."""
+    """How addresses are probed; times in seconds."""
 
     probes: int = 3
     spacing: float = 0.005
@@ -33,7 +33,7 @@ ONE_PROBE = ProbePolicy(probes=1)
 
 @dataclass(frozen=True, slots=True)
 class ProbeSpec:
-    """What to ask a segment."""
+    """What to probe for on a segment."""
 
     addresses: tuple[str, ...]
     """In canonical form."""
@@ -46,7 +46,7 @@ class ProbeSpec:
 
 @dataclass(frozen=True, slots=True)
 class ProbeResult:
-    """What a segment has said. Every address of the question is in one of the three.
+    """What a run has brought. Every address of its spec is in one of the three.
 
     One that only MACs have answered that were not waited for is in two.
     """
@@ -54,22 +54,22 @@ class ProbeResult:
     answered: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """By address the MACs that answered, first come, first named."""
     silent: frozenset[str] = frozenset()
-    """Asked about in full, and not answered by those who were waited for."""
+    """Probed in full, and not answered by those that were waited for."""
     unasked: frozenset[str] = frozenset()
-    """Not asked about in full, or not listened for in full: nothing is known of these."""
+    """Not probed in full, or not listened for in full: nothing is known of these."""
 
 
 class ProbeBatch(NamedTuple):
-    """Addresses of one family that are asked about at the same time."""
+    """Addresses of one family that are probed at the same time."""
 
     due: float
     probes: int
-    """How often they are still to be asked about."""
+    """How often they are still to be probed."""
     addresses: tuple[str, ...]
 
 
 class ProbeRun:
-    """One question on its way. All times are on one clock of the caller's choice."""
+    """One run. All times are on one clock of the caller's choice."""
 
     def __init__(self, question: ProbeSpec, now: float) -> None:
         self._question, self._policy = question, question.policy
@@ -90,7 +90,7 @@ class ProbeRun:
         self._is_doubtful = True
 
     def pop_due(self, now: float) -> ProbeBatch | None:
-        """What to ask now, if anything; `mark_sent` must follow."""
+        """What to probe now, if anything; `mark_sent` must follow."""
         while self._batches and now >= self._next_due():
             batch = self._batches.popleft()
             addresses = tuple(address for address in batch.addresses if address in self._open)
@@ -121,7 +121,7 @@ class ProbeRun:
             self._has_enough |= self._question.is_one_enough
 
     def next_due(self) -> float:
-        """When there is something to ask, or it is over."""
+        """When there is something to probe, or the run is over."""
         if self._has_enough or not self._open:
             return self._last
         return self._next_due() if self._batches else self._last + self._policy.silence
@@ -133,7 +133,7 @@ class ProbeRun:
         return not self._batches and now >= self._last + self._policy.silence
 
     def result(self, now: float) -> ProbeResult:
-        """What was found; to be asked for when it is over, at the same time."""
+        """The result; to be called when the run is over, with the same time."""
         is_known = not (self._is_doubtful or self._has_enough) and self.is_over(now)
         unsettled = self._asked - self._settled
         silent = unsettled & self._in_full if is_known else frozenset()

@@ -18,7 +18,7 @@ from duravip_api.addresses import to_int
 SAMPLE_EVERY_S: Final = 2.0
 SAMPLE_ALL_WITHIN_S: Final = 20.0
 MAX_SAMPLED: Final = 32
-"""Addresses of an interface that are asked about at a time."""
+"""Addresses of an interface that are probed at a time."""
 
 SAMPLE_CLAIMED_AFTER_S: Final = OVER_AFTER_S / 3
 """A claimed address is probed again when nobody has claimed it for this long."""

@@ -20,7 +20,7 @@ from duravip_agent.core.node_spec import Placement
 FRAMES_PER_SECOND = 2000.0
 BURST_FRAMES = 4000.0
 REFILL_PAUSE_S = 0.05
-"""Whoever has used the tokens up waits until this many seconds' worth are there again."""
+"""When the tokens are used up nothing is sent until this many seconds' worth are there again."""
 
 MANY_FIRST_BROADCASTS, HOLD_AFTER_MANY_S = 64, 0.1
 """After this many first broadcasts together everything else waits, for this many seconds."""

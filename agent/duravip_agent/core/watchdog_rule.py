@@ -26,7 +26,7 @@ class Timeouts(NamedTuple):
     strict_hold: float = STRICT_HOLD
     """The operator gives a silent node's strictly fenced addresses away after this long."""
     progress: float = 0.4
-    """A loop that has not come round for this long hangs, and must not be kept alive."""
+    """A loop that has made no progress for this long hangs, and must not be kept alive."""
 
 
 DEFAULTS: Final = Timeouts()
@@ -51,7 +51,7 @@ class WatchdogState:
     """When the loop came round last."""
     contact: LeaderContact | None = None
     has_strict: bool = False
-    """Whether anything active is strictly fenced, as the verdict carried out last says."""
+    """Whether anything active is strictly fenced, by the decision that was applied last."""
     timeouts: Timeouts = DEFAULTS
 
 

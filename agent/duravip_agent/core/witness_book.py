@@ -100,7 +100,7 @@ class WitnessBook:
         self._heard = {key: at for key, at in self._heard.items() if now - at <= WITNESS_FOR}
 
     def due(self, now: float) -> list[tuple[ProbeSubject, ProbeSpec]]:
-        """Whom to ask now, and what; `note` takes the findings."""
+        """The subjects to probe now, and how; `note` takes the result."""
         probes: list[tuple[ProbeSubject, ProbeSpec]] = []
         for watch in self._watches.values():
             if watch.due <= now:
@@ -121,7 +121,7 @@ class WitnessBook:
         return frozenset(key for key, at in self._heard.items() if now - at <= WITNESS_FOR)
 
     def note(self, suspect: ProbeSubject, findings: ProbeResult, now: float) -> ProbeOutcome:
-        """Take down what was found, and give what is to be said about it."""
+        """Note the result of a probe run; gives back its outcome."""
         key = suspect.node, suspect.interface
         verdict = reachability(suspect, findings)
         if verdict is Reachability.ANSWERING:

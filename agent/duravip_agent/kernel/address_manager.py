@@ -51,7 +51,7 @@ class AddressManager:
         self._step_failures: dict[str, str] = {}
         """What has failed in this step so far."""
         self._behind: list[IfAddress] = []
-        """Aliases of this step that took the place of routes, which was told of already."""
+        """Addresses of this step that took the place of routes, which the log names already."""
         self._gone: list[IfAddress] = []
         self._ordered: Mapping[str, Placement] | None = None
         self._ranks: Mapping[str, int] = {}
@@ -96,7 +96,7 @@ class AddressManager:
         return self._kernel.settings_changed()
 
     def placed(self, wanted: Mapping[str, Placement]) -> frozenset[str]:
-        """What is plumbed exactly where it is wanted."""
+        """The addresses that the kernel has exactly where they are wanted."""
         cached = self._placed
         if cached is None or cached[0] is not self.observed or cached[1] is not wanted:
             addresses = _placed(self.observed, wanted)
@@ -105,7 +105,7 @@ class AddressManager:
         return cached[2] | gaps if gaps else cached[2]
 
     def has_ungranted(self, wanted: Mapping[str, Placement]) -> bool:
-        """Whether something is to be deleted: only what a look just before has found may be."""
+        """Whether something has to be deleted: only what was just read from the kernel may be."""
         return not self.present <= self.placed(wanted)
 
     @property

@@ -36,7 +36,7 @@ class ConnectionEnder:
     """Takes orders from the loop's thread, which never waits for it."""
 
     def __init__(self, metrics: Metrics, held: Callable[[], frozenset[str]]) -> None:
-        """`held` gives what the node may speak for: what is back already is left alone."""
+        """`held` gives the active addresses: what is back already is left alone."""
         self._metrics, self._held = metrics, held
         self._changed = Condition()
         self._waiting: set[str] = set()

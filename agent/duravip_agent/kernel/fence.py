@@ -90,7 +90,7 @@ class Fence:
         self.watched: frozenset[str] = frozenset()
         """All that is watched. To be read only, as the next."""
         self.active: frozenset[str] = frozenset()
-        """Those that may speak while the watchdog is fed."""
+        """Those that the fence passes while the watchdog is fed."""
 
     @property
     def is_fenced(self) -> bool:
@@ -135,7 +135,7 @@ class Fence:
         self._build(lambda: self._guard_each(missing))
 
     def activate(self, addresses: Collection[str]) -> None:
-        """These may speak from now on: to be called before they are plumbed."""
+        """Pass these from now on: to be called before the kernel has them."""
         if self.problem:
             raise FenceError(self.problem)
         self.watched, self.active = self.watched.union(addresses), self.active.union(addresses)

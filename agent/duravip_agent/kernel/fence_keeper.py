@@ -54,7 +54,7 @@ class FenceKeeper:
         self._health.unguarded = self._fence.unguarded
 
     def check(self) -> bool:
-        """To be called whenever the loop comes round; True = all has to be judged anew."""
+        """To be called in every turn of the loop; True = the rules have to be applied anew."""
         now, fed_at = clock.now(), self._watchdog.fed_at
         if now - self._checked_at < BEAT:
             return False

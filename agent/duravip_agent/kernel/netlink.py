@@ -155,7 +155,7 @@ class Netlink:
     def delete(self, aliases: Sequence[IfAddress]) -> dict[IfAddress, str]:
         """Delete addresses; one that is gone already is no refusal.
 
-        Only those that a look just before has found with our mark may be given.
+        Only those that were just read with our mark may be given.
         """
         refused = self._change([AddressChange(alias, is_new=False) for alias in aliases])
         return {

@@ -47,7 +47,7 @@ class NextHops:
         self._is_troubled = False
 
     def current(self, now: float) -> tuple[str, ...]:
-        """What they are, by a look that is not long ago."""
+        """The next hops, as they were read not long ago."""
         if now - self._read_at >= INTERVAL_S:
             self._read_at = now
             try:

@@ -39,7 +39,7 @@ class NullFence:
         """Nothing is watched."""
 
     def activate(self, addresses: Iterable[str]) -> None:
-        """Note that these may speak."""
+        """Note that these are active."""
         named = frozenset(addresses)
         self.watched, self.active = self.watched | named, self.active | named
 

@@ -105,12 +105,12 @@ class Announcer:
             self._metrics.frames.inc(self._sender.send(self._links[name], batch))
 
     def _log_announced(self) -> None:
-        """One line for what everybody has now been told of."""
+        """Log one line for what was announced to the whole segment by now."""
         for name in [name for name in self._unlogged if not self._queue.has_first_pending(name)]:
             log.info("announced %s on %s", format_addresses(self._unlogged.pop(name)), name)
 
     def _neighbours(self, place: Placement) -> list[Neighbour]:
-        """Whom to tell directly."""
+        """The neighbours that get frames of their own."""
         link = self._links[place.interface].index
         neighbours = self._kernel.neighbours(link)
         if place.arp_all_hosts:

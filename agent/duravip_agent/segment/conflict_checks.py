@@ -22,7 +22,7 @@ CHECK_EVERY_S = 0.09
 """How often the segment is probed, without contact, for hosts that have an address of ours."""
 
 CHECK_BATCH = 8
-"""Addresses of an interface: all of a node's move together, so a few of them tell. When somebody
+"""Addresses of an interface: all of a node's move together, so a few of them tell. When a host
 answers for one of them, all are asked about."""
 
 
@@ -58,7 +58,7 @@ class ConflictChecker:
     def check_held(self, now: float) -> None:
         """Ask whether others answer for what we hold (rule A4), unless that was just done.
 
-        A segment that was cut may have healed: whoever took over on the other side announces
+        A segment that was cut may have healed: the node that took over on the other side announces
         itself seldom, and nobody tells us anything.
         """
         if now - self._checked_at < CHECK_EVERY_S:

@@ -35,7 +35,7 @@ class ProbeRequests:
         self._newest: dict[object, tuple[int, float]] = {}
         """By sender, the number of its newest look and when that came."""
         self._watched: dict[tuple[str, str], tuple[ProbeSubject, float]] = {}
-        """Whom the operator has asked about, and when it did so last; the newest come last."""
+        """The nodes of requests, and when the last one came; the newest come last."""
         self._counted = (0.0, 0)
         """When counting began, and how many looks have come since."""
 

@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 OnResult = Callable[[ProbeResult], None]
 
 MAX_FRAMES_AT_ONCE = 20_000
-"""Whoever floods us with more frames at a time than this makes all findings doubtful."""
+"""With more frames at a time than this, answers may be lost: all results become doubtful."""
 
 
 @dataclass(eq=False, slots=True)
