@@ -173,7 +173,7 @@ class DecidingReplica(Replica):
         is_next = self._must_hurry and self._decided is not None
         if is_next:  # what people ask for since comes later
             snapshot = replace(snapshot, **self._asked)
-        self._asked = {"entities": snapshot.vips, "topologies": snapshot.topologies}
+        self._asked = {"vips": snapshot.vips, "topologies": snapshot.topologies}
         self._memory = releases.update_records(self._memory, snapshot)
         if self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
             return
