@@ -9,23 +9,28 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from duravip_operator.core import lease_annotations
 from duravip_operator.core.snapshot import Liveness
-from duravip_operator.event_recorder import Events
+from duravip_operator.event_recorder import EventRecorder
 from duravip_operator.kube import KubeWriter, StatusWriter, preflight
 from duravip_operator.leadership import Elector, OtherInstallations, Replicas
-from duravip_operator.loop import Loop, Parts
+from duravip_operator.loop import Loop
 from duravip_operator.metrics import Metrics
-from duravip_operator.node_health import Sources, Vigil
+from duravip_operator.node_health import NodeHealthMonitor
 from duravip_operator.pulse import PulseClient
-from duravip_operator.readiness import ACQUAINTED_WITHIN_S, Acquaintance, page_server, probes
+from duravip_operator.readiness import (
+    AGENTS_HEARD_WITHIN_S,
+    AgentContact,
+    health_checks,
+    page_server,
+)
 from duravip_operator.settings import Settings, settings_from
-from duravip_operator.status_reporter import Reporting
-from duravip_operator.watch import kopf_source as handlers
+from duravip_operator.status_reporter import StatusReporter
 from duravip_operator.watch.api_hosts import ApiHostsReader
 from duravip_operator.watch.informers import Informers
+from duravip_operator.watch.kopf_source import KopfSource
 from duravip_operator.watch.store import Store
 from duravip_runtime import log_format
 from duravip_runtime.credentials import REFUSALS
@@ -97,93 +102,112 @@ class _End:
 
 
 def _follow_restorations(
-    elector: Elector, caches: Store, informers: Informers, wake: Callable[[], None]
+    elector: Elector, store: Store, informers: Informers, request_pass: Callable[[], None]
 ) -> None:
     """Begin anew, whoever finds that the store has gone back."""
 
     def begin_anew() -> None:
         elector.abandon()
         informers.restart()
-        wake()
+        request_pass()
 
-    elector.on_restore, caches.on_restore = caches.reset_after_restore, begin_anew
+    elector.on_restore, store.on_restore = store.reset_after_restore, begin_anew
 
 
-def _acquaintance(settings: Settings, caches: Store, pulse: PulseClient) -> Acquaintance:
+def _agent_contact(settings: Settings, store: Store, pulse: PulseClient) -> AgentContact:
     """Ready is who could lead: agents know it, and it knows them."""
 
     def agents() -> list[str]:
-        found = list(caches.plumbings.values())
+        found = list(store.plumbings.values())
         return [plumbing.node for plumbing in found if plumbing.boot and not plumbing.stopped]
 
     def alive() -> list[str]:
         found = list(pulse.view().hearing.items())
         return [name for name, hearing in found if hearing is Liveness.ALIVE]
 
-    return Acquaintance(agents, alive, 2 * settings.mature + ACQUAINTED_WITHIN_S)
+    return AgentContact(agents, alive, 2 * settings.mature + AGENTS_HEARD_WITHIN_S)
+
+
+def _lease_annotations(
+    settings: Settings, node_health: NodeHealthMonitor
+) -> Callable[[], Mapping[str, str]]:
+    """What the leader's Lease tells of its settings and of the quarantine."""
+    published = lease_annotations.format_settings(settings.published())
+
+    def annotations() -> Mapping[str, str]:
+        return {
+            lease_annotations.SETTINGS_ANNOTATION: published,
+            lease_annotations.QUARANTINE_ANNOTATION: node_health.quarantine_annotation,
+        }
+
+    return annotations
 
 
 async def _work(settings: Settings, end: _End) -> None:
+    """Wire the parts: each takes those before it, and asks for a pass by one event."""
+    pass_requested = asyncio.Event()
+    request_pass = pass_requested.set
     metrics = Metrics(PROGRAM_VERSION)
-    cluster = KubeWriter(settings, metrics)
-    woken: list[Loop] = []
-
-    def wake() -> None:
-        for loop in woken:
-            loop.wake()
-
-    caches = Store(wake, cluster.read_plumbing, ignore_exclude_label=settings.ignore_exclude_label)
-
-    def hear(node: str) -> None:
-        loop.hear(node)
-
-    pulse = PulseClient(settings, wake, hear, metrics)
-    told = lease_annotations.format_settings(settings.published())
-
-    def annotations() -> dict[str, str]:
-        return {
-            lease_annotations.SETTINGS_ANNOTATION: told,
-            lease_annotations.QUARANTINE_ANNOTATION: vigil.quarantine,
-        }
-
-    elector = Elector(settings, wake, lambda: caches.highest_epoch, annotations)
+    writer = KubeWriter(settings, metrics)
+    store = Store(
+        request_pass, writer.read_plumbing, ignore_exclude_label=settings.ignore_exclude_label
+    )
+    pulse = PulseClient(settings, request_pass, metrics)
+    elector = Elector(settings, request_pass, lambda: store.highest_epoch)
 
     def is_leading() -> bool:
         return elector.epoch is not None
 
-    cluster.leads_in = lambda epoch: epoch == elector.epoch
-    members = Replicas(settings, wake, is_leading, pulse.public_key, end.give_up)
-    statuses = StatusWriter(cluster, metrics)
-    events = Events(settings, metrics, end.stopping, statuses.is_idle)
-    events.is_reign = cluster.leads_in
-    reporting = Reporting(statuses, events, metrics)
-    vigil = Vigil(Sources(caches, pulse, elector, events, metrics), settings.give_up_after, wake)
-    loop = Loop(
-        Parts(settings, caches, pulse, elector, members, cluster, reporting, metrics, vigil)
+    writer.leads_in = lambda epoch: epoch == elector.epoch
+    replicas = Replicas(settings, request_pass, is_leading, pulse.public_key, end.give_up)
+    statuses = StatusWriter(writer, metrics)
+    events = EventRecorder(settings, metrics, end.stopping, statuses.is_idle)
+    events.leads_in = writer.leads_in
+    reporter = StatusReporter(statuses, events, metrics)
+    node_health = NodeHealthMonitor(
+        store,
+        pulse,
+        elector,
+        events=events,
+        metrics=metrics,
+        give_up_after=settings.give_up_after,
+        on_change=request_pass,
     )
-    woken.append(loop)
+    elector.annotations = _lease_annotations(settings, node_health)
+    loop = Loop(
+        settings,
+        pass_requested,
+        store=store,
+        pulse=pulse,
+        elector=elector,
+        replicas=replicas,
+        writer=writer,
+        reporter=reporter,
+        metrics=metrics,
+        node_health=node_health,
+    )
 
-    informers = Informers(settings, caches, end.stopping, metrics)
-    _follow_restorations(elector, caches, informers, wake)
-    kopf = handlers.KopfSource(settings, caches, metrics)
-    acquaintance = _acquaintance(settings, caches, pulse)
-    problems = (kopf.problem, pulse.problem, acquaintance.problem)
-    served = probes(asyncio.get_running_loop(), lambda: caches.has_synced, problems)
-    server = page_server(settings.http_listen, metrics.registry, served)
+    informers = Informers(settings, store, end.stopping, metrics)
+    _follow_restorations(elector, store, informers, request_pass)
+    kopf = KopfSource(settings, store, metrics)
+    contact = _agent_contact(settings, store, pulse)
+    problems = (kopf.problem, pulse.problem, contact.problem)
+    checks = health_checks(asyncio.get_running_loop(), lambda: store.has_synced, problems)
+    server = page_server(settings.http_listen, metrics.registry, checks)
     pulse.start(lambda: elector.leads_until)
     server.start()
-    api_hosts = ApiHostsReader(settings, caches, end.stopping)
-    for part in (informers, api_hosts, elector, members, statuses, events):
+    api_hosts = ApiHostsReader(settings, store, end.stopping)
+    for part in (informers, api_hosts, elector, replicas, statuses, events):
         part.start()
     watching = asyncio.create_task(kopf.run(end.stop), name="kopf")
-    keeping = asyncio.create_task(vigil.run(), name="vigil")
+    checking = asyncio.create_task(node_health.run(), name="node-health")
     try:
         await loop.run(end.stop)
     finally:
-        keeping.cancel()
+        checking.cancel()
         # The Lease goes back first: another replica can take over while we tidy up.
-        await asyncio.gather(elector.stop(), members.stop())
-        cluster.close()
+        await asyncio.gather(elector.stop(), replicas.stop())
+        writer.close()
         statuses.stop()
         await asyncio.gather(pulse.stop(), watching, asyncio.to_thread(server.stop))
 

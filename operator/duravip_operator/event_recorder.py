@@ -33,14 +33,14 @@ from duravip_runtime.kube import client_for, request
 log = logging.getLogger(__name__)
 
 COMPONENT: Final = "duravip-operator"
-A_SECOND: Final = 10.0
-BURST: Final = 50.0
-LONGEST_MESSAGE: Final = 1000
-LOOK_AGAIN: Final = 0.2
+EVENTS_PER_SECOND: Final = 10.0
+EVENTS_BURST: Final = 50.0
+MAX_MESSAGE_CHARS: Final = 1000
+RECHECK_EVERY_S: Final = 0.2
 """Pause before the next look whether something may be written, in seconds."""
 
 
-class Bucket:
+class TokenBucket:
     """A token bucket; times are arguments."""
 
     def __init__(self, a_second: float, burst: float, now: float) -> None:
@@ -57,7 +57,7 @@ class Bucket:
         return max(0.0, -self._tokens / self._a_second)
 
 
-class Events:
+class EventRecorder:
     """Takes Events from any thread."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Events:
         self._may_say_all = may_say_all
         self._tidings = EventQueue()
         self._epoch: int | None = None
-        self.is_reign: Callable[[int | None], bool] = lambda _: True
+        self.leads_in: Callable[[int | None], bool] = lambda _: True
         """Whether we lead in this epoch at this moment. From any thread."""
         self._changed = Condition()
 
@@ -85,7 +85,7 @@ class Events:
             if epoch != self._epoch:
                 self._epoch, self._tidings = epoch, EventQueue()
 
-    def say(
+    def record(
         self,
         vip: VipObject,
         reason: StrEnum,
@@ -96,11 +96,13 @@ class Events:
         """Say this of a DuraVIP or Binding, soon; its status may know the time."""
         self._put(PendingEvent(InvolvedObject.of(vip), reason, message, kind, time))
 
-    def say_of_node(self, node: str, reason: StrEnum, message: str, kind: Kind = "Normal") -> None:
+    def record_for_node(
+        self, node: str, reason: StrEnum, message: str, kind: Kind = "Normal"
+    ) -> None:
         """Say this of a Node, soon."""
         self._put(PendingEvent(InvolvedObject.node(node), reason, message, kind))
 
-    def took(self, moves: Iterable[OwnerChange]) -> None:
+    def record_takeovers(self, moves: Iterable[OwnerChange]) -> None:
         """Say of Nodes that they took these over."""
         with self._changed:
             for move in moves:
@@ -115,7 +117,7 @@ class Events:
             self._metrics.events.labels("dropped").inc()
 
     def _run(self) -> None:
-        bucket = Bucket(A_SECOND, BURST, time.monotonic())
+        bucket = TokenBucket(EVENTS_PER_SECOND, EVENTS_BURST, time.monotonic())
         while not self._stopping.is_set():
             with self._changed:
                 if not self._tidings:
@@ -123,12 +125,12 @@ class Events:
                 told = self._tidings.pop(time.monotonic(), may_say_all=self._may_say_all())
                 epoch = self._epoch
             if told is None:
-                self._stopping.wait(LOOK_AGAIN)
+                self._stopping.wait(RECHECK_EVERY_S)
             elif not self._stopping.wait(bucket.wait(time.monotonic())):
                 self._write(event(told, self._identity), epoch)
 
     def _write(self, body: Body, epoch: int | None) -> None:
-        if epoch is not None and not self.is_reign(epoch):
+        if epoch is not None and not self.leads_in(epoch):
             return
         call: Any = self._api.create_namespaced_event
         try:
@@ -152,7 +154,7 @@ def event(told: PendingEvent, identity: str) -> Body:
         },
         "involvedObject": {**named, **where, "uid": about.uid},
         "reason": str(reason),
-        "message": message[:LONGEST_MESSAGE],
+        "message": message[:MAX_MESSAGE_CHARS],
         "type": kind,
         "source": {"component": COMPONENT, "host": identity},
         "reportingComponent": COMPONENT,

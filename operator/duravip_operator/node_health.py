@@ -10,7 +10,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from duravip_api.addresses import format_ranges
@@ -18,7 +17,7 @@ from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import Reason
 from duravip_operator.core import duplicate_holders, lease_annotations, quarantine
 from duravip_operator.core.snapshot import HEARD_STATES, Plumbing
-from duravip_operator.event_recorder import Events
+from duravip_operator.event_recorder import EventRecorder
 from duravip_operator.leadership import Elector
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse import PulseClient
@@ -27,103 +26,106 @@ from duravip_runtime.text import summarize
 
 log = logging.getLogger(__name__)
 
-EVERY: Final = 1.0
+CHECK_EVERY_S: Final = 1.0
 
 
-@dataclass(frozen=True)
-class Sources:
-    """What it looks at, and where it says what it has found."""
-
-    caches: Store
-    pulse: PulseClient
-    elector: Elector
-    events: Events
-    metrics: Metrics
-
-
-class Vigil:
+class NodeHealthMonitor:
     """In the asyncio thread."""
 
     def __init__(
-        self, sources: Sources, give_up_after: float, on_change: Callable[[], None]
+        self,
+        store: Store,
+        pulse: PulseClient,
+        elector: Elector,
+        *,
+        events: EventRecorder,
+        metrics: Metrics,
+        give_up_after: float,
+        on_change: Callable[[], None],
     ) -> None:
-        self._sources, self._give_up_after = sources, give_up_after
+        """`give_up_after` is in seconds; `on_change` is called when the findings differ."""
+        self._store, self._pulse, self._elector = store, pulse, elector
+        self._events, self._metrics = events, metrics
+        self._give_up_after = give_up_after
         self._on_change = on_change
         self._epoch: int | None = None
-        self._troubles: quarantine.HoldFailures = {}
-        self._differences: quarantine.Mismatches = {}
+        self._failures: quarantine.HoldFailures = {}
+        self._mismatches: quarantine.Mismatches = {}
         self._digests: dict[str, tuple[Plumbing, str]] = {}
         self._published: tuple[object, ...] = ()
-        self.given_up: Mapping[str, frozenset[str]] = {}
+        self.quarantined: Mapping[str, frozenset[str]] = {}
         """`{address: nodes that have failed to hold it for too long}`."""
-        self.given_up_until: Mapping[tuple[str, str], str] = {}
+        self.quarantined_until: Mapping[tuple[str, str], str] = {}
         """By `(address, node)`, when it is tried there again."""
-        self.distrusted: frozenset[str] = frozenset()
-        self.quarantine = lease_annotations.format_quarantine({}, {}, ())
+        self.untrusted: frozenset[str] = frozenset()
+        self.quarantine_annotation = lease_annotations.format_quarantine({}, {}, ())
         """All of it, as the Lease tells it to others."""
-        self._duplicates: duplicate_holders.DuplicateHolderTable = {}
-        self.served_twice: Mapping[str, tuple[str, ...]] = {}
+        self._duplicate_records: duplicate_holders.DuplicateHolderTable = {}
+        self.duplicate_holders: Mapping[str, tuple[str, ...]] = {}
         """`{address: nodes that have all served it for a while, as they say}`."""
 
     async def run(self) -> None:
         """Look again and again, until cancelled."""
         while True:
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(CHECK_EVERY_S)
             try:
-                self.look(time.monotonic())
+                self.check(time.monotonic())
             except Exception:
                 log.exception("a look for what lasts too long failed")
 
-    def look(self, now: float) -> None:
+    def check(self, now: float) -> None:
         """Look once; the time is that of one steady clock."""
-        caches, epoch = self._sources.caches, self._sources.elector.epoch
-        if epoch is None or not caches.has_synced:
+        epoch = self._elector.epoch
+        if epoch is None or not self._store.has_synced:
             return
         if epoch != self._epoch:
-            self._begin(epoch, now)
+            self._leadership_began(epoch, now)
         # What is deleted and written anew is tried anew.
-        named = {vip.address for vip in caches.vips.values()} if self._troubles else ()
-        known = {key: trouble for key, trouble in self._troubles.items() if key[1] in named}
-        self._troubles = quarantine.update_failures(
-            known, caches.plumbings, now, self._give_up_after
+        named = {vip.address for vip in self._store.vips.values()} if self._failures else ()
+        known = {key: trouble for key, trouble in self._failures.items() if key[1] in named}
+        self._failures = quarantine.update_failures(
+            known, self._store.plumbings, now, self._give_up_after
         )
-        self._differences = quarantine.update_mismatches(
-            self._differences, caches.plumbings, self._heard(), self._digest, now
+        self._mismatches = quarantine.update_mismatches(
+            self._mismatches, self._store.plumbings, self._heartbeats(), self._digest, now
         )
-        before = self.given_up, self.distrusted, self.served_twice
-        self.given_up = quarantine.quarantined(self._troubles)
-        self.given_up_until = quarantine.quarantine_ends(
-            self._troubles, now, time.time(), self.given_up_until
+        before = self.quarantined, self.untrusted, self.duplicate_holders
+        self.quarantined = quarantine.quarantined(self._failures)
+        self.quarantined_until = quarantine.quarantine_ends(
+            self._failures, now, time.time(), self.quarantined_until
         )
-        self.distrusted = quarantine.inconsistent_nodes(self._differences)
+        self.untrusted = quarantine.inconsistent_nodes(self._mismatches)
         gone = {
             n
-            for n, s in self._sources.pulse.view().silences.items()
+            for n, s in self._pulse.view().silences.items()
             if s.unreachable_on or s.is_self_fenced
         }
-        self._duplicates = duplicate_holders.update_duplicates(
-            self._duplicates, caches.plumbings, gone, now
+        self._duplicate_records = duplicate_holders.update_duplicates(
+            self._duplicate_records, self._store.plumbings, gone, now
         )
-        self.served_twice = duplicate_holders.lasting_duplicates(self._duplicates, now)
-        found = self.given_up, self.given_up_until, self.distrusted
+        self.duplicate_holders = duplicate_holders.lasting_duplicates(self._duplicate_records, now)
+        found = self.quarantined, self.quarantined_until, self.untrusted
         if found != self._published:
-            self._published, self.quarantine = found, lease_annotations.format_quarantine(*found)
-        if before != (self.given_up, self.distrusted, self.served_twice):
-            self._tell_of_given_up(before[0])
-            self._tell_of_distrusted(before[1])
+            self._published, self.quarantine_annotation = (
+                found,
+                lease_annotations.format_quarantine(*found),
+            )
+        if before != (self.quarantined, self.untrusted, self.duplicate_holders):
+            self._report_quarantined(before[0])
+            self._report_untrusted(before[1])
             self._on_change()
 
-    def _begin(self, epoch: int, now: float) -> None:
+    def _leadership_began(self, epoch: int, now: float) -> None:
         """What lasted while another one led counts from now; what that one gave up is known."""
-        self._epoch, self._differences, self._duplicates = epoch, {}, {}
-        told = quarantine.failures_in_last_moves(self._sources.caches.vips.values(), time.time())
-        self._troubles = {
+        self._epoch, self._mismatches, self._duplicate_records = epoch, {}, {}
+        told = quarantine.failures_in_last_moves(self._store.vips.values(), time.time())
+        self._failures = {
             (node, address): quarantine.HoldFailure(now, now, now + left)
             for node, address, left in told
         }
 
-    def _heard(self) -> dict[str, tuple[str, int, str]]:
-        hearing, beats = self._sources.pulse.view().hearing, self._sources.pulse.beats()
+    def _heartbeats(self) -> dict[str, tuple[str, int, str]]:
+        hearing, beats = self._pulse.view().hearing, self._pulse.beats()
         return {
             name: said[:3] for name, said in beats.items() if hearing.get(name) in HEARD_STATES
         }
@@ -135,24 +137,24 @@ class Vigil:
             known = self._digests[plumbing.node] = (plumbing, address_digest(plumbing.served))
         return known[1]
 
-    def _tell_of_given_up(self, before: Mapping[str, frozenset[str]]) -> None:
-        self._sources.metrics.given_up.set(len(self.given_up))
+    def _report_quarantined(self, before: Mapping[str, frozenset[str]]) -> None:
+        self._metrics.given_up.set(len(self.quarantined))
         new: dict[str, list[str]] = {}
-        for address, nodes in self.given_up.items():
+        for address, nodes in self.quarantined.items():
             for node in nodes - before.get(address, frozenset()):
                 new.setdefault(node, []).append(address)
         for node, addresses in new.items():
             listed = summarize(format_ranges(addresses), noun="ranges")
             why = f"cannot hold {listed}: given up there for {quarantine.RETRY_AFTER_S:.0f} s"
-            self._say(node, Reason.REPAIR_FAILED, why)
+            self._report(node, Reason.REPAIR_FAILED, why)
 
-    def _tell_of_distrusted(self, before: frozenset[str]) -> None:
-        self._sources.metrics.distrusted.set(len(self.distrusted))
-        for node in sorted(self.distrusted - before):
-            self._say(node, Reason.NODE_CONTRADICTS, Reason.NODE_CONTRADICTS.sentence)
-        for node in sorted(before - self.distrusted):
+    def _report_untrusted(self, before: frozenset[str]) -> None:
+        self._metrics.distrusted.set(len(self.untrusted))
+        for node in sorted(self.untrusted - before):
+            self._report(node, Reason.NODE_CONTRADICTS, Reason.NODE_CONTRADICTS.sentence)
+        for node in sorted(before - self.untrusted):
             log.info("node %s: its beats and its status agree again", node)
 
-    def _say(self, node: str, reason: Reason, message: str) -> None:
+    def _report(self, node: str, reason: Reason, message: str) -> None:
         log.warning("node %s: %s: %s", node, reason, message)
-        self._sources.events.say_of_node(node, reason, message, "Warning")
+        self._events.record_for_node(node, reason, message, "Warning")

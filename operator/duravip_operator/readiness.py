@@ -16,18 +16,18 @@ from duravip_runtime.endpoints import parse_endpoint
 from duravip_runtime.http_pages import Pages, PageServer, Probe
 from duravip_runtime.settings import SettingsError
 
-REMEMBERED_S: Final = 90.0
+RESTARTS_REMEMBERED_S: Final = 90.0
 """So long an end counts."""
-TOLERATED: Final = 1
+MAX_TOLERATED_RESTARTS: Final = 1
 """So many ends within that time are an accident."""
-ACQUAINTED_WITHIN_S: Final = 10.0
+AGENTS_HEARD_WITHIN_S: Final = 10.0
 """A replica that does not hear the agents is not ready for so long, and twice what makes an agent
 mature."""
-FIRST_PAUSE_S: Final = 1.0
-LONGEST_PAUSE_S: Final = 30.0
+FIRST_BACKOFF_S: Final = 1.0
+MAX_BACKOFF_S: Final = 30.0
 
 
-class Restarts:
+class RestartHistory:
     """The ends of one part. From any thread."""
 
     def __init__(self, part: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -36,26 +36,26 @@ class Restarts:
         self._clock = clock
         self._ends: deque[tuple[float, str]] = deque(maxlen=100)
 
-    def ended(self, why: str) -> float:
+    def record_end(self, why: str) -> float:
         """The part has ended; the seconds to wait before it is started again."""
         self._ends.append((self._clock(), why))
         recent = len(self._recent())
-        return min(FIRST_PAUSE_S * 2.0 ** (recent - 1), LONGEST_PAUSE_S)
+        return min(FIRST_BACKOFF_S * 2.0 ** (recent - 1), MAX_BACKOFF_S)
 
     def problem(self) -> str:
         """What is wrong; empty: the part stays up."""
         recent = self._recent()
-        if len(recent) <= TOLERATED:
+        if len(recent) <= MAX_TOLERATED_RESTARTS:
             return ""
-        times = f"{len(recent)} times within {REMEMBERED_S:g} s"
+        times = f"{len(recent)} times within {RESTARTS_REMEMBERED_S:g} s"
         return f"{self._part} has ended {times}, at last: {recent[-1]}"
 
     def _recent(self) -> list[str]:
-        since = self._clock() - REMEMBERED_S
+        since = self._clock() - RESTARTS_REMEMBERED_S
         return [why for when, why in list(self._ends) if when > since]
 
 
-class Acquaintance:
+class AgentContact:
     """Whether this replica hears the agents, and has done so for long enough to lead.
 
     An upgrade replaces one replica after the other, as each new one is ready: one that leads
@@ -87,11 +87,11 @@ class Acquaintance:
         return "" if self._is_made else f"{heard} of {len(agents)} agents are heard, and mature"
 
 
-PATIENCE: Final = 4.0
+LOOP_TURN_TIMEOUT_S: Final = 4.0
 """How long the loop may take to turn once; the kubelet waits for 5 s."""
 
 
-def probes(
+def health_checks(
     loop: asyncio.AbstractEventLoop, is_warm: Callable[[], bool], problems: Sequence[Probe]
 ) -> Mapping[str, Probe]:
     """By path: it lives while its loop turns.
@@ -102,10 +102,10 @@ def probes(
     def alive() -> str:
         turned = asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop)
         try:
-            turned.result(PATIENCE)
+            turned.result(LOOP_TURN_TIMEOUT_S)
         except TimeoutError:
             turned.cancel()
-            return f"the loop has not turned for {PATIENCE:g} s"
+            return f"the loop has not turned for {LOOP_TURN_TIMEOUT_S:g} s"
         return ""
 
     def ready() -> str:

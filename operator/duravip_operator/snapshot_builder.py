@@ -11,11 +11,11 @@ from duravip_operator.pulse import PulseView
 from duravip_operator.settings import Settings
 from duravip_operator.watch.store import Store
 
-SETTLED_AFTER: Final = 1.0
+WARMUP_MARGIN_S: Final = 1.0
 """A cold replica waits for so long more than a node needs to grow mature, in seconds."""
 
 
-class Ears(Protocol):
+class NodeLiveness(Protocol):
     """What is known of the nodes by their beats: the pulse."""
 
     def view(self) -> PulseView:
@@ -25,23 +25,23 @@ class Ears(Protocol):
         """What the last beat of each node said."""
 
 
-class Doubts(Protocol):
-    """What nodes are not trusted with: the vigil."""
+class NodeTrust(Protocol):
+    """What nodes are not trusted with: the monitor of failing nodes."""
 
-    given_up: Mapping[str, frozenset[str]]
-    given_up_until: Mapping[tuple[str, str], str]
-    distrusted: frozenset[str]
-    served_twice: Mapping[str, tuple[str, ...]]
+    quarantined: Mapping[str, frozenset[str]]
+    quarantined_until: Mapping[tuple[str, str], str]
+    untrusted: frozenset[str]
+    duplicate_holders: Mapping[str, tuple[str, ...]]
 
 
 @dataclass
-class Outlook:
+class SnapshotBuilder:
     """In the asyncio thread."""
 
     settings: Settings
-    caches: Store
-    pulse: Ears
-    vigil: Doubts
+    store: Store
+    pulse: NodeLiveness
+    node_health: NodeTrust
     clock: Callable[[], float] = time.monotonic
     restored_in: int | None = None
     """Our epoch, if the store has gone back to an earlier state just before it began."""
@@ -51,50 +51,48 @@ class Outlook:
         self._started = self.clock()
         self._is_settled = False
 
-    def snapshot(self, balance: int | None = None) -> Snapshot:
+    def build(self, balance: int | None = None) -> Snapshot:
         """Everything as it is known now; `balance` says how many may move to even out the load."""
-        caches, pulse = self.caches, self.pulse.view()
+        store, pulse = self.store, self.pulse.view()
         found = Snapshot(
-            vips=tuple(caches.vips.values()),
-            topologies=tuple(caches.topologies.values()),
-            nodes=dict(caches.nodes),
-            plumbings=heartbeat_evidence.verify_stopped(
-                dict(caches.plumbings), self.pulse.beats()
-            ),
-            api_hosts=caches.api_hosts,
+            vips=tuple(store.vips.values()),
+            topologies=tuple(store.topologies.values()),
+            nodes=dict(store.nodes),
+            plumbings=heartbeat_evidence.verify_stopped(dict(store.plumbings), self.pulse.beats()),
+            api_hosts=store.api_hosts,
             liveness=dict(pulse.hearing),
             suspicions=dict(pulse.silences),
             witnessed=dict(pulse.witnessed),
-            quarantined=self.vigil.given_up,
-            quarantined_until=self.vigil.given_up_until,
-            untrusted=self.vigil.distrusted,
-            duplicate_holders=self.vigil.served_twice,
+            quarantined=self.node_health.quarantined,
+            quarantined_until=self.node_health.quarantined_until,
+            untrusted=self.node_health.untrusted,
+            duplicate_holders=self.node_health.duplicate_holders,
             release_confirmed=frozenset(
-                n for n, p in caches.plumbings.items() if self.has_let_go(p)
+                n for n, p in store.plumbings.items() if self.confirmed_release_by_heartbeat(p)
             ),
             fencing=self.settings.fencing,
             max_aliases=self.settings.max_aliases,
             balance_moves=balance,
         )
         beats = {
-            n: said for n, said in self.pulse.beats().items() if not caches.is_being_written(n)
+            n: said for n, said in self.pulse.beats().items() if not store.is_being_written(n)
         }
         strangers = heartbeat_evidence.nodes_ahead_of_store(found, beats, self.restored_in)
         return replace(found, ahead_of_store=strangers) if strangers else found
 
-    def has_let_go(self, plumbing: Plumbing) -> bool:
+    def confirmed_release_by_heartbeat(self, plumbing: Plumbing) -> bool:
         """Whether a node says in its beats, and not yet in its status, that it has let go."""
         heard = self.pulse.beats().get(plumbing.node)
-        if heard is None or plumbing.has_acted or plumbing.node in self.vigil.distrusted:
+        if heard is None or plumbing.has_acted or plumbing.node in self.node_health.untrusted:
             return False
         return heartbeat_evidence.confirms_release(plumbing, heard)
 
-    def has_settled(self, snapshot: Snapshot) -> bool:
+    def warmup_done(self, snapshot: Snapshot) -> bool:
         """Whether this replica has listened for long enough to know who is there.
 
         A cold one waits for that once, so that the first node to be heard does not get everything.
         """
-        waited = self.clock() - self._started >= self.settings.mature + SETTLED_AFTER
+        waited = self.clock() - self._started >= self.settings.mature + WARMUP_MARGIN_S
         unsure = {Liveness.UNKNOWN, Liveness.WARMING_UP}
         heard = (snapshot.liveness.get(n, Liveness.UNKNOWN) for n in snapshot.plumbings)
         self._is_settled |= waited or unsure.isdisjoint(heard)

@@ -26,21 +26,21 @@ from duravip_operator.core.moves import (
     update_pending_moves,
 )
 from duravip_operator.core.snapshot import Snapshot, VipObject
-from duravip_operator.event_recorder import Events
+from duravip_operator.event_recorder import EventRecorder
 from duravip_operator.kube import Priority, StatusWriter, priority_of
 from duravip_operator.metrics import Metrics
 
-AT_ONCE = 256
+VIPS_PER_TURN = 256
 """So many objects are looked at before others get to run: about 2 ms, if all is new."""
 
-IN_USE = "AddressInUse"
+ADDRESS_IN_USE_CONDITION = "AddressInUse"
 """The condition that says that somebody else has the address."""
 
 UNOWNED = frozenset({State.UNASSIGNED, State.BROKEN, State.UNMANAGED})
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class LastReported:
     """What was last said of an entity."""
 
     vip: VipObject
@@ -49,23 +49,23 @@ class Said:
     status: object_status.Status
 
 
-class Reporting:
+class StatusReporter:
     """Turns decisions into status writes; remembers what it has said, to say only what is new."""
 
-    def __init__(self, writer: StatusWriter, events: Events, metrics: Metrics) -> None:
+    def __init__(self, writer: StatusWriter, events: EventRecorder, metrics: Metrics) -> None:
         self._writer = writer
         self._events = events
         self._metrics = metrics
-        self.forget()
+        self.reset()
 
-    def forget(self, epoch: int | None = None) -> None:
+    def reset(self, epoch: int | None = None) -> None:
         """Leadership changed hands: what the statuses say now is all that is known.
 
         What is said from now on is dropped when this epoch of ours is over.
         """
         self._writer.reset(epoch)
         self._events.begin(epoch)
-        self._said: dict[str, Said] = {}
+        self._said: dict[str, LastReported] = {}
         self._verdicts: dict[str, AddressStatus] = {}
         self._departures: PendingMoves = {}
         self._failovers: FailoverPhases = {}
@@ -77,7 +77,7 @@ class Reporting:
         """The nodes of which another machine has the name."""
         """The nodes that are said to be lost, or silent."""
 
-    def note(self, snapshot: Snapshot, decision: Decision) -> None:
+    def record(self, snapshot: Snapshot, decision: Decision) -> None:
         """Keep it for the next report: another pass follows at once, and must not wait.
 
         Of a hand-over, one choice carried out in steps, the first and the last step are kept.
@@ -101,16 +101,16 @@ class Reporting:
         """
         now = time.monotonic()
         while self._noted:
-            self._take_down(*self._noted.pop(0))
+            self._replay(*self._noted.pop(0))
             await asyncio.sleep(0)
             if must_hurry():
-                self.note(snapshot, decision)
+                self.record(snapshot, decision)
                 return
         moment = object_status.Timestamp(now, format_time(datetime.now(UTC)))
         after = self._departed(snapshot, decision, now)
         moves: dict[str, OwnerChange] = {}
-        for first in range(0, len(snapshot.vips), AT_ONCE):
-            for vip in snapshot.vips[first : first + AT_ONCE]:
+        for first in range(0, len(snapshot.vips), VIPS_PER_TURN):
+            for vip in snapshot.vips[first : first + VIPS_PER_TURN]:
                 if move := self._report_entity(vip, decision, moment):
                     moves[vip.address] = move
             await asyncio.sleep(0)
@@ -130,7 +130,7 @@ class Reporting:
         said = (said.verdict for said in self._said.values())
         self._metrics.show(snapshot, decision, said)
 
-    def _take_down(self, snapshot: Snapshot, decision: Decision, now: float) -> None:
+    def _replay(self, snapshot: Snapshot, decision: Decision, now: float) -> None:
         """Who has left what, which was not reported."""
         after = self._departed(snapshot, decision, now)
         self._departures = {**self._departures, **after}
@@ -158,19 +158,19 @@ class Reporting:
         unit = decision.units.get(vip.address)
         first = first_owner_reason(unit, verdict.owner) if unit else MoveReason.ELECTED
         status = object_status.object_status(base, verdict, departure, moment, first)
-        self._said[vip.uid] = Said(vip, verdict, status)
+        self._said[vip.uid] = LastReported(vip, verdict, status)
         self._write(vip, before, status)
         former = departure.former_owner if departure else str(before.get("owner") or "")
         if verdict.state in UNOWNED and former and before.get("state") != status["state"]:
             left = status.get("address") or vip.address
             sentence = f"{left} has left {former}: {verdict.message}"
-            self._events.say(vip, verdict.reason, sentence, "Warning")
+            self._events.record(vip, verdict.reason, sentence, "Warning")
         self._tell_of_claims(vip, verdict, said.verdict if said else None, before)
         last = status.get("lastMove")
         if not last or last == before.get("lastMove"):
             return None
-        move = moved(base, status)
-        self._events.say(vip, move.reason, move.sentence, move.kind, str(last["time"]))
+        move = move_of(base, status)
+        self._events.record(vip, move.reason, move.sentence, move.kind, str(last["time"]))
         return move if move.former != move.owner else None
 
     def _tell_of_claims(
@@ -182,12 +182,14 @@ class Reporting:
     ) -> None:
         """That somebody else has the address: once, and again when it is somebody else."""
         for kind, reason, message in verdict.advisories:
-            if kind != IN_USE or (last and (kind, reason, message) in last.advisories):
+            if kind != ADDRESS_IN_USE_CONDITION or (
+                last and (kind, reason, message) in last.advisories
+            ):
                 continue
             stands = [c for c in before.get("conditions") or () if c.get("type") == kind]
             if last or not any(c.get("message") == message for c in stands):
                 sentence = f"{vip.address}: {message}"
-                self._events.say(vip, reason, sentence, "Warning")
+                self._events.record(vip, reason, sentence, "Warning")
 
     def _write(
         self, vip: VipObject, before: Mapping[str, Any], status: object_status.Status
@@ -228,18 +230,18 @@ class Reporting:
 
     def _tell_nodes(self, snapshot: Snapshot, moves: Sequence[OwnerChange]) -> None:
         """What concerns nodes: what they took over, and that they are lost or back."""
-        self._events.took(moves)
+        self._events.record_takeovers(moves)
         for move in moves:
             self._metrics.moves.labels(str(move.reason)).inc()
         lost = {name: _lost(snapshot, name) for name in snapshot.suspicions}
         for name, why in lost.items():
             if why and why[0] != self._lost.get(name):
-                self._events.say_of_node(name, *why, "Warning")
+                self._events.record_for_node(name, *why, "Warning")
         for name in self._lost.keys() - lost.keys() & snapshot.nodes.keys():
-            self._events.say_of_node(name, Reason.NODE_BACK, Reason.NODE_BACK.sentence)
+            self._events.record_for_node(name, Reason.NODE_BACK, Reason.NODE_BACK.sentence)
         shared = {n: p.shares_name for n, p in snapshot.plumbings.items() if p.shares_name}
         for name in sorted(shared.keys() - self._shared):
-            self._events.say_of_node(name, Reason.NAME_SHARED, shared[name], "Warning")
+            self._events.record_for_node(name, Reason.NAME_SHARED, shared[name], "Warning")
         self._shared = frozenset(shared)
         # An agent that starts anew reports before it is heard, and is lost until then.
         known = {name: reason for name, reason in self._lost.items() if name in lost}
@@ -256,7 +258,7 @@ class Reporting:
         self._failovers = after
 
 
-def moved(vip: VipObject, status: object_status.Status) -> OwnerChange:
+def move_of(vip: VipObject, status: object_status.Status) -> OwnerChange:
     """What the new status says that has happened; that of the entity is the one before."""
     last, before = status["lastMove"], vip.status
     former, owner = str(last.get("from") or ""), str(last["to"])

@@ -111,7 +111,7 @@ def played(play: Callable[[PulseClient, Agent], Awaitable[None]], key: Path | No
         given = ["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]
         old = [f"--pulse-key-file={key}"] if key else []
         settings = settings_from([*given, *old, *OPTIONS])
-        pulse = PulseClient(settings, lambda: None, lambda _: None, Metrics("test"))
+        pulse = PulseClient(settings, lambda: None, Metrics("test"))
         pulse.start()
         agent = Agent(pulse)
         pulse.update_agents({"n1": agent.known()})

@@ -10,7 +10,7 @@ from duravip_operator.core.event_queue import OwnerChange
 from duravip_operator.core.snapshot import Snapshot, VipObject
 from duravip_operator.kube.status_queue import Key, Priority, Status, StatusQueue
 from duravip_operator.metrics import Metrics
-from duravip_operator.status_reporter import Reporting
+from duravip_operator.status_reporter import StatusReporter
 from scenarios.world import World
 
 SEGMENT = {"kind": "Topology", "name": "t", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
@@ -39,28 +39,28 @@ class Heard:
 
     def __init__(self) -> None:
         self.epoch: int | None = None
-        self.forget()
+        self.reset()
 
     def begin(self, epoch: int | None) -> None:
         self.epoch = epoch
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         self.of_entities: list[tuple[str, str, str]] = []
         self.of_nodes: list[tuple[str, str]] = []
         self.moves: list[OwnerChange] = []
         self.times: list[str] = []
 
-    def say(
+    def record(
         self, vip: VipObject, reason: str, message: str, kind: str = "Normal", time: str = ""
     ) -> None:
         self.of_entities.append((vip.name, f"{kind} {reason}", message))
         self.times += [time] if time else []
 
-    def say_of_node(self, node: str, reason: str, message: str, kind: str = "Normal") -> None:
+    def record_for_node(self, node: str, reason: str, message: str, kind: str = "Normal") -> None:
         assert message
         self.of_nodes.append((node, f"{kind} {reason}"))
 
-    def took(self, moves: list[OwnerChange]) -> None:
+    def record_takeovers(self, moves: list[OwnerChange]) -> None:
         self.moves += moves
 
 
@@ -69,7 +69,7 @@ class ReportedWorld(World):
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.writer, self.heard, self.metrics = Statuses(), Heard(), Metrics("test")
-        self.reporting = Reporting(self.writer, self.heard, self.metrics)
+        self.reporting = StatusReporter(self.writer, self.heard, self.metrics)
         self.interrupts = iter([False])
         """Whether another pass must follow at once, each time that a report asks; then no more."""
         super().__init__(given)
@@ -123,5 +123,5 @@ def world(addresses: int, nodes: int = 3) -> ReportedWorld:
     made.write(60)
     made.settle()
     assert made.write(60) == {}
-    made.heard.forget()
+    made.heard.reset()
     return made

@@ -12,7 +12,7 @@ from duravip_operator.core.event_queue import (
     PendingEvent,
 )
 from duravip_operator.core.snapshot import VipObject
-from duravip_operator.event_recorder import Bucket, event
+from duravip_operator.event_recorder import TokenBucket, event
 
 NOW, LATER = 100.0, 100.0 + GATHER_S
 
@@ -89,7 +89,7 @@ def test_too_many_are_dropped_and_the_oldest_first() -> None:
 
 
 def test_events_are_paced_after_a_burst() -> None:
-    bucket = Bucket(10, 3, 0.0)
+    bucket = TokenBucket(10, 3, 0.0)
     assert [bucket.wait(0.0) for _ in range(4)] == [0, 0, 0, pytest.approx(0.1)]
     assert bucket.wait(60.0) == 0
 

@@ -4,7 +4,7 @@ import asyncio
 from types import SimpleNamespace
 from typing import Any
 
-from duravip_operator.loop import Loop, Parts
+from duravip_operator.loop import Loop
 from duravip_operator.settings import Settings
 
 
@@ -22,19 +22,19 @@ async def first_pass(*, leads: bool) -> list[str]:
     done: list[str] = []
     stop = asyncio.Event()
     made: dict[str, Any] = {
-        "caches": SimpleNamespace(plumbings={}, restore_count=0, has_synced=False),
+        "store": SimpleNamespace(plumbings={}, restore_count=0, has_synced=False),
         "pulse": SimpleNamespace(
             update_agents=ignore, expect=ignore, update_answers=lambda *_: stop.set()
         ),
         "elector": SimpleNamespace(epoch=2 if leads else None),
-        "members": None,
-        "cluster": None,
-        "reporting": SimpleNamespace(forget=lambda _: done.append("forgot")),
+        "replicas": None,
+        "writer": None,
+        "reporter": SimpleNamespace(reset=lambda _: done.append("forgot")),
         "metrics": SimpleNamespace(lead=ignore),
-        "vigil": SimpleNamespace(look=lambda _: done.append("looked")),
+        "node_health": SimpleNamespace(check=lambda _: done.append("looked")),
     }
     settings = Settings.model_construct(pulse_advertise="10.0.0.1:9481")
-    loop = Loop(Parts(settings, **made))
-    loop.wake()
+    loop = Loop(settings, pass_requested := asyncio.Event(), **made)
+    pass_requested.set()
     await loop.run(stop)
     return done

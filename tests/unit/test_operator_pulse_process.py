@@ -153,7 +153,7 @@ from duravip_operator.settings import settings_from
 
 async def run():
     pulse = PulseClient(settings_from(["--pulse-listen=127.0.0.1:0", "--pulse-advertise=h:1"]),
-        lambda: None, lambda _: None, Metrics("test"))
+        lambda: None, Metrics("test"))
     pulse.start()
     await asyncio.sleep(0.5)
     with open(f"/proc/{os.getpid()}/task/{os.getpid()}/children") as children:
@@ -181,6 +181,6 @@ def test_an_address_that_is_taken_is_a_wrong_setting() -> None:
         listen = f"--pulse-listen=127.0.0.1:{pulse.port}"
         settings = settings_from([listen, "--pulse-advertise=h:1"])
         with pytest.raises(SettingsError, match="--pulse-listen: cannot listen on 127"):
-            PulseClient(settings, lambda: None, lambda _: None, Metrics("test")).start()
+            PulseClient(settings, lambda: None, Metrics("test")).start()
 
     played(play)

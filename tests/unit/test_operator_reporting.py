@@ -111,7 +111,7 @@ def test_an_address_of_two_objects_moves_once() -> None:
     made.apply([{"kind": "Binding", "name": "b", "spec": {"address": f"10.1.1.{held}"}}])
     made.settle()
     made.write(60)
-    made.heard.forget()
+    made.heard.reset()
     crashed(made)
     assert len(made.heard.moves) == 1
     assert {name for name, *_ in made.heard.of_entities} == {"b", f"d{held}"}
@@ -127,7 +127,7 @@ def test_a_node_is_said_to_be_lost_and_back_once() -> None:
 
 def test_a_node_of_which_another_machine_has_the_name_is_named_once() -> None:
     made = world(3)
-    made.heard.forget()
+    made.heard.reset()
     condition = {"type": "NameShared", "status": "True", "reason": "NameShared"}
     made.machines["n3"].notes = [
         {**condition, "message": "two of them", "lastTransitionTime": "2026-01-01T00:00:00Z"}
@@ -180,7 +180,7 @@ def test_an_address_that_is_deleted_amid_a_fail_over_hinders_nobody() -> None:
     ((kind, _, name),) = [key for key, status in written if status["state"] == "Moving"]
     made.delete([f"{kind} {name}"])
     snapshot = made.snapshot()
-    made.reporting.note(snapshot, decision.decide(snapshot, {}))
+    made.reporting.record(snapshot, decision.decide(snapshot, {}))
     made.settle()
 
 

@@ -10,7 +10,7 @@ from duravip_api.heartbeat import address_digest
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, VipObject
 from duravip_operator.metrics import Metrics
-from duravip_operator.node_health import Sources, Vigil
+from duravip_operator.node_health import NodeHealthMonitor
 from duravip_operator.pulse import PulseView
 
 A = "10.1.1.1"
@@ -41,24 +41,27 @@ class World:
     def beats(self) -> Mapping[str, HeartbeatState]:
         return {"n1": self.heard}
 
-    def say_of_node(self, node: str, reason: str, message: str, kind: str) -> None:
+    def record_for_node(self, node: str, reason: str, message: str, kind: str) -> None:
         self.said.append((node, f"{kind} {reason}", message))
 
     def wake(self) -> None:
         self.woken += 1
 
 
-def watch_over(world: Any) -> Vigil:
+def watch_over(world: Any) -> NodeHealthMonitor:
     metrics = Metrics("test")
-    return Vigil(Sources(world, world, world, world, metrics), 10.0, world.wake)
+    return NodeHealthMonitor(
+        world, world, world, events=world, metrics=metrics, give_up_after=10.0,
+        on_change=world.wake,
+    )  # fmt: skip
 
 
 def test_an_address_that_fails_is_given_up_once_and_said_once() -> None:
     world = World(FAILING)
     vigil = watch_over(world)
     for now in (0.0, 5.0, 10.0, 11.0):
-        vigil.look(now)
-    assert vigil.given_up == GIVEN_UP
+        vigil.check(now)
+    assert vigil.quarantined == GIVEN_UP
     assert world.woken == 1
     said = f"cannot hold {A}: given up there for 300 s"
     assert world.said == [("n1", "Warning RepairFailed", said)]
@@ -69,11 +72,11 @@ def test_beats_that_contradict_the_status_are_said_once_until_they_agree() -> No
     vigil = watch_over(world)
     world.heard = HeartbeatState("b", 1, "another")
     for now in (0.0, 5.0, 6.0):
-        vigil.look(now)
-    assert vigil.distrusted == {"n1"}
+        vigil.check(now)
+    assert vigil.untrusted == {"n1"}
     world.heard = HeartbeatState("b", 1, address_digest(WELL.served))
-    vigil.look(7.0)
-    assert (vigil.distrusted, world.woken) == (frozenset(), 2)
+    vigil.check(7.0)
+    assert (vigil.untrusted, world.woken) == (frozenset(), 2)
     assert [reason for _, reason, _ in world.said] == ["Warning NodeContradicts"]
 
 
@@ -82,20 +85,20 @@ def test_what_a_silent_node_said_last_is_not_compared() -> None:
     vigil = watch_over(world)
     world.heard, world.hearing = HeartbeatState("b", 1, "another"), Liveness.SUSPECT
     for now in (0.0, 60.0):
-        vigil.look(now)
-    assert vigil.distrusted == frozenset()
+        vigil.check(now)
+    assert vigil.untrusted == frozenset()
 
 
 def test_a_replica_that_does_not_lead_counts_nothing() -> None:
     world = World(FAILING)
     vigil = watch_over(world)
     world.epoch = None
-    vigil.look(0.0)
+    vigil.check(0.0)
     world.epoch = 2
-    vigil.look(60.0)
-    assert vigil.given_up == {}
-    vigil.look(70.0)
-    assert vigil.given_up == GIVEN_UP
+    vigil.check(60.0)
+    assert vigil.quarantined == {}
+    vigil.check(70.0)
+    assert vigil.quarantined == GIVEN_UP
 
 
 def test_a_new_leader_knows_what_the_former_one_gave_up() -> None:
@@ -103,19 +106,19 @@ def test_a_new_leader_knows_what_the_former_one_gave_up() -> None:
     move = {"from": "n1", "reason": "RepairFailed", "time": format_time(datetime.now(UTC))}
     world.vips["u"] = replace(world.vips["u"], status={"lastMove": move})
     vigil = watch_over(world)
-    vigil.look(0.0)
-    assert vigil.given_up == GIVEN_UP
-    vigil.look(301.0)
-    assert vigil.given_up == {}
+    vigil.check(0.0)
+    assert vigil.quarantined == GIVEN_UP
+    vigil.check(301.0)
+    assert vigil.quarantined == {}
 
 
 def test_an_address_that_is_deleted_and_comes_back_is_tried_anew() -> None:
     world = World(FAILING)
     vigil = watch_over(world)
-    vigil.look(0.0)
-    vigil.look(10.0)
+    vigil.check(0.0)
+    vigil.check(10.0)
     vips, world.vips = world.vips, {}
-    vigil.look(11.0)
+    vigil.check(11.0)
     world.vips = vips
-    vigil.look(12.0)
-    assert vigil.given_up == {}
+    vigil.check(12.0)
+    assert vigil.quarantined == {}

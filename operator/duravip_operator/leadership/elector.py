@@ -179,10 +179,11 @@ class Elector:
         replica may not lead yet. `on_change` is called in the asyncio thread, `annotations` in
         another: what it gives stands in the Lease.
         """  # noqa: D205
-        leases = Leases(settings.kubeconfig, settings.namespace, annotations)
+        leases = Leases(settings.kubeconfig, settings.namespace, self._lease_annotations)
         self._candidate = LeaseCandidate(
             settings.identity, leases, time.monotonic, timestamp, self._restore_detected
         )
+        self.annotations = annotations
         self._on_change = on_change
         self.on_restore: Callable[[], None] = lambda: None
         """Called in the asyncio thread when the Lease shows that the store has gone back."""
@@ -204,6 +205,9 @@ class Elector:
     def leads_until(self) -> float:
         """When it leads no longer, by the monotonic clock, unless the Lease is renewed."""
         return self._candidate.leads_until
+
+    def _lease_annotations(self) -> Mapping[str, str]:
+        return self.annotations()
 
     def start(self) -> None:
         """Begin to run for leadership."""

@@ -28,7 +28,7 @@ from duravip_operator.pulse.probe_metrics import ProbeMetrics
 from duravip_operator.pulse.probe_targets import ClusterTargets, NodeTargets, targets_of, to_json
 from duravip_operator.pulse.replies import enable_packet_info
 from duravip_operator.pulse.reported_view import PROBING_TAKES_S, ReportedView, log_changes
-from duravip_operator.readiness import Restarts
+from duravip_operator.readiness import RestartHistory
 from duravip_operator.settings import Settings
 from duravip_runtime.endpoints import parse_endpoint
 from duravip_runtime.secure_channel import KeyPair
@@ -53,15 +53,16 @@ class PulseClient:
         self,
         settings: Settings,
         on_change: Callable[[], None],
-        on_beat: Callable[[str], None],
         metrics: Metrics,
     ) -> None:
-        """`on_change`: the view changes, or an agent has started anew; `on_beat`: of this node."""
+        """`on_change` is called when the view changes, or an agent has started anew."""
         self._settings = settings
-        self._on_change, self._on_beat = on_change, on_beat
+        self._on_change = on_change
+        self.on_heartbeat: Callable[[str], None] = lambda _: None
+        """Called with the node whose heartbeat says something new."""
         self._probe_metrics = ProbeMetrics(metrics)
         self._metrics = metrics
-        self._restarts = Restarts("the pulse's process")
+        self._restarts = RestartHistory("the pulse's process")
         self._reported = ReportedView()
         self._view = PulseView()
         self._beats: dict[str, HeartbeatState] = {}
@@ -162,7 +163,7 @@ class PulseClient:
             started = loop.time()
             await self._run(udp)
             self._metrics.pulse_restarts.inc()
-            self._restarts.ended("see the log")
+            self._restarts.record_end("see the log")
             log.error("the pulse's process has ended, and is started again")
             pause = FIRST_BACKOFF_S if loop.time() - started > MAX_BACKOFF_S else 2 * pause
             await asyncio.sleep(min(pause, MAX_BACKOFF_S))
@@ -235,7 +236,7 @@ class PulseClient:
         self._probe_metrics.observe(before, after, now)
         self._refresh_view(must_tell=bool(restarted))
         for name in beats:
-            self._on_beat(name)
+            self.on_heartbeat(name)
 
     def _refresh_view(self, *, must_tell: bool = False) -> None:
         """See what is to be shown now."""

@@ -16,7 +16,7 @@ import kopf
 
 from duravip_api import GROUP, PLURALS, VERSION
 from duravip_operator.metrics import Metrics
-from duravip_operator.readiness import Restarts
+from duravip_operator.readiness import RestartHistory
 from duravip_operator.settings import Settings
 from duravip_operator.watch import webhooks
 from duravip_operator.watch.store import Kind, Store
@@ -44,7 +44,7 @@ class KopfSource:
     def __init__(self, settings: Settings, caches: Store, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
-        self._restarts = Restarts("kopf")
+        self._restarts = RestartHistory("kopf")
         self._gate = webhooks.WebhookServer(settings, metrics) if settings.webhook_listen else None
         self._registry = make_registry(caches, settings, metrics)
 
@@ -74,7 +74,7 @@ class KopfSource:
             if stop.is_set():
                 return
             self._metrics.kopf_restarts.inc()
-            pause = self._restarts.ended(why)
+            pause = self._restarts.record_end(why)
             log.warning("kopf has ended, and starts again in %g s: %s", pause, why)
             stop.wait(pause)
 

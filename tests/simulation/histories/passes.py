@@ -18,7 +18,7 @@ from duravip_operator.core import (
 )
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.settings import Settings
-from duravip_operator.snapshot_builder import Outlook
+from duravip_operator.snapshot_builder import SnapshotBuilder
 from duravip_runtime.api_error import ApiError
 from simulation.histories.apiserver import Body, Key
 from simulation.histories.ears import MATURE, Reach
@@ -40,15 +40,15 @@ class Write(NamedTuple):
     spec: Body
 
 
-class _Outlook(Outlook):
+class _Outlook(SnapshotBuilder):
     """The program's, which may be weakened."""
 
     weak: Collection[str] = ()
 
-    def has_let_go(self, plumbing: Plumbing) -> bool:
+    def confirmed_release_by_heartbeat(self, plumbing: Plumbing) -> bool:
         """Weakened: the generation alone is believed."""
         if "let-go" not in self.weak:
-            return super().has_let_go(plumbing)
+            return super().confirmed_release_by_heartbeat(plumbing)
         heard = self.pulse.beats().get(plumbing.node)
         return (
             heard is not None
@@ -56,12 +56,12 @@ class _Outlook(Outlook):
             and heard.generation == plumbing.generation
         )
 
-    def snapshot(self, balance: int | None = None) -> Snapshot:
+    def build(self, balance: int | None = None) -> Snapshot:
         """Weakened: whoever is said to have ended has, heard or not."""
-        found = super().snapshot(balance)
+        found = super().build(balance)
         if "goodbye" not in self.weak:
             return found
-        return replace(found, plumbings=dict(self.caches.plumbings))
+        return replace(found, plumbings=dict(self.store.plumbings))
 
 
 class DecidingReplica(Replica):
@@ -169,13 +169,13 @@ class DecidingReplica(Replica):
         weak = self.around.weak
         if is_time:
             self._balanced = self.now
-        snapshot = self._outlook.snapshot(0 if is_time else None)
+        snapshot = self._outlook.build(0 if is_time else None)
         is_next = self._must_hurry and self._decided is not None
         if is_next:  # what people ask for since comes later
             snapshot = replace(snapshot, **self._asked)
         self._asked = {"vips": snapshot.vips, "topologies": snapshot.topologies}
         self._memory = releases.update_records(self._memory, snapshot)
-        if self._prepare(snapshot, epoch) or not self._outlook.has_settled(snapshot):
+        if self._prepare(snapshot, epoch) or not self._outlook.warmup_done(snapshot):
             return
         facts = weaker_facts(snapshot, weak)
         memory = weaker_memory(self._memory, facts, weak)
@@ -202,7 +202,7 @@ class DecidingReplica(Replica):
 
     def _lets_go(self, node: str) -> bool:
         plumbing = self.caches.plumbings.get(node)
-        return plumbing is not None and self._outlook.has_let_go(plumbing)
+        return plumbing is not None and self._outlook.confirmed_release_by_heartbeat(plumbing)
 
     def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether that takes any writing."""

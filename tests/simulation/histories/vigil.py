@@ -23,10 +23,10 @@ class Vigil:
         self._looked = self._clock.now
         self._troubles: quarantine.HoldFailures = {}
         self._differences: quarantine.Mismatches = {}
-        self.given_up: Mapping[str, frozenset[str]] = {}
-        self.given_up_until: Mapping[tuple[str, str], str] = {}
-        self.distrusted: frozenset[str] = frozenset()
-        self.served_twice: Mapping[str, tuple[str, ...]] = {}
+        self.quarantined: Mapping[str, frozenset[str]] = {}
+        self.quarantined_until: Mapping[tuple[str, str], str] = {}
+        self.untrusted: frozenset[str] = frozenset()
+        self.duplicate_holders: Mapping[str, tuple[str, ...]] = {}
 
     def begin(self, vips: Iterable[VipObject]) -> None:
         """What lasted while another one led counts from now; what that one gave up is known."""
@@ -54,7 +54,7 @@ class Vigil:
         self._differences = quarantine.update_mismatches(
             self._differences, caches.plumbings, beats, lambda p: address_digest(p.served), now
         )
-        before = self.given_up, self.distrusted
-        self.given_up = quarantine.quarantined(self._troubles)
-        self.distrusted = quarantine.inconsistent_nodes(self._differences)
-        return before != (self.given_up, self.distrusted)
+        before = self.quarantined, self.untrusted
+        self.quarantined = quarantine.quarantined(self._troubles)
+        self.untrusted = quarantine.inconsistent_nodes(self._differences)
+        return before != (self.quarantined, self.untrusted)

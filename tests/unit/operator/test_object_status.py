@@ -10,7 +10,7 @@ from duravip_operator.core import object_status
 from duravip_operator.core.address_status import AddressStatus, rejected_status, unmanaged_status
 from duravip_operator.core.moves import PendingMove
 from duravip_operator.core.snapshot import VipObject
-from duravip_operator.status_reporter import moved
+from duravip_operator.status_reporter import move_of
 
 OWNED = AddressStatus(State.OWNED, Reason.SERVED, "", "n1", "eth1")
 MOVING = AddressStatus(State.MOVING, Reason.ELECTED, "")
@@ -41,7 +41,7 @@ class Told:
 
     @property
     def sentence(self) -> str:
-        return moved(replace(self.vip, status=self.before.status), self.vip.status).sentence
+        return move_of(replace(self.vip, status=self.before.status), self.vip.status).sentence
 
 
 @pytest.fixture
