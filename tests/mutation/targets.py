@@ -32,7 +32,7 @@ def _agent(*names: str) -> tuple[str, ...]:
 
 TARGETS: Final = (
     Target("agent/duravip_agent/core/watchdog_rule.py",
-           (*_agent("fencing_boundaries", "fencing", "reconciler"), HISTORIES)),
+           (*_agent("watchdog_rule", "fencing_boundaries", "fencing", "reconciler"), HISTORIES)),
     Target("agent/duravip_agent/core/fencing.py",
            (*_agent("fencing_boundaries", "fencing", "reconciler"), HISTORIES)),
     Target("agent/duravip_agent/core/acknowledgements.py",

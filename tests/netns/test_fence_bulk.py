@@ -37,7 +37,7 @@ def made() -> Iterator[World]:
 def fence(made: World) -> Iterator[Fence]:
     assert made
     found = Fence()
-    found.build(["eth1"], dead_man=10)
+    found.build(["eth1"], watchdog_timeout=10)
     yield found
     found.close()
 

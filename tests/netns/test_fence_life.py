@@ -63,7 +63,7 @@ def test_it_falls_silent_when_whoever_refreshes_is_killed_or_stopped(
 
 
 def test_a_connection_survives_a_second_of_silence(node: FencedNode) -> None:
-    node.fence.build(["eth1"], dead_man=10)
+    node.fence.build(["eth1"], watchdog_timeout=10)
     node.fence.activate([VIP])
     node.dead_man.feed()
     with socket.create_server((VIP, PORT)) as server:

@@ -26,7 +26,7 @@ HOLD = 4
 OLD = HOLD + 2
 """All ages beyond this are alike."""
 LIMITS = watchdog_rule.Timeouts(
-    dead_man=DEAD_MAN + watchdog_rule.KERNEL_EARLY_S, contact=0.5, strict_hold=HOLD, progress=1.5
+    watchdog=DEAD_MAN + watchdog_rule.KERNEL_EARLY_S, contact=0.5, strict_hold=HOLD, progress=1.5
 )
 """In ticks. A contact is good for the tick of its beat; the dead-man bites at the second tick."""
 

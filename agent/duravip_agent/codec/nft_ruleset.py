@@ -116,7 +116,7 @@ add rule netdev $table $chain icmpv6 type nd-neighbor-advert ip6 saddr @vips6 ju
 """)
 
 
-def fence_tables(interfaces: Iterable[str], vips: Collection[str], dead_man: float) -> str:
+def fence_tables(interfaces: Iterable[str], vips: Collection[str], watchdog_timeout: float) -> str:
     """Both tables anew, in place of any that are there: all of `vips` are mute from here."""
     host, port = FEED_DESTINATION
     fixed = _TABLES.substitute(
@@ -125,7 +125,7 @@ def fence_tables(interfaces: Iterable[str], vips: Collection[str], dead_man: flo
         refresh=f"{FEED_MARK:#x}",
         mute=f"{MUTE_MARK:#x}",
         there=f"ip daddr {host} udp dport {port}",
-        timeout=round(dead_man * 1000),
+        timeout=round(watchdog_timeout * 1000),
         vips4=_elements(vips, 4),
         vips6=_elements(vips, 6),
     )

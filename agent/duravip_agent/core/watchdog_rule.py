@@ -1,7 +1,7 @@
 """When the watchdog may be fed: A3 and A7 of the hand-over rule, for the heartbeat thread.
 
 The watchdog is in the kernel: its nftables rules mute everything once it was not fed for the time
-`Timeouts.dead_man`. So a feed that comes later would let an address be heard that others have
+`Timeouts.watchdog`. So a feed that comes later would let an address be heard that others have
 heard fall silent, and may have taken over. A thread can be stopped between its look at the clock
 and the feed: only the clock after it tells.
 """
@@ -20,7 +20,7 @@ KERNEL_EARLY_S: Final = 0.03
 class Timeouts(NamedTuple):
     """What can be set, and what follows from what the operator counts on. In seconds."""
 
-    dead_man: float = DEAD_MAN
+    watchdog: float = DEAD_MAN
     contact: float = CONTACT
     """An older acknowledgement is no contact."""
     strict_hold: float = STRICT_HOLD
@@ -55,25 +55,25 @@ class WatchdogState:
     timeouts: Timeouts = DEFAULTS
 
 
-def may_feed(leash: WatchdogState, now: float) -> bool:
+def may_feed(state: WatchdogState, now: float) -> bool:
     """A3: whether the agent lives, the loop included, and did all the time."""
-    return not is_late(leash, now) and now - leash.progress < leash.timeouts.progress
+    return not is_late(state, now) and now - state.progress < state.timeouts.progress
 
 
-def is_late(leash: WatchdogState, now: float) -> bool:
+def is_late(state: WatchdogState, now: float) -> bool:
     """A3, A7: whether something would speak that should be silent: mute everything then.
 
-    To be asked again after each refresh, with `refreshed` still as it was before.
+    To be asked again after each refresh, with `fed_at` still as it was before.
     """
-    is_over = leash.has_strict and now >= strict_hold_end(leash.contact, leash.timeouts)
-    return is_over or has_expired(leash.fed_at, now, leash.timeouts)
+    is_over = state.has_strict and now >= strict_hold_end(state.contact, state.timeouts)
+    return is_over or has_expired(state.fed_at, now, state.timeouts)
 
 
-def has_expired(refreshed: float | None, now: float, limits: Timeouts) -> bool:
+def has_expired(fed_at: float | None, now: float, timeouts: Timeouts) -> bool:
     """A3: whether the kernel has muted everything, or may have."""
-    return refreshed is None or now - refreshed >= limits.dead_man - KERNEL_EARLY_S
+    return fed_at is None or now - fed_at >= timeouts.watchdog - KERNEL_EARLY_S
 
 
-def strict_hold_end(contact: LeaderContact | None, limits: Timeouts) -> float:
+def strict_hold_end(contact: LeaderContact | None, timeouts: Timeouts) -> float:
     """A7: the last refresh before which the watchdog still ends in time."""
-    return contact.sent + limits.strict_hold - limits.dead_man if contact else NEVER
+    return contact.sent + timeouts.strict_hold - timeouts.watchdog if contact else NEVER

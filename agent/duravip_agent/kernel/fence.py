@@ -72,7 +72,7 @@ class Fence:
         except OSError as error:
             raise FenceError(_needs(error.strerror or str(error))) from error
         self._interfaces: frozenset[str] = frozenset()
-        self._dead_man = 0.0
+        self._watchdog_timeout = 0.0
         self._is_wanted = self._is_rebuilt = False
         self._built: frozenset[NftObject] = frozenset()
         """What was there when all was well."""
@@ -103,14 +103,14 @@ class Fence:
         return {name: why for name, (why, _) in self._refused.items()}
 
     def build(
-        self, interfaces: Iterable[str], dead_man: float, leftovers: Iterable[str] = ()
+        self, interfaces: Iterable[str], watchdog_timeout: float, leftovers: Iterable[str] = ()
     ) -> None:
         """Make it anew, in place of an earlier agent's: everything is mute from here.
 
         `leftovers` are the addresses that the node has with our mark; what an earlier fence
         watched is added to them.
         """
-        self._interfaces, self._dead_man = frozenset(interfaces), dead_man
+        self._interfaces, self._watchdog_timeout = frozenset(interfaces), watchdog_timeout
         self.watched, self.active = self._nft.addresses(VIPS).union(leftovers), frozenset()
         self._is_wanted = True
         self._load_all()
@@ -311,9 +311,9 @@ class Fence:
         present = self._present()
         plain = frozenset(filter(nft_ruleset.is_nameable, present))
         try:
-            run_nft(nft_ruleset.fence_tables(plain, self.watched, self._dead_man))
+            run_nft(nft_ruleset.fence_tables(plain, self.watched, self._watchdog_timeout))
         except RefusedError:
-            run_nft(nft_ruleset.fence_tables((), self.watched, self._dead_man))
+            run_nft(nft_ruleset.fence_tables((), self.watched, self._watchdog_timeout))
             self._guard_each(plain)
         self._guard_each(present - plain)
         self._nft.commit(add_addresses(HELD, self.active))

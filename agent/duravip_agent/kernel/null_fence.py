@@ -24,14 +24,14 @@ class NullFence:
         self.refused = 0
 
     def build(
-        self, interfaces: Iterable[str], dead_man: float, leftovers: Iterable[str] = ()
+        self, interfaces: Iterable[str], watchdog_timeout: float, leftovers: Iterable[str] = ()
     ) -> None:
         """Say that nothing is built."""
         del interfaces
         log.warning(
             "there is no fence: if this agent hangs or dies, its addresses are not muted after "
             "%g s, and two nodes may answer for one",
-            dead_man,
+            watchdog_timeout,
         )
         self.watched, self.active = frozenset(leftovers), frozenset()
 

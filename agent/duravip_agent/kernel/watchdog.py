@@ -86,21 +86,21 @@ class Watchdog:
 
     def is_loop_hung(self) -> bool:
         """Whether the loop has made no progress for so long that everything is mute by now."""
-        return clock.now() - self._progress >= self.timeouts.progress + self.timeouts.dead_man
+        return clock.now() - self._progress >= self.timeouts.progress + self.timeouts.watchdog
 
     def feed(self, contact: LeaderContact | None) -> None:
         """Refresh, if that is allowed. For the heartbeat thread, after each heartbeat."""
         with self._lock:
             if self.fed_at is None:
                 return
-            before, leash = clock.now(), self._state(contact)
-            is_refreshed = may_feed(leash, before)
-            if is_refreshed:
+            before, state = clock.now(), self._state(contact)
+            is_fed = may_feed(state, before)
+            if is_fed:
                 self._feeder.feed()
-            is_over = is_late(leash, clock.now())
+            is_over = is_late(state, clock.now())
             if is_over:
                 self._mute()
-            elif is_refreshed:
+            elif is_fed:
                 self._metrics.refresh_gap.observe(before - self.fed_at)
                 self._note_fed(before)
         if is_over:
@@ -125,7 +125,7 @@ class Watchdog:
             return True
 
     def _note_fed(self, time: BootTime) -> None:
-        self.fed_at, self.audible_until = time, BootTime(time + self.timeouts.dead_man)
+        self.fed_at, self.audible_until = time, BootTime(time + self.timeouts.watchdog)
 
     def try_feed(self, is_alive: Callable[[], bool]) -> bool:
         """Whether a refresh would arrive. For the loop, while nothing is held: all stays mute."""

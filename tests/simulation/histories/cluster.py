@@ -44,7 +44,7 @@ class Cluster:
     def __init__(self, weak: Weak = frozenset(), hidden: frozenset[str] = frozenset()) -> None:
         self.clock = Clock()
         self.api = ApiServer(self.clock)
-        dead_man = -FOR_EVER if "dead-man" in weak else DEFAULTS.dead_man
+        dead_man = -FOR_EVER if "dead-man" in weak else DEFAULTS.watchdog
         self.network = Network(self.clock, dead_man, hidden=hidden)
         self.around = Surroundings(self.clock, self.api, self.network, weak)
         self.around.hear = self._hear

@@ -87,7 +87,7 @@ class TurningAgent(Agent):
             if grant.uid:
                 self._needs.granted(group_by_interface(grant.wanted, grant.wanted))
         if self.fed_at is not None:
-            self._audible_until = self.fed_at + LIMITS.dead_man
+            self._audible_until = self.fed_at + LIMITS.watchdog
         links = frozenset(name for name, is_up in self.machine.up.items() if is_up)
         facts = Facts(
             now=self.now,

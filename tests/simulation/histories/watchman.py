@@ -11,9 +11,9 @@ from simulation.histories.cluster import TICK, Cluster
 HEALED = 0.3
 """Seconds that two may answer on a segment that has just become one: until the one without contact
 asks, which it does all the time when it has had none for half a second."""
-HANGING = DEFAULTS.dead_man + DEFAULTS.progress
+HANGING = DEFAULTS.watchdog + DEFAULTS.progress
 """The same, where an agent does not run as it should."""
-LOST = DEFAULTS.dead_man
+LOST = DEFAULTS.watchdog
 """And where a probe was lost."""
 JUST = 0.16
 """A lost probe leads to a second owner so soon, or never: within three ticks."""

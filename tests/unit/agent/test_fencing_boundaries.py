@@ -6,7 +6,7 @@ from duravip_agent.core import fencing, watchdog_rule
 from duravip_agent.core.fencing import Facts, InterfaceShare, ProbeAnswer
 from duravip_agent.core.watchdog_rule import LeaderContact, Timeouts, WatchdogState
 
-LIMITS = Timeouts(dead_man=0.5, contact=0.25, strict_hold=3.0, progress=0.4)
+LIMITS = Timeouts(watchdog=0.5, contact=0.25, strict_hold=3.0, progress=0.4)
 A, ETH1 = "10.1.1.1", frozenset({"eth1"})
 FACTS = Facts(
     now=0.125, epoch=2, generation=7, contact=LeaderContact(0.0, 2, 7), fed_at=0.0, links=ETH1,
@@ -21,7 +21,7 @@ def named(epoch: int, generation: int) -> Facts:
 
 
 def test_the_dead_man_is_not_refreshed_once_it_may_have_struck() -> None:
-    end = LIMITS.dead_man - watchdog_rule.KERNEL_EARLY_S
+    end = LIMITS.watchdog - watchdog_rule.KERNEL_EARLY_S
     leash = WatchdogState(fed_at=0.0, progress=end, timeouts=LIMITS)
     assert watchdog_rule.may_feed(leash, end - 0.01)
     assert not watchdog_rule.may_feed(leash, end)

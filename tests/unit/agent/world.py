@@ -158,7 +158,7 @@ class Agent:
     def __init__(self, world: Any, *, is_new: bool = False) -> None:
         """Make one that has been running for a while, with nothing granted; or one that starts."""
         self.world, self.specs, self.metrics = world, SpecTracker(), Metrics("1.0")
-        self.timeouts = Timeouts(dead_man=60.0, contact=60.0, strict_hold=180.0, progress=60.0)
+        self.timeouts = Timeouts(watchdog=60.0, contact=60.0, strict_hold=180.0, progress=60.0)
         self.watchdog = Watchdog(world, self.timeouts, self.metrics, lambda: None)
         self.health, self.commands = NodeHealth(), NodeCommands()
         self.released = ReleasedAddresses()
