@@ -18,7 +18,7 @@ ENDS = {"/".join(path.split("/")[-n:]) for path in FILES for n in range(1, 8)}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 NAMED_FILE = re.compile(r"`([\w./-]+\w\.(?:py|yaml|toml|svg))(?:::\w+)?`")
-TIMER = re.compile(r"`([A-Z][A-Z_]+)`")
+CONSTANT = re.compile(r"`([A-Z][A-Z_]+)`")
 
 
 def anchors(page: Path) -> set[str]:
@@ -58,16 +58,18 @@ def test_every_file_that_is_named_is_there(page: Path) -> None:
     assert not named - ENDS
 
 
-def test_every_timer_that_the_architecture_names_is_there() -> None:
+def test_every_constant_and_thread_that_the_architecture_names_is_there() -> None:
     page = (ROOT / "docs/architecture.md").read_text()
-    rows = [line.split("|") for line in page.splitlines() if line.count("|") == 5]
-    timers = {name for *_, timer, _ in rows for name in TIMER.findall(timer)}
-    places = {ROOT / "crds/duravip_api/timing.py"}
-    for ending in NAMED_FILE.findall(page):
-        places |= set(ROOT.glob(f"*/duravip_*/{ending}"))
-    sources = "\n".join(path.read_text() for path in places)
-    assert len(timers) > 8
-    assert not {name for name in timers if not re.search(rf"^{name}\b", sources, re.MULTILINE)}
+    modules = [(ROOT / path).read_text() for path in FILES if re.match(r"\w+/duravip_.*py$", path)]
+    sources = "\n".join(modules)
+    constants = set(CONSTANT.findall(page))
+    assert len(constants) > 8
+    assert not {name for name in constants if not re.search(rf"^{name}\b", sources, re.MULTILINE)}
+    threads = page.partition("## Threads")[2].partition("## The wire format")[0]
+    named = {name for row in re.findall(r"^\|([^|]*)\|", threads, re.MULTILINE)
+             for name in re.findall(r"`([a-z-]+?)(?:-\d)?`", row)}  # fmt: skip
+    assert len(named) > 12
+    assert not {name for name in named if not re.search(rf'name(_prefix)?=f?"{name}\b', sources)}
 
 
 @pytest.mark.parametrize(
