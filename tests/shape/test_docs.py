@@ -74,7 +74,13 @@ def test_every_constant_and_thread_that_the_architecture_names_is_there() -> Non
 
 @pytest.mark.parametrize(
     "package",
-    ["crds/duravip_api", "crds/duravip_runtime", "agent/duravip_agent", "cli/duravip_cli"],
+    [
+        "crds/duravip_api",
+        "crds/duravip_runtime",
+        "operator/duravip_operator",
+        "agent/duravip_agent",
+        "cli/duravip_cli",
+    ],
 )
 def test_every_module_of_a_package_is_in_its_readme(package: str) -> None:
     page = (ROOT / package).parent / "README.md"
