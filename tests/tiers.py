@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 WIDTH = 12
 SHARED = {
     "unit": "load",
+    "processes": "load",
     "properties": "load",
     "scenarios": "load",
     "fuzz": "load",

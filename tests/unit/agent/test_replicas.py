@@ -17,7 +17,7 @@ from duravip_agent.segment.probe_requests import ProbeRequests
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeRequest
 from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
-from unit.pulse_agent import KEY, OldSigning
+from processes.pulse_agent import KEY, OldSigning
 
 KEYS = KeyPair.generate()
 BEAT = Heartbeat("n1", "b1", 1, 1, "d")

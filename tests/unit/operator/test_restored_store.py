@@ -12,8 +12,8 @@ from duravip_operator.leadership import lease_rule as rule
 from duravip_operator.leadership.lease_rule import LEASE_DURATION_S, LeaseRecord
 from duravip_operator.watch.store import KINDS, MAX_REPORTED_EPOCH
 from unit.operator.clusters import cluster, vip
-from unit.test_operator_informers import Body, Told, plumbing
-from unit.test_operator_leadership import World
+from unit.operator.test_elector import World
+from unit.operator.test_store import Body, Told, plumbing
 
 ETH1 = Placement("eth1", 32)
 MOVED = vip(1, preference="n2")

@@ -5,7 +5,7 @@ import pytest
 from duravip_operator.leadership import lease_rule as rule
 from duravip_operator.leadership.lease_rule import LEASE_DURATION_S, RETRY_PERIOD_S
 from duravip_runtime.request_timeout import RequestTimeout
-from unit.test_operator_leadership import World
+from unit.operator.test_elector import World
 
 
 def test_a_server_that_is_well_is_given_the_shortest_time() -> None:

@@ -15,7 +15,7 @@ from duravip_operator.pulse.probe_rounds import (
     ProbeRounds,
 )
 from duravip_operator.pulse.probe_targets import ProbeTargets, Segment
-from unit.pulse_world import ETH1, NODES, NONE, STEP, Cluster, entry
+from unit.operator.pulse_world import ETH1, NODES, NONE, STEP, Cluster, entry
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from duravip_operator.pulse import HeartbeatState, PulseClient
 from duravip_operator.pulse.server import ACK_EVERY_NTH_BEAT
 from duravip_operator.settings import settings_from
 from duravip_runtime.settings import SettingsError
-from unit.pulse_agent import Agent, beating, pid_of, played, quiet
+from processes.pulse_agent import Agent, beating, pid_of, played, quiet
 
 
 def said(agent: Agent, generation: int) -> Ack:

@@ -6,7 +6,7 @@ import signal
 from duravip_operator.core.snapshot import Liveness, Suspicion
 from duravip_operator.pulse import PulseClient
 from duravip_operator.pulse.probe_targets import ProbeTargets, Segment
-from unit.pulse_agent import Agent, beating, pid_of, played
+from processes.pulse_agent import Agent, beating, pid_of, played
 
 ETH1 = Segment("eth1", 4)
 

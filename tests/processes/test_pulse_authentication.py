@@ -18,7 +18,7 @@ from duravip_operator.pulse.authentication import AgentIdentity as Known
 from duravip_operator.pulse.authentication import Authenticator, AuthenticDatagram, DropReason
 from duravip_operator.pulse.client import agent_identity
 from duravip_runtime.secure_channel import OPERATOR, KeyPair, Party
-from unit.pulse_agent import KEY, Agent, OldSigning, beating, pid_of, played, quiet
+from processes.pulse_agent import KEY, Agent, OldSigning, beating, pid_of, played, quiet
 
 
 @pytest.fixture

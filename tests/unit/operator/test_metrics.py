@@ -8,7 +8,7 @@ import pytest
 from duravip_agent.metrics import Metrics as AgentMetrics
 from duravip_operator.metrics import Metrics as OperatorMetrics
 
-PAGE = Path(__file__).resolve().parents[2] / "docs/metrics.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs/metrics.md"
 PREFIXES = {OperatorMetrics: "duravip_operator_", AgentMetrics: "duravip_agent_"}
 LABELS = {
     "code", "flag", "hearing", "kind", "phase", "reason", "result", "state", "verb", "verdict",

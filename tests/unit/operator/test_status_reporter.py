@@ -4,7 +4,7 @@ from collections import Counter
 
 from duravip_operator.core import decision
 from duravip_operator.kube.status_queue import COUNTS_EVERY_S, WAIT_S, Priority
-from unit.reported_world import ReportedWorld, world
+from unit.operator.status_world import ReportedWorld, world
 
 SETTLED = WAIT_S[Priority.COUNTS]
 MANY = 300
