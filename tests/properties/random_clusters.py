@@ -64,11 +64,11 @@ def vips(numbers: Sequence[int]) -> tuple[VipObject, ...]:
 
 def cluster(objects: tuple[VipObject, ...], fates: Sequence[int] = (0, 0, 0, 0)) -> Snapshot:
     """Four nodes in two zones, and what has become of each."""
-    nodes, hearing = {}, {}
+    nodes, liveness = {}, {}
     for number, (name, fate) in enumerate(zip(NODES, fates, strict=True)):
         excluded = {EXCLUDE_LABEL: "true"} if fate == 2 else {}
         nodes[name] = Node(name, {"zone": "ab"[number % 2], **excluded})
-        hearing[name] = (Liveness.ALIVE, Liveness.SUSPECT, Liveness.ALIVE, Liveness.WARMING_UP)[
+        liveness[name] = (Liveness.ALIVE, Liveness.SUSPECT, Liveness.ALIVE, Liveness.WARMING_UP)[
             fate
         ]
     return Snapshot(
@@ -76,8 +76,8 @@ def cluster(objects: tuple[VipObject, ...], fates: Sequence[int] = (0, 0, 0, 0))
         topologies=(LAN,),
         nodes=nodes,
         plumbings={name: _plumbing(name, 11 + n) for n, name in enumerate(NODES)},
-        liveness=hearing,
-        suspicions={name: GONE for name, heard in hearing.items() if heard is Liveness.SUSPECT},
+        liveness=liveness,
+        suspicions={name: GONE for name, heard in liveness.items() if heard is Liveness.SUSPECT},
         witnessed=dict.fromkeys(NODES, frozenset({"eth1"})),
     )
 

@@ -136,9 +136,9 @@ def _settled(
         now = replace(snapshot, balance_moves=balance if number == 0 else None)
         made = decision.decide(now, {}, last)
         before = {a: n for n, p in snapshot.plumbings.items() for a in p.granted}
-        for address, choice in made.assignments.items():
-            if before.get(address, choice.owner) != choice.owner:
-                moved[address] = choice.cause
+        for address, assignment in made.assignments.items():
+            if before.get(address, assignment.owner) != assignment.owner:
+                moved[address] = assignment.cause
         after = _carried_out(snapshot, made)
         if after.plumbings == snapshot.plumbings:
             return snapshot, moved
@@ -153,8 +153,8 @@ def test_balancing_converges_and_then_rests(
 ) -> None:
     everybody = _cluster(vips)
     dead = dict.fromkeys(absent, Suspicion(unreachable_on=frozenset({"eth1"}), is_lasting=True))
-    hearing = {**everybody.liveness, **dict.fromkeys(absent, Liveness.SUSPECT)}
-    few, _ = _settled(replace(everybody, liveness=hearing, suspicions=dead))
+    liveness = {**everybody.liveness, **dict.fromkeys(absent, Liveness.SUSPECT)}
+    few, _ = _settled(replace(everybody, liveness=liveness, suspicions=dead))
     snapshot, _ = _settled(replace(few, liveness=everybody.liveness, suspicions={}))
     bound = {vip.address for vip in vips if vip.preference}
     seen = set()
@@ -197,13 +197,13 @@ def _young(snapshot: Snapshot) -> Snapshot:
 
 
 def _suspected(snapshot: Snapshot) -> Snapshot:
-    hearing = {**snapshot.liveness, "n4": Liveness.SUSPECT}
-    return replace(snapshot, liveness=hearing, suspicions={"n4": Suspicion()})
+    liveness = {**snapshot.liveness, "n4": Liveness.SUSPECT}
+    return replace(snapshot, liveness=liveness, suspicions={"n4": Suspicion()})
 
 
 def _silent_owner(snapshot: Snapshot) -> Snapshot:
-    hearing = {**snapshot.liveness, "n1": Liveness.SUSPECT}
-    return replace(snapshot, liveness=hearing, suspicions={"n1": Suspicion(is_lasting=True)})
+    liveness = {**snapshot.liveness, "n1": Liveness.SUSPECT}
+    return replace(snapshot, liveness=liveness, suspicions={"n1": Suspicion(is_lasting=True)})
 
 
 def _unconfirmed(snapshot: Snapshot) -> Snapshot:
@@ -222,7 +222,7 @@ def test_nothing_is_balanced_while_anything_is_on_its_way(
     disturbed: Callable[[Snapshot], Snapshot],
 ) -> None:
     made = decision.decide(replace(disturbed(_uneven()), balance_moves=0), {})
-    assert MoveReason.BALANCE not in {choice.cause for choice in made.assignments.values()}
+    assert MoveReason.BALANCE not in {assignment.cause for assignment in made.assignments.values()}
 
 
 def test_a_dead_node_without_addresses_does_not_keep_the_others_uneven() -> None:
@@ -233,7 +233,7 @@ def test_a_dead_node_without_addresses_does_not_keep_the_others_uneven() -> None
         suspicions={"n4": Suspicion(unreachable_on=frozenset({"eth1"}), is_lasting=True)},
         balance_moves=0,
     )
-    causes = [choice.cause for choice in decision.decide(dead, {}).assignments.values()]
+    causes = [assignment.cause for assignment in decision.decide(dead, {}).assignments.values()]
     assert causes.count(MoveReason.BALANCE) == 1
 
 

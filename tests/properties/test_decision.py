@@ -21,7 +21,9 @@ FATES = st.tuples(*[st.integers(0, 3)] * len(NODES))
 
 def owners(decided: decision.Decision) -> dict[str, str]:
     return {
-        address: choice.owner for address, choice in decided.assignments.items() if choice.owner
+        address: assignment.owner
+        for address, assignment in decided.assignments.items()
+        if assignment.owner
     }
 
 

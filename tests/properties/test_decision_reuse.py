@@ -63,10 +63,10 @@ def _drain(snapshot: Snapshot, number: int) -> Snapshot:
 def _die(snapshot: Snapshot, number: int) -> Snapshot:
     name = NODES[number % len(NODES)]
     if name in snapshot.suspicions:
-        hearing = {**snapshot.liveness, name: Liveness.ALIVE}
-        return replace(snapshot, liveness=hearing, suspicions={})
-    hearing = {**snapshot.liveness, name: Liveness.SUSPECT}
-    return replace(snapshot, liveness=hearing, suspicions={**snapshot.suspicions, name: GONE})
+        liveness = {**snapshot.liveness, name: Liveness.ALIVE}
+        return replace(snapshot, liveness=liveness, suspicions={})
+    liveness = {**snapshot.liveness, name: Liveness.SUSPECT}
+    return replace(snapshot, liveness=liveness, suspicions={**snapshot.suspicions, name: GONE})
 
 
 CHANGES: tuple[Edit, ...] = (

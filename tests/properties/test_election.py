@@ -12,8 +12,8 @@ from unit.operator.clusters import NAMES, cluster, granted, vip
 
 
 def owners(snapshot: Snapshot) -> dict[str, str]:
-    choices = decision.decide(snapshot, {}).assignments
-    return {address: choice.owner for address, choice in choices.items()}
+    assignments = decision.decide(snapshot, {}).assignments
+    return {address: assignment.owner for address, assignment in assignments.items()}
 
 
 ENTITIES = st.lists(

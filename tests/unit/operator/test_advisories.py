@@ -16,7 +16,7 @@ UNIT = Unit(A, (ENTITY,), managed=True, preference="n1")
 SEEN = Snapshot(nodes={"n1": Node("n1"), "n2": Node("n2")})
 
 
-def choice(owner: str, **refusals: Reason) -> Assignment:
+def assignment(owner: str, **refusals: Reason) -> Assignment:
     both, none = frozenset({"n1", "n2"}), frozenset[str]()
     return Assignment(owner, Eligible(both, both - refusals.keys(), both, none, none, refusals))
 
@@ -28,36 +28,36 @@ def said(unit: Unit, chosen: Assignment, seen: Snapshot = SEEN) -> dict[str, tup
 
 
 def test_a_preferred_node_that_may_not_have_it_is_named_with_the_reason() -> None:
-    reason, text = said(UNIT, choice("n2", n1=Reason.INTERFACE_DOWN))["PreferenceNotMet"]
+    reason, text = said(UNIT, assignment("n2", n1=Reason.INTERFACE_DOWN))["PreferenceNotMet"]
     assert reason is Reason.INTERFACE_DOWN
     assert text.startswith("n1 is preferred and may not have it: InterfaceDown: ")
 
 
 def test_where_it_was_given_up_it_is_said_until_when() -> None:
     seen = replace(SEEN, quarantined_until={(A, "n1"): "2026-01-01T00:05:00Z"})
-    _, text = said(UNIT, choice("n2", n1=Reason.REPAIR_FAILED), seen)["PreferenceNotMet"]
+    _, text = said(UNIT, assignment("n2", n1=Reason.REPAIR_FAILED), seen)["PreferenceNotMet"]
     assert text.endswith("; it is tried there again at 2026-01-01T00:05:00Z")
 
 
 def test_nothing_is_said_while_the_preference_is_met_or_on_its_way() -> None:
-    assert said(UNIT, choice("n1")) == {}
-    assert said(UNIT, choice("n2")) == {}, "a hiccup, or about to return"
-    assert said(UNIT, choice("", n1=Reason.NODE_SILENT)) == {}, "which Ready says"
+    assert said(UNIT, assignment("n1")) == {}
+    assert said(UNIT, assignment("n2")) == {}, "a hiccup, or about to return"
+    assert said(UNIT, assignment("", n1=Reason.NODE_SILENT)) == {}, "which Ready says"
     unknown = UNIT._replace(preference="n9")
-    assert said(unknown, choice("n2")) == {}, "which PreferredNodeUnknown says"
+    assert said(unknown, assignment("n2")) == {}, "which PreferredNodeUnknown says"
 
 
 def test_what_is_held_says_where_by_whom_and_since_when() -> None:
     asked = MoveRequest(1767225600.5, "n2", releases=False)
     by = replace(ENTITY, kind="DuraVIP", name="web", requests=(asked,))
     unit = UNIT._replace(preference="", request=asked, vips=(ENTITY, by))
-    reason, text = said(unit, choice("n2"))["Held"]
+    reason, text = said(unit, assignment("n2"))["Held"]
     assert reason is Reason.HELD
     assert "held on n2 as DuraVIP mail/web asks since 2026-01-01T00:00:00Z" in text
-    assert said(unit, choice("n1")) == {}
-    assert said(unit._replace(leader="10.1.1.9"), choice("n2")) == {}
+    assert said(unit, assignment("n1")) == {}
+    assert said(unit._replace(leader="10.1.1.9"), assignment("n2")) == {}
     released = asked._replace(releases=True)
-    assert said(unit._replace(request=released), choice("n2")) == {}
+    assert said(unit._replace(request=released), assignment("n2")) == {}
 
 
 def test_the_time_of_the_next_try_is_not_told_anew_for_a_few_seconds() -> None:

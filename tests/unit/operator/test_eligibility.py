@@ -53,19 +53,19 @@ def failing(snapshot: Snapshot, *nodes: str, address: str = A) -> Snapshot:
     return replace(snapshot, quarantined={address: frozenset(nodes)})
 
 
-def hearing(snapshot: Snapshot, told: Mapping[str, Liveness], *, gone: bool = False) -> Snapshot:
+def liveness(snapshot: Snapshot, told: Mapping[str, Liveness], *, gone: bool = False) -> Snapshot:
     silent = {name for name, word in told.items() if word is Liveness.SUSPECT}
-    silence = Suspicion(unreachable_on=ETH1 if gone else frozenset())
-    silences = dict.fromkeys(silent, silence)
+    suspicion = Suspicion(unreachable_on=ETH1 if gone else frozenset())
+    silences = dict.fromkeys(silent, suspicion)
     return replace(snapshot, liveness={**snapshot.liveness, **told}, suspicions=silences)
 
 
-def choice(snapshot: Snapshot, address: str = A) -> Assignment:
+def assignment(snapshot: Snapshot, address: str = A) -> Assignment:
     return decision.decide(snapshot, {}).assignments[address]
 
 
 def test_what_failed_goes_to_another_node_and_says_why() -> None:
-    found = choice(failing(cluster(), "n1"))
+    found = assignment(failing(cluster(), "n1"))
     assert (found.owner, found.cause) == ("n2", MoveReason.REPAIR_FAILED)
     assert found.eligible.refusals == {"n1": Reason.REPAIR_FAILED}
     assert found.eligible.could_hold == {"n1", "n2"}
@@ -74,49 +74,51 @@ def test_what_failed_goes_to_another_node_and_says_why() -> None:
 def test_an_address_that_a_node_calls_its_own_has_not_failed_there() -> None:
     snapshot = cluster()
     nodes = {**snapshot.nodes, "n1": Node("n1", addresses=frozenset({A}))}
-    found = choice(replace(snapshot, nodes=nodes))
+    found = assignment(replace(snapshot, nodes=nodes))
     assert (found.owner, found.cause) == ("n2", MoveReason.EDITED)
     assert found.eligible.refusals == {"n1": Reason.NODE_ADDRESS}
 
 
 def test_a_preference_does_not_bring_it_back() -> None:
-    assert choice(failing(cluster(holder="n2", preference="n1"), "n1")).owner == "n2"
+    assert assignment(failing(cluster(holder="n2", preference="n1"), "n1")).owner == "n2"
 
 
 def test_a_follower_that_failed_takes_its_leader_with_it() -> None:
     snapshot = failing(cluster(follower=True), "n1", address=B)
-    assert [choice(snapshot, address).owner for address in (A, B)] == ["n2", "n2"]
+    assert [assignment(snapshot, address).owner for address in (A, B)] == ["n2", "n2"]
 
 
 def test_where_it_failed_on_all_of_them_it_stays() -> None:
-    assert choice(failing(cluster(), "n1", "n2")).owner == "n1"
+    assert assignment(failing(cluster(), "n1", "n2")).owner == "n1"
 
 
 def test_where_no_other_node_is_left_it_may_come_back() -> None:
     snapshot = failing(cluster(holder="n2", preference="n1"), "n1")
-    lost = hearing(snapshot, {"n2": Liveness.SUSPECT}, gone=True)
-    assert choice(lost).owner == "n1"
+    lost = liveness(snapshot, {"n2": Liveness.SUSPECT}, gone=True)
+    assert assignment(lost).owner == "n1"
 
 
 def test_an_owner_that_is_merely_young_keeps_it_from_one_that_failed() -> None:
     snapshot = failing(cluster(holder="n2", preference="n1"), "n1")
     for word in (Liveness.WARMING_UP, Liveness.SUSPECT):
-        assert choice(hearing(snapshot, {"n2": word})).owner == "n2"
+        assert assignment(liveness(snapshot, {"n2": word})).owner == "n2"
 
 
 def test_nothing_is_taken_from_one_that_failed_while_nobody_may_take_it() -> None:
-    assert choice(hearing(failing(cluster(), "n1"), {"n2": Liveness.WARMING_UP})).owner == "n1"
+    assert (
+        assignment(liveness(failing(cluster(), "n1"), {"n2": Liveness.WARMING_UP})).owner == "n1"
+    )
 
 
 def test_a_node_that_cannot_be_trusted_loses_all_that_others_may_have() -> None:
-    found = choice(replace(cluster(), untrusted=frozenset({"n1"})))
+    found = assignment(replace(cluster(), untrusted=frozenset({"n1"})))
     assert (found.owner, found.cause) == ("n2", MoveReason.NODE_LOST)
     assert found.eligible.refusals == {"n1": Reason.NODE_CONTRADICTS}
-    assert choice(replace(cluster(), untrusted=frozenset({"n1", "n2"}))).owner == "n1"
+    assert assignment(replace(cluster(), untrusted=frozenset({"n1", "n2"}))).owner == "n1"
 
 
 def test_other_addresses_of_the_node_stay() -> None:
-    assert choice(failing(cluster(), "n1", address=B)).owner == "n1"
+    assert assignment(failing(cluster(), "n1", address=B)).owner == "n1"
 
 
 def test_what_an_ending_agent_serves_is_first_taken_out_and_then_goes_elsewhere() -> None:
@@ -139,7 +141,7 @@ def test_a_card_that_cannot_answer_for_a_family_is_none_for_its_addresses() -> N
     for bad, refused in ((everywhere, True), (four, True), (six, False)):
         seen = cluster()
         plumbings = {**seen.plumbings, "n1": replace(seen.plumbings["n1"], nics={"eth1": bad})}
-        chosen = choice(replace(seen, plumbings=plumbings))
+        chosen = assignment(replace(seen, plumbings=plumbings))
         assert chosen.owner == ("n2" if refused else "n1")
         assert (chosen.eligible.refusals.get("n1") is Reason.INTERFACE_UNUSABLE) == refused
         assert (chosen.cause is MoveReason.LINK_DOWN) == refused
@@ -149,7 +151,7 @@ def test_a_card_that_cannot_answer_for_a_family_is_none_for_its_addresses() -> N
 def test_a_node_that_says_that_it_can_serve_nothing_holds_nothing(reason: Reason) -> None:
     seen = cluster()
     plumbings = {**seen.plumbings, "n1": replace(seen.plumbings["n1"], unfit=reason)}
-    chosen = choice(replace(seen, plumbings=plumbings))
+    chosen = assignment(replace(seen, plumbings=plumbings))
     assert (chosen.owner, chosen.cause) == ("n2", MoveReason.NODE_LOST)
     assert chosen.eligible.refusals["n1"] is reason
 

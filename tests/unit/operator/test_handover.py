@@ -30,9 +30,9 @@ def world(node: str = "n1", **fields: object) -> Snapshot:
     return replace(snapshot, plumbings=plumbings)
 
 
-def silent(snapshot: Snapshot, silence: Suspicion) -> Snapshot:
-    hearing = {**snapshot.liveness, "n1": Liveness.SUSPECT}
-    return replace(snapshot, liveness=hearing, suspicions={"n1": silence})
+def silent(snapshot: Snapshot, suspicion: Suspicion) -> Snapshot:
+    liveness = {**snapshot.liveness, "n1": Liveness.SUSPECT}
+    return replace(snapshot, liveness=liveness, suspicions={"n1": suspicion})
 
 
 def doubted(
@@ -41,15 +41,15 @@ def doubted(
     return {**RELEASED, node: ReleaseRecord(uid, generation, frozenset(addresses))}
 
 
-def plans(snapshot: Snapshot, memory: ReleaseRecords) -> dict[str, Plan]:
-    return dict(decision.decide(snapshot, memory).plans)
+def plans(snapshot: Snapshot, records: ReleaseRecords) -> dict[str, Plan]:
+    return dict(decision.decide(snapshot, records).plans)
 
 
-def granted(snapshot: Snapshot, memory: ReleaseRecords = RELEASED) -> str:
+def granted(snapshot: Snapshot, records: ReleaseRecords = RELEASED) -> str:
     """How `n2` is granted the address; a node that may hold it has `n2` wait."""
-    made = decision.decide(snapshot, memory)
+    made = decision.decide(snapshot, records)
     plan = made.plans["n2"]
-    _, waiting = handover.plan_grants(made.units, made.assignments, snapshot, memory)
+    _, waiting = handover.plan_grants(made.units, made.assignments, snapshot, records)
     assert (plan.addresses, waiting) in {(ONE, NONE), (NONE, ONE)}
     return "contested" if plan.contested else "free" if plan.addresses else "waits"
 
@@ -150,7 +150,7 @@ def test_an_object_that_was_made_again_keeps_its_grants_until_its_agent_is_known
 
 
 @pytest.mark.parametrize(
-    ("fields", "known", "hearing", "doubts"),
+    ("fields", "known", "liveness", "record"),
     [
         ({}, ReleaseRecord("", 1, None), Liveness.ALIVE, NONE),
         (LATE, ReleaseRecord("", 2, ONE), Liveness.ALIVE, ONE),
@@ -175,31 +175,31 @@ def test_an_object_that_was_made_again_keeps_its_grants_until_its_agent_is_known
 def test_what_is_not_known_of_the_spec_as_it_stands_is_doubted(
     fields: dict[str, object],
     known: ReleaseRecord | None,
-    hearing: Liveness,
-    doubts: frozenset[str] | None,
+    liveness: Liveness,
+    record: frozenset[str] | None,
 ) -> None:
     snapshot = world(**fields)
-    snapshot = replace(snapshot, liveness={**snapshot.liveness, "n1": hearing})
-    memory = {"n1": known} if known else {}
-    assert releases.update_records(memory, snapshot)["n1"].unconfirmed == doubts
+    snapshot = replace(snapshot, liveness={**snapshot.liveness, "n1": liveness})
+    records = {"n1": known} if known else {}
+    assert releases.update_records(records, snapshot)["n1"].unconfirmed == record
 
 
 def test_doubts_outlive_the_object_as_long_as_the_node_is_there_or_is_heard() -> None:
-    memory = {"n8": ReleaseRecord("", 1, ONE), "n9": ReleaseRecord("", 1, ONE)}
+    records = {"n8": ReleaseRecord("", 1, ONE), "n9": ReleaseRecord("", 1, ONE)}
     snapshot = world()
     there = replace(snapshot, nodes={**snapshot.nodes, "n8": snapshot.nodes["n1"]})
-    assert releases.update_records(memory, there).keys() == {"n1", "n2", "n3", "n8"}
+    assert releases.update_records(records, there).keys() == {"n1", "n2", "n3", "n8"}
     heard = replace(snapshot, liveness={**snapshot.liveness, "n9": Liveness.ALIVE})
-    assert releases.update_records(memory, heard).keys() == {"n1", "n2", "n3", "n9"}
+    assert releases.update_records(records, heard).keys() == {"n1", "n2", "n3", "n9"}
 
 
 def test_an_estranged_node_without_an_object_is_doubted_whatever_object_it_gets() -> None:
-    memory = releases.update_records({}, replace(world(), ahead_of_store=frozenset({"n9"})))
-    assert memory["n9"] == ReleaseRecord("", 0, None)
+    records = releases.update_records({}, replace(world(), ahead_of_store=frozenset({"n9"})))
+    assert records["n9"] == ReleaseRecord("", 0, None)
 
 
 @pytest.mark.parametrize(
-    ("epoch", "boot", "hearing", "is_strange"),
+    ("epoch", "boot", "liveness", "is_strange"),
     [
         (7, "b", Liveness.ALIVE, False),
         (3, "b", Liveness.ALIVE, True),
@@ -211,11 +211,11 @@ def test_an_estranged_node_without_an_object_is_doubted_whatever_object_it_gets(
     ],
 )
 def test_in_a_restored_store_whoever_may_know_more_is_estranged(
-    epoch: int | None, boot: str, hearing: Liveness, *, is_strange: bool
+    epoch: int | None, boot: str, liveness: Liveness, *, is_strange: bool
 ) -> None:
     plumbing = Plumbing("n1", epoch=epoch or 0, boot=boot)
     known = {} if epoch is None else {"n1": plumbing}
-    snapshot = Snapshot(plumbings=known, liveness={"n1": hearing})
+    snapshot = Snapshot(plumbings=known, liveness={"n1": liveness})
     heard = {"n1": heartbeat_evidence.HeartbeatState("", 0, "")}
     assert heartbeat_evidence.nodes_ahead_of_store(snapshot, heard, 7) == (
         {"n1"} if is_strange else set()

@@ -59,8 +59,8 @@ def test_a_strictly_fenced_node_is_gone_when_it_must_have_muted_itself() -> None
     mute = Suspicion(is_self_fenced=True)
     strict = replace(IDLE, grants={STRICT: A}, strict=frozenset({"eth1"}))
 
-    def is_gone(plumbing: Plumbing, silence: Suspicion = mute) -> bool:
-        return Snapshot(plumbings={"n1": plumbing}, suspicions={"n1": silence}).is_gone(
+    def is_gone(plumbing: Plumbing, suspicion: Suspicion = mute) -> bool:
+        return Snapshot(plumbings={"n1": plumbing}, suspicions={"n1": suspicion}).is_gone(
             "n1", STRICT
         )
 

@@ -33,8 +33,8 @@ def revoked() -> Snapshot:
 
 def granted_to_n2(snapshot: Snapshot) -> frozenset[str]:
     known = {"n1": ReleaseRecord("", 2, frozenset({MOVED.address}), ConfirmedReleases("b", BOTH))}
-    memory = releases.update_records(known, snapshot)
-    plan = decision.decide(snapshot, memory).plans["n2"]
+    records = releases.update_records(known, snapshot)
+    plan = decision.decide(snapshot, records).plans["n2"]
     assert not plan.contested
     return frozenset().union(*plan.grants.values())
 

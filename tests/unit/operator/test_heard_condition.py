@@ -16,7 +16,7 @@ DEAF = {"type": "Heard", "status": "False", "reason": "NodeSilent"}
 
 
 def said(
-    hearing: Liveness | None, *conditions: dict[str, Any], silence: Suspicion | None = None
+    liveness: Liveness | None, *conditions: dict[str, Any], suspicion: Suspicion | None = None
 ) -> tuple[bool, str] | None:
     when = {"lastTransitionTime": "2026-01-01T00:00:00Z"}
     status = {"conditions": [{**condition, **when} for condition in conditions]}
@@ -24,27 +24,27 @@ def said(
     found = heard_condition(
         Snapshot(
             plumbings={"n1": plumbing},
-            liveness={"n1": hearing} if hearing else {},
-            suspicions={"n1": silence} if silence else {},
+            liveness={"n1": liveness} if liveness else {},
+            suspicions={"n1": suspicion} if suspicion else {},
         ),
         "n1",
     )
     return found and (found.is_heard, found.reason)
 
 
-@pytest.mark.parametrize("hearing", [Liveness.ALIVE, Liveness.WARMING_UP])
-def test_a_node_that_is_heard_and_well_is_heard(hearing: Liveness) -> None:
-    assert said(hearing, READY) == (True, "AgentHeard")
-    assert said(hearing, READY, DEAF) == (True, "AgentHeard")
+@pytest.mark.parametrize("liveness", [Liveness.ALIVE, Liveness.WARMING_UP])
+def test_a_node_that_is_heard_and_well_is_heard(liveness: Liveness) -> None:
+    assert said(liveness, READY) == (True, "AgentHeard")
+    assert said(liveness, READY, DEAF) == (True, "AgentHeard")
     late = {"type": "Realtime", "status": "False", "reason": "NoRealtime"}
-    assert said(hearing, READY, late) == (True, "AgentHeard")
+    assert said(liveness, READY, late) == (True, "AgentHeard")
 
 
 def test_a_silent_node_is_not_whatever_it_said_last() -> None:
     gone = Suspicion(unreachable_on=frozenset({"eth1"}))
-    assert said(Liveness.SUSPECT, READY, silence=Suspicion()) == (False, "NodeSilent")
-    assert said(Liveness.SUSPECT, READY, silence=gone) == (False, "NodeGone")
-    assert said(Liveness.SUSPECT, READY, silence=Suspicion(is_self_fenced=True)) == (
+    assert said(Liveness.SUSPECT, READY, suspicion=Suspicion()) == (False, "NodeSilent")
+    assert said(Liveness.SUSPECT, READY, suspicion=gone) == (False, "NodeGone")
+    assert said(Liveness.SUSPECT, READY, suspicion=Suspicion(is_self_fenced=True)) == (
         False,
         "NodeGone",
     )

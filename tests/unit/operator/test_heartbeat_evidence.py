@@ -47,14 +47,14 @@ def test_what_a_forged_goodbye_names_is_moved_as_in_a_drain() -> None:
         {**snapshot.plumbings, "n1": forged}, {"n1": HeartbeatState("b", 1, "d")}
     )
     snapshot = replace(snapshot, plumbings=plumbings)
-    memory = releases.update_records({}, snapshot)
-    plans = decision.decide(snapshot, memory).plans
+    records = releases.update_records({}, snapshot)
+    plans = decision.decide(snapshot, records).plans
     assert not plans["n1"].addresses | plans["n2"].addresses
     revoked = replace(plumbings["n1"], grants={}, generation=2, observed_generation=1)
-    memory = releases.after_write(memory, plumbings["n1"], revoked)
+    records = releases.after_write(records, plumbings["n1"], revoked)
     snapshot = replace(snapshot, plumbings={**plumbings, "n1": revoked})
-    assert not decision.decide(snapshot, memory).plans["n2"].addresses
+    assert not decision.decide(snapshot, records).plans["n2"].addresses
     done = replace(revoked, observed_generation=2)
     snapshot = replace(snapshot, plumbings={**plumbings, "n1": done})
-    memory = releases.update_records(memory, snapshot)
-    assert decision.decide(snapshot, memory).plans["n2"].addresses == {moved.address}
+    records = releases.update_records(records, snapshot)
+    assert decision.decide(snapshot, records).plans["n2"].addresses == {moved.address}

@@ -28,12 +28,12 @@ def test_every_node_has_an_object() -> None:
 
 
 def test_so_has_whoever_may_hold_something() -> None:
-    memory = {
+    records = {
         "n1": ReleaseRecord("", 1, ONE),
         "n2": ReleaseRecord("", 1),
         "n3": ReleaseRecord("", 1, None),
     }
-    assert nodeplumbing_spec.to_create(world(Plumbing("n3")), {}, memory) == {"n1": Plan()}
+    assert nodeplumbing_spec.to_create(world(Plumbing("n3")), {}, records) == {"n1": Plan()}
 
 
 def test_an_object_that_was_deleted_by_hand_is_made_again_with_what_it_granted() -> None:
@@ -63,21 +63,21 @@ IDLE = Plumbing("n1", uid="u", generation=2, observed_generation=2)
 
 
 def is_spent(
-    plumbing: Plumbing, silence: Suspicion | None = None, memory: ReleaseRecords | None = None
+    plumbing: Plumbing, suspicion: Suspicion | None = None, records: ReleaseRecords | None = None
 ) -> bool:
-    snapshot = replace(world(plumbing), suspicions={"n1": silence} if silence else {})
-    return nodeplumbing_spec.to_delete(snapshot, memory or {}) == [plumbing]
+    snapshot = replace(world(plumbing), suspicions={"n1": suspicion} if suspicion else {})
+    return nodeplumbing_spec.to_delete(snapshot, records or {}) == [plumbing]
 
 
 def test_the_object_of_a_node_that_is_gone_is_dropped_when_its_agent_holds_nothing() -> None:
     assert is_spent(IDLE)
     assert is_spent(replace(IDLE, observed_generation=None))
-    assert is_spent(IDLE, memory={"n1": ReleaseRecord("u", 2)})
+    assert is_spent(IDLE, records={"n1": ReleaseRecord("u", 2)})
     assert not nodeplumbing_spec.to_delete(world(IDLE, nodes=("n1",)), {})
 
 
 @pytest.mark.parametrize(
-    ("plumbing", "memory"),
+    ("plumbing", "records"),
     [
         (replace(IDLE, served=ONE), {}),
         (replace(IDLE, observed_generation=1), {}),
@@ -88,9 +88,9 @@ def test_the_object_of_a_node_that_is_gone_is_dropped_when_its_agent_holds_nothi
     ids=["it serves", "it has not acted", "doubted", "nothing is known", "granted"],
 )
 def test_it_stays_as_long_as_it_may_hold_something(
-    plumbing: Plumbing, memory: ReleaseRecords
+    plumbing: Plumbing, records: ReleaseRecords
 ) -> None:
-    assert not is_spent(plumbing, memory=memory)
+    assert not is_spent(plumbing, records=records)
 
 
 def test_it_is_dropped_when_its_agent_is_dead_or_has_said_goodbye() -> None:

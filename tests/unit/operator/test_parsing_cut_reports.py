@@ -69,10 +69,10 @@ def test_where_a_node_may_have_more_addresses_others_ask_first(status: dict[str,
             "n1": replace(snapshot.plumbings["n1"], lists_all_own=tells_all),
         }
         seen = replace(snapshot, plumbings=plumbings)
-        memory = releases.update_records({}, seen)
+        records = releases.update_records({}, seen)
         released = ConfirmedReleases(released=frozenset({vip(1).address}))
-        memory["n1"] = replace(memory["n1"], confirmed=released)
-        plan = decision.decide(seen, memory).plans["n2"]
+        records["n1"] = replace(records["n1"], confirmed=released)
+        plan = decision.decide(seen, records).plans["n2"]
         assert bool(plan.contested) is not tells_all
 
 

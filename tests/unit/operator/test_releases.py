@@ -18,13 +18,13 @@ class Leader:
     """A leader that sees one snapshot after another, and remembers as the loop does."""
 
     def __init__(self) -> None:
-        self.memory: releases.ReleaseRecords = {}
+        self.records: releases.ReleaseRecords = {}
 
     def contested(self, snapshot: Snapshot, node: str = "n2") -> bool | None:
         """Whether a node is granted the address as contested; None: it is granted nothing."""
-        self.memory = releases.update_records(self.memory, snapshot)
-        decided = decision.decide(snapshot, self.memory)
-        self.memory = releases.limit_to_owned(self.memory, decided.assignments)
+        self.records = releases.update_records(self.records, snapshot)
+        decided = decision.decide(snapshot, self.records)
+        self.records = releases.limit_to_owned(self.records, decided.assignments)
         plan = decided.plans[node]
         return bool(plan.contested) if plan.addresses else None
 
@@ -143,8 +143,8 @@ def test_what_a_node_let_go_that_was_not_heard_is_contested() -> None:
 def test_after_a_pass_that_failed_nothing_counts_as_released() -> None:
     leader = Leader()
     leader.contested(world("n1", "n1"))
-    leader.memory = releases.update_records(leader.memory, world())
-    leader.memory = releases.forget_releases(leader.memory)
+    leader.records = releases.update_records(leader.records, world())
+    leader.records = releases.forget_releases(leader.records)
     assert leader.contested(world()) is True
 
 
@@ -190,10 +190,10 @@ def marked(served: frozenset[str] = ONE, spent: str = SPENT) -> Snapshot:
     return changed(snapshot, "n2", grants=grants, contested=ONE, served=served)
 
 
-def stays_contested(snapshot: Snapshot, memory: releases.ReleaseRecords | None = None) -> bool:
+def stays_contested(snapshot: Snapshot, records: releases.ReleaseRecords | None = None) -> bool:
     """Whether it is still contested when n2's spec is written next, by a leader that looks."""
-    memory = releases.update_records(memory or {}, snapshot)
-    plan = decision.decide(snapshot, memory).plans["n2"]
+    records = releases.update_records(records or {}, snapshot)
+    plan = decision.decide(snapshot, records).plans["n2"]
     assert plan.addresses == ONE
     assert not plan.is_in(snapshot.plumbings["n2"])
     return plan.contested == ONE
@@ -220,12 +220,12 @@ def test_what_is_not_known_to_be_served_now_stays_contested() -> None:
 
 def test_a_report_of_before_the_contested_grant_does_not_settle_it() -> None:
     before = changed(world(), "n2", grants={THERE: frozenset({SPENT})})
-    memory = releases.update_records({}, before)
+    records = releases.update_records({}, before)
     written = replace(marked().plumbings["n2"], generation=2)
-    memory = releases.after_write(memory, before.plumbings["n2"], written)
-    assert stays_contested(changed(marked(), "n2", generation=2), memory)
+    records = releases.after_write(records, before.plumbings["n2"], written)
+    assert stays_contested(changed(marked(), "n2", generation=2), records)
     assert not stays_contested(
-        changed(marked(), "n2", generation=2, observed_generation=2), memory
+        changed(marked(), "n2", generation=2, observed_generation=2), records
     )
 
 
@@ -245,15 +245,15 @@ def test_what_another_node_may_hold_stays_contested() -> None:
 
 def test_what_was_taken_from_a_node_that_has_not_acted_on_that_stays_contested() -> None:
     before = world("n1", "n1")
-    memory = releases.update_records({}, before)
+    records = releases.update_records({}, before)
     taken = replace(before.plumbings["n1"], grants={}, generation=2)
-    memory = releases.after_write(memory, before.plumbings["n1"], taken)
-    assert stays_contested(changed(marked(), "n1", generation=2), memory)
+    records = releases.after_write(records, before.plumbings["n1"], taken)
+    assert stays_contested(changed(marked(), "n1", generation=2), records)
     assert not stays_contested(
-        changed(marked(), "n1", generation=2, observed_generation=2), memory
+        changed(marked(), "n1", generation=2, observed_generation=2), records
     )
-    another = replace(memory["n1"], unconfirmed=frozenset({"10.1.1.9"}))
-    assert not stays_contested(changed(marked(), "n1", generation=2), {**memory, "n1": another})
+    another = replace(records["n1"], unconfirmed=frozenset({"10.1.1.9"}))
+    assert not stays_contested(changed(marked(), "n1", generation=2), {**records, "n1": another})
 
 
 def test_what_another_node_calls_its_own_stays_contested() -> None:

@@ -17,9 +17,9 @@ ETH1, ETH2 = Placement("eth1", 32), Placement("eth2", 32)
 HAS, LOST, OTHER = "10.1.1.1", "10.1.1.2", "10.1.1.3"
 
 
-def written(before: Plumbing, plan: Plan, memory: ReleaseRecords, epoch: int = 3) -> Plumbing:
+def written(before: Plumbing, plan: Plan, records: ReleaseRecords, epoch: int = 3) -> Plumbing:
     """A NodePlumbing after a leader has replaced its spec, read by one who knows nothing of it."""
-    left = releases.unconfirmed_after(memory, before, plan.addresses)
+    left = releases.unconfirmed_after(records, before, plan.addresses)
     spec = nodeplumbing_spec.build(plan, epoch, ()) | nodeplumbing_spec.unconfirmed_field(
         before, plan, left
     )
@@ -143,7 +143,7 @@ def test_an_unconfirmed_release_blocks_only_its_own_addresses() -> None:
     settled = clusters.granted(cluster(tuple(vip(n, "n1") for n in range(1, 4))))
     n1 = settled.plumbings["n1"]
     lagging = replace(n1, generation=2, grants={})
-    memory = {
+    records = {
         "n1": releases.ReleaseRecord(n1.uid, 2, frozenset({"10.1.1.1"})),
     }
     behind = replace(
@@ -151,5 +151,5 @@ def test_an_unconfirmed_release_blocks_only_its_own_addresses() -> None:
         vips=tuple(vip(n, "n2") for n in range(1, 4)),
         plumbings={**settled.plumbings, "n1": replace(lagging, served=frozenset())},
     )
-    grants = decision.decide(behind, memory).plans["n2"].grants
+    grants = decision.decide(behind, records).plans["n2"].grants
     assert frozenset().union(*grants.values()) == {"10.1.1.2", "10.1.1.3"}

@@ -150,14 +150,14 @@ def test_after_a_restoration_nothing_is_granted_before_every_agent_has_acted_ane
 def test_that_is_over_once_an_agent_has_acted_on_a_spec_of_this_reign() -> None:
     snapshot = replace(settled(), ahead_of_store=frozenset({"n1"}))
     before = snapshot.plumbings["n1"]
-    memory = releases.update_records({}, snapshot)
+    records = releases.update_records({}, snapshot)
     after = replace(before, generation=6, epoch=8)
-    memory = releases.after_write(memory, before, after)
-    assert replace(memory["n1"], confirmed=NO_RELEASES) == ReleaseRecord(before.uid, 6, None)
+    records = releases.after_write(records, before, after)
+    assert replace(records["n1"], confirmed=NO_RELEASES) == ReleaseRecord(before.uid, 6, None)
     for told_epoch, doubted in ((3, None), (8, frozenset())):
         acted = replace(after, observed_generation=6, seen_epoch=told_epoch)
         now = replace(snapshot, plumbings={"n1": acted}, ahead_of_store=frozenset())
-        assert releases.update_records(memory, now)["n1"].unconfirmed == doubted
+        assert releases.update_records(records, now)["n1"].unconfirmed == doubted
 
 
 def test_a_beat_about_a_later_spec_than_there_is_shows_that_the_store_has_gone_back() -> None:
@@ -180,8 +180,8 @@ def test_a_node_that_the_store_has_forgotten_is_doubted_as_long_as_it_is_heard()
         lost, {"n2": HeartbeatState("b", 9, "")}, restored_in=8
     )
     assert strange == {"n1", "n2"}
-    memory = releases.update_records({}, replace(lost, ahead_of_store=strange))
-    assert memory["n2"].unconfirmed is None
+    records = releases.update_records({}, replace(lost, ahead_of_store=strange))
+    assert records["n2"].unconfirmed is None
 
 
 def test_the_specs_of_a_restored_store_are_contested_when_they_are_stamped() -> None:
