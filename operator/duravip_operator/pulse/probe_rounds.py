@@ -17,7 +17,7 @@ from typing import Final, NamedTuple
 from duravip_api.heartbeat import ProbeReport
 from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse.probe_targets import NodeTargets, ProbeTargets, Segment, segments
-from duravip_operator.pulse.witnesses import MAX_WITNESSES, Assignment, Witnesses
+from duravip_operator.pulse.witnesses import MAX_WITNESSES, WitnessAssignment, Witnesses
 
 ROUND_EVERY_S: Final = 0.1
 LATE_ROUND_EVERY_S: Final = 1.0
@@ -147,13 +147,13 @@ class OutgoingProbe(NamedTuple):
     """A look to be sent."""
 
     number: int
-    watch: Assignment
+    watch: WitnessAssignment
     addresses: tuple[str, ...]
     macs: tuple[str, ...]
 
 
 class _SentProbe(NamedTuple):
-    watch: Assignment
+    watch: WitnessAssignment
     at: float
     begun: ProbeRound | None
 
@@ -287,11 +287,15 @@ class ProbeRounds:
         scouts = scouts[:MAX_WITNESSES]
         begun = ProbeRound(suspicion, segment, now, set(scouts))
         self._rounds.append(begun)
-        watches = [Assignment(scout, suspect, segment) for scout in scouts]
+        watches = [WitnessAssignment(scout, suspect, segment) for scout in scouts]
         return [self._probe(watch, presence, begun, now) for watch in watches]
 
     def _probe(
-        self, watch: Assignment, presence: ProbeTargets, begun: ProbeRound | None, now: float
+        self,
+        watch: WitnessAssignment,
+        presence: ProbeTargets,
+        begun: ProbeRound | None,
+        now: float,
     ) -> OutgoingProbe:
         self._number += 1
         self._sent[self._number] = _SentProbe(watch, now, begun)

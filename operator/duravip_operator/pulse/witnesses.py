@@ -26,8 +26,8 @@ UNKNOWN_WITNESS: Final = ""
 """In the book: whoever it was that an earlier process heard of."""
 
 
-class Assignment(NamedTuple):
-    """One node that asks for another one on a segment."""
+class WitnessAssignment(NamedTuple):
+    """One node that is a witness of another one on a segment."""
 
     scout: str
     suspect: str
@@ -45,7 +45,7 @@ class _Schedule:
 class Witnesses:
     """Times are arguments, of one steady clock."""
 
-    _schedules: dict[Assignment, _Schedule] = field(default_factory=dict)
+    _schedules: dict[WitnessAssignment, _Schedule] = field(default_factory=dict)
     _next: float = inf
     """No turn comes before."""
     _last_heard: dict[tuple[str, Segment], dict[str, float]] = field(
@@ -60,7 +60,7 @@ class Witnesses:
                 for segment in roster[name]:
                     present[segment].append(name)
         chosen = {
-            Assignment(scout, suspect, segment)
+            WitnessAssignment(scout, suspect, segment)
             for suspect, entry in roster.items()
             for segment in entry
             for scout in _smallest(suspect, segment.interface, present[segment])
@@ -70,7 +70,7 @@ class Witnesses:
         }
         self._next = now
 
-    def due(self, now: float) -> list[Assignment]:
+    def due(self, now: float) -> list[WitnessAssignment]:
         """Who is to look for whom now."""
         if now < self._next:
             return []
@@ -86,7 +86,7 @@ class Witnesses:
         """When somebody is to look next."""
         return self._next
 
-    def record_answer(self, watch: Assignment, asked: float) -> None:
+    def record_answer(self, watch: WitnessAssignment, asked: float) -> None:
         """The suspect has answered the scout, which had asked at that time."""
         seen = self._last_heard[watch.suspect, watch.segment]
         seen[watch.scout] = max(asked, seen.get(watch.scout, asked))
@@ -97,7 +97,7 @@ class Witnesses:
             turn.due = asked + WATCH_EVERY * (1.0 if turn.was_answered else _spread(watch))
             turn.was_answered = True
 
-    def record_remote(self, watch: Assignment, heard: float) -> None:
+    def record_remote(self, watch: WitnessAssignment, heard: float) -> None:
         """The scout remembers when it last heard the suspect: perhaps before we were there."""
         seen = self._last_heard[watch.suspect, watch.segment]
         seen[watch.scout] = max(heard, seen.get(watch.scout, heard))
@@ -106,7 +106,7 @@ class Witnesses:
         """An earlier process knew of a witness; who it was must be learnt anew."""
         self._last_heard[suspect, segment][UNKNOWN_WITNESS] = now
 
-    def is_reliable(self, watch: Assignment, now: float) -> bool:
+    def is_reliable(self, watch: WitnessAssignment, now: float) -> bool:
         """Whether this scout's silence about this suspect means anything."""
         seen = self._last_heard.get((watch.suspect, watch.segment), {})
         return now - seen.get(watch.scout, -inf) <= WITNESS_FOR
@@ -149,5 +149,5 @@ def _rank(suspect: str, interface: str, scout: str) -> bytes:
     return blake2b(f"{scout} {suspect} {interface}".encode(), digest_size=8).digest()
 
 
-def _spread(watch: Assignment) -> float:
+def _spread(watch: WitnessAssignment) -> float:
     return (1 + _rank(watch.suspect, watch.segment.interface, watch.scout)[0]) / 256
