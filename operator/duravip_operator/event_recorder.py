@@ -1,7 +1,7 @@
-"""Kubernetes Events on the objects that people write and on Nodes: what `kubectl describe` shows.
+"""Records Kubernetes Events on people's objects and on Nodes, for `kubectl describe`.
 
-They are a courtesy: said once, from a thread, behind the statuses and no faster than the API
-server can well take. Which of them are said at all is `core.tidings`.
+Events are a courtesy: written once, by a thread, behind the statuses and within a rate limit.
+Which of them are kept is decided in `core.event_queue`.
 """
 
 import logging

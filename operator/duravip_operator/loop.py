@@ -1,7 +1,17 @@
-"""The operator's loop: look at everything, decide, write the difference, look again.
+"""The reconcile loop: build a snapshot, decide, write the difference, look again.
 
-One pass at a time, and only by the leader. What a pass did not manage, because the API server
-was away or somebody else wrote first, the next one finds and does.
+The loop is level-triggered. Watches, heartbeats and timers only request a pass; what a pass does
+follows from the snapshot and not from the event. Requests that come within DEBOUNCE_S are answered
+by one pass. Passes never overlap, and only the leader writes.
+
+A pass has four steps. It stamps its epoch into every NodePlumbing, so that no former leader can
+write any more; it decides; it writes every spec that differs, all at once; it reports statuses.
+What it could not do, because the API server was away or somebody else wrote first, the next pass
+finds and does. A pass that raises is repeated after a growing pause.
+
+A hand-over takes two writes: one takes the address out of the spec of its former holder, the other
+grants it to the new one once the first has let go. The second does not wait for a new decision:
+while `_continue_now` is set, the last decision is carried on, ahead of the status report.
 """
 
 import asyncio

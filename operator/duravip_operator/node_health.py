@@ -1,9 +1,9 @@
-"""Looks once a second for what has lasted too long, while this replica leads.
+"""Monitors nodes that fail for too long, once a second, while this replica leads.
 
-An address that a node does not get to hold (`core.repairs`), one that two serve as they say
-(`core.duplicates`), and a node whose beats contradict its status (`core.contradictions`). The
-loop's passes come when something changes; what follows from nothing having changed for a while is
-found here. It makes no pass but when its findings differ.
+It finds an address that a node cannot hold (quarantine, `core.quarantine`), an address that two
+nodes report to serve (`core.duplicate_holders`), and a node whose heartbeats contradict its
+status. The loop's passes come when something changes; what follows from nothing having changed for
+a while is found here. It requests a pass only when its findings differ.
 """
 
 import asyncio

@@ -1,6 +1,7 @@
-"""What readiness asks: whether parts that are started again when they end stay up, and more.
+"""What /healthz and /readyz answer, and the server of these pages and of /metrics.
 
-A part that ends once a second for ever looks well from outside: something runs at every moment.
+A part that ends once a second and is started again looks well at every moment; so restarts are
+remembered, and a replica whose parts do not stay up is not ready.
 """
 
 import asyncio

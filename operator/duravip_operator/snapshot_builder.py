@@ -1,4 +1,4 @@
-"""What a pass looks at: everything that is known at one moment, as one snapshot."""
+"""Builds the snapshot that one pass decides from: all that is known at one moment."""
 
 import time
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What a pass decided, said in the statuses of the objects that people wrote, and in Events.
+"""Reports what a pass decided in the statuses of people's objects, in Events and in metrics.
 
 Statuses follow the decision at the API server's pace; nothing waits for them and nothing is
 decided from them.

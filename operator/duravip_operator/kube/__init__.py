@@ -1,4 +1,4 @@
-"""The API server: what the operator reads from it once, and everything that it writes."""
+"""Writes to the API server: specs of NodePlumbings, statuses, and the queue between."""
 
 from duravip_operator.kube.preflight import preflight
 from duravip_operator.kube.status_queue import Priority, priority_of

@@ -1,4 +1,4 @@
-"""A look, before anything else, at whether the operator can do its work with what it has.
+"""Checks at the start that the kinds are installed and the permissions granted.
 
 What a person must mend ends the start with one line; an API server that is away is waited for.
 """

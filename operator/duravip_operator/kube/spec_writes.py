@@ -1,7 +1,7 @@
-"""Writes of NodePlumbings that are under way: one a node, and none waits for another node's.
+"""Tracks the writes of NodePlumbing specs: one at a time for each node, retried with back-off.
 
-A pass waits only for those that are quick. What a write may grant that is not answered yet, or was
-not answered at all, nobody else gets: the API server may carry it out at any time.
+No node waits for another node's write, and a pass waits for the quick ones only. What an
+unanswered write may grant is granted to nobody else: the API server may carry it out at any time.
 """
 
 import asyncio

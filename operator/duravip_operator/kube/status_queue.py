@@ -1,9 +1,9 @@
-"""The statuses that still have to be written, in the order in which they are.
+"""The queue of statuses to write: by priority, one entry an object, the last status wins.
 
-The last status of an object wins, and one is being written at a time. Changes of owner come first.
-What is only in passing waits a moment: in a fail-over the next owner is mostly known by then, so
-that one status is written and not two. How many nodes take part comes last, and at a pace at which
-a node that was away for a moment does not cost a write for each of thousands of addresses.
+Changes of owner come first. A transient state waits for a moment: in a fail-over the next owner is
+mostly known by then, and one status is written instead of two. Counts of participants come last
+and within a rate limit, so that a node that was away for a moment does not cost a write for each
+of thousands of addresses.
 """
 
 from collections import OrderedDict

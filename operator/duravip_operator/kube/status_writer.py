@@ -1,7 +1,7 @@
-"""Statuses of objects, written in the background.
+"""Writes queued statuses in background threads, and retries them with back-off.
 
-Nothing is lost while the API server is away, and nothing is written while a write is outstanding
-that a fail-over waits for.
+Nothing is lost while the API server is away, and no status is written while an urgent write, one
+that a fail-over waits for, is outstanding.
 """
 
 import logging

@@ -1,7 +1,7 @@
-"""Everything that the operator writes. A write that a fail-over waits for is a *hot* one.
+"""Every write of the operator. One that a fail-over waits for is *urgent*.
 
-Only write_spec may meet somebody else's write: it is conditional on what was read. Statuses are
-the operator's alone, so they are replaced whatever stands there.
+Only a spec may meet somebody else's write: it is conditional on the version that was read.
+Statuses are the operator's alone, so they are replaced whatever stands there.
 """
 
 import asyncio

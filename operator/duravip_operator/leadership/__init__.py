@@ -1,4 +1,4 @@
-"""Who leads, and which replicas there are."""
+"""Leader election by a Lease, and the list of replicas."""
 
 from duravip_operator.leadership.elector import Elector
 from duravip_operator.leadership.other_installations import OtherInstallations

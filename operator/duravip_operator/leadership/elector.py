@@ -1,7 +1,12 @@
-"""A replica that runs for leadership: the rule in `rule`, applied to what it reads and writes.
+"""Leader election: a thread that acquires and renews the Lease, by the rule in `lease_rule`.
 
-Its requests may fail, be answered late, or be carried out without being answered: a Lease that
-carries the time of one of our own writes is ours, held since that write *began*.
+Its requests may fail, be answered late, or be carried out without being answered. So a candidate
+remembers when each of its writes began: a Lease that carries the time of one of them is ours, held
+since that write began. The thread has a client of its own; nothing that keeps the loop busy can
+cost the leadership.
+
+The epoch of the Lease fences writes (a fencing token). It stands in every NodePlumbing; each write
+is conditional on it, and right before each request the writer checks that this epoch still leads.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""When a replica may lead: the rule, without clock and without I/O.
+"""The rule of leader election: when a replica may lead. No clock, no I/O.
 
-One Lease names the holder. A replica may take it when nobody holds it, or when it has itself
-seen no change of it for as long as the Lease says that it lasts: no two machines' clocks are
-compared. Who holds it leads until RENEW after the *start* of the last request that renewed it:
+One Lease names the holder. A replica may take it when nobody holds it, or when it has itself seen
+no change of it for as long as the Lease says that it lasts: no two machines' clocks are compared.
+Who holds it leads until RENEW_DEADLINE_S after the *start* of the last request that renewed it:
 the others wait for longer than that, counted from when they saw it, so that no two lead at once.
 
 `leaseTransitions` grows whenever the Lease is taken: it is the **epoch**. It is more than every

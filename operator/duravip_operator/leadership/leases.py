@@ -1,4 +1,4 @@
-"""Leases as the API server stores them."""
+"""Reads and writes Leases through a client of its own."""
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,8 @@
-"""Announces this replica, and learns of the others: agents send their beats to all of them."""
+"""Announces this replica by a Lease, and lists the others: agents send heartbeats to all.
+
+A replica is gone when its Lease has not changed for as long as it lasts, by our own clock: one
+that is seen for the first time is given its whole time.
+"""
 
 import asyncio
 import logging

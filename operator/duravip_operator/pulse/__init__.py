@@ -1,7 +1,7 @@
-"""The pulse: who is heard, and who is gone: in a process of its own.
+"""The pulse: heartbeats, the failure detector, and remote probes, in a process of its own.
 
-It hears the agents' beats, and asks the neighbours of a silent node what they see of it. A thread
-of a program that reads long lists hears a beat up to a second late; a process does not.
+It takes the agents' heartbeats, and has the neighbours of a suspected node probe it. A thread of a
+program that reads long lists takes a heartbeat up to a second late; a process does not.
 """
 
 from duravip_operator.core.heartbeat_evidence import HeartbeatState

@@ -1,4 +1,4 @@
-"""The operator's end of the pulse: starts its process, and starts it again should it die."""
+"""The operator's end of the pulse: runs its process, restarts it, and keeps what it reports."""
 
 import asyncio
 import json

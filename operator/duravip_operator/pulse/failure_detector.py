@@ -1,10 +1,18 @@
-"""Who is there, told from beats alone. Times are arguments, in seconds of one steady clock.
+"""The failure detector: which nodes are alive, by their heartbeats alone.
 
-UNHEARD  expected, never heard; SILENT after `mature` + FORGIVEN
-YOUNG    heard, but not yet for `mature` without a gap of `suspect_after`
-ALIVE    heard for `mature` without such a gap
-SILENT   not heard for `suspect_after`. Only a beat ends this: what the node was it is again after
-         less than FORGIVEN, else it is YOUNG. So an agent that is restarted in time stays ALIVE
+It is a timeout detector: a node is suspected when its last heartbeat is `suspect_after` old. A phi
+accrual detector would derive that limit from the spacing of earlier heartbeats. We do without: a
+suspicion moves nothing by itself, but has the node's neighbours probe it, so a false one is cheap
+and a constant limit makes the time of a fail-over predictable. What would blame many nodes at once
+is our own stall, and `compensate_stall` gives everybody the time that we did not run.
+
+Times are arguments, in seconds of one monotonic clock.
+
+UNKNOWN     expected, never heard; SUSPECT after `mature` + GRACE_S
+WARMING_UP  heard, but not yet for `mature` without a gap of `suspect_after`
+ALIVE       heard for `mature` without such a gap
+SUSPECT     not heard for `suspect_after`. Only a heartbeat ends this: the node is what it was
+            after less than GRACE_S, else it warms up. An agent restarted in time stays ALIVE
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,4 +1,4 @@
-"""What the pulse has to do, counted: looks, suspicions, how fast they were, which were false."""
+"""Counts probes, suspicions, how fast verdicts came, and false alarms."""
 
 from collections import Counter
 from collections.abc import Mapping

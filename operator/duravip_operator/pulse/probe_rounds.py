@@ -1,10 +1,11 @@
-"""Whether a silent node is gone from a segment: looks at it through the eyes of its neighbours.
+"""Remote probes: whether a suspected node is gone from a segment, as its neighbours see it.
 
-Each of its witnesses is asked at once, and every 100 ms while that is open, for some addresses
-that the node serves there. One answer from the node: it is ANSWERING. Silence, said by a true
-witness, and no answer in the same round: it is GONE. The latest round counts; a round is over
-when all that were asked have said something, or after 60 ms. Without a true witness neither is
-said. Where a node serves nothing there is nothing to ask: it counts as gone if it has a witness.
+All witnesses are asked at once, and every 100 ms while the question is open, to probe some
+addresses that the node serves there. One answer from the node: it is ANSWERING. Silence, reported
+by a reliable witness, and no answer in the same round: it is GONE. The latest round counts; a
+round is over when all witnesses have reported, or after 60 ms. Without a reliable witness there is
+no verdict. Where a node serves nothing there is nothing to probe: it counts as gone if it has a
+witness.
 """
 
 from collections import Counter

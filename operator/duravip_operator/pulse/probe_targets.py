@@ -1,6 +1,6 @@
-"""What a node has on its segments: whom to ask for, and what, when somebody looks for it.
+"""What to probe of a node on each of its segments: addresses and MAC addresses.
 
-A segment is one interface's for one family: a network may let ARP through and not neighbour
+A segment is one interface for one address family: a network may let ARP through and not neighbour
 discovery, so the one proves nothing about the other.
 """
 

@@ -1,4 +1,4 @@
-"""How many beats of one node are heard: more than an agent sends, and no more."""
+"""A rate limit for the heartbeats of each node: more than an agent sends, and no more."""
 
 from typing import Final
 

@@ -1,8 +1,8 @@
-"""Answers leave from the address that the question was sent to.
+"""Sends replies from the address that the datagram was sent to (IP_PKTINFO).
 
 The sockets of agents are connected: their kernels drop whatever comes from another address than
-the one that they send their beats to. A host with several addresses, which listens on all of them,
-would otherwise answer from the one that its routes prefer (ip(7), ipv6(7): IP_PKTINFO).
+the one that they send their heartbeats to. A host with several addresses, which listens on all of
+them, would otherwise answer from the one that its routes prefer (ip(7), ipv6(7)).
 """
 
 import socket

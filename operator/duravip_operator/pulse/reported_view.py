@@ -1,8 +1,8 @@
-"""What of the pulse's knowledge is shown, and what is said of it in the log.
+"""Debounces suspicions: what of the pulse's view the loop gets to see, and the log lines.
 
-A suspicion is not shown at once. The neighbours are asked first: what they say is shown, or, when
-they say nothing, the silence itself 0.1 s later. So a beat that is a little late changes nothing,
-and no pass is under way when it must be decided what follows from a crash.
+A suspicion is withheld until the neighbours have been asked: what they report is shown, or, when
+they report nothing, the suspicion itself 0.1 s later. So a late heartbeat changes nothing, and no
+pass is under way when a crash has to be decided on.
 """
 
 import logging

@@ -1,4 +1,14 @@
-"""The process that hears the beats: `python -m duravip_operator.pulse.server SETTINGS`.
+"""The pulse's process: `python -m duravip_operator.pulse.server SETTINGS`.
+
+It is a process and no thread for the sake of latency. A failure detector with a limit of 150 ms
+must run within milliseconds; the operator's interpreter is held for up to a second by a long list
+or a decision, and its garbage collector stops every thread. This process imports no client of the
+API server, has a small heap and a higher priority.
+
+One loop serves the UDP socket of the agents and the pipe to the operator. Heartbeats are read
+before anybody is suspected, and when the loop itself was late, everybody gets that time back. The
+process acknowledges heartbeats for a leader only until the end of its leadership as last reported,
+so that it speaks for no leader whose own process stands still.
 
 Standard input is a socket to the operator; when that closes, the operator has ended, and so does
 this. File descriptor `socket` of the settings is the UDP socket, which outlives this process: a

@@ -1,4 +1,4 @@
-"""What is said of every silent node: the wire's word, and what follows from the time alone."""
+"""Computes the Suspicion of every silent node: probe verdicts, and what time alone proves."""
 
 from collections.abc import Mapping
 from math import inf

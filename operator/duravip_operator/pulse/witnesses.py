@@ -1,9 +1,9 @@
-"""Who watches whom, and who has lately heard whom on which segment.
+"""Assigns witnesses to every node, and remembers which of them have heard it lately.
 
-Every node has up to three witnesses on each of its segments, among the other nodes that are heard
-and have that segment: those with the smallest hash of the three names, so that all replicas
-choose alike. Each asks once every 20 s; one that has heard nothing yet, more often. What a node
-said is written in the book, and counts for a minute.
+Every node has up to three witnesses on each of its segments, among the other nodes that are alive
+and have that segment: those with the smallest hash of the three names, so that all replicas assign
+alike. Each probes once every 20 s; one that has heard nothing yet, more often. An answer makes the
+witness reliable for a minute.
 """
 
 from collections import defaultdict

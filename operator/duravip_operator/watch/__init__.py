@@ -1,1 +1,1 @@
-"""What the operator watches: the kinds it decides from, kept as parsed objects in one store."""
+"""Reads the API server: informers, the periodic relist, kopf, and the store they feed."""

@@ -1,8 +1,8 @@
-"""The watches of what machines write at speed, and the sweep over everything.
+"""Informers for NodePlumbings and Nodes, and a periodic relist of every kind.
 
-NodePlumbings and Nodes come through informers, which get every re-list right.
-What people write comes through kopf (`handlers`), which misses deletions after a 410: so every
-30 s all kinds are listed and compared. The first such list is what makes the caches warm.
+Informers re-list right after a 410. kopf, which watches the kinds that people write
+(`kopf_source`), then misses deletions: so every 30 s all kinds are listed and compared with the
+store. The first such relist is what makes the store synced.
 """
 
 import logging

@@ -1,9 +1,9 @@
-"""kopf, and what it does for us: it watches the kinds that people write, and serves webhooks.
+"""The adapter to kopf: it watches the kinds that people write, and serves the webhooks.
 
-The handlers put bodies into the caches, and decide and write nothing. kopf runs in a thread and
-an asyncio loop of its own: it needs nearly a millisecond for each event, takes the signals of the
-main thread, and at its end waits for every task that it finds in its loop. None of that may
-touch the loop that a fail-over waits for.
+Its handlers put bodies into the store, and decide and write nothing. kopf runs in a thread and an
+asyncio loop of its own: it needs nearly a millisecond for each event, takes the signals of the
+main thread, and at its end waits for every task that it finds in its loop. None of that may touch
+the loop that a fail-over waits for.
 """
 
 import asyncio

@@ -1,10 +1,9 @@
-"""What the operator knows of the world, parsed: one cache a kind.
+"""The object store: what the operator knows of the cluster, parsed, one cache for each kind.
 
-Several sources tell of the same object: a watch, the answer to our own write, the sweep. They
-may overtake one another, so: of two versions of an object the newer one stays; what was deleted
-does not come back; and a whole list, as the sweep reads it, is believed about everything that
-nobody has told us of since the list was begun, even when the API server's own clock (its
-resourceVersions) went backwards because somebody has restored a backup.
+Several sources observe the same object: a watch, the answer to our own write, the relist. They may
+overtake one another, so: of two versions of an object the newer one stays; what was deleted does
+not come back; and a whole list is believed about everything that nobody has observed since the
+list was begun, even when resourceVersions went backwards because somebody has restored a backup.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
-"""Admission: kopf's webhook server asks here about what people are about to write.
+"""Validating admission: kopf's webhook server asks here about what people are about to write.
 
-Every replica answers, from its own caches, in kopf's thread: a pass that takes long delays no
-answer, and an answer no pass. Nothing depends on it for safety. Where no replica answers in time
-the API server lets the object in (`failurePolicy: Ignore`), and the next pass judges it again.
+Every replica answers from its own store, in kopf's thread: a long pass delays no answer, and an
+answer no pass. Nothing depends on it for safety. Where no replica answers in time the API server
+admits the object (`failurePolicy: Ignore`), and the next pass judges it again.
 """
 
 import asyncio

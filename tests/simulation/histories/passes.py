@@ -40,7 +40,7 @@ class Write(NamedTuple):
     spec: Body
 
 
-class _Outlook(SnapshotBuilder):
+class _WeakSnapshotBuilder(SnapshotBuilder):
     """The program's, which may be weakened."""
 
     weak: Collection[str] = ()
@@ -85,8 +85,10 @@ class DecidingReplica(Replica):
         self._decided: decision.Decision | None = None
         self._asked: dict[str, Any] = {}
         """What people asked for at the last pass."""
-        self._outlook = _Outlook(SETTINGS, self.caches, self.ears, self.vigil, lambda: self.now)
-        self._outlook.weak = around.weak
+        self._snapshots = _WeakSnapshotBuilder(
+            SETTINGS, self.caches, self.ears, self.node_health, lambda: self.now
+        )
+        self._snapshots.weak = around.weak
         self._reporting = Reporting(around)
 
     def step(self, part: str) -> None:
@@ -122,10 +124,10 @@ class DecidingReplica(Replica):
                 is_restored = self.caches.restore_count != self._restorations
                 self._restorations = self.caches.restore_count
                 is_noticed = is_restored and "restore" not in self.around.weak
-                self._outlook.restored_in = epoch if is_noticed else None
+                self._snapshots.restored_in = epoch if is_noticed else None
             self._reporting.forget()
-            self.vigil.begin(self.caches.vips.values())
-            self.vigil.look(self.caches, self.ears)
+            self.node_health.begin(self.caches.vips.values())
+            self.node_health.look(self.caches, self.ears)
         if epoch is not None:
             self._pass(epoch, is_time=is_time)
 
@@ -169,13 +171,13 @@ class DecidingReplica(Replica):
         weak = self.around.weak
         if is_time:
             self._balanced = self.now
-        snapshot = self._outlook.build(0 if is_time else None)
+        snapshot = self._snapshots.build(0 if is_time else None)
         is_next = self._must_hurry and self._decided is not None
         if is_next:  # what people ask for since comes later
             snapshot = replace(snapshot, **self._asked)
         self._asked = {"vips": snapshot.vips, "topologies": snapshot.topologies}
         self._memory = releases.update_records(self._memory, snapshot)
-        if self._prepare(snapshot, epoch) or not self._outlook.warmup_done(snapshot):
+        if self._prepare(snapshot, epoch) or not self._snapshots.warmup_done(snapshot):
             return
         facts = weaker_facts(snapshot, weak)
         memory = weaker_memory(self._memory, facts, weak)
@@ -202,13 +204,13 @@ class DecidingReplica(Replica):
 
     def _lets_go(self, node: str) -> bool:
         plumbing = self.caches.plumbings.get(node)
-        return plumbing is not None and self._outlook.confirmed_release_by_heartbeat(plumbing)
+        return plumbing is not None and self._snapshots.confirmed_release_by_heartbeat(plumbing)
 
     def _prepare(self, snapshot: Snapshot, epoch: int) -> bool:
         """One NodePlumbing a Node, and our epoch in every one; whether that takes any writing."""
         for plumbing in snapshot.plumbings.values():
             if plumbing.epoch != epoch and "epoch" not in self.around.weak:
-                is_restored = self._outlook.restored_in is not None
+                is_restored = self._snapshots.restored_in is not None
                 plan = handover.restamped_plan(plumbing, is_restored=is_restored)
                 self._will_write(plumbing, plan, epoch)
         missing = (

@@ -18,7 +18,7 @@ from duravip_runtime.api_error import ApiError
 from simulation.histories.apiserver import ApiServer, Key, Watch
 from simulation.histories.ears import Ears, Reach
 from simulation.histories.heart import Surroundings
-from simulation.histories.vigil import Vigil
+from simulation.histories.node_health import FailingNodes
 
 PARTS = ("sweep", "watch", "plumbings", "elect", "listen", "look", "decide", "write")
 PEOPLE: frozenset[Kind] = frozenset({"DuraVIP", "Binding", "Topology", "Node"})
@@ -60,7 +60,7 @@ class Replica:
         self.last_plans: dict[str, handover.Plan] = {}
         """What each NodePlumbing granted when it was seen last."""
         self.ears = Ears(around, name, reach)
-        self.vigil = Vigil(around)
+        self.node_health = FailingNodes(around)
         self.caches = Store(
             self._wake, lambda node: around.api.read(Key("NodePlumbing", node)), _at_once
         )
@@ -152,7 +152,7 @@ class Replica:
 
     def look(self) -> None:
         """Look for what has lasted too long."""
-        if self.epoch is not None and self.vigil.look(self.caches, self.ears):
+        if self.epoch is not None and self.node_health.look(self.caches, self.ears):
             self.is_awake = True
 
     def tell_ears(self, epoch: int | None) -> None:

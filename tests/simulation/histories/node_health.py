@@ -1,4 +1,4 @@
-"""What has lasted too long in the long histories, as the operator's vigil finds it."""
+"""Nodes that fail for too long in the long histories, as the operator finds them."""
 
 from collections.abc import Iterable, Mapping
 
@@ -15,7 +15,7 @@ GIVE_UP_AFTER = 2.0
 """Seconds: less than usual, so that histories are shorter."""
 
 
-class Vigil:
+class FailingNodes:
     """Looks once a second."""
 
     def __init__(self, around: Surroundings) -> None:
