@@ -80,7 +80,7 @@ class EventRecorder:
         Thread(target=self._run, name="events", daemon=True).start()
 
     def begin(self, epoch: int | None) -> None:
-        """Another reign: what an earlier one wanted to say is not said any more."""
+        """Another leadership: Events of an earlier one are not written any more."""
         with self._changed:
             if epoch != self._epoch:
                 self._epoch, self._tidings = epoch, EventQueue()

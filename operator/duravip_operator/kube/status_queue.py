@@ -83,7 +83,7 @@ class QueuedStatus(NamedTuple):
     due: float = 0.0
     """Not before then."""
     epoch: int | None = None
-    """The reign in which it was decided: later it is not to be written."""
+    """The epoch in which it was decided: later it is not to be written."""
 
 
 class StatusQueue:
@@ -96,7 +96,7 @@ class StatusQueue:
         """In each of them the ones that are due first come first."""
         self._being_written: dict[Key, Status] = {}
         self.epoch: int | None = None
-        """The reign of what is added from now on."""
+        """The epoch of what is added from now on."""
         self._counts_due = float("-inf")
         """When the next status may be taken that tells nothing but figures."""
 

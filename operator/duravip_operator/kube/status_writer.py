@@ -79,7 +79,7 @@ class StatusWriter:
                 self._done(item)
 
     def _next_status(self) -> QueuedStatus | None:
-        """The next status, once there is one and hot writes allow it; None: stop."""
+        """The next status, once there is one and no urgent write is outstanding; None: stop."""
         while True:
             self._cluster.no_urgent_write.wait()
             with self._changed:

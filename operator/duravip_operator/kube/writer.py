@@ -36,7 +36,7 @@ CONDITION_FIELD_MANAGER: Final = "duravip-operator-heard"
 URGENT_THREADS: Final = 8
 """More than the API server does at a time: some may wait for an answer that is late."""
 STATUS_THREADS: Final = 8
-"""More do not write faster, they only make hot writes wait behind them in the API server."""
+"""More do not write faster, they only make urgent writes wait behind them in the API server."""
 
 
 class LeadershipLostError(ApiError):
@@ -52,7 +52,7 @@ class LeadershipLostError(ApiError):
 
 
 class KubeWriter:
-    """Writes to one API server. All but `hot` may be called from any thread, and block it."""
+    """Writes to one API server. All but `urgent` may be called from any thread, and block it."""
 
     def __init__(self, settings: Settings, metrics: Metrics) -> None:
         self._metrics = metrics
@@ -67,13 +67,13 @@ class KubeWriter:
         self._status_api: Any = CustomObjectsApi(
             client_for("duravip-operator", settings.kubeconfig, STATUS_THREADS)
         )
-        self._urgent_pool = ThreadPoolExecutor(URGENT_THREADS, thread_name_prefix="hot")
+        self._urgent_pool = ThreadPoolExecutor(URGENT_THREADS, thread_name_prefix="urgent")
         self._urgent_writes = 0
         self.leads_in: Callable[[int | None], bool] = lambda _: True
         """Whether we lead in this epoch at this moment. From any thread."""
         self.stopping = Event()
         self.no_urgent_write = Event()
-        """Set while no hot write is outstanding: statuses are written only then."""
+        """Set while no urgent write is outstanding: statuses are written only then."""
         self.no_urgent_write.set()
 
     async def urgent(
@@ -96,7 +96,7 @@ class KubeWriter:
     async def replace_spec(
         self, known: Plumbing, spec: Body, during: Callable[[], AbstractContextManager[None]]
     ) -> Plumbing | None:
-        """The same as a hot write, tried again where that may help: no thread waits for that."""
+        """An urgent write, tried again where that may help: no thread waits for that."""
         for failures in range(1, len(REQUEST_RETRIES) + 1):
             try:
                 with during():
@@ -253,7 +253,7 @@ class KubeWriter:
         return self._with_metrics(kind, lambda: request(call, GROUP, VERSION, PLURALS[kind], name))
 
     def _require_leadership(self, epoch: int | None) -> None:
-        """Right before each request: raises LeadershipLostError when that reign is over."""
+        """Right before each request: raises LeadershipLostError when that leadership is over."""
         if epoch is not None and not self.leads_in(epoch):
             raise LeadershipLostError
 

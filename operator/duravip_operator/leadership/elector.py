@@ -67,8 +67,8 @@ class LeaseCandidate:
     @property
     def epoch(self) -> int | None:
         """The epoch in which this replica leads now; None: it does not. From any thread."""
-        reign = None if self._must_abandon else self._leadership
-        return reign.epoch if reign and self._clock() < reign.until else None
+        leadership = None if self._must_abandon else self._leadership
+        return leadership.epoch if leadership and self._clock() < leadership.until else None
 
     def abandon(self) -> None:
         """Lead no more, at once, until the Lease was taken anew. From any thread."""
@@ -88,8 +88,8 @@ class LeaseCandidate:
     @property
     def leads_until(self) -> float:
         """When that ends if the Lease is not renewed, by the clock. From any thread."""
-        reign = self._leadership
-        return reign.until if reign else self._clock()
+        leadership = self._leadership
+        return leadership.until if leadership else self._clock()
 
     def round(self, floor: int | None) -> None:
         """Renew the Lease, or take it when it is free; raises ApiError.

@@ -133,7 +133,7 @@ class PulseClient:
             self._agents = dict(agents)
 
     def update_answers(
-        self, epoch: int | None, generations: Mapping[str, int], roster: ClusterTargets
+        self, epoch: int | None, generations: Mapping[str, int], targets: ClusterTargets
     ) -> None:
         """What is to be said in answers to beats, and where a silent node is to be looked for.
 
@@ -150,9 +150,9 @@ class PulseClient:
         if generations != self._generations:
             news["generations"] = differences(self._generations, generations)
             self._generations = dict(generations)
-        if roster != self._targets:
-            news["roster"] = _targets_to_json(differences(self._targets, roster))
-            self._targets = dict(roster)
+        if targets != self._targets:
+            news["roster"] = _targets_to_json(differences(self._targets, targets))
+            self._targets = dict(targets)
         if news:
             self._send(news)
 
@@ -187,8 +187,8 @@ class PulseClient:
             self._send({"resume": view_to_json(self._reported.actual)})
             lead = {"lead": self._leadership, "until": self._leadership_end()}
             self._send({"expect": sorted(self._expected), **lead})
-            roster = _targets_to_json(self._targets)
-            self._send({"generations": self._generations, "roster": roster})
+            targets = _targets_to_json(self._targets)
+            self._send({"generations": self._generations, "roster": targets})
             async for message in reader:
                 self._handle_message(json.loads(message))
         except (OSError, ValueError) as error:

@@ -111,7 +111,7 @@ class FailureDetector:
                 node.last = min(node.last + seconds, now)
 
     def evaluate(self, now: float) -> None:
-        """Judge every silence as of now."""
+        """Suspect every node whose heartbeat is overdue as of now."""
         for node in self._nodes.values():
             self._suspect_if_silent(node, now)
         self._forget(now)

@@ -176,7 +176,7 @@ class ProbeRounds:
         """How many of each verdict."""
 
     def update_targets(self, changes: Mapping[str, NodeTargets | None], now: float) -> None:
-        """Take what is new in the roster."""
+        """Take what has changed of the nodes' probe targets."""
         for name, entry in changes.items():
             if entry is None:
                 self._targets.pop(name, None)

@@ -32,7 +32,7 @@ from typing import Any, Final
 
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeRequest
 from duravip_operator.core.snapshot import Liveness
-from duravip_operator.pulse import probe_targets as roster
+from duravip_operator.pulse import probe_targets
 from duravip_operator.pulse.authentication import AgentIdentity, Authenticator, DropReason
 from duravip_operator.pulse.failure_detector import FailureDetector, KnownLiveness, Timeouts
 from duravip_operator.pulse.ipc import (
@@ -156,7 +156,7 @@ class PulseServer:
                 self._acknowledge(beat)
         if "roster" in message:
             entries = message["roster"].items()
-            read = {n: None if e is None else roster.from_json(e) for n, e in entries}
+            read = {n: None if e is None else probe_targets.from_json(e) for n, e in entries}
             self._probe_rounds.update_targets(read, now)
 
     def _update_agents(self, changes: Mapping[str, list[Any] | None]) -> None:
@@ -188,7 +188,7 @@ class PulseServer:
             if silence.unreachable_on:
                 self._probe_rounds.resume(name, silence.unreachable_on, now)
         for name, interfaces in known.witnessed.items():
-            for segment in roster.segments(interfaces):
+            for segment in probe_targets.segments(interfaces):
                 self._probe_rounds.witnesses.resume(name, segment, now)
 
     def _read_datagrams(self) -> None:

@@ -52,16 +52,16 @@ class Witnesses:
         default_factory=lambda: defaultdict(dict)
     )
 
-    def assign(self, roster: ClusterTargets, heard: frozenset[str], now: float) -> None:
+    def assign(self, targets: ClusterTargets, heard: frozenset[str], now: float) -> None:
         """Choose the witnesses of everybody; those that are new look at once."""
         present: dict[Segment, list[str]] = defaultdict(list)
-        for name in roster:
+        for name in targets:
             if name in heard:
-                for segment in roster[name]:
+                for segment in targets[name]:
                     present[segment].append(name)
         chosen = {
             WitnessAssignment(scout, suspect, segment)
-            for suspect, entry in roster.items()
+            for suspect, entry in targets.items()
             for segment in entry
             for scout in _smallest(suspect, segment.interface, present[segment])
         }

@@ -33,7 +33,7 @@ class ApiHostsReader:
         client = client_for("duravip-operator", settings.kubeconfig)
         self._own = credentials_from(settings.kubeconfig).server
         self._list = DiscoveryV1Api(client).list_namespaced_endpoint_slice
-        self._caches, self._stopping = into, stopping
+        self._store, self._stopping = into, stopping
         self._is_troubled = False
 
     def start(self) -> None:
@@ -53,9 +53,9 @@ class ApiHostsReader:
                     log.warning("cannot read the endpoints of the API server: %s", error)
                 self._is_troubled, slices = True, None
                 pause = READ_EVERY_S if error.is_refused else RETRY_EVERY_S
-            if slices is not None or not self._caches.api_hosts:
+            if slices is not None or not self._store.api_hosts:
                 hosts = frozenset(api_addresses(slices or [], self._own))
-                self._caches.call_in_loop(self._caches.set_api_hosts, hosts)
+                self._store.call_in_loop(self._store.set_api_hosts, hosts)
 
 
 def api_addresses(slices: list[dict[str, Any]], server: str) -> Iterator[str]:

@@ -17,8 +17,7 @@ from kubernetes.client import CoreV1Api, CustomObjectsApi
 from duravip_api import GROUP, PLURALS, VERSION, timing
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
-from duravip_operator.watch import store as caches
-from duravip_operator.watch.store import Kind, Store
+from duravip_operator.watch.store import KINDS, Kind, Store, observe, observe_unchanged
 from duravip_runtime.api_error import MAX_PAUSE_S, ApiError
 from duravip_runtime.informer import CONNECT_TIMEOUT_S, Informer
 from duravip_runtime.kube import client_for, list_all
@@ -41,7 +40,7 @@ nothing: a frozen connection is noticed after that. Bookmarks come every minute.
 
 
 class Informers:
-    """Feeds the caches from threads of its own, for ever."""
+    """Feeds the store from threads of its own, for ever."""
 
     def __init__(
         self,
@@ -54,7 +53,7 @@ class Informers:
         custom = CustomObjectsApi(client)
         self._lists: dict[Kind, Callable[..., object]] = {
             kind: partial(custom.list_cluster_custom_object, GROUP, VERSION, PLURALS[kind])
-            for kind in caches.KINDS
+            for kind in KINDS
             if kind != "Node"
         }
         self._lists["Node"] = CoreV1Api(client).list_node
@@ -102,7 +101,7 @@ class Informers:
 
 
 class Relist:
-    """Compares the caches with whole lists, now and every 30 s."""
+    """Compares the store with whole lists, now and every 30 s."""
 
     def __init__(
         self,
@@ -114,7 +113,7 @@ class Relist:
         """`on_missed` is called when a list tells of a kind what no watch has told."""
         self._on_missed = on_missed
         self._lists = lists
-        self._caches = into
+        self._store = into
         self._stopping = stopping
         self._is_troubled = False
         self._soon = Event()
@@ -128,14 +127,14 @@ class Relist:
                 usual = FIRST_RELIST_AFTER_S
             pause, usual = usual, min(timing.SWEEP, 2 * usual)
             try:
-                news = [self._relist(kind) for kind in caches.KINDS]
+                news = [self._relist(kind) for kind in KINDS]
                 if any(news):
                     # kopf should have told us: until it is seen to do so again, ask often.
                     usual = FIRST_RELIST_AFTER_S
                 self._recovered()
             except ApiError as error:
                 self._failed(error)
-                pause = MAX_PAUSE_S if self._caches.has_synced else FIRST_PAUSE_S
+                pause = MAX_PAUSE_S if self._store.has_synced else FIRST_PAUSE_S
             except Exception:
                 log.exception("a sweep failed; the next one comes in %g s", pause)
 
@@ -150,18 +149,18 @@ class Relist:
 
     def _relist(self, kind: Kind) -> bool:
         """List a kind; whether that told anything new."""
-        is_first = not self._caches.has_synced
-        restore_count = self._caches.restore_count
-        before = self._call_in_loop(self._caches.snapshot_versions, kind)
+        is_first = not self._store.has_synced
+        restore_count = self._store.restore_count
+        before = self._call_in_loop(self._store.snapshot_versions, kind)
         items, _ = list_all(self._lists[kind], _request_timeout=LIST_TIMEOUT_S)
         found = [
             seen
             for body in items
-            if (seen := caches.observe_unchanged(kind, body, before) or caches.observe(kind, body))
+            if (seen := observe_unchanged(kind, body, before) or observe(kind, body))
         ]
-        if self._caches.restore_count != restore_count:
+        if self._store.restore_count != restore_count:
             return True  # it may have been read before that
-        is_news = bool(self._call_in_loop(self._caches.replace_all, kind, before, found))
+        is_news = bool(self._call_in_loop(self._store.replace_all, kind, before, found))
         if is_news and not is_first:
             self._on_missed(kind)
         return is_news
@@ -176,7 +175,7 @@ class Relist:
             except Exception as error:  # noqa: BLE001 - whatever it is, this thread gets it
                 answer.set_exception(error)
 
-        self._caches.call_in_loop(there)
+        self._store.call_in_loop(there)
         return answer.result()
 
     def _failed(self, error: ApiError) -> None:

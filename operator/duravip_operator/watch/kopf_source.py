@@ -41,12 +41,12 @@ class _EndlessBackoff:
 class KopfSource:
     """Runs kopf in a thread, again and again if need be, and says whether it stays up."""
 
-    def __init__(self, settings: Settings, caches: Store, metrics: Metrics) -> None:
+    def __init__(self, settings: Settings, store: Store, metrics: Metrics) -> None:
         self._settings = settings
         self._metrics = metrics
         self._restarts = RestartHistory("kopf")
         self._gate = webhooks.WebhookServer(settings, metrics) if settings.webhook_listen else None
-        self._registry = make_registry(caches, settings, metrics)
+        self._registry = make_registry(store, settings, metrics)
 
     def problem(self) -> str:
         """Why people's objects are not watched, or not judged when they are written."""
@@ -91,7 +91,7 @@ class KopfSource:
         )
 
 
-def make_registry(caches: Store, settings: Settings, metrics: Metrics) -> kopf.OperatorRegistry:
+def make_registry(store: Store, settings: Settings, metrics: Metrics) -> kopf.OperatorRegistry:
     """What kopf does with what it sees."""
     found = kopf.OperatorRegistry()
 
@@ -100,19 +100,19 @@ def make_registry(caches: Store, settings: Settings, metrics: Metrics) -> kopf.O
         return _connection_info(credentials_from(settings.kubeconfig))
 
     for kind in WATCHED_KINDS:
-        _register_watch(kind, found, caches)
+        _register_watch(kind, found, store)
     if settings.webhook_listen:
-        webhooks.register(found, caches, settings, metrics)
+        webhooks.register(found, store, settings, metrics)
     return found
 
 
-def _register_watch(kind: Kind, into: kopf.OperatorRegistry, caches: Store) -> None:
+def _register_watch(kind: Kind, into: kopf.OperatorRegistry, store: Store) -> None:
     @kopf.on.event(GROUP, VERSION, PLURALS[kind], id=f"see-{kind}", registry=into)
     async def see(event: kopf.RawEvent, **_: Any) -> None:
         if event["type"] == "DELETED":
-            caches.remove(kind, event["object"])
+            store.remove(kind, event["object"])
         else:
-            caches.put(kind, event["object"])
+            store.put(kind, event["object"])
 
 
 def _kopf_settings(gate: webhooks.WebhookServer | None) -> kopf.OperatorSettings:

@@ -50,12 +50,12 @@ WebhookFn = Callable[..., Awaitable[Any]]
 
 
 def register(
-    into: kopf.OperatorRegistry, caches: Store, settings: Settings, metrics: Metrics
+    into: kopf.OperatorRegistry, store: Store, settings: Settings, metrics: Metrics
 ) -> None:
     """Have kopf ask about the kinds that people write."""
 
     def refused(new: VipObject | Topology, old: VipObject | Topology | None) -> str:
-        found = admission.refusal(_admission_snapshot(caches, settings), new, old)
+        found = admission.refusal(_admission_snapshot(store, settings), new, old)
         if found is None:
             return ""
         metrics.refusals.labels(found.reason.value).inc()
@@ -231,13 +231,13 @@ def _register_kind(
             raise kopf.AdmissionError(why, code=FORBIDDEN)
 
 
-def _admission_snapshot(caches: Store, settings: Settings) -> Snapshot:
+def _admission_snapshot(store: Store, settings: Settings) -> Snapshot:
     """What is written and who has which address; copied, for another thread changes it."""
     return Snapshot(
-        vips=tuple(caches.vips.copy().values()),
-        topologies=tuple(caches.topologies.copy().values()),
-        nodes=caches.nodes.copy(),
-        plumbings=caches.plumbings.copy(),
-        api_hosts=caches.api_hosts,
+        vips=tuple(store.vips.copy().values()),
+        topologies=tuple(store.topologies.copy().values()),
+        nodes=store.nodes.copy(),
+        plumbings=store.plumbings.copy(),
+        api_hosts=store.api_hosts,
         fencing=settings.fencing,
     )
