@@ -14,10 +14,10 @@ from netns.fenced_node import DEAD_MAN, FencedNode, fenced_node
 
 REFRESHER = """
 import time
-from duravip_agent.kernel.watchdog import DeadMan
-dead_man = DeadMan()
+from duravip_agent.kernel.watchdog import WatchdogSocket
+watchdog = WatchdogSocket()
 while True:
-    dead_man.feed()
+    watchdog.feed()
     print(flush=True)
     time.sleep(0.05)
 """
