@@ -259,3 +259,10 @@ def test_a_plan_is_carried_out_when_the_spec_grants_the_same_in_the_same_way() -
     assert not plan.is_in(replace(stands, granted_count=2))
     assert not plan.is_in(replace(stands, contested=NONE))
     assert not plan.is_in(replace(stands, grants={ETH1: OTHER}))
+
+
+def test_an_owner_whose_nodeplumbing_was_deleted_since_is_granted_nothing() -> None:
+    made = decision.decide(world(), RELEASED)
+    left = {n: p for n, p in world().plumbings.items() if n != "n2"}
+    plan = decision.continue_handover(made, replace(world(), plumbings=left), RELEASED)
+    assert (plan.plans.keys(), plan.waiting) == (left.keys(), NONE)
