@@ -116,9 +116,9 @@ def _turn(world: World, n: int, weak: Weak) -> World:
         return world
     facts = _facts(world, n, weak)
     armed, anew = cores.judged(facts, "Segment" if "hold" in weak else mode(world, weak))
-    told = {"refreshed": 0, "may_refresh": True} if anew else {}
+    told = {"fed_at": 0, "may_refresh": True} if anew else {}
     if not armed:
-        told = {"may_refresh": False, "refreshed": OLD}
+        told = {"may_refresh": False, "fed_at": OLD}
     is_kept = armed and not anew
     has_yielded = agent.active and not armed and facts.claimed
     told |= {"stale": bool(agent.seen) and not is_kept and (agent.stale or has_yielded)}
