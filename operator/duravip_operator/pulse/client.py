@@ -289,15 +289,27 @@ def start_server(
     )
 
 
+TARGETS_AFTER_WRITE_S: Final = 0.05
+"""How much later than its generation the pulse learns the probe targets of a written spec."""
+
+
 class PulseFeed:
-    """Tells it, and works out anew only what is of a NodePlumbing that has changed."""
+    """Tells the pulse what the NodePlumbings say of agents, generations and probe targets.
+
+    Only what belongs to a NodePlumbing that has changed is computed anew.
+    """
 
     def __init__(self, pulse: PulseClient, our_address: str) -> None:
         self._pulse, self._our_address = pulse, our_address
         self._roster: dict[str, tuple[Plumbing, NodeTargets]] = {}
+        self._update_timer: asyncio.TimerHandle | None = None
+        self._last: tuple[int | None, Mapping[str, Plumbing]] = (None, {})
 
     def update(self, epoch: int | None, plumbings: Mapping[str, Plumbing]) -> None:
-        """`epoch` is None unless we lead."""
+        """Tell everything; `epoch` is None unless we lead."""
+        if self._update_timer:
+            self._update_timer.cancel()
+            self._update_timer = None
         known, self._roster = self._roster, {}
         for name, plumbing in plumbings.items():
             entry = known.get(name)
@@ -308,10 +320,23 @@ class PulseFeed:
         )
         beating_here = (n for n, p in plumbings.items() if self._our_address in p.pulse)
         self._pulse.expect(frozenset(beating_here))
-        self.update_generations(epoch, plumbings)
+        self._update_answers(epoch, plumbings)
 
     def update_generations(self, epoch: int | None, plumbings: Mapping[str, Plumbing]) -> None:
-        """Tell it only what it answers to agents, who wait for that; the rest may come later."""
+        """Tell at once what agents wait for: the generations of specs just written.
+
+        Their probe targets follow a moment later, also where no pass follows: a node that falls
+        silent right after it was granted an address is to be probed for that address.
+        """
+        self._update_answers(epoch, plumbings)
+        if not self._update_timer:
+            loop = asyncio.get_running_loop()
+            self._update_timer = loop.call_later(
+                TARGETS_AFTER_WRITE_S, lambda: self.update(*self._last)
+            )
+
+    def _update_answers(self, epoch: int | None, plumbings: Mapping[str, Plumbing]) -> None:
+        self._last = epoch, plumbings
         self._pulse.update_answers(
             epoch,
             {name: plumbing.generation for name, plumbing in plumbings.items()},
