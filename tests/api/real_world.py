@@ -163,11 +163,15 @@ class RealWorld(RealFates):
         )
 
     def _is_settled(self) -> bool:
+        if not self._is_read():
+            return False
+        # Listed after that, and in this order: grants are written before statuses are.
         plumbings, vips = self._api.listed("nodeplumbings"), self.vips()
+        owned = {body["spec"].get("address") for body in vips if body["status"].get("owner")}
         return (
-            self._is_read()
-            and all(granted(body) == served(body) and is_observed(body) for body in plumbings)
+            all(granted(body) == served(body) and is_observed(body) for body in plumbings)
             and all(body["status"]["state"] != "Moving" for body in vips)
+            and all(owned.issuperset(served(body)) for body in plumbings)
         )
 
     def _differences(self, wanted: Mapping[str, Body]) -> list[str]:
