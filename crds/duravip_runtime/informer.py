@@ -1,8 +1,8 @@
 """Watches objects for as long as the program runs, through the client's SharedInformer.
 
 That lists again as it should after a 410, and when a watch ends (see tests/api). What it lacks is
-added here: a failed list or watch is tried again by `kube.pause_after`, where the library would
-wait for 5 s or not at all, and a connection that has frozen is noticed.
+added here: a failed list or watch is tried again by `api_error.pause_after`, where the library
+would wait for 5 s or not at all, and a connection that has frozen is noticed.
 """
 
 import logging
@@ -19,6 +19,8 @@ from duravip_runtime.kube import list_all, to_api_error
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 3.0
+LIST_S: Final = 10.0
+"""What one page of a list may take, after the connection."""
 _INFORMER: Any = SharedInformer  # it has no types
 
 
@@ -37,7 +39,7 @@ class Informer:
         on_recovered: Callable[[], None] = lambda: None,
         watch_s: int | None = None,
         silence_s: float = 75.0,
-        list_s: float = 10.0,
+        list_s: float = LIST_S,
     ) -> None:
         """`what` is watched, for the log, by `method`, a list call of the client.
 

@@ -71,11 +71,11 @@ class StatusReporter:
         self._failovers: FailoverPhases = {}
         self._noted: list[tuple[Snapshot, Decision, float]] = []
         self._lost: Mapping[str, StrEnum] = {}
+        """The nodes that are said to be lost, or silent."""
         self._hearings: dict[str, object_status.Status] = {}
         """What is said of nodes, and not there yet."""
         self._shared: frozenset[str] = frozenset()
         """The nodes of which another machine has the name."""
-        """The nodes that are said to be lost, or silent."""
 
     def record(self, snapshot: Snapshot, decision: Decision) -> None:
         """Keep it for the next report: another pass follows at once, and must not wait.

@@ -14,8 +14,9 @@ from api.objects import apply, duravip
 from api.shell import restart_api_server, settings, until
 from duravip_operator.core import parsing
 from duravip_operator.core.snapshot import Plumbing
-from duravip_operator.kube import ApiError, KubeWriter, Priority, StatusWriter, preflight
+from duravip_operator.kube import KubeWriter, Priority, StatusWriter, preflight
 from duravip_operator.metrics import Metrics
+from duravip_runtime.api_error import ApiError
 from duravip_runtime.settings import SettingsError
 from lab.cluster import Lab
 

@@ -12,15 +12,17 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from api.objects import apply, duravip, topology
+from duravip_api import DRAINED, EXCLUDE_LABEL
 from lab.cluster import Lab
 from lab.errors import LabError
 from lab.fleet import PROGRAMS, Fleet, wait_until
 from lab.machines import Machine
+from lab.processes import Process
 
 ROOT: Final = Path(__file__).parents[2]
 ADDRESSES: Final = tuple(f"10.1.1.{number}" for number in range(1, 13))
@@ -103,47 +105,53 @@ def _upgrade(lab: Lab, before: Path, first: str) -> list[str]:
 
 
 def _planned_move(lab: Lab, fleet: Fleet) -> float:
-    """The longest gap, in seconds, when every address of n3 is moved away and back again."""
+    """The longest gap, in seconds, when every address of n3 moves away because n3 is drained."""
     with lab.observe(ADDRESSES) as seen:
-        for command in ("cordon", "uncordon"):
-            label = "node.kubernetes.io/exclude-from-external-load-balancers"
-            change = f"{label}=duravip" if command == "cordon" else f"{label}-"
-            lab.kubectl("label", "node", "n3", change)
-            if command == "cordon":
-                wait_until(lambda: "n3" not in fleet.owners().values(), "n3 is drained", 60)
+        lab.kubectl("label", "node", "n3", f"{EXCLUDE_LABEL}={DRAINED}")
+        wait_until(lambda: "n3" not in fleet.owners().values(), "n3 is drained", 60)
+    lab.kubectl("label", "node", "n3", f"{EXCLUDE_LABEL}-")
     return seen.sight.worst_gap()
 
 
 def _replace_operators(lab: Lab, fleet: Fleet, *options: str) -> set[str]:
-    """Those nodes that an operator called silent meanwhile."""
-    logs = {name: len(operator.output()) for name, operator in fleet.operators.items()}
-    silent: set[str] = set()
-    for name in list(fleet.operators):
-        former = fleet.operators[name]
+    """Those nodes that an operator, former or new, called silent meanwhile."""
+    silent_since = _watch_logs([*fleet.operators.values()])
+    for name, former in list(fleet.operators.items()):
         former.terminate()
         former.wait()
-        silent |= set(_SILENT.findall(former.output()[logs[name] :]))
-        operator = fleet.start_operator(name, *options, mature=MATURE_S)
+        fleet.start_operator(name, *options, mature=MATURE_S)
         _wait_until_ready(lab.machines[name], 9480)
-        silent |= set(_SILENT.findall(operator.output()))
         print(f"operator on {name} replaced", flush=True)
-    return silent
+    return silent_since()
 
 
 def _replace_agents(lab: Lab, fleet: Fleet, *options: str) -> set[str]:
     """Those nodes that an operator called silent although their agent was not in its turn."""
     silent: set[str] = set()
-    for name in list(fleet.agents):
-        logs = {o: len(operator.output()) for o, operator in fleet.operators.items()}
-        fleet.agents[name].terminate()
-        fleet.agents[name].wait()
+    for name, former in list(fleet.agents.items()):
+        silent_since = _watch_logs([*fleet.operators.values()])
+        former.terminate()
+        former.wait()
         fleet.start_agent(name, *options)
         _wait_until_ready(lab.machines[name], 9481)
         time.sleep(MATURE_S)
-        for o, operator in fleet.operators.items():
-            silent |= set(_SILENT.findall(operator.output()[logs[o] :])) - {name}
+        silent |= silent_since() - {name}
         print(f"agent on {name} replaced", flush=True)
     return silent
+
+
+def _watch_logs(operators: Sequence[Process]) -> Callable[[], set[str]]:
+    """Gives what tells the nodes that these operators have called silent from now on.
+
+    A successor on the same machine writes to the same log, and is heard as well.
+    """
+    lengths = [len(operator.output()) for operator in operators]
+
+    def silent_since() -> set[str]:
+        news = (o.output()[length:] for o, length in zip(operators, lengths, strict=True))
+        return {node for log in news for node in _SILENT.findall(log)}
+
+    return silent_since
 
 
 def _wait_until_ready(machine: Machine, port: int) -> None:

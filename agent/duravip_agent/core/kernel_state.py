@@ -55,10 +55,6 @@ class KernelState:
     unread: tuple[str, ...] = ()
     """Links and addresses that are left out, since they could not be understood."""
 
-    def link_named(self, name: str) -> Link | None:
-        """The link of this name."""
-        return next((link for link in self.links if link.name == name), None)
-
     @property
     def marked(self) -> tuple[IfAddress, ...]:
         """The addresses that are ours."""

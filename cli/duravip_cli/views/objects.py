@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal
 
 from duravip_api.addresses import parse_address
 
@@ -11,7 +11,6 @@ EntityKind = Literal["DuraVIP", "Binding"]
 Kind = Literal["DuraVIP", "Binding", "Topology", "NodePlumbing", "Node"]
 SYSTEM_NAMESPACE: Final = "duravip-system"
 """Where the chart puts the operator."""
-ENTITY_KINDS: tuple[EntityKind, ...] = get_args(EntityKind)
 
 
 @dataclass(frozen=True, slots=True)

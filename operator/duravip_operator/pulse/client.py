@@ -45,6 +45,9 @@ PROLONG_EVERY_S: Final = 0.3
 LEADS_WITHOUT_NEWS_S: Final = 1.5
 """After so many seconds without a word of ours our process no longer speaks for a leader."""
 
+TARGETS_AFTER_WRITE_S: Final = 0.05
+"""How much later than its generation the pulse learns the probe targets of a written spec."""
+
 
 class PulseClient:
     """Who is heard, who is gone. All of it belongs to the asyncio thread."""
@@ -287,10 +290,6 @@ def start_server(
     return subprocess.Popen(  # noqa: S603 - our own program
         command, stdin=pipe.fileno(), pass_fds=[udp.fileno()]
     )
-
-
-TARGETS_AFTER_WRITE_S: Final = 0.05
-"""How much later than its generation the pulse learns the probe targets of a written spec."""
 
 
 class PulseFeed:

@@ -19,14 +19,14 @@ from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 from duravip_operator.watch.store import KINDS, Kind, Store, observe, observe_unchanged
 from duravip_runtime.api_error import MAX_PAUSE_S, ApiError
-from duravip_runtime.informer import CONNECT_TIMEOUT_S, Informer
+from duravip_runtime.informer import CONNECT_TIMEOUT_S, LIST_S, Informer
 from duravip_runtime.kube import client_for, list_all
 
 log = logging.getLogger(__name__)
 
-LIST_TIMEOUT_S: Final = (CONNECT_TIMEOUT_S, 10.0)
+LIST_TIMEOUT_S: Final = (CONNECT_TIMEOUT_S, LIST_S)
 FIRST_RELIST_AFTER_S: Final = 1.0
-"""The second sweep comes so soon after the first, the third after twice that, and so on."""
+"""The second relist comes so soon after the first, the third after twice that, and so on."""
 
 FIRST_PAUSE_S: Final = 0.1
 """Before a list is tried again as long as there has been none."""
@@ -58,7 +58,6 @@ class Informers:
         }
         self._lists["Node"] = CoreV1Api(client).list_node
         self._store = into
-        self._stopping = stopping
         self._metrics = metrics
         self._relist = Relist(self._lists, into, stopping, self._missed)
         self._running: list[Informer] = []
