@@ -37,7 +37,7 @@ demo-down: $(STAMP) ## End the demo's cluster
 
 .PHONY: test
 test: requirements ## Everything that needs no more than this machine
-	@$(BIN)/python tests/tiers.py lint shape unit processes properties scenarios fuzz simulation api netns faults e2e
+	@$(BIN)/python tests/tiers.py lint shape unit processes properties scenarios fuzz simulation api netns faults mail e2e
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the import contracts
@@ -52,8 +52,8 @@ fmt: $(STAMP) ## Format the code and mend what can be mended
 	@$(BIN)/ruff format .
 
 .PHONY: unit
-unit: $(STAMP) ## The fast tiers: shape, unit, properties, scenarios
-	@$(PYTEST) -q tests/shape tests/unit tests/properties tests/scenarios
+unit: $(STAMP) ## The fast tiers: shape and unit
+	@$(PYTEST) -q tests/shape tests/unit
 
 .PHONY: mutation
 mutation: $(STAMP) ## Cut the rules that decide about safety, one by one; ALL=1 tries every cut

@@ -16,6 +16,9 @@ from pydantic_core import PydanticUndefined
 from duravip_agent.settings import Settings as AgentSettings
 from duravip_api.manifest import KINDS
 from duravip_api.reasons import MoveReason, Reason, State
+from duravip_hooks.settings import Settings as HooksSettings
+from duravip_mail.settings import MailqSettings, RebindSettings
+from duravip_mail.settings import Settings as MailSettings
 from duravip_operator.settings import Settings as OperatorSettings
 
 DOCS = Path(__file__).parent
@@ -48,6 +51,7 @@ MOVES = {
     MoveReason.FOLLOW: "what it follows has moved",
     MoveReason.EDITED: "an object, a Topology, a label or a node's own addresses were edited",
     MoveReason.REPAIR_FAILED: "the owner could not keep it plumbed",
+    MoveReason.READINESS: "the owner was not fit for it, and another node was",
 }
 
 
@@ -131,6 +135,14 @@ def page() -> str:
         options(OperatorSettings),
         "## duravip-agent\n\nEach option also as `DURAVIP_<NAME>` in the environment.\n",
         options(AgentSettings),
+        "## duravip-hooks\n\nEach option also as `DURAVIP_<NAME>` in the environment.\n",
+        options(HooksSettings),
+        "## duravip-mail run, duravip-mail configure\n\nEach option also as `DURAVIP_<NAME>`.\n",
+        options(MailSettings),
+        "## duravip-mail mailq\n",
+        options(MailqSettings),
+        "## duravip-mail rebind\n\n`duravip-mail rebind [NAME]`\n",
+        options(RebindSettings),
     ]
     return "\n".join(parts)
 

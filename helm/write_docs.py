@@ -1,8 +1,8 @@
 """The chart's README.md and the descriptions in its values.schema.json, made from values.yaml.
 
 `python helm/write_docs.py` writes both, with `--check` it only compares and exits 1 if they
-differ. The comment above a value is its description; a Topology's fields take theirs, and their
-form, from the CRD.
+differ. The comment above a value is its description; the fields of a Topology and an AddressPool
+take theirs, and their form, from the CRDs.
 """  # noqa: INP001 - a program in a folder of charts, not a package
 
 import json
@@ -44,9 +44,9 @@ def values_at(paths: dict[str, str], values: dict[str, Any]) -> Iterator[tuple[s
         yield path, value, text
 
 
-def topology_schema() -> dict[str, Any]:
-    """What the CRD says of a Topology's spec, in the words of a JSON schema."""
-    crd = yaml.safe_load((CHART / "crds" / "topologies.yaml").read_text())
+def spec_schema(plural: str) -> dict[str, Any]:
+    """What the CRD says of a kind's spec, in the words of a JSON schema."""
+    crd = yaml.safe_load((CHART / "crds" / f"{plural}.yaml").read_text())
     whole = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     return _plain(whole["properties"]["spec"])
 
@@ -67,13 +67,16 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def described(schema: dict[str, Any], texts: dict[str, str]) -> dict[str, Any]:
-    """The values' schema with every description, and a Topology's form, put in."""
+    """The values' schema with every description, and the form of the kinds in it, put in."""
     for path, text in texts.items():
         part = schema
         for step in path.split("."):
             part = part["properties"][step]
         part["description"] = text
-    schema["properties"]["topologies"]["additionalProperties"] = topology_schema()
+    properties = schema["properties"]
+    properties["topologies"]["additionalProperties"] = spec_schema("topologies")
+    pools = properties["services"]["properties"]["pools"]
+    pools["additionalProperties"] = spec_schema("addresspools")
     return schema
 
 

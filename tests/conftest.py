@@ -7,7 +7,7 @@ from hypothesis import settings
 settings.register_profile("duravip", deadline=None)
 settings.load_profile("duravip")
 
-pytest_plugins = ["lab_logs", "lab_sharing"]
+pytest_plugins = ["lab_logs", "lab_sharing", "lab_starved"]
 
 
 def pytest_configure(config: pytest.Config) -> None:

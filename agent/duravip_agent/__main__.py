@@ -9,17 +9,16 @@ import logging
 import os
 import platform
 import signal
-import socket
 import sys
 from functools import partial
 
-from duravip_agent import metrics
+from duravip_agent import events
+from duravip_agent.checks.client import Checks
 from duravip_agent.command_runner import CommandRunner
 from duravip_agent.control.duplicate_node_guard import DuplicateNodeError, DuplicateNodeGuard
 from duravip_agent.control.heartbeat import HeartbeatSender
-from duravip_agent.control.kube import NodePlumbingClient
+from duravip_agent.control.kube import NodePlumbingClient, SpecReader
 from duravip_agent.control.replicas import Replicas
-from duravip_agent.control.spec_reader import SpecReader
 from duravip_agent.control.status_writer import StatusWriter
 from duravip_agent.core.interfaces import relevant_interfaces
 from duravip_agent.core.kernel_state import addresses_of
@@ -27,43 +26,36 @@ from duravip_agent.core.node_commands import NodeCommands
 from duravip_agent.core.node_health import NodeHealth
 from duravip_agent.core.spec_tracker import SpecTracker
 from duravip_agent.core.watchdog_rule import Timeouts
-from duravip_agent.events import (
-    AccessDenied,
-    ApiTrouble,
-    ContactChanged,
-    Inbox,
-    KernelChanged,
-    StatusWritten,
-    StopRequested,
-)
 from duravip_agent.facts import FactCollector
 from duravip_agent.kernel import instance_lock, netlink
 from duravip_agent.kernel.address_manager import AddressManager
-from duravip_agent.kernel.connections import ConnectionEnder
-from duravip_agent.kernel.fence import Fence, FenceError
+from duravip_agent.kernel.fence import Fence
 from duravip_agent.kernel.fence_keeper import FenceKeeper
 from duravip_agent.kernel.listening_ports import ListeningPorts
+from duravip_agent.kernel.nftables import FenceError
 from duravip_agent.kernel.null_fence import NullFence
-from duravip_agent.kernel.released_addresses import ReleasedAddresses
+from duravip_agent.kernel.released_addresses import ConnectionEnder, ReleasedAddresses
 from duravip_agent.kernel.watchdog import Watchdog, WatchdogSocket
+from duravip_agent.local_api import Identity, open_local_api
 from duravip_agent.loop import Loop
+from duravip_agent.metrics import Metrics
 from duravip_agent.reconciler import Reconciler
 from duravip_agent.segment.announcer import Announcer
 from duravip_agent.segment.conflict_checks import ConflictChecker
 from duravip_agent.segment.probe_requests import ProbeRequests
-from duravip_agent.segment.probe_worker import ProbeWorker
+from duravip_agent.segment.prober import ProbeWorker
 from duravip_agent.segment.raw_socket import FrameSender, may_send
 from duravip_agent.settings import Settings, settings_from
 from duravip_agent.shutdown import Shutdown
 from duravip_agent.spec_intake import PermissionDeniedError, SpecIntake
 from duravip_agent.status_publisher import AgentIdentity, StatusPublisher
 from duravip_api.timing import CONTACT, STRICT_HOLD
-from duravip_runtime import log_format
 from duravip_runtime.credentials import REFUSALS
-from duravip_runtime.endpoints import parse_endpoint
 from duravip_runtime.key_file import KeyFile
+from duravip_runtime.program import begin_logging, run_program
+from duravip_runtime.program_metrics import page_server
 from duravip_runtime.secure_channel import KeyPair
-from duravip_runtime.settings import PROGRAM_VERSION, SettingsError, unknown_variables
+from duravip_runtime.settings import PROGRAM_VERSION, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -80,21 +72,13 @@ OLDEST_KERNEL = (5, 18)
 
 def main() -> None:
     """Run the program, and end with its exit code."""
-    try:
+
+    def work() -> int:
         settings = settings_from(sys.argv[1:])
-        log_format.set_up(settings.log_format, settings.log_level)
-        if strange := unknown_variables(os.environ, Settings.model_fields):
-            log.warning(strange)
-        code = run(settings)
-    except (SettingsError, PermissionDeniedError, DuplicateNodeError, FenceError) as error:
-        sys.stderr.write(f"duravip-agent: {error}\n")
-        code = 2
-    except Exception:
-        log.exception("the agent ends")
-        code = 1
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(code)  # whatever some thread still waits for
+        begin_logging(settings)
+        return run(settings)
+
+    run_program("duravip-agent", work, (PermissionDeniedError, DuplicateNodeError, FenceError))
 
 
 def run(settings: Settings) -> int:
@@ -102,9 +86,9 @@ def run(settings: Settings) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     with contextlib.suppress(OSError):  # without CAP_SYS_NICE: like everybody else
         os.nice(NICENESS)
-    with _only_one():
+    with instance_lock.lock():
         kernel = _kernel()
-        counted = metrics.Metrics(PROGRAM_VERSION)
+        counted = Metrics(PROGRAM_VERSION)
         client = NodePlumbingClient(settings.node_name, counted, settings.kubeconfig)
         _work(settings, kernel, client, counted)
     return 0
@@ -114,19 +98,24 @@ def _work(
     settings: Settings,
     kernel: netlink.Netlink,
     client: NodePlumbingClient,
-    counted: metrics.Metrics,
+    counted: Metrics,
 ) -> None:
-    """Build the parts and run the loop."""
     keys = KeyPair.generate()
     identity = AgentIdentity(PROGRAM_VERSION, keys.public_key)
     file = KeyFile(settings.pulse_key_file) if settings.pulse_key_file else None
-    inbox, specs, worker, health = Inbox(), SpecTracker(), ProbeWorker(), NodeHealth()
+    local_api = open_local_api(
+        settings.local_listen,
+        settings.local_group,
+        lambda: Identity(settings.node_name, identity.boot, publisher.is_acknowledged()),
+    )
+    inbox, specs, worker, health = events.Inbox(), SpecTracker(), ProbeWorker(), NodeHealth()
     commands, listening_ports = NodeCommands(), ListeningPorts()
+    checks = Checks(counted)
     fence, watchdog_socket = _fence(settings, kernel)
     released = ReleasedAddresses(ConnectionEnder(counted, lambda: fence.active))
     released.build()
     timeouts = Timeouts(settings.dead_man_after, CONTACT, STRICT_HOLD)
-    contact_changed = partial(inbox.put, ContactChanged())
+    contact_changed = partial(inbox.put, events.ContactChanged())
     watchdog = Watchdog(watchdog_socket, timeouts, counted, contact_changed)
     reader = SpecReader(client, inbox)
     heartbeat = HeartbeatSender(
@@ -142,9 +131,9 @@ def _work(
     facts = FactCollector(specs, watchdog, lambda: heartbeat.contact, health)
     duplicates = DuplicateNodeGuard(client)
     writer = StatusWriter(
-        duplicates,
-        lambda body, begun_at: inbox.put(StatusWritten(body, begun_at)),
-        lambda error: inbox.put(ApiTrouble(error)),
+        duplicates.patch_status,
+        lambda body, begun_at: inbox.put(events.StatusWritten(body, begun_at)),
+        lambda error: inbox.put(events.ApiTrouble(error)),
     )
     addresses = AddressManager(kernel, counted, released.add)
     announcer = Announcer(kernel, FrameSender(), settings.announce_every, counted)
@@ -174,6 +163,8 @@ def _work(
         health=health,
         commands=commands,
         listening_ports=listening_ports,
+        checks=checks,
+        local_api=local_api,
         duplicate_message=duplicates.message,
     )
     runner = CommandRunner(
@@ -183,9 +174,9 @@ def _work(
         addresses=addresses,
         announcer=announcer,
         watchdog=watchdog,
-        neighbours=kernel.all_neighbours,
+        neighbours=kernel.neighbours,
         read_spec_soon=reader.read_soon,
-        resync=partial(inbox.put, KernelChanged(with_links=True)),
+        resync=partial(inbox.put, events.KernelChanged(with_links=True)),
     )
     intake = SpecIntake(
         specs,
@@ -212,24 +203,31 @@ def _work(
         watchdog=watchdog,
         health=health,
         metrics=counted,
+        local_api=local_api,
     )
     conflict_checks.count(counted)
     counted.refused_refreshes.set_function(lambda: watchdog_socket.refused)
     counted.denied.set_function(lambda: bool(REFUSALS.lasting()))
-    _serve(settings, counted, loop)
+    probes = {"/healthz": loop.healthz, "/readyz": loop.readyz}
+    page_server(settings.http_listen, counted.registry, probes).start()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: inbox.put(StopRequested()))
+        signal.signal(number, lambda *_: inbox.put(events.StopRequested()))
     log.info("%s starts on node %s as %s", PROGRAM_VERSION, settings.node_name, identity.boot)
-    REFUSALS.on_lasting = lambda sentence: inbox.put(AccessDenied(sentence))
-    netlink.watch(lambda with_links: inbox.put(KernelChanged(with_links)))
-    listening_ports.start(lambda: inbox.put(KernelChanged(with_links=False)))
+    REFUSALS.on_lasting = lambda sentence: inbox.put(events.AccessDenied(sentence))
+    netlink.watch(lambda with_links: inbox.put(events.KernelChanged(with_links)))
+    listening_ports.start(lambda: inbox.put(events.ReadinessChanged(listening_ports.is_urgent)))
+    checks.start(lambda: inbox.put(events.ReadinessChanged()))
     released.start()
     if settings.clean_slate == "all":
         addresses.remove_all()
     conflict_checks.start()
     heartbeat.start()
     reader.start()
-    loop.run()
+    local_api.start()
+    try:
+        loop.run()
+    finally:
+        local_api.close()
     log.info("ended: everything is withdrawn")
 
 
@@ -255,14 +253,6 @@ def _fence(
     return fence, feed
 
 
-def _only_one() -> socket.socket:
-    """Hold the lock for as long as the socket lives."""
-    try:
-        return instance_lock.lock()
-    except instance_lock.HeldError as error:
-        raise SettingsError("another duravip-agent runs in this network namespace") from error
-
-
 def _kernel() -> netlink.Netlink:
     """The kernel, if it is new enough and lets us in."""
     release = tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2])
@@ -276,15 +266,6 @@ def _kernel() -> netlink.Netlink:
     if not may_send():
         raise SettingsError("no permission to open raw sockets: CAP_NET_RAW is missing")
     return kernel
-
-
-def _serve(settings: Settings, counted: metrics.Metrics, loop: Loop) -> None:
-    try:
-        metrics.serve(parse_endpoint(settings.http_listen), counted, loop.healthz, loop.readyz)
-    except OSError as error:
-        raise SettingsError(
-            f"--http-listen: cannot listen on {settings.http_listen}: {error}"
-        ) from error
 
 
 if __name__ == "__main__":

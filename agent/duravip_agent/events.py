@@ -41,9 +41,17 @@ class ApiTrouble:
 
 @dataclass(frozen=True, slots=True)
 class KernelChanged:
-    """An address changed, or a link, or who listens."""
+    """An address changed, or a link."""
 
     with_links: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessChanged:
+    """Other checks of the node pass than before, or other programs listen."""
+
+    moves_addresses: bool = True
+    """Whether an address may move because of it: then it is reported at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +96,7 @@ Event = (
     | ApiTrouble
     | AccessDenied
     | KernelChanged
+    | ReadinessChanged
     | ContactChanged
     | SegmentProbed
     | AddressesClaimed

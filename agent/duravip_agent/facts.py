@@ -7,11 +7,18 @@ from typing import NamedTuple
 
 from duravip_agent import clock
 from duravip_agent.core.address_conflicts import Claim, Conflicts
-from duravip_agent.core.fencing import Facts, FencingDecision, InterfaceShare, ProbeAnswer, decide
+from duravip_agent.core.fencing import (
+    NOTHING,
+    Facts,
+    FencingDecision,
+    InterfaceShare,
+    ProbeAnswer,
+    ProbeNeeds,
+    decide,
+)
 from duravip_agent.core.interfaces import NO_FAULT, InterfaceFault, UsableInterfaces
 from duravip_agent.core.node_health import NodeHealth
 from duravip_agent.core.node_spec import group_by_interface
-from duravip_agent.core.probe_needs import ProbeNeeds
 from duravip_agent.core.probing import ProbeResult
 from duravip_agent.core.spec_tracker import SpecTracker
 from duravip_agent.core.watchdog_rule import LeaderContact
@@ -30,7 +37,6 @@ MAX_PROBED_AT_ONCE = 2048
 """Addresses that are probed at a time: those that nobody answers for must be activated at once."""
 
 LONG_AGO = ProbeAnswer(float("-inf"))
-NOTHING: frozenset[str] = frozenset()
 NO_CARDS = UsableInterfaces()
 
 
@@ -101,7 +107,7 @@ class FactCollector:
             now=now,
             epoch=specs.epoch or 0,
             generation=grant.generation if grant.uid else NO_GENERATION,
-            grants=tuple(_answerable(share, cards.faulty) for share in specs.shares(armed)),
+            grants=self._servable(specs.shares(armed), cards),
             contact=self.contact(),
             active=armed,
             fed_at=watchdog.fed_at,
@@ -111,6 +117,22 @@ class FactCollector:
             claimed=frozenset(self._claimed),
             defended=self._defended,
             timeouts=watchdog.timeouts,
+        )
+
+    @property
+    def unguardable(self) -> frozenset[str]:
+        """What is granted and should be guarded, which is not possible: it is not served."""
+        return self._specs.in_force.guarded if self._health.guard_problem else NOTHING
+
+    def _servable(
+        self, shares: Iterable[InterfaceShare], cards: UsableInterfaces
+    ) -> tuple[InterfaceShare, ...]:
+        answerable = tuple(_answerable(share, cards.faulty) for share in shares)
+        unguardable = self.unguardable
+        if not unguardable:
+            return answerable
+        return tuple(
+            _narrowed(share, (share.free | share.contested) - unguardable) for share in answerable
         )
 
     def permission(self, facts: Facts, addresses: frozenset[str]) -> Permission:
@@ -147,7 +169,8 @@ class FactCollector:
         answers = {a: self._answer(a, at, macs[0]) for a, macs in findings.answered.items()}
         answers |= {a: ProbeAnswer(at) for a in findings.silent - answers.keys()}
         answers |= {a: ProbeAnswer(at, NOT_PROBED) for a in findings.unasked - answers.keys()}
-        _log({a: answer.mac for a, answer in answers.items() if self._last_mac(a) != answer.mac})
+        last = {a: answer.mac for a, answer in self._probed.items()}
+        _log({a: answer.mac for a, answer in answers.items() if last.get(a) != answer.mac})
         self._asking -= answers.keys()
         self._probed |= answers
         return before != self.contested
@@ -156,11 +179,6 @@ class FactCollector:
         last = self._probed.get(address)
         is_same = last is not None and _is_answer(last)
         return ProbeAnswer(at, mac, last.since if last and is_same else at)
-
-    def _last_mac(self, address: str) -> str | None:
-        """What the segment said of it last; None = it was not asked yet."""
-        last = self._probed.get(address)
-        return last and last.mac
 
     def add_claims(self, claims: Iterable[Claim], armed: frozenset[str]) -> None:
         """Others say that they have addresses; of interest are those that we hold."""

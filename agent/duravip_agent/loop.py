@@ -39,15 +39,17 @@ from duravip_agent.events import (
     KernelChanged,
     ObjectAbsent,
     ObjectSeen,
+    ReadinessChanged,
     SegmentProbed,
     StatusWritten,
     StopRequested,
 )
 from duravip_agent.facts import FactCollector
 from duravip_agent.kernel.address_manager import AddressManager
-from duravip_agent.kernel.fence import FenceError
 from duravip_agent.kernel.fence_keeper import FenceKeeper
+from duravip_agent.kernel.nftables import FenceError
 from duravip_agent.kernel.watchdog import Watchdog
+from duravip_agent.local_api import LocalApi
 from duravip_agent.metrics import Metrics
 from duravip_agent.reconciler import Reconciler, StepContext
 from duravip_agent.segment.announcer import Announcer
@@ -95,12 +97,14 @@ class Loop:
         watchdog: Watchdog,
         health: NodeHealth,
         metrics: Metrics,
+        local_api: LocalApi,
     ) -> None:
         self._inbox, self._intake, self._reconciler = inbox, intake, reconciler
         self._fence_keeper, self._publisher, self._shutdown = fence_keeper, publisher, shutdown
         self._duplicates, self._facts, self._addresses = duplicates, facts, addresses
         self._announcer, self._conflict_checks = announcer, conflict_checks
         self._watchdog, self._health, self._metrics = watchdog, health, metrics
+        self._local_api = local_api
         self._pending: list[Event] = []
         self._needs_plan = True
         """The kernel or the spec may have changed: compare them in the next step."""
@@ -250,7 +254,7 @@ class Loop:
             case KernelChanged(with_links):
                 self._needs_plan = self._needs_resync = True
                 self._needs_link_resync |= with_links
-            case SegmentProbed() | AddressesClaimed() | ContactChanged():
+            case SegmentProbed() | AddressesClaimed() | ReadinessChanged() | ContactChanged():
                 self._needs_evaluation = True
                 self._take_up(event)
                 self._needs_plan |= self._intake.on_contact_changed()
@@ -262,8 +266,13 @@ class Loop:
             case _:
                 assert_never(event)
 
-    def _take_up(self, event: SegmentProbed | AddressesClaimed | ContactChanged) -> None:
-        if isinstance(event, SegmentProbed):
+    def _take_up(
+        self, event: SegmentProbed | AddressesClaimed | ReadinessChanged | ContactChanged
+    ) -> None:
+        if isinstance(event, ReadinessChanged):
+            self._report_is_urgent |= event.moves_addresses
+            self._publish()
+        elif isinstance(event, SegmentProbed):
             if self._facts.add_probe_result(event.generation, event.result, event.at):
                 self._publish()
         elif isinstance(event, AddressesClaimed):
@@ -294,6 +303,7 @@ class Loop:
         is_unfenced = not self._reconciler.fence.is_fenced
         must_delete = is_unfenced and addresses.has_ungranted(wanted)
         may_delete = needs_plan and (self._needs_resync or must_delete)
+        may_delete &= is_unfenced or not self._local_api.is_notifying_loss()
         if may_delete:
             may_delete = self._try(lambda: self._resync(now))
         if needs_plan:
@@ -304,6 +314,7 @@ class Loop:
             self._needs_plan |= not self._reconciler.reconcile(context)
             self._needs_resync |= self._needs_plan and addresses.has_ungranted(wanted)
         if needs_plan:
+            self._publisher.update_checks()
             self._retry_at = Monotonic(addresses.next_due(now))
             self._publish()
 

@@ -1,24 +1,13 @@
-"""Metrics, and the HTTP server that shows them beside /healthz and /readyz."""
+"""What the agent counts."""
 
-from functools import partial
-
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    generate_latest,
-)
-
-from duravip_runtime.http_pages import Pages, PageServer, Probe
+from duravip_runtime.program_metrics import ProgramMetrics
 
 
-class Metrics:
+class Metrics(ProgramMetrics):
     """What the agent counts. No label names an address: there may be thousands."""
 
     def __init__(self, version: str) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__("duravip_agent")
         self.info = self._gauge("info", "Always 1; its labels name the program.", "version")
         self.info.labels(version).set(1)
         self.granted = self._gauge("granted_addresses", "Addresses that the node is granted.")
@@ -61,8 +50,11 @@ class Metrics:
         self.held_back = self._gauge(
             "held_back_claims", "Claims that came too fast for the loop to hear of so far."
         )
-        self.beats = self._counter("beats_sent", "Beats that were sent.")
+        self.beats = self._counter("beats_sent", "Beats that were sent, to each replica.")
         self.acks = self._counter("acknowledgements", "Beats that were acknowledged.")
+        self.lost_beats = self._counter(
+            "beats_lost", "Beats that no leader has acknowledged within five seconds."
+        )
         self.drops = self._counter(
             "datagrams_dropped", "Datagrams that were not believed, by the reason.", "reason"
         )
@@ -82,29 +74,22 @@ class Metrics:
         self.not_ended = self._counter(
             "ended_connections_failures", "How often that could not be done.", "kind"
         )
+        self.checks = self._counter(
+            "checks", "Probes that checks of the node have made, by what came of them.", "result"
+        )
+        self.check_seconds = self._histogram(
+            "check_seconds",
+            "How long a probe of a check took.",
+            (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
+        )
         self.looks = self._counter("looks", "Looks at other nodes, by what was seen.", "verdict")
-        self.refresh_gap = Histogram(
-            "duravip_agent_refresh_gap_seconds",
+        self.refresh_gap = self._histogram(
+            "refresh_gap_seconds",
             "From one refresh of the dead-man to the next.",
-            registry=self.registry,
-            buckets=(0.105, 0.11, 0.12, 0.15, 0.2, 0.3, 0.4, 0.5),
+            (0.105, 0.11, 0.12, 0.15, 0.2, 0.3, 0.4, 0.5),
         )
-        self.step = Histogram(
-            "duravip_agent_step_seconds",
+        self.step = self._histogram(
+            "step_seconds",
             "How long one step of the loop took.",
-            registry=self.registry,
-            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
+            (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3),
         )
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"duravip_agent_{name}", text, labels, registry=self.registry)
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"duravip_agent_{name}", text, labels, registry=self.registry)
-
-
-def serve(where: tuple[str, int], metrics: Metrics, healthz: Probe, readyz: Probe) -> None:
-    """Answer HTTP from a thread; raises OSError when the address cannot be had."""
-    probes = {"/healthz": healthz, "/readyz": readyz}
-    text = partial(generate_latest, metrics.registry)
-    PageServer(where, Pages(probes, text, CONTENT_TYPE_LATEST)).start()

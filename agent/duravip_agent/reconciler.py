@@ -10,7 +10,8 @@ less to more:
 1.  Collect the facts (`facts`) and decide. If the watchdog has run out, mute everything: others
     may have heard the silence, and every address needs a new permission.
 2.  Mute what may not be active any more, by taking it out of the fence's set `held`: one
-    nf_tables transaction, whatever the number of addresses. Report that at once.
+    nf_tables transaction, whatever the number of addresses. Report that at once. Then set the
+    guard to the spec: an address with declared ports alone is never heard without it.
 3.  Ask the segment about contested addresses, and announce again what others have claimed.
 4.  Delete addresses that are in the way of a granted one, such as the same one elsewhere.
 5.  Activate what may be active: the fence first, then the kernel's address, then the gratuitous
@@ -120,6 +121,11 @@ class Reconciler:
         return fence.active & present if fence.is_fenced else present
 
     @property
+    def announced(self) -> frozenset[str]:
+        """What may be heard and shall be: without a fence, not what is still to be deleted."""
+        return self.fence.active & self._addresses.present
+
+    @property
     def active(self) -> frozenset[str]:
         """What may be heard and is where it was granted."""
         placed = self._addresses.placed(self._specs.in_force.wanted)
@@ -140,6 +146,8 @@ class Reconciler:
             self._watchdog.mute()
         self._watchdog.has_strict |= decision.has_strict
         is_less = self._mute(self.fence.active - decision.keep - decision.activate, context)
+        if not self._guard():
+            return False
         plan = self._plan(decision, context, is_less=is_less)
         if plan is not None:
             self._mute(self.fence.active & addresses_of(plan.delete), context)
@@ -158,6 +166,15 @@ class Reconciler:
             active = group_by_interface(self._specs.in_force.wanted, self.active)
             self._conflict_checks.set_held(active, self._addresses.observed.links)
         return is_done
+
+    def _guard(self) -> bool:
+        """Guard what the spec says, before any of it can be heard; False: decide again.
+
+        What is granted no more was muted before, so nothing is heard without its guard.
+        """
+        self.fence.guard(self._specs.in_force.guards)
+        before, self._health.guard_problem = self._health.guard_problem, self.fence.guard_problem
+        return before == self._health.guard_problem
 
     def mute_all(self) -> None:
         """Make every address of ours inaudible; nothing is removed yet."""

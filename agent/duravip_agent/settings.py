@@ -6,6 +6,7 @@ from pydantic import Field
 
 from duravip_api.timing import ANNOUNCE_EVERY, DEAD_MAN
 from duravip_runtime.key_file import KeyFilePath
+from duravip_runtime.local_endpoint import LocalGroup, LocalListen
 from duravip_runtime.settings import Listen, ProgramSettings, parse_settings
 
 
@@ -36,6 +37,17 @@ class Settings(ProgramSettings):
         Listen,
         Field(description="where /healthz, /readyz and /metrics are answered"),
     ] = "127.0.0.1:9481"
+    local_listen: Annotated[
+        LocalListen,
+        Field(
+            description="where programs of this node are told which addresses it serves: "
+            "unix:/PATH, or HOST:PORT of loopback; empty: nowhere"
+        ),
+    ] = ""
+    local_group: Annotated[
+        LocalGroup,
+        Field(description="the group, by name or number, whose members may use that Unix socket"),
+    ] = ""
     announce_every: Annotated[
         float,
         Field(ge=1, le=3600, description="how often a served address is announced again"),

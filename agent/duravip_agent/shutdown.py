@@ -72,6 +72,7 @@ class Shutdown:
         self._reconciler.mute_all()
         if self._requested_at is not None and not self._reconciler.served:
             self._publisher.announce_stop(Reason.AGENT_STOPPED, NOTHING_GRANTED)
+        self._publisher.withdraw_locally()
         self._addresses.remove_all()
         if self._addresses.observed.marked:  # the fence is needed as long as anything is left
             raise RuntimeError("some addresses could not be removed")

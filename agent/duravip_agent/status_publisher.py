@@ -1,14 +1,16 @@
 """Publishes what the agent serves: in its status, in its heartbeats and as metrics."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 
 from duravip_agent import clock
+from duravip_agent.checks.client import Checks
 from duravip_agent.clock import Monotonic
 from duravip_agent.control.heartbeat import HeartbeatContent, HeartbeatSender
 from duravip_agent.control.status_writer import StatusWriter
+from duravip_agent.core.check_targets import probes
 from duravip_agent.core.node_commands import NodeCommands
 from duravip_agent.core.node_health import NodeHealth
 from duravip_agent.core.node_spec import Placement
@@ -23,9 +25,11 @@ from duravip_agent.core.spec_tracker import SpecTracker
 from duravip_agent.facts import FactCollector
 from duravip_agent.kernel.address_manager import AddressManager
 from duravip_agent.kernel.listening_ports import ListeningPorts
-from duravip_agent.kernel.next_hops import NextHops
+from duravip_agent.kernel.netlink import NextHops
+from duravip_agent.local_api import LocalApi
 from duravip_agent.metrics import Metrics
 from duravip_agent.reconciler import Reconciler
+from duravip_api.annotations import format_clock_time
 from duravip_api.heartbeat import address_digest, new_boot
 from duravip_api.reasons import Reason
 from duravip_api.timing import CONTACT
@@ -62,7 +66,7 @@ class AgentIdentity:
 class StatusPublisher:
     """For the loop's thread. Nothing here ever waits."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - it reports on all parts of the agent
         self,
         identity: AgentIdentity,
         *,
@@ -76,6 +80,8 @@ class StatusPublisher:
         health: NodeHealth,
         commands: NodeCommands,
         listening_ports: ListeningPorts,
+        checks: Checks,
+        local_api: LocalApi,
         duplicate_message: Callable[[], str] = str,
     ) -> None:
         """`duplicate_message` gives what to report about other machines under this node's name."""
@@ -83,10 +89,11 @@ class StatusPublisher:
         self._metrics, self._reconciler, self._specs = metrics, reconciler, specs
         self._facts, self._addresses, self._health = facts, addresses, health
         self._commands, self._listening_ports = commands, listening_ports
+        self._checks, self._local_api = checks, local_api
         self._duplicate_message = duplicate_message
         self._next_hops = NextHops()
         self._failing_since: dict[str, str] = {}
-        self._ready = ConditionState(Reason.AGENT_STARTING, _now())
+        self._ready = ConditionState(Reason.AGENT_STARTING, format_clock_time(time.time()))
         self._conditions: dict[str, ConditionState] = {}
         """By type, those beside Ready that were reported last."""
         self._starts_unfenced = not reconciler.fence.is_fenced
@@ -157,13 +164,14 @@ class StatusPublisher:
             self._acted_on = None
         elif served <= wanted.keys():
             self._acted_on, self._strict = specs.in_force.generation, specs.in_force.strict
+        self._local_api.update(self._reconciler.announced, wanted)
         lost, is_more = self._served - served, not served <= self._served
         self._update_digest(served)
         self.update_heartbeat()
         if lost:  # another node may wait for it
             self._heartbeat.send_now()
         self._wanted = wanted
-        is_more_to_come = not wanted.keys() <= served | self._addresses.failures.keys()
+        is_more_to_come = not wanted.keys() <= served | self._failures().keys()
         is_urgent |= (is_more and not is_more_to_come) or not lost.isdisjoint(wanted)
         may_wait = self._acted_on is not None and self.is_acknowledged() and not is_urgent
         pause = EXPECT_MORE_FOR_S if is_more_to_come else BATCH_FOR_S
@@ -171,16 +179,25 @@ class StatusPublisher:
         self.due = Monotonic(min(self.due, due))
         self.report_if_due()
 
+    def withdraw_locally(self) -> None:
+        """Tell programs of this node that it serves nothing any more, and wait a moment for it."""
+        self._local_api.update(frozenset(), {})
+        self._local_api.wait_until_notified()
+
+    def update_checks(self) -> None:
+        """Make the checks that the spec names, of the addresses that the node has now."""
+        self._checks.replace(probes(self._specs.in_force.checks, self._addresses.observed))
+
     def report_if_due(self) -> None:
         """Write the status, if changes were gathered for long enough."""
         if clock.monotonic() < self.due:
             return
         self.due = Monotonic(float("inf"))
         wanted, served = self._wanted, self._reconciler.served
-        reason, message = self._ready_reason()
-        self._ready = self._ready.changed_to(reason, _now(), message)
-        failures = {**self._specs.in_force.failures, **self._addresses.failures}
-        self._failing_since = {a: self._failing_since.get(a) or _now() for a in failures}
+        now, (reason, message) = format_clock_time(time.time()), self._ready_reason()
+        self._ready = self._ready.changed_to(reason, now, message)
+        failures = {**self._specs.in_force.failures, **self._failures()}
+        self._failing_since = {a: self._failing_since.get(a) or now for a in failures}
         try:
             status, self.status_error = build_status(self._report(served, failures)), ""
         except Exception as error:
@@ -223,28 +240,32 @@ class StatusPublisher:
         self._heartbeat.send_now()
 
     def _report(self, served: frozenset[str], failures: Mapping[str, str]) -> StatusReport:
-        return StatusReport(
-            version=self._identity.version,
-            boot=self._identity.boot,
-            public_key=self._identity.public_key,
-            readiness=self._ready,
+        spec = self._specs.in_force
+        return replace(
+            self._least_report(served),
             observed=self._addresses.observed,
-            generation=self._acted_on,
-            epoch=self._specs.epoch,
             failures=failures,
             failing_since=self._failing_since,
             next_hops=self._next_hops.current(clock.monotonic()),
-            listening=self._listening_ports.on(self._specs.in_force.ports),
+            listening=self._listening_ports.on(spec.ports, is_urgent=spec.ports_decide),
+            passing=self._passing(),
             granted_on=self._interfaces(),
-            served=served,
             contested=self._facts.contested,
             unguarded=self._health.unguarded,
             claimed={a: conflict.mac for a, conflict in self._facts.conflicts.open.items()},
-            strict=self._strict,
             notes=tuple(self._other_conditions()),
             done=self._commands.done,
             neighbours=self._commands.neighbours(clock.monotonic()),
         )
+
+    def _passing(self) -> list[str]:
+        passing = self._checks.passing
+        return [line for line in self._specs.in_force.checks if line in passing]
+
+    def _failures(self) -> dict[str, str]:
+        """The addresses that cannot be added, deleted or guarded, each with the reason."""
+        why = f"cannot keep all but the declared ports closed: {self._health.guard_problem}"
+        return {**dict.fromkeys(self._facts.unguardable, why), **self._addresses.failures}
 
     def _least_report(self, served: frozenset[str]) -> StatusReport:
         """What others wait for, where anything else cannot be written down."""
@@ -255,6 +276,7 @@ class StatusPublisher:
             readiness=self._ready,
             generation=self._acted_on,
             epoch=self._specs.epoch,
+            passing=self._passing(),
             served=served,
             strict=self._strict,
         )
@@ -279,7 +301,6 @@ class StatusPublisher:
         return Reason.AGENT_STARTING if self._acted_on is None else Reason.AGENT_READY, ""
 
     def _other_conditions(self) -> Iterator[ConditionState]:
-        """The conditions beside Ready."""
         in_use = conflict_message(self._facts.conflicts.open)
         no_priority = self._heartbeat.refused_priority
         late = f"{Reason.NO_REALTIME.sentence} ({no_priority})" if no_priority else ""
@@ -296,7 +317,9 @@ class StatusPublisher:
             if not applies:
                 self._conditions.pop(kind, None)
                 continue
-            condition = self._conditions.get(kind) or ConditionState(reason, _now(), kind=kind)
+            condition = self._conditions.get(kind) or ConditionState(
+                reason, format_clock_time(time.time()), kind=kind
+            )
             self._conditions[kind] = condition.changed_to(reason, condition.since, message)
             yield self._conditions[kind]
 
@@ -308,7 +331,3 @@ class StatusPublisher:
         ]
         strange = unreadable_message(self._addresses.observed, self._interfaces())
         return "; ".join([strange, *unguarded]).strip("; ")
-
-
-def _now() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -7,8 +7,9 @@ nowhere else.
 
 import json
 import os
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -23,11 +24,14 @@ from kubernetes.config import KUBE_CONFIG_DEFAULT_LOCATION
 
 from duravip_api import API_VERSION, GROUP, PLURALS
 from duravip_cli.errors import CommandError, ExitCode
-from duravip_cli.views.objects import SYSTEM_NAMESPACE, Body, Kind
+from duravip_cli.objects import SYSTEM_NAMESPACE, Body, Kind
+from duravip_operator.core.endpoints import SERVICE_NAME_LABEL
 from duravip_runtime.kube import ERRORS, MERGE_PATCH, PAGE, configuration_from, message_of
 from duravip_runtime.settings import PROGRAM_VERSION, SettingsError
 
 HTTP_NOT_FOUND: Final = 404
+_FORBIDDEN: Final = re.compile(r'is forbidden: User "([^"]*)"')
+"""The rest of that sentence repeats what was asked for."""
 
 
 class AbsentError(CommandError):
@@ -53,7 +57,8 @@ def to_command_error(what: str, error: ApiException) -> CommandError:
     """Translate a refusal of the API server; `what` completes the sentence "cannot …"."""
     message, _ = message_of(error)
     if error.status in {401, 403}:
-        return CommandError(f"you may not {what}: {message}")
+        user = _FORBIDDEN.search(message)
+        return CommandError(f"you may not {what} ({f'as {user[1]}' if user else message})")
     if error.status == HTTP_NOT_FOUND:
         if what.startswith("list ") and GROUP in what:
             why = (
@@ -74,6 +79,8 @@ TIMEOUTS_S: Final = (5, 30)
 """To connect, and to receive the answer."""
 CLOCK_TOLERANCE_S: Final = 2.0
 """A smaller difference of clocks may come from the time that the answer takes."""
+NAMES_AT_ONCE: Final = 250
+"""Services that one request names: proxies limit its length."""
 _JSON: Final = "application/json"
 _FROM_CACHE: Final = {"resourceVersion": "0"}
 """Reads from the API server's cache: half the time of a read from etcd, and all in one page."""
@@ -82,18 +89,46 @@ _FROM_CACHE: Final = {"resourceVersion": "0"}
 class Cluster:
     """The cluster of a kubeconfig."""
 
-    def __init__(self, kubeconfig: str | None, context: str | None) -> None:
+    def __init__(
+        self,
+        kubeconfig: str | None,
+        context: str | None,
+        timeouts: tuple[float, float] = TIMEOUTS_S,
+    ) -> None:
+        self._timeouts = timeouts
         settings = load_configuration(kubeconfig, context)
         self._url = str(settings.host)
         self._connection: Any = ApiClient(settings)
         self._connection.user_agent = f"kubectl-duravip/{PROGRAM_VERSION}"  # type: ignore[attr-defined]
         self._ahead: float | None = None
 
-    def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
-        """Every object of the kind, or those of one namespace."""
+    def list(self, kind: Kind, namespace: str = "", selector: str = "") -> tuple[Body, ...]:
+        """Every object of the kind, or those of one namespace, with these labels."""
         what = f"list {_resource(kind)}"
         what += f" in the namespace {namespace}" if namespace else ""
-        return self._list(what, _path(kind, namespace), _FROM_CACHE)
+        query = {**_FROM_CACHE, **({"labelSelector": selector} if selector else {})}
+        return self._list(what, _path(kind, namespace), query)
+
+    def services(self, namespace: str = "", selector: str = "") -> tuple[Body, ...]:
+        """The Services of type LoadBalancer, as far as their labels match a selector."""
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}" if namespace else "/api/v1"
+        query = {"fieldSelector": "spec.type=LoadBalancer", **_FROM_CACHE}
+        query |= {"labelSelector": selector} if selector else {}
+        return self._list("list services", f"{path}/services", query)
+
+    def others(self, path: str, kind: str) -> tuple[Body, ...]:
+        """Every object at a path of the API, of a kind that is not ours; none where it is unknown.
+
+        With the kind and the version, which a list leaves out of its items.
+        """
+        group = path.removeprefix("/apis/").removeprefix("/api/").split("/")
+        version = "/".join(group[:2]) if path.startswith("/apis/") else group[0]
+        plural = path.rpartition("/")[2]
+        try:
+            found = self._list(f"list {plural}", path, _FROM_CACHE)
+        except AbsentError:
+            return ()
+        return tuple({**body, "apiVersion": version, "kind": kind} for body in found)
 
     def read(self, kind: Kind, name: str, namespace: str = "") -> Body | None:
         """One object, read from etcd; None when there is none."""
@@ -110,16 +145,30 @@ class Cluster:
         path = _path(kind, meta.get("namespace", ""), meta["name"])
         self._patch(f"annotate {_resource(kind)} {meta['name']}", path, "annotations", values)
 
-    def events(self, namespace: str, name: str) -> tuple[Body, ...]:
-        """The Events about objects of this name."""
-        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/events"
-        about = {"fieldSelector": f"involvedObject.name={name}"}
-        return self._list(f"list events in the namespace {namespace}", path, about)
+    def events(self, namespace: str = "", name: str = "") -> tuple[Body, ...]:
+        """The Events about our objects of this name; without one about all of them."""
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}" if namespace else "/api/v1"
+        about = f"involvedObject.apiVersion={API_VERSION}"
+        about += f",involvedObject.name={name}" if name else ""
+        what = f"list events in {f'the namespace {namespace}' if namespace else 'all namespaces'}"
+        return self._list(what, f"{path}/events", {"fieldSelector": about})
 
     def leases(self, namespace: str) -> tuple[Body, ...]:
         """The Leases of a namespace."""
         path = f"/apis/coordination.k8s.io/v1/namespaces/{quote(namespace, safe='')}/leases"
         return self._list(f"list leases in the namespace {namespace}", path, {})
+
+    def endpoint_slices(self, services: Collection[str]) -> tuple[Body, ...] | None:
+        """The EndpointSlices of Services of these names; None: they may not be read."""
+        names, path = sorted(services), "/apis/discovery.k8s.io/v1/endpointslices"
+        found: tuple[Body, ...] = ()
+        with suppress(CommandError):
+            for i in range(0, len(names), NAMES_AT_ONCE):
+                some = ",".join(names[i : i + NAMES_AT_ONCE])
+                query = {"labelSelector": f"{SERVICE_NAME_LABEL} in ({some})", **_FROM_CACHE}
+                found += self._list("list endpointslices", path, query)
+            return found
+        return None
 
     def leader_lease(self) -> Body | None:
         """The Lease of the operator's leader; None: there is none, or it may not be read.
@@ -154,6 +203,11 @@ class Cluster:
         """The configuration of DuraVIP's admission webhook; None when there is none."""
         path = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/duravip"
         return self._get("get the ValidatingWebhookConfiguration duravip", path)
+
+    def config_map(self, namespace: str, name: str) -> Body | None:
+        """A ConfigMap; None when there is none."""
+        path = f"/api/v1/namespaces/{quote(namespace, safe='')}/configmaps/{quote(name, safe='')}"
+        return self._get(f"get the ConfigMap {name} in the namespace {namespace}", path)
 
     def dry_run(self, body: Body) -> str:
         """The refusal of a dry run that creates this DuraVIP; empty: it would be admitted."""
@@ -212,7 +266,10 @@ class Cluster:
         try:
             response: Body = json.loads(self._send(path, query or {}, body).data)
         except ApiException as error:
-            raise to_command_error(what, error) from error
+            if error.status:
+                raise to_command_error(what, error) from error
+            why = f"cannot reach the API server at {self._url}: {error.reason}"
+            raise CommandError(why, ExitCode.USAGE) from error  # TLS, mostly
         except (*ERRORS, ValueError) as error:
             why = f"cannot reach the API server at {self._url}: {root_cause(error)}"
             raise CommandError(why, ExitCode.USAGE) from error
@@ -230,7 +287,7 @@ class Cluster:
             auth_settings=["BearerToken"],
         )
         began = time.time()
-        answer = self._connection.call_api(*request, _request_timeout=TIMEOUTS_S)
+        answer = self._connection.call_api(*request, _request_timeout=self._timeouts)
         self._note_clock(answer.getheader("Date"), (began + time.time()) / 2)
         answer.read()
         if answer.status >= 300:  # noqa: PLR2004 - HTTP's codes for anything but success

@@ -1,13 +1,15 @@
 """The command line: which verbs there are, their options, and an example for each."""
 
 import argparse
+import sys
 import textwrap
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
-from typing import NamedTuple, NoReturn, Protocol
+from types import ModuleType
+from typing import Any, NamedTuple, NoReturn
 
-from duravip_cli.context import Context
 from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.output import write_or_fail
 
 _PROGRAM = "kubectl-duravip"
 _EPILOG = """\
@@ -25,33 +27,46 @@ class Verb(NamedTuple):
     details: str = ""
     forms: tuple[str, ...] = ("json",)
     """What `-o` takes."""
+    default_form: str = "a table"
+    """What is printed without `-o`."""
 
 
-class VerbModule(Protocol):
-    """A module of the package `verbs`; the verb has the module's name."""
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are CommandErrors of one line, and that says what it takes."""
 
-    VERB: Verb
-
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        """Declare the verb's own options."""
-
-    def run(self, context: Context) -> ExitCode:
-        """Run the verb, and give the exit code."""
-
-
-class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        """Raise the CommandError."""
         raise CommandError(f"{message}; see `{self.prog} --help`", ExitCode.USAGE)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message:
+            write_or_fail(file or sys.stderr, message)
+
+    @property
+    def options(self) -> list[argparse.Action]:
+        """What begins with a dash."""
+        return [action for action in self._actions if action.option_strings]
+
+    @property
+    def positionals(self) -> list[argparse.Action]:
+        """What does not, in order."""
+        return [action for action in self._actions if not action.option_strings]
+
+    def option_with_value(self, word: str) -> argparse.Action | None:
+        """The option of this name, if a value follows it."""
+        found = (action for action in self.options if word in action.option_strings)
+        return next((action for action in found if action.nargs != 0), None)
 
 
 def parse(
-    arguments: list[str], names: Sequence[str], load: Callable[[str], VerbModule]
+    arguments: list[str], names: Sequence[str], load: Callable[[str], ModuleType]
 ) -> argparse.Namespace:
     """Parse the arguments; raises CommandError with one line when they make no sense.
 
-    `names` are the verbs. `load` imports one of them: only the one that is given, if one is.
+    `names` are the verbs. `load` imports one of them: only the one that is given, if one is. Where
+    none is, `help` is what to print.
     """
-    parser = _Parser(
+    parser = Parser(
         prog=_PROGRAM,
         description="Looks at DuraVIP's addresses and nodes, explains, tries out, moves, drains.",
         epilog=_EPILOG,
@@ -60,10 +75,10 @@ def parse(
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=version("duravip"))
-    verbs = parser.add_subparsers(dest="verb", metavar="VERB", required=True, title="verbs")
+    verbs = parser.add_subparsers(dest="verb", metavar="VERB", title="verbs")
     for name in _needed(arguments, names):
         module = load(name)
-        verb = module.VERB
+        verb: Verb = module.VERB
         module.add_arguments(
             verbs.add_parser(
                 name,
@@ -71,14 +86,27 @@ def parse(
                 description=textwrap.fill(f"{verb.summary}. {verb.details}".strip(), 90),
                 epilog=_examples(verb),
                 formatter_class=argparse.RawDescriptionHelpFormatter,
-                parents=[_common(verb.forms)],
+                parents=[_common(verb.forms, verb.default_form)],
                 allow_abbrev=False,
             )
         )
     parsed = parser.parse_args(arguments)
+    parsed.help = "" if parsed.verb else parser.format_help()
     for option in ("kubeconfig", "context", "namespace", "output"):
         setattr(parsed, option, getattr(parsed, option, None))
     return parsed
+
+
+def common_parser() -> Parser:
+    """What may be given without a verb."""
+    return Parser(prog=_PROGRAM, parents=[_common(())])
+
+
+def verb_parser(module: ModuleType) -> Parser:
+    """What a verb takes."""
+    parser = Parser(prog=_PROGRAM, parents=[_common(module.VERB.forms)])
+    module.add_arguments(parser)
+    return parser
 
 
 def add_wait(parser: argparse.ArgumentParser, does: str, seconds: int) -> None:
@@ -90,6 +118,14 @@ def add_wait(parser: argparse.ArgumentParser, does: str, seconds: int) -> None:
     )  # fmt: skip
 
 
+def add_listing(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a list as kubectl has them: -A, -l, -w and --no-headers."""
+    parser.add_argument("-A", "--all-namespaces", action="store_true", help="the default")
+    parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="e.g. app=web,a!=b")
+    parser.add_argument("-w", "--watch", action="store_true", help="go on, and print what changes")
+    parser.add_argument("--no-headers", action="store_true", help="no line with names of columns")
+
+
 def _needed(arguments: list[str], names: Sequence[str]) -> Sequence[str]:
     """The verb that is given; all of them for the help, and for a list of choices."""
     try:
@@ -99,9 +135,9 @@ def _needed(arguments: list[str], names: Sequence[str]) -> Sequence[str]:
     return rest[:1] if rest and rest[0] in names else names
 
 
-def _common(forms: tuple[str, ...]) -> _Parser:
+def _common(forms: tuple[str, ...], default_form: str = "") -> Parser:
     """Options that stand before the verb or behind it: the absent ones overwrite nothing."""
-    parser = _Parser(
+    parser = Parser(
         prog=_PROGRAM, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS
     )
     group = parser.add_argument_group("the cluster")
@@ -109,7 +145,7 @@ def _common(forms: tuple[str, ...]) -> _Parser:
     group.add_argument("--context", metavar="NAME", help="the kubeconfig's context to use")
     group.add_argument("-n", "--namespace", metavar="NS", help="default: all namespaces")
     if forms:
-        parser.add_argument("-o", "--output", choices=forms, help="default: a table")
+        parser.add_argument("-o", "--output", choices=forms, help=f"default: {default_form}")
     return parser
 
 

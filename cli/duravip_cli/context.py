@@ -2,64 +2,21 @@
 
 import argparse
 import time
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
-from typing import Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
-from duravip_cli.errors import CommandError
+from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.objects import Body, Kind, ObjectLists, named_services
 from duravip_cli.output import Output
-from duravip_cli.views.objects import Body, Kind, ObjectLists, is_ip_address
+from duravip_cli.targets import Target, parse_target
+
+if TYPE_CHECKING:  # the client takes a quarter of a second to import
+    from duravip_cli.cluster import Cluster
 
 POLL_EVERY_S: Final = 0.25
 SETTLE_AFTER_S: Final = 0.5
 """An agent that is alive acts on its spec within milliseconds."""
-
-
-class Api(Protocol):
-    """The API server, as the verbs use it: `cluster` implements it, tests keep it in memory."""
-
-    def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
-        """Every object of the kind, or those of one namespace."""
-
-    def read(self, kind: Kind, name: str, namespace: str = "") -> Body | None:
-        """One object; None when there is none."""
-
-    def label_node(self, name: str, label: str, value: str | None) -> None:
-        """Set a label of a Node, or remove it."""
-
-    def annotate(self, kind: Kind, body: Body, values: Mapping[str, str | None]) -> None:
-        """Set annotations of an object, or remove those whose value is None."""
-
-    def events(self, namespace: str, name: str) -> tuple[Body, ...]:
-        """The Events about objects of this name."""
-
-    def leases(self, namespace: str) -> tuple[Body, ...]:
-        """The Leases of a namespace."""
-
-    def leader_lease(self) -> Body | None:
-        """The Lease of the operator's leader; None: there is none, or it may not be read."""
-
-    def definition(self, name: str) -> Body | None:
-        """A CustomResourceDefinition; None when there is none."""
-
-    def pods(self, namespace: str) -> tuple[Body, ...]:
-        """The pods of DuraVIP in this namespace."""
-
-    def webhook(self) -> Body | None:
-        """The configuration of DuraVIP's admission webhook; None when there is none."""
-
-    def dry_run(self, body: Body) -> str:
-        """The refusal of a dry run that creates this DuraVIP; empty: it would be admitted."""
-
-    def version(self) -> str:
-        """The API server's own version."""
-
-    def clock_ahead(self) -> float | None:
-        """By how many seconds our clock is ahead of the API server's; None: it sends no date."""
-
-    def now(self) -> datetime:
-        """The time, by the cluster's clock where ours is wrong."""
 
 
 class Context:
@@ -68,7 +25,7 @@ class Context:
     def __init__(
         self,
         arguments: argparse.Namespace,
-        connect: Callable[[], Api],
+        connect: "Callable[[], Cluster]",
         output: Output,
         sleep: Callable[[float], None],
         prompt: Callable[[str], str | None],
@@ -82,7 +39,7 @@ class Context:
         self._connect = connect
 
     @cached_property
-    def api(self) -> Api:
+    def api(self) -> "Cluster":
         """The cluster."""
         return self._connect()
 
@@ -91,21 +48,69 @@ class Context:
         """The namespace of `-n`; empty: all."""
         return str(self.arguments.namespace or "")
 
-    def qualify(self, given: str) -> str:
-        """An ADDRESS or NAME with the namespace of `-n`, where a name has none of its own."""
-        is_whole = "/" in given or is_ip_address(given) or not self.namespace
-        return given if is_whole else f"{self.namespace}/{given}"
+    def target(self, given: str) -> Target:
+        """What an argument names; a name alone is one of the namespace of `-n`."""
+        return parse_target(given, self.namespace)
 
-    def read_all(self) -> ObjectLists:
-        """All lists, of all namespaces: an election in one namespace depends on the others."""
+    def targets(self, given: Iterable[str]) -> list[Target]:
+        """What several arguments name."""
+        return [self.target(text) for text in given]
+
+    def read_all(self, others: Iterable[Body] = ()) -> ObjectLists:
+        """All lists, of all namespaces: an election in one namespace depends on the others.
+
+        With the EndpointSlices that they name, or the `others`.
+        """
+        return self._read(self.api.list, others, {})
+
+    def read_allowed(self) -> ObjectLists:
+        """The lists that may be read; of addresses at least those of the namespace of `-n`.
+
+        CommandError when not even these may be.
+        """
+        refused: dict[str, str] = {}
+
+        def listed(kind: Kind) -> tuple[Body, ...]:
+            try:
+                return self.api.list(kind)
+            except CommandError as error:
+                if error.code is ExitCode.USAGE:
+                    raise
+                refused[kind] = str(error)
+            if kind not in {"DuraVIP", "Binding"}:
+                return ()
+            if self.namespace:
+                return self.api.list(kind, self.namespace)
+            if {"DuraVIP", "Binding"} <= refused.keys():
+                raise CommandError(f"{refused['DuraVIP']}; name yours with -n NAMESPACE")
+            return ()
+
+        return self._read(listed, (), refused)
+
+    def _read(
+        self,
+        listed: Callable[[Kind], tuple[Body, ...]],
+        others: Iterable[Body],
+        refused: Mapping[str, str],
+    ) -> ObjectLists:
+        duravips, bindings = listed("DuraVIP"), listed("Binding")
         return ObjectLists(
-            duravips=self.api.list("DuraVIP"),
-            bindings=self.api.list("Binding"),
-            topologies=self.api.list("Topology"),
-            nodes=self.api.list("Node"),
-            plumbings=self.api.list("NodePlumbing"),
+            duravips=duravips,
+            bindings=bindings,
+            slices=self.api.endpoint_slices(named_services((*duravips, *bindings, *others))),
+            topologies=listed("Topology"),
+            nodes=listed("Node"),
+            plumbings=listed("NodePlumbing"),
             lease=self.api.leader_lease(),
             read_at=self.api.now().timestamp(),
+            refused=refused,
+        )
+
+    def read_entities(self, namespace: str = "", selector: str = "") -> ObjectLists:
+        """The DuraVIPs and Bindings of a namespace, or of all, with these labels."""
+        return ObjectLists(
+            duravips=self.api.list("DuraVIP", namespace, selector),
+            bindings=self.api.list("Binding", namespace, selector),
         )
 
     def read_node(self, name: str) -> Body:

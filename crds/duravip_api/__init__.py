@@ -9,6 +9,7 @@ PLURALS: Final = {
     "DuraVIP": "duravips",
     "Binding": "vipbindings",
     "Topology": "topologies",
+    "AddressPool": "addresspools",
     "NodePlumbing": "nodeplumbings",
 }
 

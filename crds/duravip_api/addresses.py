@@ -1,7 +1,7 @@
 """Addresses as numbers, and lists of them as the ranges that NodePlumbing carries."""
 
 import socket
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import lru_cache
 from ipaddress import (
     IPv4Address,
@@ -119,12 +119,7 @@ def parse_range(item: str) -> Range:
     Nothing is remembered of it: it is others who write such items. Raises ValueError when it
     cannot be read.
     """
-    first, dash, last = item.partition("-")
-    family, low = parse_to_int(first)
-    other, high = parse_to_int(last) if dash else (family, low)
-    if other != family or high < low:
-        raise ValueError(f"cannot read the address range {item!r}")
-    return Range(family, low, high)
+    return _range(parse_to_int, *item.partition("-"), item)
 
 
 def merge_ranges(found: Iterable[Range]) -> tuple[Range, ...]:
@@ -137,6 +132,19 @@ def merge_ranges(found: Iterable[Range]) -> tuple[Range, ...]:
         else:
             joint.append(one)
     return tuple(joint)
+
+
+def subtract(span: Range, taken: Iterable[Range]) -> Iterator[Range]:
+    """What is left of a range once these are taken away, in order."""
+    first = span.first
+    for one in sorted(taken):
+        if one.family != span.family or one.last < first or one.first > span.last:
+            continue
+        if one.first > first:
+            yield Range(span.family, first, one.first - 1)
+        first = one.last + 1
+    if first <= span.last:
+        yield Range(span.family, first, span.last)
 
 
 def format_ranges(addresses: Iterable[str]) -> list[str]:
@@ -208,7 +216,7 @@ def expand_ranges(listed: Iterable[str], limit: int = 16384) -> Iterator[str]:
     """
     left = limit
     for item in listed:
-        found = [_span(*parts, item) for parts in _spelled_out(item)]
+        found = [_range(to_int, *parts, item) for parts in _spelled_out(item)]
         left -= sum(one.last - one.first + 1 for one in found)
         if left < 0:
             raise ValueError(f"more addresses than can be read: {item!r}")
@@ -217,9 +225,11 @@ def expand_ranges(listed: Iterable[str], limit: int = 16384) -> Iterator[str]:
                 yield from_int(family, number)
 
 
-def _span(first: str, dash: str, last: str, item: str) -> Range:
-    family, low = to_int(first)
-    other, high = to_int(last) if dash else (family, low)
+def _range(
+    read: Callable[[str], tuple[int, int]], first: str, dash: str, last: str, item: str
+) -> Range:
+    family, low = read(first)
+    other, high = read(last) if dash else (family, low)
     if other != family or high < low:
         raise ValueError(f"cannot read the address range {item!r}")
     return Range(family, low, high)

@@ -3,12 +3,20 @@
 Its plural is `vipbindings`: the core API has `bindings` of its own, and kubectl would ask that.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
 from duravip_api.conditions import EntityStatus
-from duravip_api.fields import ApiModel, NodeName, Selector, VirtualAddress, rules
+from duravip_api.fields import (
+    ApiModel,
+    Failback,
+    NodeName,
+    Selector,
+    VirtualAddress,
+    rules,
+)
+from duravip_api.readiness import BindingReadiness
 
 PREFERENCE = (
     "The name of the Node that should own the address whenever it can. It takes the address back "
@@ -17,6 +25,27 @@ PREFERENCE = (
 NODE_SELECTOR = (
     "Labels of the Nodes that may hold the address; where several objects name it, a Node that "
     "any of them admits may. Absent: every Node."
+)
+READINESS = (
+    "Which nodes are fit for the address. It goes to a fit node, and leaves one that is not as "
+    "soon as a fit one may take it; where no node is fit, it stays. Absent: every node is fit."
+)
+
+FAILBACK = (
+    "When the preferred node takes the address back from a node that serves it. Always: as soon "
+    "as it is well. Never: it stays where it is until it has to move; so does an address whose "
+    "`preference` is edited. A duration, e.g. 5m: once the preferred node has been well, and fit, "
+    "for so long. Where several objects name the address, the slowest counts."
+)
+BALANCE = (
+    "Auto: the address may be moved to even out the load. Never: it is not, though it counts as "
+    "load. Where several objects name the address, Never wins."
+)
+EXPOSE = (
+    "All: whatever listens on the owner is reached at the address. Declared: only the ports of "
+    "`services`, ICMP, and the replies to connections that the node itself began are let in, and "
+    "everything else is dropped. Where several objects name the address, Declared wins, and the "
+    "ports of all of them are open."
 )
 
 
@@ -35,6 +64,13 @@ class BindingSpec(ApiModel):
     ] = None
     preference: Annotated[NodeName | None, Field(description=PREFERENCE)] = None
     node_selector: Annotated[Selector | None, Field(description=NODE_SELECTOR)] = None
+    readiness: Annotated[BindingReadiness | None, Field(description=READINESS)] = None
+    failback: Annotated[Failback, Field(description=FAILBACK)] = "Always"
+    balance: Annotated[Literal["Auto", "Never"], Field(description=BALANCE)] = "Auto"
+    expose: Annotated[
+        Literal["All", "Declared"],
+        Field(description=EXPOSE + " A Binding declares no ports of its own."),
+    ] = "All"
     group: Annotated[
         str | None,
         Field(

@@ -14,6 +14,10 @@ from duravip_api.fields import (
 )
 from duravip_api.reasons import MoveReason, State
 
+ObservedGeneration = Annotated[
+    int | None, Field(description="The generation of the object that this speaks of.")
+]
+
 
 class Condition(ApiModel):
     """One observation about an object."""
@@ -25,9 +29,7 @@ class Condition(ApiModel):
     last_transition_time: Annotated[
         Timestamp, Field(description="When `status` last changed from one value to another.")
     ]
-    observed_generation: Annotated[
-        int | None, Field(description="The generation of the object that this speaks of.")
-    ] = None
+    observed_generation: ObservedGeneration = None
 
 
 Conditions = Annotated[
@@ -97,7 +99,5 @@ class EntityStatus(ApiModel):
     participants: Annotated[
         int | None, Field(ge=0, description="How many nodes may hold the address now.")
     ] = None
-    observed_generation: Annotated[
-        int | None, Field(description="The generation of the object that this speaks of.")
-    ] = None
+    observed_generation: ObservedGeneration = None
     conditions: Conditions = []

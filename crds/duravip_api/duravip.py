@@ -4,10 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from duravip_api.binding import NODE_SELECTOR, PREFERENCE
+from duravip_api.binding import BALANCE, EXPOSE, FAILBACK, NODE_SELECTOR, PREFERENCE, READINESS
 from duravip_api.conditions import EntityStatus
 from duravip_api.fields import (
     ApiModel,
+    Failback,
     Leader,
     NodeName,
     Selector,
@@ -15,6 +16,7 @@ from duravip_api.fields import (
     list_map_keys,
     rules,
 )
+from duravip_api.readiness import Readiness
 
 
 class Service(ApiModel):
@@ -42,6 +44,11 @@ class DuraVIPSpec(ApiModel):
             (
                 "!has(self.follow) || self.follow != self.address",
                 "follow must not be the address itself: give the two different addresses",
+            ),
+            (
+                "!has(self.readiness) || !has(self.readiness.listening) || "
+                "!self.readiness.listening || has(self.services) && self.services.size() > 0",
+                "readiness.listening needs services: it is their ports that are listened on",
             ),
         )
     )
@@ -74,11 +81,16 @@ class DuraVIPSpec(ApiModel):
         list[Service] | None,
         Field(
             max_length=64,
-            description="What listens on the address: nodes that differ make it Unsafe.",
+            description="What listens on the address: nodes that differ make it Unsafe. With "
+            "`expose: Declared` nothing else is let in.",
             json_schema_extra=list_map_keys("port", "protocol"),
         ),
     ] = None
+    expose: Annotated[Literal["All", "Declared"], Field(description=EXPOSE)] = "All"
     node_selector: Annotated[Selector | None, Field(description=NODE_SELECTOR)] = None
+    readiness: Annotated[Readiness | None, Field(description=READINESS)] = None
+    failback: Annotated[Failback, Field(description=FAILBACK)] = "Always"
+    balance: Annotated[Literal["Auto", "Never"], Field(description=BALANCE)] = "Auto"
 
 
 class DuraVIP(ApiModel):

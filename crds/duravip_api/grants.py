@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 from pydantic import FailFast, Field
 
 from duravip_api.addresses import expand_ranges, from_int, to_int
-from duravip_api.fields import ATOMIC, Address, AddressRange, ApiModel, InterfaceName, Mask
+from duravip_api.checks import LONGEST_CHECK, MOST_CHECKS
+from duravip_api.fields import Address, AddressRange, ApiModel, InterfaceName, Mask, atomic
+from duravip_api.guards import LONGEST_GUARD, MOST_GUARDED
 from duravip_api.listeners import MOST_PORTS
 
 PortName = Annotated[str, Field(max_length=9)]
@@ -53,14 +55,7 @@ class InterfaceGrant(ApiModel):
     arp_all_hosts: Annotated[
         bool, Field(description="Announce to every known neighbour as well.")
     ] = True
-    arp_targets: Annotated[
-        list[Address],
-        Field(
-            max_length=64,
-            description="Announce to these directly as well.",
-            json_schema_extra=ATOMIC,
-        ),
-    ] = []
+    arp_targets: Annotated[list[Address], atomic(64, "Announce to these directly as well.")] = []
     fencing: Annotated[
         Literal["Segment", "Strict"],
         Field(
@@ -70,20 +65,12 @@ class InterfaceGrant(ApiModel):
     granted: Annotated[
         list[AddressRange],
         FailFast(),
-        Field(
-            max_length=MOST_GRANTED,
-            description="The addresses: e.g. `10.1.1.1,3,7-9` for five of them.",
-            json_schema_extra=ATOMIC,
-        ),
+        atomic(MOST_GRANTED, "The addresses: e.g. `10.1.1.1,3,7-9` for five of them."),
     ] = []
     contested: Annotated[
         list[AddressRange],
         FailFast(),
-        Field(
-            max_length=MOST_GRANTED,
-            description="More of them, to be taken only when nobody answers for them.",
-            json_schema_extra=ATOMIC,
-        ),
+        atomic(MOST_GRANTED, "More of them, to be taken only when nobody answers for them."),
     ] = []
 
 
@@ -101,10 +88,8 @@ class Unconfirmed(ApiModel):
     addresses: Annotated[
         list[AddressRange],
         FailFast(),
-        Field(
-            max_length=MOST_GRANTED,
-            description="What was taken out, and not known to be let go when this was written.",
-            json_schema_extra=ATOMIC,
+        atomic(
+            MOST_GRANTED, "What was taken out, and not known to be let go when this was written."
         ),
     ] = []
 
@@ -118,35 +103,50 @@ class NodePlumbingSpec(ApiModel):
     ] = 0
     pulse: Annotated[
         list[Annotated[str, Field(max_length=262)]],
-        Field(
-            max_length=16,
-            description="HOST:PORT of every operator replica: where the agent sends its beats.",
-            json_schema_extra=ATOMIC,
-        ),
+        atomic(16, "HOST:PORT of every operator replica: where the agent sends its beats."),
     ] = []
     pulse_keys: Annotated[
         list[Annotated[str, Field(max_length=64)]],
-        Field(
-            max_length=16,
-            description="The X25519 public key of each replica that `pulse` names, in the same "
+        atomic(
+            16,
+            "The X25519 public key of each replica that `pulse` names, in the same "
             "order; empty: of a version that has none.",
-            json_schema_extra=ATOMIC,
         ),
     ] = []
-    interfaces: Annotated[
-        list[InterfaceGrant],
-        Field(max_length=256, description="The grants.", json_schema_extra=ATOMIC),
-    ] = []
+    interfaces: Annotated[list[InterfaceGrant], atomic(256, "The grants.")] = []
     granted_count: Annotated[
         int, Field(ge=0, description="How many addresses are granted in all.")
     ] = 0
     ports: Annotated[
         list[PortName],
-        Field(
-            max_length=MOST_PORTS,
-            description="The ports that services are declared on anywhere, e.g. `TCP/25`: the "
+        atomic(
+            MOST_PORTS,
+            "The ports that services are declared on anywhere, e.g. `TCP/25`: the "
             "agent reports who listens there.",
-            json_schema_extra=ATOMIC,
+        ),
+    ] = []
+    guarded: Annotated[
+        list[Annotated[str, Field(max_length=LONGEST_GUARD)]],
+        FailFast(),
+        atomic(
+            MOST_GUARDED,
+            "The granted addresses that let in declared ports alone, and those ports: "
+            "e.g. `10.1.1.1,3,7-9 TCP/25,TCP/465`, or `10.1.1.1` for no port at all.",
+        ),
+    ] = []
+    ports_decide: Annotated[
+        bool,
+        Field(
+            description="Whether addresses move by who listens on `ports`: the agent then looks "
+            "every half a second, else every two seconds."
+        ),
+    ] = False
+    checks: Annotated[
+        list[Annotated[str, Field(max_length=LONGEST_CHECK)]],
+        atomic(
+            MOST_CHECKS,
+            "The checks that the agent makes of the node's own addresses, e.g. "
+            "`http/eth1/ipv4/8080/1s/1s/3/2/200-399/-/healthz`: see `duravip_api.checks`.",
         ),
     ] = []
     unconfirmed: Annotated[

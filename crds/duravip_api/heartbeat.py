@@ -3,6 +3,8 @@
 `FORMATS` is the wire format: the tag of each datagram, the type and the range of each field. The
 body is a JSON object. A field that is not known is ignored, and one that has a default may be
 missing, so that a version may add fields; whatever else is wrong makes the whole datagram void.
+Who signs a datagram may still lie, or be of another version: every value is checked before it is
+used.
 
 How a datagram is signed stands in `secure_channel`. Here is how older versions signed it,
 and do while one of their programs runs: a 16-byte BLAKE2b digest of the
@@ -13,12 +15,10 @@ one signs, all of them are accepted.
 import hmac
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from hashlib import blake2b
 from typing import Any, NamedTuple, TypeVar
-
-from duravip_api.wire_fields import Boolean, Choice, FieldType, Integer, Number, Text, Texts
 
 DIGEST_BYTES = 16
 MAX_BYTES = 1400
@@ -100,6 +100,56 @@ class ProbeReport:
 AnyDatagram = Heartbeat | Ack | ProbeRequest | ProbeReport
 Datagram = TypeVar("Datagram", Heartbeat, Ack, ProbeRequest, ProbeReport)
 
+Reader = Callable[[Any], Any]
+"""Gives the value of a field as it is used; raises ValueError where it is not in range."""
+
+HIGHEST = 2**63 - 1
+"""What the API server can store in an integer."""
+
+
+def _reader(is_valid: Callable[[Any], bool], kind: Reader) -> Reader:
+    def read(value: Any) -> Any:
+        if not is_valid(value):
+            raise ValueError("not in range")
+        return kind(value)
+
+    return read
+
+
+def _text(longest: int, shortest: int = 1) -> Reader:
+    """Printable characters: what is logged or shown must not move a terminal's cursor."""
+    return _reader(lambda value: _is_text(value, longest, shortest), str)
+
+
+def _is_text(value: Any, longest: int, shortest: int) -> bool:
+    return isinstance(value, str) and shortest <= len(value) <= longest and value.isprintable()
+
+
+def _texts(most: int, longest: int) -> Reader:
+    def is_valid(value: Any) -> bool:
+        is_short = isinstance(value, list | tuple) and len(value) <= most
+        return is_short and all(_is_text(item, longest, 1) for item in value)
+
+    return _reader(is_valid, tuple)
+
+
+def _choice(*words: str) -> Reader:
+    return _reader(lambda value: isinstance(value, str) and value in words, str)
+
+
+def _integer(lowest: int = 0) -> Reader:
+    """A whole number; True and False are none."""
+    return _reader(lambda value: type(value) is int and lowest <= value <= HIGHEST, int)
+
+
+def _number(lowest: float, highest: float) -> Reader:
+    """A number that is finite: a comparison with NaN is false."""
+    return _reader(lambda v: type(v) in {int, float} and lowest <= v <= highest, float)
+
+
+_BOOLEAN = _reader(lambda value: isinstance(value, bool), bool)
+"""True or False; 0 and 1 are neither."""
+
 
 class Format(NamedTuple):
     """How a datagram looks on the wire."""
@@ -108,10 +158,10 @@ class Format(NamedTuple):
     """Names it in the header of `secure_channel`. A tag is never given to another datagram."""
     name: str
     """Names it in the body of a datagram that is signed with the key of the whole cluster."""
-    fields: Mapping[str, FieldType]
+    fields: Mapping[str, Reader]
 
 
-_NODE, _BOOT, _INTERFACE, _ADDRESS = Text(253), Text(64), Text(15), Text(45)
+_NODE, _BOOT, _INTERFACE = _text(253), _text(64), _text(15)
 
 FORMATS: Mapping[type[AnyDatagram], Format] = {
     Heartbeat: Format(
@@ -120,11 +170,11 @@ FORMATS: Mapping[type[AnyDatagram], Format] = {
         {
             "node": _NODE,
             "boot": _BOOT,
-            "seq": Integer(1),
-            "generation": Integer(),
-            "digest": Text(64, shortest=0),
-            "echoes": Texts(8, Text(64)),
-            "stopped": Boolean(),
+            "seq": _integer(1),
+            "generation": _integer(),
+            "digest": _text(64, shortest=0),
+            "echoes": _texts(8, 64),
+            "stopped": _BOOLEAN,
         },
     ),
     Ack: Format(
@@ -132,11 +182,11 @@ FORMATS: Mapping[type[AnyDatagram], Format] = {
         "Ack",
         {
             "boot": _BOOT,
-            "seq": Integer(1),
-            "leader": Boolean(),
-            "epoch": Integer(),
-            "generation": Integer(),
-            "token": Text(64, shortest=0),
+            "seq": _integer(1),
+            "leader": _BOOLEAN,
+            "epoch": _integer(),
+            "generation": _integer(),
+            "token": _text(64, shortest=0),
         },
     ),
     ProbeRequest: Format(
@@ -145,11 +195,11 @@ FORMATS: Mapping[type[AnyDatagram], Format] = {
         {
             "scout": _NODE,
             "boot": _BOOT,
-            "number": Integer(),
+            "number": _integer(),
             "suspect": _NODE,
             "interface": _INTERFACE,
-            "addresses": Texts(8, _ADDRESS),
-            "macs": Texts(8, Text(64)),
+            "addresses": _texts(8, 45),
+            "macs": _texts(8, 64),
         },
     ),
     ProbeReport: Format(
@@ -157,11 +207,11 @@ FORMATS: Mapping[type[AnyDatagram], Format] = {
         "Sight",
         {
             "scout": _NODE,
-            "number": Integer(),
+            "number": _integer(),
             "suspect": _NODE,
             "interface": _INTERFACE,
-            "verdict": Choice({"answering", "silent", "unknown"}),
-            "heard_ago": Number(-1.0, 1e9),
+            "verdict": _choice("answering", "silent", "unknown"),
+            "heard_ago": _number(-1.0, 1e9),
         },
     ),
 }
@@ -212,36 +262,27 @@ def parse_keys(content: str) -> tuple[bytes, ...]:
 
 def encode_body(datagram: AnyDatagram) -> bytes:
     """The body of a datagram."""
-    return _compact({name: getattr(datagram, name) for name in _fields(datagram)}).encode()
+    return _compact(_values(datagram)).encode()
 
 
 def decode_body(kind: type[Datagram], body: bytes) -> Datagram | None:
     """Read the body of a datagram; None when it is not a valid one of this kind."""
-    values = _object(body)
-    return None if values is None else _read(kind, values)
+    return _read(kind, _object(body))
 
 
 def encode(datagram: AnyDatagram, keys: tuple[bytes, ...]) -> bytes:
     """Turn it into bytes, signed with the first of the keys that the cluster shares."""
-    values = {name: getattr(datagram, name) for name in _fields(datagram)}
-    body = _compact({"is": FORMATS[type(datagram)].name, **values}).encode()
+    body = _compact({"is": FORMATS[type(datagram)].name, **_values(datagram)}).encode()
     return _signature(body, keys[0]) + body
 
 
-def decode(kind: type[Datagram], data: bytes, keys: tuple[bytes, ...]) -> Datagram | None:
-    """Read a datagram; None when no key fits or it is not a valid one of this kind."""
-    found = decode_any(data, keys)
-    return found if isinstance(found, kind) else None
-
-
 def decode_any(data: bytes, keys: tuple[bytes, ...]) -> AnyDatagram | None:
-    """The same for a datagram of whatever kind."""
+    """Read a datagram; None when no key fits or it is not a valid one."""
     if not is_signed(data, keys):
         return None
     values = _object(data[DIGEST_BYTES:])
-    name = values.get("is") if values else None
-    kind: Any = _KINDS_BY_NAME.get(name) if isinstance(name, str) else None
-    return None if kind is None or values is None else _read(kind, values)
+    kind: Any = _KINDS_BY_NAME.get(str(values.get("is")))
+    return kind and _read(kind, values)
 
 
 def is_signed(data: bytes, keys: tuple[bytes, ...]) -> bool:
@@ -250,24 +291,25 @@ def is_signed(data: bytes, keys: tuple[bytes, ...]) -> bool:
     return any(hmac.compare_digest(signature, _signature(body, key)) for key in keys)
 
 
-def _fields(datagram: AnyDatagram) -> Mapping[str, FieldType]:
-    return FORMATS[type(datagram)].fields
+def _values(datagram: AnyDatagram) -> dict[str, Any]:
+    return {name: getattr(datagram, name) for name in FORMATS[type(datagram)].fields}
 
 
-def _object(body: bytes) -> dict[str, Any] | None:
+def _object(body: bytes) -> dict[str, Any]:
+    """The object that a body is; what is none has no fields."""
     try:
-        found = json.loads(body.decode())
+        values = json.loads(body.decode())
     except (ValueError, RecursionError):
-        return None
-    return found if isinstance(found, dict) else None
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _read(kind: type[Datagram], values: Mapping[str, Any]) -> Datagram | None:
     read: dict[str, Any] = {}
     try:
-        for name, field in FORMATS[kind].fields.items():
+        for name, read_value in FORMATS[kind].fields.items():
             if name in values:
-                read[name] = field.read(values[name])
+                read[name] = read_value(values[name])
             elif name not in _OPTIONAL[kind]:
                 return None
     except ValueError:

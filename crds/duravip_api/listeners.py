@@ -54,6 +54,21 @@ def port_named(protocol: str, number: int) -> str:
     return f"{protocol}/{number}"
 
 
+def wildcard_port(port: str, family: int) -> str:
+    """The name of a port that is listened on for all addresses of a family, e.g. `TCP/25 4`."""
+    return f"{port} {family}"
+
+
+def wildcard_ports(listening: Listening) -> frozenset[str]:
+    """All that are."""
+    return frozenset(
+        wildcard_port(port.name, family)
+        for port in listening
+        for family in WILDCARD
+        if port.takes(family, 0)
+    )
+
+
 def format_listeners(ports: Iterable[str], listeners: Iterable[Listener]) -> list[str]:
     """What is said of these ports: the shortest list, always in the same order."""
     by_port: dict[str, set[str]] = {port: set() for port in sorted(ports)}

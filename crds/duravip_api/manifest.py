@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from duravip_api import GROUP, PLURALS, VERSION
+from duravip_api.addresspool import AddressPool
 from duravip_api.binding import Binding
 from duravip_api.duravip import DuraVIP
 from duravip_api.fields import ApiModel
@@ -109,10 +110,25 @@ KINDS = (
         "dvt",
         (
             Column("Cidr", ".spec.cidr"),
-            Column("Interface", ".spec.interface"),
+            Column("Interface", ".status.interface"),
             Column("Mask", ".status.mask", "integer"),
             Column("Nodes", ".status.nodes", "integer"),
             Column("Addresses", ".status.addresses", "integer"),
+            AGE,
+            Column("Message", f"{READY}.message", wide=True),
+        ),
+    ),
+    Kind(
+        AddressPool,
+        PLURALS["AddressPool"],
+        "dvap",
+        (
+            Column("Ranges", ".spec.ranges"),
+            Column("Auto", ".spec.autoAssign", "boolean"),
+            Column("Used4", ".status.used4", "integer"),
+            Column("Total4", ".status.total4", "integer"),
+            Column("Used6", ".status.used6"),
+            Column("Total6", ".status.total6"),
             AGE,
             Column("Message", f"{READY}.message", wide=True),
         ),

@@ -10,14 +10,15 @@ from typing import Annotated
 from pydantic import FailFast, Field
 
 from duravip_api.addresses import LONGEST_ITEM
+from duravip_api.checks import LONGEST_CHECK, MOST_CHECKS
 from duravip_api.conditions import Conditions
 from duravip_api.fields import (
-    ATOMIC,
     SCHEMALESS,
     ApiModel,
     InterfaceName,
     Message,
     Timestamp,
+    atomic,
 )
 from duravip_api.grants import NodePlumbingSpec
 from duravip_api.listeners import MOST_LISTENERS
@@ -62,11 +63,10 @@ class Nic(ApiModel):
     ] = None
     addresses: Annotated[
         list[Annotated[str, Field(max_length=49)]],
-        Field(
-            max_length=MOST_LISTED,
-            description="Its own addresses with their prefix, without those of DuraVIP; at most "
+        atomic(
+            MOST_LISTED,
+            "Its own addresses with their prefix, without those of DuraVIP; at most "
             "64 are listed, those first that are in different networks.",
-            json_schema_extra=ATOMIC,
         ),
     ] = []
     addresses_omitted: Annotated[
@@ -75,11 +75,10 @@ class Nic(ApiModel):
     ] = None
     networks: Annotated[
         list[Annotated[str, Field(max_length=49)]] | None,
-        Field(
-            max_length=MOST_LISTED,
-            description="The networks of all its addresses, where these are too many to be "
+        atomic(
+            MOST_LISTED,
+            "The networks of all its addresses, where these are too many to be "
             "listed; absent though some are omitted: those are too many as well.",
-            json_schema_extra=ATOMIC,
         ),
     ] = None
 
@@ -166,60 +165,48 @@ class NodePlumbingStatus(ApiModel):
     served_count: Annotated[int, Field(ge=0, description="How many it serves.")] = 0
     contested: Annotated[
         list[Contested],
-        Field(
-            max_length=256,
-            description="Granted addresses for which another host answers, whether the node "
+        atomic(
+            256,
+            "Granted addresses for which another host answers, whether the node "
             "serves them as well or not; at most 256 are listed.",
-            json_schema_extra=ATOMIC,
         ),
     ] = []
     strict: Annotated[
         list[InterfaceName],
-        Field(
-            max_length=256,
-            description="The interfaces whose addresses it mutes when it loses contact.",
-            json_schema_extra=ATOMIC,
-        ),
+        atomic(256, "The interfaces whose addresses it mutes when it loses contact."),
     ] = []
     failures: Annotated[
-        list[Failure],
-        Field(
-            max_length=256,
-            description="What could not be plumbed or removed; at most 256 are listed.",
-            json_schema_extra=ATOMIC,
-        ),
+        list[Failure], atomic(256, "What could not be plumbed or removed; at most 256 are listed.")
     ] = []
     failures_omitted: Annotated[
         int, Field(ge=0, description="How many further failures are not listed.")
     ] = 0
     listening: Annotated[
         list[Annotated[str, Field(max_length=101)]],
-        Field(
-            max_length=MOST_LISTENERS,
-            description="Who listens on the ports that spec.ports names, in the node's own "
+        atomic(
+            MOST_LISTENERS,
+            "Who listens on the ports that spec.ports names, in the node's own "
             "network namespace: the port, and the address or range that sockets are bound to; "
             "the port alone: nobody. Pods with a network of their own are not seen.",
-            json_schema_extra=ATOMIC,
         ),
     ] = []
-    nics: Annotated[
-        list[Nic],
-        Field(
-            max_length=256,
-            description="The node's interfaces, in the kernel's order.",
-            json_schema_extra=ATOMIC,
+    passing: Annotated[
+        list[Annotated[str, Field(max_length=LONGEST_CHECK)]],
+        atomic(
+            MOST_CHECKS,
+            "Those of spec.checks that pass at present. What is not listed fails, or "
+            "was not made often enough yet.",
         ),
     ] = []
+    nics: Annotated[list[Nic], atomic(256, "The node's interfaces, in the kernel's order.")] = []
     nics_omitted: Annotated[
         int, Field(ge=0, description="How many further interfaces are not listed.")
     ] = 0
     own: Annotated[
         list[Annotated[str, Field(max_length=LONGEST_ITEM)]],
-        Field(
-            max_length=MOST_OWN_ITEMS,
-            description="The node's own addresses that are not listed with its interfaces, as "
-            "ranges.",
-            json_schema_extra=ATOMIC,
+        atomic(
+            MOST_OWN_ITEMS,
+            "The node's own addresses that are not listed with its interfaces, as ranges.",
         ),
     ] = []
     own_omitted: Annotated[
@@ -232,11 +219,10 @@ class NodePlumbingStatus(ApiModel):
     ] = 0
     next_hops: Annotated[
         list[AddressText],
-        Field(
-            max_length=64,
-            description="The next hops of the node's routes; at most 64 are listed, those of the "
+        atomic(
+            64,
+            "The next hops of the node's routes; at most 64 are listed, those of the "
             "most general routes.",
-            json_schema_extra=ATOMIC,
         ),
     ] = []
     nic_names: Annotated[
@@ -244,11 +230,10 @@ class NodePlumbingStatus(ApiModel):
     ] = ""
     neighbours: Annotated[
         list[Neighbour],
-        Field(
-            max_length=256,
-            description="For a minute after somebody has asked for them: the hosts on its "
+        atomic(
+            256,
+            "For a minute after somebody has asked for them: the hosts on its "
             "interfaces; at most 256 are listed.",
-            json_schema_extra=ATOMIC,
         ),
     ] = []
     requests: Annotated[

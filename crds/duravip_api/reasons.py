@@ -26,6 +26,10 @@ class Reason(StrEnum):
         "OwnerUnreachable",
         "the owner's agent is not heard, but its address answers or may answer, so nothing moves",
     )
+    NO_FIT_NODE = (
+        "NoFitNode",
+        "the owner serves the address, and no node that may hold it is fit: it stays",
+    )
 
     # --- Ready=False, on the way
     ELECTED = "Elected", "an owner is elected and has not yet reported that it serves the address"
@@ -83,6 +87,10 @@ class Reason(StrEnum):
         "PreferenceAdvised",
         "adaptive delivery learns per node: the Binding should prefer one",
     )
+    EXPOSE_DIFFERS = (
+        "ExposeDiffers",
+        "another object of the address says expose: Declared: only declared ports are let in",
+    )
     CROSS_SUBNET = (
         "CrossSubnet",
         "the node's interface has no address in the network that the address is part of",
@@ -92,12 +100,22 @@ class Reason(StrEnum):
     REQUEST_REFUSED = "RequestRefused", "a preference, or what is followed, decides the node"
     REQUEST_VOID = "RequestVoid", "at this moment no node may hold the address as requested"
     HELD = "Held", "a request holds the address on the node that has it"
+    FAILBACK_NEVER = "FailbackNever", "the preferred node gets the address when it has to move"
+    FAILBACK_DELAYED = (
+        "FailbackDelayed",
+        "the preferred node takes the address back once it has been well for long enough",
+    )
+    FLAPPING = (
+        "Flapping",
+        "the node was lost again within ten minutes: nothing returns to it until it has been well "
+        "for twice as long each time, at most 5 minutes",
+    )
     SERVED_TWICE = "ServedTwice", "two nodes report that they serve the address"
     DUPLICATE_CIDR = "DuplicateCidr", "an older Topology has the same block and wins"
 
     # --- Topology and NodePlumbing
     ACCEPTED = "Accepted", "the object is in use"
-    NO_NODE_HAS_INTERFACE = "NoNodeHasInterface", "no node reports an interface of this name"
+    NO_NODE_HAS_INTERFACE = "NoNodeHasInterface", "no node reports an interface that it asks for"
     NO_WITNESS = (
         "NoWitness",
         "some nodes are seen by no other node on this segment: they are fenced strictly",
@@ -162,7 +180,11 @@ class Reason(StrEnum):
     NODE_YOUNG = "NodeYoung", "the agent has not been heard for long enough without a gap"
     NODE_STOPPED = "NodeStopped", "the agent is shutting down or has shut down"
     SELECTOR_MISMATCH = "SelectorMismatch", "the Node's labels do not match a nodeSelector"
-    INTERFACE_MISSING = "InterfaceMissing", "the node has no interface of the Topology's name"
+    INTERFACE_MISSING = "InterfaceMissing", "the node has no interface that the Topology asks for"
+    INTERFACE_AMBIGUOUS = (
+        "InterfaceAmbiguous",
+        "several interfaces of the node have an address in the block's subnet: name one",
+    )
     INTERFACE_DOWN = "InterfaceDown", "the Topology's interface is down or has no carrier"
     INTERFACE_UNUSABLE = (
         "InterfaceUnusable",
@@ -178,6 +200,38 @@ class Reason(StrEnum):
     )
     PLUMBING_FAILED = "PlumbingFailed", "the node could not plumb the address"
 
+    # --- Services of type LoadBalancer
+    OVERLAP = "Overlap", "an older AddressPool has some of the addresses, and this one is not used"
+    POOL_EXHAUSTED = "PoolExhausted", "no pool that the Service may use has a free address"
+    POOL_UNKNOWN = "PoolUnknown", "there is no AddressPool of the name that the Service may use"
+    OUT_OF_POOL = "OutOfPool", "the pool that the address came from has it no longer: it stays"
+    VIP_UNKNOWN = "VipUnknown", "a DuraVIP that the Service names is not there, or Broken"
+    NAMESPACE_NOT_ADMITTED = "NamespaceNotAdmitted", "the pool is for other namespaces"
+    NOT_OURS = "NotOurs", "the Service is not, or no longer, one that DuraVIP serves"
+    ADDRESS_REFUSED = "AddressRefused", "the Service does not get an address, or has lost it"
+    ADDRESS_TAKEN = "AddressTaken", "another Service has the address without having asked for it"
+    PORT_TAKEN = "PortTaken", "another Service has the same port of the address"
+    MOVED = "Moved", "another node serves the address of the Service"
+    ADDRESS_ASSIGNED = "AddressAssigned", "the Service has its address; an owner is being elected"
+    NAME_TAKEN = "NameTaken", "the DuraVIP that would carry the address belongs to something else"
+    ANNOTATION_CONFLICT = (
+        "AnnotationConflict",
+        "annotations of the Service ask for different things: the first one counts",
+    )
+    PORT_IGNORED = (
+        "PortIgnored",
+        "a port is not let in: it is one of too many, or its protocol cannot be declared",
+    )
+
+    # --- why a node is not fit for an address (spec.readiness)
+    NO_READY_ENDPOINT = "NoReadyEndpoint", "the node has no ready endpoint of the Service"
+    NOT_LISTENING = "NotListening", "nobody on the node listens on a port of the services"
+    CHECK_FAILED = "CheckFailed", "the node does not pass the check, or has not passed it yet"
+    SERVICE_UNKNOWN = (
+        "ServiceUnknown",
+        "the Service has no EndpointSlice: it does not exist, or selects nothing",
+    )
+
 
 class MoveReason(StrEnum):
     """Why an address changed its owner (`status.lastMove.reason`)."""
@@ -192,6 +246,7 @@ class MoveReason(StrEnum):
     FOLLOW = "Follow"
     EDITED = "Edited"
     REPAIR_FAILED = "RepairFailed"
+    READINESS = "Readiness"
 
 
 class State(StrEnum):

@@ -1,22 +1,29 @@
 """Topology: a network block and the interface it lives on."""
 
+from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field
 
-from duravip_api.conditions import Conditions
+from duravip_api.conditions import Conditions, ObservedGeneration
 from duravip_api.fields import (
     ATOMIC,
+    LONGEST_LABEL,
     Address,
     ApiModel,
     Cidr,
+    InterfaceName,
     Mask,
     NamespaceName,
     ReservedAddresses,
     SegmentInterface,
     Selector,
+    atomic,
     rules,
 )
+
+MOST_NAMES = 64
+"""Names of interfaces that a status lists."""
 
 
 class TopologySpec(ApiModel):
@@ -41,6 +48,11 @@ class TopologySpec(ApiModel):
                 "cidr must be a block of addresses that one host can hold: not multicast, "
                 "loopback or link-local",
             ),
+            (
+                "(has(self.interface) ? 1 : 0) + (has(self.interfaces) ? 1 : 0) "
+                "+ (has(self.bySubnet) && self.bySubnet ? 1 : 0) == 1",
+                "exactly one of interface, interfaces and bySubnet must be set",
+            ),
         )
     )
 
@@ -48,16 +60,41 @@ class TopologySpec(ApiModel):
         Cidr, Field(description="The block. The longest block that holds an address wins.")
     ]
     interface: Annotated[
-        SegmentInterface,
-        Field(description="The interface, on every node, that carries the block's addresses."),
-    ]
+        SegmentInterface | None,
+        Field(
+            description="The interface, on every node, that carries the block's addresses. "
+            "Exactly one of this, `interfaces` and `bySubnet` must be set."
+        ),
+    ] = None
+    interfaces: Annotated[
+        list[SegmentInterface] | None,
+        Field(
+            min_length=1,
+            max_length=16,
+            description="Names of interfaces, for nodes on which they differ: each node uses the "
+            "first of them that it has, up and with carrier.",
+            json_schema_extra=ATOMIC
+            | rules(
+                (
+                    "self.all(name, self.exists_one(other, other == name))",
+                    "must not name an interface twice",
+                )
+            ),
+        ),
+    ] = None
+    by_subnet: Annotated[
+        bool | None,
+        Field(
+            description="Each node uses the interface on which it has an address of its own whose "
+            "network contains the block's first address."
+        ),
+    ] = None
     reserved: Annotated[
         list[ReservedAddresses] | None,
-        Field(
-            max_length=256,
-            description="Addresses that are given to nobody: gateways and other hosts of the "
+        atomic(
+            256,
+            "Addresses that are given to nobody: gateways and other hosts of the "
             "segment. Each is an address, or a range as in 10.1.1.1-10.1.1.9.",
-            json_schema_extra=ATOMIC,
         ),
     ] = None
     cidrmask: Annotated[
@@ -73,11 +110,7 @@ class TopologySpec(ApiModel):
     ] = None
     namespaces: Annotated[
         list[NamespaceName] | None,
-        Field(
-            max_length=256,
-            description="The namespaces whose objects may use the block. Absent: all.",
-            json_schema_extra=ATOMIC,
-        ),
+        atomic(256, "The namespaces whose objects may use the block. Absent: all."),
     ] = None
     arp_all_hosts: Annotated[
         bool,
@@ -88,11 +121,7 @@ class TopologySpec(ApiModel):
     ] = True
     arp_targets: Annotated[
         list[Address] | None,
-        Field(
-            max_length=64,
-            description="Addresses to which an announcement is sent directly as well.",
-            json_schema_extra=ATOMIC,
-        ),
+        atomic(64, "Addresses to which an announcement is sent directly as well."),
     ] = None
     cross_subnet: Annotated[
         Literal["Allow", "Exclude"],
@@ -110,6 +139,20 @@ class TopologySpec(ApiModel):
         ),
     ] = None
 
+    def problem(self, block: IPv4Network | IPv6Network) -> str:
+        """What is wrong although each field is right; empty: nothing. `block` is the cidr.
+
+        The API server checks the same, unless the object is older than the rule.
+        """
+        if sum(map(bool, (self.interface, self.interfaces, self.by_subnet))) != 1:
+            return "spec: exactly one of interface, interfaces and bySubnet must be set"
+        mask = block.max_prefixlen if self.cidrmask is None else self.cidrmask
+        if mask > block.max_prefixlen:
+            return f"spec.cidrmask: {mask} is more than {block.max_prefixlen}"
+        if mask < block.prefixlen:
+            return f"spec.cidrmask: {mask} is less than the block's own {block.prefixlen}"
+        return ""
+
 
 class TopologyStatus(ApiModel):
     """What became of a Topology. Written by the operator alone."""
@@ -123,9 +166,25 @@ class TopologyStatus(ApiModel):
     mask: Annotated[
         int | None, Field(ge=0, le=128, description="The prefix length that is in force.")
     ] = None
-    observed_generation: Annotated[
-        int | None, Field(description="The generation of the object that this speaks of.")
+    interface: Annotated[
+        str | None,
+        Field(
+            max_length=512,
+            description="What the spec asks for in one word: an interface, several as in "
+            "`eth1,ens192`, or `by subnet`.",
+        ),
     ] = None
+    interfaces: Annotated[
+        dict[InterfaceName, Annotated[int, Field(ge=1)]] | None,
+        Field(
+            max_length=MOST_NAMES,
+            description="How many of these nodes use which interface: the most used ones.",
+            json_schema_extra=rules(
+                (f"self.all(key, size(key) <= {LONGEST_LABEL})", "must be names of interfaces")
+            ),
+        ),
+    ] = None
+    observed_generation: ObservedGeneration = None
     conditions: Conditions = []
 
 

@@ -4,6 +4,7 @@ What may succeed later is tried again after 0.05, 0.1, 0.2, 0.4 s and then twice
 time, up to 2 s. A Retry-After of the server makes a pause longer, up to 5 s.
 """
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from duravip_api.timing import REQUEST_RETRIES
@@ -30,41 +31,23 @@ class ApiError(Exception):
         self.retry_after = min(retry_after, MAX_RETRY_AFTER_S)
         self.is_stale = False
         """Whether a `test` in a JSON patch found another value than the one given."""
-
-    @property
-    def is_absent(self) -> bool:
+        self.is_absent = status == HTTPStatus.NOT_FOUND
         """Whether there is no such object, or kind."""
-        return self.status == 404  # noqa: PLR2004
+        self.is_gone = status == HTTPStatus.GONE
+        """Whether a watch has to begin with a new list."""
+        self.is_forbidden = status == HTTPStatus.FORBIDDEN
+        """Whether the permission is missing."""
+        self.is_refused = self.is_forbidden or status == HTTPStatus.UNAUTHORIZED
+        """Whether the permission is missing, or the API server does not know who asks."""
+        self.is_hopeless = status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or _TOO_LARGE in message
+        """Whether the same request will be refused every time."""
+        self.is_transient = status in _TRANSIENT and not self.is_hopeless
+        """Whether the same request may succeed later."""
 
     @property
     def is_conflict(self) -> bool:
         """Whether somebody else wrote first."""
-        return self.status == 409 or self.is_stale  # noqa: PLR2004
-
-    @property
-    def is_gone(self) -> bool:
-        """Whether a watch has to begin with a new list."""
-        return self.status == 410  # noqa: PLR2004
-
-    @property
-    def is_forbidden(self) -> bool:
-        """Whether the permission is missing."""
-        return self.status == 403  # noqa: PLR2004
-
-    @property
-    def is_refused(self) -> bool:
-        """Whether the permission is missing, or the API server does not know who asks."""
-        return self.is_forbidden or self.status == 401  # noqa: PLR2004
-
-    @property
-    def is_hopeless(self) -> bool:
-        """Whether the same request will be refused every time."""
-        return self.status == 413 or _TOO_LARGE in str(self)  # noqa: PLR2004
-
-    @property
-    def is_transient(self) -> bool:
-        """Whether the same request may succeed later."""
-        return self.status in _TRANSIENT and not self.is_hopeless
+        return self.status == HTTPStatus.CONFLICT or self.is_stale
 
 
 def pause_after(failures: int, retry_after: float = 0.0) -> float:

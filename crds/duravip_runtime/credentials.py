@@ -136,7 +136,8 @@ class RenewingClient:
             self._renew()
         headers = self._authorized(header_params)
         status, answer = self._asked(method, url, headers, *args, **named)
-        if status == UNAUTHORIZED and self._renew_soon():
+        is_old = time.monotonic() - self._read >= MIN_RELOAD_S
+        if status == UNAUTHORIZED and is_old and self._renew():
             headers = self._authorized(header_params)
             status, answer = self._asked(method, url, headers, *args, **named)
         REFUSALS.note(status)
@@ -168,10 +169,6 @@ class RenewingClient:
             return False
         self._looked = now
         return file_stamps(self._files) != self._state
-
-    def _renew_soon(self) -> bool:
-        is_soon = time.monotonic() - self._read < MIN_RELOAD_S
-        return not is_soon and self._renew()
 
     def _renew(self) -> bool:
         """Read the credentials again, and connect anew; whether that could be done."""

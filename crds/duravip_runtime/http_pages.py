@@ -15,7 +15,13 @@ from http import HTTPStatus
 from threading import Thread
 from typing import Final
 
-from duravip_runtime.http_server import Limits, Listener, Request, Response, listening_socket
+from duravip_runtime.http_server import (
+    HttpRequest,
+    HttpResponse,
+    HttpServer,
+    Limits,
+    listening_socket,
+)
 
 log = logging.getLogger(__name__)
 
@@ -39,26 +45,26 @@ class Pages:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`probes` are by path, e.g. `/healthz`; `metrics` gives the text of /metrics."""
-        self._work: dict[str, tuple[Callable[[], Response], float]] = {
+        self._work: dict[str, tuple[Callable[[], HttpResponse], float]] = {
             path: (partial(_probed, probe), PROBE_KEPT_S) for path, probe in probes.items()
         }
         self._work["/metrics"] = (
-            lambda: Response(HTTPStatus.OK, metrics(), metrics_type),
+            lambda: HttpResponse(HTTPStatus.OK, metrics(), metrics_type),
             METRICS_KEPT_S,
         )
         self._clock = clock
         self._pool = ThreadPoolExecutor(len(self._work), thread_name_prefix="http")
-        self._running: dict[str, asyncio.Future[Response]] = {}
-        self._kept: dict[str, tuple[float, Response]] = {}
+        self._running: dict[str, asyncio.Future[HttpResponse]] = {}
+        self._kept: dict[str, tuple[float, HttpResponse]] = {}
 
-    async def answer(self, request: Request) -> Response:
+    async def answer(self, request: HttpRequest) -> HttpResponse:
         """The page that is asked for."""
         path = request.path
         if path not in self._work:
             there = f"there are {', '.join(self._work)}\n"
-            return Response(HTTPStatus.NOT_FOUND, there.encode())
+            return HttpResponse(HTTPStatus.NOT_FOUND, there.encode())
         if request.method != "GET":
-            return Response(HTTPStatus.METHOD_NOT_ALLOWED, b"GET alone is answered\n")
+            return HttpResponse(HTTPStatus.METHOD_NOT_ALLOWED, b"GET alone is answered\n")
         work, kept_s = self._work[path]
         when, response = self._kept.get(path, (0.0, None))
         if response is not None and self._clock() - when < kept_s:
@@ -71,7 +77,7 @@ class Pages:
             running.add_done_callback(partial(self._keep, path))
         return await asyncio.shield(running)
 
-    def _keep(self, path: str, done: asyncio.Future[Response]) -> None:
+    def _keep(self, path: str, done: asyncio.Future[HttpResponse]) -> None:
         self._running.pop(path, None)
         if not done.cancelled() and not done.exception():
             self._kept[path] = (self._clock(), done.result())
@@ -87,33 +93,26 @@ class PageServer:
         self._pages = pages
         self._loop = asyncio.new_event_loop()
         self._thread = Thread(target=self._run, name="http", daemon=True)
-        self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
         """Begin to answer."""
+        listener = HttpServer(self._socket, self._pages.answer, LIMITS)
+        self._task = self._loop.create_task(listener.run())
         self._thread.start()
 
     def stop(self) -> None:
         """Close the socket. After `start` only."""
-        self._loop.call_soon_threadsafe(self._cancel)
+        self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join(STOP_WITHIN_S)
-
-    def _cancel(self) -> None:
-        if self._task:
-            self._task.cancel()
 
     def _run(self) -> None:
         with contextlib.suppress(asyncio.CancelledError):
-            self._loop.run_until_complete(self._serve())
+            self._loop.run_until_complete(self._task)
         self._loop.run_until_complete(asyncio.sleep(0))  # transports that were closed end here
         self._loop.close()
 
-    async def _serve(self) -> None:
-        self._task = asyncio.current_task()
-        await Listener(self._socket, self._pages.answer, LIMITS).run()
 
-
-def _probed(probe: Probe) -> Response:
+def _probed(probe: Probe) -> HttpResponse:
     problem = probe()
     status = HTTPStatus.SERVICE_UNAVAILABLE if problem else HTTPStatus.OK
-    return Response(status, f"{problem or 'ok'}\n".encode())
+    return HttpResponse(status, f"{problem or 'ok'}\n".encode())

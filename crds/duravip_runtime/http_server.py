@@ -1,4 +1,4 @@
-"""The HTTP server of both programs: the probes, the metrics, and the admission webhook.
+"""The HTTP server of both programs: the probes, the metrics, the webhook, and the local API.
 
 Whoever reaches a port can send anything, and as slowly as he likes. So no cost grows with what a
 peer does:
@@ -19,9 +19,12 @@ import logging
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, Final, NamedTuple
+
+from duravip_runtime import http_stream
+from duravip_runtime.http_stream import HttpStream
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +56,7 @@ class Limits(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """One request, as far as it was read."""
 
     method: str
@@ -61,14 +64,14 @@ class Request:
     """Without the query."""
     headers: Mapping[str, str]
     """By the name in lower case."""
+    query: str = ""
+    """What follows the question mark."""
     body: bytes = b""
     is_whole: bool = True
     """Otherwise the body is only the first bytes of one that could not be taken."""
-    certificate: Mapping[str, Any] = field(default_factory=dict)
-    """The peer's, when it was asked for and checked."""
 
 
-class Response(NamedTuple):
+class HttpResponse(NamedTuple):
     """What is answered."""
 
     status: int
@@ -76,12 +79,12 @@ class Response(NamedTuple):
     content_type: str = "text/plain"
 
 
-Handler = Callable[[Request], Awaitable[Response]]
+Handler = Callable[[HttpRequest], Awaitable[HttpResponse | HttpStream]]
 Context = Callable[[], ssl.SSLContext | None]
 """Gives what the next connection is encrypted with; None: nothing."""
 
 
-class RefusedError(Exception):
+class BadRequestError(Exception):
     """A request that cannot be read: answered with a status, and the connection closed."""
 
     def __init__(self, status: HTTPStatus) -> None:
@@ -133,7 +136,7 @@ class _Connection:
             self._peer.close()
 
 
-class Listener:
+class HttpServer:
     """Accepts connections and has a handler answer the requests."""
 
     def __init__(
@@ -214,38 +217,38 @@ class Listener:
         goes_on = False
         try:
             head = _parsed(first + await _head(reader))
-            async with self._with_body(head, streams) as request:
+            async with self._with_body(head, reader) as request:
                 connection.is_answering = True
                 deadline.reschedule(None)
                 response = await self._answer(request)
+            if isinstance(response, HttpStream):
+                await http_stream.send(reader, writer, response)
+                deadline.reschedule(self._in(self._limits.request_s))
+                return False
             goes_on = head.headers.get("connection", "").lower() != "close"
-        except RefusedError as error:
-            response = Response(error.status, f"{error.status.phrase}\n".encode())
+        except BadRequestError as error:
+            response = _refusal(error.status)
         connection.is_answering = False
         deadline.reschedule(self._in(self._limits.request_s))
         writer.write(_written(response, goes_on=goes_on))
         await writer.drain()
         return goes_on
 
-    async def _answer(self, request: Request) -> Response:
+    async def _answer(self, request: HttpRequest) -> HttpResponse | HttpStream:
         try:
             return await self._handler(request)
         except Exception:  # a bug of ours, which shall cost this answer only
             log.exception("cannot answer %s %s", request.method, request.path)
-            failed = HTTPStatus.INTERNAL_SERVER_ERROR
-            return Response(failed, f"{failed.phrase}\n".encode())
+            return _refusal(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     @contextlib.asynccontextmanager
     async def _with_body(
-        self, head: Request, streams: tuple[asyncio.StreamReader, asyncio.StreamWriter]
-    ) -> AsyncIterator[Request]:
+        self, head: HttpRequest, reader: asyncio.StreamReader
+    ) -> AsyncIterator[HttpRequest]:
         """The request with its body; a large one keeps its place in the queue until the end."""
-        reader, writer = streams
         length = _length(head)
         if length and not self._limits.body_bytes:
-            raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
-        certificate = writer.get_extra_info("peercert") or {}
-        head = replace(head, certificate=certificate)
+            raise BadRequestError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
         if length <= min(SMALL_BODY_BYTES, self._limits.body_bytes):
             yield replace(head, body=await reader.readexactly(length))
         elif length <= self._limits.body_bytes and await self._has_turn():
@@ -273,27 +276,28 @@ async def _head(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.readuntil(_END)
     except asyncio.LimitOverrunError as error:
-        raise RefusedError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE) from error
+        raise BadRequestError(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE) from error
 
 
-def _parsed(head: bytes) -> Request:
+def _parsed(head: bytes) -> HttpRequest:
     first, *lines = head.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
     words = first.split(" ")
     if len(words) != _WORDS or not words[2].startswith("HTTP/1."):
-        raise RefusedError(HTTPStatus.BAD_REQUEST)
+        raise BadRequestError(HTTPStatus.BAD_REQUEST)
     pairs = (line.partition(":") for line in lines)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     if words[2] == "HTTP/1.0":
         headers["connection"] = "close"
-    return Request(words[0], words[1].partition("?")[0], headers)
+    path, _, query = words[1].partition("?")
+    return HttpRequest(words[0], path, headers, query)
 
 
-def _length(head: Request) -> int:
+def _length(head: HttpRequest) -> int:
     if "transfer-encoding" in head.headers:
-        raise RefusedError(HTTPStatus.LENGTH_REQUIRED)
+        raise BadRequestError(HTTPStatus.LENGTH_REQUIRED)
     said = head.headers.get("content-length", "0")
     if not (said.isascii() and said.isdigit() and len(said) < _LONGEST_NUMBER):
-        raise RefusedError(HTTPStatus.BAD_REQUEST)
+        raise BadRequestError(HTTPStatus.BAD_REQUEST)
     return int(said)
 
 
@@ -309,7 +313,11 @@ async def _prefix(reader: asyncio.StreamReader, length: int) -> bytes:
     return kept
 
 
-def _written(response: Response, *, goes_on: bool) -> bytes:
+def _refusal(status: HTTPStatus) -> HttpResponse:
+    return HttpResponse(status, f"{status.phrase}\n".encode())
+
+
+def _written(response: HttpResponse, *, goes_on: bool) -> bytes:
     status = HTTPStatus(response.status)
     lines = (
         f"HTTP/1.1 {status.value} {status.phrase}",

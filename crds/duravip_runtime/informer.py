@@ -64,7 +64,7 @@ class Informer:
         def method(**options: Any) -> object:
             return self._watch(options) if options.get("watch") else self._list(options)
 
-        informer = _INFORMER(method, key_func=lambda body: body["metadata"]["name"])
+        informer = _INFORMER(method, key_func=_key)
         informer.add_event_handler(ADDED, self._unless_ended(self._on_object))
         informer.add_event_handler(MODIFIED, self._unless_ended(self._on_object))
         informer.add_event_handler(DELETED, self._unless_ended(self._on_deleted))
@@ -120,3 +120,8 @@ class Informer:
             log.warning("cannot watch %s: %s", self._what, error)
         self._on_trouble(error)
         self._ended.wait(pause_after(self._failures, error.retry_after))
+
+
+def _key(body: Body) -> tuple[str, str]:
+    meta = body["metadata"]
+    return meta.get("namespace", ""), meta["name"]

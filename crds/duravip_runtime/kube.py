@@ -1,14 +1,20 @@
 """How the programs ask the API server.
 
-Whatever the server answers, or does not, becomes an ApiError here and nowhere else. A request may
-take one second, and longer where the server has been slow lately (`request_timeout`). The retry
+Whatever the server answers, or does not, becomes an ApiError here and nowhere else. The retry
 policy stands in `api_error`.
+
+A request may take one second, and longer where the server has been slow lately. With a fixed
+time-out every request to a slow server is given up just before the answer comes, and asked again,
+which makes the server no faster. So a request may take three times what one took lately.
+
+To connect may take as long again. A connection that took nearly all the time would otherwise be
+given up as soon as it is there, and the next one costs both sides another handshake.
 """
 
 import json
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from threading import Event
 from typing import Any, Final, NamedTuple
@@ -21,8 +27,42 @@ from kubernetes.client.exceptions import ApiException, OpenApiException
 from duravip_api.timing import LONGEST_REQUEST, REQUEST_RETRIES, REQUEST_TIMEOUT
 from duravip_runtime.api_error import ApiError, Body, pause_after
 from duravip_runtime.credentials import RenewingClient, kubeconfig_files
-from duravip_runtime.request_timeout import RequestTimeout
 from duravip_runtime.settings import PROGRAM_VERSION, SettingsError
+
+SLACK_FACTOR: Final = 3.0
+"""How many times the recent duration a request may take."""
+
+DECAY: Final = 0.9
+"""By this factor the memory of a slow answer fades with each later answer."""
+
+
+class RequestTimeout:
+    """The time-out for one sort of requests. Any thread may use it: at worst it misses one answer.
+
+    All times are in seconds.
+    """
+
+    def __init__(self, shortest: float, longest: float) -> None:
+        """`shortest` is enough for a server that is well."""
+        self._shortest, self._longest = shortest, longest
+        self._recent = 0.0
+        self._least = shortest
+
+    @property
+    def timeout(self) -> float:
+        """What the next request may take."""
+        return min(self._longest, max(self._shortest, self._least, SLACK_FACTOR * self._recent))
+
+    def answered(self, took: float) -> None:
+        """A request was answered, whatever the answer was."""
+        self._recent = max(took, DECAY * self._recent)
+        self._least = self._shortest
+
+    def unanswered(self, took: float) -> None:
+        """A request was not answered: if it waited for all its time, the next waits for longer."""
+        if took >= DECAY * self.timeout:
+            self._least = min(self._longest, 2 * self.timeout)
+
 
 JSON_PATCH: Final = "application/json-patch+json"
 MERGE_PATCH: Final = "application/merge-patch+json"
@@ -117,7 +157,7 @@ def request(
     `timeout`, which then learns nothing.
     """
     learns = "_request_timeout" not in options
-    options.setdefault("_request_timeout", timeout.timeout)
+    options.setdefault("_request_timeout", (timeout.timeout, timeout.timeout))
     started = time.monotonic()
     try:
         response: Any = method(*args, _preload_content=False, **options)
@@ -155,22 +195,16 @@ def list_all(
 ) -> tuple[list[Body], str]:
     """`(every object of a kind, the resourceVersion of the list)`, asked for page by page."""
     items: list[Body] = []
-    version = ""
-    for page in _pages(method, *args, **options):
-        items += page.get("items") or []
-        version = version or str((page.get("metadata") or {}).get("resourceVersion") or "")
-    return items, version
-
-
-def _pages(method: Callable[..., object], *args: object, **options: Any) -> Iterator[Body]:
-    token = ""
+    version = token = ""
     while True:
         more: dict[str, Any] = {"_continue": token} if token else {}
         page = request(method, *args, limit=PAGE, **more, **options)
-        yield page
-        token = str((page.get("metadata") or {}).get("continue") or "")
+        items += page.get("items") or []
+        metadata = page.get("metadata") or {}
+        version = version or str(metadata.get("resourceVersion") or "")
+        token = str(metadata.get("continue") or "")
         if not token:
-            return
+            return items, version
 
 
 def to_api_error(raised: object) -> ApiError:

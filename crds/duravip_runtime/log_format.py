@@ -1,4 +1,4 @@
-"""How both programs log: one line a change on stderr, as text or as JSON."""
+"""How all programs log: one line a change on stderr, as text or as JSON."""
 
 import json
 import logging
@@ -48,7 +48,8 @@ def set_up(form: str, level: str) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    for package in ("duravip_operator", "duravip_agent", "duravip_runtime"):
+    ours = ("operator", "agent", "hooks", "mail", "runtime")
+    for package in (f"duravip_{name}" for name in ours):
         logging.getLogger(package).setLevel(level.upper())
     for library in ("kopf", "kubernetes", "urllib3", "aiohttp", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)

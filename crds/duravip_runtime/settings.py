@@ -1,7 +1,7 @@
 """The settings of both programs: from the command line, else from the environment.
 
 An option `--pulse-listen` is the variable `DURAVIP_PULSE_LISTEN`. The parsing is that of
-pydantic-settings; here are the fields that both programs have, and errors as one line.
+pydantic-settings; here are HOST:PORT, the fields that both programs have, and errors as one line.
 """
 
 import argparse
@@ -9,14 +9,66 @@ import re
 import sys
 from collections.abc import Iterable
 from importlib.metadata import version
+from ipaddress import ip_address
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, CliSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as ParsingError
 
-from duravip_runtime.endpoints import parse_endpoint
+MAX_PORT = 65535
+_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
+
+
+class Endpoint(NamedTuple):
+    """HOST:PORT: where a socket listens, or is reached."""
+
+    host: str
+    """An address, or a name; an IPv6 address without brackets."""
+    port: int
+
+    @property
+    def is_wildcard(self) -> bool:
+        """Whether it stands for every address of this machine, so that nobody can send to it."""
+        return self.host in {"", "0.0.0.0", "::"}  # noqa: S104 - only compared
+
+    @property
+    def is_numeric(self) -> bool:
+        """Whether the host is an address, which needs no look-up."""
+        return _is_address(self.host)
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_endpoint(text: str) -> Endpoint:
+    """Read HOST:PORT or [IPV6]:PORT; raises ValueError with what is wrong about it.
+
+    Port 0 stands for any that is free: to listen on, never to send to.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > MAX_PORT:
+        raise ValueError("must be HOST:PORT")
+    if host.startswith("[") and host.endswith("]") and ":" in host:
+        if not _is_address(host[1:-1]):
+            raise ValueError("must be HOST:PORT")
+        return Endpoint(str(ip_address(host[1:-1])), int(port))
+    if ":" in host:
+        raise ValueError("an IPv6 address must be in brackets: [ADDRESS]:PORT")
+    if not _NAME.fullmatch(host):
+        raise ValueError("must be HOST:PORT")
+    return Endpoint(host, int(port))
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
 
 PROGRAM_VERSION: Final = version("duravip")
 PREFIX: Final = "DURAVIP_"
@@ -26,15 +78,11 @@ class SettingsError(Exception):
     """The program cannot start as it was called; the message is one line."""
 
 
-def _canonical(text: str) -> str:
-    return str(parse_endpoint(text))
-
-
-Listen = Annotated[str, AfterValidator(_canonical)]
+Listen = Annotated[str, AfterValidator(lambda text: str(parse_endpoint(text)))]
 """HOST:PORT, in its canonical form."""
 
 
-class ProgramSettings(BaseSettings):
+class LoggedSettings(BaseSettings):
     """What can be set for each program. Its docstring is the text of `--help`."""
 
     model_config = SettingsConfigDict(
@@ -48,10 +96,6 @@ class ProgramSettings(BaseSettings):
         cli_implicit_flags="toggle",
     )
 
-    kubeconfig: Annotated[
-        Path | None,
-        Field(description="how to reach the API server; default: the pod's own identity"),
-    ] = None
     log_format: Annotated[
         Literal["text", "json"], Field(description="one line a change, in this form")
     ] = "text"
@@ -60,7 +104,16 @@ class ProgramSettings(BaseSettings):
     ] = "info"
 
 
-Settings = TypeVar("Settings", bound=ProgramSettings)
+class ProgramSettings(LoggedSettings):
+    """What can be set for each program that speaks to the API server."""
+
+    kubeconfig: Annotated[
+        Path | None,
+        Field(description="how to reach the API server; default: the pod's own identity"),
+    ] = None
+
+
+Settings = TypeVar("Settings", bound=LoggedSettings)
 
 
 def parse_settings(kind: type[Settings], program: str, arguments: list[str]) -> Settings:

@@ -17,6 +17,10 @@ _IN_JSON: Final = re.compile(
 )
 _USUAL: Final = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 _ONE_BYTE: Final = 0x100
+_AGES: Final = ((86400 * 2, 86400, "d"), (3600 * 3, 3600, "h"), (60 * 3, 60, "m"), (0, 1, "s"))
+"""From so many seconds on: the seconds of a unit, and its letter."""
+GAP: Final = "   "
+"""Between two columns."""
 
 
 def printable(text: str) -> str:
@@ -40,3 +44,24 @@ def summarize(items: Sequence[object], limit: int = 5, noun: str = "") -> str:
     if len(items) <= limit:
         return listed
     return f"{listed} and {len(items) - limit} more {noun}".rstrip()
+
+
+def format_age(seconds: float) -> str:
+    """As kubectl writes it, e.g. `5m`; nothing is younger than `0s`."""
+    seconds = max(0.0, seconds)
+    return next(f"{int(seconds // unit)}{name}" for least, unit, name in _AGES if seconds >= least)
+
+
+def column_widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column has to be."""
+    return [max(map(len, column)) for column in zip(*rows, strict=True)]
+
+
+def format_table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows in columns, as kubectl prints them; there is at least one."""
+    widths = column_widths(rows)
+    lines = (
+        GAP.join(text.ljust(width) for text, width in zip(row, widths, strict=True))
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)

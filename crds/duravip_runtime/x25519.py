@@ -8,7 +8,7 @@ MiB more.
 import ctypes
 import hashlib
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 BYTES: Final = 32
 _NID_X25519: Final = 1034
@@ -25,18 +25,11 @@ _FUNCTIONS: Final = {
 }
 
 
-class X25519(Protocol):
-    """What both ways can do. Keys are 32 bytes."""
-
-    def public_key(self, private: bytes) -> bytes:
-        """The public key of a private one."""
-
-    def exchange(self, private: bytes, public: bytes) -> bytes:
-        """What two share; raises ValueError when `public` is no key, or one of low order."""
-
-
 class Loaded:
-    """By the libcrypto that this process has loaded; raises OSError where there is none."""
+    """By the libcrypto that this process has loaded; raises OSError where there is none.
+
+    Keys are 32 bytes.
+    """
 
     def __init__(self) -> None:
         hashlib.new("sha256")  # which loads it, where it is not yet
@@ -52,7 +45,7 @@ class Loaded:
                 raise OSError(f"it has no {name}") from error
 
     def public_key(self, private: bytes) -> bytes:
-        """See `X25519`."""
+        """The public key of a private one."""
         key = self._key("private", private)
         try:
             return self._filled(lambda *to: self._lib.EVP_PKEY_get_raw_public_key(key, *to))
@@ -60,7 +53,7 @@ class Loaded:
             self._lib.EVP_PKEY_free(key)
 
     def exchange(self, private: bytes, public: bytes) -> bytes:
-        """See `X25519`."""
+        """What two share; raises ValueError when `public` is no key, or one of low order."""
         key, peer, context = self._key("private", private), None, None
         try:
             peer = self._key("public", public)
@@ -101,14 +94,17 @@ class Packaged:
         self._module = x25519
 
     def public_key(self, private: bytes) -> bytes:
-        """See `X25519`."""
+        """As `Loaded.public_key`."""
         key = self._module.X25519PrivateKey.from_private_bytes(private)
         return key.public_key().public_bytes_raw()
 
     def exchange(self, private: bytes, public: bytes) -> bytes:
-        """See `X25519`."""
+        """As `Loaded.exchange`."""
         key = self._module.X25519PrivateKey.from_private_bytes(private)
         return key.exchange(self._module.X25519PublicKey.from_public_bytes(public))
+
+
+X25519 = Loaded | Packaged
 
 
 def available() -> X25519:

@@ -5,58 +5,47 @@ Exit codes: 0 asked to stop; 2 wrong settings or a missing permission; 1 anythin
 
 import asyncio
 import logging
-import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from duravip_operator.core import lease_annotations
 from duravip_operator.core.snapshot import Liveness
 from duravip_operator.event_recorder import EventRecorder
+from duravip_operator.health_checks import AGENTS_HEARD_WITHIN_S, AgentContact, health_checks
 from duravip_operator.kube import KubeWriter, StatusWriter, preflight
 from duravip_operator.leadership import Elector, OtherInstallations, Replicas
 from duravip_operator.loop import Loop
 from duravip_operator.metrics import Metrics
 from duravip_operator.node_health import NodeHealthMonitor
 from duravip_operator.pulse import PulseClient
-from duravip_operator.readiness import (
-    AGENTS_HEARD_WITHIN_S,
-    AgentContact,
-    health_checks,
-    page_server,
-)
+from duravip_operator.service_reconciler import ServiceReconciler
 from duravip_operator.settings import Settings, settings_from
 from duravip_operator.status_reporter import StatusReporter
-from duravip_operator.watch.api_hosts import ApiHostsReader
-from duravip_operator.watch.informers import Informers
+from duravip_operator.watch.endpoint_slices import EndpointSlices
+from duravip_operator.watch.informers import ApiHostsReader, Informers
 from duravip_operator.watch.kopf_source import KopfSource
+from duravip_operator.watch.load_balancers import LoadBalancers
 from duravip_operator.watch.store import Store
-from duravip_runtime import log_format
 from duravip_runtime.credentials import REFUSALS
-from duravip_runtime.settings import PROGRAM_VERSION, SettingsError, unknown_variables
+from duravip_runtime.program import begin_logging, run_program
+from duravip_runtime.program_metrics import page_server
+from duravip_runtime.settings import PROGRAM_VERSION, SettingsError
 
 log = logging.getLogger(__name__)
 
 
 def main() -> None:
     """Run the program, and end with its exit code."""
-    try:
+
+    def work() -> int:
         settings = settings_from(sys.argv[1:])
-        log_format.set_up(settings.log_format, settings.log_level)
-        if strange := unknown_variables(os.environ, Settings.model_fields):
-            log.warning(strange)
+        begin_logging(settings)
         asyncio.run(_run(settings))
-        code = 0
-    except SettingsError as error:
-        sys.stderr.write(f"duravip-operator: {error}\n")
-        code = 2
-    except Exception:
-        log.exception("the operator ends")
-        code = 1
-    logging.shutdown()
-    sys.stderr.flush()
-    os._exit(code)  # whatever some thread still waits for
+        return 0
+
+    run_program("duravip-operator", work)
 
 
 async def _run(settings: Settings) -> None:
@@ -102,13 +91,17 @@ class _End:
 
 
 def _follow_restorations(
-    elector: Elector, store: Store, informers: Informers, request_pass: Callable[[], None]
+    elector: Elector,
+    store: Store,
+    watching: Sequence[Informers | EndpointSlices | LoadBalancers],
+    request_pass: Callable[[], None],
 ) -> None:
     """Begin anew, whoever finds that the store has gone back."""
 
     def begin_anew() -> None:
         elector.abandon()
-        informers.restart()
+        for one in watching:
+            one.restart()
         request_pass()
 
     elector.on_restore, store.on_restore = store.reset_after_restore, begin_anew
@@ -174,10 +167,22 @@ async def _work(settings: Settings, end: _End) -> None:
         on_change=request_pass,
     )
     elector.annotations = _lease_annotations(settings, node_health)
+    endpoints = EndpointSlices(settings, request_pass)
+    balancers = LoadBalancers(settings)
+    services = ServiceReconciler(
+        settings,
+        store,
+        balancers,
+        writer=writer,
+        events=events,
+        statuses=statuses,
+        metrics=metrics,
+    )
     loop = Loop(
         settings,
         pass_requested,
         store=store,
+        endpoints=endpoints,
         pulse=pulse,
         elector=elector,
         replicas=replicas,
@@ -185,26 +190,33 @@ async def _work(settings: Settings, end: _End) -> None:
         reporter=reporter,
         metrics=metrics,
         node_health=node_health,
+        services=services,
     )
 
     informers = Informers(settings, store, end.stopping, metrics)
-    _follow_restorations(elector, store, informers, request_pass)
-    kopf = KopfSource(settings, store, metrics)
+    _follow_restorations(elector, store, (informers, endpoints, balancers), request_pass)
+    kopf = KopfSource(settings, store, metrics, balancers.pools.values)
     contact = _agent_contact(settings, store, pulse)
     problems = (kopf.problem, pulse.problem, contact.problem)
-    checks = health_checks(asyncio.get_running_loop(), lambda: store.has_synced, problems)
+    checks = health_checks(
+        asyncio.get_running_loop(),
+        lambda: store.has_synced and endpoints.has_synced and balancers.has_synced,
+        problems,
+    )
     server = page_server(settings.http_listen, metrics.registry, checks)
     pulse.start(lambda: elector.leads_until)
     server.start()
     api_hosts = ApiHostsReader(settings, store, end.stopping)
-    for part in (informers, api_hosts, elector, replicas, statuses, events):
+    for part in (informers, balancers, api_hosts, elector, replicas, statuses, events):
         part.start()
     watching = asyncio.create_task(kopf.run(end.stop), name="kopf")
     checking = asyncio.create_task(node_health.run(), name="node-health")
+    serving = asyncio.create_task(services.run(), name="services")
     try:
         await loop.run(end.stop)
     finally:
         checking.cancel()
+        serving.cancel()
         # The Lease goes back first: another replica can take over while we tidy up.
         await asyncio.gather(elector.stop(), replicas.stop())
         writer.close()

@@ -102,6 +102,16 @@ class EventRecorder:
         """Say this of a Node, soon."""
         self._put(PendingEvent(InvolvedObject.node(node), reason, message, kind))
 
+    def record_for_service(
+        self,
+        service: tuple[str, str, str],
+        reason: str,
+        message: str,
+        kind: Kind = "Normal",
+    ) -> None:
+        """Say this of a Service, given by namespace, name and uid, soon."""
+        self._put(PendingEvent(InvolvedObject.service(*service), reason, message, kind))
+
     def record_takeovers(self, moves: Iterable[OwnerChange]) -> None:
         """Say of Nodes that they took these over."""
         with self._changed:

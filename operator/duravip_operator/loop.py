@@ -23,7 +23,7 @@ from functools import partial
 from typing import Any
 
 from duravip_api import timing
-from duravip_operator.core import decision, handover, nodeplumbing_spec, releases
+from duravip_operator.core import decision, handover, nodeplumbing_spec, readiness, releases
 from duravip_operator.core.snapshot import Plumbing, Snapshot
 from duravip_operator.kube import KubeWriter
 from duravip_operator.kube.spec_writes import SpecWrites
@@ -31,9 +31,11 @@ from duravip_operator.leadership import Elector, Replicas
 from duravip_operator.metrics import Metrics
 from duravip_operator.node_health import NodeHealthMonitor
 from duravip_operator.pulse import PulseClient, PulseFeed
+from duravip_operator.service_reconciler import ServiceReconciler
 from duravip_operator.settings import Settings
 from duravip_operator.snapshot_builder import SnapshotBuilder
 from duravip_operator.status_reporter import StatusReporter
+from duravip_operator.watch.endpoint_slices import EndpointSlices
 from duravip_operator.watch.store import Store
 from duravip_runtime import gc_tuning
 from duravip_runtime.api_error import ApiError
@@ -60,6 +62,7 @@ class Loop:
         pass_requested: asyncio.Event,
         *,
         store: Store,
+        endpoints: EndpointSlices,
         pulse: PulseClient,
         elector: Elector,
         replicas: Replicas,
@@ -67,18 +70,20 @@ class Loop:
         reporter: StatusReporter,
         metrics: Metrics,
         node_health: NodeHealthMonitor,
+        services: ServiceReconciler,
     ) -> None:
         """Whoever has something new to decide from sets `pass_requested`."""
         self._settings, self._pass_requested = settings, pass_requested
-        self._store, self._pulse = store, pulse
+        self._store, self._endpoints, self._pulse = store, endpoints, pulse
         self._elector, self._replicas = elector, replicas
         self._writer, self._reporter = writer, reporter
         self._metrics, self._node_health = metrics, node_health
+        self._services = services
         self._releases: releases.ReleaseRecords = {}
         self._last_plans: dict[str, handover.Plan] = {}
         """What each NodePlumbing granted when it was seen last, by whoever leads."""
-        self._keys_written: dict[str, tuple[str, ...]] = {}
-        """The keys of replicas that we have written into each NodePlumbing."""
+        self._written: dict[str, Plumbing] = {}
+        """Each NodePlumbing with the spec that we have written last."""
         self._epoch: int | None = None
         self._restore_count = 0
         self._followers: frozenset[str] = frozenset()
@@ -88,8 +93,13 @@ class Loop:
         self._last_decision: decision.Decision | None = None
         self._balance_timer = BalanceTimer(self._settings)
         self._snapshots = SnapshotBuilder(
-            self._settings, self._store, self._pulse, self._node_health
+            self._settings,
+            self._store,
+            self._pulse,
+            self._node_health,
+            services=self._endpoints.table,
         )
+        self._due: asyncio.TimerHandle | None = None
         self._writes = SpecWrites(self.request_pass)
         self._pulse_feed = PulseFeed(self._pulse, self._settings.pulse_advertise)
         self._gc_tuning = gc_tuning.GcTuning()
@@ -131,7 +141,7 @@ class Loop:
 
     async def _wait_for_request(self, stop: asyncio.Event) -> None:
         waits = [asyncio.ensure_future(event.wait()) for event in (self._pass_requested, stop)]
-        longest = min(timing.SWEEP, self._settings.balance_interval)
+        longest = min(timing.SWEEP, self._settings.balance_interval or timing.SWEEP)
         first = asyncio.FIRST_COMPLETED
         done, _ = await asyncio.wait(waits, timeout=gc_tuning.IDLE_S, return_when=first)
         if not done:
@@ -142,12 +152,14 @@ class Loop:
 
     async def _pass(self) -> None:
         epoch = self._elector.epoch
+        if self._store.has_synced:
+            self._endpoints.follow(_named_services(self._store))
         self._pulse_feed.update(epoch, self._store.plumbings)
         self._update_leadership(epoch)
         known = self._store.plumbings
         self._last_plans |= {name: handover.current_plan(found) for name, found in known.items()}
         is_next, self._continue_now = self._continue_now, False
-        if epoch is None or not self._store.has_synced:
+        if epoch is None or not (self._store.has_synced and self._endpoints.has_synced):
             return
         if is_next and self._last_decision:
             await self._continue_handover(self._last_decision, epoch)
@@ -163,12 +175,22 @@ class Loop:
             self._releases = releases.limit_to_owned(
                 self._releases, self._last_decision.assignments
             )
+        readiness_due = self._snapshots.record_moves(self._last_decision)
         await self._write_plans(snapshot, self._last_decision.plans, epoch)
         while self._continue_now:
             self._continue_now = False
             self._reporter.record(snapshot, self._last_decision)
             snapshot = await self._continue_handover(self._last_decision, epoch)
+        self._pass_when_due(min(readiness_due, self._last_decision.next_return))
         await self._reporter.report(snapshot, self._last_decision, lambda: self._continue_now)
+
+    def _pass_when_due(self, due: float) -> None:
+        """Make a pass at this time of the steady clock, unless one comes before in any case."""
+        if self._due is not None:
+            self._due.cancel()
+        loop = asyncio.get_running_loop()
+        is_soon = due < loop.time() + timing.SWEEP
+        self._due = loop.call_at(due, self.request_pass) if is_soon else None
 
     async def _continue_handover(self, begun: decision.Decision, epoch: int) -> Snapshot:
         """What a node has let go, or was taken out of a dead one's spec, goes to whom was chosen.
@@ -194,12 +216,14 @@ class Loop:
             return
         self._epoch = epoch
         self._releases, self._last_decision = {}, None
+        self._snapshots.forget_stability()
         if epoch is not None:
             restore_count = self._store.restore_count
             is_restored = restore_count != self._restore_count
             self._snapshots.restored_in = epoch if is_restored else None
             self._restore_count = restore_count
         self._reporter.reset(epoch)
+        self._services.lead(epoch)
         self._metrics.lead(epoch)
         log.info("not leading" if epoch is None else f"leading with epoch {epoch}")
         if epoch is not None:  # what the former leader has given up is not given back
@@ -225,7 +249,7 @@ class Loop:
         )
         must_wait = bool(stamped)
         for name, plan in missing.items():
-            spec = self._spec(plan, epoch)
+            spec = self._spec(Plumbing(name), plan, epoch)
             spec |= nodeplumbing_spec.unconfirmed_field_of_new(
                 name, self._last_plans, snapshot, self._releases
             )
@@ -258,7 +282,9 @@ class Loop:
     def _replace_spec(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> bool:
         """Begin to write a spec, unless an earlier one of the node is still under way."""
         left = releases.unconfirmed_after(self._releases, plumbing, plan.addresses)
-        spec = self._spec(plan, epoch) | nodeplumbing_spec.unconfirmed_field(plumbing, plan, left)
+        spec = self._spec(plumbing, plan, epoch) | nodeplumbing_spec.unconfirmed_field(
+            plumbing, plan, left
+        )
         return self._writes.start(
             plumbing, plan.addresses, partial(self._write_spec, plumbing, spec)
         )
@@ -272,7 +298,7 @@ class Loop:
             return
         self._releases = releases.after_write(self._releases, plumbing, after)
         self._store.apply_own_write(after)
-        self._keys_written[after.node] = after.pulse_keys
+        self._written[after.node] = after
         self._last_plans[after.node] = handover.current_plan(after)
         # The agent is told at once.
         self._pulse_feed.update_generations(self._elector.epoch, self._store.plumbings)
@@ -285,19 +311,39 @@ class Loop:
         self._writer.create_plumbing(name, spec)
         log.info("made NodePlumbing %s with %d addresses", name, spec["grantedCount"])
 
-    def _spec(self, plan: handover.Plan, epoch: int) -> dict[str, Any]:
+    def _spec(self, of: Plumbing, plan: handover.Plan, epoch: int) -> dict[str, Any]:
         addresses, keys = self._replica_settings
         plan = replace(plan, followers=self._followers)
-        return nodeplumbing_spec.build(plan, epoch, addresses, self._ports, keys)
+        ports, ports_decide = self._ports
+        return nodeplumbing_spec.build(
+            plan,
+            epoch,
+            addresses,
+            ports,
+            keys,
+            ports_decide=ports_decide,
+            checks=self._checks(of),
+        )
 
     def _is_current(self, plumbing: Plumbing) -> bool:
         """Whether an agent knows where to send its beats, by whose keys, and what to look at."""
         addresses, keys = self._replica_settings
-        if (plumbing.pulse, plumbing.ports) != (addresses, self._ports):
+        ports, ports_decide = self._ports
+        if (plumbing.pulse, plumbing.ports) != (addresses, ports):
             return False
-        # A server whose kind is of an older version drops the keys: writing on would not help.
-        is_dropped = not plumbing.pulse_keys and self._keys_written.get(plumbing.node) == keys
-        return plumbing.pulse_keys == keys or is_dropped
+        # A server whose kind is of an older version drops these: writing on would not help.
+        written = self._written.get(plumbing.node, plumbing)
+        are_keys_current = keys in {plumbing.pulse_keys, plumbing.pulse_keys or written.pulse_keys}
+        checks = self._checks(plumbing)
+        are_checks_current = checks in {plumbing.checks, plumbing.checks or written.checks}
+        is_pace_current = ports_decide in {plumbing.ports_decide, written.ports_decide}
+        return are_keys_current and are_checks_current and is_pace_current
+
+    def _checks(self, plumbing: Plumbing) -> tuple[str, ...]:
+        """The checks of a node; before the first decision: those that it was told last."""
+        if self._last_decision is None:
+            return plumbing.checks
+        return self._last_decision.checks.get(plumbing.node, ())
 
     @property
     def _replica_settings(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -306,16 +352,22 @@ class Loop:
         return tuple(r.address for r in replicas), tuple(r.public_key for r in replicas)
 
     @property
-    def _ports(self) -> tuple[str, ...]:
-        """What agents are to look at; before the first decision: what they were told last."""
+    def _ports(self) -> tuple[tuple[str, ...], bool]:
+        """What agents are to look at, and whether often.
+
+        Before the first decision: what they were told last.
+        """
         if self._last_decision:
-            return self._last_decision.demand.ports
-        told = [plumbing.ports for plumbing in self._store.plumbings.values()]
-        return max(told, key=len, default=())
+            demand = self._last_decision.demand
+            return demand.ports, demand.ports_decide
+        told = [(p.ports, p.ports_decide) for p in self._store.plumbings.values()]
+        return max(told, key=lambda one: len(one[0]), default=((), False))
 
 
 class BalanceTimer:
     """Says in which passes addresses may move to even out the load: one in every interval.
+
+    None, if the interval is 0.
 
     A pass that finds the cluster unsettled moves nothing; the next one does not make up for it.
     """
@@ -328,10 +380,14 @@ class BalanceTimer:
     def moves_allowed(self) -> int | None:
         """How many addresses the pass that begins now may move; None: it does not balance."""
         now = self._clock()
-        if now < self._next:
+        if not self._interval or now < self._next:
             return None
         self._next = now + self._interval
         return self._size
+
+
+def _named_services(store: Store) -> frozenset[str]:
+    return readiness.named_services(readiness.asked_readiness(store.vips.values()))
 
 
 def _log_change(before: Plumbing, after: Plumbing) -> None:

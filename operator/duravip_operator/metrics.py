@@ -3,27 +3,31 @@
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
-
 from duravip_api.reasons import State
+from duravip_operator.core import readiness
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
+from duravip_operator.core.service_vips import ServicePlan
 from duravip_operator.core.snapshot import Liveness, Snapshot
+from duravip_runtime.program_metrics import ProgramMetrics
 
-PREFIX = "duravip_operator"
 FLAGS = ("Broken", "Conflict", "Unsafe")
+_HEARD = frozenset({Liveness.ALIVE, Liveness.WARMING_UP})
 
 
-class Metrics:
+class Metrics(ProgramMetrics):
     """All of them; each can be set from any thread."""
 
     def __init__(self, version: str) -> None:
-        self.registry = CollectorRegistry()
+        super().__init__("duravip_operator")
         self.info = self._gauge("info", "Always 1; its label names the program.", "version")
         self.info.labels(version).set(1)
         self.leading = self._gauge("leading", "1 while this replica leads.")
         self.epoch = self._gauge("epoch", "The epoch of the last leadership of this replica.")
         self.nodes = self._gauge("nodes", "Nodes, by what is heard of their agents.", "hearing")
+        self.node_heard = self._gauge(
+            "node_heard", "1: the agent that runs on this node is heard; 0: it is not.", "node"
+        )
         self.units = self._gauge("units", "Addresses, by the state that is said of them.", "state")
         self.contested = self._gauge(
             "contested_addresses", "Addresses granted so that their taker asks the wire first."
@@ -32,22 +36,47 @@ class Metrics:
         self.flagged = self._gauge(
             "flagged_entities", "DuraVIPs and Bindings that have a flag.", "flag"
         )
+        self.conditions = self._gauge(
+            "entity_conditions",
+            "DuraVIPs and Bindings with a warning among their conditions.",
+            "condition",
+            "reason",
+        )
+        self.unwitnessed = self._gauge(
+            "topologies_without_witness", "Topologies on which nobody else hears some node."
+        )
         self.given_up = self._gauge(
             "given_up_addresses", "Addresses that some node has failed to hold for too long."
         )
         self.distrusted = self._gauge(
             "distrusted_nodes", "Nodes whose beats contradict their status."
         )
-        self.moves = self._counter("moves", "Addresses that got another owner.", "reason")
+        self.unfit_nodes = self._gauge(
+            "unfit_nodes",
+            "Nodes that are not fit for some address with a readiness, by why.",
+            "reason",
+        )
+        self.services = self._gauge(
+            "services", "Services of type LoadBalancer that are ours, by their condition.", "ready"
+        )
+        self.pool_addresses = self._gauge(
+            "pool_addresses", "Addresses that an AddressPool can give out.", "pool", "family"
+        )
+        self.pool_addresses_used = self._gauge(
+            "pool_addresses_used", "Those of them that some object names.", "pool", "family"
+        )
+        self.moves = self._counter(
+            "moves", "Addresses that got another owner.", "reason", "from", "to"
+        )
         self.failover_seconds = self._histogram(
             "failover_seconds",
             "From a lost node's last beat to the end of each phase of its fail-over.",
             (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1, 2, 5, 10),
             "phase",
         )
-        self.suspicions = self._counter("suspicions", "Nodes that fell silent.")
+        self.suspicions = self._counter("suspicions", "How often a node fell silent.", "node")
         self.false_alarms = self._counter(
-            "false_alarms", "Silent nodes that were heard again within a second."
+            "false_alarms", "How often it was heard again within a second.", "node"
         )
         self.looks = self._counter("looks", "Looks at nodes, by what the scout saw.", "verdict")
         self.drops = self._counter(
@@ -83,9 +112,13 @@ class Metrics:
         if epoch is not None:
             self.epoch.set(epoch)
             return
-        for gauge in (self.nodes, self.units, self.vips, self.flagged):
+        clustered = (self.nodes, self.node_heard, self.units, self.vips, self.flagged)
+        for gauge in (*clustered, self.conditions, self.unfit_nodes):
             gauge.clear()  # what it last knew means nothing any more
         self.contested.set(0)
+        self.unwitnessed.set(0)
+        for gauge in (self.services, self.pool_addresses, self.pool_addresses_used):
+            gauge.clear()
 
     def show(self, snapshot: Snapshot, decision: Decision, said: Iterable[AddressStatus]) -> None:
         """What the last pass has seen and decided, and what is said of each entity."""
@@ -93,11 +126,37 @@ class Metrics:
         heard = Tally(snapshot.liveness.get(name, unheard) for name in snapshot.nodes)
         for hearing in Liveness:
             self.nodes.labels(hearing.value).set(heard[hearing])
+        self.node_heard.clear()  # a node may be gone
+        for name, plumbing in snapshot.plumbings.items():
+            has_agent = plumbing.observed_generation is not None and not plumbing.stopped
+            if has_agent and name in snapshot.nodes:
+                is_heard = snapshot.liveness.get(name, unheard) in _HEARD
+                self.node_heard.labels(name).set(is_heard)
         states = Tally(verdict.state for verdict in decision.address_statuses.values())
         for state in State:
             self.units.labels(state.value).set(states[state])
         self.contested.set(sum(len(p.contested) for p in snapshot.plumbings.values()))
+        self._show_unfit(snapshot)
         self._show_entities(list(said))
+
+    def show_services(self, plan: ServicePlan) -> None:
+        """What the last plan has found of Services and pools."""
+        conditions = [status.condition for status in plan.statuses.values()]
+        ready = Tally(c.status if c else "False" for c in conditions)
+        for value in ("True", "False"):
+            self.services.labels(value).set(ready[value])
+        for gauge in (self.pool_addresses, self.pool_addresses_used):
+            gauge.clear()  # a pool may be gone
+        for name, pool in plan.pools.items():
+            families = {"4": (pool.total4, pool.used4), "6": (pool.total6, pool.used6)}
+            for family, (total, used) in families.items():
+                self.pool_addresses.labels(name, family).set(total)
+                self.pool_addresses_used.labels(name, family).set(used)
+
+    def _show_unfit(self, snapshot: Snapshot) -> None:
+        unfit = readiness.unfit_nodes(snapshot)
+        for reason in readiness.REASONS:
+            self.unfit_nodes.labels(reason.value).set(len(unfit[reason]))
 
     def _show_entities(self, said: Sequence[AddressStatus]) -> None:
         states = Tally(verdict.state for verdict in said)
@@ -107,15 +166,9 @@ class Metrics:
         flags = Tally(flag for flags in advised for flag in flags)
         for flag in FLAGS:
             self.flagged.labels(flag).set(flags[flag])
-
-    def _gauge(self, name: str, text: str, *labels: str) -> Gauge:
-        return Gauge(f"{PREFIX}_{name}", text, labels, registry=self.registry)
-
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"{PREFIX}_{name}", text, labels, registry=self.registry)
-
-    def _histogram(
-        self, name: str, text: str, buckets: Sequence[float], *labels: str
-    ) -> Histogram:
-        full = f"{PREFIX}_{name}"
-        return Histogram(full, text, labels, registry=self.registry, buckets=buckets)
+        self.conditions.clear()
+        advice = Tally(
+            (kind, str(reason)) for verdict in said for kind, reason, _ in verdict.advisories
+        )
+        for labels, number in advice.items():
+            self.conditions.labels(*labels).set(number)

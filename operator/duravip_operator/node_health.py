@@ -1,7 +1,7 @@
 """Monitors nodes that fail for too long, once a second, while this replica leads.
 
 It finds an address that a node cannot hold (quarantine, `core.quarantine`), an address that two
-nodes report to serve (`core.duplicate_holders`), and a node whose heartbeats contradict its
+nodes report to serve (`core.address_status`), and a node whose heartbeats contradict its
 status. The loop's passes come when something changes; what follows from nothing having changed for
 a while is found here. It requests a pass only when its findings differ.
 """
@@ -15,7 +15,7 @@ from typing import Final
 from duravip_api.addresses import format_ranges
 from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import Reason
-from duravip_operator.core import duplicate_holders, lease_annotations, quarantine
+from duravip_operator.core import address_status, lease_annotations, quarantine
 from duravip_operator.core.snapshot import HEARD_STATES, Plumbing
 from duravip_operator.event_recorder import EventRecorder
 from duravip_operator.leadership import Elector
@@ -60,7 +60,7 @@ class NodeHealthMonitor:
         self.untrusted: frozenset[str] = frozenset()
         self.quarantine_annotation = lease_annotations.format_quarantine({}, {}, ())
         """All of it, as the Lease tells it to others."""
-        self._duplicate_records: duplicate_holders.DuplicateHolderTable = {}
+        self._duplicate_records: address_status.DuplicateHolderTable = {}
         self.duplicate_holders: Mapping[str, tuple[str, ...]] = {}
         """`{address: nodes that have all served it for a while, as they say}`."""
 
@@ -86,8 +86,10 @@ class NodeHealthMonitor:
         self._failures = quarantine.update_failures(
             known, self._store.plumbings, now, self._give_up_after
         )
+        view, beats = self._pulse.view(), self._pulse.beats()
+        heard = {n: b[:3] for n, b in beats.items() if view.hearing.get(n) in HEARD_STATES}
         self._mismatches = quarantine.update_mismatches(
-            self._mismatches, self._store.plumbings, self._heartbeats(), self._digest, now
+            self._mismatches, self._store.plumbings, heard, self._digest, now
         )
         before = self.quarantined, self.untrusted, self.duplicate_holders
         self.quarantined = quarantine.quarantined(self._failures)
@@ -95,21 +97,15 @@ class NodeHealthMonitor:
             self._failures, now, time.time(), self.quarantined_until
         )
         self.untrusted = quarantine.inconsistent_nodes(self._mismatches)
-        gone = {
-            n
-            for n, s in self._pulse.view().silences.items()
-            if s.unreachable_on or s.is_self_fenced
-        }
-        self._duplicate_records = duplicate_holders.update_duplicates(
+        gone = {n for n, s in view.silences.items() if s.unreachable_on or s.is_self_fenced}
+        self._duplicate_records = address_status.update_duplicates(
             self._duplicate_records, self._store.plumbings, gone, now
         )
-        self.duplicate_holders = duplicate_holders.lasting_duplicates(self._duplicate_records, now)
+        self.duplicate_holders = address_status.lasting_duplicates(self._duplicate_records, now)
         found = self.quarantined, self.quarantined_until, self.untrusted
         if found != self._published:
-            self._published, self.quarantine_annotation = (
-                found,
-                lease_annotations.format_quarantine(*found),
-            )
+            self._published = found
+            self.quarantine_annotation = lease_annotations.format_quarantine(*found)
         if before != (self.quarantined, self.untrusted, self.duplicate_holders):
             self._report_quarantined(before[0])
             self._report_untrusted(before[1])
@@ -122,12 +118,6 @@ class NodeHealthMonitor:
         self._failures = {
             (node, address): quarantine.HoldFailure(now, now, now + left)
             for node, address, left in told
-        }
-
-    def _heartbeats(self) -> dict[str, tuple[str, int, str]]:
-        hearing, beats = self._pulse.view().hearing, self._pulse.beats()
-        return {
-            name: said[:3] for name, said in beats.items() if hearing.get(name) in HEARD_STATES
         }
 
     def _digest(self, plumbing: Plumbing) -> str:

@@ -9,9 +9,14 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from duravip_api import timing
-from duravip_runtime.endpoints import parse_endpoint
 from duravip_runtime.key_file import KeyFilePath
-from duravip_runtime.settings import Listen, ProgramSettings, parse_settings
+from duravip_runtime.settings import (
+    PROGRAM_VERSION,
+    Listen,
+    ProgramSettings,
+    parse_endpoint,
+    parse_settings,
+)
 
 LEAST_SUSPECT_AFTER = 1.2 * timing.BEAT
 """Less would make a suspect of whoever beats in time."""
@@ -100,8 +105,25 @@ class Settings(ProgramSettings):
         Field(description="an address that a node fails to hold for so long moves to another one"),
     ] = 10.0
     balance_interval: Annotated[
-        Seconds, Field(description="how often addresses are moved to even out the load")
+        float,
+        Field(
+            ge=0,
+            le=3600,
+            allow_inf_nan=False,
+            description="how often addresses are moved to even out the load; 0: never",
+        ),
     ] = 10.0
+    max_damping: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=3600,
+            allow_inf_nan=False,
+            description="a node that is lost again within ten minutes must be well for twice as "
+            "long each time before addresses return to it, but never for longer than this; "
+            "0: nothing waits for that",
+        ),
+    ] = 300.0
     balance_set_size: Annotated[
         int,
         Field(ge=0, le=16384, description="how many move at once; 0: one in twenty, at least 1"),
@@ -121,10 +143,32 @@ class Settings(ProgramSettings):
     max_aliases: Annotated[
         int, Field(ge=1, le=16384, description="how many addresses one node may hold")
     ] = 10240
+    load_balancer_class: Annotated[
+        str,
+        Field(
+            pattern=r"^(([a-z0-9]([-a-z0-9.]*[a-z0-9])?/)?[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?)?$",
+            max_length=317,
+            description="the spec.loadBalancerClass of the Services of type LoadBalancer that get "
+            "an address; empty: no Service does",
+        ),
+    ] = "duravip.io/vip"
+    default_load_balancer: Annotated[
+        bool,
+        Field(
+            description="give an address to Services of type LoadBalancer without a class as "
+            "well, unless another controller serves them"
+        ),
+    ] = False
+
+    @property
+    def serves_load_balancers(self) -> bool:
+        """Whether Services get addresses at all."""
+        return bool(self.load_balancer_class)
 
     def published(self) -> dict[str, object]:
         """Those by which is decided: everybody who can read the Lease may know them."""
         return {
+            "version": PROGRAM_VERSION,
             "maxAliases": self.max_aliases,
             "ignoreExcludeLabel": self.ignore_exclude_label,
             "fencing": self.fencing,
@@ -133,6 +177,8 @@ class Settings(ProgramSettings):
             "giveUpAfter": self.give_up_after,
             "balanceInterval": self.balance_interval,
             "balanceSetSize": self.balance_set_size,
+            "loadBalancerClass": self.load_balancer_class,
+            "defaultLoadBalancer": self.default_load_balancer,
         }
 
     @model_validator(mode="after")
@@ -143,6 +189,8 @@ class Settings(ProgramSettings):
             raise ValueError("--webhook-listen and --webhook-cert-dir go together")
         if self.webhook_client_ca and not self.webhook_listen:
             raise ValueError("--webhook-client-ca needs --webhook-listen")
+        if self.default_load_balancer and not self.serves_load_balancers:
+            raise ValueError("--default-load-balancer needs a --load-balancer-class")
         for name in ("tls.crt", "tls.key") if self.webhook_cert_dir else ():
             if not Path(self.webhook_cert_dir or "", name).is_file():
                 raise ValueError(f"--webhook-cert-dir: there is no {name} in it")

@@ -3,9 +3,11 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import inf
 from typing import Final, Protocol
 
-from duravip_operator.core import heartbeat_evidence
+from duravip_operator.core import heartbeat_evidence, readiness, stability, well_nodes
+from duravip_operator.core.decision import Decision
 from duravip_operator.core.snapshot import Liveness, Plumbing, Snapshot
 from duravip_operator.pulse import PulseView
 from duravip_operator.settings import Settings
@@ -43,6 +45,8 @@ class SnapshotBuilder:
     pulse: NodeLiveness
     node_health: NodeTrust
     clock: Callable[[], float] = time.monotonic
+    services: Callable[[], readiness.ServiceTable] = readiness.ServiceTable
+    """Gives the endpoints of the Services that objects name."""
     restored_in: int | None = None
     """Our epoch, if the store has gone back to an earlier state just before it began."""
 
@@ -50,6 +54,9 @@ class SnapshotBuilder:
         """Begin to wait."""
         self._started = self.clock()
         self._is_settled = False
+        self._stability = stability.Stability()
+        self.forget_stability()
+        self._readiness = readiness.ReadinessRecords()
 
     def build(self, balance: int | None = None) -> Snapshot:
         """Everything as it is known now; `balance` says how many may move to even out the load."""
@@ -78,7 +85,34 @@ class SnapshotBuilder:
             n: said for n, said in self.pulse.beats().items() if not store.is_being_written(n)
         }
         strangers = heartbeat_evidence.nodes_ahead_of_store(found, beats, self.restored_in)
-        return replace(found, ahead_of_store=strangers) if strangers else found
+        found = self._with_readiness(replace(found, ahead_of_store=strangers))
+        self._stability = stability.update(
+            self._stability,
+            well_nodes.sightings(found),
+            found.plumbings.keys(),
+            self.clock(),
+        )
+        return replace(found, stability=self._stability)
+
+    def forget_stability(self) -> None:
+        """Begin to watch how nodes come and go: somebody else has led meanwhile."""
+        mature, most = self.settings.mature, self.settings.max_damping
+        self._stability = stability.Stability(mature=mature, max_damping=most)
+
+    def _with_readiness(self, found: Snapshot) -> Snapshot:
+        found = readiness.with_fitness(found, self.services())
+        self._readiness = readiness.update_records(self._readiness, found.fit_nodes, self.clock())
+        return readiness.with_records(found, self._readiness)
+
+    def record_moves(self, decided: Decision) -> float:
+        """Take note of moves for readiness; when a pass is due because of them, by our clock."""
+        if not decided.assignments or not self._readiness.fit:
+            return inf
+        causes = {address: chosen.cause for address, chosen in decided.assignments.items()}
+        now = self.clock()
+        self._readiness = readiness.record_moves(self._readiness, causes, now)
+        due = self._readiness.next_change()
+        return inf if due is None else due
 
     def confirmed_release_by_heartbeat(self, plumbing: Plumbing) -> bool:
         """Whether a node says in its beats, and not yet in its status, that it has let go."""

@@ -14,7 +14,7 @@ from typing import Any
 
 from duravip_api.annotations import format_time
 from duravip_api.reasons import MoveReason, Reason, State
-from duravip_operator.core import heard_condition, object_status
+from duravip_operator.core import object_status
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
 from duravip_operator.core.event_queue import OwnerChange
@@ -203,7 +203,7 @@ class StatusReporter:
     def _report_hearings(self, snapshot: Snapshot, time: str) -> None:
         """The condition of each NodePlumbing that is ours."""
         for name, plumbing in snapshot.plumbings.items():
-            said, key = heard_condition.heard_condition(snapshot, name), ("NodePlumbing", "", name)
+            said, key = object_status.heard_condition(snapshot, name), ("NodePlumbing", "", name)
             before = self._hearings.get(name)
             if said is None or plumbing.heard_condition == said[:2]:
                 if before and self._hearings.pop(name):
@@ -218,21 +218,24 @@ class StatusReporter:
 
     def _report_topologies(self, snapshot: Snapshot, decision: Decision, time: str) -> None:
         addresses = decision.addresses_in()
+        unwitnessed = 0
         for topology in decision.topologies:
             status = object_status.topology_status(
                 topology, addresses[topology.name], snapshot, time
             )
+            unwitnessed += any(c["type"] == object_status.NO_WITNESS for c in status["conditions"])
             key = ("Topology", "", topology.name)
             if status != topology.status:
                 self._writer.put(key, status, Priority.CHANGE)
             else:
                 self._writer.cancel(key)
+        self._metrics.unwitnessed.set(unwitnessed)
 
     def _tell_nodes(self, snapshot: Snapshot, moves: Sequence[OwnerChange]) -> None:
         """What concerns nodes: what they took over, and that they are lost or back."""
         self._events.record_takeovers(moves)
         for move in moves:
-            self._metrics.moves.labels(str(move.reason)).inc()
+            self._metrics.moves.labels(str(move.reason), move.former, move.owner).inc()
         lost = {name: _lost(snapshot, name) for name in snapshot.suspicions}
         for name, why in lost.items():
             if why and why[0] != self._lost.get(name):

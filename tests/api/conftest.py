@@ -39,7 +39,7 @@ def fleet(lab: Lab) -> Fleet:
     fleet.start()
     nodes = {node.name for node in lab.nodes}
     # An operator that started long before an agent gives what there is to those that it hears.
-    wait_until(lambda: _known_as_alive(fleet) == nodes, "the leader hears every node", 60)
+    wait_until(lambda: _known_as_alive(fleet) == nodes, "the leader hears every node")
     apply(lab, [topology()])
     return fleet
 

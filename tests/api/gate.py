@@ -104,7 +104,7 @@ def _configuration(lab: Lab, timeout_s: int) -> Body:
         "apiGroups": ["duravip.io"],
         "apiVersions": ["v1alpha1"],
         "operations": ["CREATE", "UPDATE"],
-        "resources": ["duravips", "vipbindings", "topologies"],
+        "resources": ["duravips", "vipbindings", "topologies", "addresspools"],
     }
     webhook = {
         "name": "admission.duravip.io",

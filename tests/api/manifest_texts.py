@@ -74,13 +74,18 @@ WORDS: Final = (
 )
 ADDRESSES: Final = ("10.1.1.1", "fd00::1", "192.0.2.7")
 BLOCKS: Final = ("10.1.0.0/16", "fd00:1::/64", "0.0.0.0/0")
+RANGES: Final = (*ADDRESSES, *BLOCKS, "10.1.1.9-10.1.1.20", "fd00::1-fd00::9", "10.1.1.1-",
+                 "10.1.1.1-10.1.1.2-10.1.1.3", "10.1.1.1 - 10.1.1.2", "10.1.1.01-10.1.1.2",
+                 "fd00::1-FD00::2", "10.1.1.1-10.1.1.0/24", "fd00:0::/64")  # fmt: skip
 LABELS: Final = ("a", "example.org/rack", "kubernetes.io/os", "x_y.z")
 
 
 def text(rng: Rng, number: int) -> str:
     """One document: mostly right, with a fault or two here and there."""
-    kind = rng.choice(("DuraVIP", "Binding", "Topology"))
-    spec = {"DuraVIP": _duravip, "Binding": _binding, "Topology": _topology}[kind](rng)
+    makers = {"DuraVIP": _duravip, "Binding": _binding, "Topology": _topology,
+              "AddressPool": _address_pool}  # fmt: skip
+    kind = rng.choice(tuple(makers))
+    spec = makers[kind](rng)
     name = _mostly(rng, f"m{number}")
     more = ""
     if rng.random() < 0.1:
@@ -140,6 +145,22 @@ def _topology(rng: Rng) -> str:
             "arpTargets": (0.2, lambda: _list(rng, lambda: _mostly(rng, "10.1.1.254"))),
             "crossSubnet": (0.2, lambda: _mostly(rng, "Exclude")),
             "fencing": (0.2, lambda: _mostly(rng, "Strict")),
+        },
+    )
+
+
+def _address_pool(rng: Rng) -> str:
+    return _fields(
+        rng,
+        {
+            "ranges": (0.95, lambda: _list(rng, lambda: _mostly(rng, f"'{rng.choice(RANGES)}'"))),
+            "autoAssign": (0.2, lambda: _mostly(rng, "off")),
+            "avoidBuggyIPs": (0.2, lambda: _mostly(rng, "true")),
+            "namespaces": (0.2, lambda: _list(rng, lambda: _mostly(rng, "default"))),
+            "priority": (
+                0.2,
+                lambda: _mostly(rng, rng.choice(("0", "1000", "1001", "-1", "5.0"))),
+            ),
         },
     )
 

@@ -21,6 +21,27 @@ def binding(name: str, address: str, **spec: Any) -> Body:
     return _body("Binding", name, {"address": address, **spec})
 
 
+def address_pool(name: str, *ranges: str, **spec: Any) -> Body:
+    return _body("AddressPool", name, {"ranges": list(ranges), **spec})
+
+
+def service(name: str, address: str = "", **spec: Any) -> Body:
+    """A Service of type LoadBalancer of ours; it asks for the address, if one is given."""
+    asked = {"duravip.io/addresses": address} if address else {}
+    usual = {
+        "type": "LoadBalancer",
+        "loadBalancerClass": "duravip.io/vip",
+        "selector": {"app": name},
+        "ports": [{"name": "http", "port": 80}],
+    }
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": name, "namespace": "default", "annotations": asked},
+        "spec": {field: value for field, value in (usual | spec).items() if value is not None},
+    }
+
+
 def apply(lab: Lab, bodies: Iterable[Body]) -> None:
     """Apply them all at once."""
     items = {"apiVersion": "v1", "kind": "List", "items": list(bodies)}
@@ -49,7 +70,7 @@ def _body(kind: str, name: str, spec: Body) -> Body:
         "apiVersion": "duravip.io/v1alpha1",
         "kind": kind,
         "metadata": {"name": name, "namespace": "default"}
-        if kind != "Topology"
+        if kind not in {"Topology", "AddressPool"}
         else {"name": name},
         "spec": spec,
     }

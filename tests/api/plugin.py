@@ -12,20 +12,27 @@ from lab.fleet import PROGRAMS
 
 def called(lab: Lab, *words: str, kubeconfig: Path | None = None) -> tuple[int, str]:
     """The exit code, and all that was printed."""
+    done = ended(lab, *words, kubeconfig=kubeconfig)
+    return done.returncode, done.stdout + done.stderr
+
+
+def ended(
+    lab: Lab, *words: str, kubeconfig: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """The program once it has ended, with what it printed on either stream."""
     environment = {
         **os.environ,
         "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
         "KUBECONFIG": str(kubeconfig or lab.kubeconfig),
     }
     argv = [str(lab.programs / "kubectl"), "duravip", *words]
-    done = subprocess.run(
+    return subprocess.run(
         argv, env=environment, capture_output=True, text=True, check=False, timeout=120
     )
-    return done.returncode, done.stdout + done.stderr
 
 
 def told(lab: Lab, *words: str, code: int = 0) -> Any:
     """What it printed for programs, having ended with this code."""
-    ended, said = called(lab, *words, "-o", "json")
-    assert ended == code, said
+    code_, said = called(lab, *words, "-o", "json")
+    assert code_ == code, said
     return json.loads(said)

@@ -3,15 +3,22 @@
 A kubectl for each of them would be most of what a scenario takes.
 """
 
+import json
 from http import HTTPStatus
 from typing import Any, Final
 
 from kubernetes import client
 
 from api.real_objects import GROUP, Body
+from duravip_api.services import SERVICE_LABEL
 from lab.cluster import Lab
 
-PLURALS: Final = {"DuraVIP": "duravips", "Binding": "vipbindings", "Topology": "topologies"}
+PLURALS: Final = {
+    "DuraVIP": "duravips",
+    "Binding": "vipbindings",
+    "AddressPool": "addresspools",
+    "Topology": "topologies",
+}
 APPLYING: Final = {
     "field_manager": "kubectl",
     "field_validation": "Strict",
@@ -30,16 +37,29 @@ class RealApi:
         self._custom: Any = client.CustomObjectsApi(self._client)
         self._core: Any = client.CoreV1Api(self._client)
 
-    # --- the objects of our kinds
+    # --- the objects of our kinds, and Services
 
     def listed(self, plural: str) -> list[Body]:
         """All objects of a kind."""
         found: list[Body] = self._custom.list_cluster_custom_object(*GROUP, plural)["items"]
         return found
 
+    def services(self) -> list[Body]:
+        """All Services of type LoadBalancer."""
+        listed = self._core.list_service_for_all_namespaces(
+            field_selector="spec.type=LoadBalancer", _preload_content=False
+        )
+        found: list[Body] = json.loads(listed.data)["items"]
+        return found
+
     def apply(self, body: Body) -> None:
         """Create it, or make it so."""
-        meta, plural = body["metadata"], PLURALS[body["kind"]]
+        meta = body["metadata"]
+        if body["kind"] == "Service":
+            where = (meta["name"], meta["namespace"])
+            self._core.patch_namespaced_service(*where, body, **APPLYING)
+            return
+        plural = PLURALS[body["kind"]]
         if "namespace" in meta:
             where = (*GROUP, meta["namespace"], plural, meta["name"])
             self._custom.patch_namespaced_custom_object(*where, body, **APPLYING)
@@ -59,18 +79,23 @@ class RealApi:
 
     def delete(self, kind: str, namespace: str, name: str) -> None:
         """It must be there; without a namespace it is of the cluster."""
-        if namespace:
+        if kind == "Service":
+            self._core.delete_namespaced_service(name, namespace)
+        elif namespace:
             where = (*GROUP, namespace, PLURALS[kind], name)
             self._custom.delete_namespaced_custom_object(*where)
         else:
             self._custom.delete_cluster_custom_object(*GROUP, PLURALS[kind], name)
 
     def delete_all(self) -> None:
-        """Whatever people have written."""
+        """Whatever people have written; the operator deletes what it has generated of it."""
+        for body in self.services():
+            self.delete("Service", body["metadata"]["namespace"], body["metadata"]["name"])
         for kind, plural in PLURALS.items():
             for body in self.listed(plural):
                 meta = body["metadata"]
-                self.delete(kind, meta.get("namespace", ""), meta["name"])
+                if SERVICE_LABEL not in meta.get("labels", {}):
+                    self.delete(kind, meta.get("namespace", ""), meta["name"])
 
     # --- namespaces and nodes
 

@@ -3,6 +3,7 @@
 They are those of `scenarios.fates`, word for word.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from api.real_nodes import RealNodes, bridge, cut, deafen, mute, unbridge, unmut
 from api.real_strangers import Strangers
 from duravip_api import EXCLUDE_LABEL
 from lab.cluster import Lab
+from scenarios.endpoint_slices import slice_of
 
 
 class RealFates:
@@ -18,12 +20,9 @@ class RealFates:
     lab: Lab
     nodes: RealNodes
     strangers: Strangers
-    touched: set[str]
-    """The nodes that something was done to which may keep them from being heard."""
 
     def crash(self, nodes: list[str]) -> None:
         """Cut their power."""
-        self.touched.update(nodes)
         for name in nodes:
             self.lab.machines[name].crash()
 
@@ -38,7 +37,6 @@ class RealFates:
 
         That a node must have muted itself by now comes by itself.
         """
-        self.touched.update(nodes)
         for name, facts in nodes.items():
             assert facts.keys() & {"gone", "answering"}, f"{name}: silent, and nothing to see"
             for interface in ("eth0", *facts.get("gone", ())):
@@ -52,7 +50,6 @@ class RealFates:
 
     def stop_agent(self, nodes: list[str]) -> None:
         """Ask agents to end."""
-        self.touched.update(nodes)
         for name in nodes:
             self.nodes.stop_agent(name)
 
@@ -63,13 +60,11 @@ class RealFates:
 
     def hang(self, nodes: list[str]) -> None:
         """Keep agents from learning what they are to do; they go on beating."""
-        self.touched.update(nodes)
         for name in nodes:
             deafen(self.lab.machines[name])
 
     def lie(self, nodes: list[str]) -> None:
         """Replace agents by ones whose beats contradict their status."""
-        self.touched.update(nodes)
         for name in nodes:
             self.nodes.lie(name)
 
@@ -141,6 +136,25 @@ class RealFates:
 
     def wait(self, seconds: int) -> None:
         """Time passes by itself: whatever comes is waited for."""
+
+    def endpoints(self, services: Mapping[str, Mapping[str, str] | None]) -> None:
+        """Write EndpointSlices, as the controller of Services does."""
+        for service, states in services.items():
+            body = slice_of(service, states or {})
+            if states is None:
+                meta = body["metadata"]
+                name = ("endpointslice", meta["name"], "--namespace", meta["namespace"])
+                self.lab.kubectl("delete", "--ignore-not-found", *name)
+            else:
+                space = {"apiVersion": "v1", "kind": "Namespace"}
+                space["metadata"] = {"name": body["metadata"]["namespace"]}
+                whole = {"apiVersion": "v1", "kind": "List", "items": [space, body]}
+                self.lab.kubectl("apply", "-f", "-", input=json.dumps(whole))
+
+    def delete_slices(self) -> None:
+        """Delete all EndpointSlices but that of the API server."""
+        ours = "kubernetes.io/service-name!=kubernetes"
+        self.lab.kubectl("delete", "endpointslices", "--all-namespaces", "--selector", ours)
 
     def delete_plumbing(self, nodes: list[str]) -> None:
         """Delete NodePlumbings by hand."""

@@ -10,7 +10,7 @@ from api.real_api import RealApi
 from api.real_objects import Body
 from lab.cluster import Lab
 from lab.fleet import Fleet
-from lab.layout import OTHER_HALF, Nic
+from lab.layout import node_host, second_nic
 from lab.machines import Machine
 
 CONTROL_NIC: Final = "eth0"
@@ -36,7 +36,7 @@ class RealNodes:
         self._api = api
         self._bodies = api.nodes()
         self._nics = {
-            node.name: (*node.blueprint.nics, _second_card(number))
+            node.name: (*node.blueprint.nics, second_nic(node_host(number)))
             for number, node in enumerate(lab.nodes, 1)
         }
 
@@ -148,8 +148,3 @@ def mute(node: Machine) -> None:
 def unmute(node: Machine) -> None:
     """Undo it."""
     node.run(["nft", "delete", *QUIET.split()])
-
-
-def _second_card(number: int) -> Nic:
-    """A second segment: the lab has a switch for it as long as nobody splits the first one."""
-    return Nic("eth2", OTHER_HALF, (f"10.2.0.{10 + number}/16", f"fd00:2::{10 + number}/64"))

@@ -24,7 +24,8 @@ class Strangers:
             for text in listed:
                 port, _, address = text.partition(" ")
                 protocol, _, number = port.partition("/")
-                socket = f"{protocol} {address or WILDCARD[4]} {number}"
+                only = "only" if ":" in address else ""
+                socket = f"{protocol} {address or WILDCARD[4]} {number} {only}"
                 self._running[name, text] = listening(self._lab.machines[name], socket)
 
     def take_away(self, addresses: Mapping[str, list[str]]) -> None:

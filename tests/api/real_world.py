@@ -1,8 +1,7 @@
 """The world of the scenarios made of real programs: an API server, an operator and agents."""
 
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from api.real_api import PLURALS, RealApi
@@ -15,23 +14,27 @@ from api.real_objects import (
     holds,
     is_observed,
     is_ready,
+    look,
+    look_at_pool,
+    look_at_service,
     manifest,
     served,
 )
 from api.real_strangers import Strangers
 from bench.scrapes import value
+from duravip_operator.watch.endpoint_slices import RESTART_PAUSE_S
 from lab.cluster import Lab
 from lab.errors import LabError
 from lab.fleet import Fleet, wait_until
-from scenarios.files import forms, identity, seen
+from scenarios.files import forms, identity
 
 METRICS: Final = "http://127.0.0.1:9480/metrics"
+ABSENT: Final[Body] = {"exists": False}
 PATIENCE: Final = 30
 LINGER: Final = 0.8
 """What was wanted before anything was done must still be there after so many seconds."""
 WATCHED: Final = 0.2
 """What the API server knows, the operator has seen so many seconds later."""
-SILENT: Final = re.compile(r"node (\S+) is silent")
 
 
 class RealWorld(RealFates):
@@ -45,48 +48,30 @@ class RealWorld(RealFates):
         self.strangers = Strangers(lab)
         self._options: tuple[str, ...] = ()
         self._has_heard_others = False
-        self._written = 0
 
     # --- what the runners call
-
-    def play(self, given: Mapping[str, Any], act: Callable[[], None]) -> None:
-        """Begin, then act; once more, and once more, if it failed while the programs starved."""
-        for attempts_left in (2, 1, 0):
-            self.begin(given)
-            try:
-                act()
-            except AssertionError:
-                if not attempts_left or not self.was_starved():
-                    raise
-            else:
-                return
 
     def begin(self, given: Mapping[str, Any]) -> None:
         """Clear away what the last scenario left, and let there be what this one is given."""
         self._api.delete_all()
+        self.delete_slices()
         self.strangers.end_all([*self.lab.machines])
         nodes = forms(given.get("nodes", {}))
         self.nodes.prepare(nodes)
         self._run_operator(options(given), is_alone=len(nodes) == 1)
-        wait_until(lambda: self._is_empty(set(nodes)), "the nodes are there, and empty", 120)
+        wait_until(lambda: self._is_empty(set(nodes)), "the nodes are there, and empty")
         time.sleep(WATCHED)
-        self.touched = set()
-        self._written = len(self._fleet.operators["cp"].output())
-        objects = given.get("objects", [])
+        objects, endpoints = given.get("objects", []), given.get("endpoints", {})
+        self.endpoints(endpoints)
+        if endpoints:  # so that they are watched as soon as they are named
+            time.sleep(RESTART_PAUSE_S)
         # The Topologies come last: then everything is elected in one pass, as in memory.
-        self.apply([body for body in objects if body["kind"] != "Topology"])
+        self.apply([body for body in objects if body["kind"] not in {"Topology", "Service"}])
         wait_until(self._is_read, "every object is read", PATIENCE)
         self.apply([body for body in objects if body["kind"] == "Topology"])
+        # Services after them: without a Topology they would be refused.
+        self.apply([body for body in objects if body["kind"] == "Service"])
         wait_until(self._is_settled, "the nodes serve what they are granted", PATIENCE)
-
-    def was_starved(self) -> bool:
-        """Whether the programs got so little of the processors that history was another one.
-
-        Nothing in a scenario keeps the operator from leading, or silences a node but by a verb.
-        """
-        log = self._fleet.operators["cp"].output()[self._written :]
-        silent = {found[1] for found in SILENT.finditer(log)}
-        return "not leading" in log or not silent <= self.touched
 
     def expect(self, wanted: Mapping[str, Body], *, is_new: bool = True) -> None:
         """Wait until every object is as wanted, and stays so if something `is_new`."""
@@ -116,6 +101,12 @@ class RealWorld(RealFates):
         for who in names:
             kind, namespace, name = identity(who)
             self._api.delete(kind, namespace, name)
+
+    def restart_operator(self, _: object) -> None:
+        """End it, and start another one."""
+        self._fleet.operators["cp"].terminate()
+        self._fleet.operators["cp"].wait()
+        self._fleet.start_operator("cp", *self._options, mature=0.5)
 
     # --- how it is
 
@@ -152,6 +143,7 @@ class RealWorld(RealFates):
         heard = value(shown, "duravip_operator_nodes", hearing="alive")
         return (
             names == nodes
+            and not self.vips()
             and heard == len(nodes)
             and all(map(is_ready, plumbings))
             and not any(map(holds, plumbings))
@@ -177,14 +169,15 @@ class RealWorld(RealFates):
     def _differences(self, wanted: Mapping[str, Body]) -> list[str]:
         found, looks = [], self._looks()
         for who, fields in wanted.items():
-            look = looks.get(identity(who), {})
-            if {name: look.get(name) for name in fields} != fields:
-                found.append(f"{who}: wanted {fields}, is {look}")
+            shown = looks.get(identity(who), ABSENT)
+            wishes = {name: value for name, value in fields.items() if name != "told"}
+            if {name: shown.get(name) for name in wishes} != wishes:
+                found.append(f"{who}: wanted {wishes}, is {shown}")
         return found
 
     def look(self, who: str) -> Body:
         """What `then` can ask of an object or a node, as it stands."""
-        return self._looks().get(identity(who), {})
+        return self._looks().get(identity(who), ABSENT)
 
     def _looks(self) -> dict[tuple[str, str, str], Body]:
         """The same of everything."""
@@ -193,10 +186,15 @@ class RealWorld(RealFates):
             looks[identity(body["metadata"]["name"])] = {"serves": served(body)}
         for kind, plural in PLURALS.items():
             for body in self._api.listed(plural):
-                meta = body["metadata"]
-                who = (kind, meta.get("namespace", ""), meta["name"])
-                looks[who] = seen(body.get("status") or {})
+                shown = look_at_pool(body) if kind == "AddressPool" else look(body)
+                looks[_who(kind, body)] = shown
+        looks |= {_who("Service", body): look_at_service(body) for body in self._api.services()}
         return looks
+
+
+def _who(kind: str, body: Body) -> tuple[str, str, str]:
+    meta = body["metadata"]
+    return kind, meta.get("namespace", ""), meta["name"]
 
 
 def options(given: Mapping[str, Any]) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from api.gate import DRY, Gate
-from api.objects import Body, apply, binding, duravip, reason, topology
+from api.objects import Body, address_pool, apply, binding, duravip, reason, topology
 from api.plugin import called
 from lab.cluster import Lab
 from lab.fleet import wait_until
@@ -61,6 +61,15 @@ def of(namespace: str, body: Body) -> Body:
 def test_what_can_never_be_served_is_refused(gate: Gate, body: Body, words: str) -> None:
     assert words in gate.refusal(body)
     assert words in gate.refusal(body, DRY)
+
+
+def test_a_pool_that_overlaps_an_older_one_is_refused(lab: Lab, gate: Gate) -> None:
+    apply(lab, [address_pool("lan", "10.1.5.0-10.1.5.99")])
+    twin = address_pool("twin", "10.1.5.99-10.1.5.200")
+    gate.until_refused(twin, "AddressPool twin: spec.ranges: AddressPool lan has 10.1.5.99 alread")
+    assert gate.refusal(address_pool("twin", "10.1.5.100-10.1.5.200"), DRY) == ""
+    assert gate.refusal(address_pool("lan", "10.1.5.0-10.1.5.199"), DRY) == ""
+    lab.kubectl("delete", "addresspool", "lan")
 
 
 def test_refusals_are_counted_by_reason(gate: Gate) -> None:
@@ -140,9 +149,9 @@ def test_without_an_operator_everything_is_let_in_and_judged_later(lab: Lab, gat
     for body in (broken, namesake, binding("mail-2", "10.1.1.42")):
         assert gate.refusal(body) == ""
     gate.open()
-    wait_until(lambda: reason(lab, "duravip", "own") == "NodeAddress", "it is found later", 60)
+    wait_until(lambda: reason(lab, "duravip", "own") == "NodeAddress", "it is found later")
     gate.until_refused(duravip("probe", "10.1.0.11"), "is an address of node n1")
-    wait_until(lambda: "NameMismatch" in named(), "so is the name, of one of them", 60)
+    wait_until(lambda: "NameMismatch" in named(), "so is the name, of one of them")
 
     labelled: dict[str, Any] = deepcopy(broken)
     labelled["metadata"]["labels"] = {"seen": "yes"}
@@ -150,8 +159,8 @@ def test_without_an_operator_everything_is_let_in_and_judged_later(lab: Lab, gat
     assert "is an address of node n1" in gate.refusal(duravip("own", "fd00:1::11"))
     assert gate.refusal(duravip("own", "10.1.1.43")) == ""
     lab.kubectl("delete", "vipbinding", "mail-2", f"-n{MALLORY}")
-    wait_until(lambda: reason(lab, "duravip", "own") != "NodeAddress", "it is mended", 60)
-    wait_until(lambda: reason(lab, "dvb", "mail-2") != "NameMismatch", "and the name", 60)
+    wait_until(lambda: reason(lab, "duravip", "own") != "NodeAddress", "it is mended")
+    wait_until(lambda: reason(lab, "dvb", "mail-2") != "NameMismatch", "and the name")
 
 
 def test_a_renewed_certificate_is_taken_up_and_a_bad_one_changes_nothing(
@@ -160,11 +169,11 @@ def test_a_renewed_certificate_is_taken_up_and_a_bad_one_changes_nothing(
     bad = duravip("probe", "10.1.0.11")
     (gate.folder / "tls.crt").write_text("no certificate\n")
     refused = "cannot use the webhook's new certificate: "
-    wait_until(lambda: refused in gate.log(), "the bad one is looked at", 60)
+    wait_until(lambda: refused in gate.log(), "the bad one is looked at")
     assert "is an address of node n1" in gate.refusal(bad, DRY)
     before = gate.shown_certificate()
     gate.renew()
-    wait_until(lambda: gate.shown_certificate() != before, "the new one is in force", 60)
+    wait_until(lambda: gate.shown_certificate() != before, "the new one is in force")
     assert "is an address of node n1" in gate.refusal(bad, DRY)
 
 
@@ -174,7 +183,7 @@ def test_a_replica_whose_webhook_cannot_be_opened_is_not_ready(gate: Gate) -> No
     good = (gate.folder / "tls.crt").read_text()
     (gate.folder / "tls.crt").write_text("no certificate\n")
     gate.open()
-    wait_until(lambda: "cannot serve webhooks" in gate.readiness(), "it says so", 60)
+    wait_until(lambda: "cannot serve webhooks" in gate.readiness(), "it says so")
     (gate.folder / "tls.crt").write_text(good)
-    wait_until(lambda: gate.readiness() == "ok", "it is ready", 60)
+    wait_until(lambda: gate.readiness() == "ok", "it is ready")
     assert gate.restarts() == 0

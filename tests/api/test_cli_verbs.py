@@ -23,7 +23,7 @@ def addresses(lab: Lab, fleet: Fleet) -> Iterator[None]:
     """Three addresses, which nothing but people moves."""
     objects = [binding("out", VIP, group="g"), duravip("in", FOLLOWER, follow="out")]
     apply(lab, [*objects, duravip("fixed", FIXED, preference="n1")])
-    wait_until(lambda: len(fleet.owners()) == 3 and all(fleet.owners().values()), "owned", 60)
+    wait_until(lambda: len(fleet.owners()) == 3 and all(fleet.owners().values()), "owned")
     yield
     delete_all(lab)
 
@@ -144,6 +144,6 @@ def test_who_may_only_look_is_told_so(lab: Lab, fleet: Fleet) -> None:
     node = next(n for n in ("n1", "n2", "n3") if n != fleet.owners()[VIP])
     code, said = called(lab, "move", VIP, node, kubeconfig=file)
     assert code == 1
-    assert said.startswith("kubectl-duravip: you may not annotate vipbindings.duravip.io out: ")
+    assert said.startswith("kubectl-duravip: you may not annotate vipbindings.duravip.io out (as ")
     code, said = called(lab, "announce", kubeconfig=file)
     assert (code, "you may not annotate nodeplumbings.duravip.io" in said) == (1, True)

@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,14 +18,10 @@ NODES = {name: {"interfaces": ["eth1", "eth2"]} for name in ("n1", "n2")}
 """The examples name these."""
 
 
-def play(world: RealWorld, name: str, act: Callable[[], None]) -> None:
-    """Apply an example, and act."""
-
-    def applied() -> None:
-        world.lab.kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"))
-        act()
-
-    world.play({"nodes": NODES}, applied)
+def begin(world: RealWorld, name: str) -> None:
+    """Apply an example to a cluster that is empty."""
+    world.begin({"nodes": NODES})
+    world.lab.kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"))
 
 
 def test_every_example_is_tried() -> None:
@@ -46,25 +41,23 @@ def aliases(world: RealWorld) -> dict[str, set[str]]:
 
 @pytest.mark.timeout(900)
 def test_two_listeners_and_two_bindings_have_one_owner_each(world: RealWorld) -> None:
-    def act() -> None:
-        first = {"state": "Owned", "owner": "n1", "interface": "eth1", "flags": "-"}
-        second = {**first, "owner": "n2"}
-        world.expect(
-            {
-                "DuraVIP smtp-1": first,
-                "Binding duravip-1": first,
-                "DuraVIP smtp-2": second,
-                "Binding duravip-2": second,
-                "Topology example": {"mask": 32, "nodes": 2, "addresses": 2},
-            }
-        )
-        assert aliases(world) == {"n1": {"10.1.1.1/32"}, "n2": {"10.1.1.2/32"}}
-        world.crash(["n1"])
-        world.expect({"Binding duravip-1": {"owner": "n2", "moved": "NodeLost"}})
-        world.boot(["n1"])
-        world.expect({"DuraVIP smtp-1": first, "DuraVIP smtp-2": second})
-
-    play(world, "seed", act)
+    begin(world, "seed")
+    first = {"state": "Owned", "owner": "n1", "interface": "eth1", "flags": "-"}
+    second = {**first, "owner": "n2"}
+    world.expect(
+        {
+            "DuraVIP smtp-1": first,
+            "Binding duravip-1": first,
+            "DuraVIP smtp-2": second,
+            "Binding duravip-2": second,
+            "Topology example": {"mask": 32, "nodes": 2, "addresses": 2},
+        }
+    )
+    assert aliases(world) == {"n1": {"10.1.1.1/32"}, "n2": {"10.1.1.2/32"}}
+    world.crash(["n1"])
+    world.expect({"Binding duravip-1": {"owner": "n2", "moved": "NodeLost"}})
+    world.boot(["n1"])
+    world.expect({"DuraVIP smtp-1": first, "DuraVIP smtp-2": second})
 
 
 def preferred(owner: str) -> dict[str, dict[str, str]]:
@@ -74,82 +67,68 @@ def preferred(owner: str) -> dict[str, dict[str, str]]:
 
 @pytest.mark.timeout(900)
 def test_the_preferred_node_has_it_whenever_it_can(world: RealWorld) -> None:
-    def act() -> None:
-        world.expect(preferred("n1"))
-        world.exclude(["n1"])
-        world.expect(preferred("n2"))
-        world.include(["n1"])
-        world.expect(preferred("n1"))
-
-    play(world, "preference", act)
+    begin(world, "preference")
+    world.expect(preferred("n1"))
+    world.exclude(["n1"])
+    world.expect(preferred("n2"))
+    world.include(["n1"])
+    world.expect(preferred("n1"))
 
 
 @pytest.mark.timeout(900)
 def test_the_listener_follows_the_binding_to_another_node(world: RealWorld) -> None:
-    def act() -> None:
-        owned = {"state": "Owned"}
-        world.expect({"Binding followed": owned, "DuraVIP smtp-following": owned})
-        had = world.look("Binding followed")["owner"]
-        assert world.look("DuraVIP smtp-following")["owner"] == had
-        world.crash([had])
-        other = "n2" if had == "n1" else "n1"
-        leader = {"owner": other, "moved": "NodeLost"}
-        follower = {"owner": other, "moved": "Follow"}
-        world.expect({"Binding followed": leader, "DuraVIP smtp-following": follower})
-
-    play(world, "follow", act)
+    begin(world, "follow")
+    owned = {"state": "Owned"}
+    world.expect({"Binding followed": owned, "DuraVIP smtp-following": owned})
+    had = world.look("Binding followed")["owner"]
+    assert world.look("DuraVIP smtp-following")["owner"] == had
+    world.crash([had])
+    other = "n2" if had == "n1" else "n1"
+    leader = {"owner": other, "moved": "NodeLost"}
+    follower = {"owner": other, "moved": "Follow"}
+    world.expect({"Binding followed": leader, "DuraVIP smtp-following": follower})
 
 
 @pytest.mark.timeout(900)
 def test_a_listener_does_not_follow_its_own_address(world: RealWorld) -> None:
-    def act() -> None:
-        refused = {"state": "Unassigned", "reason": "FollowSameAddress", "owner": None}
-        world.expect({"DuraVIP example": refused, "Binding example": {"state": "Owned"}})
-
-    play(world, "same-address", act)
+    begin(world, "same-address")
+    refused = {"state": "Unassigned", "reason": "FollowSameAddress", "owner": None}
+    world.expect({"DuraVIP example": refused, "Binding example": {"state": "Owned"}})
 
 
 @pytest.mark.timeout(900)
 def test_each_node_has_a_binding_of_the_group(lab: Lab, world: RealWorld) -> None:
-    def act() -> None:
-        world.expect({f"Binding bulk-{n}": {"owner": f"n{n}"} for n in (1, 2)})
-        argv = [str(PROGRAMS / "kubectl-duravip"), "groups", "-o", "json"]
-        environment = {**os.environ, "KUBECONFIG": str(lab.kubeconfig)}
-        (group,) = json.loads(subprocess.check_output(argv, env=environment, timeout=120))
-        assert (group["group"], group["missing"]) == ("bulk", [])
-
-    play(world, "groups", act)
+    begin(world, "groups")
+    world.expect({f"Binding bulk-{n}": {"owner": f"n{n}"} for n in (1, 2)})
+    argv = [str(PROGRAMS / "kubectl-duravip"), "groups", "-o", "json"]
+    environment = {**os.environ, "KUBECONFIG": str(lab.kubeconfig)}
+    (group,) = json.loads(subprocess.check_output(argv, env=environment, timeout=120))
+    assert (group["group"], group["missing"]) == ("bulk", [])
 
 
 @pytest.mark.timeout(900)
 def test_an_address_that_only_one_node_listens_on_is_unsafe_and_served(world: RealWorld) -> None:
-    def act() -> None:
-        marked = {"state": "Owned", "flags": "Unsafe"}
-        world.expect({"DuraVIP smtp-unsafe": marked, "Binding unsafe": marked})
-
-    play(world, "unsafe", act)
+    begin(world, "unsafe")
+    marked = {"state": "Owned", "flags": "Unsafe"}
+    world.expect({"DuraVIP smtp-unsafe": marked, "Binding unsafe": marked})
 
 
 @pytest.mark.timeout(900)
 def test_the_first_address_needs_what_the_chart_makes_and_no_more(world: RealWorld) -> None:
-    def act() -> None:
-        said = {"state": "Unassigned", "reason": "NoTopology"}
-        world.expect({"DuraVIP first": said})
-        world.lab.kubectl("apply", "-f", "-", input=json.dumps(topology("segment", "10.1.1.0/24")))
-        world.expect({"DuraVIP first": {"state": "Owned", "flags": "-"}})
-
-    play(world, "first", act)
+    begin(world, "first")
+    said = {"state": "Unassigned", "reason": "NoTopology"}
+    world.expect({"DuraVIP first": said})
+    world.lab.kubectl("apply", "-f", "-", input=json.dumps(topology("segment", "10.1.1.0/24")))
+    world.expect({"DuraVIP first": {"state": "Owned", "flags": "-"}})
 
 
 @pytest.mark.timeout(900)
 def test_all_examples_go_beside_one_another(world: RealWorld) -> None:
-    def act() -> None:
-        for name in ("first", "preference", "follow", "groups", "unsafe"):
-            world.lab.kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"))
-        owned = [
-            *("DuraVIP first", "DuraVIP smtp-1", "Binding duravip-2", "DuraVIP smtp-preferred"),
-            *("DuraVIP smtp-following", "Binding bulk-1", "Binding bulk-2", "DuraVIP smtp-unsafe"),
-        ]
-        world.expect({what: {"state": "Owned"} for what in owned})
-
-    play(world, "seed", act)
+    begin(world, "seed")
+    for name in ("first", "preference", "follow", "groups", "unsafe"):
+        world.lab.kubectl("apply", "-f", str(EXAMPLES / f"{name}.yaml"))
+    owned = [
+        *("DuraVIP first", "DuraVIP smtp-1", "Binding duravip-2", "DuraVIP smtp-preferred"),
+        *("DuraVIP smtp-following", "Binding bulk-1", "Binding bulk-2", "DuraVIP smtp-unsafe"),
+    ]
+    world.expect({what: {"state": "Owned"} for what in owned})

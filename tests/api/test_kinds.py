@@ -17,12 +17,26 @@ GOOD: list[tuple[str, dict[str, Any]]] = [
     ("DuraVIP", {"address": "10.1.1.1", "nodeSelector": {LONGEST_KEY: "v" * 63, "a": ""}}),
     ("DuraVIP", {"address": "10.1.1.2", "follow": "mail-1", "enableDuravip": False}),
     ("DuraVIP", {"address": "10.1.1.2", "services": [{"name": "smtp", "port": 25}]}),
+    ("DuraVIP", {"address": "10.1.1.2", "readiness": {"endpointsOf": "web", "policy": "Prefer"}}),
+    ("Binding", {"address": "10.1.1.3", "readiness": {"endpointsOf": "relay"}}),
+    (
+        "DuraVIP",
+        {
+            "address": "10.1.1.2",
+            "services": [{"name": "smtp", "port": 25}],
+            "readiness": {"listening": True},
+        },
+    ),
     ("Binding", {}),
     ("Binding", {"address": "10.1.1.3", "group": "g", "suspend": True, "adaptive": True}),
     ("Topology", {"cidr": "10.1.1.0/24", "interface": "eth1"}),
     ("Topology", {"cidr": "fd00:1::/64", "interface": "eth1", "cidrmask": 128}),
     ("Topology", {"cidr": "10.1.1.0/24", "interface": "e", "arpTargets": ["10.1.1.9"]}),
+    ("Topology", {"cidr": "10.1.1.0/24", "interfaces": ["eth1", "ens192"]}),
+    ("Topology", {"cidr": "10.1.1.0/24", "bySubnet": True}),
+    ("Topology", {"cidr": "10.1.1.0/24", "interface": "e", "bySubnet": False}),
 ]
+ONE_WAY = "exactly one of interface, interfaces and bySubnet must be set"
 SERVICE = {"name": "a", "port": 25, "protocol": "TCP"}
 BAD: list[tuple[str, dict[str, Any], str]] = [
     ("DuraVIP", {}, "spec.address: Required value"),
@@ -54,6 +68,38 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         "must have at most 2048 characters in all",
     ),
     ("DuraVIP", {"address": "10.1.1.1", "follow": "10.1.1.1"}, "must not be the address itself"),
+    ("DuraVIP", {"address": "10.1.1.1", "readiness": {}}, "must say what makes a node fit"),
+    ("Binding", {"address": "10.1.1.1", "readiness": {}}, "endpointsOf: Required value"),
+    (
+        "DuraVIP",
+        {"address": "10.1.1.1", "readiness": {"check": {}}},
+        "exactly one of tcp and http must be set",
+    ),
+    (
+        "DuraVIP",
+        {"address": "10.1.1.1", "readiness": {"check": {"tcp": {"port": 25}, "interval": "1h"}}},
+        "must be a duration from 200ms to 60s",
+    ),
+    (
+        "DuraVIP",
+        {"address": "10.1.1.1", "readiness": {"listening": True}},
+        "readiness.listening needs services",
+    ),
+    (
+        "DuraVIP",
+        {"address": "10.1.1.1", "readiness": {"listening": True}, "services": []},
+        "readiness.listening needs services",
+    ),
+    (
+        "Binding",
+        {"address": "10.1.1.1", "readiness": {"endpointsOf": "Web"}},
+        "must be the name of a Service",
+    ),
+    (
+        "DuraVIP",
+        {"address": "10.1.1.1", "readiness": {"endpointsOf": "web", "policy": "Maybe"}},
+        "Unsupported value",
+    ),
     ("DuraVIP", {"address": "10.1.1.1", "services": [SERVICE, SERVICE]}, "Duplicate value"),
     (
         "DuraVIP",
@@ -63,7 +109,13 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("Binding", {"address": "::ffff:10.1.1.1"}, "must be an IPv4 or IPv6 address"),
     ("Topology", {"cidr": "10.1.1.7/24", "interface": "e"}, "must have no bits set after"),
     ("Topology", {"cidr": "lan", "interface": "e"}, "must be a network block"),
-    ("Topology", {"cidr": "10.1.1.0/24"}, "spec.interface: Required value"),
+    ("Topology", {"cidr": "10.1.1.0/24"}, ONE_WAY),
+    ("Topology", {"cidr": "10.1.1.0/24", "bySubnet": False}, ONE_WAY),
+    ("Topology", {"cidr": "10.1.1.0/24", "interface": "e", "bySubnet": True}, ONE_WAY),
+    ("Topology", {"cidr": "10.1.1.0/24", "interface": "e", "interfaces": ["e"]}, ONE_WAY),
+    ("Topology", {"cidr": "10.1.1.0/24", "interfaces": []}, "at least 1 items"),
+    ("Topology", {"cidr": "10.1.1.0/24", "interfaces": ["lo"]}, "must be an interface on a"),
+    ("Topology", {"cidr": "10.1.1.0/24", "interfaces": ["a", "a"]}, "an interface twice"),
     ("Topology", {"cidr": "10.1.1.0/24", "interface": "a-name-of-16-chs"}, "may not be more"),
     ("Topology", {"cidr": "10.1.1.0/24", "interface": "e", "cidrmask": 33}, "at most 32"),
     (

@@ -35,11 +35,11 @@ def kept(lab: Lab) -> Iterator[Lab]:
     for body in (*bodies, *policy):
         lab.kubectl("apply", "-f", "-", input=json.dumps(body))
     serve(lab, ["10.1.1.1"])
-    wait_until(lambda: SAID in refusal(lab, SERVING), "the policy is in force", 60)
+    wait_until(lambda: SAID in refusal(lab, SERVING), "the policy is in force")
     yield lab
     lab.kubectl("delete", f"validatingadmissionpolicy/{POLICY}",
                 f"validatingadmissionpolicybinding/{POLICY}")  # fmt: skip
-    wait_until(lambda: refusal(lab, SERVING) == "", "it is not any more", 60)
+    wait_until(lambda: refusal(lab, SERVING) == "", "it is not any more")
     lab.kubectl("delete", "dvn", "--ignore-not-found", SERVING, GRANTED, IDLE)
 
 

@@ -13,25 +13,29 @@ from lab.errors import LabError
 from lab.fleet import Fleet, wait_until
 
 LAB = "fleet"
-MANY = [f"10.1.64.{n}" for n in range(1, 251)] + [f"10.1.65.{n}" for n in range(1, 51)]
-UNNOTICED, A_MOVE, A_CRASH = 1.0, 3.0, 15.0
+MANY = [f"10.1.64.{n}" for n in range(1, 101)] + [f"10.1.65.{n}" for n in range(1, 51)]
+UNNOTICED, A_MOVE, A_CRASH = 3.0, 5.0, 20.0
 """Longest gaps in seconds, with room for a busy machine: how fast it is, the benchmark tells."""
 
 
 @pytest.fixture
-def trio(lab: Lab, fleet: Fleet) -> Iterator[list[str]]:
-    """Three addresses, one preferred on each node, owned."""
-    wanted = {f"10.1.1.{n}": f"n{n}" for n in (1, 2, 3)}
-    apply(lab, [duravip(f"trio-{n}", f"10.1.1.{n}", preference=f"n{n}") for n in (1, 2, 3)])
-    wait_until(lambda: fleet.owners() == wanted, f"owners are {wanted}")
-    yield list(wanted)
-    _delete_all(lab, fleet)
-
-
-def _delete_all(lab: Lab, fleet: Fleet) -> None:
+def at_rest(lab: Lab, fleet: Fleet) -> Iterator[Fleet]:
+    """All programs run, and there is no address: neither before nor after the test."""
+    fleet.revive()
+    yield fleet
+    fleet.revive()
     delete_all(lab)
     wait_until(lambda: not any(_aliases(lab).values()), "all aliases are gone")
     assert not fleet.owners()
+
+
+@pytest.fixture
+def trio(lab: Lab, at_rest: Fleet) -> list[str]:
+    """Three addresses, one preferred on each node, owned."""
+    wanted = {f"10.1.1.{n}": f"n{n}" for n in (1, 2, 3)}
+    apply(lab, [duravip(f"trio-{n}", f"10.1.1.{n}", preference=f"n{n}") for n in (1, 2, 3)])
+    wait_until(lambda: at_rest.owners() == wanted, f"owners are {wanted}")
+    return list(wanted)
 
 
 def _aliases(lab: Lab) -> dict[str, set[str]]:
@@ -75,7 +79,7 @@ def test_nothing_is_written_while_nothing_changes(lab: Lab, trio: list[str]) -> 
         return versions() == before
 
     assert trio
-    wait_until(is_still, "nothing is written any more", 120)
+    wait_until(is_still, "nothing is written any more")
 
 
 def test_a_killed_leader_is_replaced_and_nothing_flaps(
@@ -193,9 +197,10 @@ def test_bad_objects_say_why_and_harm_nobody(lab: Lab, fleet: Fleet, trio: list[
     assert {fleet.owners()[address] for address in trio} == {"n1", "n2", "n3"}
 
 
-def test_three_hundred_addresses_survive_a_crash(lab: Lab, fleet: Fleet) -> None:
+def test_a_hundred_and_fifty_addresses_survive_a_crash(lab: Lab, at_rest: Fleet) -> None:
+    fleet = at_rest
     apply(lab, [duravip(f"many-{n}", address) for n, address in enumerate(MANY)])
-    wait_until(lambda: _spread(fleet) == [100, 100, 100], "300 addresses are spread")
+    wait_until(lambda: _spread(fleet) == [50, 50, 50], "150 addresses are spread")
     victim = lab.machines["n3"]
     had = [address for address, owner in fleet.owners().items() if owner == "n3"]
     with lab.observe(MANY) as seen:
@@ -209,8 +214,7 @@ def test_three_hundred_addresses_survive_a_crash(lab: Lab, fleet: Fleet) -> None
         time.sleep(2)
     assert seen.sight.double_owners == 0, seen.sight.doubles[:5]
     assert max(seen.sight.back_after(address, when) for address in had) < A_CRASH
-    assert _spread(fleet) == [150, 150]
-    _delete_all(lab, fleet)
+    assert _spread(fleet) == [75, 75]
 
 
 def _owned(fleet: Fleet) -> bool:

@@ -26,12 +26,9 @@ REAL = sorted((file for file in FILES if "real" not in read(file)), key=_prepara
 @pytest.mark.parametrize("file", parameters(REAL))
 def test_scenario(world: RealWorld, file: Path) -> None:
     scenario = read(file)
-
-    def act() -> None:
-        for step in scenario["steps"]:
-            for verb, what in step.get("when", {}).items():
-                getattr(world, verb)(what)
-            if "real" not in step:
-                world.expect(step["then"], is_new="when" in step)
-
-    world.play(scenario["given"], act)
+    world.begin(scenario["given"])
+    for step in scenario["steps"]:
+        for verb, what in step.get("when", {}).items():
+            getattr(world, verb)(what)
+        if "real" not in step:
+            world.expect(step["then"], is_new="when" in step)

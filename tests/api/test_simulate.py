@@ -21,36 +21,32 @@ LAN = {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "inter
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(SETUPS))
 def test_a_simulated_failure_comes_true(lab: Lab, world: RealWorld, seed: int) -> None:
-    def act() -> None:
-        moves = {move["address"]: move["to"] for move in _forecast(lab)["moves"]}
-        wanted = {}
-        for body in world.vips():
-            address, owner = body["spec"]["address"], body["status"].get("owner", "")
-            who = f"{body['kind']} {body['metadata']['name']}"
-            wanted[who] = {"owner": moves.get(address, owner) or None}
-            assert (address in moves) == (owner == "n1"), f"{address}, of {owner}: {moves}"
-        world.crash(["n1"])
-        world.expect(wanted)
-        world.expect(wanted)  # and so it stays
-
-    world.play(_random_given(random.Random(seed)), act)  # noqa: S311 (the same each time)
+    world.begin(_random_given(random.Random(seed)))  # noqa: S311 (the same each time)
+    moves = {move["address"]: move["to"] for move in _forecast(lab)["moves"]}
+    wanted = {}
+    for body in world.vips():
+        address, owner = body["spec"]["address"], body["status"].get("owner", "")
+        who = f"{body['kind']} {body['metadata']['name']}"
+        wanted[who] = {"owner": moves.get(address, owner) or None}
+        assert (address in moves) == (owner == "n1"), f"{address}, of {owner}: {moves}"
+    world.crash(["n1"])
+    world.expect(wanted)
+    world.expect(wanted)  # and so it stays
 
 
 @pytest.mark.timeout(900)
 def test_why_and_the_doctor_name_the_node_that_was_lost(lab: Lab, world: RealWorld) -> None:
-    def act() -> None:
-        world.crash(["n1"])
-        world.expect({"Binding b": {"owner": "n2", "moved": "NodeLost"}})
-        (lost,) = (node for node in told(lab, "why", "b")["nodes"] if node["node"] == "n1")
-        assert lost["reason"] == "NodeSilent"
-        found = [finding["message"] for finding in told(lab, "doctor", code=1)]
-        assert any(
-            message.startswith(("n1: NodeGone: ", "n1: NodeSilent: ")) for message in found
-        ), found
-
     spec = {"address": "10.1.1.1", "preference": "n1"}
     objects = [LAN, {"kind": "Binding", "name": "b", "spec": spec}]
-    world.play({"nodes": ["n1", "n2"], "objects": objects}, act)
+    world.begin({"nodes": ["n1", "n2"], "objects": objects})
+    world.crash(["n1"])
+    world.expect({"Binding b": {"owner": "n2", "moved": "NodeLost"}})
+    (lost,) = (node for node in told(lab, "why", "b")["nodes"] if node["node"] == "n1")
+    assert lost["reason"] == "NodeSilent"
+    found = [finding["message"] for finding in told(lab, "doctor", code=1)]
+    assert any(message.startswith(("n1: NodeGone: ", "n1: NodeSilent: ")) for message in found), (
+        found
+    )
 
 
 def _forecast(lab: Lab) -> Any:

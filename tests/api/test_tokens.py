@@ -80,7 +80,7 @@ class Cluster:
         return self.fleet.start_operator("n1", self.all.option)
 
     def wait_owners(self, owners: dict[str, str]) -> None:
-        wait_until(lambda: self.fleet.owners() == owners, f"they are owned so: {owners}", 60)
+        wait_until(lambda: self.fleet.owners() == owners, f"they are owned so: {owners}")
 
     def epoch(self) -> str:
         lease = ("lease", "duravip-operator", f"-n{NAMESPACE}")

@@ -17,6 +17,8 @@ LAB = "bare"
 FILES: Final = 400
 SEEDS: Final = (1, 2)
 NAMED: Final = re.compile(r"/(\d+)\.yaml")
+NO_NAMESPACE: Final = re.compile(r'namespaces ".*" not found')
+"""The server looks for the namespace before it looks at the object: nothing can be compared."""
 
 TYPED: Final = (
     "{apiVersion: duravip.io/v1alpha1, kind: Binding, metadata: {name: 123}, spec: {}}",
@@ -59,6 +61,6 @@ def test_each_takes_what_the_other_takes(lab: Lab, tmp_path: Path, seed: int | N
     wrong = [
         f"{texts[n].strip()}\n  server: {theirs.get(n, '-')}\n  validate: {said or '-'}"
         for n, said in ours.items()
-        if bool(said) != (n in theirs)
+        if bool(said) != (n in theirs) and not NO_NAMESPACE.search(theirs.get(n, ""))
     ]
     assert not wrong, f"{len(wrong)} of {len(texts)}:\n" + "\n".join(wrong[:12])

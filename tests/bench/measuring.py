@@ -13,6 +13,7 @@ from bench.spread import NODES, VICTIM, at_home, sample
 from bench.systems.system import System
 from lab.cluster import Lab
 from lab.errors import LabError
+from lab.observer.observation import Pace
 from lab.observer.results import Sight
 
 FROM_THE_EVENT = frozenset({"crash", "leader-and-owner", "agent-killed", "agent-frozen"})
@@ -71,7 +72,8 @@ class Measuring:
     def _run(self, cell: Cell) -> Run | None:
         """None: the observer lost frames, so what it saw is not to be trusted."""
         case, addresses = cell.case, observed(cell.case, cell.addresses)
-        with self._lab.observe(addresses, is_recorded=True) as seen:
+        pace = Pace.finest(len(addresses))
+        with self._lab.observe(addresses, pace, is_recorded=True) as seen:
             time.sleep(BEFORE)
             to_wall = time.time() - time.monotonic()
             event = self._system.acts[case]()

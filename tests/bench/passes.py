@@ -20,7 +20,17 @@ from duravip_api import EXCLUDE_LABEL
 from duravip_api.addresses import from_int
 from duravip_api.nodeplumbing import Nic
 from duravip_operator.core import decision, handover, nodeplumbing_spec, parsing, releases
-from duravip_operator.core.snapshot import Liveness, Node, Placement, Plumbing, Snapshot, Suspicion
+from duravip_operator.core.endpoints import ServiceEndpoints
+from duravip_operator.core.readiness import ServiceTable, with_fitness
+from duravip_operator.core.snapshot import (
+    Liveness,
+    Node,
+    Placement,
+    Plumbing,
+    ReadinessKey,
+    Snapshot,
+    Suspicion,
+)
 from duravip_runtime.gc_tuning import GcTuning
 
 RUNS: Final = 15
@@ -28,6 +38,7 @@ FIRST: Final = (10 << 24) + (1 << 16) + (64 << 8)
 """10.1.64.0 as a number: where the addresses begin."""
 HEAVY: Final = "node-1"
 """The node that has a third of all addresses."""
+SERVICES: Final = 100
 COMMON, OWN = 13, 12
 """Labels that every node has, and those whose value is one bit of the node's number."""
 ETH1: Final = Placement("eth1", 32, fencing="Segment")
@@ -224,6 +235,25 @@ def retargeted(snapshot: Snapshot, run: int) -> Snapshot:
     return replace(snapshot, topologies=(parsing.topology(topology(run + 1)),))
 
 
+def unready(snapshot: Snapshot, run: int) -> Snapshot:
+    """The Service of every tenth address has no ready endpoint on its owner any more."""
+    return with_services(snapshot, run + 1)
+
+
+def with_services(snapshot: Snapshot, turn: int = 0) -> Snapshot:
+    """Every tenth address asks for one of a hundred Services, each ready on three nodes."""
+    nodes, vips = sorted(snapshot.plumbings), list(snapshot.vips)
+    for number in range(len(vips) - len(vips) // 10, len(vips)):
+        key = ReadinessKey("endpointsOf", f"default/s{number % SERVICES}")
+        vips[number] = replace(vips[number], readiness=frozenset({key}))
+    ready = {
+        f"default/s{n}": frozenset(nodes[(7 * n + turn + 2 * k) % len(nodes)] for k in range(3))
+        for n in range(SERVICES)
+    }
+    table = {service: ServiceEndpoints(on) for service, on in ready.items()}
+    return with_fitness(replace(snapshot, vips=tuple(vips)), ServiceTable(table))
+
+
 def balanced(snapshot: Snapshot, _run: int) -> Snapshot:
     """It is time to even out the load."""
     return replace(snapshot, balance_moves=0)
@@ -274,6 +304,17 @@ def timed(operator: Operator, rest: Snapshot, changed: Snapshot) -> tuple[float,
     return (decided - begun) * 1000, (time.thread_time() - begun) * 1000
 
 
+def measured_unready(vips: int, nodes: int, runs: int = RUNS) -> Iterator[tuple[str, Times]]:
+    """The same where every tenth address depends on a Service."""
+    operator = Operator()
+    rest = settled(operator, with_services(world(vips, nodes)))
+    GcTuning().collect_when_idle()
+    for change in (unchanged, died, unready):
+        times = [timed(operator, rest, change(rest, run)) for run in range(runs)]
+        decided, whole = zip(*times, strict=True)
+        yield change.__name__, Times(median(decided), median(whole), max(whole))
+
+
 def main(vips: str = "10240", nodes: str = "100", selectors: str = "5000") -> None:
     """Print a line for each kind of change."""
     for distinct in (0, int(selectors)):
@@ -281,6 +322,9 @@ def main(vips: str = "10240", nodes: str = "100", selectors: str = "5000") -> No
         print(f"{'after':16}{'decided':>9}{'whole':>9}{'worst':>9}  ms of CPU")
         for what, times in measured(int(vips), int(nodes), selectors=distinct):
             print(f"{what:16}" + "".join(f"{ms:9.1f}" for ms in times))
+    print(f"{vips} entities, {nodes} nodes, a tenth with one of {SERVICES} Services")
+    for what, times in measured_unready(int(vips), int(nodes)):
+        print(f"{what:16}" + "".join(f"{ms:9.1f}" for ms in times))
 
 
 if __name__ == "__main__":

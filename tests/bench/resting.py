@@ -18,6 +18,7 @@ from bench.systems.duravip import DuraVip
 from bench.usage import Usage, busy_processors, usage
 from lab.cluster import Lab
 from lab.fleet import wait_until
+from lab.observer.observation import Pace
 
 REST = {True: 10.0, False: 20.0}
 BUSY = {True: 15.0, False: 90.0}
@@ -77,8 +78,9 @@ class Resting:
         operators = self._made.operators
         operator = self._made.fleet.operators[operators.leader]
         alarms, lapses = operator.output().count(ALARM), operators.agents_sum(LAPSES)
+        some = sample(addresses(count))
         with (
-            self._lab.observe(sample(addresses(count))) as seen,
+            self._lab.observe(some, Pace.finest(len(some))) as seen,
             busy_processors(self._busy),
         ):
             time.sleep(self._busy)

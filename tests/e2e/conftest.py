@@ -6,7 +6,7 @@ import pytest
 
 from e2e.example import Example
 from lab import charts
-from lab.cluster import Lab
+from lab.cluster import PROXIES, Lab
 
 
 @pytest.fixture(scope="session")
@@ -15,11 +15,20 @@ def lab() -> Iterator[Lab]:
         yield lab
 
 
+@pytest.fixture(scope="module", params=PROXIES)
+def cluster(request: pytest.FixtureRequest, lab: Lab) -> Iterator[Lab]:
+    """A lab whose kube-proxy has this mode."""
+    if request.param == lab.proxy:
+        yield lab
+    else:
+        with Lab("full", proxy=request.param) as other:
+            yield other
+
+
 @pytest.fixture
 def example(lab: Lab) -> Example:
     """The chart installed, the manual's example applied, everything settled."""
-    if charts.RELEASE not in charts.helm(lab, "list", "--short", "-n", charts.NAMESPACE).split():
-        charts.install(lab)
+    charts.ensure(lab)
     example = Example(lab)
     example.settle()
     return example

@@ -8,7 +8,7 @@ from lab import charts
 from lab.charts import NAMESPACE
 from lab.cluster import Lab
 
-UNNOTICED = 0.3
+UNNOTICED = 3.0
 """Seconds, with room for a busy machine: no address has moved."""
 
 

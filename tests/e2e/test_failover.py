@@ -5,9 +5,9 @@ from lab.charts import NAMESPACE
 from lab.cluster import Lab
 from lab.fleet import wait_until
 
-LOST, LOST_WITH_LEADER = 2.0, 5.0
+LOST, LOST_WITH_LEADER = 10.0, 15.0
 """Longest gaps in seconds after a power loss, without and with the operator's leader."""
-PLANNED = 0.5
+PLANNED = 3.0
 """The same when an agent withdraws; with room for a busy machine."""
 
 

@@ -21,7 +21,7 @@ def running(lab: Lab) -> Fleet:
 
 
 @pytest.fixture
-def fleet(lab: Lab, running: Fleet) -> Fleet:
+def fleet(running: Fleet) -> Fleet:
     """The cluster at rest: everything runs, every address is where it is preferred."""
-    bring_back(lab, running)
+    bring_back(running)
     return running

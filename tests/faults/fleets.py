@@ -28,17 +28,9 @@ def started(lab: Lab) -> Fleet:
     return fleet
 
 
-def bring_back(lab: Lab, fleet: Fleet) -> None:
+def bring_back(fleet: Fleet) -> None:
     """Start what does not run, and wait until every address is where it is preferred."""
-    for node in lab.nodes:
-        if not node.is_on:
-            node.power_on()
-            fleet.agents.pop(node.name, None)
-        if node.name not in fleet.agents or not fleet.agents[node.name].is_running:
-            fleet.start_agent(node.name)
-    for machine in OPERATORS:
-        if not fleet.operators[machine].is_running:
-            fleet.start_operator(machine)
+    fleet.revive()
     home(fleet)
     wait_until(lambda: fleet.leader() != "", "somebody leads")
 

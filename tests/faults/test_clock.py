@@ -33,7 +33,7 @@ def restart(fleet: Fleet) -> None:
 
 
 @pytest.fixture
-def shift(lab: Lab, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[timedelta]:
+def shift(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[timedelta]:
     """All programs on n1 run with a clock that is wrong, and the one that leads is there."""
     path = os.pathsep.join(filter(None, [str(SHIFTED), os.environ.get("PYTHONPATH")]))
     with monkeypatch.context() as changed:
@@ -44,7 +44,7 @@ def shift(lab: Lab, fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> Iterator[t
     lead(fleet, "n1", "cp")
     yield HOUR
     restart(fleet)
-    bring_back(lab, fleet)
+    bring_back(fleet)
 
 
 def test_a_node_whose_clock_is_an_hour_off(lab: Lab, fleet: Fleet, shift: timedelta) -> None:

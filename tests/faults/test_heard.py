@@ -23,7 +23,7 @@ def nodes(lab: Lab) -> int:
 
 def test_a_dead_agent_is_shown_as_not_ready_until_it_is_back(lab: Lab, fleet: Fleet) -> None:
     everybody = dict.fromkeys(("n1", "n2", "n3"), "True")
-    wait_until(lambda: ready(lab) == everybody, "all are ready", 20)
+    wait_until(lambda: ready(lab) == everybody, "all are ready")
     begin = time.monotonic()
     fleet.agents["n3"].kill()
     wait_until(lambda: ready(lab)["n3"] == "False", "it is shown")
@@ -31,7 +31,7 @@ def test_a_dead_agent_is_shown_as_not_ready_until_it_is_back(lab: Lab, fleet: Fl
     wait_until(lambda: nodes(lab) == 2, "it is not counted")
     assert ready(lab) == {**everybody, "n3": "False"}
     fleet.start_agent("n3")
-    wait_until(lambda: ready(lab) == everybody, "it is back", 20)
+    wait_until(lambda: ready(lab) == everybody, "it is back")
     wait_until(lambda: nodes(lab) == 3, "it is counted")
 
 
@@ -40,7 +40,7 @@ def test_agent_and_operator_keep_what_the_other_has_written(lab: Lab, fleet: Fle
         fleet.agents["n3"].terminate()
         fleet.agents["n3"].wait()
         fleet.start_agent("n3")
-        wait_until(lambda: ready(lab)["n3"] == "True", "it is heard", 20)
+        wait_until(lambda: ready(lab)["n3"] == "True", "it is heard")
     home(fleet)
     status = plumbings(lab)["n3"]["status"]
     assert {"Ready", "Heard"} <= {condition["type"] for condition in status["conditions"]}

@@ -39,8 +39,8 @@ def isolated(lab: Lab, running: Fleet) -> Fleet:
     for node in lab.nodes:
         node.ensure_on()
     isolate(lab)  # a port that is plugged in anew is not, and one look through it is remembered
-    bring_back(lab, running)
-    wait_until(lambda: are_fenced(lab, "Strict"), "every node is strictly fenced", 60)
+    bring_back(running)
+    wait_until(lambda: are_fenced(lab, "Strict"), "every node is strictly fenced")
     return running
 
 

@@ -89,10 +89,10 @@ def test_claimed_addresses_move_when_their_owner_is_lost(
     wait_until(lambda: "n3" in condition(lab, "vip-2", "NodeAddress"), "it is flagged")
     with lab.observe(ADDRESSES) as seen:
         when = lab.machines["n2"].crash()
-        wait_until(lambda: fleet.owners()["10.1.1.2"] == "n1", "the other node owns it", 30)
+        wait_until(lambda: fleet.owners()["10.1.1.2"] == "n1", "the other node owns it")
         lab.machines["n2"].power_on()
         fleet.start_agent("n2")
-        wait_until(lambda: fleet.owners() == OWNERS, "all is back", 60)
+        wait_until(lambda: fleet.owners() == OWNERS, "all is back")
     assert_one_owner(seen.sight)
     assert seen.sight.back_after("10.1.1.2", when) < SOON
 
@@ -115,9 +115,9 @@ def test_whatever_a_node_reports_the_others_take_and_keep_their_addresses(
     with lab.observe(OTHERS) as seen:
         report(lie)
         apply(lab, [duravip("new", NEW, preference="n1")])
-        wait_until(lambda: fleet.owners().get(NEW) == "n1", "a new address is served", 30)
+        wait_until(lambda: fleet.owners().get(NEW) == "n1", "a new address is served")
         apply(lab, [duravip("new", NEW, preference="n2")])
-        wait_until(lambda: fleet.owners().get(NEW) == "n2", "it moves", 30)
+        wait_until(lambda: fleet.owners().get(NEW) == "n2", "it moves")
         time.sleep(1)
     assert_one_owner(seen.sight)
     assert_others_undisturbed(seen.sight)

@@ -26,7 +26,7 @@ def events(lab: Lab) -> list[str]:
 def test_a_clone_serves_nothing_and_ends_and_is_named(lab: Lab, fleet: Fleet) -> None:
     fleet.agents["n2"].terminate()
     fleet.agents["n2"].wait()
-    wait_until(lambda: fleet.owners()[OTHERS[1]] not in {"", "n2"}, "n2 has left", 30)
+    wait_until(lambda: fleet.owners()[OTHERS[1]] not in {"", "n2"}, "n2 has left")
     with lab.observe([VICTIM]) as seen:
         before = int(plumbings(lab)["n3"]["metadata"]["resourceVersion"])
         clone = fleet.start_agent_on("n2", "n3")

@@ -22,13 +22,13 @@ ELSEWHERE: Final = {"10.1.1.1": "n2", "10.1.1.2": "n3", "10.1.1.3": "n1"}
 
 @pytest.fixture(params=["Segment", "Strict"])
 def fenced(request: pytest.FixtureRequest, lab: Lab, running: Fleet) -> Iterator[Fleet]:
-    bring_back(lab, running)
+    bring_back(running)
     apply(lab, [topology(fencing=request.param)])
-    wait_until(lambda: are_fenced(lab, request.param), "the fencing is in force", 60)
+    wait_until(lambda: are_fenced(lab, request.param), "the fencing is in force")
     yield running
-    bring_back(lab, running)
+    bring_back(running)
     apply(lab, [topology(fencing="Segment")])
-    wait_until(lambda: are_fenced(lab, "Segment"), "no node is strictly fenced", 60)
+    wait_until(lambda: are_fenced(lab, "Segment"), "no node is strictly fenced")
 
 
 def prefer(lab: Lab, owners: dict[str, str]) -> None:
@@ -40,11 +40,11 @@ def changed_and_restored(lab: Lab, fleet: Fleet) -> None:
     lab.control_plane.back_up()
     for _ in range(2):
         prefer(lab, ELSEWHERE)
-        wait_until(lambda: fleet.owners() == ELSEWHERE, "they have moved", 60)
+        wait_until(lambda: fleet.owners() == ELSEWHERE, "they have moved")
         prefer(lab, OWNERS)
         home(fleet)
     prefer(lab, ELSEWHERE)
-    wait_until(lambda: fleet.owners() == ELSEWHERE, "they have moved", 60)
+    wait_until(lambda: fleet.owners() == ELSEWHERE, "they have moved")
     lab.control_plane.restore()
     lab.control_plane.wait_until_ready()
 
@@ -55,7 +55,7 @@ def wait_until_back(lab: Lab, fleet: Fleet) -> None:
     def are_all_heard() -> bool:
         return lab.who_answers(ADDRESSES) == OWNERS
 
-    wait_until(are_all_heard, "every address answers where the backup has it", 60)
+    wait_until(are_all_heard, "every address answers where the backup has it")
     took = time.monotonic() - started
     print(f"\nevery address answered {took:.1f} s after the API server was back")
     home(fleet)

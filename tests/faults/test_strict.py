@@ -26,18 +26,18 @@ FAIL_OVER = STRICT_HOLD + STRICT_MARGIN + 0.5
 
 @pytest.fixture(scope="module")
 def strictly(lab: Lab, running: Fleet) -> Iterator[Fleet]:
-    bring_back(lab, running)
+    bring_back(running)
     apply(lab, [topology(fencing="Strict")])
     wait_until(lambda: are_fenced(lab, "Strict"), "every node is strictly fenced")
     yield running
     apply(lab, [topology(fencing="Segment")])
-    bring_back(lab, running)
-    wait_until(lambda: are_fenced(lab, "Segment"), "no node is strictly fenced", 60)
+    bring_back(running)
+    wait_until(lambda: are_fenced(lab, "Segment"), "no node is strictly fenced")
 
 
 @pytest.fixture
 def strict(lab: Lab, strictly: Fleet) -> Fleet:
-    bring_back(lab, strictly)
+    bring_back(strictly)
     wait_until(lambda: are_fenced(lab, "Strict"), "every node is strictly fenced")
     return strictly
 

@@ -20,7 +20,7 @@ from duravip_agent.core.witness_book import ProbeSubject, WitnessBook, suspect_p
 from duravip_agent.kernel.watchdog import Watchdog
 from duravip_agent.metrics import Metrics
 from duravip_agent.segment.probe_requests import ProbeRequests
-from duravip_agent.segment.probe_worker import OnOutcome
+from duravip_agent.segment.prober import OnOutcome
 from duravip_api.heartbeat import (
     Ack,
     AnyDatagram,

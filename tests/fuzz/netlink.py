@@ -8,7 +8,6 @@ from duravip_agent.codec import (
     netlink_messages,
     nf_tables,
     rtnetlink,
-    rtnetlink_links,
     sock_diag,
 )
 from duravip_agent.codec.rtnetlink import AddressChange
@@ -31,7 +30,7 @@ def _datagrams() -> tuple[bytes, ...]:
     return (
         *(rtnetlink.change_request(change, 1, wants_ack=True) for change in changes),
         rtnetlink.dump_request(rtnetlink.GET_ADDRESS, 1),
-        rtnetlink_links.request(1),
+        rtnetlink.links_request(1),
         sock_diag.request(asked, 1) + bytes(72),
         conntrack.dump_request(2, 1) + bytes(64),
         nf_tables.transaction(list(nf_tables.add_addresses("vips", ("10.1.1.1", "fd00::1"))), 1),
@@ -45,16 +44,15 @@ def _readers() -> dict[str, Callable[[bytes], Any]]:
     return {
         "errno": netlink_messages.errno_of,
         "alias": rtnetlink.address_in,
-        "neighbour": lambda body: rtnetlink.neighbour_in(body, 2),
-        "host": rtnetlink.host_in,
+        "host": rtnetlink.neighbour_in,
         "listeners": lambda body: [list(sock_diag.listeners_in(q, body)) for q in questions],
         "source": lambda body: sock_diag.has_source(body, ADDRESSES),
         "concerns": lambda body: conntrack.involves(body, ADDRESSES),
         "delete": lambda body: conntrack.delete_request(body, 1),
         "generation": nf_tables.generation_in,
         "pieces": lambda body: [nf_tables.object_in(kind, WHERE, body) for kind in PIECES],
-        "link": rtnetlink_links.link_in,
-        "relations": rtnetlink_links.relations_in,
+        "link": rtnetlink.link_in,
+        "relations": rtnetlink.relations_in,
         "elements": lambda body: list(nf_tables.keys_in(body)),
     }
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Final
 
-MODULES: Final = ("datagrams", "frames", "netlink", "objects")
+MODULES: Final = ("datagrams", "frames", "netlink", "objects", "services")
 """Where they are."""
 
 IGNORED: Final = "no object"

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from lab import programs, requirements, teardown
-from lab.cluster import SIZES, Lab
+from lab.cluster import PROXIES, SIZES, Lab
 from lab.errors import LabError
 from lab.layout import Layout
 from lab.processes import environment
@@ -25,7 +25,7 @@ EXAMPLES = """examples:
 
 def up(options: argparse.Namespace) -> None:
     """Start a lab that stays until `down`."""
-    lab = Lab(options.size, options.nodes, options.name, _say)
+    lab = Lab(options.size, options.nodes, options.name, _say, options.proxy)
     lab.start()
     lab.release()
     print(f"lab {lab.name} is up: export KUBECONFIG={lab.kubeconfig}")
@@ -51,7 +51,8 @@ def status(_options: argparse.Namespace) -> None:
 
 def build(_options: argparse.Namespace) -> None:
     """Build the programs of Kubernetes, unless they are built."""
-    requirements.ensure("full", _say)
+    for size in ("full", "mail"):
+        requirements.ensure(size, _say)
     print(programs.build(_say))
 
 
@@ -139,6 +140,7 @@ def _add_arguments(command: argparse.ArgumentParser, name: str) -> None:
     if name == "up":
         command.add_argument("--size", choices=sorted(SIZES), default="api")
         command.add_argument("--nodes", type=int, default=3)
+        command.add_argument("--proxy", choices=PROXIES, default="", help="of a full one")
     elif name == "down":
         command.add_argument("--all", action="store_true", help="every lab of this machine")
     elif name == "kubectl":
@@ -148,10 +150,10 @@ def _add_arguments(command: argparse.ArgumentParser, name: str) -> None:
     if name == "exec":
         command.add_argument("command", nargs="+", help="after --")
     elif name == "cable":
-        command.add_argument("nic", choices=("eth0", "eth1"))
+        command.add_argument("nic", choices=("eth0", "eth1", "eth2"))
         command.add_argument("position", choices=("up", "down"))
     elif name in {"cut", "mend"}:
-        command.add_argument("network", choices=("control", "segment"))
+        command.add_argument("network", choices=("control", "segment", "second"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -32,7 +32,15 @@ def install(lab: Lab, *more: str) -> None:
     """Install the chart with the lab's images, or upgrade to them; ready when this returns."""
     command = ["upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}"]
     options = ["--create-namespace", "--wait", f"--timeout={PATIENCE}s"]
+    # Tests lose the same nodes again and again, and then wait for them to be trusted again.
+    options.append("--set=operator.extraArgs={--max-damping=0}")
     helm(lab, *command, *options, *image_options(lab), *more)
+
+
+def ensure(lab: Lab) -> None:
+    """Install the chart, unless it is installed."""
+    if RELEASE not in helm(lab, "list", "--short", "-n", NAMESPACE).split():
+        install(lab)
 
 
 def uninstall(lab: Lab) -> None:

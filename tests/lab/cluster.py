@@ -16,7 +16,7 @@ from lab.keeper import Keeper
 from lab.kubectl import Kubectl
 from lab.kubelet import KubeletNodes, load_images
 from lab.kubelet_settings import pod_routes
-from lab.layout import API_URL, CLIENT, CLIENT_NICS, SEGMENT, Layout
+from lab.layout import API_URL, CLIENT, CLIENT_HOST, CLIENT_NICS, SEGMENT, Layout, second_nic
 from lab.machines import Blueprint, Machine
 from lab.network import Network
 from lab.nodes import BareNodes, Nodes, node_name
@@ -25,6 +25,8 @@ from lab.pki import ADMIN, INSIDE, Pki
 
 CRDS: Final = Path(__file__).parents[2] / "crds"
 SIZES: Final[dict[str, type[Nodes]]] = {"api": BareNodes, "full": KubeletNodes}
+PROXIES: Final = ("nftables", "iptables")
+"""The modes of kube-proxy that a full lab can have; the first one if nobody chooses."""
 MOST_NODES: Final = 80
 OBSERVING: Final = 10
 """The client's share of the processors: what it measures must not make it late."""
@@ -36,13 +38,22 @@ class Lab:
     """A local cluster: `with Lab() as lab: …` starts one and leaves nothing of it behind."""
 
     def __init__(
-        self, size: str = "api", nodes: int = 3, name: str | None = None, say: Say = print
+        self,
+        size: str = "api",
+        nodes: int = 3,
+        name: str | None = None,
+        say: Say = print,
+        proxy: str = "",
     ) -> None:
         if size not in SIZES:
             raise LabError(f"there is no size {size!r}: take one of {', '.join(SIZES)}")
         if not 1 <= nodes <= MOST_NODES:
             raise LabError(f"a lab has 1 to {MOST_NODES} nodes, not {nodes}")
+        modes = PROXIES if size == "full" else ("",)
+        if proxy not in ("", *modes):
+            raise LabError(f"a lab of size {size} has no kube-proxy of mode {proxy!r}")
         self.size = size
+        self.proxy = proxy or modes[0]
         self.name = name or f"{size}-{secrets.token_hex(3)}"
         self.layout = Layout(self.name)
         self.network = Network(self.layout)
@@ -50,11 +61,13 @@ class Lab:
         self.programs = programs.place()
         """The folder with etcd, kube-apiserver, kubectl and the rest."""
         self._keeper: Keeper | None = None
-        self._kind = SIZES[size](self.layout, self.programs, nodes)
+        self._kind = SIZES[size](self.layout, self.programs, nodes, self.proxy)
         routes = pod_routes(range(1, nodes + 1)) if size == "full" else ()
         self.control_plane = ControlPlane(self.layout, self.network, self.programs, routes)
         self.nodes = [self._machine(self._kind.blueprint(n + 1)) for n in range(nodes)]
-        self.client = self._machine(Blueprint(CLIENT, CLIENT_NICS, share=OBSERVING))
+        second = (second_nic(CLIENT_HOST),) if size == "full" else ()
+        cards = (*CLIENT_NICS, *second)
+        self.client = self._machine(Blueprint(CLIENT, cards, share=OBSERVING))
         everything = [self.control_plane.machine, *self.nodes, self.client]
         self.machines = {machine.name: machine for machine in everything}
         """All of them by name: cp, n1, n2, …, client."""
@@ -67,7 +80,7 @@ class Lab:
             facts = json.loads(_facts(Layout(name)).read_text())
         except OSError:
             raise LabError(f"there is no lab {name!r}: see `python -m lab status`") from None
-        return cls(facts["size"], facts["nodes"], name)
+        return cls(facts["size"], facts["nodes"], name, proxy=facts["proxy"])
 
     def start(self) -> None:
         """Start all of it, with what it needs. When that fails nothing is left of it."""
@@ -152,13 +165,13 @@ class Lab:
 
         With `is_recorded` every node notes when it is asked and answers, to explain doubles.
         """
-        pace = pace or Pace.for_count(len(addresses))
+        pace = pace or Pace.gentle(len(addresses))
         recorded = [node for node in self.nodes if node.is_on] if is_recorded else []
-        return Observation(self.client, list(self.machines), addresses, pace, recorded)
+        return Observation(self.client, list(self.machines.values()), addresses, pace, recorded)
 
     def who_answers(self, addresses: Sequence[str]) -> dict[str, str]:
         """Give the machine that answers for each address now; silent ones are not in it."""
-        with self.observe(addresses, Pace(Pace.for_count(len(addresses)).ask, ping=0)) as seen:
+        with self.observe(addresses, Pace(Pace.finest(len(addresses)).ask, ping=0)) as seen:
             pass
         return seen.sight.owners()
 
@@ -188,8 +201,8 @@ class Lab:
             machine.power_on()
         self.control_plane.wait_until_ready()
         self.control_plane.start_controllers()
-        self._kind.join(self.kubectl)
-        facts = {"size": self.size, "nodes": len(self.nodes)}
+        self._kind.join(self.kubectl, self.nodes)
+        facts = {"size": self.size, "nodes": len(self.nodes), "proxy": self.proxy}
         _facts(self.layout).write_text(json.dumps(facts))
 
 

@@ -149,7 +149,7 @@ class ControlPlane:
             f"--secure-port={API_PORT}",
             f"--advertise-address={API_ADDRESS}",
             "--endpoint-reconciler-type=lease",
-            f"--service-cluster-ip-range={SERVICES}",
+            f"--service-cluster-ip-range={','.join(SERVICES)}",
             f"--tls-cert-file={pki('apiserver.crt')}",
             f"--tls-private-key-file={pki('apiserver.key')}",
             f"--client-ca-file={pki('ca.crt')}",

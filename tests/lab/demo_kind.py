@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from lab.charts import CHART, NAMESPACE, RELEASE
 from lab.charts_program import helm
-from lab.demo_kind_client import CLIENT, NETWORK, Client
-from lab.demo_local import EXAMPLE
+from lab.demo_kind_client import CLIENT, NETWORK, Client, Requests
+from lab.demo_local import EXAMPLE, WORKLOADS
 from lab.errors import LabError
 from lab.processes import attempt, run
 from lab.programs import cache
@@ -70,9 +70,19 @@ class KindStage:
 
     def example(self) -> str:
         """The example with addresses of docker's network, on its card, and a node of kind's."""
-        prefix = str(self._block.network_address).removesuffix("0")
-        said = EXAMPLE.read_text().replace("10.1.1.", prefix)
-        return said.replace("eth1", "eth0").replace("preference: n1", f"preference: {WORKERS[0]}")
+        return self._adapted(EXAMPLE.read_text())
+
+    def workloads(self) -> dict[str, str]:
+        """Those that need no second card, which the nodes do not have."""
+        texts = {
+            name: (WORKLOADS / f"{name}.yaml").read_text()
+            for name in ("daemonset", "loadbalancer", "service")
+        }
+        return {name: self._adapted(text) for name, text in texts.items()}
+
+    def fetch(self, url: str) -> str:
+        """The client is a container."""
+        return self._client.fetch(url)
 
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """Run kubectl as the administrator."""
@@ -81,6 +91,10 @@ class KindStage:
     def observe(self, addresses: Sequence[str]) -> Client:
         """The client is a container."""
         return self._client.looking_at(addresses)
+
+    def requests(self, url: str, every: float) -> Requests:
+        """The client is a container."""
+        return Requests(url, every)
 
     def crash(self, node: str) -> float:
         """SIGKILL to all of it; docker takes its card away."""
@@ -112,6 +126,11 @@ class KindStage:
                 "  make demo-down CLUSTER=kind",
             ]
         )
+
+    def _adapted(self, text: str) -> str:
+        prefix = str(self._block.network_address).removesuffix("0")
+        text = text.replace("10.1.1.", prefix).replace("eth1", "eth0")
+        return text.replace("preference: n1", f"preference: {WORKERS[0]}")
 
     def _create(self) -> None:
         kind = {"kind": "Cluster", "apiVersion": "kind.x-k8s.io/v1alpha4", "nodes": NODES}

@@ -12,10 +12,12 @@ from lab.cluster import Lab
 from lab.errors import LabError
 from lab.layout import CLIENT, Layout
 from lab.observer.observation import Observation
+from lab.requests import Requests
 
 NAME: Final = "demo"
 TESTS: Final = Path(__file__).parents[1]
 EXAMPLE: Final = TESTS.parent / "docs/examples/seed.yaml"
+WORKLOADS: Final = EXAMPLE.parent / "workloads"
 
 Say = Callable[[str], None]
 
@@ -47,6 +49,14 @@ class LocalStage:
         """The example is made for these very nodes."""
         return EXAMPLE.read_text()
 
+    def workloads(self) -> dict[str, str]:
+        """All of them: the nodes have a second card."""
+        return {file.stem: file.read_text() for file in sorted(WORKLOADS.glob("*.yaml"))}
+
+    def fetch(self, url: str) -> str:
+        """The client is a machine on the segment."""
+        return self._lab.client.attempt(["curl", "-sfm2", url]).stdout.strip()
+
     def kubectl(self, *arguments: str, text: str | None = None) -> str:
         """Run kubectl as the administrator."""
         return self._lab.kubectl(*arguments, input=text)
@@ -54,6 +64,10 @@ class LocalStage:
     def observe(self, addresses: Sequence[str]) -> Observation:
         """The client is a machine on the segment."""
         return self._lab.observe(addresses)
+
+    def requests(self, url: str, every: float) -> Requests:
+        """The client is a machine on the segment."""
+        return Requests(self._lab.client, url, every)
 
     def crash(self, node: str) -> float:
         """SIGKILL to all of it, with its cables cut."""

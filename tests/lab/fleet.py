@@ -23,6 +23,13 @@ NOBODY: Final = (
 )  # fmt: skip
 """Runs a program as in an image that does not know its user, as a pod of any uid is."""
 
+NO_NAMES: Final = (
+    "/usr/bin/unshare", "--mount", "/bin/sh", "-c",
+    "for file in /etc/protocols /etc/services; do "
+    'if [ -e $file ]; then mount --bind /dev/null $file; fi; done; exec "$@"', "sh",
+)  # fmt: skip
+"""Runs a program as in the agent's image, which knows no names of protocols and ports."""
+
 
 class Fleet:
     """Operators and agents on the machines of one lab."""
@@ -48,6 +55,18 @@ class Fleet:
         for node in self._lab.nodes:
             self.start_agent(node.name)
 
+    def revive(self) -> None:
+        """Start whatever a test has ended: machines, agents, and operators that there were."""
+        for node in self._lab.nodes:
+            if not node.is_on:
+                node.power_on()
+                self.agents.pop(node.name, None)
+            if node.name not in self.agents or not self.agents[node.name].is_running:
+                self.start_agent(node.name)
+        for machine, operator in list(self.operators.items()):
+            if not operator.is_running:
+                self.start_operator(machine)
+
     def start_operator(self, machine: str, *options: str, mature: float = 1.0) -> Process:
         """Start an operator there; its identity is the machine's name."""
         where = self._lab.machines[machine]
@@ -67,6 +86,7 @@ class Fleet:
                 *options,
             ],
             log=where.folder / "duravip-operator.log",
+            env={"DURAVIP_MAX_DAMPING": "0"},  # tests lose the same nodes again and again
         )
         return self.operators[machine]
 
@@ -86,6 +106,7 @@ class Fleet:
         """Start an agent of this node's name on a machine, which may be another one."""
         return self._lab.machines[machine].spawn(
             [
+                *NO_NAMES,
                 *(program or (str(self.programs / "duravip-agent"),)),
                 f"--node-name={node}",
                 f"--kubeconfig={self._lab.inside_kubeconfig}",
@@ -144,7 +165,7 @@ class Fleet:
         return {body["metadata"]["name"]: body.get("status") or {} for body in listed["items"]}
 
 
-def wait_until(true: Callable[[], bool], what: str, timeout: float = 30) -> float:
+def wait_until(true: Callable[[], bool], what: str, timeout: float = 120) -> float:
     """Wait for something to become true; the seconds that it took. LabError when it does not."""
     started = time.monotonic()
     while not true():

@@ -19,6 +19,8 @@ from lab.image.oci import Blob, Image, blob, write_archive, write_layer
 PROJECT: Final = Path(__file__).parents[2]
 PAUSE: Final = "localhost/pause:1"
 """What holds a pod's namespaces; containerd is told of it by this name."""
+PYTHON: Final = "docker.io/library/python:3.11-slim"
+"""What the examples run, which no lab can fetch."""
 USERS: Final = {"operator": "65532:65532", "agent": "0:0"}
 SHARED: Final = "shared"
 ENVIRONMENT: Final = (
@@ -28,15 +30,20 @@ ENVIRONMENT: Final = (
 )
 
 
-def write_images(archive: Path, cache: Path) -> None:
+def write_images(archive: Path, cache: Path, *, with_python: bool = False) -> None:
     """Build both programs' images from the source as it is now; one archive holds them all.
 
-    Beside it their names are written, which change with every change of an image.
+    Beside it their names are written, which change with every change of an image. `with_python`
+    adds what stands in for the image of Python that the examples in docs/ name; not for a node
+    that can fetch the real one.
     """
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock, TemporaryDirectory(dir=cache) as work:
         fcntl.flock(lock, fcntl.LOCK_EX)
         images = _build(cache, Path(work))
+        if with_python:
+            bottom = images[PAUSE].layers
+            images[PYTHON] = Image("docker.io/library/python", bottom, ("/usr/bin/python3",))
         write_archive(archive, images)
     names_file(archive).write_text("\n".join(images))
 

@@ -1,5 +1,6 @@
-"""Nodes of the full size: machines with containerd and a real kubelet."""
+"""Nodes of the full size: machines with containerd, a real kubelet and a real kube-proxy."""
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -7,34 +8,45 @@ from lab import kubelet_settings, programs
 from lab.errors import LabError
 from lab.images import names_file, write_images
 from lab.kubectl import Kubectl
-from lab.kubelet_settings import KERNEL_SETTINGS, TEMPLATES, pod_routes
-from lab.layout import Layout, control_address, node_nics
+from lab.kubelet_settings import KERNEL_SETTINGS, POD_NETWORKS, TEMPLATES, pod_routes
+from lab.layout import (
+    SERVICE_ADDRESS,
+    Layout,
+    control_address,
+    node_host,
+    node_nics,
+    second_address6,
+    second_nic,
+)
 from lab.machines import Blueprint, Machine
 from lab.nodes import node_name
+from lab.processes import wait_for
 
 
 class KubeletNodes:
     """Nodes that run pods; see `nodes.Nodes`."""
 
-    def __init__(self, layout: Layout, programs: Path, count: int) -> None:
+    def __init__(self, layout: Layout, programs: Path, count: int, proxy: str) -> None:
         self._layout = layout
-        self._kubelet = programs / "kubelet"
+        self._programs = programs
         self._count = count
+        self._proxy = proxy
 
     def blueprint(self, number: int) -> Blueprint:
-        """A machine whose PID 1 starts containerd, then a kubelet."""
+        """A machine whose PID 1 starts containerd, kube-proxy, then a kubelet."""
         name = node_name(number)
         folder = self._layout.folder(name)
         others = [other for other in range(1, self._count + 1) if other != number]
         return Blueprint(
             name,
-            node_nics(number),
+            (*node_nics(number), second_nic(node_host(number))),
             init=(str(TEMPLATES / "node-init.sh"),),
             env={
                 "NODE": name,
-                "NODE_IP": control_address(number),
-                "NODE_KUBELET": str(self._kubelet),
+                "NODE_IP": f"{control_address(number)},{second_address6(number)}",
+                "NODE_KUBELET": str(self._programs / "kubelet"),
                 "NODE_KUBECONFIG": str(self._layout.kubeconfig(name)),
+                "NODE_PROXY": "\n".join(self._proxy_command(name)),
                 "NODE_IMAGES": str(archive(self._layout)),
                 "NODE_ROUTES": "\n".join(pod_routes(others)),
             },
@@ -51,12 +63,38 @@ class KubeletNodes:
         for number in range(1, self._count + 1):
             kubelet_settings.write(self._layout, self._layout.folder(node_name(number)), number)
 
-    def join(self, kubectl: Kubectl) -> None:
-        """Wait until all of them have come of themselves."""
+    def join(self, kubectl: Kubectl, machines: Sequence[Machine]) -> None:
+        """Wait until all of them have come of themselves, and Services work there."""
         for number in range(1, self._count + 1):
             for what in ("create", "condition=Ready"):  # it takes one node at a time for `create`
                 node = f"node/{node_name(number)}"
                 kubectl("wait", f"--for={what}", "--timeout=60s", node, timeout=70)
+        for machine in machines:
+            wait_for_services(machine)
+
+    def _proxy_command(self, name: str) -> list[str]:
+        """It leaves the kernel's limits of connections alone, which are the whole machine's."""
+        return [
+            str(self._programs / "kube-proxy"),
+            f"--kubeconfig={self._layout.kubeconfig('kube-proxy')}",
+            f"--proxy-mode={self._proxy}",
+            f"--hostname-override={name}",
+            f"--cluster-cidr={POD_NETWORKS}",
+            "--conntrack-max-per-core=0",
+            "--conntrack-min=0",
+            "--conntrack-tcp-timeout-established=0",
+            "--conntrack-tcp-timeout-close-wait=0",
+        ]
+
+
+def wait_for_services(machine: Machine) -> None:
+    """Wait until the API server answers there at the address of its Service."""
+    ask = ["curl", "-sfkm1", "-o/dev/null", f"https://{SERVICE_ADDRESS}/readyz"]
+
+    def is_reached() -> bool:
+        return machine.attempt(ask).returncode == 0
+
+    wait_for(is_reached, f"kube-proxy works on {machine.name}", timeout=60)
 
 
 def archive(layout: Layout) -> Path:
@@ -87,4 +125,4 @@ def load_images(layout: Layout, nodes: list[Machine]) -> None:
 
 
 def _write_images(layout: Layout) -> None:
-    write_images(archive(layout), programs.cache() / "images")
+    write_images(archive(layout), programs.cache() / "images", with_python=True)

@@ -11,7 +11,7 @@ from string import Template
 from typing import Any, Final
 
 from lab.images import PAUSE
-from lab.layout import API_ADDRESS, API_PORT, MTU, SERVICE_ADDRESS, Layout, control_address
+from lab.layout import MTU, Layout, control_address
 
 TEMPLATES: Final = Path(__file__).with_name("node")
 CGROUP_V2: Final = Path("/sys/fs/cgroup/cgroup.controllers")
@@ -24,6 +24,9 @@ KERNEL_SETTINGS: Final = {
 """What a kubelet sets on its machine. It is shown these values, and so leaves the real ones be."""
 RESOLVER: Final = "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"
 """Refused at once: there is no DNS here, and no file would mean the machine's own."""
+
+POD_NETWORKS: Final = "10.244.0.0/16"
+"""What holds the pods of all nodes."""
 
 
 def shown(setting: str) -> str:
@@ -50,15 +53,8 @@ def write(layout: Layout, folder: Path, number: int) -> None:
         "kubelet.json": json.dumps(_kubelet_settings(layout, folder)),
         "cni/10-lab.conflist": json.dumps(_cni_settings(number)),
     }
-    values = {
-        "folder": folder,
-        "pause": PAUSE,
-        "service": SERVICE_ADDRESS,
-        "host": API_ADDRESS,
-        "port": API_PORT,
-    }
-    for name in ("containerd.toml", "services.nft"):
-        files[name] = Template((TEMPLATES / name).read_text()).substitute(values)
+    containerd = Template((TEMPLATES / "containerd.toml").read_text())
+    files["containerd.toml"] = containerd.substitute(folder=folder, pause=PAUSE)
     for name, content in files.items():
         (folder / name).write_text(content)
 

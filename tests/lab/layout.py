@@ -28,11 +28,14 @@ API_PORT: Final = 6443
 API_URL: Final = f"https://{API_ADDRESS}:{API_PORT}"
 GATEWAY: Final = "10.77.0.1"
 """Nobody has it: the kubelet and the API server only want a default route."""
-SERVICES: Final = "10.96.0.0/16"
+SERVICES: Final = ("10.96.0.0/16", "fd00:96::/112")
+"""What Services get addresses of, IPv4 unless they ask for both families."""
 SERVICE_ADDRESS: Final = "10.96.0.1"
 
 CONTROL: Final = "control"
 SEGMENT: Final = "segment"
+SECOND: Final = "second"
+"""A second segment, for what follows from one network to another."""
 OTHER_HALF: Final = "segment-b"
 """Where the machines of the other half are plugged while the segment is split."""
 
@@ -94,17 +97,35 @@ def mac(machine: str, nic: str) -> str:
 
 def control_address(number: int) -> str:
     """The address of node `number` on the control network."""
-    return f"10.77.0.{10 + number}"
+    return f"10.77.0.{node_host(number)}"
+
+
+def node_host(number: int) -> int:
+    """The last part of node `number`'s addresses, on every network."""
+    return 10 + number
 
 
 def node_nics(number: int) -> tuple[Nic, ...]:
     """The network cards of node `number`, counted from 1."""
-    host = 10 + number
+    host = node_host(number)
     return (
         Nic("eth0", CONTROL, (f"{control_address(number)}/24",)),
         Nic("eth1", SEGMENT, (f"10.1.0.{host}/16", f"fd00:1::{host}/64")),
     )
 
 
+def second_address6(number: int) -> str:
+    """The IPv6 address of node `number` on the second segment."""
+    return f"fd00:2::{node_host(number)}"
+
+
+def second_nic(host: int) -> Nic:
+    """The card of host `host` on the second segment."""
+    return Nic("eth2", SECOND, (f"10.2.0.{host}/16", f"fd00:2::{host}/64"))
+
+
 CONTROL_PLANE_NICS: Final = (Nic("eth0", CONTROL, (f"{API_ADDRESS}/24",)),)
-CLIENT_NICS: Final = (Nic("eth1", SEGMENT, ("10.1.0.100/16", "fd00:1::100/64")),)
+CLIENT_HOST: Final = 100
+CLIENT_NICS: Final = (
+    Nic("eth1", SEGMENT, (f"10.1.0.{CLIENT_HOST}/16", f"fd00:1::{CLIENT_HOST}/64")),
+)

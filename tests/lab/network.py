@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Sequence
 
 from lab.errors import LabError
-from lab.layout import CONTROL, GATEWAY, MTU, OTHER_HALF, SEGMENT, SWITCH, Layout, Nic, mac
+from lab.layout import CONTROL, GATEWAY, MTU, OTHER_HALF, SECOND, SEGMENT, SWITCH, Layout, Nic, mac
 from lab.processes import run
 
 BRIDGE = "type bridge stp_state 0 forward_delay 0 mcast_snooping 0"
@@ -42,7 +42,7 @@ class Network:
         """Make the switch namespace and its bridges."""
         run(["ip", "netns", "add", self._layout.namespace(SWITCH)])
         self._shell(SWITCH, SWITCH_SETTINGS)
-        bridges = (CONTROL, SEGMENT, OTHER_HALF)
+        bridges = (CONTROL, SEGMENT, OTHER_HALF, SECOND)
         self._ip(SWITCH, [f"link add {name} mtu {MTU} {BRIDGE}" for name in bridges])
         self._ip(SWITCH, [f"link set {name} up" for name in ("lo", *bridges)])
 

@@ -115,7 +115,7 @@ def checked(done: subprocess.CompletedProcess[str]) -> str:
 
 
 def wait_for(
-    condition: Callable[[], object], what: str, timeout: float = 10, every: float = POLL
+    condition: Callable[[], object], what: str, timeout: float = 60, every: float = POLL
 ) -> None:
     """Look again and again until the condition holds."""
     end = time.monotonic() + timeout

@@ -15,6 +15,7 @@ from lab.processes import attempt
 OLDEST_KERNEL: Final = (5, 16)
 """The agent's rules on a card's egress need it."""
 
+POSTFIX: Final = "postfix"
 API: Final = {
     "bash": "bash",
     "curl": "curl",
@@ -32,14 +33,23 @@ API: Final = {
 """The program or file that is needed, and Debian's package that has it."""
 FULL: Final = API | {
     "/usr/bin/python3": "python3",  # what the images are made of
+    "/usr/sbin/haproxy": "haproxy",  # for the example of a hook
     "/usr/lib/cni/ptp": "containernetworking-plugins",
     "conntrack": "conntrack",
     "containerd": "containerd",
     "ctr": "containerd",
+    "iptables": "iptables",
     "runc": "runc",
     "socat": "socat",
 }
-BY_SIZE: Final = {"api": API, "full": FULL}
+MAIL: Final = API | {
+    "/usr/lib/postfix/sbin/master": POSTFIX,
+    "/usr/lib/postfix/postfix-lmdb.so": "postfix-lmdb",
+}
+BY_SIZE: Final = {"api": API, "full": FULL, "mail": MAIL}
+
+POSTFIX_ANSWERS: Final = "postfix postfix/main_mailer_type select No configuration\n"
+"""Without /etc/postfix/main.cf neither Debian's unit nor its script starts a mail server."""
 
 Say = Callable[[str], None]
 
@@ -80,7 +90,13 @@ def install(missing: Iterable[str], say: Say) -> None:
     say(f"installing {' '.join(missing)}")
     quiet = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "--quiet", "--yes"]
     attempt([*quiet, "update"], timeout=300)
-    done = attempt([*quiet, "install", "--no-install-recommends", *missing], timeout=900)
+    if POSTFIX in missing:
+        attempt(["debconf-set-selections"], POSTFIX_ANSWERS)
+    # Another mail server is not replaced by ours: then there is an error instead.
+    options = ["--no-install-recommends", "--no-remove"]
+    done = attempt([*quiet, "install", *options, *missing], timeout=900)
+    if POSTFIX in missing:
+        attempt(["update-rc.d", "postfix", "disable"])
     if done.returncode:
         complaints = [line for line in done.stderr.splitlines() if line.startswith("E: ")]
         raise LabError(f"cannot install {', '.join(missing)}: {' '.join(complaints)}")

@@ -72,7 +72,7 @@ def _upgrade(lab: Lab, before: Path, first: str) -> list[str]:
         fleet.start_agent(node.name, old)
     apply(lab, [topology(), *(duravip(f"vip-{a.rpartition('.')[2]}", a) for a in ADDRESSES)])
     try:
-        wait_until(lambda: all(fleet.owners().values()), "every address has an owner", 60)
+        wait_until(lambda: all(fleet.owners().values()), "every address has an owner")
     except LabError:
         for process in (*fleet.operators.values(), *fleet.agents.values()):
             print(process.output()[-2000:])
@@ -108,7 +108,7 @@ def _planned_move(lab: Lab, fleet: Fleet) -> float:
     """The longest gap, in seconds, when every address of n3 moves away because n3 is drained."""
     with lab.observe(ADDRESSES) as seen:
         lab.kubectl("label", "node", "n3", f"{EXCLUDE_LABEL}={DRAINED}")
-        wait_until(lambda: "n3" not in fleet.owners().values(), "n3 is drained", 60)
+        wait_until(lambda: "n3" not in fleet.owners().values(), "n3 is drained")
     lab.kubectl("label", "node", "n3", f"{EXCLUDE_LABEL}-")
     return seen.sight.worst_gap()
 
@@ -155,7 +155,7 @@ def _watch_logs(operators: Sequence[Process]) -> Callable[[], set[str]]:
 
 
 def _wait_until_ready(machine: Machine, port: int) -> None:
-    wait_until(lambda: _is_ready(machine, port), f"{machine.name} is ready on port {port}", 60)
+    wait_until(lambda: _is_ready(machine, port), f"{machine.name} is ready on port {port}")
 
 
 def _is_ready(machine: Machine, port: int) -> bool:

@@ -139,7 +139,7 @@ def _constants(node: ast.Constant) -> Iterator[tuple[str, Cut]]:
     if isinstance(value, bool):
         yield str(not value), lambda n: setattr(n, "value", not value)
     elif isinstance(value, int | float):
-        more = value + 1 if isinstance(value, int) else value * 2
+        more = value + 1 if isinstance(value, int) else value * 2 or 1.0
         yield str(more), lambda n: setattr(n, "value", more)
 
 

@@ -7,9 +7,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from duravip_agent.kernel.connections import ConnectionEnder
 from duravip_agent.kernel.fence import Fence
-from duravip_agent.kernel.released_addresses import ReleasedAddresses
+from duravip_agent.kernel.released_addresses import ConnectionEnder, ReleasedAddresses
 from duravip_agent.kernel.watchdog import WatchdogSocket
 from duravip_agent.metrics import Metrics
 from duravip_api.addresses import parse_address

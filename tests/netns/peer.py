@@ -16,7 +16,7 @@ from duravip_api.heartbeat import (
     Heartbeat,
     ProbeReport,
     ProbeRequest,
-    decode,
+    decode_any,
     encode,
     parse_keys,
 )
@@ -82,12 +82,13 @@ class Peer:
         while not self._is_closing:
             with suppress(TimeoutError):
                 data, sender = self._sock.recvfrom(MAX_BYTES)
-                if beat := decode(Heartbeat, data, self._keys):
-                    self.beats.append((time.monotonic(), beat))
-                    self._latest = (beat, sender)
-                    self._acknowledge(beat, sender)
-                elif sight := decode(ProbeReport, data, self._keys):
-                    self.sights.append(sight)
+                datagram = decode_any(data, self._keys)
+                if isinstance(datagram, Heartbeat):
+                    self.beats.append((time.monotonic(), datagram))
+                    self._latest = (datagram, sender)
+                    self._acknowledge(datagram, sender)
+                elif isinstance(datagram, ProbeReport):
+                    self.sights.append(datagram)
 
     def _acknowledge(self, beat: Heartbeat, sender: object) -> None:
         if not self.is_quiet:
@@ -98,20 +99,24 @@ class Peer:
 
 
 def _socket(machine: Machine) -> socket.socket:
-    """Made in the machine's network, used from here."""
+    sock = made_in(machine, socket.AF_INET, socket.SOCK_DGRAM)
+    sock.settimeout(0.1)
+    host, _, port = WHERE.rpartition(":")
+    sock.bind((host, int(port)))
+    return sock
+
+
+def made_in(machine: Machine, *kind: int) -> socket.socket:
+    """A socket of that family, type and protocol in the machine's network, used from here."""
     ours = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     theirs = os.open(f"/proc/{machine.pid}/ns/net", os.O_RDONLY | os.O_CLOEXEC)
     try:
         _enter(theirs)
-        sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        sock.settimeout(0.1)
-        host, _, port = WHERE.rpartition(":")
-        sock.bind((host, int(port)))
+        return socket.socket(*kind)
     finally:
         _enter(ours)
         os.close(ours)
         os.close(theirs)
-    return sock
 
 
 def _enter(namespace: int) -> None:

@@ -11,7 +11,7 @@ from kubernetes import client, watch
 
 from duravip_api import GROUP, MARK, VERSION
 from lab.cluster import Lab
-from lab.fleet import PROGRAMS
+from lab.fleet import NO_NAMES, PROGRAMS
 from lab.processes import Process, wait_for
 from netns.peer import KEY, Peer
 from netns.peer import WHERE as PEER
@@ -56,6 +56,7 @@ class PlumbedNode:
         log = self.machine.folder / f"agent-{time.monotonic_ns()}.log"
         process = self.machine.spawn(
             [
+                *NO_NAMES,
                 *prefix,
                 str(PROGRAMS / "duravip-agent"),
                 f"--node-name={NODE}",

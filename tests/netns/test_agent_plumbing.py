@@ -2,7 +2,7 @@
 
 import time
 
-from duravip_agent.core.retry import UNDONE
+from duravip_agent.core.plan import UNDONE
 from netns.plumbed import PlumbedNode
 
 VIP, OTHER, V6 = "10.1.1.1", "10.1.1.2", "fd00:1::64:1"

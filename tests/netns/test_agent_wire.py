@@ -130,6 +130,16 @@ def test_it_beats_every_100_ms_and_says_what_it_serves(node: PlumbedNode) -> Non
     mean = (found[-1][0] - found[-11][0]) / 10
     assert mean == pytest.approx(0.1, abs=0.02)
     assert node.metric("acknowledgements_total") > 0
+    assert node.metric("beats_lost_total") == 0
+
+
+def test_beats_that_nobody_acknowledges_are_counted(node: PlumbedNode) -> None:
+    node.grant(VIP)
+    node.start()
+    node.wait(lambda: node.metric("acknowledgements_total") > 0)
+    node.peer.is_quiet = True
+    node.wait(lambda: node.metric("beats_lost_total") > 0)
+    node.peer.is_quiet = False
 
 
 def test_it_goes_on_beating_while_it_plumbs_thousands(node: PlumbedNode) -> None:

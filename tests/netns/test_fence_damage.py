@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from duravip_agent.kernel.fence import CHECK_BATCH, FenceError
+from duravip_agent.kernel.fence import CHECK_BATCH
+from duravip_agent.kernel.nftables import FenceError
 from netns.fenced import CLIENT, VIP, VIP6
 from netns.fenced_asking import ARP, Ear, connects
 from netns.fenced_node import DEAD_MAN, FencedNode, fenced_node

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from duravip_agent.kernel.fence import Fence, FenceError
+from duravip_agent.kernel.fence import Fence
+from duravip_agent.kernel.nftables import FenceError
 from netns.fenced import NODE, VIP
 from netns.fenced_asking import PORT
 from netns.fenced_node import DEAD_MAN, FencedNode, fenced_node

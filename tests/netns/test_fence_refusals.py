@@ -8,11 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from duravip_agent.kernel.fence import FenceError
+from duravip_agent.kernel.nftables import FenceError
 from netns.fenced_node import DEAD_MAN, FencedNode, fenced_node
 
 BUILDER = """
-from duravip_agent.kernel.fence import Fence, FenceError
+from duravip_agent.kernel.fence import Fence
+from duravip_agent.kernel.nftables import FenceError
 try:
     Fence().build(["eth1"], 0.5)
 except FenceError as error:

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -227,7 +227,7 @@ def test_two_labs_live_side_by_side_and_a_killed_run_leaves_nothing(lab: Lab) ->
 
 def test_a_start_that_fails_half_way_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     class Unwilling(BareNodes):
-        def join(self, kubectl: Kubectl) -> None:
+        def join(self, kubectl: Kubectl, _machines: Sequence[Machine]) -> None:
             kubectl("get", "willingness")
 
     monkeypatch.setitem(cluster.SIZES, "api", Unwilling)

@@ -59,8 +59,8 @@ def clean(machines: dict[str, Machine]) -> Iterator[dict[str, Machine]]:
 def observe(
     machines: dict[str, Machine], *addresses: str, pace: Pace | None = None
 ) -> Observation:
-    pace = pace or Pace.for_count(len(addresses))
-    return Observation(machines[CLIENT], list(machines), addresses, pace)
+    pace = pace or Pace.finest(len(addresses))
+    return Observation(machines[CLIENT], list(machines.values()), addresses, pace)
 
 
 def test_of_a_double_it_is_recorded_when_each_was_asked_and_answered(
@@ -69,8 +69,8 @@ def test_of_a_double_it_is_recorded_when_each_was_asked_and_answered(
     nodes = [clean["n1"], clean["n2"]]
     for node in nodes:
         change(node, "add", ADDRESS, V6)
-    pace = Pace.for_count(2)
-    with Observation(clean[CLIENT], list(clean), [ADDRESS, V6], pace, nodes) as seen:
+    pace = Pace.finest(2)
+    with Observation(clean[CLIENT], list(clean.values()), [ADDRESS, V6], pace, nodes) as seen:
         time.sleep(0.3)
     doubles = seen.sight.doubles
     assert {double.address for double in doubles} == {ADDRESS, V6}

@@ -1,6 +1,6 @@
 """The next hops of a real kernel's routes, in every form in which it has them."""
 
-from duravip_agent.kernel import next_hops
+from duravip_agent.kernel.netlink import read_next_hops
 from netns.segment import Segment
 
 ROUTES = (
@@ -26,12 +26,12 @@ ALL = (
 
 def test_every_next_hop_of_a_real_kernel_is_named() -> None:
     with Segment("a") as segment, segment.inside("a"):
-        assert next_hops.read() == ()
+        assert read_next_hops() == ()
         for line in ROUTES:
             segment.run("a", "ip", *line.split())
-        assert next_hops.read() == ALL
+        assert read_next_hops() == ALL
         segment.run("a", "sysctl", "-qw", "net.ipv4.nexthop_compat_mode=0")
-        assert next_hops.read() == ALL
+        assert read_next_hops() == ALL
 
 
 def test_a_router_with_many_routes_names_those_that_lead_to_most_of_the_world() -> None:
@@ -42,6 +42,6 @@ def test_a_router_with_many_routes_names_those_that_lead_to_most_of_the_world() 
         segment.ip(
             "a", *lines, "route add default via 10.1.0.21", "route add 128.0.0.0/1 via 10.1.0.22"
         )
-        found = next_hops.read()
+        found = read_next_hops()
         assert found[0] == "10.1.0.21"
         assert len(found) == len(set(found)) > 1

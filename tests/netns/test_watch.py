@@ -10,7 +10,7 @@ from duravip_agent.codec.frames import ARP, announcement_frame, mac_text, probe_
 from duravip_agent.core.address_conflicts import Claim
 from duravip_agent.core.node_spec import Placement
 from duravip_agent.core.send_queue import Announcement
-from duravip_agent.segment.claim_watcher import REOPEN_EVERY_S, ClaimWatcher, HeldAddresses
+from duravip_agent.segment.conflict_checks import REOPEN_EVERY_S, ClaimWatcher, HeldAddresses
 from duravip_agent.segment.raw_socket import RawSocket
 from netns.segment import NIC, Segment
 
@@ -185,14 +185,14 @@ def test_it_hears_on_an_interface_that_was_made_anew(
 
 def test_nothing_is_heard_where_nothing_is_held(heard: Heard) -> None:
     heard.hold(OURS)
-    before = heard.watcher.counts.frames
+    before = heard.watcher.frames
     heard.watcher.set_held(HeldAddresses())
     heard.watcher.set_held(HeldAddresses({"eth9": frozenset({OURS})}))
     heard.card.send(frame(OURS))
     heard.hold(NEAR)
     heard.card.send(frame(OURS))
     assert heard.so_far() == []
-    assert heard.watcher.counts.frames - before < 100
+    assert heard.watcher.frames - before < 100
 
 
 def flood(segment: Segment, frames: list[bytes]) -> float:
@@ -215,9 +215,9 @@ def used(heard: Heard) -> float:
 
 def test_a_flood_about_other_addresses_costs_nothing(segment: Segment, heard: Heard) -> None:
     heard.hold(OURS)
-    frames, before = heard.watcher.counts.frames, used(heard)
+    frames, before = heard.watcher.frames, used(heard)
     took = flood(segment, [frame(f"10.9.{i // 256}.{i % 256}") for i in range(RATE // 100)])
-    assert heard.watcher.counts.frames == frames
+    assert heard.watcher.frames == frames
     assert (used(heard) - before) / took < 0.02
 
 
@@ -225,10 +225,10 @@ def test_of_a_flood_about_our_address_the_loop_hears_ten_a_second(
     segment: Segment, heard: Heard
 ) -> None:
     heard.hold(OURS)
-    before, held_back = heard.watcher.counts.frames, heard.watcher.sieve.held_back
+    before, held_back = heard.watcher.frames, heard.watcher.throttle.held_back
     took = flood(segment, [frame(OURS)] * (RATE // 100))
     found = heard.so_far()
-    assert heard.watcher.counts.frames - before >= RATE * SECONDS
+    assert heard.watcher.frames - before >= RATE * SECONDS
     assert 5 * took < len(found) <= 10 * took + 2
-    assert heard.watcher.sieve.held_back - held_back == RATE * SECONDS - len(found)
-    assert heard.watcher.counts.lost == 0
+    assert heard.watcher.throttle.held_back - held_back == RATE * SECONDS - len(found)
+    assert heard.watcher.lost == 0

@@ -24,7 +24,7 @@ GONE = Suspicion(unreachable_on=frozenset({"eth1"}), is_self_fenced=True, is_las
 TURNS = 10
 """So many passes at most until everything is at rest."""
 
-NUMBERS = st.integers(0, 2**24)
+NUMBERS = st.integers(0, 2**28)
 
 
 def vip(number: int, age: int) -> VipObject:
@@ -43,6 +43,7 @@ def vip(number: int, age: int) -> VipObject:
     if next(digits) == 5:
         spec["enableDuravip"] = False
     other = next(digits)
+    spec |= ({}, {"failback": "Never"}, {"failback": "1m"}, {"balance": "Never"})[next(digits) % 4]
     name = f"b{address}" if other else "b1"  # one Binding name with two addresses now and then
     metadata = {
         "name": name if kind == "Binding" else f"d{address}-{target % 2}",

@@ -1,10 +1,8 @@
 """Balancing, whatever the cluster looks like: it makes loads more equal, and comes to rest."""
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -180,63 +178,3 @@ def _assert_even(snapshot: Snapshot, vips: tuple[VipObject, ...]) -> None:
         if alone and vip.address in owner:
             able = [n for n in NAMES if all(label in LABELS[n] for label, _ in vip.selector)]
             assert load[owner[vip.address]] - min(load[name] for name in able) <= 1
-
-
-# --- when it does nothing
-
-
-def _uneven() -> Snapshot:
-    """Everything on n1, and the others are back."""
-    vips = tuple(_entity(number, "", "n1", 0) for number in range(1, 9))
-    snapshot, _ = _settled(_cluster(vips))
-    return replace(snapshot, vips=tuple(replace(e, preference="") for e in vips))
-
-
-def _young(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, liveness={**snapshot.liveness, "n4": Liveness.WARMING_UP})
-
-
-def _suspected(snapshot: Snapshot) -> Snapshot:
-    liveness = {**snapshot.liveness, "n4": Liveness.SUSPECT}
-    return replace(snapshot, liveness=liveness, suspicions={"n4": Suspicion()})
-
-
-def _silent_owner(snapshot: Snapshot) -> Snapshot:
-    liveness = {**snapshot.liveness, "n1": Liveness.SUSPECT}
-    return replace(snapshot, liveness=liveness, suspicions={"n1": Suspicion(is_lasting=True)})
-
-
-def _unconfirmed(snapshot: Snapshot) -> Snapshot:
-    behind = replace(snapshot.plumbings["n3"], generation=2)
-    return replace(snapshot, plumbings={**snapshot.plumbings, "n3": behind})
-
-
-def _new_address(snapshot: Snapshot) -> Snapshot:
-    return replace(snapshot, vips=(*snapshot.vips, _entity(60, "", "", 0)))
-
-
-@pytest.mark.parametrize(
-    "disturbed", [_young, _suspected, _silent_owner, _unconfirmed, _new_address]
-)
-def test_nothing_is_balanced_while_anything_is_on_its_way(
-    disturbed: Callable[[Snapshot], Snapshot],
-) -> None:
-    made = decision.decide(replace(disturbed(_uneven()), balance_moves=0), {})
-    assert MoveReason.BALANCE not in {assignment.cause for assignment in made.assignments.values()}
-
-
-def test_a_dead_node_without_addresses_does_not_keep_the_others_uneven() -> None:
-    snapshot = _uneven()
-    dead = replace(
-        snapshot,
-        liveness={**snapshot.liveness, "n4": Liveness.SUSPECT},
-        suspicions={"n4": Suspicion(unreachable_on=frozenset({"eth1"}), is_lasting=True)},
-        balance_moves=0,
-    )
-    causes = [assignment.cause for assignment in decision.decide(dead, {}).assignments.values()]
-    assert causes.count(MoveReason.BALANCE) == 1
-
-
-def test_without_a_round_nothing_is_balanced() -> None:
-    _, moved = _settled(_uneven())
-    assert not moved

@@ -12,10 +12,15 @@ from duravip_operator.core import decision, election, parsing
 from duravip_operator.core.election import current_holders
 from duravip_operator.core.eligibility import Eligibility
 from duravip_operator.core.snapshot import Snapshot, Suspicion, VipObject
+from duravip_operator.core.stability import AGENT, Spell, Stability
 from properties.random_clusters import NODES, NUMBERS, cluster, settled, vip, vips
 
 THOUSAND = settings(max_examples=1000, derandomize=True, database=None)
 OBJECTS = st.lists(NUMBERS, max_size=14)
+SPELLS = st.dictionaries(
+    st.sampled_from(NODES),
+    st.builds(Spell, st.sampled_from([None, 10.0, 99.0]), st.just(99.0), st.integers(0, 3)),
+)
 FATES = st.tuples(*[st.integers(0, 3)] * len(NODES))
 
 
@@ -75,13 +80,19 @@ def test_only_what_an_edited_object_concerns_moves(
 
 
 @THOUSAND
-@given(OBJECTS, FATES, FATES, st.booleans(), st.booleans())
+@given(OBJECTS, FATES, FATES, st.booleans(), st.booleans(), SPELLS)
 def test_what_is_alike_is_elected_as_if_each_were_looked_at(
-    numbers: list[int], fates: tuple[int, ...], later: tuple[int, ...], hiccups: bool, again: bool
+    numbers: list[int],
+    fates: tuple[int, ...],
+    later: tuple[int, ...],
+    hiccups: bool,
+    again: bool,
+    spells: dict[str, Spell],
 ) -> None:
     before = settled(cluster(vips(numbers), fates))
     last = decision.decide(before, {})
     now = replace(cluster(before.vips, later), plumbings=before.plumbings)
+    now = replace(now, stability=Stability(100.0, 5.0, {AGENT: spells}))
     if hiccups:
         now = replace(now, suspicions=dict.fromkeys(now.suspicions, Suspicion()))
     if again:  # somebody has written into a NodePlumbing what another one grants

@@ -14,6 +14,8 @@ import yaml
 
 FILES = sorted(Path(__file__).parent.glob("*/*.yaml"))
 
+CLUSTER_SCOPED = ("Topology", "AddressPool")
+
 Body = Mapping[str, Any]
 
 
@@ -46,7 +48,7 @@ def identity(who: str) -> tuple[str, str, str]:
     """`(kind, namespace, name)` of `Kind name` or `Kind namespace/name`."""
     kind, _, path = who.partition(" ")
     namespace, _, name = path.rpartition("/")
-    return kind, "" if kind == "Topology" else namespace or "default", name
+    return kind, "" if kind in CLUSTER_SCOPED else namespace or "default", name
 
 
 def seen(status: Body) -> dict[str, Any]:

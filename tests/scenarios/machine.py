@@ -6,8 +6,9 @@ from types import MappingProxyType
 from typing import Any
 
 from duravip_api.addresses import expand_ranges
+from duravip_api.checks import parse_check
 from duravip_api.heartbeat import address_digest
-from duravip_api.listeners import Listener, format_listeners
+from duravip_api.listeners import WILDCARD, Listener, format_listeners
 from duravip_operator.core.snapshot import Liveness, Suspicion
 
 Body = dict[str, Any]
@@ -92,6 +93,7 @@ class Machine:
                 self.plumbing["spec"]["ports"],
                 (Listener(*item.split(" ")) for item in self.listening),
             ),
+            "passing": [check for check in self.plumbing["spec"]["checks"] if self._passes(check)],
             "strict": [
                 item["name"]
                 for item in self.plumbing["spec"]["interfaces"]
@@ -119,6 +121,11 @@ class Machine:
                 *self.heard,
             ],
         }
+
+    def _passes(self, check: str) -> bool:
+        """Whether somebody listens where it connects to: what is answered is not looked at."""
+        made = parse_check(check)
+        return f"TCP/{made.port} {WILDCARD[made.version]}" in self.listening
 
     def _usual(self, interface: str) -> list[str]:
         """As in the lab: the first segment is 10.1, the second 10.2."""

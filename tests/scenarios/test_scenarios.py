@@ -14,6 +14,7 @@ def test_scenario(file: Path) -> None:
     scenario = read(file)
     world = World(scenario["given"])
     for number, step in enumerate(scenario["steps"], 1):
+        world.told = [] if number > 1 else world.told
         for verb, what in step.get("when", {}).items():
             getattr(world, verb)(what)
         world.settle()
@@ -29,4 +30,17 @@ def test_there_are_scenarios() -> None:
 def _look(world: World, who: str) -> dict[str, Any]:
     if who in world.machines:
         return {"serves": (world.machines[who].plumbing.get("status") or {}).get("served")}
-    return seen(world.objects[identity(who)]["status"])
+    key = identity(who)
+    if key[0] == "Service":
+        return world.look_at_service(*key[1:])
+    if key[0] == "AddressPool":
+        return world.pools[key[2]]._asdict()
+    if key not in world.objects:
+        return {"exists": False}
+    found = world.objects[key]
+    return {
+        **seen(found["status"]),
+        "moves": world.moves[key],
+        "exists": True,
+        "spec": found["spec"],
+    }

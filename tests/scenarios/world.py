@@ -4,29 +4,36 @@ Time passes only by turns: after each `when` the world settles, as a cluster doe
 alone. With `balance` given, rounds of so many moves are part of that (0: one in twenty).
 """
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from duravip_api import timing
 from duravip_api.annotations import format_time
 from duravip_api.heartbeat import address_digest
 from duravip_api.reasons import MoveReason
 from duravip_operator.core import (
+    address_status,
     decision,
-    duplicate_holders,
     handover,
     nodeplumbing_spec,
     object_status,
     parsing,
     quarantine,
+    readiness,
     releases,
+    stability,
+    well_nodes,
 )
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.moves import PendingMoves, first_owner_reason, update_pending_moves
 from duravip_operator.core.snapshot import Liveness, Plumbing, Snapshot
+from scenarios.endpoint_slices import slice_of
 from scenarios.fates import Fates
-from scenarios.files import forms, identity
+from scenarios.files import CLUSTER_SCOPED, forms, identity
+from scenarios.load_balancers import LoadBalancers, service_spec
 from scenarios.machine import Machine
 
 Body = dict[str, Any]
@@ -37,15 +44,19 @@ EPOCH_START = 1767225600.0
 """When the clock was 0, in seconds since 1970."""
 
 
-class World(Fates):
+class World(Fates, LoadBalancers):
     """Everything that an API server and the nodes know."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
         self.objects: dict[tuple[str, str, str], Body] = {}
         self.machines: dict[str, Machine] = {}
         self.strangers: dict[str, str] = {}
+        self.moves: Counter[tuple[str, str, str]] = Counter()
+        """How often each object's owner has changed."""
         self.max_aliases = int(given.get("maxAliases", 10240))
         self.balance: int | None = given.get("balance")
+        self.services_are_default = bool(given.get("servicesAreDefault"))
+        self.told, self.pools = [], {}
         self.clock = 0
         self.is_sound = True
         """Whether what nodes report has the form of its kind."""
@@ -55,8 +66,11 @@ class World(Fates):
         self._departures: PendingMoves = {}
         self._troubles: quarantine.HoldFailures = {}
         self._differences: quarantine.Mismatches = {}
-        self._duplicates: duplicate_holders.DuplicateHolderTable = {}
+        self._duplicates: address_status.DuplicateHolderTable = {}
         self._last_plans: dict[str, handover.Plan] = {}
+        self._stability = stability.Stability(mature=timing.MATURE)
+        self.slices: dict[str, Body] = {}
+        self._fitness = readiness.ReadinessRecords()
         for number, (name, form) in enumerate(forms(given.get("nodes", {})).items(), 11):
             interfaces = form.get("interfaces", ["eth0", "eth1"])
             self.machines[name] = Machine(
@@ -65,6 +79,7 @@ class World(Fates):
                 labels=dict(form.get("labels", {})),
                 own=dict(form.get("addresses", {})),
             )
+        self.endpoints(given.get("endpoints", {}))
         self.apply(given.get("objects", []))
         self.settle()
 
@@ -74,7 +89,8 @@ class World(Fates):
         """Create or change objects, as `kubectl apply` does."""
         for body in objects:
             self.clock += 1
-            namespace = "" if body["kind"] == "Topology" else body.get("namespace", "default")
+            is_wide = body["kind"] in CLUSTER_SCOPED
+            namespace = "" if is_wide else body.get("namespace", "default")
             key = (body["kind"], namespace, body["name"])
             known = self.objects.get(key)
             meta = known["metadata"] if known else self._new_metadata(key)
@@ -83,9 +99,10 @@ class World(Fates):
                 name: text.replace("@now", f"@{_time(self.clock)}")
                 for name, text in body.get("annotations", {}).items()
             }
+            spec = body.get("spec", {})
             self.objects[key] = {
                 "metadata": {**meta, "generation": generation, "annotations": annotations},
-                "spec": body.get("spec", {}),
+                "spec": service_spec(spec) if body["kind"] == "Service" else spec,
                 "status": known["status"] if known else {},
             }
 
@@ -97,6 +114,21 @@ class World(Fates):
     def wait(self, seconds: int) -> None:
         """Let time pass."""
         self.clock += seconds
+
+    def endpoints(self, services: Mapping[str, Mapping[str, str] | None]) -> None:
+        """Services have exactly these endpoints, each by node; without any list, no slice."""
+        for service, states in services.items():
+            self.slices.pop(service, None)
+            if states is not None:
+                self.slices[service] = slice_of(service, states)
+
+    def flap(self, how: Mapping[str, Any]) -> None:
+        """Two states of a Service by turns, so many times each, and each for so many seconds."""
+        for _ in range(how["times"]):
+            for states in how["states"]:
+                self.endpoints({how["service"]: states})
+                for _ in range(how["seconds"]):
+                    self._turn()
 
     # --- the operator
 
@@ -110,23 +142,37 @@ class World(Fates):
     def _turn(self, balance: int | None = None) -> bool:
         self.clock += 1
         before = repr((self.objects, self.machines))
+        self._plan_services(_time(self.clock))
         self._make_plumbings()
-        snapshot = self._kept_watch(replace(self.snapshot(), balance_moves=balance))
+        snapshot = self._with_readiness(replace(self.snapshot(), balance_moves=balance))
+        snapshot = self._kept_watch(snapshot)
         self._memory = releases.update_records(self._memory, snapshot)
         decided = decision.decide(snapshot, self._memory, self._decided)
         self._memory = releases.limit_to_owned(self._memory, decided.assignments)
         self._decided = decided
+        causes = {address: chosen.cause for address, chosen in decided.assignments.items()}
+        self._fitness = readiness.record_moves(self._fitness, causes, self.clock)
         self._report(snapshot, decided)
         for name, plumbing in snapshot.plumbings.items():
             self._last_plans[name] = decided.plans[name]
-            if not decided.plans[name].is_in(plumbing) or plumbing.ports != decided.demand.ports:
+            tasks = (decided.demand.ports, decided.checks.get(name, ()))
+            if (
+                not decided.plans[name].is_in(plumbing)
+                or (plumbing.ports, plumbing.checks) != tasks
+            ):
                 self._write(name, decided, plumbing)
         for machine in self.machines.values():
             if machine.agent and machine.plumbing:
                 machine.act(self.strangers)
         if self.is_sound:
             self._never_two()
-        return repr((self.objects, self.machines)) != before
+        return repr((self.objects, self.machines)) != before or bool(self._fitness.moved)
+
+    def _with_readiness(self, seen: Snapshot) -> Snapshot:
+        """The same, and which nodes are fit for what."""
+        found = readiness.with_fitness(seen, readiness.table_of(self.slices.values()))
+        self._fitness = readiness.update_records(self._fitness, found.fit_nodes, self.clock)
+        return readiness.with_records(found, self._fitness)
 
     def _kept_watch(self, seen: Snapshot) -> Snapshot:
         """The same, and what has lasted too long."""
@@ -141,12 +187,16 @@ class World(Fates):
             self._differences, seen.plumbings, beats, lambda p: address_digest(p.served), now
         )
         gone = {name for name, silence in seen.suspicions.items() if silence.is_self_fenced}
-        self._duplicates = duplicate_holders.update_duplicates(
+        self._duplicates = address_status.update_duplicates(
             self._duplicates, seen.plumbings, gone, now
+        )
+        self._stability = stability.update(
+            self._stability, well_nodes.sightings(seen), seen.plumbings.keys(), now
         )
         return replace(
             seen,
-            duplicate_holders=duplicate_holders.lasting_duplicates(self._duplicates, now),
+            stability=self._stability,
+            duplicate_holders=address_status.lasting_duplicates(self._duplicates, now),
             quarantined=quarantine.quarantined(self._troubles),
             quarantined_until=quarantine.quarantine_ends(
                 self._troubles, now, EPOCH_START + now, {}
@@ -161,7 +211,7 @@ class World(Fates):
             vips=tuple(
                 parsing.vip_object(kind, body)  # type: ignore[arg-type]
                 for (kind, *_), body in bodies
-                if kind != "Topology"
+                if kind in {"DuraVIP", "Binding"}
             ),
             topologies=tuple(
                 parsing.topology(body) for (k, *_), body in bodies if k == "Topology"
@@ -198,7 +248,12 @@ class World(Fates):
     def _write(self, name: str, decided: decision.Decision, before: Plumbing) -> None:
         body = self.machines[name].plumbing
         body["spec"] = nodeplumbing_spec.build(
-            decided.plans[name], EPOCH, (), decided.demand.ports
+            decided.plans[name],
+            EPOCH,
+            (),
+            decided.demand.ports,
+            ports_decide=decided.demand.ports_decide,
+            checks=decided.checks.get(name, ()),
         )
         body["metadata"]["generation"] += 1
         self._memory = releases.after_write(self._memory, before, parsing.plumbing(body))
@@ -213,7 +268,10 @@ class World(Fates):
             unit = decided.units.get(vip.address)
             first = first_owner_reason(unit, verdict.owner) if unit else MoveReason.ELECTED
             status = object_status.object_status(vip, verdict, departure, moment, first)
-            self.objects[vip.kind, vip.namespace, vip.name]["status"] = status
+            key = (vip.kind, vip.namespace, vip.name)
+            move = status.get("lastMove")
+            self.moves[key] += bool(move and move != vip.status.get("lastMove"))
+            self.objects[key]["status"] = status
         counts = decided.addresses_in()
         for topology in decided.topologies:
             status = object_status.topology_status(
@@ -238,7 +296,7 @@ class World(Fates):
         return {
             "name": name,
             "namespace": namespace,
-            "uid": f"{kind}/{namespace}/{name}",
+            "uid": f"{kind}/{namespace}/{name}@{self.clock}",
             "creationTimestamp": _time(self.clock),
             "generation": 0,
         }

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from duravip_api.addresspool import AddressPoolSpec
 from duravip_api.topology import TopologySpec
 from lab import charts
 from lab.charts import CHART
@@ -39,13 +40,13 @@ def container(kind: str, name: str, *options: str) -> dict[str, Any]:
 PROGRAMS = (("DaemonSet", "duravip-agent"), ("Deployment", "duravip-operator"))
 
 
-def granted(*roles: tuple[str, str]) -> dict[str, set[str]]:
-    """What these roles allow: verbs by `group/resource`."""
+def granted(role: tuple[str, str], *options: str) -> dict[str, set[str]]:
+    """What a role allows: verbs by `group/resource`."""
     found: dict[str, set[str]] = {}
-    for rule in (rule for role in roles for rule in objects()[role]["rules"]):
+    for rule in objects(*options)[role]["rules"]:
         assert set(rule) == {"apiGroups", "resources", "verbs"}
         for resource in rule["resources"]:
-            found[f"{rule['apiGroups'][0]}/{resource}"] = set(rule["verbs"])
+            found.setdefault(f"{rule['apiGroups'][0]}/{resource}", set()).update(rule["verbs"])
     return found
 
 
@@ -77,7 +78,9 @@ def test_every_value_is_described_and_no_other_is_taken() -> None:
         ("operator.replica=2", "additional properties 'replica' not allowed"),
         ("operator.replicas=many", "got string, want integer"),
         ("agent.httpPort=0", "minimum: got 0, want 1"),
-        ("topologies.a.cidr=10.1.1.0/24", "missing property 'interface'"),
+        ("topologies.a.interface=eth1", "missing property 'cidr'"),
+        ("services.pools.a.priority=1", "missing property 'ranges'"),
+        ("services.class=", "minLength: got 0, want 1"),
         ("ipFamily=IPv5", "value must be one of 'IPv4', 'IPv6'"),
     ],
 )
@@ -103,22 +106,51 @@ def test_every_option_that_it_gives_is_one_of_the_program(kind: str, program: st
 
 def test_the_operator_may_do_what_it_does_and_no_more() -> None:
     assert granted(("ClusterRole", "duravip-operator")) == {
-        "duravip.io/duravips": READ,
+        "duravip.io/duravips": READ | {"create", "patch", "delete"},
         "duravip.io/vipbindings": READ,
         "duravip.io/topologies": READ,
+        "duravip.io/addresspools": READ,
+        "duravip.io/addresspools/status": {"patch"},
         "duravip.io/duravips/status": {"patch"},
         "duravip.io/vipbindings/status": {"patch"},
         "duravip.io/topologies/status": {"patch"},
         "duravip.io/nodeplumbings/status": {"patch"},
         "duravip.io/nodeplumbings": READ | {"create", "patch", "delete"},
+        "/services": {"list", "watch"},
+        "/services/status": {"patch"},
         "/nodes": READ,
         "/events": {"create"},
-        "discovery.k8s.io/endpointslices": {"list"},
+        "discovery.k8s.io/endpointslices": {"list", "watch"},
         "coordination.k8s.io/leases": {"list"},
     }
     assert granted(("Role", "duravip-operator")) == {
         "coordination.k8s.io/leases": {"get", "list", "create", "update", "delete"}
     }
+
+
+def test_without_services_the_operator_neither_reads_nor_makes_anything_for_them() -> None:
+    off = "--set=services.enabled=false"
+    found = granted(("ClusterRole", "duravip-operator"), off)
+    assert not [what for what in found if what.startswith("/services")]
+    assert found["duravip.io/duravips"] == READ
+    assert "--load-balancer-class=" in container("Deployment", "duravip-operator", off)["args"]
+
+
+def test_the_class_and_the_default_are_told_to_the_operator() -> None:
+    usual = container("Deployment", "duravip-operator")["args"]
+    assert "--load-balancer-class=duravip.io/vip" in usual
+    assert "--default-load-balancer" not in usual
+    options = ("--set=services.class=example.org/mine", "--set=services.default=true")
+    told = container("Deployment", "duravip-operator", *options)["args"]
+    assert {"--load-balancer-class=example.org/mine", "--default-load-balancer"} <= set(told)
+
+
+def test_pools_in_the_values_take_every_field_of_the_kind() -> None:
+    schema = json.loads((CHART / "values.schema.json").read_text())
+    pool = schema["properties"]["services"]["properties"]["pools"]["additionalProperties"]
+    assert set(pool["properties"]) == {f.alias for f in AddressPoolSpec.model_fields.values()}
+    made = objects("--set=services.pools.lan.ranges={10.1.1.50-10.1.1.99}")
+    assert made["AddressPool", "lan"]["spec"] == {"ranges": ["10.1.1.50-10.1.1.99"]}
 
 
 def test_an_agent_may_do_what_it_does_and_no_more() -> None:
@@ -287,3 +319,21 @@ def test_the_label_of_kubeadm_is_ignored_where_that_is_asked_for() -> None:
     option = "--ignore-exclude-label"
     assert option in container("Deployment", "duravip-operator", *asked)["args"]
     assert option not in container("Deployment", "duravip-operator")["args"]
+
+
+def test_programs_of_a_node_may_ask_its_agent_by_a_socket_in_a_folder_of_the_node() -> None:
+    given = "--set", "agent.localApi.directory=/run/vips", "--set", "agent.localApi.group=4321"
+    pod = objects(*given)["DaemonSet", "duravip-agent"]["spec"]["template"]["spec"]
+    agent = container("DaemonSet", "duravip-agent", *given)
+    assert {"--local-listen=unix:/run/vips/agent.sock", "--local-group=4321"} <= {*agent["args"]}
+    assert pod["securityContext"]["supplementalGroups"] == [4321]
+    (volume,) = [v for v in pod["volumes"] if v["name"] == "local-api"]
+    assert volume["hostPath"] == {"path": "/run/vips", "type": "DirectoryOrCreate"}
+    assert {"name": "local-api", "mountPath": "/run/vips"} in agent["volumeMounts"]
+
+
+def test_without_the_local_api_the_agent_has_nothing_of_the_node() -> None:
+    off = "--set", "agent.localApi.enabled=false"
+    pod = objects(*off)["DaemonSet", "duravip-agent"]["spec"]["template"]["spec"]
+    assert not [v for v in pod["volumes"] if "hostPath" in v]
+    assert not [a for a in container("DaemonSet", "duravip-agent", *off)["args"] if "local" in a]

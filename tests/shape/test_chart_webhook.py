@@ -32,7 +32,7 @@ def operator(made: dict[tuple[str, str], dict[str, Any]]) -> dict[str, Any]:
 def test_it_asks_about_what_people_write_and_never_stands_in_the_way() -> None:
     asked = webhook(objects())
     (rule,) = asked["rules"]
-    assert set(rule["resources"]) == {PLURALS[kind] for kind in WATCHED_KINDS}
+    assert set(rule["resources"]) == {PLURALS[kind] for kind in (*WATCHED_KINDS, "AddressPool")}
     assert rule["operations"] == ["CREATE", "UPDATE"]
     assert asked["failurePolicy"] == "Ignore"
     assert asked["timeoutSeconds"] == 2

@@ -80,6 +80,7 @@ def test_every_constant_and_thread_that_the_architecture_names_is_there() -> Non
         "operator/duravip_operator",
         "agent/duravip_agent",
         "cli/duravip_cli",
+        "mail/duravip_mail",
     ],
 )
 def test_every_module_of_a_package_is_in_its_readme(package: str) -> None:

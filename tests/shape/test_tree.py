@@ -1,6 +1,9 @@
 """What a stranger can rely on when looking around in the tree."""
 
+import ast
+import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,36 @@ def test_the_crds_are_what_the_models_say(folder: str, name: str) -> None:
 )
 def test_no_source_file_is_long(name: str) -> None:
     assert len((ROOT / name).read_text().splitlines()) <= LONGEST
+
+
+CORES = [
+    name
+    for name in TRACKED
+    if re.fullmatch(r"(operator|agent|mail|hooks)/duravip_\w+/core/(?!__init__)\w+\.py", name)
+]
+DECIDES_NOTHING = {"agent/duravip_agent/core/kernel_state.py"}
+"""Values alone."""
+
+
+@pytest.mark.parametrize("name", sorted({*CORES} - DECIDES_NOTHING))
+def test_every_rule_has_tests_of_its_own_name(name: str) -> None:
+    program, rule = name.partition("/")[0], Path(name).name
+    assert f"tests/unit/{program}/test_{rule}" in TRACKED
+
+
+@pytest.mark.parametrize("program", ["operator", "agent", "cli", "mail", "hooks"])
+def test_no_class_name_means_two_things_in_one_program(program: str) -> None:
+    classes = Counter(
+        node.name
+        for name in TRACKED
+        if name.startswith((f"{program}/", "crds/")) and name.endswith(".py")
+        for node in ast.walk(ast.parse((ROOT / name).read_text()))
+        if isinstance(node, ast.ClassDef)
+    )
+    twice = {name for name, times in classes.items() if times > 1}
+    assert twice <= {"Topology", "AddressPool"}, (
+        "the kind, and what the operator's core makes of one"
+    )
 
 
 def test_the_standard_library_is_not_hidden() -> None:

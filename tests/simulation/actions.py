@@ -73,6 +73,12 @@ def _say_goodbye(world: World, _: Weak) -> World:
     return change_status(world, 0, stopped=True, served=False)
 
 
+def _serve(world: World, n: int) -> World:
+    """What makes node n fit for the address; at first both are."""
+    fit = world.fit or (True, True)
+    return world._replace(fit=put(fit, n, not fit[n]))
+
+
 def _stranger(world: World, _: Weak) -> World:
     """A host that is no node takes the address, which nobody has or is about to have; or goes.
 
@@ -119,6 +125,8 @@ STEPS: dict[str, Step] = {
     **_steps_of_agent(1),
     **_steps_of_operator(0),
     **_steps_of_operator(1),
+    "n0's server comes or goes": lambda world, _: _serve(world, 0),
+    "n1's server comes or goes": lambda world, _: _serve(world, 1),
     "the other node is preferred": lambda world, _: world._replace(preferred=1 - world.preferred),
     "the segment splits or heals": _split,
     "n1's key speaks for n0": _forge,

@@ -6,6 +6,7 @@ _FATE = tuple(f"n0 {what}" for what in ("freezes or thaws", "loses or regains co
 _POWER = ("n0 crashes", "n0 boots", "n0 stops")
 _OPERATOR = tuple(f"operator 0 {what}" for what in ("reads", "scouts", "decides", "writes"))
 _STRANGER = ("the object comes or goes", "a stranger comes or goes")
+_SERVERS = tuple(f"{name}'s server comes or goes" for name in ("n0", "n1"))
 _SPLIT = "the segment splits or heals"
 
 CASTS = {
@@ -17,6 +18,9 @@ CASTS = {
     ),
     "nodes that do not hear each other": frozenset(
         (*_ALWAYS, "n0 works", *_N0, *_FATE, "operator 0 works")
+    ),
+    "servers that come and go": frozenset(
+        (*_ALWAYS, *_N0, *_FATE, *_SERVERS, "n0 works", "operator 0 works", *_OPERATOR)
     ),
     "late reports": frozenset((*_ALWAYS, *_N0, *_OPERATOR)),
     "a stolen key": frozenset((*_ALWAYS, *_N0, "operator 0 works", "n1's key speaks for n0")),

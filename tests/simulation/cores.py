@@ -13,12 +13,15 @@ from duravip_operator.core.snapshot import (
     Node,
     Placement,
     Plumbing,
+    ReadinessKey,
     Snapshot,
     Suspicion,
     Topology,
     VipObject,
 )
 from simulation.world import ADDRESS, LIMITS, NAMES, NICS, NONE, ONE, Agent, Api, Heard
+
+WEB = ReadinessKey("endpointsOf", "default/web")
 
 
 class How(NamedTuple):
@@ -33,6 +36,8 @@ class How(NamedTuple):
     """Whether a status is believed that says that an agent has ended, whatever its beats say."""
     restored_in: int | None = None
     """The operator's epoch, if the store has gone back before it began."""
+    fit: tuple[bool, bool] | None = None
+    """Which nodes are fit for the address; None: it does not ask for anything."""
 
 
 @lru_cache(maxsize=1 << 18)
@@ -44,7 +49,7 @@ def decided(
     how: How,
 ) -> tuple[tuple[str, ...], tuple[releases.ReleaseRecord, ...]]:
     """What the operator's core grants to each node, and what it remembers."""
-    preferred, fencing_mode, is_isolated, is_any_goodbye_believed, restored_in = how
+    preferred, fencing_mode, is_isolated, is_any_goodbye_believed, restored_in, fit = how
     is_strict = is_isolated or fencing_mode == "Strict"
     where = Placement("eth1", 32, fencing="Strict" if is_strict else "Segment")
     known = {n: plumbing(n, api, where) for n, api in zip(NAMES, cache, strict=True)}
@@ -53,7 +58,8 @@ def decided(
         known if is_any_goodbye_believed else heartbeat_evidence.verify_stopped(known, said)
     )
     snapshot = Snapshot(
-        vips=_entities(preferred),
+        vips=_entities(preferred, asks=fit is not None),
+        fit_nodes={WEB: frozenset(n for n, f in zip(NAMES, fit, strict=True) if f)} if fit else {},
         topologies=(_topology(fencing_mode),),
         nodes={name: Node(name) for name in NAMES},
         plumbings=plumbings,
@@ -167,11 +173,13 @@ def _grant(plan: handover.Plan) -> str:
 
 
 @lru_cache
-def _entities(preferred: int | None) -> tuple[VipObject, ...]:
+def _entities(preferred: int | None, *, asks: bool) -> tuple[VipObject, ...]:
     if preferred is None:
         return ()
     name = NAMES[preferred]
-    return (VipObject("DuraVIP", "default", "v", "u", "", address=ADDRESS, preference=name),)
+    asked = frozenset({WEB}) if asks else frozenset()
+    vip = VipObject("DuraVIP", "default", "v", "u", "", address=ADDRESS, preference=name)
+    return (replace(vip, readiness=asked),)
 
 
 @lru_cache

@@ -69,7 +69,7 @@ def decide(world: World, i: int, weak: Weak) -> World:
     wanted = world.preferred if world.is_wanted else None
     is_restored = operator.is_restored and "restore" not in weak
     restored_in = operator.epoch if is_restored else None
-    how = cores.How(wanted, mode, world.isolated, "goodbye" in weak, restored_in)
+    how = cores.How(wanted, mode, world.isolated, "goodbye" in weak, restored_in, world.fit)
     if any(api.epoch != operator.epoch for api in operator.cache) and "epoch" not in weak:
         _, known = cores.decided(operator.cache, operator.memory, silences, operator.heard, how)
         stamps = tuple(

@@ -10,7 +10,7 @@ from simulation.histories.actions import KINDS
 from simulation.histories.explore import Exploration, summary
 from simulation.jobs import ExploreJob
 
-pytestmark = pytest.mark.timeout(900)  # a test may wait for jobs of others, on a busy machine
+pytestmark = pytest.mark.timeout(3600)  # a test may wait for jobs of others, which others hold up
 
 MOVES = ("loop hangs", "prefers")
 UNSAID = ("loop hangs", "is held", "prefers")
@@ -99,5 +99,6 @@ def test_everything_happens_often(outcome: Explore) -> None:
     print("", summary(Exploration(counts, longest, "")), sep="\n")
     rare = {kind: counts[kind] for kind in KINDS if counts[kind] < OFTEN}
     assert not rare
-    assert all(counts[f"moved: {reason}"] for reason in MoveReason)
+    walked = {MoveReason.READINESS}  # see `servers that come and go` in test_walk.py
+    assert all(counts[f"moved: {reason}"] for reason in set(MoveReason) - walked)
     assert counts["histories"] >= sum(job.histories for job in SAFE)

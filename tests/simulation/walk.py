@@ -92,7 +92,9 @@ def world_after(world: World, names: Sequence[str], weak: Weak = frozenset()) ->
 def left_alone(world: World, weak: Weak = frozenset()) -> World:
     """The world some time after all that was broken is mended and nothing else happens."""
     first, second = (agent._replace(frozen=False, control=True) for agent in world.agents)
-    world = world._replace(agents=(first, second), segment=True, is_wanted=True, stranger=False)
+    world = world._replace(
+        agents=(first, second), segment=True, is_wanted=True, stranger=False, fit=None
+    )
     leader = max((0, 1), key=lambda i: world.operators[i].epoch)
     boots = [f"{name} boots" for name, a in zip(NAMES, world.agents, strict=True) if not a.running]
     leads = (f"operator {leader} takes the lead", f"operator {leader} works")

@@ -161,6 +161,8 @@ class World(NamedTuple):
     backup: tuple[Api, Api] | None = None
     is_restored: bool = False
     """Whether it was restored: the store has gone back."""
+    fit: tuple[bool, bool] | None = None
+    """Which nodes are fit for the address; None: it does not ask for anything."""
 
 
 def is_audible(agent: Agent) -> bool:

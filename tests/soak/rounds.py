@@ -18,7 +18,7 @@ OBSERVED: Final = 60
 HEALED: Final = 0.5
 """While two halves of a segment become one, both owners answer for at most so long."""
 EMPTIED_WITHIN: Final = 60.0
-PACE: Final = Pace.for_count(OBSERVED)
+PACE: Final = Pace.finest(OBSERVED)
 CALM: Final = (0.5, 5.0)
 """Between two rounds."""
 

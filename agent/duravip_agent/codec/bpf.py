@@ -10,24 +10,7 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final, NamedTuple
 
-from duravip_agent.codec.frames import (
-    ADVERTISEMENT,
-    ARP,
-    ARP_OPERATION_AT,
-    ARP_REPLY,
-    ARP_SENDER_AT,
-    ARP_SENDER_MAC_AT,
-    ARP_TARGET_AT,
-    ETHER_TYPE_AT,
-    HOP_LIMIT,
-    ICMPV6,
-    ICMPV6_TYPE_AT,
-    IPV6,
-    IPV6_HOP_LIMIT_AT,
-    IPV6_NEXT_HEADER_AT,
-    ND_TARGET_AT,
-    SOURCE_MAC_AT,
-)
+from duravip_agent.codec import frames
 from duravip_api.addresses import to_int
 
 MOST_BLOCKS: Final = 16
@@ -76,18 +59,22 @@ def covering_blocks(addresses: Iterable[str], most: int = MOST_BLOCKS) -> tuple[
 
 def arp_claims(blocks: Iterable[Block], mac: bytes) -> Program:
     """ARP of any form in which another MAC says that it has an address in one of the blocks."""
-    about = _accept_addresses(ARP_SENDER_AT, 4, blocks)
-    return [*_require(_HALF, ETHER_TYPE_AT, ARP), *_reject_sender(ARP_SENDER_MAC_AT, mac), *about]
+    about = _accept_addresses(frames.ARP_SENDER_AT, 4, blocks)
+    return [
+        *_require(_HALF, frames.ETHER_TYPE_AT, frames.ARP),
+        *_reject_sender(frames.ARP_SENDER_MAC_AT, mac),
+        *about,
+    ]
 
 
 def arp_answers(blocks: Iterable[Block], mac: bytes) -> Program:
     """The same, but only replies to a sender without an address: to a probe."""
     return [
-        *_require(_HALF, ETHER_TYPE_AT, ARP),
-        *_require(_HALF, ARP_OPERATION_AT, ARP_REPLY),
-        *_require(_WORD, ARP_TARGET_AT, 0),
-        *_reject_sender(ARP_SENDER_MAC_AT, mac),
-        *_accept_addresses(ARP_SENDER_AT, 4, blocks),
+        *_require(_HALF, frames.ETHER_TYPE_AT, frames.ARP),
+        *_require(_HALF, frames.ARP_OPERATION_AT, frames.ARP_REPLY),
+        *_require(_WORD, frames.ARP_TARGET_AT, 0),
+        *_reject_sender(frames.ARP_SENDER_MAC_AT, mac),
+        *_accept_addresses(frames.ARP_SENDER_AT, 4, blocks),
     ]
 
 
@@ -97,12 +84,12 @@ def advertisements(blocks: Iterable[Block], mac: bytes) -> Program:
     Whether they answer a probe cannot be told: such an answer goes to everybody.
     """
     return [
-        *_require(_HALF, ETHER_TYPE_AT, IPV6),
-        *_require(_BYTE, IPV6_NEXT_HEADER_AT, ICMPV6),
-        *_require(_BYTE, IPV6_HOP_LIMIT_AT, HOP_LIMIT),
-        *_require(_BYTE, ICMPV6_TYPE_AT, ADVERTISEMENT),
-        *_reject_sender(SOURCE_MAC_AT, mac),
-        *_accept_addresses(ND_TARGET_AT, 6, blocks),
+        *_require(_HALF, frames.ETHER_TYPE_AT, frames.IPV6),
+        *_require(_BYTE, frames.IPV6_NEXT_HEADER_AT, frames.ICMPV6),
+        *_require(_BYTE, frames.IPV6_HOP_LIMIT_AT, frames.HOP_LIMIT),
+        *_require(_BYTE, frames.ICMPV6_TYPE_AT, frames.ADVERTISEMENT),
+        *_reject_sender(frames.SOURCE_MAC_AT, mac),
+        *_accept_addresses(frames.ND_TARGET_AT, 6, blocks),
     ]
 
 

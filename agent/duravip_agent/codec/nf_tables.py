@@ -59,13 +59,17 @@ _ATTRIBUTE = struct.Struct("=HH")
 _VERSION = {4: 4, 16: 6}
 """By the bytes of an address."""
 
+_PORT_BYTES = 8
+"""What a protocol and a port take behind an address in a key: four bytes each."""
+
 _ELEMENT_HEAD = {
     size: _ATTRIBUTE.pack(size + 12, _ITEM | NESTED)
     + _ATTRIBUTE.pack(size + 8, _KEY | NESTED)
     + _ATTRIBUTE.pack(size + 4, _VALUE)
-    for size in _VERSION
+    for version_size in _VERSION
+    for size in (version_size, version_size + _PORT_BYTES)
 }
-"""What stands before an address where it is an element of a set."""
+"""What stands before a key where it is an element of a set, by the bytes of the key."""
 
 
 class NftRequest(NamedTuple):
@@ -259,13 +263,20 @@ def element_changes(
     tables: Sequence[tuple[int, str]] = FENCE,
 ) -> Iterator[NftRequest]:
     """Put addresses into the sets of this name in each of these tables, or take them out."""
-    kind, flags = (_NEW_ELEMENTS, CREATE) if is_new else (_DEL_ELEMENTS, 0)
     for version, keys in keys_of(addresses):
-        rest = map(_element, keys)
-        while chunk := b"".join(islice(rest, ELEMENTS_PER_MESSAGE)):
-            tail = _text(_SET, f"{name}{version}") + attribute(_ELEMENTS | NESTED, chunk)
-            for family, table in tables:
-                yield NftRequest(kind, flags, _of(family, table) + tail)
+        yield from change_keys(f"{name}{version}", keys, tables, is_new=is_new)
+
+
+def change_keys(
+    name: str, keys: Iterable[bytes], tables: Sequence[tuple[int, str]], *, is_new: bool
+) -> Iterator[NftRequest]:
+    """Put keys, addresses with or without a port, into the sets of this name, or take them out."""
+    kind, flags = (_NEW_ELEMENTS, CREATE) if is_new else (_DEL_ELEMENTS, 0)
+    rest = map(_element, keys)
+    while chunk := b"".join(islice(rest, ELEMENTS_PER_MESSAGE)):
+        tail = _text(_SET, name) + attribute(_ELEMENTS | NESTED, chunk)
+        for family, table in tables:
+            yield NftRequest(kind, flags, _of(family, table) + tail)
 
 
 def _element(key: bytes) -> bytes:

@@ -126,8 +126,8 @@ def fence_tables(interfaces: Iterable[str], vips: Collection[str], watchdog_time
         mute=f"{MUTE_MARK:#x}",
         there=f"ip daddr {host} udp dport {port}",
         timeout=round(watchdog_timeout * 1000),
-        vips4=_elements(vips, 4),
-        vips6=_elements(vips, 6),
+        vips4=elements(vips, 4),
+        vips6=elements(vips, 6),
     )
     return fixed + interface_chains(interfaces)
 
@@ -165,6 +165,7 @@ def is_interface_chain(chain: str) -> bool:
     return chain.startswith(_GUARDED)
 
 
-def _elements(addresses: Collection[str], family: int) -> str:
+def elements(addresses: Collection[str], family: int) -> str:
+    """The addresses of one IP version as the elements of a set."""
     members = sorted(a for a in addresses if to_int(a)[0] == family)
     return f"elements = {{ {', '.join(members)} }};" if members else ""

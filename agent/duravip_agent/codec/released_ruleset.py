@@ -26,12 +26,12 @@ from duravip_agent.codec.nf_tables import (
     INET,
     NftRequest,
     add_keys,
-    delete_tables,
     element_changes,
 )
-from duravip_api.addresses import to_int
+from duravip_agent.codec.nft_ruleset import elements
 
 TABLE = "duravip_released"
+TABLES = ((INET, TABLE),)
 
 RELEASED = "released"
 """The sets: one for IPv4 and one for IPv6."""
@@ -79,8 +79,8 @@ def table(addresses: Collection[str]) -> str:
         table=TABLE,
         most=MAX_ELEMENTS,
         kept=KEPT_S,
-        released4=_elements(a for a in addresses if to_int(a)[0] == 4),  # noqa: PLR2004
-        released6=_elements(a for a in addresses if to_int(a)[0] == 6),  # noqa: PLR2004
+        released4=elements(addresses, 4),
+        released6=elements(addresses, 6),
     )
 
 
@@ -110,15 +110,5 @@ def remove_addresses(addresses: Collection[str]) -> Iterator[NftRequest]:
     return chain(_changes(addresses, is_new=True), _changes(addresses, is_new=False))
 
 
-def delete_table() -> Iterator[NftRequest]:
-    """Delete the table, whether it is there or not."""
-    return delete_tables(((INET, TABLE),))
-
-
 def _changes(addresses: Collection[str], *, is_new: bool) -> Iterator[NftRequest]:
-    return element_changes(RELEASED, addresses, is_new=is_new, tables=((INET, TABLE),))
-
-
-def _elements(items: Iterable[str]) -> str:
-    members = sorted(items)
-    return f"elements = {{ {', '.join(members)} }};" if members else ""
+    return element_changes(RELEASED, addresses, is_new=is_new, tables=TABLES)

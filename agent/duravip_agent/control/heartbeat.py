@@ -22,20 +22,18 @@ import select
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from threading import Thread
 
 from duravip_agent import clock
 from duravip_agent.clock import BootTime
-from duravip_agent.control.replicas import Replica, Replicas
-from duravip_agent.control.resolver import Resolver
+from duravip_agent.control.replicas import Replica, Replicas, Resolver
 from duravip_agent.core import acknowledgements
 from duravip_agent.core.acknowledgements import AckedHeartbeat, changes_contact, newest_ack
 from duravip_agent.core.watchdog_rule import LeaderContact
 from duravip_agent.kernel.watchdog import Watchdog
 from duravip_agent.metrics import Metrics
 from duravip_agent.segment.probe_requests import ProbeRequests
-from duravip_api.heartbeat import Ack, AnyDatagram, Heartbeat, ProbeReport, ProbeRequest
+from duravip_api.heartbeat import Ack, AnyDatagram, Heartbeat, ProbeRequest
 from duravip_api.timing import BEAT
 
 log = logging.getLogger(__name__)
@@ -106,6 +104,8 @@ class HeartbeatSender:
         self._seq = 0
         self._sent: dict[int, BootTime] = {}
         """When the latest heartbeats were sent."""
+        self._unconfirmed: set[int] = set()
+        """Those of them that no leader has acknowledged."""
         self._extra_due: list[float] = []
         """When to beat beside the usual times."""
         self._wake_fd = os.eventfd(0, os.EFD_CLOEXEC | os.EFD_NONBLOCK)
@@ -202,7 +202,12 @@ class HeartbeatSender:
         beat = Heartbeat(self._node, self._boot, self._seq, *says)
         now = clock.now()
         self._sent[self._seq] = now
-        self._sent.pop(self._seq - MAX_UNANSWERED, None)
+        self._unconfirmed.add(self._seq)
+        oldest = self._seq - MAX_UNANSWERED
+        self._sent.pop(oldest, None)
+        if oldest in self._unconfirmed:
+            self._unconfirmed.remove(oldest)
+            self._metrics.lost_beats.inc()
         self._replicas.update(self._resolver.resolved(content.targets), content.public_keys, now)
         for replica in self._replicas.all():
             if replica.send(beat):  # else: unreachable now, the next beat tries again
@@ -234,15 +239,11 @@ class HeartbeatSender:
         if isinstance(datagram, Ack):
             self._acknowledged(datagram)
         elif isinstance(datagram, ProbeRequest) and datagram.scout == self._node:
-            self._probe_requests.handle(
-                datagram, replica.target, now, partial(self._reply, replica)
-            )
+            # A report that cannot be sent is asked for again, if it matters.
+            self._probe_requests.handle(datagram, replica.target, now, replica.send)
         else:
             reason = "unsigned" if datagram is None else "unexpected"
             self._metrics.drops.labels(reason).inc()
-
-    def _reply(self, replica: Replica, report: ProbeReport) -> None:
-        replica.send(report)  # asked again, if it matters
 
     def _acknowledged(self, ack: Ack) -> None:
         sent = self._sent.get(ack.seq)
@@ -257,6 +258,7 @@ class HeartbeatSender:
                 self._send()  # before that it is not heard there
         if not ack.leader:
             return
+        self._unconfirmed.discard(ack.seq)
         before = self._acked
         acked = AckedHeartbeat(ack.seq, LeaderContact(sent, ack.epoch, ack.generation))
         self._acked = newest_ack(before, acked, self.content.epoch)

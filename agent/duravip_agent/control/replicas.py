@@ -1,23 +1,96 @@
-"""The replicas of the operator: a connected socket to each, and the keys shared with it.
+"""The replicas of the operator: their addresses, a connected socket to each, shared keys.
 
 The kernel drops what comes to a connected socket from anywhere but its replica. A replica whose
 public key the spec names gets datagrams signed with keys that nobody else has (`secure_channel`).
 Where the spec names none, its operator is of an older version: then the key file's keys sign, if
-there is one. Everything here belongs to the heartbeat thread; `Replica.send` is for any thread.
+there is one. All but the look-ups belongs to the heartbeat thread; `Replica.send` is for any.
 """
 
 import logging
 import socket
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from typing import NamedTuple, Protocol
+from threading import Event, Thread
+from typing import Any, NamedTuple
 
-from duravip_agent.control.resolver import SocketAddress
 from duravip_api.heartbeat import MAX_BYTES, AnyDatagram, decode_any, encode
 from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import OPERATOR, Channel, KeyPair, Party
+from duravip_runtime.settings import Endpoint, parse_endpoint
 
 log = logging.getLogger(__name__)
+
+LOOK_UP_EVERY_S = 30.0
+"""Names are looked up again this often, since a replica may have moved."""
+
+SocketAddress = tuple[socket.AddressFamily, Any]
+"""A family, and an address of that family as sockets take it."""
+
+
+class Resolver:
+    """Resolves HOST:PORT, in a thread of its own, and remembers what names stand for.
+
+    A name that is not known yet is left out.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[SocketAddress, ...]] = {}
+        self._asked: tuple[str, ...] = ()
+        self._names: tuple[str, ...] = ()
+        """Those of the asked ones that have to be looked up."""
+        self._changed = Event()
+
+    def start(self) -> None:
+        """Begin to look names up."""
+        Thread(target=self._run, name="resolver", daemon=True).start()
+
+    def resolved(self, targets: tuple[str, ...]) -> list[tuple[str, SocketAddress]]:
+        """These, each with a socket address that is known of it; never waits."""
+        if targets != self._asked:
+            numeric = {target: _numeric(target) for target in targets}
+            self._asked = targets
+            self._known = {target: where for target, where in numeric.items() if where}
+            self._names = tuple(target for target, where in numeric.items() if where is None)
+            self._changed.set()
+        current = self._known
+        return [(target, where) for target in targets for where in current.get(target, ())]
+
+    def _run(self) -> None:
+        while True:
+            self._changed.wait(LOOK_UP_EVERY_S if self._names else None)
+            self._changed.clear()
+            names = self._names
+            addresses = {name: where for name in names if (where := _looked_up(name))}
+            if names == self._names:
+                self._known = {**self._known, **addresses}
+
+
+def _numeric(target: str) -> tuple[SocketAddress, ...] | None:
+    """Without a look-up; None when there has to be one, empty when it is no target at all."""
+    try:
+        where = parse_endpoint(target)
+    except ValueError as error:
+        log.warning("cannot beat to %r: %s", target, error)
+        return ()
+    if not where.port:
+        log.warning("cannot beat to %r: nobody can send to port 0", target)
+        return ()
+    return _addresses(where, socket.AI_NUMERICHOST) if where.is_numeric else None
+
+
+def _looked_up(target: str) -> tuple[SocketAddress, ...]:
+    where = parse_endpoint(target)
+    try:
+        return _addresses(where)
+    except OSError as error:
+        log.warning("cannot look up %s, where beats shall go: %s", where.host, error)
+        return ()
+
+
+def _addresses(where: Endpoint, flags: int = 0) -> tuple[SocketAddress, ...]:
+    results = socket.getaddrinfo(*where, type=socket.SOCK_DGRAM, flags=flags)
+    return tuple((family, where) for family, _, _, _, where in results)
+
 
 REOPEN_AFTER_S = 1.0
 """A connected socket keeps the source address that it began with, which the node may have lost:
@@ -25,16 +98,6 @@ one on which nothing was heard for this long, in seconds, is replaced."""
 
 MAX_ADDRESSES = 64
 """Addresses that heartbeats go to: a spec names 16 replicas at most, by name or by address."""
-
-
-class Signing(Protocol):
-    """How what goes to a replica is signed, and what comes from it is checked."""
-
-    def sealed(self, datagram: AnyDatagram) -> bytes:
-        """Turn a datagram into bytes."""
-
-    def opened(self, data: bytes) -> AnyDatagram | None:
-        """Read one; None when it is not the replica's, or not valid."""
 
 
 class SharedKeys:
@@ -49,12 +112,16 @@ class SharedKeys:
             log.warning("%s", note)
 
     def sealed(self, datagram: AnyDatagram) -> bytes:
-        """See `Signing`."""
+        """As `Channel.sealed`."""
         return encode(datagram, self._file.keys)
 
     def opened(self, data: bytes) -> AnyDatagram | None:
-        """See `Signing`."""
+        """As `Channel.opened`."""
         return decode_any(data, self._file.keys)
+
+
+Signing = SharedKeys | Channel
+"""How what goes to a replica is signed, and what comes from it is checked."""
 
 
 class Replica:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from hashlib import blake2b
 from threading import Condition, Thread
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from duravip_agent import clock
 from duravip_agent.clock import BootTime
@@ -24,13 +24,6 @@ OPERATOR_CONDITION = "Heard"
 """The one condition that is not the agent's but the operator's."""
 MAX_WRITES_PER_SECOND = 10
 RESTORE_EVERY_S = 1.0
-
-
-class StatusStore(Protocol):
-    """Where the status goes."""
-
-    def patch_status(self, status: Body) -> Body:
-        """Merge into the status and give back the whole object; raises ApiError."""
 
 
 class _StatusVersion(NamedTuple):
@@ -60,12 +53,12 @@ class StatusWriter:
 
     def __init__(
         self,
-        store: StatusStore,
+        patch_status: Callable[[Body], Body],
         on_written: Callable[[Body, BootTime], None],
         on_trouble: Callable[[ApiError], None],
-        put_back_every: float = RESTORE_EVERY_S,
     ) -> None:
-        self._store = store
+        """`patch_status` merges into the status and gives back the object; raises ApiError."""
+        self._patch_status = patch_status
         self._on_written, self._on_trouble = on_written, on_trouble
         self._lock = Condition()
         self._wanted: Body | None = None
@@ -79,7 +72,7 @@ class StatusWriter:
         """The operator's condition as it was seen last."""
         self._written: Body | None = None
         """The status that was stored last."""
-        self._put_back_every, self._put_back_at = put_back_every, float("-inf")
+        self._put_back_at = float("-inf")
         self._failures = 0
         self._recent: deque[float] = deque(maxlen=MAX_WRITES_PER_SECOND)
 
@@ -134,7 +127,7 @@ class StatusWriter:
         """Restore an overwritten status at once, then once a second at most."""
         if status is not self._written:
             return
-        left = self._put_back_at + self._put_back_every - time.monotonic()
+        left = self._put_back_at + RESTORE_EVERY_S - time.monotonic()
         self._lock.wait_for(lambda: self._wanted is not status, max(0.0, left))
         self._put_back_at = time.monotonic()
 
@@ -142,7 +135,7 @@ class StatusWriter:
         """Write once; gives back for how long to wait because it failed."""
         begun_at = clock.now()
         try:
-            body = self._store.patch_status(self._with_heard(status))
+            body = self._patch_status(self._with_heard(status))
         except ApiError as error:
             return self._failed(error)
         if self._failures:

@@ -11,8 +11,7 @@ A1  Activate only in contact: a leader has just acknowledged a heartbeat, naming
     owner yet, for the operator waits longer than that acknowledgement counts (`contact_end`).
     Where a backup of the store was restored a generation comes again; an epoch does not.
 A2  Where the grant is contested, another node may still serve the address: activate only when the
-    segment was probed and nobody answered. The same holds for a free grant under which a stranger
-    may have taken the address since (`probe_needs`).
+    segment was probed and nobody answered. The same holds for a free grant that is stale (below).
 A3  Active stays active while the agent lives. If the watchdog was not fed in time, others may have
     heard the silence and acted on it: nothing is active then, and A1 applies to all anew
     (`core/watchdog_rule.py`).
@@ -27,11 +26,21 @@ act, then read the clock, and undo it when that is past (`FencingDecision.activa
 `watchdog_rule.is_late`), unless the rules, applied anew, permit at that very moment what was done.
 All times are in seconds, on one clock of the caller's choice that also runs while the machine is
 suspended.
+
+A free grant means that another node has just released the address. It is worth that once, and at
+once. It is *stale*, for a stranger may have the address by now:
+
+- when it was there before the agent started;
+- when it is for another interface than before, of which the release proves nothing;
+- when the address was muted because somebody claims it, or was mute for `STALE_AFTER_MUTE_S`.
+
+A watchdog that ran out because the machine was slow, or a cable that was out for a moment, makes
+no grant stale: rule A1 is enough, since nobody else was granted the address meanwhile.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from duravip_agent.core.watchdog_rule import (
     DEFAULTS,
@@ -263,3 +272,52 @@ def strict_end(facts: Facts) -> float:
     """A7: when strictly fenced addresses are muted, in time for the watchdog to help out."""
     is_known = facts.contact is not None and facts.contact.epoch >= facts.epoch
     return strict_hold_end(facts.contact, facts.timeouts) - STRICT_LEAD_S if is_known else NEVER
+
+
+STALE_AFTER_MUTE_S: Final = 5.0
+"""Seconds for which an address may be mute without a stranger being reckoned with."""
+
+
+class ProbeNeeds:
+    """Knows the stale grants: what was granted, and what was muted, since the agent started."""
+
+    def __init__(self) -> None:
+        self._granted: Mapping[str, frozenset[str]] | None = None
+        """By interface; None: no spec was acted on since the start."""
+        self._stale = NOTHING
+        self._muted: dict[str, float] = {}
+        """Of what is granted, was heard and is not any more: since when."""
+
+    def granted(self, by_interface: Mapping[str, frozenset[str]]) -> None:
+        """From now on exactly these are granted."""
+        everything = NOTHING.union(*by_interface.values())
+        before = self._granted
+        if before is None:
+            self._stale = everything
+        else:
+            same = NOTHING.union(*(a & before.get(i, NOTHING) for i, a in by_interface.items()))
+            elsewhere = everything & NOTHING.union(*before.values()) - same
+            self._stale = (self._stale & same) | elsewhere
+            self._muted = {a: since for a, since in self._muted.items() if a in same}
+        self._granted = by_interface
+
+    def stale(self, now: float) -> frozenset[str]:
+        """What a stranger may have by now, if it is granted freely."""
+        if not self._muted:
+            return self._stale
+        long = (a for a, since in self._muted.items() if now - since >= STALE_AFTER_MUTE_S)
+        return self._stale.union(long)
+
+    def record_applied(
+        self, facts: Facts, decision: FencingDecision, audible_until: float
+    ) -> None:
+        """A decision was applied; after `audible_until` the watchdog has muted everything."""
+        if self._stale:
+            self._stale -= decision.keep
+        for address in self._muted.keys() & decision.keep:
+            del self._muted[address]
+        if decision.mute and self._granted:
+            left = decision.mute & NOTHING.union(*self._granted.values())
+            self._stale |= left & facts.claimed
+            silent_since = min(facts.now, audible_until)
+            self._muted |= dict.fromkeys(left, silent_since)

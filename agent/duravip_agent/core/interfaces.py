@@ -37,8 +37,6 @@ _NOT_READY = {1: "not present", 4: "under test", 5: "dormant"}
 ETHERNET = 1
 """ARPHRD_ETHER"""
 
-_HOST_MASKS = {4: 32, 6: 128}
-
 
 class InterfaceFault(NamedTuple):
     """What keeps an interface that is up from answering for some addresses; empty: nothing."""
@@ -166,4 +164,4 @@ def _matters(link: Link, addresses: list[str]) -> bool:
 
 def _is_single_host(address: str) -> bool:
     host, _, mask = address.partition("/")
-    return int(mask) == _HOST_MASKS[parse_address(host).version]
+    return int(mask) == parse_address(host).max_prefixlen

@@ -61,13 +61,6 @@ class KernelState:
         return tuple(alias for alias in self.aliases if alias.is_marked)
 
 
-class Neighbour(NamedTuple):
-    """A host on the segment that is told directly."""
-
-    address: str
-    mac: str
-
-
 class NeighbourEntry(NamedTuple):
     """An entry of the kernel's table of neighbours."""
 
@@ -76,6 +69,11 @@ class NeighbourEntry(NamedTuple):
     mac: str
     """Empty: not known."""
     state: str
+
+    @property
+    def answers(self) -> bool:
+        """Whether it has answered lately, as far as the kernel knows."""
+        return self.state not in {"FAILED", "INCOMPLETE"}
 
 
 def addresses_of(aliases: Iterable[IfAddress]) -> frozenset[str]:

@@ -20,7 +20,6 @@ NEIGHBOURS_SHOWN_FOR_S: Final = 60.0
 MAX_TIME_LENGTH: Final = 64
 _KNOWN: Final = {RESET: "reset", ANNOUNCE: "announce", LIST_NEIGHBOURS: "neighbours"}
 """Each with its field of `status.requests`, in the order in which they are done."""
-_NO_HOSTS: Final = {"FAILED", "INCOMPLETE"}
 
 
 class NodeCommand(NamedTuple):
@@ -77,13 +76,14 @@ class NodeCommands:
 
 def neighbour_table(hosts: Iterable[NeighbourEntry], names: Mapping[int, str]) -> list[Neighbour]:
     """The hosts on these links, those that answer first, as many as the status holds."""
-    table = [
+    listed = sorted(
+        (host for host in hosts if host.link in names),
+        key=lambda host: (not host.answers, names[host.link], to_int(host.address)),
+    )
+    return [
         Neighbour(interface=names[host.link], address=host.address, mac=host.mac, state=host.state)
-        for host in hosts
-        if host.link in names
+        for host in listed[:MAX_NEIGHBOURS]
     ]
-    table.sort(key=lambda n: (n.state in _NO_HOSTS, n.interface, to_int(n.address)))
-    return table[:MAX_NEIGHBOURS]
 
 
 def _read(what: str, value: str) -> NodeCommand:

@@ -51,6 +51,8 @@ class NodeHealth:
         """The gravest one; None: there is none."""
         self.unguarded: Mapping[str, str] = {}
         """Interfaces that the fence cannot guard, each with the reason: nothing is held there."""
+        self.guard_problem = ""
+        """Why no address with `expose: Declared` can be served; empty: they can."""
 
     def has_problem(self, reason: Reason) -> bool:
         """Whether there is this problem."""

@@ -6,16 +6,17 @@ an address is served only when the spec says so beyond doubt.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from duravip_agent.core.fencing import InterfaceShare
-from duravip_api.addresses import to_int
+from duravip_api.addresses import parse_address, union
+from duravip_api.checks import MOST_CHECKS, NodeCheck, parse_check
 from duravip_api.grants import Allowance, InterfaceGrant, NodePlumbingSpec
+from duravip_api.guards import MOST_OPEN, Guards, Ports, parse_guards
 
 MAX_ENTRY_LENGTH = 45
 """What fits into the field `address` of a failure."""
-
-_MAX_MASK = {4: 32, 6: 128}
 
 
 class Placement(NamedTuple):
@@ -41,7 +42,13 @@ class NodeSpec:
     """The public key of each replica that `pulse` names, as far as the spec says."""
     ports: tuple[str, ...] = ()
     """Ports for which the status names the listening sockets."""
+    ports_decide: bool = False
+    """Whether addresses move by who listens there."""
+    checks: Mapping[str, NodeCheck] = field(default_factory=dict)
+    """By the line that names it."""
     wanted: Mapping[str, Placement] = field(default_factory=dict)
+    guards: Guards = field(default_factory=dict)
+    """Which addresses let in declared ports alone, and which ports those are."""
     failures: Mapping[str, str] = field(default_factory=dict)
     """Entries that cannot be read, each with what is wrong with it."""
     shares: tuple[InterfaceShare, ...] = ()
@@ -53,6 +60,11 @@ class NodeSpec:
         loose = {share.interface for share in self.shares if not share.is_strict}
         return tuple(sorted({share.interface for share in self.shares} - loose))
 
+    @property
+    def guarded(self) -> frozenset[str]:
+        """All addresses that let in declared ports alone."""
+        return union(self.guards.values())
+
 
 @dataclass(slots=True)
 class _ParsedSpec:
@@ -63,12 +75,16 @@ class _ParsedSpec:
 
 
 def parse_node_spec(body: Mapping[str, Any]) -> NodeSpec:
-    """Read an object of the API; raises ValueError when its spec has not the form of its kind."""
+    """Read an object of the API; raises ValueError when its spec has not the form of its kind.
+
+    So does a list of guards that cannot be read: nobody could tell which addresses to guard.
+    """
     metadata = body["metadata"]
     spec = NodePlumbingSpec.model_validate(body.get("spec") or {})
     reading = _ParsedSpec()
     for entry in spec.interfaces:
         _add(entry, reading)
+    guards = _affordable(parse_guards(spec.guarded, reading.wanted), reading)
     return NodeSpec(
         uid=metadata.get("uid", ""),
         version=resource_version(body),
@@ -77,10 +93,45 @@ def parse_node_spec(body: Mapping[str, Any]) -> NodeSpec:
         pulse=tuple(spec.pulse),
         pulse_keys={a: key for a, key in zip(spec.pulse, spec.pulse_keys, strict=False) if key},
         ports=tuple(spec.ports),
+        ports_decide=spec.ports_decide,
+        checks=_checks(spec.checks, reading),
         wanted=reading.wanted,
+        guards=guards,
         failures=reading.failures,
         shares=tuple(reading.shares),
     )
+
+
+def _affordable(guards: Guards, reading: _ParsedSpec) -> Guards:
+    """The guards without the ports that are too many: the addresses with most stay closed."""
+    if sum(len(ports) * len(some) for ports, some in guards.items()) <= MOST_OPEN:
+        return guards
+    left, closed = MOST_OPEN, set(guards.get(frozenset(), ()))
+    kept: dict[Ports, frozenset[str]] = {}
+    for ports in sorted(filter(None, guards), key=lambda ports: (len(ports), sorted(ports))):
+        in_order = sorted(guards[ports])
+        room = max(0, left) // len(ports)
+        left -= len(ports) * len(in_order)
+        kept[ports] = frozenset(in_order[:room])
+        closed.update(in_order[room:])
+    reading.failures["guarded"] = (
+        f"more than {MOST_OPEN} open ports: at {len(closed)} addresses all stay closed"
+    )
+    return {frozenset(): frozenset(closed), **{p: some for p, some in kept.items() if some}}
+
+
+def _checks(lines: Iterable[str], reading: _ParsedSpec) -> dict[str, NodeCheck]:
+    checks: dict[str, NodeCheck] = {}
+    for line in lines:
+        try:
+            checks[line] = _check(line)
+        except ValueError as error:
+            reading.failures[line[:MAX_ENTRY_LENGTH]] = f"the check is not understood: {error}"
+    return checks
+
+
+_check = lru_cache(MOST_CHECKS)(parse_check)
+"""The next spec has nearly the same ones."""
 
 
 def resource_version(body: Mapping[str, Any]) -> int:
@@ -145,7 +196,6 @@ def _read(items: list[str], where: Placement, reading: _ParsedSpec) -> set[str]:
 
 def _expand(item: str, mask: int, allowance: Allowance) -> list[str]:
     addresses = allowance.spelled_out(item)
-    family, _ = to_int(addresses[0])
-    if mask > _MAX_MASK[family]:
+    if mask > parse_address(addresses[0]).max_prefixlen:
         raise ValueError(f"a mask of {mask} does not fit the address")
     return addresses

@@ -2,13 +2,19 @@
 
 `observedGeneration` is the operator's proof that what this node no longer serves may be granted to
 another one: it names the generation that was acted on, and is null before that.
+
+The node's own addresses are reported completely, or with a note that they are not. For each
+interface some are listed for people, one of each network first. The rest is reported as ranges;
+thousands in a row fill one. Where even those are too many the status counts the omitted ones, so
+that nobody concludes from absence.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from ipaddress import ip_interface
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 from duravip_agent.core.address_conflicts import Conflict
 from duravip_agent.core.interfaces import (
@@ -19,10 +25,12 @@ from duravip_agent.core.interfaces import (
     relevant_interfaces,
 )
 from duravip_agent.core.kernel_state import KernelState, Link
-from duravip_agent.core.own_addresses import holds_own_addresses, list_addresses, unlisted_ranges
-from duravip_api.addresses import parse_address, to_int
+from duravip_api.addresses import Range, compact_ranges, from_int, parse_address, to_int, to_ranges
 from duravip_api.conditions import Condition
 from duravip_api.nodeplumbing import (
+    MOST_LISTED,
+    MOST_OWN_ITEMS,
+    MOST_OWN_SPANS,
     Agent,
     Contested,
     Failure,
@@ -37,7 +45,6 @@ MAX_FAILURES, MAX_NICS = 256, 256
 MAX_NAMED = 5
 """Addresses that a condition's message names."""
 MAX_MESSAGE_LENGTH = 1024
-_HOST_MASKS = {4: 32, 6: 128}
 _TRUE = {Reason.AGENT_READY, Reason.ADDRESS_IN_USE, Reason.SPEC_STALE, Reason.NAME_SHARED}
 
 
@@ -96,6 +103,8 @@ class StatusReport:
     """Of the node's routes."""
     listening: Sequence[str] = ()
     """Who listens on the ports that the spec names."""
+    passing: Sequence[str] = ()
+    """Those of the checks that the spec names that pass."""
     granted_on: frozenset[str] = frozenset()
     """The interfaces that something is, or was, granted on."""
     served: frozenset[str] = frozenset()
@@ -134,6 +143,7 @@ def build_status(report: StatusReport) -> dict[str, Any]:
         strict=list(report.strict),
         failures=_failures(report.failures, report.failing_since),
         listening=list(report.listening),
+        passing=list(report.passing),
         failures_omitted=max(0, len(report.failures) - MAX_FAILURES),
         nics=shown,
         nics_omitted=len(matter) - len(shown),
@@ -192,11 +202,8 @@ def nics(
 
     Of too many, those on which something is granted and those with addresses are shown.
     """
-    own, faulty, wanted = (
-        own_addresses_by_link(observed),
-        interface_faults(observed, unguarded),
-        set(granted_on),
-    )
+    own, wanted = own_addresses_by_link(observed), set(granted_on)
+    faulty = interface_faults(observed, unguarded)
     relevant = relevant_interfaces(observed, wanted)
     by_weight = sorted(relevant, key=lambda li: (li.name not in wanted, li.index not in own))
     shown = set(by_weight[:MAX_NICS])
@@ -232,7 +239,7 @@ def own_addresses(observed: KernelState, granted_on: Iterable[str] = ()) -> Iter
         link = links.get(alias.link)
         if link is None or alias.is_marked or parse_address(alias.address).is_link_local:
             continue
-        is_single = alias.mask == _HOST_MASKS[parse_address(alias.address).version]
+        is_single = alias.mask == parse_address(alias.address).max_prefixlen
         if link.index in shown or link.kind != "veth" or not is_single:
             yield alias.address
 
@@ -254,3 +261,73 @@ def _nic(link: Link, addresses: list[str], fault: InterfaceFault) -> Nic:
         unusable_ipv4=fault.ipv4 or None,
         unusable_ipv6=fault.ipv6 or None,
     )
+
+
+_VIRTUAL = frozenset({"kube-ipvs0", "kube-lb0", "nodelocaldns"})
+"""Where proxies and caches of the cluster keep addresses of Services, on every node the same."""
+
+
+class AddressList(NamedTuple):
+    """The addresses of one interface as the status lists them."""
+
+    addresses: list[str]
+    omitted: int | None = None
+    networks: list[str] | None = None
+
+
+class UnlistedRanges(NamedTuple):
+    """The addresses that are listed with no interface."""
+
+    ranges: list[str]
+    omitted: int = 0
+
+
+def holds_own_addresses(link: Link) -> bool:
+    """Whether the addresses on a link are the node's own.
+
+    A dummy that is down, or never asks nor answers by ARP, is where proxies and caches of the
+    cluster keep addresses that are everybody's.
+    """
+    is_dummy = link.kind == "dummy" or link.name.startswith("dummy")
+    is_silent = is_dummy and (link.has_no_arp or not link.is_up)
+    return not (link.is_loopback or is_silent or link.name in _VIRTUAL)
+
+
+def list_addresses(addresses: Iterable[str]) -> AddressList:
+    """What to list of the addresses, with their prefix, of one interface."""
+    in_order = sorted(addresses, key=_sorted_by)
+    if len(in_order) < MOST_LISTED:
+        return AddressList(in_order)
+    first: dict[str, str] = {}
+    for address in in_order:
+        network = ip_interface(address).network
+        if network.prefixlen < network.max_prefixlen:  # a single address is nobody's subnet
+            first.setdefault(str(network), address)
+    heads = set(first.values())
+    chosen = [*first.values(), *(a for a in in_order if a not in heads)][:MOST_LISTED]
+    omitted = len(in_order) - len(chosen)
+    networks = list(first) if len(first) <= MOST_LISTED else None
+    return AddressList(sorted(chosen, key=_sorted_by), omitted, networks)
+
+
+def unlisted_ranges(own: Iterable[str], listed: Iterable[str]) -> UnlistedRanges:
+    """What to say of the own addresses that no interface lists; both without prefix."""
+    unlisted = to_ranges(set(own) - set(listed))
+    reported = unlisted[:MOST_OWN_SPANS]
+    ranges = compact_ranges(_all_of(reported))
+    if len(ranges) > MOST_OWN_ITEMS:  # far apart from one another: a span each is short enough
+        reported = reported[:MOST_OWN_ITEMS]
+        ranges = list(map(str, reported))
+    return UnlistedRanges(ranges, sum(map(_size, unlisted)) - sum(map(_size, reported)))
+
+
+def _all_of(ranges: Iterable[Range]) -> Iterable[str]:
+    return (from_int(f, number) for f, first, last in ranges for number in range(first, last + 1))
+
+
+def _size(span: Range) -> int:
+    return span.last - span.first + 1
+
+
+def _sorted_by(address: str) -> tuple[tuple[int, int], str]:
+    return to_int(address.partition("/")[0]), address

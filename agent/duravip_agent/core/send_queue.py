@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from duravip_agent.core.announce_schedule import AnnouncementBatch
-from duravip_agent.core.kernel_state import Neighbour
+from duravip_agent.core.kernel_state import NeighbourEntry
 from duravip_agent.core.node_spec import Placement
 
 FRAMES_PER_SECOND = 2000.0
@@ -36,7 +36,7 @@ class Announcement(NamedTuple):
     address: str
     is_reply: bool = False
     """IPv4: as an ARP reply instead of a request. IPv6 knows one form only."""
-    to: Neighbour | None = None
+    to: NeighbourEntry | None = None
     """None = everybody."""
 
 
@@ -108,7 +108,7 @@ class SendQueue:
         lane.broadcasts.append(_Job(key, replies))
 
     def queue_directed(
-        self, due: AnnouncementBatch, neighbours: Sequence[Neighbour], now: float
+        self, due: AnnouncementBatch, neighbours: Sequence[NeighbourEntry], now: float
     ) -> None:
         """Queue what these neighbours are to hear of a round, each by itself."""
         lane = self._lane(due.placement, now)
@@ -147,7 +147,9 @@ def _without(jobs: deque[_Job], key: _Key) -> deque[_Job]:
     return deque(job for job in jobs if job.key != key)
 
 
-def _directed(due: AnnouncementBatch, neighbours: Sequence[Neighbour]) -> Iterator[Announcement]:
+def _directed(
+    due: AnnouncementBatch, neighbours: Sequence[NeighbourEntry]
+) -> Iterator[Announcement]:
     for address in due.addresses:
         for neighbour in neighbours:
             if (":" in address) == (":" in neighbour.address):

@@ -24,13 +24,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from duravip_agent.core.fencing import InterfaceShare
+from duravip_agent.core.fencing import NOTHING, InterfaceShare
 from duravip_agent.core.node_spec import NodeSpec, parse_node_spec, resource_version
-from duravip_agent.core.watchdog_rule import LeaderContact
+from duravip_agent.core.watchdog_rule import NEVER, LeaderContact
 
 Body = Mapping[str, Any]
-NOTHING: frozenset[str] = frozenset()
-NEVER = float("-inf")
 
 
 class SpecTracker:

@@ -6,7 +6,7 @@ that it is told to watch, once every 20 seconds. The operator decides who watche
 follows from an outcome.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
@@ -41,13 +41,9 @@ class Reachability(StrEnum):
 class ProbeOutcome:
     """What a scout reports."""
 
-    node: str
-    interface: str
     verdict: Reachability
     heard_ago: float
     """Seconds since we last heard it answer: its silence means something for a minute."""
-    answers: Mapping[str, tuple[str, ...]]
-    """By address all the MACs that answered, foreign ones as well."""
 
     @property
     def is_witness(self) -> bool:
@@ -85,8 +81,7 @@ class _WatchedSubject:
 class WitnessBook:
     """When which node was last heard on which of our interfaces. Times are on one clock."""
 
-    _heard: Mapping[tuple[str, str], float] = field(default_factory=dict)
-    """Replaced, never changed: other threads may read it."""
+    _heard: dict[tuple[str, str], float] = field(default_factory=dict)
     _watches: dict[tuple[str, str], _WatchedSubject] = field(default_factory=dict)
 
     def watch(self, suspects: Iterable[ProbeSubject], now: float) -> None:
@@ -112,19 +107,10 @@ class WitnessBook:
         """When the next one is to be asked."""
         return min((watch.due for watch in self._watches.values()), default=None)
 
-    def is_witness(self, node: str, interface: str, now: float) -> bool:
-        """Whether silence of this node on this interface means anything."""
-        return now - self._heard.get((node, interface), float("-inf")) <= WITNESS_FOR
-
-    def witnessed(self, now: float) -> frozenset[tuple[str, str]]:
-        """Every `(node, interface)` whose silence would mean something. For any thread."""
-        return frozenset(key for key, at in self._heard.items() if now - at <= WITNESS_FOR)
-
     def note(self, suspect: ProbeSubject, findings: ProbeResult, now: float) -> ProbeOutcome:
         """Note the result of a probe run; gives back its outcome."""
         key = suspect.node, suspect.interface
         verdict = reachability(suspect, findings)
         if verdict is Reachability.ANSWERING:
-            self._heard = {**self._heard, key: now}
-        heard_ago = now - self._heard.get(key, float("-inf"))
-        return ProbeOutcome(*key, verdict, heard_ago, findings.answered)
+            self._heard[key] = now
+        return ProbeOutcome(verdict, now - self._heard.get(key, float("-inf")))

@@ -2,7 +2,8 @@
 
 Silence must not depend on this program: it may be killed, stopped or stuck. `codec/nft_ruleset.py`
 has the rules; this module keeps their sets. An address in the set `vips` is mute unless it is in
-the set `held` as well, and all of them are mute when the watchdog was not fed in time.
+the set `held` as well, and all of them are mute when the watchdog was not fed in time. What an
+active one lets in is for the guard to say (`kernel/guard.py`).
 
 Nor does the fence rely on what it has loaded: other programs change rules, and interfaces come and
 go. Where the kernel does not have what it should, all is built again. Where that cannot be done
@@ -12,7 +13,6 @@ there is no fence (`problem`): what must be silent has to be deleted then.
 import logging
 import os
 import socket
-import subprocess
 import time
 from collections.abc import Callable, Collection, Iterable
 
@@ -33,29 +33,23 @@ from duravip_agent.codec.nf_tables import (
     keys_of,
     remove_addresses,
 )
-from duravip_agent.kernel.nftables import Nftables
+from duravip_agent.kernel.guard import Guard, holds
+from duravip_agent.kernel.nftables import (
+    FenceError,
+    Nftables,
+    NftError,
+    run_nft,
+    with_needs,
+)
+from duravip_api.guards import Guards
 
 log = logging.getLogger(__name__)
-
-NFT_TIMEOUT_S = 10.0
-"""Time limit of one run of nft."""
 
 CHECK_BATCH = 64
 """Addresses that are looked up in the sets at a time, which takes a millisecond."""
 
 RETRY_AFTER_S, RETRY_INTERFACE_AFTER_S = 1.0, 10.0
 """Pauses before a refused fence, or an interface's refused part of it, is tried again."""
-
-OLDEST_KERNEL = "5.16"
-"""The first one with rules for what leaves a network interface."""
-
-
-class FenceError(Exception):
-    """The fence is not as it should be: mute everything. The message is one line."""
-
-
-class RefusedError(FenceError):
-    """Nft, or the kernel, does not take the rules as they are written."""
 
 
 class Fence:
@@ -70,7 +64,8 @@ class Fence:
         try:
             self._nft = Nftables()
         except OSError as error:
-            raise FenceError(_needs(error.strerror or str(error))) from error
+            raise FenceError(with_needs(error.strerror or str(error))) from error
+        self._guard = Guard()
         self._interfaces: frozenset[str] = frozenset()
         self._watchdog_timeout = 0.0
         self._is_wanted = self._is_rebuilt = False
@@ -80,6 +75,8 @@ class Fence:
         """Of the last look at it."""
         self._to_check: list[str] = []
         """What others may have taken out of the sets, since they have changed something."""
+        self._guard_to_check: list[tuple[str, bytes]] = []
+        """The same of the guard's sets."""
         self._retry_at = 0.0
         self._refused: dict[str, tuple[str, float]] = {}
         """Interfaces that cannot be guarded: why, and when the next try is."""
@@ -101,6 +98,11 @@ class Fence:
     def unguarded(self) -> dict[str, str]:
         """The interfaces whose announcements are not kept back, each with the reason."""
         return {name: why for name, (why, _) in self._refused.items()}
+
+    @property
+    def guard_problem(self) -> str:
+        """Why guarded addresses cannot be passed; empty: they can."""
+        return self._guard.problem
 
     def build(
         self, interfaces: Iterable[str], watchdog_timeout: float, leftovers: Iterable[str] = ()
@@ -127,6 +129,8 @@ class Fence:
             return
         chains, present = {piece.chain for piece in self._built}, self._present()
         self._refused = {name: why for name, why in self._refused.items() if name in present}
+        if self._guard.is_due():
+            self._build(self._load_guard)
         now = time.monotonic()
         held_back = {name for name, (_, due) in self._refused.items() if now < due}
         missing = {
@@ -134,10 +138,23 @@ class Fence:
         }
         self._build(lambda: self._guard_each(missing))
 
+    def guard(self, guards: Guards) -> None:
+        """Let these addresses in by these ports only, and all others by any.
+
+        To be called before one of them is active, and while none is that is named no more
+        because it is granted no more.
+        """
+        self._commit(self._guard.change(guards))
+
     def activate(self, addresses: Collection[str]) -> None:
-        """Pass these from now on: to be called before the kernel has them."""
+        """Pass these from now on: to be called before the kernel has them.
+
+        Those that should be guarded and cannot stay as they are.
+        """
         if self.problem:
             raise FenceError(self.problem)
+        if unguardable := self._guard.unguardable:
+            addresses = frozenset(addresses) - unguardable
         self.watched, self.active = self.watched.union(addresses), self.active.union(addresses)
         self._commit([*add_addresses(VIPS, addresses), *add_addresses(HELD, addresses)])
 
@@ -198,7 +215,7 @@ class Fence:
             if not self._is_as_built():
                 return False
             self._generation = generation
-            self._to_check = self._in_order()
+            self._check_all()
         return self._has_next()
 
     def _is_as_built(self) -> bool:
@@ -220,19 +237,22 @@ class Fence:
         kinds = {(address in self.active, ":" in address): address for address in self.watched}
         return [*kinds.values(), *self.watched.difference(kinds.values())]
 
+    def _check_all(self) -> None:
+        self._to_check, self._guard_to_check = self._in_order(), self._guard.wanted_keys()
+
     def _has_all(self) -> bool:
-        self._to_check = self._in_order()
-        while self._to_check:
+        self._check_all()
+        while self._to_check or self._guard_to_check:
             if not self._has_next():
                 return False
         return True
 
     def _has_next(self) -> bool:
-        """Whether the sets hold the next of the addresses that they should, and say no more."""
-        if not self._to_check:
-            return True
+        """Whether the sets hold the next of what they should, and no address besides."""
         piece, self._to_check = self._to_check[:CHECK_BATCH], self._to_check[CHECK_BATCH:]
-        return self._holds(piece)
+        keys, left = self._guard_to_check[:CHECK_BATCH], self._guard_to_check[CHECK_BATCH:]
+        self._guard_to_check = left
+        return self._holds(piece) and holds(self._nft, keys)
 
     def _holds(self, addresses: Iterable[str]) -> bool:
         """Whether these are in the sets where they should be, and in no other."""
@@ -312,11 +332,19 @@ class Fence:
         plain = frozenset(filter(nft_ruleset.is_nameable, present))
         try:
             run_nft(nft_ruleset.fence_tables(plain, self.watched, self._watchdog_timeout))
-        except RefusedError:
+        except NftError:
             run_nft(nft_ruleset.fence_tables((), self.watched, self._watchdog_timeout))
             self._guard_each(plain)
         self._guard_each(present - plain)
-        self._nft.commit(add_addresses(HELD, self.active))
+        self._guard.load()
+        self.active -= self._guard.unguardable
+        self._nft.commit([*self._guard.elements(), *add_addresses(HELD, self.active)])
+        self._record_built()
+
+    def _load_guard(self) -> None:
+        """Load the guard where it was refused before."""
+        self._guard.load()
+        self._nft.commit(self._guard.elements())
         self._record_built()
 
     def _build(self, build: Callable[[], None]) -> None:
@@ -340,7 +368,7 @@ class Fence:
                         [interface_chain(nft_ruleset.chain_name(name), os.fsencode(name))]
                     )
                     run_nft(nft_ruleset.interface_rules(name))
-            except (RefusedError, OSError) as error:
+            except (NftError, OSError) as error:
                 if name in self._present():  # it may have gone meanwhile
                     self._refused[name] = (str(error), time.monotonic() + RETRY_INTERFACE_AFTER_S)
                     log.warning("cannot guard the interface %r: %s", name, error)
@@ -355,37 +383,8 @@ class Fence:
         made = self._nft.objects()
         if {piece.family for piece in made if isinstance(piece, NftRule)} != {NETDEV, INET}:
             raise FenceError("cannot build the fence: something removes it at once")
-        self._built, self._to_check = made, []
+        self._built, self._to_check, self._guard_to_check = made, [], []
 
     def _present(self) -> frozenset[str]:
         """The interfaces to watch, as far as they are there: older kernels take no others."""
         return self._interfaces.intersection(name for _, name in socket.if_nameindex())
-
-
-def run_nft(text: str) -> None:
-    """Load rules that are written in nft's language; raises FenceError."""
-    command = ["nft", "-f", "-"]
-    try:
-        done = subprocess.run(  # noqa: S603 - nothing in it comes from anybody else
-            command,
-            input=text,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=NFT_TIMEOUT_S,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise FenceError("cannot build the fence: there is no program nft") from error
-    except subprocess.TimeoutExpired as error:
-        raise FenceError("cannot build the fence: nft does not come to an end") from error
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["nft has failed"]
-        raise RefusedError(_needs(lines[0].rpartition("Error: ")[2]))
-
-
-def _needs(problem: str) -> str:
-    return (
-        f"cannot build the fence: {problem}; it needs CAP_NET_ADMIN and Linux {OLDEST_KERNEL} or "
-        f"newer with nf_tables (this is {os.uname().release})"
-    )

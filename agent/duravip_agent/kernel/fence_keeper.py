@@ -8,7 +8,8 @@ from duravip_agent.core.interfaces import relevant_interfaces
 from duravip_agent.core.kernel_state import KernelState
 from duravip_agent.core.node_health import FEEDS_DO_NOT_ARRIVE, NodeHealth
 from duravip_agent.core.watchdog_rule import has_expired
-from duravip_agent.kernel.fence import Fence, FenceError
+from duravip_agent.kernel.fence import Fence
+from duravip_agent.kernel.nftables import FenceError
 from duravip_agent.kernel.null_fence import NullFence
 from duravip_agent.kernel.released_addresses import ReleasedAddresses
 from duravip_agent.kernel.watchdog import Watchdog
@@ -52,6 +53,7 @@ class FenceKeeper:
         """Guard every interface that can lead to a segment."""
         self._fence.add_interfaces(link.name for link in relevant_interfaces(observed, granted_on))
         self._health.unguarded = self._fence.unguarded
+        self._health.guard_problem = self._fence.guard_problem
 
     def check(self) -> bool:
         """To be called in every turn of the loop; True = the rules have to be applied anew."""

@@ -14,6 +14,7 @@ from typing import Final
 
 from duravip_agent.codec.sock_diag import owner_in, unix_request
 from duravip_agent.kernel.netlink_socket import SOCK_DIAG, NetlinkSocket
+from duravip_runtime.settings import SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -23,12 +24,11 @@ NAMES: Final = tuple(f"duravip-agent{number or ''}" for number in range(8))
 _TIMEOUT_S: Final = 2.0
 
 
-class HeldError(Exception):
-    """Another agent runs in this network namespace."""
+_HELD: Final = "another duravip-agent runs in this network namespace"
 
 
 def lock(names: tuple[str, ...] = NAMES) -> socket.socket:
-    """Take the lock, and hold it for as long as the socket lives; raises HeldError."""
+    """Take the lock, and hold it for as long as the socket lives; raises SettingsError."""
     held = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         _refuse_second_agent(names, but=_bind(held, names))
@@ -48,7 +48,7 @@ def _bind(held: socket.socket, names: tuple[str, ...]) -> str:
                 raise
             users = owners().get(name, set())
             if not users or _is_ours(users):
-                raise HeldError from error
+                raise SettingsError(_HELD) from error
             log.warning("the socket @%s is held by uid %s, which is no agent", name, min(users))
         else:
             return name
@@ -57,10 +57,10 @@ def _bind(held: socket.socket, names: tuple[str, ...]) -> str:
 
 
 def _refuse_second_agent(names: tuple[str, ...], but: str) -> None:
-    """Raise HeldError when an agent has another name: it began while strangers held some."""
+    """Raise SettingsError when an agent has another name: it began while strangers held some."""
     others = owners()
     if any(_is_ours(others.get(name, set())) for name in names if name != but):
-        raise HeldError
+        raise SettingsError(_HELD)
 
 
 def _is_ours(users: set[int]) -> bool:

@@ -18,6 +18,8 @@ from duravip_api.listeners import Listener, format_listeners
 log = logging.getLogger(__name__)
 
 INTERVAL_S: Final = 2.0
+URGENT_INTERVAL_S: Final = 0.5
+"""Where addresses move by who listens."""
 TIMEOUT_S: Final = 2.0
 """The kernel answers at once; longer means that an answer was lost."""
 
@@ -29,6 +31,8 @@ class ListeningPorts:
         self._lock = Lock()
         self._ports: tuple[str, ...] = ()
         self._found: list[str] = []
+        self.is_urgent = False
+        """Whether addresses move by who listens."""
         self._is_troubled = False
         self._is_started = False
         self._wanted = Event()
@@ -38,11 +42,12 @@ class ListeningPorts:
         self._is_started = True
         Thread(target=self._run, args=(on_change,), name="listening-ports", daemon=True).start()
 
-    def on(self, ports: tuple[str, ...]) -> list[str]:
+    def on(self, ports: tuple[str, ...], *, is_urgent: bool = False) -> list[str]:
         """Who listens on these ports, as the status says it; of others nothing is known.
 
         Of ports that were not asked for before nothing is known until they were looked at.
         """
+        self.is_urgent = is_urgent
         current = [] if self._is_started else self._looked(ports)
         with self._lock:
             if ports != self._ports:
@@ -53,15 +58,18 @@ class ListeningPorts:
 
     def _run(self, on_change: Callable[[], None]) -> None:
         while True:
-            self._wanted.wait(INTERVAL_S)
+            self._wanted.wait(URGENT_INTERVAL_S if self.is_urgent else INTERVAL_S)
             self._wanted.clear()
             ports = self._ports
             current = self._looked(ports)  # without the lock
             with self._lock:
-                is_news = ports == self._ports and current != self._found
+                before, is_news = self._found, ports == self._ports and current != self._found
                 if is_news:
                     self._found = current
             if is_news:
+                if self.is_urgent:
+                    gone, new = sorted({*before} - {*current}), sorted({*current} - {*before})
+                    log.info("sockets that listen now: %s; no more: %s", new, gone)
                 on_change()
 
     def _looked(self, ports: tuple[str, ...]) -> list[str]:

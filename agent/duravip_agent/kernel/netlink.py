@@ -1,7 +1,7 @@
-"""The kernel's links, addresses and neighbours: what is there, what changes, and our changes.
+"""The kernel's links, addresses, neighbours and routes: what is there, what changes, our changes.
 
-Links, routes and neighbour look-ups go through pyroute2; addresses, of which there may be
-thousands, through packed messages of our own.
+What is read, and all changes of addresses, of which there may be thousands, go through packed
+messages of our own; default routes and neighbour look-ups through pyroute2.
 """
 
 import array
@@ -18,15 +18,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from threading import Thread
+from typing import Final
 
 from pyroute2 import IPRoute
 from pyroute2.netlink.exceptions import NetlinkError
 
-from duravip_agent.codec import rtnetlink, rtnetlink_links
+from duravip_agent.codec import rtnetlink
 from duravip_agent.codec.netlink_messages import HEADER_BYTES, kind_of
 from duravip_agent.codec.rtnetlink import AddressChange, AnyChange, BroadcastRoute, RouteChange
-from duravip_agent.core.kernel_state import IfAddress, KernelState, Link, Neighbour, NeighbourEntry
-from duravip_agent.kernel.netlink_socket import NetlinkSocket
+from duravip_agent.core.kernel_state import IfAddress, KernelState, Link, NeighbourEntry
+from duravip_agent.kernel.netlink_socket import KernelRefusalError, NetlinkSocket
 from duravip_api import MARK
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,6 @@ ADDRESSES_AT_ONCE, ROUTES_AT_ONCE = 64, 512
 """Changes in one system call. More addresses would keep a core for tens of milliseconds; a route
 takes the kernel microseconds."""
 
-_MAIN_TABLE = 254
 _NTF_USE = 0x01
 _GONE = {errno.EADDRNOTAVAIL, errno.ENODEV, errno.ENXIO}
 _SIOCETHTOOL, _ETHTOOL_GSET = 0x8946, 0x1
@@ -109,14 +109,14 @@ class Netlink:
         """All links, and what could not be read: one that is strange costs itself only."""
         links: list[tuple[Link, tuple[int, int]]] = []
         unread: list[str] = []
-        for body in self._socket.dump(rtnetlink_links.request):
-            link = rtnetlink_links.link_in(body)
+        for body in self._socket.dump(rtnetlink.links_request):
+            link = rtnetlink.link_in(body)
             if link is None:
                 unread.append(f"an interface: {body[:16].hex()}")
                 continue
             link = replace(link, speed_mbps=self._speed(link.name))
-            links.append((link, rtnetlink_links.relations_in(body)))
-        read = rtnetlink_links.related(links)
+            links.append((link, rtnetlink.relations_in(body)))
+        read = rtnetlink.related(links)
         self._known_settings = {
             link.name: _settings(link.name)
             for link in read
@@ -185,21 +185,15 @@ class Netlink:
         except Exception:
             log.exception("cannot look for routes that an earlier agent may have left")
 
-    def neighbours(self, link: int) -> list[Neighbour]:
-        """The hosts on a link whose MAC the kernel knows."""
-        bodies = self._dump(rtnetlink.GET_NEIGHBOUR)
-        entries = (rtnetlink.neighbour_in(body, link) for body in bodies)
-        return [neighbour for neighbour in entries if neighbour]
-
-    def all_neighbours(self) -> list[NeighbourEntry]:
+    def neighbours(self) -> list[NeighbourEntry]:
         """The whole table of neighbours."""
-        entries = map(rtnetlink.host_in, self._dump(rtnetlink.GET_NEIGHBOUR))
+        entries = map(rtnetlink.neighbour_in, self._dump(rtnetlink.GET_NEIGHBOUR))
         return [host for host in entries if host]
 
     def gateways(self, link: int) -> set[str]:
         """The routers that the default routes over a link lead to."""
         routers: set[str] = set()
-        for route in self._ip.get_default_routes(table=_MAIN_TABLE):
+        for route in self._ip.get_default_routes(table=rtnetlink.MAIN_TABLE):
             if route.get("RTA_OIF") == link and route.get("RTA_GATEWAY"):
                 routers.add(str(route.get("RTA_GATEWAY")))
             for hop in route.get("RTA_MULTIPATH") or ():
@@ -290,3 +284,69 @@ def _kinds(sock: NetlinkSocket) -> Iterator[int]:
     with contextlib.suppress(BlockingIOError):
         while True:
             yield kind_of(sock.head_of_next(HEADER_BYTES, socket.MSG_DONTWAIT))
+
+
+NEXT_HOPS_EVERY_S: Final = 25.0
+"""The agent looks at everything every 30 s; in between what was found last is good enough."""
+
+MAX_ROUTES_BYTES: Final = 1 << 16
+"""Bytes of a table: some 1000 routes, the most general ones first. A router may have a million."""
+
+ROUTES_TIMEOUT_S: Final = 1.0
+"""The kernel answers at once."""
+
+_NO_ROUTES = {errno.ENOENT, errno.EOPNOTSUPP}
+"""There is no such table, or the kernel has no such family or objects."""
+
+
+def read_next_hops() -> tuple[str, ...]:
+    """The next hops of the node's routes now. Raises OSError when the kernel does not say."""
+    routes: dict[bytes, None] = {}
+    for family in (rtnetlink.INET, rtnetlink.INET6):
+        # The most important table first.
+        for table in (rtnetlink.MAIN_TABLE, rtnetlink.ALL_TABLES):
+            request = partial(rtnetlink.routes_request, family, table)
+            routes |= dict.fromkeys(_first_of(request))
+    is_unresolved = rtnetlink.has_unresolved(routes)
+    objects = _first_of(rtnetlink.objects_request) if is_unresolved else []
+    return rtnetlink.next_hops(routes, objects)
+
+
+class NextHops:
+    """The next hops: read when a status is made, and seldom. For one thread."""
+
+    def __init__(self, read: Callable[[], tuple[str, ...]] = read_next_hops) -> None:
+        self._read = read
+        self._current: tuple[str, ...] = ()
+        self._read_at = float("-inf")
+        self._is_troubled = False
+
+    def current(self, now: float) -> tuple[str, ...]:
+        """The next hops, as they were read not long ago."""
+        if now - self._read_at >= NEXT_HOPS_EVERY_S:
+            self._read_at = now
+            try:
+                self._current = self._read()
+                self._is_troubled = False
+            except OSError as error:
+                if not self._is_troubled:
+                    log.warning("cannot read the node's routes: %s", error)
+                self._is_troubled = True
+        return self._current
+
+
+def _first_of(request: Callable[[int], bytes]) -> list[bytes]:
+    """The first objects of a list. The rest is left to the kernel, which forgets it."""
+    bodies: list[bytes] = []
+    size = 0
+    with NetlinkSocket(timeout=ROUTES_TIMEOUT_S, is_strict=True) as kernel:
+        try:
+            for body in kernel.stream(request):
+                bodies.append(body)
+                size += len(body)
+                if size >= MAX_ROUTES_BYTES:
+                    break
+        except KernelRefusalError as error:
+            if error.errno not in _NO_ROUTES:
+                raise
+    return bodies

@@ -1,11 +1,13 @@
-"""The nf_tables socket, for what must be quick.
+"""The two ways into nf_tables: the program nft, and a socket for what must be quick.
 
-The rules are text, loaded by nft. Set elements go this way, because a fail-over waits for them: no
-process has to start, and thousands take a third of the time that a library needs.
+The rules are text, loaded by nft. Set elements go by the socket, because a fail-over waits for
+them: no process has to start, and thousands take a third of the time that a library needs.
 """
 
 import contextlib
 import errno
+import os
+import subprocess
 from collections.abc import Iterable, Sequence
 from functools import partial
 
@@ -15,11 +17,25 @@ from duravip_agent.codec.nf_tables import FENCE, INET, NETDEV, NftObject, NftReq
 from duravip_agent.codec.nft_ruleset import TABLE
 from duravip_agent.kernel.netlink_socket import NETFILTER, KernelRefusalError, NetlinkSocket
 
+NFT_TIMEOUT_S = 10.0
+"""Time limit of one run of nft."""
+
+OLDEST_KERNEL = "5.16"
+"""The first one with rules for what leaves a network interface."""
+
 _SIZES = {4, 16}
 """Bytes of an address."""
 
 
-class Nftables:
+class FenceError(Exception):
+    """The fence is not as it should be: mute everything. The message is one line."""
+
+
+class NftError(FenceError):
+    """Nft, or the kernel, does not take the rules as they are written."""
+
+
+class Nftables(NetlinkSocket):
     """Reads and changes our tables. For one thread.
 
     The kernel works while `send` and `recv` run: an answer is there at once or will never be. A
@@ -27,22 +43,14 @@ class Nftables:
     """
 
     def __init__(self) -> None:
-        self._socket = NetlinkSocket(NETFILTER, timeout=0.0)
-
-    def close(self) -> None:
-        """End it; the tables stay."""
-        self._socket.close()
-
-    def renew(self) -> None:
-        """Begin with an empty socket: what is still in the old one answers nobody."""
-        self._socket.renew()
+        super().__init__(NETFILTER, timeout=0.0)
 
     def commit(self, requests: Iterable[NftRequest]) -> None:
         """Make all these changes, or none and raise OSError; they are in force on return."""
         listed = list(requests)
         if listed:
-            first = self._socket.numbers(len(listed) + 2)
-            self._socket.send(nf_tables.transaction(listed, first))
+            first = self.numbers(len(listed) + 2)
+            self.send(nf_tables.transaction(listed, first))
             self._check(first)
 
     def generation(self) -> int:
@@ -51,7 +59,7 @@ class Nftables:
         To be asked for time and again. Being told would cost more: while anybody listens, the
         kernel writes a message for each element and rule, and transactions take thrice as long.
         """
-        bodies = list(self._socket.stream(nf_tables.generation_request))
+        bodies = list(self.stream(nf_tables.generation_request))
         if not bodies:
             raise OSError(errno.EPROTO, "no answer to a question")
         return nf_tables.generation_in(bodies[0])
@@ -71,7 +79,7 @@ class Nftables:
         """These elements of a set; None when it does not have all of them, or is not there."""
         question = partial(nf_tables.lookup_request, family, name, list(keys))
         try:
-            bodies = list(self._socket.stream(question))
+            bodies = list(self.stream(question))
         except KernelRefusalError as error:
             if error.errno != errno.ENOENT:
                 raise
@@ -94,7 +102,7 @@ class Nftables:
         numbers: list[int] = []
         with contextlib.suppress(BlockingIOError):
             while True:
-                messages = self._socket.receive(first)
+                messages = self.receive(first)
                 numbers += [errno_of(m.body) for m in messages if m.kind == ERROR]
         if not numbers:
             raise OSError(errno.EPROTO, "no answer to a transaction")
@@ -104,6 +112,36 @@ class Nftables:
     def _dump(self, kind: int, where: tuple[int, str], name: str = "") -> list[bytes]:
         """The answers to a listing; nothing where there is no such table or set."""
         try:
-            return self._socket.dump(lambda seq: nf_tables.dump_request(kind, where, seq, name))
+            return self.dump(lambda seq: nf_tables.dump_request(kind, where, seq, name))
         except KernelRefusalError:
             return []
+
+
+def run_nft(text: str) -> None:
+    """Load rules that are written in nft's language; raises FenceError."""
+    command = ["nft", "-f", "-"]
+    try:
+        done = subprocess.run(  # noqa: S603 - nothing in it comes from anybody else
+            command,
+            input=text,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=NFT_TIMEOUT_S,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise FenceError("cannot build the fence: there is no program nft") from error
+    except subprocess.TimeoutExpired as error:
+        raise FenceError("cannot build the fence: nft does not come to an end") from error
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or ["nft has failed"]
+        raise NftError(with_needs(lines[0].rpartition("Error: ")[2]))
+
+
+def with_needs(problem: str) -> str:
+    """The problem, and what the fence needs."""
+    return (
+        f"cannot build the fence: {problem}; it needs CAP_NET_ADMIN and Linux {OLDEST_KERNEL} or "
+        f"newer with nf_tables (this is {os.uname().release})"
+    )

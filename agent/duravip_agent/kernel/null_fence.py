@@ -4,6 +4,9 @@ import logging
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+from duravip_api.addresses import union
+from duravip_api.guards import Guards
+
 log = logging.getLogger(__name__)
 
 
@@ -16,11 +19,13 @@ class NullFence:
 
     is_fenced = is_fought = False
     problem = ""
+    guard_problem = "there is no fence, and so nothing that keeps its other ports closed"
     unguarded: Mapping[str, str] = MappingProxyType({})
 
     def __init__(self) -> None:
         self.watched: frozenset[str] = frozenset()
         self.active: frozenset[str] = frozenset()
+        self._unguardable: frozenset[str] = frozenset()
         self.refused = 0
 
     def build(
@@ -38,9 +43,13 @@ class NullFence:
     def add_interfaces(self, interfaces: Iterable[str]) -> None:
         """Nothing is watched."""
 
+    def guard(self, guards: Guards) -> None:
+        """Note what cannot be guarded."""
+        self._unguardable = union(guards.values()) if self.guard_problem else frozenset()
+
     def activate(self, addresses: Iterable[str]) -> None:
-        """Note that these are active."""
-        named = frozenset(addresses)
+        """Note that these are active, but for those that should be guarded."""
+        named = frozenset(addresses) - self._unguardable
         self.watched, self.active = self.watched | named, self.active | named
 
     def deactivate(self, addresses: Iterable[str]) -> None:
@@ -69,10 +78,6 @@ class NullFence:
         return False
 
     def feed(self) -> None:
-        """There is no watchdog."""
+        """There is no watchdog, nothing to mute, and nothing to let go of."""
 
-    def mute(self) -> None:
-        """Nothing is muted."""
-
-    def close(self) -> None:
-        """There is nothing to let go of."""
+    mute = close = feed

@@ -22,7 +22,7 @@ from duravip_agent.core.watchdog_rule import (
     is_late,
     may_feed,
 )
-from duravip_agent.kernel.fence import FenceError
+from duravip_agent.kernel.nftables import FenceError
 from duravip_agent.kernel.null_fence import NullFence
 from duravip_agent.metrics import Metrics
 
@@ -93,7 +93,10 @@ class Watchdog:
         with self._lock:
             if self.fed_at is None:
                 return
-            before, state = clock.now(), self._state(contact)
+            before = clock.now()
+            state = WatchdogState(
+                self.fed_at, self._progress, contact, self.has_strict, self.timeouts
+            )
             is_fed = may_feed(state, before)
             if is_fed:
                 self._feeder.feed()
@@ -141,9 +144,6 @@ class Watchdog:
         if self.fed_at is not None:  # whichever thread finds it first
             self._metrics.lapses.inc()
         self.fed_at = None
-
-    def _state(self, contact: LeaderContact | None) -> WatchdogState:
-        return WatchdogState(self.fed_at, self._progress, contact, self.has_strict, self.timeouts)
 
 
 def _marked(mark: int) -> socket.socket:

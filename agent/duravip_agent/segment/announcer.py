@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from duravip_agent.codec.frames import announcement_frame, mac_bytes
 from duravip_agent.core.announce_schedule import AnnouncementBatch, AnnounceSchedule
-from duravip_agent.core.kernel_state import Link, Neighbour
+from duravip_agent.core.kernel_state import Link, NeighbourEntry
 from duravip_agent.core.node_spec import Placement
 from duravip_agent.core.send_queue import SendQueue
 from duravip_agent.kernel.address_manager import format_addresses
@@ -109,10 +109,13 @@ class Announcer:
         for name in [name for name in self._unlogged if not self._queue.has_first_pending(name)]:
             log.info("announced %s on %s", format_addresses(self._unlogged.pop(name)), name)
 
-    def _neighbours(self, place: Placement) -> list[Neighbour]:
+    def _neighbours(self, place: Placement) -> list[NeighbourEntry]:
         """The neighbours that get frames of their own."""
         link = self._links[place.interface].index
-        neighbours = self._kernel.neighbours(link)
+        table = self._kernel.neighbours()
+        neighbours = [
+            entry for entry in table if entry.link == link and entry.mac and entry.answers
+        ]
         if place.arp_all_hosts:
             return neighbours
         wanted = {*place.arp_targets, *self._kernel.gateways(link)}

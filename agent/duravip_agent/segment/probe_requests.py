@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from duravip_agent.core.witness_book import ProbeOutcome, ProbeSubject
 from duravip_agent.metrics import Metrics
-from duravip_agent.segment.probe_worker import ProbeWorker
+from duravip_agent.segment.prober import ProbeWorker
 from duravip_api.addresses import parse_address
 from duravip_api.heartbeat import ProbeReport, ProbeRequest
 from duravip_api.timing import MOST_SCOUTED
@@ -44,7 +44,7 @@ class ProbeRequests:
         request: ProbeRequest,
         sender: object,
         now: float,
-        reply: Callable[[ProbeReport], None],
+        reply: Callable[[ProbeReport], object],
     ) -> None:
         """Look, and reply from another thread; nothing where it is not for us, or a replay."""
         if request.boot != self.boot or not self._is_new(request.number, sender, now):

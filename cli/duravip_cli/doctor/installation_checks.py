@@ -5,16 +5,14 @@ from typing import Any, Final
 
 from duravip_api import API_VERSION, VERSION
 from duravip_api.manifest import Kind, definition
-from duravip_cli.doctor.findings import Finding
-from duravip_cli.views.objects import Body, condition, name_of, spec_of, status_of
+from duravip_cli.doctor import Finding
+from duravip_cli.objects import LEASE_LATE_AFTER_S, Body, condition, name_of, spec_of, status_of
 from duravip_runtime.text import summarize
 
 LEASE: Final = "duravip-operator"
 """The holder of this Lease is the leader."""
 REPLICA_LABEL: Final = "duravip.io/member"
 """The label of the Leases with which the replicas announce themselves."""
-LEASE_LATE_AFTER_S: Final = 10.0
-"""A leader renews its Lease every second; the rest allows for clocks that differ."""
 REPLICA_GONE_AFTER_S: Final = 180.0
 
 

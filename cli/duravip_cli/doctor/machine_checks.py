@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from duravip_cli.doctor.findings import Finding, Severity
+from duravip_cli.doctor import Finding, Severity
 from duravip_runtime.text import summarize
 
 OLDEST_KERNEL: Final = (5, 18)
@@ -181,7 +181,8 @@ def _check_kube_proxy(state: MachineState) -> Iterator[Finding]:
     if IPVS_INTERFACE not in state.interfaces:
         yield Finding("ok", "kube-proxy", "not in IPVS mode")
     elif state.settings.get((ALL_INTERFACES, "arp_ignore")):
-        yield Finding("ok", "kube-proxy", "in IPVS mode, with strictARP")
+        message = "in IPVS mode, with strictARP; Services of type LoadBalancer are not supported"
+        yield Finding("warn", "kube-proxy", f"{message} in this mode")
     else:
         message = (
             "in IPVS mode without strictARP: every node answers for what is a Service's as well"

@@ -17,7 +17,7 @@ from duravip_cli.doctor.machine_checks import (
     FenceState,
     MachineState,
 )
-from duravip_cli.views.objects import Body, name_of, spec_of, status_of
+from duravip_cli.objects import Body, name_of, spec_of, status_of
 
 NFT_TIMEOUT_S: Final = 10.0
 """For nft to answer."""
@@ -82,13 +82,13 @@ def _fence() -> FenceState:
     refused = _run([nft, "--check", "--file", "-"], SAMPLE_RULESET).stderr.strip().splitlines()
     listed = _run([nft, "list", "tables"]).stdout.splitlines()
     is_there = "table inet duravip" in listed
-    is_open = not is_there or all(_is_open(nft, family) for family in ("inet", "netdev"))
+    # It is open where the watchdog's refreshes have arrived in the agent's tables.
+    alive = [
+        _run([nft, "list", "set", family, "duravip", "alive"]).stdout
+        for family in (("inet", "netdev") if is_there else ())
+    ]
+    is_open = all("elements" in listed for listed in alive)
     return FenceState(version, refused[0] if refused else "", is_there, is_open)
-
-
-def _is_open(nft: str, family: str) -> bool:
-    """Whether the watchdog's refreshes have arrived in the agent's table of this family."""
-    return "elements" in _run([nft, "list", "set", family, "duravip", "alive"]).stdout
 
 
 def _run(command: list[str], given: str = "") -> subprocess.CompletedProcess[str]:

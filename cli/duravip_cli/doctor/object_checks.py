@@ -6,18 +6,18 @@ from typing import Final
 
 from duravip_api import DRAINED, EXCLUDE_LABEL
 from duravip_api.reasons import Reason
-from duravip_cli.doctor.findings import Finding, Severity
-from duravip_cli.views.addresses import AddressRow, address_rows
-from duravip_cli.views.nodes import NodeRow, node_rows
-from duravip_cli.views.objects import (
+from duravip_cli.doctor import Finding, Severity
+from duravip_cli.objects import (
     Body,
     ObjectLists,
+    annotations_of,
     condition,
     label_of,
     name_of,
     spec_of,
     status_of,
 )
+from duravip_cli.rows import AddressRow, NodeRow, address_rows, node_rows
 from duravip_operator.core import lease_annotations
 from duravip_runtime.text import summarize
 
@@ -37,14 +37,9 @@ def check_addresses(lists: ObjectLists) -> Iterator[Finding]:
         grouped[verdict, reason].append(f"{summarize(addresses)}: {message}" if message
                                         else summarize(addresses))  # fmt: skip
     for (verdict, reason), messages in grouped.items():
-        more = (
-            f" (and {len(messages) - MAX_MESSAGES} more like it)"
-            if len(messages) > MAX_MESSAGES
-            else ""
-        )
-        yield Finding(
-            verdict, "addresses", f"{reason}: {'; '.join(messages[:MAX_MESSAGES])}{more}"
-        )
+        shown, left = "; ".join(messages[:MAX_MESSAGES]), len(messages) - MAX_MESSAGES
+        more = f" (and {left} more like it)" if left > 0 else ""
+        yield Finding(verdict, "addresses", f"{reason}: {shown}{more}")
     owned = sum(row.state == "Owned" for row in rows)
     if not any(verdict == "FAIL" for verdict, _ in grouped):
         yield Finding("ok", "addresses", f"{owned} of {len(rows)} have an owner")
@@ -70,12 +65,12 @@ def check_topologies(lists: ObjectLists) -> Iterator[Finding]:
         ready, status = condition(body, "Ready"), status_of(body)
         if ready.get("status") == "False":
             wrong += 1
-            verdict: Severity = "FAIL" if status.get("addresses") or _is_refused(ready) else "warn"
+            is_refused = ready.get("reason") != Reason.NO_NODE_HAS_INTERFACE
+            verdict: Severity = "FAIL" if status.get("addresses") or is_refused else "warn"
             message = f"{name_of(body)}: {ready.get('reason')}: {ready.get('message')}"
             yield Finding(verdict, "topologies", message)
-        for kind in ("NoWitness",):
-            if (note := condition(body, kind)).get("status") == "True":
-                yield Finding("warn", "topologies", f"{name_of(body)}: {note.get('message')}")
+        if (note := condition(body, "NoWitness")).get("status") == "True":
+            yield Finding("warn", "topologies", f"{name_of(body)}: {note.get('message')}")
     if lists.topologies and not wrong:
         yield Finding("ok", "topologies", f"{len(lists.topologies)}, each with nodes")
 
@@ -95,10 +90,6 @@ def check_statuses(lists: ObjectLists) -> Iterator[Finding]:
         yield Finding("FAIL", "statuses", f"{message}; does an operator lead?")
     else:
         yield Finding("ok", "statuses", f"all {len(bodies)} objects are answered to")
-
-
-def _is_refused(ready: Body) -> bool:
-    return ready.get("reason") != Reason.NO_NODE_HAS_INTERFACE
 
 
 def _check_address(row: AddressRow) -> Iterator[tuple[Severity, str, str]]:
@@ -142,13 +133,10 @@ def check_agent(plumbing: Body) -> Iterator[Finding]:
 
 def _check_excluded(rows: list[NodeRow], lists: ObjectLists) -> Iterator[Finding]:
     """Nodes with the exclusion label, which kubeadm sets on control-plane nodes."""
-    drained = [m.name for m in rows if m.excluded == DRAINED]
-    if drained:
-        yield Finding(
-            "warn", "agents", f"{summarize(drained)}: drained by `kubectl duravip drain`"
-        )
-    notes = ((lists.lease or {}).get("metadata") or {}).get("annotations") or {}
-    published = lease_annotations.parse_lease(notes)
+    if drained := [m.name for m in rows if m.excluded == DRAINED]:
+        why = f"{summarize(drained)}: drained by `kubectl duravip drain`"
+        yield Finding("warn", "agents", why)
+    published = lease_annotations.parse_lease(annotations_of(lists.lease or {}))
     others = [m.name for m in rows if m.excluded and m.excluded != DRAINED]
     if not others or (published and published.ignores_exclude_label):
         return
@@ -161,8 +149,7 @@ def _check_excluded(rows: list[NodeRow], lists: ObjectLists) -> Iterator[Finding
 def _check_node(row: NodeRow) -> Iterator[Finding]:
     name = row.name
     if not row.is_known:
-        message = f"{name}: there is a NodePlumbing but no Node"
-        yield Finding("warn", "agents", message)
+        yield Finding("warn", "agents", f"{name}: there is a NodePlumbing but no Node")
         return
     if not row.has_plumbing:
         yield Finding("FAIL", "agents", f"{name}: no NodePlumbing: does an operator lead?")
@@ -175,8 +162,7 @@ def _check_node(row: NodeRow) -> Iterator[Finding]:
         message = f"{name}: the agent has not acted on its NodePlumbing as it stands: is it alive?"
         yield Finding("FAIL", "agents", message)
     for note in row.notes:
-        message = f"{name}: {note.get('reason')}: {note.get('message')}"
-        yield Finding("warn", "agents", message)
+        yield Finding("warn", "agents", f"{name}: {note.get('reason')}: {note.get('message')}")
     for what, listed in (("cannot plumb or remove", row.failures),
                          ("is contested at", row.contested)):  # fmt: skip
         if listed:

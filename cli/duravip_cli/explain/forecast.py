@@ -29,13 +29,8 @@ class Change(NamedTuple):
 
     def as_json(self) -> dict[str, str]:
         """As `-o json` prints it."""
-        return {
-            "address": self.address,
-            "from": self.before,
-            "to": self.after,
-            "reason": self.reason,
-            "message": self.message,
-        }
+        names = ("address", "from", "to", "reason", "message")
+        return dict(zip(names, self, strict=True))
 
 
 class Forecast(NamedTuple):
@@ -54,19 +49,12 @@ class Forecast(NamedTuple):
 
 def with_failed(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
     """The snapshot once these nodes have lost power, and probes have confirmed it."""
-    gone = set(names)
-    return replace(
-        snapshot,
-        liveness={**snapshot.liveness, **dict.fromkeys(gone, Liveness.SUSPECT)},
-        suspicions={
-            **snapshot.suspicions,
-            **{
-                name: presumed_silence(plumbing, is_gone=True)
-                for name, plumbing in snapshot.plumbings.items()
-                if name in gone
-            },
-        },
-    )
+    liveness, suspicions = dict(snapshot.liveness), dict(snapshot.suspicions)
+    for name in names:
+        liveness[name] = Liveness.SUSPECT
+        if name in snapshot.plumbings:
+            suspicions[name] = presumed_silence(snapshot.plumbings[name], is_gone=True)
+    return replace(snapshot, liveness=liveness, suspicions=suspicions)
 
 
 def with_drained(snapshot: Snapshot, names: Iterable[str]) -> Snapshot:
@@ -98,8 +86,7 @@ def forecast(before: Snapshot, after: Snapshot) -> Forecast:
 def owner_in(decision: Decision, address: str) -> str:
     """The owner decided on; empty when the owner is lost and no other node may have it."""
     choice = decision.assignments.get(address)
-    lost = choice is None or choice.reason is Reason.OWNER_LOST
-    return "" if choice is None or lost else choice.owner
+    return choice.owner if choice and choice.reason is not Reason.OWNER_LOST else ""
 
 
 def _why(decision: Decision, address: str, *, is_new: bool) -> tuple[str, str]:

@@ -11,6 +11,9 @@ taken from these sources, the first that applies:
 5. the Node's kubelet has not been heard: the node is dead;
 6. otherwise the node is alive.
 
+Which nodes must be well for longer before anything returns to them, the condition
+`PreferenceNotMet` of the objects tells.
+
 The operator's settings (`--fencing`, `--max-aliases`), its quarantines and the nodes it does not
 trust are annotations of its leader's Lease. Without the right to read that, the defaults are used,
 and the failures that `lastMove` reports.
@@ -20,21 +23,34 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+from duravip_api import timing
 from duravip_api.reasons import Reason
-from duravip_cli.views.objects import Body, ObjectLists, condition, name_of, spec_of, status_of
-from duravip_operator.core import lease_annotations, parsing, quarantine
+from duravip_cli.objects import (
+    Body,
+    ObjectLists,
+    annotations_of,
+    condition,
+    metadata_of,
+    name_of,
+    spec_of,
+    status_of,
+)
+from duravip_operator.core import lease_annotations, parsing, quarantine, readiness
 from duravip_operator.core.snapshot import Liveness, Plumbing, Snapshot, Suspicion, VipObject
+from duravip_operator.core.stability import AGENT, Spell, Stability
 
 LIVENESS_INFERRED = (
-    "not of every node the operator says whether it hears it: that is inferred from the "
-    "NodePlumbings, the Nodes and the statuses"
+    "whom the operator hears is inferred from NodePlumbings, Nodes and statuses, since not every "
+    "NodePlumbing says it"
 )
 
 
 SETTINGS_UNREADABLE = (
-    "the Lease of the operator's leader cannot be read: the defaults of its settings are taken, "
-    "and what it has given up is inferred"
+    "the leader's Lease cannot be read, so its settings are taken to be the defaults"
 )
+
+
+SLICES_UNREADABLE = "EndpointSlices cannot be read, so every node is taken for fit"
 
 
 class InferredLiveness(NamedTuple):
@@ -55,6 +71,8 @@ class InferredSnapshot(NamedTuple):
     """Whether every NodePlumbing has the condition `Heard`."""
     are_settings_published: bool = True
     """Whether the operator's settings and quarantines could be read."""
+    are_slices_read: bool = True
+    """Whether the EndpointSlices of the Services that objects name could be read."""
 
     @property
     def note(self) -> str:
@@ -62,6 +80,7 @@ class InferredSnapshot(NamedTuple):
         notes = [
             "" if self.is_liveness_reported else LIVENESS_INFERRED,
             "" if self.are_settings_published else SETTINGS_UNREADABLE,
+            "" if self.are_slices_read else SLICES_UNREADABLE,
         ]
         return "; ".join(filter(None, notes))
 
@@ -71,8 +90,7 @@ def infer_snapshot(lists: ObjectLists) -> InferredSnapshot:
     plumbings = {name_of(body): parsing.plumbing(body) for body in lists.plumbings}
     heard = _liveness(lists, plumbings)
     vips = tuple(parsing.vip_object(kind, body) for kind, body in lists.entities())
-    notes = (lists.lease or {}).get("metadata", {}).get("annotations") or {}
-    published = lease_annotations.parse_lease(notes)
+    published = lease_annotations.parse_lease(annotations_of(lists.lease or {}))
     nodes = {name_of(body): parsing.node(body) for body in lists.nodes}
     if published and published.ignores_exclude_label:
         nodes = {name: parsing.without_exclude_label(node) for name, node in nodes.items()}
@@ -87,11 +105,36 @@ def infer_snapshot(lists: ObjectLists) -> InferredSnapshot:
             for name, inferred in heard.items()
             if inferred.state is Liveness.SUSPECT
         },
+        stability=_stability(lists),
         witnessed={name: frozenset(plumbing.nics) for name, plumbing in plumbings.items()},
         **_published_fields(published, vips, lists.read_at),
     )
+    snapshot = _with_readiness(snapshot, lists.slices)
     is_told = all(condition(body, "Heard") for body in lists.plumbings)
-    return InferredSnapshot(snapshot, heard, is_told, published is not None)
+    is_published = published is not None
+    return InferredSnapshot(snapshot, heard, is_told, is_published, lists.slices is not None)
+
+
+def _with_readiness(snapshot: Snapshot, slices: tuple[Body, ...] | None) -> Snapshot:
+    """The snapshot with the nodes that are fit; if nothing can be told, as if all of them were."""
+    if slices is None:
+        vips = tuple(replace(vip, readiness=frozenset()) for vip in snapshot.vips)
+        return replace(snapshot, vips=vips)
+    return readiness.with_fitness(snapshot, readiness.table_of(slices))
+
+
+_WAITS = {Reason.FLAPPING: 2, Reason.FAILBACK_DELAYED: 0}
+"""By the reason why a preferred node waits: how many losses that takes at least."""
+
+
+def _stability(lists: ObjectLists) -> Stability:
+    """The nodes that wait for addresses to return to them, as the statuses say."""
+    spells = {
+        str(spec_of(body).get("preference")): Spell(0.0, streak=_WAITS[reason])
+        for _, body in lists.entities()
+        if (reason := condition(body, "PreferenceNotMet").get("reason")) in _WAITS
+    }
+    return Stability(mature=timing.MATURE, spells={AGENT: spells})
 
 
 def infer_settled(
@@ -217,7 +260,7 @@ def _from_progress(body: Body, node: Body) -> InferredLiveness:
 def _is_behind(body: Body) -> bool:
     """Whether the agent has not acted on its spec; one that refuses the spec has read it."""
     reason = condition(body, "Ready").get("reason")
-    generation = (body.get("metadata") or {}).get("generation")
+    generation = metadata_of(body).get("generation")
     is_reported = reason not in {None, Reason.AGENT_STOPPED, Reason.AGENT_STARTING}
     has_read = reason == Reason.SPEC_REFUSED
     return is_reported and not has_read and status_of(body).get("observedGeneration") != generation

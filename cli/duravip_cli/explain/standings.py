@@ -1,17 +1,26 @@
-"""Why each node is, or is not, the owner of one address: the election's own answer."""
+"""Why each node is, or is not, the owner of one address: the election's own answer.
+
+The operator ignores a `move` or a `release` that it cannot carry out. The command line refuses to
+write one (`move_refusal`, `release_refusal`).
+"""
 
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Literal, NamedTuple
 
 from duravip_api import EXCLUDE_LABEL
+from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason, State
 from duravip_cli.explain.inferred_snapshot import InferredSnapshot
-from duravip_operator.core import decision, election, releases
+from duravip_cli.rows import AddressRow
+from duravip_operator.core import decision, election, failback, readiness, releases
 from duravip_operator.core.address_status import AddressStatus
-from duravip_operator.core.eligibility import Eligibility, Eligible, matches_selector, nic_fault
-from duravip_operator.core.snapshot import Node, Plumbing, Snapshot
+from duravip_operator.core.eligibility import Eligibility, matches_selector
+from duravip_operator.core.eligible import Eligible
+from duravip_operator.core.interface_choice import nic_fault
+from duravip_operator.core.snapshot import Node, Plumbing, ReadinessKey, Snapshot
 from duravip_operator.core.units import Unit
 
 
@@ -50,9 +59,17 @@ def _node_detail(
         return f"until {max(until)}" if until else ""
     if reason is Reason.SELECTOR_MISMATCH and node:
         return "; ".join(_selector_mismatches(group, node))
+    if reason in readiness.REASONS:
+        return _unfit_detail(inferred.snapshot, group, name)
     if reason is Reason.NODE_EXCLUDED and node:
         return f"{EXCLUDE_LABEL}={node.labels.get(EXCLUDE_LABEL, '')}"
     return _interface_detail(inferred, group, name, reason)
+
+
+def _unfit_detail(snapshot: Snapshot, group: ElectionGroup, name: str) -> str:
+    asked = frozenset[ReadinessKey]().union(*(unit.readiness for unit in group.units))
+    lacks = readiness.unmet(snapshot, asked, name)
+    return "; ".join(f"unfit: {readiness.describe(snapshot, key)}" for key in lacks)
 
 
 def _interface_detail(
@@ -60,18 +77,26 @@ def _interface_detail(
 ) -> str:
     if reason is Reason.INTERFACE_UNUSABLE:
         return "; ".join(sorted(_interface_faults(inferred.snapshot.plumbings[name], group)))
-    if reason in {Reason.INTERFACE_MISSING, Reason.INTERFACE_DOWN}:
-        return ", ".join(sorted({u.topology.placement.interface for u in group.units
-                                 if u.topology}))  # fmt: skip
+    if reason in {Reason.INTERFACE_MISSING, Reason.INTERFACE_DOWN, Reason.INTERFACE_AMBIGUOUS}:
+        plumbing = inferred.snapshot.plumbings[name]
+        topologies = {u.topology.name: u.topology for u in group.units if u.topology}
+        wanted = {t.candidates.label: t.candidates.of(plumbing.nics) for t in topologies.values()}
+        return ", ".join(
+            label if reason is Reason.INTERFACE_MISSING or label == ",".join(has)
+            else f"{label}: {', '.join(has) or 'none'}"
+            for label, has in sorted(wanted.items())
+        )  # fmt: skip
     return ""
 
 
 def _interface_faults(plumbing: Plumbing, group: ElectionGroup) -> set[str]:
-    topologies = [unit.topology for unit in group.units if unit.topology]
-    nics = {t.placement.interface: (plumbing.nics.get(t.placement.interface), t.family)
-            for t in topologies}  # fmt: skip
-    return {f"{name}: {fault}" for name, (nic, family) in nics.items()
-            if nic and (fault := nic_fault(nic, family))}  # fmt: skip
+    topologies = {unit.topology.name: unit.topology for unit in group.units if unit.topology}
+    return {
+        f"{name}: {fault}"
+        for topology in topologies.values()
+        for name in topology.candidates.of(plumbing.nics)
+        if (fault := nic_fault(plumbing.nics[name], topology.family))
+    }
 
 
 def _selector_mismatches(group: ElectionGroup, node: Node) -> list[str]:
@@ -154,10 +179,32 @@ def _standing(contest: _Election, name: str) -> Standing:
             )
         elif contest.verdict.state is not State.OWNED:
             sentence += f"; {contest.verdict.message}"
+        sentence += _interface_note(contest, name)
         return Standing(name, "owner", contest.verdict.reason, sentence)
     if name in eligible.may_take:
-        return _why_not_elected(contest, name)
+        standing = _why_not_elected(contest, name)
+        return standing._replace(sentence=standing.sentence + _interface_note(contest, name))
     return _why_refused(contest, name)
+
+
+def _interface_note(contest: _Election, name: str) -> str:
+    """Which interface the node uses where it has a choice, and why none before it."""
+    snapshot, topology = contest.inferred.snapshot, contest.group.leader.topology
+    if topology is None or len(topology.candidates.names) == 1:
+        return ""
+    chosen = snapshot.interface_on(name, topology).name
+    nics, names = snapshot.plumbings[name].nics, topology.candidates.names
+    before = names[: names.index(chosen)] if chosen in names else ()
+    states = [f"{other} {_interface_state(nics.get(other))}" for other in before]
+    return f"; its interface is {chosen}" + (f" ({', '.join(states)})" if states else "")
+
+
+def _interface_state(nic: Nic | None) -> str:
+    if nic is None:
+        return "is not there"
+    if not nic.up:
+        return "is down"
+    return "does not answer" if nic.carrier else "has no carrier"
 
 
 def _why_owner(contest: _Election) -> str:
@@ -181,6 +228,11 @@ def _why_not_elected(contest: _Election, name: str) -> Standing:
         why = f"somebody has asked for it to be held on {contest.owner}"
     elif contest.owner == contest.group.leader.preference:
         why = f"the preference names {contest.owner}"
+    elif name == contest.group.leader.preference and not failback.is_over(
+        contest.group.units, name, contest.inferred.snapshot
+    ):
+        reason, why = failback.explain_delay(contest.group.leader, name, contest.inferred.snapshot)
+        return Standing(name, "may take it", reason, why)
     elif contest.owner == contest.holder:
         why = f"{contest.owner} has it, and nothing moves without a cause"
     else:
@@ -203,3 +255,51 @@ def _why_refused(contest: _Election, name: str) -> Standing:
     what = _node_detail(contest.inferred, contest.group, name, reason)
     sentence = f"{reason.sentence} ({what})" if what else reason.sentence
     return Standing(name, "may not", reason, sentence)
+
+
+def move_refusal(
+    inferred: InferredSnapshot, decided: decision.Decision, row: AddressRow, node: str
+) -> str:
+    """Why the address cannot be moved to that node; empty: it can."""
+    if why := _not_elected(decided, row):
+        return why
+    unit = decided.units[row.address]
+    if unit.preference not in {"", node} and unit.failback_s != inf:
+        return f"its preference names {unit.preference}: change that instead"
+    named = [s for s in standings(inferred, decided, row.address) if s.node == node]
+    if not named:
+        return f"{Reason.NODE_UNKNOWN}: {Reason.NODE_UNKNOWN.sentence}"
+    if named[0].standing == "may not":
+        return f"{named[0].reason}: {named[0].sentence}"
+    return ""
+
+
+def release_refusal(
+    inferred: InferredSnapshot, decided: decision.Decision, row: AddressRow
+) -> str:
+    """Why its owner cannot give the address to another node; empty: it can."""
+    if why := _not_elected(decided, row):
+        return why
+    owner = row.owner
+    if not owner:
+        return "it has no owner"
+    unit = decided.units[row.address]
+    if unit.preference == owner and unit.failback_s != inf:
+        return f"its preference names {owner}, which would take it back: change that instead"
+    others = [s for s in standings(inferred, decided, row.address) if s.node != owner]
+    if all(s.standing == "may not" for s in others):
+        return "no other node may take it"
+    return ""
+
+
+def _not_elected(decided: decision.Decision, row: AddressRow) -> str:
+    """Why the address is in no election of its own; empty: it is."""
+    unit = decided.units.get(row.address)
+    if unit is None:
+        return f"it is {row.state}: {row.reason}: {row.message}"
+    if unit.leader:
+        return f"it follows {unit.leader}, and goes where that goes: name that one"
+    if unit.address not in decided.assignments:
+        verdict = decided.address_statuses[unit.address]
+        return f"it is {verdict.state}: {verdict.reason}: {verdict.message}"
+    return ""

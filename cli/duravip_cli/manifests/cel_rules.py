@@ -12,14 +12,27 @@ from typing import Any, Final, get_args
 from pydantic.fields import FieldInfo
 
 from duravip_api.addresses import parse_address, parse_network
+from duravip_api.checks import (
+    CheckDuration,
+    CheckHost,
+    CheckPath,
+    StatusRange,
+    is_check_duration,
+    is_check_host,
+    is_check_path,
+    is_status_range,
+)
 from duravip_api.fields import (
     LONGEST_LABEL,
     LONGEST_SELECTOR,
+    Failback,
     Leader,
     NamespaceName,
     NodeName,
+    PoolRange,
     SegmentInterface,
     Selector,
+    failback_delay,
 )
 
 _LABEL: Final = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
@@ -38,11 +51,6 @@ def _is_ip(value: Any) -> bool:
     except ValueError:
         return False
     return "%" not in value and not (isinstance(address, IPv6Address) and address.ipv4_mapped)
-
-
-def _is_address_range(value: Any) -> bool:
-    parts = value.split("-")
-    return len(parts) <= 2 and all(map(_is_ip, parts))  # noqa: PLR2004 - first and last
 
 
 def _is_cidr(value: Any) -> bool:
@@ -70,22 +78,12 @@ def is_label(key: str, value: str) -> bool:
     return is_key and (not value or bool(_QUALIFIED.fullmatch(value)))
 
 
-def _is_interface_name(value: Any) -> bool:
-    return (
-        not _NOT_IN_INTERFACE_NAME.search(value) and len(value.encode()) <= _MAX_INTERFACE_LENGTH
-    )
-
-
 def _holds_host_addresses(spec: Any) -> bool:
     cidr = spec.get("cidr", "")
     if not _is_cidr(cidr):
         return True
     first = cidr.partition("/")[0]
     return parse_address(first).is_unspecified or _is_global_unicast(first)
-
-
-def _is_canonical(value: Any) -> bool:
-    return not _is_ip(value) or str(parse_address(value)) == value
 
 
 def _is_global_unicast(value: Any) -> bool:
@@ -102,8 +100,12 @@ def _is_global_unicast(value: Any) -> bool:
     )
 
 
-def _is_masked(value: Any) -> bool:
-    return not _is_cidr(value) or str(ip_network(value, strict=False)) == value
+def _is_failback(value: Any) -> bool:
+    try:
+        failback_delay(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _mask_is_within(spec: Any) -> bool:
@@ -127,11 +129,18 @@ def rule_of(field: Any, number: int) -> str:
 
 RULES: Final[dict[str, Callable[[Any], bool]]] = {
     "isIP(self)": _is_ip,
-    "!isIP(self) || ip.isCanonical(self)": _is_canonical,
+    "!isIP(self) || ip.isCanonical(self)": lambda v: not _is_ip(v) or str(parse_address(v)) == v,
     "!isIP(self) || ip(self).isGlobalUnicast()": _is_global_unicast,
-    "self.split('-').size() <= 2 && self.split('-').all(part, isIP(part))": _is_address_range,
+    "self.split('-').size() <= 2 && self.split('-').all(part, isIP(part))": lambda v: (
+        v.count("-") <= 1 and all(map(_is_ip, v.split("-")))
+    ),
+    rule_of(PoolRange, 0): lambda v: (
+        _is_ip(v) or _is_cidr(v) or (v.count("-") == 1 and all(map(_is_ip, v.split("-"))))
+    ),
     "isCIDR(self)": _is_cidr,
-    "!isCIDR(self) || string(cidr(self).masked()) == self": _is_masked,
+    "!isCIDR(self) || string(cidr(self).masked()) == self": lambda v: (
+        not _is_cidr(v) or str(ip_network(v, strict=False)) == v
+    ),
     f"self.all(key, size(key) <= {LONGEST_LABEL})": lambda labels: all(
         len(key) <= LONGEST_LABEL for key in labels
     ),
@@ -142,7 +151,10 @@ RULES: Final[dict[str, Callable[[Any], bool]]] = {
     rule_of(Leader, 0): lambda v: _is_ip(v) or is_subdomain(v),
     rule_of(Leader, 2): lambda v: v != "default",
     rule_of(NamespaceName, 0): is_dns_label,
-    rule_of(SegmentInterface, 0): _is_interface_name,
+    rule_of(Failback, 0): _is_failback,
+    rule_of(SegmentInterface, 0): lambda v: (
+        not _NOT_IN_INTERFACE_NAME.search(v) and len(v.encode()) <= _MAX_INTERFACE_LENGTH
+    ),
     rule_of(SegmentInterface, 1): lambda v: v not in {".", "..", "all", "default", "lo"},
     rule_of(Selector, 2): lambda labels: all(
         len(key) > LONGEST_LABEL or is_label(key, value) for key, value in labels.items()
@@ -158,6 +170,27 @@ RULES: Final[dict[str, Callable[[Any], bool]]] = {
     ),
     "!has(self.follow) || self.follow != self.address": lambda spec: (
         "follow" not in spec or spec["follow"] != spec.get("address")
+    ),
+    "has(self.endpointsOf) || has(self.listening) && self.listening || "
+    "has(self.check)": lambda readiness: (
+        not readiness.keys().isdisjoint({"endpointsOf", "check"})
+        or bool(readiness.get("listening"))
+    ),
+    "has(self.tcp) != has(self.http)": lambda check: ("tcp" in check) != ("http" in check),
+    rule_of(CheckDuration, 0): is_check_duration,
+    rule_of(CheckPath, 0): is_check_path,
+    rule_of(CheckHost, 0): is_check_host,
+    rule_of(StatusRange, 0): is_status_range,
+    "!has(self.readiness) || !has(self.readiness.listening) || "
+    "!self.readiness.listening || has(self.services) && self.services.size() > 0": lambda spec: (
+        not (spec.get("readiness") or {}).get("listening") or bool(spec.get("services"))
+    ),
+    "(has(self.interface) ? 1 : 0) + (has(self.interfaces) ? 1 : 0) "
+    "+ (has(self.bySubnet) && self.bySubnet ? 1 : 0) == 1": lambda spec: (
+        ("interface" in spec) + ("interfaces" in spec) + bool(spec.get("bySubnet")) == 1
+    ),
+    "self.all(name, self.exists_one(other, other == name))": lambda names: (
+        len(set(names)) == len(names)
     ),
     "!has(self.cidrmask) || !isCIDR(self.cidr) || cidr(self.cidr).ip().family() == 6 "
     "|| self.cidrmask <= 32": _mask_fits,

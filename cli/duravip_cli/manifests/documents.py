@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from duravip_api import API_VERSION, GROUP
-from duravip_cli.manifests import metadata, yaml_reader
-from duravip_cli.manifests.schema import schema_faults
-from duravip_cli.views.objects import Body, Kind, name_of, namespace_of
+from duravip_cli.manifests import yaml_reader
+from duravip_cli.manifests.schema import metadata_faults, schema_faults
+from duravip_cli.objects import Body, Kind, name_of, namespace_of
 
-WRITABLE: Final = ("DuraVIP", "Binding", "Topology")
+CLUSTER_SCOPED: Final = ("Topology", "AddressPool")
+WRITABLE: Final = ("DuraVIP", "Binding", *CLUSTER_SCOPED)
 
 
 class Problem(NamedTuple):
@@ -23,13 +24,8 @@ class Problem(NamedTuple):
 
     def as_json(self) -> dict[str, str]:
         """As `-o json` prints it."""
-        return {
-            "severity": "warning" if self.is_warning else "problem",
-            "file": self.file,
-            "object": self.object,
-            "field": self.field,
-            "message": self.message,
-        }
+        fields = self._asdict()
+        return {"severity": "warning" if fields.pop("is_warning") else "problem", **fields}
 
     @property
     def line(self) -> str:
@@ -72,20 +68,29 @@ def parse_manifests(texts: Iterable[tuple[str, str]], namespace: str) -> ParsedM
     parsed = ParsedManifests([], [], 0)
     first: dict[tuple[str, str, str], str] = {}
     others = 0
+    for file, body in parse_objects(texts, parsed.problems):
+        if not body["apiVersion"].startswith(f"{GROUP}/"):
+            others += 1
+        else:
+            _add(parsed, file, _with_namespace(body, namespace), first)
+    return parsed._replace(others=others)
+
+
+def parse_objects(
+    texts: Iterable[tuple[str, str]], problems: list[Problem]
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """`(file, body)` of every object of whatever kind; what is none becomes a problem."""
     for file, text in texts:
         try:
             bodies = list(_flattened(yaml_reader.parse_documents(text)))
         except yaml_reader.UnreadableError as error:
-            parsed.problems.append(Problem(file, "", "", str(error)))
+            problems.append(Problem(file, "", "", str(error)))
             continue
         for body in bodies:
-            if not _is_object(body):
-                parsed.problems.append(Problem(file, "", "", "a document is no Kubernetes object"))
-            elif not body["apiVersion"].startswith(f"{GROUP}/"):
-                others += 1
+            if _is_object(body):
+                yield file, body
             else:
-                _add(parsed, file, _with_namespace(body, namespace), first)
-    return parsed._replace(others=others)
+                problems.append(Problem(file, "", "", "a document is no Kubernetes object"))
 
 
 def _is_object(body: Any) -> bool:
@@ -103,12 +108,12 @@ def _flattened(bodies: Iterable[Any]) -> Iterator[Any]:
 
 
 def _with_namespace(body: dict[str, Any], namespace: str) -> dict[str, Any]:
-    """Add the default namespace to a namespaced object, and remove that of a Topology."""
+    """Add the default namespace to a namespaced object, and remove it from others."""
     given = body.get("metadata")
     if given is not None and not isinstance(given, Mapping):
         return body
     placed = {**(given or {})}
-    if body["kind"] == "Topology":
+    if body["kind"] in CLUSTER_SCOPED:
         placed.pop("namespace", None)
     else:
         placed["namespace"] = placed.get("namespace") or namespace
@@ -141,7 +146,7 @@ def _faults(body: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "kind", "a NodePlumbing is written by the operator and the agent, not by hand"
     elif kind not in WRITABLE:
         yield "kind", f"there is no kind {kind!r} in {GROUP}: {', '.join(WRITABLE)}"
-    elif wrong := list(metadata.metadata_faults(body["metadata"])):
+    elif wrong := list(metadata_faults(body["metadata"])):
         yield from wrong
     else:
         yield from schema_faults(kind, body)

@@ -15,11 +15,14 @@ from duravip_api.reasons import Reason, State
 from duravip_cli.explain.inferred_snapshot import infer_snapshot
 from duravip_cli.explain.standings import decide_now
 from duravip_cli.manifests.documents import Document, Problem
-from duravip_cli.views.objects import Body, ObjectLists, name_of, namespace_of
+from duravip_cli.manifests.pool_validation import pool_problems
+from duravip_cli.objects import Body, ObjectLists, name_of, namespace_of
 from duravip_operator.core import admission
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
+from duravip_operator.core.service_origin import parse_origin
 from duravip_operator.core.snapshot import Rejection, Snapshot, Topology, VipObject
+from duravip_operator.core.topologies import has_network_mask
 
 CREATED_LAST: Final = "9999-12-31T23:59:59Z"
 """The creation time of an object that is not applied yet: later than all others."""
@@ -37,6 +40,8 @@ def with_documents(lists: ObjectLists, documents: Iterable[Document]) -> ObjectL
     }
     for document in documents:
         kind, *where = document.key
+        if kind not in objects:  # no election depends on it
+            continue
         namespace, name = where
         old = objects[kind].get((namespace, name), {})
         fresh = {"uid": f"new {document.label}", "creationTimestamp": CREATED_LAST}
@@ -106,6 +111,34 @@ Complaint = tuple[Reason, Problem]
 
 def find_problems(documents: Sequence[Document], cluster: ObjectLists | None) -> list[Problem]:
     """The problems of the documents; `cluster` is None without --live."""
+    present = cluster or ObjectLists()
+    topologies = with_documents(present, documents).topologies
+    is_known = cluster is not None or any(document.kind == "Topology" for document in documents)
+    return [
+        *_problems_of_elections([d for d in documents if d.kind != "AddressPool"], cluster),
+        *pool_problems(documents, present.pools, topologies, knows_topologies=is_known),
+        *_edits_of_generated(documents, present.duravips),
+    ]
+
+
+def _edits_of_generated(
+    documents: Sequence[Document], duravips: Iterable[Body]
+) -> Iterator[Problem]:
+    """DuraVIPs that the operator writes itself: an edit of theirs would not last."""
+    held = {(namespace_of(body), name_of(body)): body for body in duravips}
+    for document in documents:
+        kind, *where = document.key
+        if kind != "DuraVIP":
+            continue
+        origin = parse_origin(held.get((where[0], where[1]), {})) or parse_origin(document.body)
+        if origin:
+            message = f"is generated for Service {where[0]}/{origin.name}: edit that instead"
+            yield Problem(document.file, document.label, "", message)
+
+
+def _problems_of_elections(
+    documents: Sequence[Document], cluster: ObjectLists | None
+) -> list[Problem]:
     refused = admission_refusals(documents, cluster or ObjectLists())
     admitted = [document for document in documents if document.label not in refused]
     base = ObjectLists(topologies=_ASSUMED_TOPOLOGIES) if cluster is None else cluster
@@ -163,13 +196,9 @@ def _topology_problems(topology: Topology, file: str) -> Iterator[Problem]:
     label = f"Topology {topology.name}"
     if topology.rejection:
         yield _problem(file, label, *topology.rejection)
-    elif _is_wide(topology):
+    elif has_network_mask(topology):
         message = Reason.MASK_NOT_HOST.sentence
         yield Problem(file, label, "spec.cidrmask", message, is_warning=True)
-
-
-def _is_wide(topology: Topology) -> bool:
-    return topology.placement.mask != (32 if topology.family == 4 else 128)  # noqa: PLR2004
 
 
 def _entity_problems(vip: VipObject, decision: Decision, file: str) -> Iterator[Complaint]:
@@ -194,9 +223,8 @@ def _problems_in_cluster(
     for vip in snapshot.vips:
         if vip.label in files or (vip.uid not in after and vip.uid not in decision.rejected):
             continue
-        old, new = standing.status_of(vip), decision.status_of(vip)
-        former = _complaints(old)
-        for reason, message in sorted(_complaints(new).items()):
+        former = _complaints(standing.status_of(vip))
+        for reason, message in sorted(_complaints(decision.status_of(vip)).items()):
             if reason not in former:
                 problem = _problem(IN_CLUSTER, vip.label, reason, message)
                 yield problem._replace(message=f"because of these files: {problem.message}")

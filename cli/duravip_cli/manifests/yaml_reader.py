@@ -12,6 +12,7 @@ cannot exhaust the stack or the memory.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any, Final
 
 import yaml
@@ -35,6 +36,7 @@ _INTEGER: Final = re.compile(
     r"[-+]?(0[xX][0-9a-fA-F]+|0[bB][01]+|0[oO][0-7]+|0[0-7]*|[1-9][0-9]*)", re.ASCII
 )
 _FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", re.ASCII)
+_STARTS_A_NUMBER: Final = frozenset("0123456789+-.")
 _LARGEST: Final = 2**64
 _WHOLE: Final = 1e18
 _TAG: Final = "tag:yaml.org,2002:"
@@ -71,7 +73,10 @@ class _Document:
         if isinstance(event, yaml.ScalarEvent):
             self._put(_scalar(event), 1, event.anchor)
         elif isinstance(event, yaml.AliasEvent):
-            self._put(*self._known(event), None)
+            if event.anchor not in self._anchors:
+                why = f"the anchor {event.anchor!r} stands for nothing"
+                raise UnreadableError(f"{_line(event)}{why}")
+            self._put(*self._anchors[event.anchor], None)
         elif isinstance(event, (yaml.SequenceStartEvent, yaml.MappingStartEvent)):
             if len(self._stack) >= MAX_DEPTH:
                 raise UnreadableError(f"{_line(event)}deeper than {MAX_DEPTH} levels")
@@ -83,11 +88,6 @@ class _Document:
             for more in done.merged:
                 done.value = {**more, **done.value}
             self._put(done.value, done.size, done.anchor)
-
-    def _known(self, event: Any) -> tuple[Any, int]:
-        if event.anchor not in self._anchors:
-            raise UnreadableError(f"{_line(event)}the anchor {event.anchor!r} stands for nothing")
-        return self._anchors[event.anchor]
 
     def _put(self, value: Any, size: int, anchor: str | None) -> None:
         if anchor:
@@ -140,6 +140,15 @@ def parse_documents(text: str) -> Iterator[Any]:
         raise UnreadableError(_message(error)) from error
 
 
+def is_plain_text(text: str) -> bool:
+    """Whether an unquoted word is text, and not a number, a truth value or nothing."""
+    if text in _NULL | _TRUE | _FALSE or text == _MERGE or _SPECIAL.fullmatch(text):
+        return False
+    if text[0] not in _STARTS_A_NUMBER or _DATE.fullmatch(text):
+        return True
+    return isinstance(_number(_without_underscores(text), text), str)
+
+
 def _scalar(event: Any) -> Any:
     text = str(event.value)
     is_plain, _ = event.implicit
@@ -162,9 +171,13 @@ def _plain(text: str, event: Any) -> Any:
         return _MERGE  # the constant itself: quoted, it is an ordinary key
     if _SPECIAL.fullmatch(text):
         raise UnreadableError(f"{_line(event)}JSON has no number {text}")
-    if text[0] in "0123456789+-." and not _DATE.fullmatch(text):
-        return _number(text.replace("_", "") if text[0] != "." else text, text)
+    if text[0] in _STARTS_A_NUMBER and not _DATE.fullmatch(text):
+        return _number(_without_underscores(text), text)
     return text
+
+
+def _without_underscores(text: str) -> str:
+    return text.replace("_", "") if text[0] != "." else text
 
 
 def _number(plain: str, text: str) -> Any:
@@ -176,26 +189,18 @@ def _number(plain: str, text: str) -> Any:
         if -_LARGEST // 2 <= number < _LARGEST:
             return number
     if _FLOAT.fullmatch(plain):
-        return _shortest(float(plain))
+        value = float(plain)  # without a fraction it is written as a whole number in JSON
+        return int(value) if value.is_integer() and abs(value) < _WHOLE else value
     return text
-
-
-def _shortest(number: float) -> Any:
-    """A number without a fraction is written without one in JSON, and so it is a whole one."""
-    return int(number) if number.is_integer() and abs(number) < _WHOLE else number
 
 
 def _tagged(tag: str, text: str, event: Any) -> Any:
     kind = tag.removeprefix(_TAG)
     value = _plain(text, event)
-    if (
-        (kind == "int" and isinstance(value, int) and not isinstance(value, bool))
-        or (kind == "float" and isinstance(value, (int, float)) and not isinstance(value, bool))
-        or (kind == "bool" and isinstance(value, bool))
-        or (kind == "null" and value is None)
-    ):
+    kinds = {"int": (int,), "float": (int, float), "bool": (bool,), "null": (NoneType,)}
+    if kind in kinds and type(value) in kinds[kind]:
         return value
-    if kind in {"int", "float", "bool", "null", "binary"}:
+    if kind in {*kinds, "binary"}:
         raise UnreadableError(f"{_line(event)}cannot be read as !!{kind}: {text[:40]!r}")
     return text
 

@@ -5,12 +5,12 @@ from collections import defaultdict
 from typing import Final
 
 from duravip_api.annotations import ANNOUNCE
+from duravip_cli.annotations import raise_if_unanswered, read_plumbings, send_command
 from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Context
 from duravip_cli.errors import CommandError, ExitCode
-from duravip_cli.node_commands import raise_if_unanswered, read_plumbings, send_command
-from duravip_cli.views.addresses import address_rows, unmatched
-from duravip_cli.views.objects import ObjectLists
+from duravip_cli.rows import address_rows, require_matches
+from duravip_cli.targets import Target
 
 MAX_NAMED = 1000
 """With more, a node announces all its addresses: an annotation cannot list them."""
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(context: Context) -> ExitCode:
     """Send the command, and wait until the agents have carried it out."""
-    given = [context.qualify(text) for text in context.arguments.what]
+    given = context.targets(context.arguments.what)
     named = _owned(context, given) if given else {}
     recipients = {
         name: (body, ",".join(named[name]) if given and len(named[name]) <= MAX_NAMED else "")
@@ -59,11 +59,10 @@ def run(context: Context) -> ExitCode:
     return ExitCode.OK
 
 
-def _owned(context: Context, given: list[str]) -> dict[str, list[str]]:
+def _owned(context: Context, given: list[Target]) -> dict[str, list[str]]:
     """`{owner: its addresses}` of the addresses that the arguments name."""
-    lists = ObjectLists(duravips=context.api.list("DuraVIP"), bindings=context.api.list("Binding"))
-    if missing := unmatched(lists, given):
-        raise CommandError(f"no DuraVIP or Binding has the address or name {', '.join(missing)}")
+    lists = context.read_entities()
+    require_matches(lists, given)
     owned: dict[str, list[str]] = defaultdict(list)
     for row in address_rows(lists, given):
         if not row.owner:

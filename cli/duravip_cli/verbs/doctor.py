@@ -2,18 +2,23 @@
 
 import argparse
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from functools import partial
 from typing import Final
 
 from duravip_api.manifest import KINDS, Kind
 from duravip_cli.command_line import Verb
 from duravip_cli.context import Context
-from duravip_cli.doctor import installation_checks, machine_checks, machine_probe, object_checks
-from duravip_cli.doctor.findings import Finding
+from duravip_cli.doctor import (
+    Finding,
+    installation_checks,
+    machine_checks,
+    machine_probe,
+    object_checks,
+    service_checks,
+)
 from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.explain.inferred_snapshot import nodes_behind
-from duravip_cli.views.objects import SYSTEM_NAMESPACE, Body, spec_of
+from duravip_cli.objects import SYSTEM_NAMESPACE, Body, ObjectLists, spec_of
 
 LEASE_RENEWED_WITHIN_S = 2.0
 """After so long a stale Lease is looked at again, in seconds."""
@@ -55,12 +60,11 @@ def run(context: Context) -> ExitCode:
     for finding in _findings(context):
         findings.append(finding)
         if not context.output.is_json:
-            context.output.line(f"{finding.verdict:4}  {finding.check}: {finding.message}")
+            context.output.verdict(finding.verdict, f"{finding.check}: {finding.message}")
     if context.output.is_json:
         context.output.json([finding._asdict() for finding in findings])
-    return (
-        ExitCode.PROBLEM if any(finding.verdict == "FAIL" for finding in findings) else ExitCode.OK
-    )
+    is_failure = any(finding.verdict == "FAIL" for finding in findings)
+    return ExitCode.PROBLEM if is_failure else ExitCode.OK
 
 
 def _findings(context: Context) -> Iterator[Finding]:
@@ -69,16 +73,36 @@ def _findings(context: Context) -> Iterator[Finding]:
         return
     yield Finding("ok", "API server", f"it answers, version {context.api.version()}")
     yield machine_checks.check_clock(context.api.clock_ahead(), CLOCK_TOLERANCE_S)
-    kinds = list(_kinds(context))
+    kinds = [
+        finding
+        for kind in KINDS
+        for finding in _if_allowed(f"kind {kind.model.__name__}", partial(_kind, context, kind))
+    ]
     yield from kinds
     yield from _if_allowed("operator", lambda: _operator(context))
-    yield from _if_allowed("pods", lambda: _pods(context))
+    namespace = context.arguments.system_namespace
+    yield from _if_allowed(
+        "pods", lambda: installation_checks.check_pods(context.api.pods(namespace))
+    )
     if any("no CustomResourceDefinition" in finding.message for finding in kinds):
         return
     yield from _if_allowed("webhook", lambda: _webhook(context))
-    yield from _objects(context)
-    if machine_probe.find_own_plumbing(context.api.list("NodePlumbing")):
+    try:
+        lists = _read_settled(context)
+    except CommandError as error:
+        if error.code is ExitCode.USAGE:
+            raise
+        yield Finding("warn", "objects", f"not checked: {error}")
+        lists = ObjectLists(refused={"NodePlumbing": str(error)})
+    else:
+        yield from (
+            Finding("warn", kind, f"not checked: {why}") for kind, why in lists.refused.items()
+        )
+        yield from _objects(context, lists)
+    if machine_probe.find_own_plumbing(lists.plumbings):
         yield from _machine(context)
+    elif "NodePlumbing" in lists.refused:
+        yield Finding("warn", "machine", "not checked: if it is a node, add --node-local")
 
 
 def _machine(context: Context) -> Iterator[Finding]:
@@ -99,27 +123,17 @@ def _machine(context: Context) -> Iterator[Finding]:
     yield from machine_checks.check_machine(state, watched or state.interfaces)
 
 
-def _kinds(context: Context) -> Iterator[Finding]:
-    for kind in KINDS:
-        yield from _if_allowed(f"kind {kind.model.__name__}", partial(_kind, context, kind))
-
-
 def _kind(context: Context, kind: Kind) -> Iterable[Finding]:
     return [installation_checks.check_kind(kind, context.api.definition(kind.name))]
 
 
 def _operator(context: Context) -> Iterable[Finding]:
     namespace = context.arguments.system_namespace
-    before = context.api.leases(namespace)
-    after = before
+    before = after = context.api.leases(namespace)
     if not installation_checks.is_lease_fresh(before, context.output.seconds_since):
         context.sleep(LEASE_RENEWED_WITHIN_S)
         after = context.api.leases(namespace)
     return installation_checks.check_operator(before, after, context.output.seconds_since)
-
-
-def _pods(context: Context) -> Iterable[Finding]:
-    return installation_checks.check_pods(context.api.pods(context.arguments.system_namespace))
 
 
 def _webhook(context: Context) -> Iterable[Finding]:
@@ -141,18 +155,39 @@ def _are_webhooks_served(context: Context) -> bool:
         return False
 
 
-def _objects(context: Context) -> Iterator[Finding]:
-    lists = context.read_all()
+def _read_settled(context: Context) -> ObjectLists:
+    """The lists; read twice where what is late may only just be under way."""
+    lists = context.read_allowed()
     late = any(finding.verdict != "ok" for finding in object_checks.check_statuses(lists))
     if late or nodes_behind(lists.plumbings):
         context.sleep(SETTLE_AFTER_S)
-        plumbings = context.api.list("NodePlumbing")
-        lists = replace(context.read_all() if late else lists, plumbings=plumbings)
-    yield from object_checks.check_nodes(lists)
-    yield from object_checks.check_topologies(lists)
+        return context.read_allowed()
+    return lists
+
+
+def _objects(context: Context, lists: ObjectLists) -> Iterator[Finding]:
+    """What is wrong with objects, as far as they may be read."""
+    refused = lists.refused.keys()
+    if not refused & {"Node", "NodePlumbing"}:
+        yield from object_checks.check_nodes(lists)
+    if "Topology" not in refused:
+        yield from object_checks.check_topologies(lists)
     yield from object_checks.check_addresses(lists)
     yield from object_checks.check_refusals(lists)
     yield from object_checks.check_statuses(lists)
+    yield from _if_allowed("pools", lambda: _pools(context, lists))
+    yield from _if_allowed("services", lambda: _services(context, lists))
+
+
+def _pools(context: Context, lists: ObjectLists) -> Iterable[Finding]:
+    return service_checks.check_pools(context.api.list("AddressPool"), lists.topologies)
+
+
+def _services(context: Context, lists: ObjectLists) -> Iterator[Finding]:
+    findings = list(service_checks.check_services(context.api.services(), lists.duravips))
+    yield from findings
+    if findings:  # the mode matters to Services alone
+        yield from service_checks.check_proxy(context.api.config_map("kube-system", "kube-proxy"))
 
 
 def _if_allowed(check: str, look: Callable[[], Iterable[Finding]]) -> Iterator[Finding]:

@@ -1,20 +1,26 @@
 """`drain`: takes a node out, waits until it holds nothing, and names what is lost."""
 
 import argparse
-import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from duravip_api import DRAINED, EXCLUDE_LABEL
+from duravip_cli.annotations import remove_spent_requests
 from duravip_cli.command_line import Verb, add_wait
-from duravip_cli.context import POLL_EVERY_S, Api, Context
+from duravip_cli.context import Context, wait_for
 from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.explain.forecast import forecast, with_drained
 from duravip_cli.explain.inferred_snapshot import infer_settled
-from duravip_cli.move_requests import remove_spent_requests
-from duravip_cli.views.addresses import address_rows, objects_of
-from duravip_cli.views.nodes import NodeRow, exclusion, node_rows
-from duravip_cli.views.objects import ObjectLists
+from duravip_cli.objects import ObjectLists, annotations_of
+from duravip_cli.rows import (
+    AddressRow,
+    NodeRow,
+    address_rows,
+    exclusion,
+    node_rows,
+    objects_of,
+)
+from duravip_cli.targets import parse_node
 
 MAX_NAMED = 10
 """Addresses that are listed with their reasons."""
@@ -29,83 +35,90 @@ class OwnerlessAddress(NamedTuple):
 
 
 VERB: Final = Verb(
-    summary="Take a node out: its addresses move away, and it gets none",
+    summary="Take nodes out: their addresses move away, and they get none",
     details=(
-        "Sets the label node.kubernetes.io/exclude-from-external-load-balancers on the Node, "
+        "Sets the label node.kubernetes.io/exclude-from-external-load-balancers on the Nodes, "
         "which other load balancers heed as well. Names the addresses that no other node may "
         "hold, before and after, and ends with 1 when there are any."
     ),
     examples=(
         ("drain n1", "and wait until it holds nothing"),
-        ("drain n1 --no-wait", "only set the label"),
+        ("drain n1 n2 --no-wait", "two of them, and only set the labels"),
     ),
 )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `drain` takes."""
-    parser.add_argument("node", metavar="NODE")
-    add_wait(parser, "show progress until the node is granted and serves nothing", 60)
+    parser.add_argument("nodes", nargs="+", metavar="NODE", type=parse_node)
+    add_wait(parser, "show progress until the nodes are granted and serve nothing", 60)
 
 
 def run(context: Context) -> ExitCode:
-    """Set the label; with --wait, report the addresses that are left until there are none."""
-    name = context.arguments.node
-    value = exclusion(context.read_node(name))
-    held, lost = _predict(context, name)
+    """Set the labels; with --wait, report the addresses that are left until there are none."""
+    names = list(dict.fromkeys(context.arguments.nodes))
+    values = {name: exclusion(context.read_node(name)) for name in names}
+    held, lost = _predict(context, names)
     _print_ownerless(context, lost, "nobody else may hold {}, which will have no owner:")
-    if value is None:
-        context.api.label_node(name, EXCLUDE_LABEL, DRAINED)
-        _print(context, f"{name} is taken out: it gets no address, and those it has move away")
-    else:
-        _print(context, f"{name} is taken out already ({EXCLUDE_LABEL}={value})")
-    left = _wait(context, name) if context.arguments.wait else _read_row(context.api, name)
+    for name, value in values.items():
+        if value is None:
+            context.api.label_node(name, EXCLUDE_LABEL, DRAINED)
+            _print(context, f"{name} is taken out: it gets no address, and those it has move away")
+        else:
+            _print(context, f"{name} is taken out already ({EXCLUDE_LABEL}={value})")
+    left = _wait(context, names) if context.arguments.wait else _read_rows(context, names)
     if context.arguments.wait:
         lost = _wait_for_owners(context, held) if held else []
         _print_ownerless(context, lost, "nobody holds {} now:")
     if context.output.is_json:
-        context.output.json(
+        reports = [
             {
-                "node": name,
-                "granted": left.granted,
-                "served": left.served,
-                "label": {EXCLUDE_LABEL: value or DRAINED},
+                "node": row.name,
+                "granted": row.granted,
+                "served": row.served,
+                "label": {EXCLUDE_LABEL: values[row.name] or DRAINED},
                 "lost": [address._asdict() for address in lost],
             }
-        )
+            for row in left
+        ]
+        context.output.json(reports if len(reports) > 1 else reports[0])
     return ExitCode.PROBLEM if lost else ExitCode.OK
 
 
-def _predict(context: Context, name: str) -> tuple[frozenset[str], list[OwnerlessAddress]]:
-    """The addresses granted to the node, and those of them that no other node may hold."""
+def _predict(
+    context: Context, names: Sequence[str]
+) -> tuple[frozenset[str], list[OwnerlessAddress]]:
+    """The addresses granted to the nodes, and those of them that no other node may hold."""
     try:
         before = infer_settled(context.read_all(), context.read_plumbings_again).snapshot
     except CommandError as error:
         _print(context, f"cannot tell beforehand which addresses will have no owner: {error}")
         return frozenset(), []
-    plumbing = before.plumbings.get(name)
-    if plumbing is None or name not in before.nodes:
-        return frozenset(), []
-    changes = forecast(before, with_drained(before, [name])).changes
+    known = [name for name in names if name in before.plumbings and name in before.nodes]
     lost = [
         OwnerlessAddress(change.address, change.reason, change.message)
-        for change in changes
-        if change.before == name and not change.after and change.message
+        for change in forecast(before, with_drained(before, known)).changes
+        if change.before in known and not change.after and change.message
     ]
-    return plumbing.granted, lost
+    return frozenset().union(*(before.plumbings[name].granted for name in known)), lost
 
 
 def _wait_for_owners(context: Context, held: frozenset[str]) -> list[OwnerlessAddress]:
     """The addresses of `held` without an owner, once no more of them is moving."""
-    until = time.monotonic() + context.arguments.timeout
-    while True:
+    lists, rows = ObjectLists(), list[AddressRow]()
+
+    def look() -> bool | None:
+        nonlocal lists, rows
         lists = context.read_all()
         rows = [row for row in address_rows(lists) if row.address in held]
-        is_moving = any(row.state in {"", "Moving"} for row in rows)
-        if not is_moving or time.monotonic() >= until:
-            break
-        context.sleep(POLL_EVERY_S)
-    _remove_spent_requests(context, lists, held)
+        return None if any(row.state in {"", "Moving"} for row in rows) else True
+
+    wait_for(context, look)
+    # Requests for these addresses to be on the node: the drain has ended them.
+    for row in rows:
+        for kind, body in objects_of(lists, row):
+            if annotations_of(body):
+                remove_spent_requests(context, kind, body)
     return [
         OwnerlessAddress(row.address, row.reason, row.message)
         for row in rows
@@ -113,41 +126,39 @@ def _wait_for_owners(context: Context, held: frozenset[str]) -> list[OwnerlessAd
     ]
 
 
-def _remove_spent_requests(context: Context, lists: ObjectLists, held: frozenset[str]) -> None:
-    """Remove requests for these addresses to be on the node: a drain has ended them."""
-    for row in address_rows(lists):
-        if row.address in held:
-            for kind, body in objects_of(lists, row):
-                if (body.get("metadata") or {}).get("annotations"):
-                    remove_spent_requests(context, kind, body)
+def _read_rows(context: Context, names: Sequence[str]) -> list[NodeRow]:
+    plumbings = (context.api.read("NodePlumbing", name) for name in names)
+    nodes = tuple({"metadata": {"name": name}} for name in names)
+    return node_rows(nodes, tuple(plumbing for plumbing in plumbings if plumbing))
 
 
-def _read_row(api: Api, name: str) -> NodeRow:
-    plumbing = api.read("NodePlumbing", name)
-    return node_rows(({"metadata": {"name": name}},), (plumbing,) if plumbing else ())[0]
+def _wait(context: Context, names: Sequence[str]) -> list[NodeRow]:
+    last: dict[str, int] = {}
+
+    def look() -> list[NodeRow] | None:
+        rows = _read_rows(context, names)
+        for row in rows:
+            # The last status of an agent that has ended lists what it served before.
+            served = 0 if row.reason == "AgentStopped" else row.served
+            left = max(row.granted, served)
+            if left != last.get(row.name):
+                _print(context, _progress(row.name, left))
+            last[row.name] = left
+        return None if any(last.values()) else rows
+
+    if rows := wait_for(context, look):
+        return rows
+    left = ", ".join(f"{name} has {count}" for name, count in last.items() if count)
+    raise CommandError(
+        f"after {context.arguments.timeout:g} s addresses are left: {left}; the nodes are taken "
+        "out all the same: see `kubectl duravip doctor`"
+    )
 
 
-def _wait(context: Context, name: str) -> NodeRow:
-    until = time.monotonic() + context.arguments.timeout
-    last = None
-    while True:
-        row = _read_row(context.api, name)
-        # The last status of an agent that has ended lists what it served before.
-        served = 0 if row.reason == "AgentStopped" else row.served
-        left = (row.granted, served)
-        if left == (0, 0):
-            _print(context, f"{name} holds no address any more")
-            return row
-        if left != last:
-            _print(context, f"{row.granted} addresses are granted to {name}, it serves {served}")
-        last = left
-        if time.monotonic() >= until:
-            raise CommandError(
-                f"{name} is taken out, but after {context.arguments.timeout:g} s it is still "
-                f"granted {row.granted} addresses and serves {served}: see "
-                "`kubectl duravip doctor`"
-            )
-        context.sleep(POLL_EVERY_S)
+def _progress(name: str, left: int) -> str:
+    if not left:
+        return f"{name} holds no address any more"
+    return f"{name} has {left} address{'es' * (left > 1)} left"
 
 
 def _print_ownerless(context: Context, lost: Iterable[OwnerlessAddress], headline: str) -> None:

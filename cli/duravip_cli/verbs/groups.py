@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 from duravip_cli.command_line import Verb
 from duravip_cli.context import Context
 from duravip_cli.errors import CommandError, ExitCode
-from duravip_cli.views.objects import Body, name_of, namespace_of, spec_of, status_of
+from duravip_cli.objects import Body, name_of, namespace_of, spec_of, status_of
 
 
 class BindingGroup(NamedTuple):

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from duravip_api.annotations import MOVE_TO
+from duravip_cli.annotations import remove_requests, write_request
 from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Context, wait_for
 from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.explain.inferred_snapshot import infer_settled
-from duravip_cli.explain.move_checks import move_refusal
-from duravip_cli.explain.standings import decide_now
-from duravip_cli.move_requests import remove_requests, write_request
-from duravip_cli.views.addresses import AddressRow, address_rows, exactly_one, objects_of
-from duravip_cli.views.objects import Body, EntityKind, ObjectLists, condition, status_of
+from duravip_cli.explain.standings import decide_now, move_refusal
+from duravip_cli.objects import Body, EntityKind, ObjectLists, condition, status_of
+from duravip_cli.rows import AddressRow, address_rows, exactly_one, objects_of
+from duravip_cli.targets import parse_node
 
 VERB: Final = Verb(
     summary="Move an address to a node, and hold it there until it leaves that node",
@@ -32,8 +32,12 @@ VERB: Final = Verb(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `move` takes."""
-    parser.add_argument("what", metavar="ADDRESS", help="or the NAME of an object on it")
-    parser.add_argument("node", nargs="?", metavar="NODE", help="where it shall be held")
+    parser.add_argument(
+        "what", metavar="ADDRESS", help="or the NAME of an object on it, or TYPE/NAME"
+    )
+    parser.add_argument(
+        "node", nargs="?", metavar="NODE", type=parse_node, help="where it shall be held"
+    )
     parser.add_argument("--cancel", action="store_true", help="hold it nowhere any more")
     add_wait(parser, "wait until the node serves it", 30)
 
@@ -43,16 +47,18 @@ def run(context: Context) -> ExitCode:
     arguments = context.arguments
     if arguments.cancel == bool(arguments.node):
         raise CommandError("give either a NODE or --cancel", ExitCode.USAGE)
-    lists = context.read_all()
-    row = exactly_one(address_rows(lists, [context.qualify(arguments.what)]), arguments.what)
+    lists = context.read_allowed()
+    target = context.target(arguments.what)
+    row = exactly_one(address_rows(lists, [target]), target)
     if arguments.cancel:
         return _cancel(context, lists, row)
-    inferred = infer_settled(lists, context.read_plumbings_again)
-    decision = decide_now(inferred.snapshot)
-    if why := move_refusal(inferred, decision, row, arguments.node):
-        raise CommandError(
-            f"{row.address or arguments.what} cannot be moved to {arguments.node}: {why}"
-        )
+    if not lists.refused:  # else the operator's answer has to do
+        inferred = infer_settled(lists, context.read_plumbings_again)
+        decision = decide_now(inferred.snapshot)
+        if why := move_refusal(inferred, decision, row, arguments.node):
+            raise CommandError(
+                f"{row.address or arguments.what} cannot be moved to {arguments.node}: {why}"
+            )
     body = write_request(context, lists, row, {MOVE_TO: arguments.node})
     moved = _wait(context, row, body) if arguments.wait else {}
     _print(context, row, moved)

@@ -5,11 +5,12 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from duravip_api.annotations import LIST_NEIGHBOURS
+from duravip_cli.annotations import raise_if_unanswered, read_plumbings, send_command
 from duravip_cli.command_line import Verb
 from duravip_cli.context import Context
 from duravip_cli.errors import ExitCode
-from duravip_cli.node_commands import raise_if_unanswered, read_plumbings, send_command
-from duravip_cli.views.objects import Body, name_of, status_of
+from duravip_cli.objects import Body, name_of, status_of
+from duravip_cli.targets import parse_node
 
 
 class NeighbourRow(NamedTuple):
@@ -63,7 +64,7 @@ VERB: Final = Verb(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `neighbours` takes."""
-    parser.add_argument("what", nargs="*", metavar="NODE", help="default: all")
+    parser.add_argument("what", nargs="*", metavar="NODE", type=parse_node, help="default: all")
     parser.add_argument(
         "--timeout", type=float, default=10.0, metavar="SECONDS",
         help="for the agents to answer (default: 10)",
@@ -74,14 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> ExitCode:
     """Send the command to the agents, and print their answers."""
     all_plumbings = read_plumbings(context, [])
-    recipients = (
-        read_plumbings(context, context.arguments.what)
-        if context.arguments.what
-        else all_plumbings
-    )
-    answers = send_command(
-        context, LIST_NEIGHBOURS, "neighbours", {n: (b, "") for n, b in recipients.items()}
-    )
+    names = context.arguments.what
+    asked = read_plumbings(context, names) if names else all_plumbings
+    recipients = {name: (body, "") for name, body in asked.items()}
+    answers = send_command(context, LIST_NEIGHBOURS, "neighbours", recipients)
     rows = neighbour_rows([a for a in answers.values() if a is not None], all_plumbings.values())
     if context.output.is_json:
         context.output.json([row._asdict() for row in rows])

@@ -4,59 +4,27 @@ import argparse
 from collections.abc import Iterator
 from typing import Final
 
-from duravip_cli.command_line import Verb
+from duravip_cli.command_line import Verb, add_listing
 from duravip_cli.context import Context
 from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.listing import FORMS, Listing, show
+from duravip_cli.objects import Body, name_of
 from duravip_cli.output import Output
-from duravip_cli.views.nodes import NodeRow, node_rows
-from duravip_cli.views.objects import Body
-
-HEADS = ("NODE", "READY", "GRANTED", "SERVED", "FAILURES", "CONTESTED", "EXCLUDED", "AGENT")
+from duravip_cli.rows import NodeRow, node_rows
+from duravip_cli.targets import parse_node
 
 VERB: Final = Verb(
     summary="Show nodes: what they are granted and serve, what failed, and their interfaces",
     examples=(
         ("nodes", "all nodes"),
         ("nodes n1 -o wide", "one, with what failed, word for word"),
+        ("nodes -l rack=a -w", "those with a label, and again whenever one changes"),
     ),
-    forms=("json", "wide"),
+    forms=FORMS,
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `nodes` takes."""
-    parser.add_argument("what", nargs="*", metavar="NODE", help="default: all")
-
-
-def run(context: Context) -> ExitCode:
-    """Print the nodes."""
-    given = set(context.arguments.what)
-    rows = [
-        row
-        for row in node_rows(context.api.list("Node"), context.api.list("NodePlumbing"))
-        if not given or row.name in given
-    ]
-    if context.output.is_json:
-        context.output.json([row.as_json() for row in rows])
-    elif rows:
-        _print(context.output, rows)
-    if missing := sorted(given - {row.name for row in rows}):
-        raise CommandError(f"there is no node {', '.join(missing)}")
-    return ExitCode.OK
-
-
-def _print(output: Output, rows: list[NodeRow]) -> None:
-    output.table(HEADS, [_row(row) for row in rows])
-    nics = [(row.name, *_nic(nic)) for row in rows for nic in row.nics]
-    if nics:
-        output.line()
-        output.table(("NODE", "NIC", "STATE", "MBPS", "MTU", "MAC", "ADDRESSES"), nics)
-    if output.is_wide and (wrong := list(_wrong(rows))):
-        output.line()
-        output.table(("NODE", "WHAT", "ABOUT", "MESSAGE"), wrong)
-
-
-def _row(row: NodeRow) -> tuple[object, ...]:
+def _cells(row: NodeRow, _: Output) -> tuple[object, ...]:
     ready = row.ready or "-"
     ready = f"{ready} ({row.reason})" if row.reason and ready != "True" else ready
     if not row.is_known:
@@ -73,6 +41,56 @@ def _row(row: NodeRow) -> tuple[object, ...]:
         row.excluded or "-",
         row.version,
     )
+
+
+NODES: Final = Listing[NodeRow](
+    heads=("NODE", "READY", "GRANTED", "SERVED", "FAILURES", "CONTESTED", "EXCLUDED", "AGENT"),
+    wide=(),
+    cells=_cells,
+    plain=NodeRow.as_json,
+    names=lambda row: [f"node/{row.name}"],
+    key=lambda row: row.name,
+    deleted=lambda row: row._replace(ready="Deleted"),
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `nodes` takes."""
+    parser.add_argument("what", nargs="*", metavar="NODE", type=parse_node, help="default: all")
+    add_listing(parser)
+
+
+def run(context: Context) -> ExitCode:
+    """Print the nodes, and without `-w` their interfaces."""
+    given = set(context.arguments.what)
+    rows = show(context, NODES, lambda: _read(context, given), "" if given else "no node")
+    if context.output.form in {"table", "wide"}:
+        _print_details(context.output, rows)
+    if missing := sorted(given - {row.name for row in rows}):
+        raise CommandError(f"there is no node {', '.join(missing)}")
+    return ExitCode.OK
+
+
+def _read(context: Context, given: set[str]) -> list[NodeRow]:
+    selector = context.arguments.selector
+    nodes = context.api.list("Node", selector=selector)
+    plumbings = context.api.list("NodePlumbing")
+    chosen = {name_of(node) for node in nodes} if selector else None
+    return [
+        row
+        for row in node_rows(nodes, plumbings)
+        if (not given or row.name in given) and (chosen is None or row.name in chosen)
+    ]
+
+
+def _print_details(output: Output, rows: list[NodeRow]) -> None:
+    nics = [(row.name, *_nic(nic)) for row in rows for nic in row.nics]
+    if nics:
+        output.line()
+        output.table(("NODE", "NIC", "STATE", "MBPS", "MTU", "MAC", "ADDRESSES"), nics)
+    if output.is_wide and (wrong := list(_wrong(rows))):
+        output.line()
+        output.table(("NODE", "WHAT", "ABOUT", "MESSAGE"), wrong)
 
 
 def _nic(nic: Body) -> tuple[object, ...]:

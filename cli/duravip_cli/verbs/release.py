@@ -1,25 +1,19 @@
 """`release`: asks the operator to move addresses away from their owners."""
 
 import argparse
+from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from duravip_api.annotations import RELEASE_FROM
+from duravip_cli.annotations import remove_spent_requests, write_request
 from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Context, wait_for
 from duravip_cli.errors import CommandError, ExitCode
 from duravip_cli.explain.inferred_snapshot import infer_settled
-from duravip_cli.explain.move_checks import release_refusal
-from duravip_cli.explain.standings import decide_now
-from duravip_cli.move_requests import remove_spent_requests, write_request
-from duravip_cli.views.addresses import AddressRow, address_order, address_rows, unmatched
-from duravip_cli.views.objects import (
-    Body,
-    EntityKind,
-    ObjectLists,
-    namespace_of,
-    spec_of,
-    status_of,
-)
+from duravip_cli.explain.standings import decide_now, release_refusal
+from duravip_cli.objects import Body, EntityKind, ObjectLists, namespace_of, spec_of, status_of
+from duravip_cli.rows import AddressRow, address_order, address_rows, require_matches
+from duravip_cli.targets import parse_node, parse_target
 
 ReleaseRequest = tuple[AddressRow, tuple[EntityKind, Body]]
 """An address, and the object that its request was written on."""
@@ -55,9 +49,9 @@ VERB: Final = Verb(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `release` takes."""
     parser.add_argument("what", nargs="*", metavar="ADDRESS|NAME")
-    parser.add_argument("--group", metavar="G", help="all addresses of a binding group")
+    parser.add_argument("--group", metavar="GROUP", help="all addresses of a binding group")
     parser.add_argument(
-        "--from", "--node", dest="source", metavar="NODE",
+        "--from", "--node", dest="source", metavar="NODE", type=parse_node,
         help="only those that this node owns; alone, or with --all: all of them",
     )  # fmt: skip
     parser.add_argument("--all", action="store_true", help="every address of the node of --from")
@@ -67,14 +61,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> ExitCode:
     """Write the requests; with --wait, report where the addresses went."""
     _check_usage(context)
-    lists = context.read_all()
+    lists = context.read_allowed()
     chosen = _chosen(context, lists)
-    inferred = infer_settled(lists, context.read_plumbings_again)
-    decision = decide_now(inferred.snapshot)
+    refusal = _refusals(context, lists)
     pending: list[ReleaseRequest] = []
     results: list[ReleaseResult] = []
     for row in chosen:
-        if why := release_refusal(inferred, decision, row):
+        if why := refusal(row):
             results.append(ReleaseResult(row.address, row.owner, "", None, why))
         else:
             pending.append((row, write_request(context, lists, row, {RELEASE_FROM: row.owner})))
@@ -82,6 +75,15 @@ def run(context: Context) -> ExitCode:
     results.sort(key=lambda result: address_order(result.address))
     _print(context, results)
     return ExitCode.PROBLEM if any(result.problem for result in results) else ExitCode.OK
+
+
+def _refusals(context: Context, lists: ObjectLists) -> Callable[[AddressRow], str]:
+    """Why an address cannot be released; empty: it can, as far as one may know."""
+    if lists.refused:  # the operator's answer has to do
+        return lambda row: "" if row.owner else "it has no owner"
+    inferred = infer_settled(lists, context.read_plumbings_again)
+    decision = decide_now(inferred.snapshot)
+    return lambda row: release_refusal(inferred, decision, row)
 
 
 def _check_usage(context: Context) -> None:
@@ -97,23 +99,21 @@ def _check_usage(context: Context) -> None:
 def _chosen(context: Context, lists: ObjectLists) -> list[AddressRow]:
     """The addresses of the group and of the names; with --from only those of that node."""
     arguments = context.arguments
-    given = [context.qualify(text) for text in arguments.what]
-    if missing := unmatched(lists, given):
-        raise CommandError(f"no DuraVIP or Binding has the address or name {', '.join(missing)}")
+    given = context.targets(arguments.what)
+    require_matches(lists, given)
     if arguments.group:
         members = [
-            body
+            spec_of(body)
             for body in lists.bindings
             if spec_of(body).get("group") == arguments.group
             and context.namespace in {"", namespace_of(body)}
         ]
         if not members:
             raise CommandError(f"no Binding is in the group {arguments.group}")
-        addresses = [str(spec_of(body)["address"]) for body in members
-                     if spec_of(body).get("address")]  # fmt: skip
+        addresses = [str(spec["address"]) for spec in members if spec.get("address")]
         if not addresses:
             raise CommandError(f"no Binding of the group {arguments.group} has an address")
-        given += addresses
+        given += map(parse_target, addresses)
     rows = address_rows(lists, given or None)
     if not arguments.source:
         return rows
@@ -159,18 +159,8 @@ def _result(
 
 def _print(context: Context, results: list[ReleaseResult]) -> None:
     if context.output.is_json:
-        context.output.json(
-            [
-                {
-                    "address": one.address,
-                    "from": one.before,
-                    "to": one.after,
-                    "gapMilliseconds": one.gap,
-                    "problem": one.problem,
-                }
-                for one in results
-            ]
-        )
+        names = ("address", "from", "to", "gapMilliseconds", "problem")
+        context.output.json([dict(zip(names, one, strict=True)) for one in results])
     elif results:
         message = "" if context.arguments.wait else "asked for"
         rows = [

@@ -4,12 +4,13 @@ import argparse
 from typing import Final
 
 from duravip_api.annotations import RESET
+from duravip_cli.annotations import Answers, raise_if_unanswered, read_plumbings, send_command
 from duravip_cli.command_line import Verb, add_wait
 from duravip_cli.context import Context, wait_for
 from duravip_cli.errors import CommandError, ExitCode
-from duravip_cli.node_commands import Answers, raise_if_unanswered, read_plumbings, send_command
-from duravip_cli.views.nodes import NodeRow, node_rows
-from duravip_cli.views.objects import Body, name_of
+from duravip_cli.objects import Body, name_of
+from duravip_cli.rows import NodeRow, node_rows
+from duravip_cli.targets import parse_node
 
 VERB: Final = Verb(
     summary="Have a node unplumb everything, and take anew what it is granted",
@@ -27,7 +28,7 @@ VERB: Final = Verb(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `reset` takes."""
-    parser.add_argument("node", nargs="?", metavar="NODE")
+    parser.add_argument("node", nargs="?", metavar="NODE", type=parse_node)
     parser.add_argument("--all", action="store_true", help="every node")
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     add_wait(parser, "wait until everything is served again", 30)
@@ -40,16 +41,12 @@ def run(context: Context) -> ExitCode:
         raise CommandError("give either a NODE or --all", ExitCode.USAGE)
     bodies = read_plumbings(context, [arguments.node] if arguments.node else [])
     _confirm(context, [_row_of(body) for body in bodies.values()])
-    answers = send_command(
-        context, RESET, "reset", {name: (body, "") for name, body in bodies.items()}
-    )
-    rows = [
-        _wait_until_served(context, answer) for answer in answers.values() if answer is not None
-    ]
+    recipients = {name: (body, "") for name, body in bodies.items()}
+    answers = send_command(context, RESET, "reset", recipients)
+    rows = [_wait_until_served(context, answer) for answer in answers.values() if answer]
     _print(context, answers, rows)
     raise_if_unanswered(context, answers)
-    late = [row.name for row in rows if not _serves_everything(row)]
-    if late:
+    if late := [row.name for row in rows if not _serves_everything(row)]:
         raise CommandError(
             f"not all that is granted is served again on {', '.join(late)}: see `kubectl duravip "
             "nodes -o wide`"

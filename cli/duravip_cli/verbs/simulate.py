@@ -13,7 +13,8 @@ from duravip_cli.explain.inferred_snapshot import infer_settled, infer_snapshot
 from duravip_cli.manifests.documents import Document, parse_manifests
 from duravip_cli.manifests.files import read_files
 from duravip_cli.manifests.validation import admission_refusals, with_documents
-from duravip_cli.views.objects import ObjectLists
+from duravip_cli.objects import ObjectLists
+from duravip_cli.targets import parse_node
 from duravip_operator.core.snapshot import Snapshot
 
 VERB: Final = Verb(
@@ -33,13 +34,13 @@ VERB: Final = Verb(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `simulate` takes."""
-    for option, metavar, does in (
-        ("--fail", "NODE", "they lose power"),
-        ("--drain", "NODE", "they are drained"),
-        ("--apply", "FILE", "these manifests are applied"),
+    for option, metavar, parsed, does in (
+        ("--fail", "NODE", parse_node, "they lose power"),
+        ("--drain", "NODE", parse_node, "they are drained"),
+        ("--apply", "FILE", str, "these manifests are applied"),
     ):
         parser.add_argument(
-            option, action="extend", nargs="+", default=[], metavar=metavar, help=does
+            option, action="extend", nargs="+", default=[], metavar=metavar, type=parsed, help=does
         )
 
 
@@ -48,11 +49,13 @@ def run(context: Context) -> ExitCode:
     arguments = context.arguments
     if not (arguments.fail or arguments.drain or arguments.apply):
         raise CommandError("say what to simulate: --fail, --drain or --apply", ExitCode.USAGE)
-    lists = context.read_all()
+    documents = _documents(context) if arguments.apply else ()
+    lists = context.read_all([document.body for document in documents])
     inferred = infer_settled(lists, context.read_plumbings_again)
     before = inferred.snapshot
-    _require_nodes(before, [*arguments.fail, *arguments.drain])
-    documents = _documents(context) if arguments.apply else ()
+    for name in (*arguments.fail, *arguments.drain):
+        if name not in before.nodes:
+            raise CommandError(f"there is no node {name}")
     refused = admission_refusals(documents, lists) if documents else {}
     after = _with_documents(lists, [d for d in documents if d.label not in refused], before)
     outcome = forecast(before, with_drained(with_failed(after, arguments.fail), arguments.drain))
@@ -71,12 +74,6 @@ def run(context: Context) -> ExitCode:
             context.output.line(f"left out, since it would be refused: {why.message}")
         _print(context, outcome, inferred.note)
     return ExitCode.PROBLEM if outcome.is_loss or refused else ExitCode.OK
-
-
-def _require_nodes(snapshot: Snapshot, names: list[str]) -> None:
-    for name in names:
-        if name not in snapshot.nodes:
-            raise CommandError(f"there is no node {name}")
 
 
 def _documents(context: Context) -> tuple[Document, ...]:
@@ -105,8 +102,10 @@ def _print(context: Context, outcome: Forecast, note: str) -> None:
         )  # fmt: skip
         context.output.line()
     load = ", ".join(f"{node} {count}" for node, count in sorted(outcome.load.items()))
+    moved = sum(bool(change.after) for change in outcome.changes)
+    lost = len(outcome.changes) - moved
     context.output.line(
-        f"{len(outcome.changes)} addresses would have another owner, {outcome.unchanged} would "
-        f"not; then: {load or 'no node'}"
+        f"of {len(outcome.changes) + outcome.unchanged} addresses {moved} would have another "
+        f"owner, {lost} none, {outcome.unchanged} the same as now; then: {load or 'no node'}"
     )
     context.output.line("Nothing was changed." + (f" Note: {note}." if note else ""))

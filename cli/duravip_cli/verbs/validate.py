@@ -1,6 +1,7 @@
 """`validate`: checks manifests one by one, together, and with --live against the cluster."""
 
 import argparse
+from dataclasses import replace
 from typing import Final
 
 from duravip_cli.command_line import Verb
@@ -35,7 +36,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(context: Context) -> ExitCode:
     """Print one line a problem."""
     parsed = parse_manifests(read_files(context.arguments.files), context.namespace or "default")
-    cluster = context.read_all() if context.arguments.live else None
+    bodies = [document.body for document in parsed.documents]
+    cluster = context.read_all(bodies) if context.arguments.live else None
+    if cluster and any(document.kind == "AddressPool" for document in parsed.documents):
+        cluster = replace(cluster, pools=context.api.list("AddressPool"))
     problems = [*parsed.problems, *find_problems(parsed.documents, cluster)]
     wrong = sum(not problem.is_warning for problem in problems)
     if context.output.is_json:

@@ -2,27 +2,40 @@
 
 An `AddressStatus` is small and comparable, so that a pass over ten thousand units can see which
 of them changed without composing a status for each.
+
+That several nodes serve an address (`AddressInUse`) is reported once it has lasted for longer
+than a hand-over explains. In every move the former owner lets go, and says so in a heartbeat,
+before the next node is granted the address; its status follows some 0.1 s later. Until then both
+statuses name the address. What lasts for `DUPLICATE_AFTER_S` is no such delay: both nodes may
+hold it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from typing import Final, NamedTuple
 
 from duravip_api.reasons import Reason, State
 from duravip_operator.core.advisories import (
     is_as_wanted,
+    is_unfit,
     participant_advisories,
     preference_advisories,
+    readiness_advisories,
 )
 from duravip_operator.core.election import Assignment
 from duravip_operator.core.eligibility import Eligibility
 from duravip_operator.core.handover import status_counts
+from duravip_operator.core.silent_nodes import is_gone_from
 from duravip_operator.core.snapshot import Advisory, Plumbing, Rejection, Snapshot, Topology
+from duravip_operator.core.topologies import has_network_mask
 from duravip_operator.core.units import Unit
 from duravip_runtime.text import summarize
 
 CLAIMED: Final = "NodeAddress"
 """The condition of an address that stays in service although a node claims it as its own."""
 _FLAGGED_AS: Final = {CLAIMED: "Conflict"}
+
+DUPLICATE_AFTER_S: Final = 3.0
+"""In seconds."""
 
 
 class AddressStatus(NamedTuple):
@@ -35,6 +48,8 @@ class AddressStatus(NamedTuple):
     interface: str = ""
     participants: int = 0
     advisories: tuple[Advisory, ...] = ()
+    interfaces: tuple[str, ...] = ()
+    """Where it is owned: the names that its Topology lists, in order."""
 
     @property
     def flags(self) -> str:
@@ -53,12 +68,16 @@ def address_statuses(
 ) -> dict[str, AddressStatus]:
     """`{address: AddressStatus}` for every unit."""
     snapshot = eligibility.snapshot
-    serving, claims, twice = _servers(snapshot), _Claims(snapshot), snapshot.duplicate_holders
+    serving, twice, plumbings = _servers(snapshot), snapshot.duplicate_holders, snapshot.plumbings
+    has_claims = any(p.claims for p in plumbings.values())
+    macs = {nic.mac: n for n, p in plumbings.items() for nic in p.nics.values() if has_claims}
     statuses: dict[str, AddressStatus] = {}
     shared: dict[tuple[str, str, int, Reason], AddressStatus] = {}
     for address, unit in units.items():
         assignment, nodes = assignments.get(address), _present(unit, serving, snapshot)
-        claim = claims.of(unit, assignment.owner) if claims and assignment else ""
+        claim = ""
+        if has_claims and assignment:
+            claim = _foreign_host(unit, assignment.owner, macs, plumbings, is_served=bool(nodes))
         is_odd = bool(claim) or address in twice
         if assignment is None or unit.topology is None or (assignment.owner,) != nodes or is_odd:
             facts = _Facts(assignment, nodes, claim)
@@ -69,6 +88,7 @@ def address_statuses(
         is_known = not unit.preference or unit.preference in snapshot.nodes
         is_plain = is_known and not unit.preference_conflict and not unit.claimants
         is_plain = is_plain and is_as_wanted(unit, assignment.owner)
+        is_plain = is_plain and not is_unfit(unit, assignment, snapshot)
         reused = shared.get(kind) if is_plain else None
         statuses[address] = reused or _status(unit, _Facts(assignment, nodes), waiting, snapshot)
         if is_plain:
@@ -110,29 +130,26 @@ def _servers(snapshot: Snapshot) -> Mapping[str, tuple[str, ...]]:
     return serving
 
 
-class _Claims:
-    """Hosts outside our nodes that have an address granted to one of them.
+def _foreign_host(
+    unit: Unit,
+    owner: str,
+    macs: Mapping[str, str],
+    plumbings: Mapping[str, Plumbing],
+    *,
+    is_served: bool,
+) -> str:
+    """The MAC for which an address is not ours there, as its owner sees it; or empty.
 
-    A node that is on its way out answers for a moment longer, which is no conflict. But a node
-    that claims the address as its own counts like any other host.
+    That of a host outside our nodes, of a node that claims the address as its own, or of one whose
+    agent has nothing to do with it: another program answers there, e.g. another load balancer. A
+    node that is on its way out answers for a moment longer, which is no conflict.
     """
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        plumbings = snapshot.plumbings
-        self._claims = {name: p.claims for name, p in plumbings.items() if p.claims}
-        self._nodes = {
-            nic.mac: name
-            for name, plumbing in plumbings.items()
-            for nic in (plumbing.nics.values() if self._claims else ())
-        }
-
-    def __bool__(self) -> bool:
-        return bool(self._claims)
-
-    def of(self, unit: Unit, owner: str) -> str:
-        """The MAC of such a host that the owner sees; empty: there is none."""
-        mac = self._claims[owner].get(unit.address, "") if owner in self._claims else ""
-        return mac if self._nodes.get(mac) in {None, *unit.claimants} else ""
+    mac = plumbings[owner].claims.get(unit.address, "") if owner in plumbings else ""
+    node = macs.get(mac)
+    if node is None or node in unit.claimants:
+        return mac
+    is_leaving = is_served or unit.address in plumbings[node].served | plumbings[node].granted
+    return "" if is_leaving else mac
 
 
 def _present(
@@ -142,8 +159,7 @@ def _present(
     nodes = serving.get(unit.address, ())
     if not unit.topology or snapshot.suspicions.keys().isdisjoint(nodes):
         return nodes
-    where = unit.topology.placement
-    return tuple(node for node in nodes if not snapshot.is_gone(node, where))
+    return tuple(node for node in nodes if not is_gone_from(snapshot, node, unit.topology))
 
 
 class _Facts(NamedTuple):
@@ -166,6 +182,7 @@ def _status(
     advisories = _advisories(unit, facts, snapshot)
     if assignment is not None:
         advisories += tuple(preference_advisories(unit, assignment, snapshot))
+        advisories += tuple(readiness_advisories(unit, assignment, snapshot))
     if (
         unit.refusal
         or assignment is None
@@ -176,12 +193,15 @@ def _status(
         return AddressStatus(State.UNASSIGNED, *why, advisories=advisories)
     details = (assignment.participants, advisories)
     if assignment.owner in serving:
-        interface = unit.topology.placement.interface if unit.topology else ""
+        interface, interfaces = _interfaces(unit.topology, assignment.owner, snapshot)
         message, reason = f"served by {assignment.owner} on {interface}", Reason.SERVED
         suspicion = snapshot.suspicions.get(assignment.owner)
+        if is_unfit(unit, assignment, snapshot):
+            message, reason = f"{message}, though no node is fit for it", Reason.NO_FIT_NODE
         if suspicion and suspicion.is_lasting:
             message, reason = f"{message}, whose agent is not heard", Reason.OWNER_UNREACHABLE
-        return AddressStatus(State.OWNED, reason, message, assignment.owner, interface, *details)
+        served = AddressStatus(State.OWNED, reason, message, assignment.owner, interface, *details)
+        return served._replace(interfaces=interfaces)
     if claim:
         message = _claimed(claim, assignment.owner, is_served=False)
         return AddressStatus(State.UNASSIGNED, Reason.ADDRESS_IN_USE, message, "", "", *details)
@@ -194,6 +214,15 @@ def _status(
         message = f"{assignment.owner} {failure or 'is about to serve it'}"
         reason = Reason.PLUMBING_FAILED if failure else Reason.ELECTED
     return AddressStatus(State.MOVING, reason, message, present, "", *details)
+
+
+def _interfaces(
+    topology: Topology | None, node: str, snapshot: Snapshot
+) -> tuple[str, tuple[str, ...]]:
+    """`(the interface that the node uses, the names that the Topology lists)`."""
+    if topology is None:
+        return "", ()
+    return snapshot.interface_on(node, topology).name, topology.candidates.names
 
 
 def _may_be_true(plumbing: Plumbing, address: str) -> bool:
@@ -240,7 +269,7 @@ def _advisories(unit: Unit, facts: _Facts, snapshot: Snapshot) -> tuple[Advisory
     if unit.preference and unit.preference not in snapshot.nodes:
         why = f"there is no Node {unit.preference!r}: elected as if there were no preference"
         conditions.append(("PreferredNodeUnknown", Reason.PREFERRED_NODE_UNKNOWN, why))
-    if unit.topology and _mask_warns(unit.topology):
+    if unit.topology and has_network_mask(unit.topology):
         why = f"Topology {unit.topology.name} has cidrmask {unit.topology.placement.mask}"
         conditions.append(("CidrMask", Reason.MASK_NOT_HOST, why))
     twice = [n for n in snapshot.duplicate_holders.get(unit.address, ()) if n in facts.serving]
@@ -254,5 +283,52 @@ def _advisories(unit: Unit, facts: _Facts, snapshot: Snapshot) -> tuple[Advisory
     return tuple(conditions)
 
 
-def _mask_warns(topology: Topology) -> bool:
-    return topology.placement.mask != (32 if topology.family == 4 else 128)  # noqa: PLR2004
+class DuplicateHolders(NamedTuple):
+    """The nodes that serve one address, and since when there are several."""
+
+    nodes: tuple[str, ...]
+    since: float
+
+
+DuplicateHolderTable = Mapping[str, DuplicateHolders]
+"""By address."""
+
+
+def update_duplicates(
+    previous: DuplicateHolderTable,
+    plumbings: Mapping[str, Plumbing],
+    gone: Container[str],
+    now: float,
+) -> DuplicateHolderTable:
+    """The duplicates after another look at the statuses; `now` is in seconds.
+
+    Nodes in `gone`, dead or muted, hold nothing, whatever their last status says. A node that
+    has acted on its spec holds nothing of ours beyond its grants (O7). One that has shut down
+    does not count.
+    """
+    serving = {
+        name: plumbing.served & plumbing.granted if plumbing.has_acted else plumbing.served
+        for name, plumbing in sorted(plumbings.items())
+        if not plumbing.stopped and name not in gone
+    }
+    served_once: set[str] = set()
+    served_twice: set[str] = set()
+    for served in serving.values():
+        served_twice |= served & served_once
+        served_once |= served
+    current: dict[str, DuplicateHolders] = {}
+    for address in sorted(served_twice):
+        nodes = tuple(name for name, served in serving.items() if address in served)
+        before = previous.get(address)
+        is_same = before is not None and len(set(nodes) & set(before.nodes)) > 1
+        current[address] = DuplicateHolders(nodes, before.since if before and is_same else now)
+    return current
+
+
+def lasting_duplicates(duplicates: DuplicateHolderTable, now: float) -> dict[str, tuple[str, ...]]:
+    """`{address: nodes}` of the duplicates that have lasted for `DUPLICATE_AFTER_S`."""
+    return {
+        a: holders.nodes
+        for a, holders in duplicates.items()
+        if now - holders.since >= DUPLICATE_AFTER_S
+    }

@@ -19,7 +19,8 @@ from dataclasses import replace
 from typing import Final
 
 from duravip_api.reasons import Reason
-from duravip_operator.core import followers, reserved_addresses, topologies, units
+from duravip_operator.core import address_pools, followers, reserved_addresses, topologies, units
+from duravip_operator.core.address_pools import AddressPool
 from duravip_operator.core.snapshot import Rejection, Snapshot, Topology, VipObject
 
 NEWCOMER: Final = ""
@@ -41,6 +42,7 @@ ADVICE: Final[Mapping[Reason, str]] = {
     "namespace in the Topology's spec.namespaces",
     Reason.FOLLOW_SAME_ADDRESS: "write two different addresses: one that leads, one that follows",
     Reason.DUPLICATE_CIDR: "edit that Topology, or write another block",
+    Reason.OVERLAP: "write ranges that no other AddressPool has",
     Reason.ADDRESS_INVALID: "write one that a host can have, e.g. 10.1.1.1 or fd00::1",
 }
 """What to write instead, where the rejection does not say so."""
@@ -58,8 +60,28 @@ def refusal(
         old and _address(old) == _address(new) and _fault(snapshot, old) == fault
     ):
         return None
+    return _advised(fault)
+
+
+def pool_refusal(
+    pools: Iterable[AddressPool], new: AddressPool, old: AddressPool | None = None
+) -> Rejection | None:
+    """Why an AddressPool may not become `new`, with advice; None if it may."""
+    others = [pool for pool in pools if pool.name != new.name]
+    fault = _pool_fault(others, new)
+    if fault is None or (old and old.ranges == new.ranges and _pool_fault(others, old) == fault):
+        return None
+    return _advised(fault)
+
+
+def _advised(fault: Rejection) -> Rejection:
     message = "; ".join(filter(None, (fault.message, ADVICE.get(fault.reason))))
     return fault._replace(message=message)
+
+
+def _pool_fault(others: Iterable[AddressPool], pool: AddressPool) -> Rejection | None:
+    judged = address_pools.judge((*others, pool._replace(created=LAST)))
+    return next(each.rejection for each in judged if each.name == pool.name)
 
 
 def _address(thing: VipObject | Topology) -> str:
@@ -106,22 +128,15 @@ def _concerned(newcomer: VipObject, vips: Iterable[VipObject]) -> list[VipObject
     near = [
         vip
         for vip in vips
-        if (vip.address in addresses or vip.name in names) and not _is_same(vip, newcomer)
+        if (vip.address in addresses or vip.name in names) and vip.label != newcomer.label
     ]
-    namesakes = [vip for vip in near if _is_namesake(vip, newcomer)]
     return [
         vip
         for vip in near
-        if vip.address in addresses or vip in namesakes or _is_led_by(newcomer, vip)
+        if vip.address in addresses
+        or (vip.kind == newcomer.kind == "Binding" and vip.name == newcomer.name)
+        or _is_led_by(newcomer, vip)
     ]
-
-
-def _is_same(one: VipObject, other: VipObject) -> bool:
-    return (one.name, one.namespace, one.kind) == (other.name, other.namespace, other.kind)
-
-
-def _is_namesake(one: VipObject, other: VipObject) -> bool:
-    return one.kind == other.kind == "Binding" and one.name == other.name
 
 
 def _is_led_by(follower: VipObject, vip: VipObject) -> bool:

@@ -6,6 +6,9 @@ From the objects alone, worked out once for each demand (`object_advisories`):
 - `PreferenceAdvised` (27): adaptive delivery without a preference.
 - `NoLocalBinding` (21): an address without a Binding, in a namespace that has some.
 - `RequestIgnored`: a request that cannot be parsed or that a preference forbids.
+- `ExposeDiffers`: an object exposes all ports of an address that another one guards.
+- `PortIgnored`: a guarded address has more ports than a guard can open, and which of this object's
+  stay closed.
 
 From the nodes that may hold the address, in every pass (`participant_advisories`):
 
@@ -17,22 +20,25 @@ From the nodes that may hold the address, in every pass (`participant_advisories
 
 From the owner, in every pass (`preference_advisories`):
 
-- `PreferenceNotMet` (26): another node than the preferred one has it, and why. A hiccup of the
-  preferred node is no reason.
+- `PreferenceNotMet` (26): another node than the preferred one has it, and why: that may not have
+  it, or not yet (`failback`). A hiccup of the preferred node is no reason.
 - `Held` (47): a request holds it on its node, and whose.
+- `NoFitNode`: its owner is not fit for it (`readiness`), and no other node that may take it is.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
 from duravip_api.annotations import format_clock_time
+from duravip_api.guards import MOST_OPEN_PORTS
 from duravip_api.reasons import Reason
-from duravip_operator.core import move_requests
+from duravip_operator.core import failback, move_requests, readiness
 from duravip_operator.core.election import Assignment, Assignments
-from duravip_operator.core.eligibility import Eligibility, Eligible
+from duravip_operator.core.eligibility import Eligibility
+from duravip_operator.core.eligible import Eligible
 from duravip_operator.core.service_consistency import ServiceConsistency
 from duravip_operator.core.snapshot import Advisory, MoveRequest, Snapshot, Topology, VipObject
-from duravip_operator.core.subnets import Subnets
+from duravip_operator.core.topologies import Subnets
 from duravip_operator.core.units import Unit
 from duravip_runtime.text import summarize
 
@@ -47,20 +53,31 @@ def object_advisories(
         if not unit.managed or unit.broken:
             continue
         for vip in unit.vips:
-            if vip.namespace not in with_bindings and _is_plain(vip):
-                continue
+            exposes_more = unit.open_ports is not None and not vip.is_guarded
+            is_plain = vip.enabled and not (vip.adaptive or vip.requests or vip.unparsable)
+            closed = _closed_ports(vip, unit)
+            if is_plain and not (exposes_more or closed) and vip.namespace not in with_bindings:
+                continue  # no condition can apply to it: true of nearly all objects
             advice = [*_on_form(vip), *_on_requests(vip, unit)]
+            if exposes_more:
+                advice.append(_advisory("ExposeDiffers", Reason.EXPOSE_DIFFERS))
+            if closed:
+                why = f"{unit.address} has more than {MOST_OPEN_PORTS}: {summarize(closed)}"
+                advice.append(("PortIgnored", Reason.PORT_IGNORED, why))
             is_bound = any(one.kind == "Binding" for one in unit.vips)
-            if not is_bound and not vip.follow and vip.namespace in with_bindings:
+            is_alone = not (is_bound or vip.follow or vip.origin)
+            if is_alone and vip.namespace in with_bindings:
                 advice.append(_advisory("NoLocalBinding", Reason.NO_LOCAL_BINDING))
             if advice:
                 advisories[vip.uid] = tuple(advice)
     return advisories
 
 
-def _is_plain(vip: VipObject) -> bool:
-    """Whether no condition can apply to it: true of nearly all objects."""
-    return vip.enabled and not (vip.adaptive or vip.requests or vip.unparsable)
+def _closed_ports(vip: VipObject, unit: Unit) -> list[str]:
+    """The ports of an object that the guard of its address has no room for; nearly always none."""
+    if unit.open_ports is None or len(unit.open_ports) < MOST_OPEN_PORTS:
+        return []
+    return sorted(port for port, _ in vip.services if port not in unit.open_ports)
 
 
 def _on_form(vip: VipObject) -> Iterator[Advisory]:
@@ -75,7 +92,7 @@ def _on_requests(vip: VipObject, unit: Unit) -> Iterator[Advisory]:
         yield ("RequestIgnored", Reason.REQUEST_UNREADABLE, f"{vip.label}: {why}")
         return
     for request in vip.requests:
-        if unit.leader or move_requests.is_refused(request, unit.preference):
+        if unit.leader or move_requests.is_refused(request, unit.preference, unit.failback_s):
             verb = "release from" if request.releases else "move to"
             whom = f"it follows {unit.leader}" if unit.leader else "the preference decides"
             why = f"{vip.label}: cannot {verb} {request.node}: {whom}"
@@ -161,10 +178,11 @@ def _across(
     for address in addresses:
         off_subnet = subnets.off_subnet_nodes(topology, address) & eligible.could_hold
         if off_subnet:
-            where = topology.placement.interface
+            where = topology.candidates.label
+            on = f"on {where}" if topology.candidates.names else where
             yield (
                 address,
-                f"no address in the network of {address} on {where}: {_listed(off_subnet)}",
+                f"no address in the network of {address} {on}: {_listed(off_subnet)}",
             )
 
 
@@ -181,7 +199,7 @@ def preference_advisories(
     unit: Unit, assignment: Assignment, snapshot: Snapshot
 ) -> Iterator[Advisory]:
     """The conditions that follow from where the address is, and where people want it."""
-    preferred = unit.preference
+    preferred, may_take = unit.preference, assignment.eligible.may_take
     if assignment.owner and preferred in snapshot.nodes and preferred != assignment.owner:
         reason = assignment.eligible.refusals.get(preferred)
         if reason:
@@ -190,6 +208,8 @@ def preference_advisories(
             if reason is Reason.REPAIR_FAILED and until:
                 why += f"; it is tried there again at {until}"
             yield ("PreferenceNotMet", reason, why)
+        elif preferred in may_take and not failback.is_over((unit,), preferred, snapshot):
+            yield ("PreferenceNotMet", *failback.explain_delay(unit, preferred, snapshot))
     request = unit.request
     if request and not request.releases and request.node == assignment.owner and not unit.leader:
         who = next((vip.label for vip in unit.vips if request in vip.requests), unit.address)
@@ -198,3 +218,23 @@ def preference_advisories(
             "until it leaves that node; `kubectl duravip move --cancel` ends it"
         )
         yield ("Held", Reason.HELD, why)
+
+
+def is_unfit(unit: Unit, assignment: Assignment, snapshot: Snapshot) -> bool:
+    """Whether its owner is not fit for it, and it stays there for want of a better one."""
+    if not unit.readiness or not assignment.owner:
+        return False
+    stays = assignment.eligible.stays or bool(unit.leader)
+    return stays and not readiness.works_on(snapshot, unit.readiness, assignment.owner)
+
+
+def readiness_advisories(
+    unit: Unit, assignment: Assignment, snapshot: Snapshot
+) -> Iterator[Advisory]:
+    """The condition of an address that works nowhere, as far as its readiness can tell."""
+    if is_unfit(unit, assignment, snapshot):
+        owner = assignment.owner
+        lacks = readiness.unmet(snapshot, unit.readiness, owner)
+        listed = summarize([readiness.describe(snapshot, key) for key in lacks])
+        why = f"no node that may take it is fit, so it stays on {owner}: {listed}"
+        yield ("NoFitNode", readiness.reason_of(snapshot, lacks[0]), why)

@@ -7,9 +7,12 @@ equal gains, the one that is last by address text. With addresses that move alon
 rests when, within each set of participants, no owner of a movable address has two more than the
 least loaded node.
 
-Addresses with a preference or a request are not moved, nor those that their owner does not
-serve; all of them count as load. Nothing is moved while anything is in transit: a node that is
-suspect, warming up or on its way out, or an address that is not where it was assigned.
+Addresses with a preference or a request are not moved, nor those whose objects say
+`balance: Never`, nor those that their owner does not serve, nor those whose readiness speaks
+against it (`Eligible.is_bound_by_readiness`); all of them count as load. A node that was lost
+several times gets nothing until it has settled (`failback`). Nothing is moved while anything is in
+transit: a node that is suspect, warming up or on its way out, or an address that is not where it
+was assigned.
 
 Balancing keeps no state. A round only assigns some addresses elsewhere; should the leader
 change while they are on their way, the ordinary election finds the least loaded node again.
@@ -20,6 +23,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from duravip_api.reasons import MoveReason, Reason
+from duravip_operator.core import failback
 from duravip_operator.core.election import Assignment, Assignments
 from duravip_operator.core.followers import AffinityGroup
 from duravip_operator.core.snapshot import Liveness, Snapshot
@@ -162,13 +166,19 @@ def _is_calm(assignments: Assignments, holders: Mapping[str, str], snapshot: Sna
 def _movable(
     groups: Iterable[AffinityGroup], assignments: Assignments, snapshot: Snapshot
 ) -> Iterator[Movable]:
+    is_quiet = snapshot.stability.is_quiet()
     for group in groups:
         leader, assignment = group.leader, assignments.get(group.leader.address)
         if assignment is None or not assignment.owner or assignment.reason is Reason.OWNER_LOST:
             continue
-        if leader.preference or leader.request:
+        if leader.preference or leader.request or not all(u.may_balance for u in group.units):
+            continue
+        if assignment.eligible.is_bound_by_readiness:
             continue
         served = snapshot.plumbings[assignment.owner].served
-        if all(unit.address in served for unit in (leader, *group.followers)):
+        if all(unit.address in served for unit in group.units):
             nodes = assignment.eligible.may_take
-            yield Movable(leader.address, assignment.owner, group.weight, nodes)
+            if not is_quiet:
+                nodes = failback.settled_nodes(group.units, nodes, snapshot)
+            if nodes:
+                yield Movable(leader.address, assignment.owner, group.weight, nodes)

@@ -20,14 +20,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from duravip_api.guards import Ports
 from duravip_api.reasons import Reason
 from duravip_operator.core import (
     address_status,
     advisories,
     balancing,
     election,
+    failback,
     followers,
     handover,
+    readiness,
     releases,
     reserved_addresses,
     service_consistency,
@@ -63,6 +66,12 @@ class Demand:
     """`{uid: conditions}` of single objects."""
     ports: tuple[str, ...]
     """The ports whose listeners agents are to report."""
+    ports_decide: bool
+    """Whether an address moves by who listens."""
+    checked: tuple[Unit, ...]
+    """The units for which nodes have to make checks."""
+    open_ports: Mapping[str, Ports]
+    """The ports that are let in, by address that lets in no others."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,29 @@ class Decision:
         return address_status.address_statuses(
             self.units, self.assignments, self.waiting, self._eligibility
         )
+
+    @cached_property
+    def next_return(self) -> float:
+        """When the next address may return to the node that it prefers; infinite: none waits."""
+        late = (
+            group.units
+            for address, group in self.demand.groups.by_leader.items()
+            if (preferred := group.leader.preference)
+            and preferred != (assignment := self.assignments[address]).owner
+            and preferred in assignment.eligible.may_take
+        )
+        return failback.next_return(late, self._eligibility.snapshot)
+
+    @cached_property
+    def checks(self) -> Mapping[str, tuple[str, ...]]:
+        """By node: the checks that its agent is to make."""
+
+        def nodes_of(unit: Unit) -> frozenset[str]:
+            assignment = self.assignments.get(unit.address)
+            return assignment.eligible.could_hold if assignment else frozenset()
+
+        snapshot = self._eligibility.snapshot
+        return readiness.checks_by_node(self.demand.checked, nodes_of, snapshot)
 
     @property
     def units(self) -> Mapping[str, Unit]:
@@ -160,6 +192,8 @@ def decide(
     elected = election.elect(demand.groups, holders, eligibility, before)
     assignments = balancing.balance(elected, demand.groups.by_leader, holders, snapshot)
     plans, waiting = handover.plan_grants(demand.units, assignments, snapshot, records)
+    guarded = (last.plans, last.demand.open_ports) if last else handover.NO_GUARDED_PLANS
+    plans = handover.with_guards(plans, demand.open_ports, guarded)
     return Decision(
         demand=demand,
         assignments=assignments,
@@ -179,6 +213,8 @@ def continue_handover(
     assignments.
     """
     plans, waiting = handover.plan_grants(decision.units, decision.assignments, snapshot, records)
+    open_ports = decision.demand.open_ports
+    plans = handover.with_guards(plans, open_ports, (decision.plans, open_ports))
     eligibility = Eligibility(snapshot, decision.demand.selection)
     return replace(decision, plans=plans, waiting=waiting, _eligibility=eligibility)
 
@@ -205,6 +241,13 @@ def _demand(snapshot: Snapshot, last: Decision | None, selection: SelectorIndex)
         selection=selection,
         advice=advice,
         ports=service_consistency.declared_ports(linked.units.values()),
+        ports_decide=readiness.asks_for_listeners(linked.units.values()),
+        checked=tuple(filter(readiness.asks_for_check, linked.units.values())),
+        open_ports={
+            address: unit.open_ports
+            for address, unit in linked.units.items()
+            if unit.open_ports is not None
+        },
     )
 
 

@@ -6,7 +6,8 @@ order of the leaders' addresses. The first round places groups whose owner does 
 load:
 
 1. The node named by a `move-to` request, or else the preferred node, if that node may take the
-   group.
+   group and, where another node may keep it, may have it back already (`failback`). Where no node
+   is fit (`readiness`), a preference does not move it.
 2. Else the node that has it, if it may keep it and is not to release it (or no other node may take
    it). This is what makes the election stable: no address moves without a cause.
 
@@ -20,7 +21,7 @@ is the number of addresses given to it so far in this election, by the first rou
    loaded nodes the next one in the order of names, counted from a position that the address gives
    (its number modulo the number of candidates). So every replica chooses the same node, and
    consecutive addresses spread over all nodes.
-6. Else the node that has it, if it may keep it: no other node has room.
+6. Else the node that has it, if it may keep it, or is merely not fit: no other node has room.
 7. Else unassigned. A group whose only node is lost stays granted to that node, with reason
    `OwnerLost`: taking it away would help unassigned.
 
@@ -41,7 +42,9 @@ from typing import NamedTuple
 
 from duravip_api.addresses import to_int
 from duravip_api.reasons import MoveReason, Reason
-from duravip_operator.core.eligibility import Eligibility, Eligible
+from duravip_operator.core import failback
+from duravip_operator.core.eligibility import Eligibility
+from duravip_operator.core.eligible import Eligible
 from duravip_operator.core.followers import AffinityGroup, AffinityGroups
 from duravip_operator.core.snapshot import Snapshot
 from duravip_operator.core.units import Unit
@@ -58,6 +61,10 @@ _CAUSES = {
     Reason.REPAIR_FAILED: MoveReason.REPAIR_FAILED,
     Reason.NODE_ADDRESS: MoveReason.EDITED,
     Reason.NODE_CONTRADICTS: MoveReason.NODE_LOST,
+    Reason.NO_READY_ENDPOINT: MoveReason.READINESS,
+    Reason.SERVICE_UNKNOWN: MoveReason.READINESS,
+    Reason.NOT_LISTENING: MoveReason.READINESS,
+    Reason.CHECK_FAILED: MoveReason.READINESS,
 }
 
 
@@ -95,14 +102,15 @@ def elect(
     `holders` gives, for each address, the node that has it or is about to have it; `last` is
     what the last decision chose.
     """
-    table = _AssignmentTable(eligibility.snapshot.max_aliases)
+    snapshot = eligibility.snapshot
+    table = _AssignmentTable(snapshot.max_aliases)
     _keep(table, groups, holders, eligibility)
     waiting: list[_Unplaced] = []
     for address in sorted(groups.by_leader.keys() - table.assignments.keys(), key=to_int):
         group = groups.by_leader[address]
         leader, holder = group.leader, holders.get(address, "")
         eligible = eligibility.of(*group)
-        owner = _forced_owner(leader, eligible, holder)
+        owner = _forced_owner(group, eligible, holder, snapshot)
         if owner:
             table.record(group, eligible, owner, holder)
         else:
@@ -153,7 +161,12 @@ def _keep(
         eligible = eligibility.of_interchangeable(unit)
         if eligible is None:
             return
-        nodes = {unit.preference} & eligible.may_take or eligible.may_keep
+        if unit.readiness:
+            addresses = addresses - eligibility.snapshot.just_moved  # noqa: PLW2901
+        nodes = eligible.may_keep
+        is_at_home = unit.preference in eligible.may_take and not eligible.stays
+        if is_at_home and failback.is_over((unit,), unit.preference, eligibility.snapshot):
+            nodes = frozenset({unit.preference})
         if len(nodes) <= len(addresses):
             for node in sorted(nodes):
                 table.keep(node, eligible, addresses & granted[node])
@@ -176,10 +189,20 @@ class _Unplaced(NamedTuple):
     holder: str
 
 
-def _forced_owner(leader: Unit, eligible: Eligible, holder: str) -> str:
+def _forced_owner(
+    group: AffinityGroup, eligible: Eligible, holder: str, snapshot: Snapshot
+) -> str:
     """The owner by the rules of the first round, without a look at loads; empty: none."""
-    request = leader.request
-    wanted_node = request.node if request and not request.releases else leader.preference
+    leader, request = group.leader, group.leader.request
+    if request and not request.releases:
+        wanted_node = request.node
+    else:
+        wanted_node = leader.preference
+        is_kept = wanted_node and holder in eligible.may_keep
+        if is_kept and (
+            eligible.stays or not failback.is_over(group.units, wanted_node, snapshot)
+        ):
+            wanted_node = ""
     if wanted_node in eligible.may_take and wanted_node not in eligible.suspected:
         return wanted_node
     if holder not in eligible.may_keep:
@@ -195,6 +218,8 @@ def _candidates(leader: Unit, eligible: Eligible) -> frozenset[str]:
     request = leader.request
     if request and request.releases:
         return eligible.may_take - {request.node} or eligible.may_take
+    if eligible.fit_first and leader.preference not in eligible.may_take:
+        return eligible.fit_first
     return eligible.may_take
 
 
@@ -241,7 +266,9 @@ class _AssignmentTable:
         least = self._loads.least_loaded(unplaced.may_take, leader.address)
         if least and self._loads.has_room(least, weight):
             return least
-        return unplaced.holder if unplaced.holder in unplaced.eligible.may_keep else ""
+        eligible = unplaced.eligible
+        is_kept = unplaced.holder in eligible.may_keep | eligible.last_resort
+        return unplaced.holder if is_kept else ""
 
     def record(self, group: AffinityGroup, eligible: Eligible, owner: str, former: str) -> None:
         """Assign the group to this owner."""

@@ -3,13 +3,13 @@
 The rule has two levels, because taking an address is risky and losing one is disruptive:
 
 - A node may *take* an address if its agent is ALIVE, its Node exists and is not excluded, the
-  selectors of the Topology and of any object of the unit match it, it has the Topology's interface
-  up, and it does not claim the address as its own. Off-subnet nodes are barred where the Topology
-  says so.
+  selectors of the Topology and of any object of the unit match it, its interface for the
+  Topology works (`interface_choice`), and it does not claim the address as its own. Off-subnet
+  nodes are barred where the Topology says so.
 - A node may *keep* an address with less: an agent that is UNKNOWN, WARMING_UP or SUSPECT has done
-  nothing wrong. Of those, only a node that is gone (`Snapshot.is_gone`) loses what it has.
+  nothing wrong. Of those, only a node that is gone (`silent_nodes`) loses what it has.
 
-Three exceptions:
+Four exceptions:
 
 - A node that has only just become suspect (a hiccup) still takes its share of what is new:
   otherwise every late heartbeat would make the shares uneven. An address that has an owner does
@@ -18,9 +18,10 @@ Three exceptions:
   other node may hold the address.
 - A node that is excluded only because it is gone is `lost`: if no other node may hold the address,
   it keeps its grant.
+- A node that is not fit for the address (`readiness`) is set aside, if a fit one may take it.
 
 An affinity group, a leader with its followers, needs one node that may hold all of it: the
-eligibilities of its units are intersected (`Eligible.__and__`).
+eligibilities of its units are intersected (`eligible`).
 
 Units whose Topology is the same, and that the same nodes match, have the same answer. It is
 worked out once for each such kind of unit and not for each of ten thousand: `_topology_nodes`
@@ -28,23 +29,25 @@ looks at all nodes once for each Topology, and what a selector leaves of them is
 operations. Equal answers are the identical object, so other modules compare them by identity.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import InitVar, dataclass, field, replace
+from dataclasses import InitVar, dataclass, field
 from typing import NamedTuple
 
-from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason
+from duravip_operator.core.eligible import NO_NODES, Eligible
 from duravip_operator.core.node_selectors import SelectorIndex
+from duravip_operator.core.readiness import ReadinessRule
+from duravip_operator.core.silent_nodes import is_gone_from
 from duravip_operator.core.snapshot import (
     Liveness,
     Node,
-    Placement,
     Plumbing,
     Selector,
     Snapshot,
     Topology,
 )
-from duravip_operator.core.subnets import Subnets
+from duravip_operator.core.topologies import Subnets
 from duravip_operator.core.units import Unit
 
 _BY_LIVENESS = {
@@ -53,48 +56,14 @@ _BY_LIVENESS = {
     Liveness.SUSPECT: Reason.NODE_SILENT,
 }
 
-IPV4 = 4
 _BY_INTERFACE = {
     Reason.INTERFACE_MISSING,
     Reason.INTERFACE_DOWN,
     Reason.INTERFACE_UNUSABLE,
+    Reason.INTERFACE_AMBIGUOUS,
 }
-NO_NODES: frozenset[str] = frozenset()
 _Kind = tuple[str, frozenset[str], frozenset[str], frozenset[str]]
 """Units of one kind: Topology, matching nodes, off-subnet nodes, claimants."""
-
-
-@dataclass(frozen=True, slots=True)
-class Eligible:
-    """The nodes that may hold a unit."""
-
-    could_hold: frozenset[str]
-    """Those that may hold it while they are well."""
-    may_take: frozenset[str]
-    """Those that it may be given to."""
-    may_keep: frozenset[str]
-    """Those that it need not be taken from."""
-    lost: frozenset[str]
-    """Those excluded only because they are gone."""
-    suspected: frozenset[str]
-    """Those of `may_take` that are suspect at the moment: nothing is moved to them."""
-    refusals: Mapping[str, Reason]
-    """`{node: why it may not take the unit}`."""
-
-    @property
-    def losses(self) -> dict[str, Reason]:
-        """The refusals of nodes that may not even keep it."""
-        return {name: why for name, why in self.refusals.items() if name not in self.may_keep}
-
-    def __and__(self, other: "Eligible") -> "Eligible":
-        return Eligible(
-            self.could_hold & other.could_hold,
-            self.may_take & other.may_take,
-            self.may_keep & other.may_keep,
-            (self.lost | self.may_keep) & (other.lost | other.may_keep),
-            self.suspected | other.suspected,
-            {**other.refusals, **self.refusals, **other.losses, **self.losses},
-        )
 
 
 _NO_NODE = Eligible(NO_NODES, NO_NODES, NO_NODES, NO_NODES, NO_NODES, {})
@@ -168,6 +137,7 @@ class Eligibility:
     """The selector index of the last pass, reused while no label changes."""
     selection: SelectorIndex = field(init=False)
     subnets: Subnets = field(init=False)
+    _readiness: ReadinessRule = field(init=False)
     _by_kind: dict[_Kind, Eligible] = field(default_factory=dict)
     _topology_nodes: dict[str, _TopologyNodes] = field(default_factory=dict)
     """By name of the Topology."""
@@ -185,6 +155,7 @@ class Eligibility:
         nodes = self.snapshot.nodes
         self.selection = last if last and last.is_current_for(nodes) else SelectorIndex(nodes)
         self.subnets = Subnets(self.snapshot)
+        self._readiness = ReadinessRule(self.snapshot)
         self._are_all_trusted = not (self.snapshot.quarantined or self.snapshot.untrusted)
 
     def of(self, unit: Unit, followers: Iterable[Unit] = ()) -> Eligible:
@@ -193,29 +164,40 @@ class Eligibility:
         for follower in followers:
             alone = self._alone(follower)
             eligible = eligible if eligible is alone else self._both(eligible, alone)
-        if self._are_all_trusted:
-            return eligible
-        return self._without_quarantined(eligible, (unit, *followers))
+        units = (unit, *followers)
+        if not self._are_all_trusted:
+            eligible = self._without_quarantined(eligible, units)
+        return self._readiness.apply(eligible, units)
 
     def of_interchangeable(self, unit: Unit) -> Eligible | None:
-        """The nodes that may hold any unit of this one's Topology, selectors and preference.
+        """The nodes that may hold any unit of this one's Topology, selectors and readiness.
 
         None if that differs between such units: when some node is in quarantine or
-        untrusted.
+        untrusted. Units that have just moved for their readiness are not of them.
         """
-        return self._alone(unit) if self._are_all_trusted else None
+        if not self._are_all_trusted:
+            return None
+        return self._readiness.apply(self._alone(unit), (unit,), is_settled=True)
 
-    def count_nodes(self, topology: Topology) -> int:
-        """How many nodes can hold addresses of the Topology: their agents are heard."""
+    def count_nodes(self, topology: Topology) -> Counter[str]:
+        """How many nodes can hold addresses of the Topology, by the interface that they use.
+
+        Their agents are heard.
+        """
         eligible = self._of(topology, self.selection.all)
         unheard = {name for name, why in eligible.refusals.items() if why is Reason.NODE_SILENT}
-        return len(eligible.could_hold - unheard)
+        heard = eligible.could_hold - unheard
+        return Counter(self.snapshot.interface_on(node, topology).name for node in heard)
 
     def unwitnessed_nodes(self, topology: Topology) -> list[str]:
         """The nodes that could take addresses there and that no other node sees on the segment."""
         eligible = self._of(topology, self.selection.all)
-        interface, witnessed = topology.placement.interface, self.snapshot.witnessed
-        return sorted(n for n in eligible.may_take if interface not in witnessed.get(n, ()))
+        interface_on, witnessed = self.snapshot.interface_on, self.snapshot.witnessed
+        return sorted(
+            node
+            for node in eligible.may_take
+            if interface_on(node, topology).name not in witnessed.get(node, ())
+        )
 
     def _both(self, one: Eligible, other: Eligible) -> Eligible:
         key = (id(one), id(other))
@@ -231,7 +213,7 @@ class Eligibility:
             return eligible
         key = (id(eligible), excluded)
         if key not in self._reduced:
-            self._reduced[key] = (eligible, _without(eligible, excluded, self.snapshot.untrusted))
+            self._reduced[key] = (eligible, eligible.without(excluded, self.snapshot.untrusted))
         return self._reduced[key][1]
 
     def _alone(self, unit: Unit) -> Eligible:
@@ -270,7 +252,6 @@ def _topology_nodes(
     snapshot: Snapshot, topology: Topology, admitted: frozenset[str]
 ) -> _TopologyNodes:
     """All nodes sorted for one Topology, whose selector matches the `admitted` ones."""
-    placement = topology.placement
     take: set[str] = set()
     keep: set[str] = set()
     lost: set[str] = set()
@@ -283,17 +264,17 @@ def _topology_nodes(
             unfit[name] = reason
         elif name not in admitted:
             unfit[name] = Reason.SELECTOR_MISMATCH
-        elif reason := _without_interface(plumbing, topology):
+        elif reason := snapshot.interface_on(name, topology).refusal:
             refusals[name] = reason
         elif liveness is Liveness.ALIVE:
             take.add(name)
             keep.add(name)
-        elif _is_hiccup(snapshot, name, placement):
+        elif _is_hiccup(snapshot, name, topology):
             take.add(name)
             keep.add(name)
             suspected.add(name)
         else:
-            (lost if snapshot.is_gone(name, placement) else keep).add(name)
+            (lost if is_gone_from(snapshot, name, topology) else keep).add(name)
             refusals[name] = _BY_LIVENESS[liveness]
     eligible = Eligible(
         could_hold=frozenset(keep | lost),
@@ -306,30 +287,13 @@ def _topology_nodes(
     return _TopologyNodes(eligible, unfit)
 
 
-def _without(eligible: Eligible, excluded: frozenset[str], untrusted: frozenset[str]) -> Eligible:
-    """The answer with `excluded` nodes passed over; unchanged if nobody else may keep it."""
-    if not eligible.may_keep - excluded:
-        return eligible
-    take = eligible.may_take - excluded
-    reasons = {
-        node: Reason.NODE_CONTRADICTS if node in untrusted else Reason.REPAIR_FAILED
-        for node in excluded & eligible.may_keep
-    }
-    return replace(
-        eligible,
-        may_take=take,
-        may_keep=eligible.may_keep - excluded if take else eligible.may_keep,
-        refusals={**eligible.refusals, **reasons},
-    )
-
-
-def _is_hiccup(snapshot: Snapshot, node: str, placement: Placement) -> bool:
+def _is_hiccup(snapshot: Snapshot, node: str, topology: Topology) -> bool:
     """Whether a node that was alive has only just become suspect, and is not known to be gone."""
     suspicion = snapshot.suspicions.get(node)
     is_silent = snapshot.liveness.get(node) is Liveness.SUSPECT
     if not is_silent or suspicion is None or suspicion.is_lasting:
         return False
-    return not snapshot.is_gone(node, placement)
+    return not is_gone_from(snapshot, node, topology)
 
 
 def _unfit(node: Node | None, plumbing: Plumbing) -> Reason | None:
@@ -341,20 +305,6 @@ def _unfit(node: Node | None, plumbing: Plumbing) -> Reason | None:
     if plumbing.leaving or plumbing.stopped or plumbing.unfit:
         return plumbing.unfit or Reason.NODE_STOPPED
     return None
-
-
-def _without_interface(plumbing: Plumbing, topology: Topology) -> Reason | None:
-    nic = plumbing.nics.get(topology.placement.interface)
-    if nic is None:
-        return Reason.INTERFACE_MISSING
-    if not (nic.up and nic.carrier):
-        return Reason.INTERFACE_DOWN
-    return Reason.INTERFACE_UNUSABLE if nic_fault(nic, topology.family) else None
-
-
-def nic_fault(nic: Nic, family: int) -> str:
-    """Why an interface that is up does not answer for addresses of a family; empty: it does."""
-    return nic.unusable or (nic.unusable_ipv4 if family == IPV4 else nic.unusable_ipv6) or ""
 
 
 def matches_selector(node: Node, selector: Selector) -> bool:

@@ -9,7 +9,6 @@ wait, the oldest are dropped: the Node's Event and `status.lastMove` still tell 
 from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final, Literal, NamedTuple, Self
 
 from duravip_api import API_VERSION
@@ -81,6 +80,11 @@ class InvolvedObject(NamedTuple):
         return cls(API_VERSION, vip.kind, vip.namespace, vip.name, vip.uid)
 
     @classmethod
+    def service(cls, namespace: str, name: str, uid: str) -> Self:
+        """A Service."""
+        return cls("v1", "Service", namespace, name, uid)
+
+    @classmethod
     def node(cls, name: str) -> Self:
         """A Node. As kubelets do, with its name as the uid: `kubectl describe` looks for that."""
         return cls("v1", "Node", "", name, name)
@@ -90,7 +94,7 @@ class PendingEvent(NamedTuple):
     """One Event that is still to be written."""
 
     subject: InvolvedObject
-    reason: StrEnum
+    reason: str
     message: str
     kind: Kind = "Normal"
     time: str = ""

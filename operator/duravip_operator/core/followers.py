@@ -17,7 +17,7 @@ from typing import NamedTuple
 from duravip_api.addresses import to_int
 from duravip_api.reasons import Reason
 from duravip_operator.core.node_selectors import SelectorIndex
-from duravip_operator.core.snapshot import Rejection, VipObject
+from duravip_operator.core.snapshot import ReadinessKeys, Rejection, VipObject
 from duravip_operator.core.units import Unit, Units, may_share
 
 
@@ -92,9 +92,18 @@ class AffinityGroup(NamedTuple):
     followers: tuple[Unit, ...]
 
     @property
+    def units(self) -> tuple[Unit, ...]:
+        """All units of the group, the leader first."""
+        return (self.leader, *self.followers)
+
+    @property
     def weight(self) -> int:
         """How many addresses it brings to its owner."""
         return 1 + len(self.followers)
+
+
+_Kind = tuple[str, frozenset[str], str, float, tuple[ReadinessKeys, ReadinessKeys]]
+"""Topology, matching nodes, preference, failback, readiness by either policy."""
 
 
 class Interchangeable(NamedTuple):
@@ -103,8 +112,8 @@ class Interchangeable(NamedTuple):
     example: Unit
     """One of their units."""
     addresses: frozenset[str]
-    """All that have the example's Topology and preference, and selectors that match the same
-    nodes."""
+    """All that have the example's Topology, preference, failback and readiness, and selectors that
+    match the same nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +136,7 @@ def build_groups(units: Mapping[str, Unit], selection: SelectorIndex) -> Affinit
     for led in followers.values():
         led.sort(key=lambda unit: to_int(unit.address))
     by_leader: dict[str, AffinityGroup] = {}
-    kinds: dict[tuple[str, frozenset[str], str], tuple[Unit, list[str]]] = {}
+    kinds: dict[_Kind, tuple[Unit, list[str]]] = {}
     for address, unit in units.items():
         if unit.leader or not unit.electable:
             continue
@@ -135,7 +144,9 @@ def build_groups(units: Mapping[str, Unit], selection: SelectorIndex) -> Affinit
         by_leader[address] = AffinityGroup(unit, tuple(led))
         is_odd = led or unit.request or unit.claimants
         if topology and not (is_odd or topology.excludes_off_subnet):
-            kind = (topology.name, selection.matching_any(unit.selectors), unit.preference)
+            matching = selection.matching_any(unit.selectors)
+            readiness = (unit.readiness, unit.soft_readiness)
+            kind = (topology.name, matching, unit.preference, unit.failback_s, readiness)
             members = kinds.get(kind)
             if members is None:
                 members = kinds[kind] = (unit, [])

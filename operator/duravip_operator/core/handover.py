@@ -42,12 +42,15 @@ spec is contested.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from typing import NamedTuple
 
 from duravip_api.addresses import union
+from duravip_api.guards import Ports, format_guards, group_guards
 from duravip_operator.core.election import Assignment
 from duravip_operator.core.releases import ReleaseRecord, ReleaseRecords
-from duravip_operator.core.snapshot import HEARD_STATES, Placement, Plumbing, Snapshot
+from duravip_operator.core.silent_nodes import is_gone_from
+from duravip_operator.core.snapshot import HEARD_STATES, Placement, Plumbing, Snapshot, Topology
 from duravip_operator.core.units import Unit
 
 Grants = Mapping[Placement, frozenset[str]]
@@ -61,6 +64,8 @@ class Plan:
     grants: Grants = field(default_factory=dict)
     contested: frozenset[str] = frozenset()
     """The addresses that the agent must probe for before it takes them."""
+    guarded: tuple[str, ...] = ()
+    """Those that let in declared ports alone, as a spec lists them (`duravip_api.guards`)."""
     followers: frozenset[str] = field(default=frozenset(), compare=False)
     """The addresses that are plumbed after all others because they follow another one."""
 
@@ -73,7 +78,8 @@ class Plan:
         """Whether the spec grants exactly this already; empty entries do not count."""
         stands = {where: addresses for where, addresses in plumbing.grants.items() if addresses}
         is_counted = plumbing.granted_count in {None, sum(map(len, stands.values()))}
-        return is_counted and stands == self.grants and plumbing.contested == self.contested
+        is_granted = stands == self.grants and plumbing.contested == self.contested
+        return is_counted and is_granted and plumbing.guarded == self.guarded
 
 
 def plan_grants(
@@ -90,19 +96,21 @@ def plan_grants(
     node_shares = shares_by_node(units, assignments, snapshot)
     new = {key: share.addresses - share.plumbing.granted for key, share in node_shares.items()}
     others = _OtherHolders(snapshot, records, frozenset().union(*new.values()))
-    strict = _strict_interfaces(units)
+    strict = _strict_topologies(units)
     grants_by_node: dict[str, dict[Placement, set[str]]] = {
         name: {} for name in snapshot.plumbings
     }
     contested: dict[str, set[str]] = defaultdict(set)
     waiting: set[str] = set()
-    for key, (where, plumbing, addresses) in node_shares.items():
+    for key, (topology, plumbing, addresses) in node_shares.items():
         owner = plumbing.node
-        blocked, to_probe = others.blocking(owner, where, new[key])
+        blocked, to_probe = others.blocking(owner, topology, new[key])
         to_probe |= others.claimed_elsewhere(owner, units, new[key] - blocked)
         waiting |= blocked
         if place := addresses - blocked:
-            fenced = _effective_fencing(where, plumbing, snapshot, strict)
+            where = snapshot.placement_on(owner, topology)
+            interfaces = frozenset(snapshot.interface_on(owner, t).name for t in strict)
+            fenced = _effective_fencing(where, plumbing, snapshot, interfaces)
             grants_by_node[owner].setdefault(fenced, set()).update(place)
             contested[owner] |= to_probe | (place & plumbing.granted & plumbing.contested)
     plans = {
@@ -114,6 +122,41 @@ def plan_grants(
         for name, grants in grants_by_node.items()
     }
     return plans, frozenset(waiting)
+
+
+GuardedPlans = tuple[Mapping[str, Plan], Mapping[str, Ports]]
+"""`(plans, the open ports of all guarded addresses)` of one pass."""
+
+NO_GUARDED_PLANS: GuardedPlans = ({}, {})
+
+
+def with_guards(
+    plans: Mapping[str, Plan],
+    open_ports: Mapping[str, Ports],
+    last: GuardedPlans,
+) -> dict[str, Plan]:
+    """The plans, with the guards of what they grant: both are written together.
+
+    `open_ports` are those of all guarded addresses. `last` are the plans and open ports of the
+    pass before: lists of what has not changed are taken over. A plan that keeps what was granted
+    before keeps its guards as well.
+    """
+    last_plans, last_ports = last
+    changed: set[str] = set()
+    if open_ports is not last_ports:  # which is so after an edit
+        changed.update(a for a, ports in open_ports.items() if last_ports.get(a) != ports)
+        changed.update(last_ports.keys() - open_ports.keys())
+    guarded: dict[str, Plan] = {}
+    for name, plan in plans.items():
+        before = last_plans.get(name)
+        if plan.guarded:
+            guarded[name] = plan
+        elif before and before.grants == plan.grants and changed.isdisjoint(plan.addresses):
+            guarded[name] = replace(plan, guarded=before.guarded) if before.guarded else plan
+        else:
+            items = format_guards(group_guards(open_ports, plan.addresses)) if open_ports else ()
+            guarded[name] = replace(plan, guarded=tuple(items)) if items else plan
+    return guarded
 
 
 class _OtherHolders:
@@ -176,12 +219,13 @@ class _OtherHolders:
         return set(marked & plumbing.served).difference(*(a for n, a in held if n != node))
 
     def blocking(
-        self, owner: str, where: Placement, new: Iterable[str]
+        self, owner: str, topology: Topology, new: Iterable[str]
     ) -> tuple[set[str], set[str]]:
         """`({addresses that wait for a former holder}, {addresses to be probed for})`."""
         blocked: set[str] = set()
         to_probe: set[str] = set()
         pending = self._snapshot.pending_grants.items()
+        is_node_gone = cache(partial(is_gone_from, self._snapshot, topology=topology))
         for address in new:
             others = [node for node in self._serving.get(address, ()) if node != owner]
             others += [
@@ -189,7 +233,7 @@ class _OtherHolders:
                 for n, record in self._unconfirmed.items()
                 if n != owner and record.may_hold(address)
             ]
-            is_gone = all(self._snapshot.is_gone(node, where) for node in others)
+            is_gone = all(map(is_node_gone, others))
             is_taken = any(address in a for n, a in pending if n != owner)
             if is_taken or address in self._granted or not is_gone:
                 blocked.add(address)
@@ -221,7 +265,7 @@ def status_counts(snapshot: Snapshot, node: str) -> bool:
 
 def current_plan(plumbing: Plumbing) -> Plan:
     """What the spec of a node grants as it stands."""
-    return Plan(plumbing.grants, plumbing.contested)
+    return Plan(plumbing.grants, plumbing.contested, plumbing.guarded)
 
 
 def restamped_plan(plumbing: Plumbing, *, is_restored: bool) -> Plan:
@@ -230,7 +274,8 @@ def restamped_plan(plumbing: Plumbing, *, is_restored: bool) -> Plan:
     In a restored store the spec may be out of date, so all of it is contested; for addresses
     that the node holds that changes nothing.
     """
-    return Plan(plumbing.grants, plumbing.granted if is_restored else plumbing.contested)
+    contested = plumbing.granted if is_restored else plumbing.contested
+    return Plan(plumbing.grants, contested, plumbing.guarded)
 
 
 def _has_stopped(snapshot: Snapshot, node: str) -> bool:
@@ -250,10 +295,9 @@ def _is_unknown(snapshot: Snapshot, node: str) -> bool:
     return not all(snapshot.is_gone(node, where) for where in plumbing.grants)
 
 
-def _strict_interfaces(units: Mapping[str, Unit]) -> frozenset[str]:
+def _strict_topologies(units: Mapping[str, Unit]) -> list[Topology]:
     used = {unit.topology.name: unit.topology for unit in units.values() if unit.topology}
-    placements = (topology.placement for topology in used.values())
-    return frozenset(where.interface for where in placements if where.fencing == "Strict")
+    return [topology for topology in used.values() if topology.placement.fencing == "Strict"]
 
 
 def _effective_fencing(
@@ -280,7 +324,7 @@ def _frozen(grants: Mapping[Placement, set[str]]) -> Grants:
 class NodeShare(NamedTuple):
     """The addresses of one Topology that are assigned to one node."""
 
-    where: Placement
+    topology: Topology
     plumbing: Plumbing
     """The node's NodePlumbing."""
     addresses: set[str]
@@ -289,7 +333,7 @@ class NodeShare(NamedTuple):
 def shares_by_node(
     units: Mapping[str, Unit], assignments: Mapping[str, Assignment], snapshot: Snapshot
 ) -> dict[tuple[str, str], NodeShare]:
-    """`{(node, Topology): share}`; a node without a NodePlumbing has none.
+    """`{(node, Topology): share}`; a node without a NodePlumbing or an interface has none.
 
     Puts thousands of assignments together into a handful of shares.
     """
@@ -301,7 +345,7 @@ def shares_by_node(
         share = node_shares.get((owner, topology.name))
         if share is not None:
             share.addresses.add(address)
-        elif owner in snapshot.plumbings:
-            share = NodeShare(topology.placement, snapshot.plumbings[owner], {address})
+        elif owner in snapshot.plumbings and snapshot.interface_on(owner, topology).name:
+            share = NodeShare(topology, snapshot.plumbings[owner], {address})
             node_shares[owner, topology.name] = share
     return node_shares

@@ -91,13 +91,9 @@ def format_quarantine(
 
 def parse_lease(annotations: Mapping[str, Any]) -> PublishedState | None:
     """The state that a Lease's annotations publish; None if they cannot be parsed."""
-    texts = [
-        str(annotations.get(name) or "") for name in (SETTINGS_ANNOTATION, QUARANTINE_ANNOTATION)
-    ]
-    if not all(texts) or max(map(len, texts)) > MAX_ANNOTATION_CHARS:
-        return None
     try:
-        settings, quarantine = map(json.loads, texts)
+        settings = _parsed(annotations, SETTINGS_ANNOTATION)
+        quarantine = _parsed(annotations, QUARANTINE_ANNOTATION)
         return PublishedState(
             max_aliases=int(settings["maxAliases"]),
             fencing="Strict" if settings["fencing"] == "Strict" else "Segment",
@@ -108,6 +104,22 @@ def parse_lease(annotations: Mapping[str, Any]) -> PublishedState | None:
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
+
+
+def published_version(annotations: Mapping[str, Any]) -> str:
+    """The version of the program that leads; empty if it is not published."""
+    try:
+        return str(_parsed(annotations, SETTINGS_ANNOTATION)["version"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return ""
+
+
+def _parsed(annotations: Mapping[str, Any], name: str) -> Any:
+    """What an annotation says; raises ValueError or RecursionError, also if there is none."""
+    text = str(annotations.get(name) or "")
+    if len(text) > MAX_ANNOTATION_CHARS:
+        raise ValueError(f"{name} is too long")
+    return json.loads(text)
 
 
 def _quarantine(item: Mapping[str, Any]) -> QuarantinedRanges:

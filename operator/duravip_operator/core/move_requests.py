@@ -10,6 +10,7 @@ says so (`advisories`).
 """
 
 from collections.abc import Mapping
+from math import inf
 from typing import Any
 
 from duravip_api.annotations import MOVE_TO, RELEASE_FROM, Request, parse_request, parse_time
@@ -48,9 +49,10 @@ def quoted(text: object) -> str:
     return repr(str(text)[:MAX_SHOWN_CHARS])
 
 
-def is_refused(request: MoveRequest, preference: str) -> bool:
-    """Whether a preference forbids it: the preferred node would take the address back at once."""
-    return bool(preference) and (request.node == preference) == request.releases
+def is_refused(request: MoveRequest, preference: str, failback_s: float) -> bool:
+    """Whether a preference forbids it: the preferred node would take the address back."""
+    is_against = bool(preference) and (request.node == preference) == request.releases
+    return is_against and failback_s != inf
 
 
 def _is_spent(request: Request, move: Mapping[str, Any] | None, *, releases: bool) -> bool:

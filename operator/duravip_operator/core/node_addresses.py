@@ -59,6 +59,23 @@ def node_claims(snapshot: Snapshot, named: Collection[str]) -> NodeClaims:
     return NodeClaims(claimed, in_service(snapshot, claimed.keys())) if claimed else NO_CLAIMS
 
 
+def host_addresses(snapshot: Snapshot) -> frozenset[str]:
+    """Every address that a node, a router next to one or the API server has for itself.
+
+    Of a node's ranges the long ones are left out.
+    """
+    found = set(snapshot.api_hosts)
+    for node in snapshot.nodes.values():
+        found |= node.addresses
+    for plumbing in snapshot.plumbings.values():
+        found |= plumbing.next_hops
+        found |= {a.partition("/")[0] for nic in plumbing.nics.values() for a in nic.addresses}
+        for span in plumbing.own_ranges:
+            if span.last - span.first < MAX_EXPANDED_RANGE:
+                found |= {from_int(span.family, n) for n in range(span.first, span.last + 1)}
+    return frozenset(found)
+
+
 def _own(
     plumbing: Plumbing, named: Collection[str], in_order: "_SortedAddresses"
 ) -> Iterator[str]:

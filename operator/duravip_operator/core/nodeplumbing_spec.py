@@ -64,7 +64,7 @@ def _restorable_grants(lost: Mapping[str, Plan], snapshot: Snapshot) -> dict[str
 
 def _without(plan: Plan, elsewhere: set[str]) -> Plan:
     grants = {where: addresses - elsewhere for where, addresses in plan.grants.items()}
-    return Plan(grants, plan.contested - elsewhere)
+    return Plan(grants, plan.contested - elsewhere, plan.guarded)
 
 
 def build(
@@ -73,6 +73,9 @@ def build(
     pulse: tuple[str, ...],
     ports: tuple[str, ...] = (),
     pulse_keys: tuple[str, ...] = (),
+    *,
+    ports_decide: bool = False,
+    checks: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """The spec that grants exactly the plan, written by the leader of this epoch.
 
@@ -101,6 +104,9 @@ def build(
         ],
         "grantedCount": sum(map(len, plan.grants.values())),
         "ports": list(ports),
+        "portsDecide": ports_decide,
+        "checks": list(checks),
+        **({"guarded": list(plan.guarded)} if plan.guarded else {}),
     }
 
 

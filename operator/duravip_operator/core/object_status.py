@@ -2,24 +2,35 @@
 
 A status is written only when it differs from the present one: times are kept from the present
 status wherever what they describe has not changed.
+
+Of a NodePlumbing, whose status is its agent's, one condition is the operator's: `Heard`. A dead
+agent cannot report that it is dead. So what `kubectl get nodeplumbings` shows as READY is the
+operator's word and not the agent's: whether the agent is heard, and ready by its own report.
+About a node that this replica has not listened to for long enough it says nothing.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from duravip_api.reasons import MoveReason, Reason, State
+from duravip_api.topology import MOST_NAMES
+from duravip_operator.core.address_pools import AddressPool, PoolStatus
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.eligibility import Eligibility
-from duravip_operator.core.heard_condition import HEARD_CONDITION, HeardCondition
 from duravip_operator.core.moves import PendingMove
-from duravip_operator.core.snapshot import Plumbing, Snapshot, Topology, VipObject
+from duravip_operator.core.snapshot import Liveness, Plumbing, Snapshot, Topology, VipObject
 
 Status = dict[str, Any]
 """The `status` part of an object's body, or one of its conditions."""
 
 _PROGRESS = {State.BROKEN: "Stalled", State.MOVING: "Reconciling"}
 """The conditions that kstatus, and tools built on it, understand: stalled, and in progress."""
+
+NO_WITNESS = "NoWitness"
+"""The condition of a Topology on which nobody else hears some node."""
+HEARD_CONDITION = "Heard"
+"""The type of the condition, the only one of a NodePlumbing that the agent does not write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +79,19 @@ def object_status(
     return status
 
 
+def _interfaces_message(topology: Topology, used: Mapping[str, int]) -> str:
+    """Which interfaces the nodes use, or that none can."""
+    if used:
+        parts = [f"{nodes} nodes have interface {name}" for name, nodes in sorted(used.items())]
+        return ", ".join(parts)
+    names = topology.candidates.names
+    if len(names) == 1:
+        return f"spec.interface: no node reports an interface {names[0]!r}"
+    if names:
+        return f"spec.interfaces: no node reports any interface of {', '.join(names)}"
+    return f"spec.bySubnet: no node reports one interface with an address on {topology.cidr}"
+
+
 def topology_status(topology: Topology, addresses: int, snapshot: Snapshot, time: str) -> Status:
     """The whole status of a Topology that holds `addresses` managed addresses."""
     status: Status = {"observedGeneration": topology.generation}
@@ -77,31 +101,73 @@ def topology_status(topology: Topology, addresses: int, snapshot: Snapshot, time
         kinds = ("Ready", "Conflict") if conflict else ("Ready",)
         rows = [(kind, str(kind != "Ready"), reason, message) for kind in kinds]
     else:
-        nodes = Eligibility(snapshot).count_nodes(topology)
+        used = Eligibility(snapshot).count_nodes(topology)
+        nodes = used.total()
         status |= {
             "nodes": nodes,
             "addresses": addresses,
             "mask": topology.placement.mask,
+            "interface": topology.candidates.label,
+            "interfaces": dict(sorted(used.most_common(MOST_NAMES))),
         }
         reason = Reason.ACCEPTED if nodes else Reason.NO_NODE_HAS_INTERFACE
-        message = (
-            f"{nodes} nodes have interface {topology.placement.interface}"
-            if nodes
-            else f"spec.interface: no node reports an interface {topology.placement.interface!r}"
-        )
-        rows = [("Ready", str(bool(nodes)), reason, message)]
+        rows = [("Ready", str(bool(nodes)), reason, _interfaces_message(topology, used))]
         unseen = Eligibility(snapshot).unwitnessed_nodes(topology)
         if unseen and nodes > 1:
-            why = f"no other node hears {', '.join(unseen)} on {topology.placement.interface}"
-            rows.append(("NoWitness", "True", Reason.NO_WITNESS, why))
+            where = " or ".join(sorted(used))
+            why = f"no other node hears {', '.join(unseen)} on {where}"
+            rows.append((NO_WITNESS, "True", Reason.NO_WITNESS, why))
     status["conditions"] = [
         _condition(topology.status, (*row, topology.generation), time) for row in rows
     ]
     return status
 
 
+def pool_status(pool: AddressPool, said: PoolStatus, time: str) -> Status:
+    """The whole status of an AddressPool; a family that it has no address of is left out."""
+    status: Status = {"observedGeneration": pool.generation}
+    if said.total4:
+        status |= {"total4": said.total4, "used4": said.used4}
+    if said.total6:
+        status |= {"total6": str(said.total6), "used6": str(said.used6)}
+    ready = ("Ready", str(said.reason is Reason.ACCEPTED), said.reason, said.message)
+    status["conditions"] = [_condition(pool.status, (*ready, pool.generation), time)]
+    return status
+
+
+class HeardCondition(NamedTuple):
+    """The `Heard` condition of one NodePlumbing."""
+
+    is_heard: bool
+    reason: str
+    message: str
+
+
+def heard_condition(snapshot: Snapshot, node: str) -> HeardCondition | None:
+    """The `Heard` condition for a node that has a NodePlumbing; None: leave what is there."""
+    plumbing = snapshot.plumbings[node]
+    if plumbing.stopped:
+        return _unheard(Reason.NODE_STOPPED)
+    liveness = snapshot.liveness.get(node, Liveness.UNKNOWN)
+    if liveness is Liveness.UNKNOWN:
+        return None
+    if liveness is Liveness.SUSPECT:
+        suspicion = snapshot.suspicions.get(node)
+        is_gone = suspicion is not None and bool(
+            suspicion.unreachable_on or suspicion.is_self_fenced
+        )
+        return _unheard(Reason.NODE_GONE if is_gone else Reason.NODE_SILENT)
+    if plumbing.unready:
+        return HeardCondition(False, *plumbing.unready)  # noqa: FBT003
+    return HeardCondition(True, Reason.AGENT_HEARD, Reason.AGENT_HEARD.sentence)  # noqa: FBT003
+
+
+def _unheard(reason: Reason) -> HeardCondition:
+    return HeardCondition(False, reason, reason.sentence)  # noqa: FBT003
+
+
 def heard_condition_body(condition: HeardCondition, plumbing: Plumbing, time: str) -> Status:
-    """The `Heard` condition of a NodePlumbing, which the operator writes."""
+    """The condition as it is written into the status of a NodePlumbing."""
     return {
         "type": HEARD_CONDITION,
         "status": str(condition.is_heard),
@@ -165,8 +231,10 @@ def _move(
     if last and former == address_status.owner and not (is_elsewhere or is_back):
         return None
     reason = pending.reason if pending else MoveReason.ELECTED
-    if is_edited or (is_elsewhere and former == address_status.owner):
+    if is_edited:
         reason = MoveReason.EDITED
+    elif is_elsewhere and former == address_status.owner:
+        reason = _reason_for_interface(where, address_status)
     elif not former:
         reason = first
     move: Status = {"from": former} if former else {}
@@ -174,6 +242,15 @@ def _move(
     if pending:
         move["gapMilliseconds"] = max(0, round((timestamp.now - pending.unserved_since) * 1000))
     return move
+
+
+def _reason_for_interface(former: str, address_status: AddressStatus) -> MoveReason:
+    """Why the address has changed its interface at its node."""
+    names = address_status.interfaces
+    if former not in names or address_status.interface not in names:
+        return MoveReason.EDITED
+    is_better = names.index(address_status.interface) < names.index(former)
+    return MoveReason.PREFERENCE if is_better else MoveReason.LINK_DOWN
 
 
 def _since(

@@ -5,7 +5,7 @@ rejection that names the object and the field, and so can harm no other one. Eve
 accepts any mapping and returns.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
@@ -16,30 +16,37 @@ from pydantic import ValidationError
 
 from duravip_api import DRAINED, EXCLUDE_LABEL, addresses
 from duravip_api.binding import BindingSpec
+from duravip_api.checks import node_check
 from duravip_api.conditions import Condition
 from duravip_api.duravip import DuraVIPSpec
+from duravip_api.fields import failback_delay
 from duravip_api.grants import MOST_GRANTED, Allowance, NodePlumbingSpec, Unconfirmed
 from duravip_api.heartbeat import is_boot_of
-from duravip_api.listeners import parse_listeners, port_named
+from duravip_api.listeners import parse_listeners, port_named, wildcard_port, wildcard_ports
 from duravip_api.nodeplumbing import MOST_LISTED, MOST_OWN_SPANS, Agent, NodePlumbingStatus
+from duravip_api.readiness import Readiness
 from duravip_api.reasons import Reason
 from duravip_api.topology import TopologySpec
 from duravip_operator.core import move_requests
+from duravip_operator.core.endpoints import service_key
+from duravip_operator.core.interface_choice import Candidates
+from duravip_operator.core.service_origin import parse_origin
 from duravip_operator.core.snapshot import (
     Node,
     Placement,
     Plumbing,
+    ReadinessKey,
     Rejection,
     Selector,
     Topology,
     VipObject,
 )
 
+ANY_INTERFACE = "*"  # in a check's line, for that of the Topology, which is not known yet
 Body = Mapping[str, Any]
 Part = TypeVar("Part", NodePlumbingSpec, NodePlumbingStatus)
 MAX_CACHED_LISTS = 32
 """Lists of ranges that are cached: most of what a spec grants is in the next one too."""
-
 MAX_LABELS, MAX_NODE_ADDRESSES = 1024, 1024
 """More labels and addresses of a Node are ignored."""
 
@@ -56,7 +63,7 @@ def vip_object(kind: Literal["DuraVIP", "Binding"], body: Body) -> VipObject:
     """A DuraVIP or Binding; with a rejection if it cannot be managed as it stands."""
     model = DuraVIPSpec if kind == "DuraVIP" else BindingSpec
     who = _identity(body)
-    common = {**who, "kind": kind, "status": body.get("status") or {}}
+    common = who | {"kind": kind, "status": body.get("status") or {}, "origin": parse_origin(body)}
     contested_here, unread = move_requests.parse_requests(body)
     try:
         spec = model.model_validate(body.get("spec") or {})
@@ -73,6 +80,11 @@ def vip_object(kind: Literal["DuraVIP", "Binding"], body: Body) -> VipObject:
         if isinstance(spec, DuraVIPSpec)
         else frozenset(),
         selector=_selector(spec.node_selector),
+        readiness=frozenset(_readiness(who["namespace"], spec)),
+        readiness_policy=getattr(spec.readiness, "policy", "Require"),
+        failback_s=failback_delay(spec.failback),
+        may_balance=spec.balance == "Auto",
+        is_guarded=spec.expose == "Declared",
         adaptive=isinstance(spec, BindingSpec) and bool(spec.adaptive),
         requests=contested_here,
         unparsable=unread,
@@ -96,27 +108,25 @@ def topology(body: Body) -> Topology:
         why = f"{label}: spec.cidr: {spec.cidr!r} is not a network block without host bits"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
     mask = block.max_prefixlen if spec.cidrmask is None else spec.cidrmask
-    if mask > block.max_prefixlen:
-        why = f"{label}: spec.cidrmask: {mask} is more than {block.max_prefixlen}"
-        return Topology(**who, rejection=Rejection(Reason.INVALID, why))
-    if mask < block.prefixlen:
-        why = f"{label}: spec.cidrmask: {mask} is less than the block's own {block.prefixlen}"
-        return Topology(**who, rejection=Rejection(Reason.INVALID, why))
+    if problem := spec.problem(block):
+        return Topology(**who, rejection=Rejection(Reason.INVALID, f"{label}: {problem}"))
     try:
         reserved = addresses.merge_ranges(map(addresses.parse_range, spec.reserved or ()))
     except ValueError as error:
         why = f"{label}: spec.reserved: not an address or a range (10.1.1.1-10.1.1.9): {error}"
         return Topology(**who, rejection=Rejection(Reason.INVALID, why))
     how = (spec.arp_all_hosts, tuple(spec.arp_targets or ()), spec.fencing or "")
-    placement = Placement(spec.interface, mask, *how)
+    names = (spec.interface,) if spec.interface else tuple(spec.interfaces or ())
+    first = int(block.network_address)
     return Topology(
         **who,
         cidr=spec.cidr,
         family=block.version,
-        first=int(block.network_address),
+        first=first,
         last=int(block.broadcast_address),
         prefix=block.prefixlen,
-        placement=placement,
+        placement=Placement(names[0] if names else "", mask, *how),
+        candidates=Candidates(names, block.version, first),
         selector=_selector(spec.node_selector),
         namespaces=None if spec.namespaces is None else frozenset(spec.namespaces),
         reserved=reserved,
@@ -162,7 +172,9 @@ def plumbing(body: Body) -> Plumbing:
     own, is_all = addresses.parse_ranges(status.own, MOST_OWN_SPANS)
     reported = Plumbing(
         node=str((body.get("metadata") or {}).get("name", "")),
-        listening=parse_listeners(status.listening),
+        listening=(listening := parse_listeners(status.listening)),
+        passing=frozenset(status.passing),
+        wildcard_ports=wildcard_ports(listening),
         observed_generation=None if is_lost else status.observed_generation,
         seen_epoch=status.epoch,
         served=frozenset(status.served),
@@ -239,9 +251,12 @@ def with_spec_of(reported: Plumbing, body: Body) -> Plumbing:
         pulse_keys=tuple(spec.pulse_keys),
         grants=grants,
         contested=frozenset(contested),
+        guarded=tuple(spec.guarded),
         unconfirmed=_unconfirmed(spec.unconfirmed, generation, allowance.left),
         granted_count=spec.granted_count,
         ports=tuple(spec.ports),
+        ports_decide=spec.ports_decide,
+        checks=tuple(spec.checks),
     )
 
 
@@ -298,6 +313,21 @@ def _path(who: Mapping[str, Any]) -> str:
 
 def _selector(labels: Mapping[str, str] | None) -> Selector:
     return tuple(sorted((labels or {}).items()))
+
+
+def _readiness(namespace: str, spec: DuraVIPSpec | BindingSpec) -> Iterator[ReadinessKey]:
+    """What a node needs to be fit."""
+    asked = spec.readiness
+    if asked and asked.endpoints_of:
+        yield ReadinessKey("endpointsOf", service_key(namespace, asked.endpoints_of))
+    if not isinstance(spec, DuraVIPSpec) or not isinstance(asked, Readiness):
+        return
+    version: Literal[4, 6] = 6 if ":" in spec.address else 4
+    for service in (asked.listening and spec.services) or ():
+        name = wildcard_port(port_named(service.protocol, service.port), version)
+        yield ReadinessKey("listening", name)
+    if asked.check:
+        yield ReadinessKey("check", str(node_check(asked.check, ANY_INTERFACE, version)))
 
 
 def _invalid(label: str, error: ValidationError) -> Rejection:

@@ -8,6 +8,9 @@ some have a socket that listens on a declared port, and others have none. A sock
 it is bound to the unit's address, or to all addresses of its family. If no node listens,
 nothing is concluded: pods with a network of their own cannot be seen.
 
+A DuraVIP that was generated for a Service does not count: kube-proxy forwards its ports on every
+node, and no socket shows it.
+
 No election depends on this: Unsafe is a warning.
 
 Agents report listeners as ranges of addresses, as wide as they like. `ListenerIndex` expands
@@ -143,7 +146,7 @@ class ServiceConsistency:
         return ("Unsafe", reason, "; ".join(filter(None, (declared, observed))))
 
     def _declared(self, unit: Unit) -> str:
-        offers = frozenset((vip.selector, vip.services) for vip in unit.vips)
+        offers = frozenset((vip.selector, vip.services) for vip in unit.vips if not vip.origin)
         if len({selector for selector, _ in offers}) == 1:
             return ""
         base = unit.topology.selector if unit.topology else ()

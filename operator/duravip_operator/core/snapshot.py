@@ -15,6 +15,9 @@ from duravip_api.addresses import Range, union
 from duravip_api.listeners import Listening
 from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import Reason
+from duravip_operator.core.interface_choice import NO_CANDIDATES, Candidates, InterfaceChoice
+from duravip_operator.core.service_origin import ServiceOrigin
+from duravip_operator.core.stability import Stability
 
 
 class Liveness(Enum):
@@ -71,6 +74,21 @@ Selector = tuple[tuple[str, str], ...]
 """Labels that a node must all have, sorted; an empty one matches every node."""
 
 
+class ReadinessKey(NamedTuple):
+    """One thing that makes a node fit for an address."""
+
+    kind: Literal["endpointsOf", "listening", "check"]
+    name: str
+    """The Service, as `namespace/name`; the port and the IP version, as `TCP/25 4`; or the check's
+    line."""
+    topology: str = ""
+    """For a check: the Topology whose interface it is made on."""
+
+
+ReadinessKeys = frozenset[ReadinessKey]
+NodesByReadiness = Mapping[ReadinessKey, frozenset[str]]
+
+
 class MoveRequest(NamedTuple):
     """A request by annotation that is in force: still to be carried out, or holding an address."""
 
@@ -98,8 +116,19 @@ class VipObject:
     follow: str = ""
     services: frozenset[Service] = frozenset()
     selector: Selector = ()
+    failback_s: float = 0.0
+    """How long the preferred node must be well before it takes the address back, in seconds."""
+    may_balance: bool = True
+    """Whether it may be moved to even out the load."""
+    readiness: ReadinessKeys = frozenset()
+    """What makes a node fit for it: all of these; empty: every node is."""
+    readiness_policy: Literal["Require", "Prefer"] = "Require"
+    is_guarded: bool = False
+    """Whether it lets in declared ports alone (`expose: Declared`)."""
     adaptive: bool = False
     """Whether adaptive delivery uses it."""
+    origin: ServiceOrigin | None = None
+    """The Service that it was generated for; None: people have made it."""
     requests: tuple[MoveRequest, ...] = ()
     """The requests of its annotations that are in force."""
     unparsable: tuple[str, ...] = ()
@@ -150,6 +179,9 @@ class Topology:
     last: int = 0
     prefix: int = 0
     placement: Placement = NOWHERE
+    """How its addresses are plumbed; each node chooses its interface (`placement_on`)."""
+    candidates: Candidates = NO_CANDIDATES
+    """The interfaces that may carry it."""
     selector: Selector = ()
     namespaces: frozenset[str] | None = None
     """The namespaces whose objects may share an address; None = only those of one namespace."""
@@ -192,6 +224,8 @@ class Plumbing:
     grants: Mapping[Placement, frozenset[str]] = field(default_factory=dict)
     contested: frozenset[str] = frozenset()
     """The granted addresses that the agent must probe for before it takes them."""
+    guarded: tuple[str, ...] = ()
+    """The granted addresses that let in declared ports alone, as the spec lists them."""
     strict: frozenset[str] = frozenset()
     """The interfaces that its agent promises to mute by itself when heartbeats are not
     acknowledged.
@@ -208,8 +242,16 @@ class Plumbing:
     """`{granted address: MAC of another host that has it}`, whether or not the node serves it."""
     ports: tuple[str, ...] = ()
     """The ports whose listeners its agent is to report."""
+    checks: tuple[str, ...] = ()
+    """The checks that its agent is to make."""
+    passing: frozenset[str] = frozenset()
+    """Those that pass, as its agent reports."""
+    ports_decide: bool = False
+    """Whether the agent is to look at them often, since addresses move by who listens there."""
     listening: Listening = ()
     """The listeners that its agent reports for those ports."""
+    wildcard_ports: frozenset[str] = frozenset()
+    """The ports that somebody listens on for all addresses of an IP version: `TCP/25 4`."""
     unconfirmed: frozenset[str] | None = None
     """What the spec says the node may still hold beside its grants; None: it does not say."""
     granted_count: int | None = None
@@ -297,11 +339,43 @@ class Snapshot:
     ahead_of_store: frozenset[str] = frozenset()
     """Nodes that have acted on specs which the API server, after a restored backup, no longer
     has."""
+    stability: Stability = field(default_factory=Stability)
+    """For how long each node has been well."""
     fencing: Fencing = "Segment"
     """The fencing of Topologies that set none."""
     max_aliases: int = 10240
+    fit_nodes: NodesByReadiness = field(default_factory=dict)
+    """By what objects ask for: the nodes that are fit."""
+    serving_nodes: NodesByReadiness = field(default_factory=dict)
+    """Where only terminating endpoints are left, the nodes on which some still serve."""
+    just_unfit: NodesByReadiness = field(default_factory=dict)
+    """The nodes that are not fit, and were so a moment ago."""
+    just_moved: frozenset[str] = frozenset()
+    """Addresses that moved a moment ago because their owner was not fit."""
+    unknown_services: ReadinessKeys = frozenset()
+    """Services without an EndpointSlice."""
+    unread_services: ReadinessKeys = frozenset()
+    """Services that were named a moment ago: their EndpointSlices are on the way."""
     balance_moves: int | None = None
     """How many groups this pass may move to even out the load; 0: one in twenty; None: none."""
+    _choices: dict[tuple[str, str], InterfaceChoice] = field(
+        init=False, default_factory=dict, compare=False, repr=False
+    )
+    """By Topology and node: each is worked out once."""
+
+    def interface_on(self, node: str, topology: Topology) -> InterfaceChoice:
+        """The interface that a node uses for a Topology, whether or not it works."""
+        key = (topology.name, node)
+        choice = self._choices.get(key)
+        if choice is None:
+            plumbing = self.plumbings.get(node)
+            choice = topology.candidates.choose(plumbing.nics if plumbing else {})
+            self._choices[key] = choice
+        return choice
+
+    def placement_on(self, node: str, topology: Topology) -> Placement:
+        """How a node plumbs the addresses of a Topology."""
+        return topology.placement._replace(interface=self.interface_on(node, topology).name)
 
     def is_gone(self, node: str, where: Placement) -> bool:
         """Whether a node that was granted something there can no longer answer for it.

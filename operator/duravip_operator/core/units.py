@@ -14,6 +14,8 @@ are applied (semantics 3, 6, 8, 28-33, 38, 40, 42, 54):
 5. One enabled object makes its unit managed. A unit whose objects only follow is managed with the
    unit that it follows (`followers`).
 6. Objects that prefer different nodes are in conflict, and then no preference counts.
+7. A node is fit for a unit that is fit for all that its objects ask for (`readiness`).
+8. One object that lets in declared ports alone guards the address; the ports of all are open.
 
 Age decides between objects (`VipObject.seniority`: creation time, then namespace, name and
 kind), so every replica comes to the same result whatever the order of arrival.
@@ -29,11 +31,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
+from duravip_api.guards import MOST_OPEN_PORTS, Ports
 from duravip_api.reasons import Reason
 from duravip_operator.core import move_requests
 from duravip_operator.core.node_addresses import NO_CLAIMS, NO_NODES, NodeClaims, node_claims
 from duravip_operator.core.snapshot import (
     MoveRequest,
+    ReadinessKeys,
     Rejection,
     Selector,
     Service,
@@ -43,6 +47,7 @@ from duravip_operator.core.snapshot import (
 )
 from duravip_operator.core.topologies import Blocks, is_edge
 
+NO_READINESS: ReadinessKeys = frozenset()
 MAX_NAMED = 5
 """At most this many objects are named in a message: every object that it concerns carries it."""
 
@@ -59,18 +64,28 @@ class Unit(NamedTuple):
     """The node that its enabled objects prefer; empty: none, or they disagree."""
     preference_conflict: str = ""
     """Which object prefers which node, when they disagree; else empty."""
+    failback_s: float = 0.0
+    """How long the preferred node must be well before it takes the address back, in seconds."""
+    may_balance: bool = True
+    """Whether it may be moved to even out the load: every object on it agrees."""
     request: MoveRequest | None = None
     """The latest request that is in force and not forbidden by the preference."""
     leader: str = ""
     """The address of the unit that it follows; empty: it follows none."""
     services: frozenset[Service] = frozenset()
-    """The services that any of its objects declares."""
+    """What people declare to listen on it: the ports of a Service are listened on by nobody."""
+    open_ports: Ports | None = None
+    """The ports that are let in, where an object lets in no others; None: all are."""
     broken: Rejection | None = None
     """Why the unit is Broken; None: it is not."""
     refusal: Rejection | None = None
     """Why no node may hold it although it is not broken."""
     selectors: frozenset[Selector] = frozenset()
     """The selectors of its objects. A node must match one of them, and its Topology's selector."""
+    readiness: ReadinessKeys = NO_READINESS
+    """What makes a node fit for it; an unfit one is set aside (policy Require of its objects)."""
+    soft_readiness: ReadinessKeys = NO_READINESS
+    """What makes a node fit for it, if it has to go somewhere (policy Prefer)."""
     claimants: frozenset[str] = NO_NODES
     """Nodes that claim the address as their own: none of them may hold it."""
     topology: Topology | None = None
@@ -275,11 +290,12 @@ def _unit(address: str, vips: tuple[VipObject, ...]) -> Unit:
     if len(preferred) > 1:
         shown = sorted(preferred.items())[:MAX_NAMED]
         conflict = "; ".join(f"{vip.label} prefers {node}" for node, vip in shown)
+    failback_s = max((vip.failback_s for vip in enabled), default=0.0)
     requests = [
         request
         for vip in vips
         for request in vip.requests
-        if not move_requests.is_refused(request, agreed)
+        if not move_requests.is_refused(request, agreed, failback_s)
     ]
     return Unit(
         address,
@@ -287,9 +303,36 @@ def _unit(address: str, vips: tuple[VipObject, ...]) -> Unit:
         managed=bool(enabled),
         preference=agreed,
         preference_conflict=conflict,
+        failback_s=failback_s,
+        may_balance=all(vip.may_balance for vip in vips),
         request=max(requests) if requests else None,
-        services=frozenset().union(*[vip.services for vip in vips]),
+        services=frozenset().union(*[vip.services for vip in vips if not vip.origin]),
+        open_ports=_open_ports(vips) if any(vip.is_guarded for vip in vips) else None,
     )
+
+
+def _readiness(vips: Iterable[VipObject], policy: str, topology: Topology | None) -> ReadinessKeys:
+    """All that the objects with this policy ask of a node."""
+    asked = [vip.readiness for vip in vips if vip.readiness and vip.readiness_policy == policy]
+    if not asked or topology is None:
+        return NO_READINESS
+    return _interned_keys(frozenset().union(*asked), topology.name)
+
+
+@lru_cache(maxsize=16384)
+def _interned_keys(keys: ReadinessKeys, topology: str) -> ReadinessKeys:
+    """One object for equal sets: kinds of units are told apart by it in every pass.
+
+    A check is that of one Topology.
+    """
+    checks = frozenset(key for key in keys if key.kind == "check")
+    return (keys - checks) | {key._replace(topology=topology) for key in checks}
+
+
+def _open_ports(vips: Iterable[VipObject]) -> Ports:
+    """The ports that any of the objects declares; of too many the last ones stay closed."""
+    ports = {port for vip in vips for port, _ in vip.services}
+    return frozenset(sorted(ports)[:MOST_OPEN_PORTS])
 
 
 def _placed(
@@ -309,6 +352,8 @@ def _placed(
         broken=broken,
         refusal=refusal,
         selectors=_interned(frozenset(selectors)),
+        readiness=_readiness(unit.vips, "Require", topology),
+        soft_readiness=_readiness(unit.vips, "Prefer", topology),
         claimants=claimants,
     )
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from functools import partial
 from threading import Event
 
-from kubernetes.client import CoordinationV1Api, CoreV1Api, CustomObjectsApi
+from kubernetes.client import CoordinationV1Api, CoreV1Api, CustomObjectsApi, DiscoveryV1Api
 
 from duravip_api import GROUP, PLURALS, VERSION
 from duravip_operator.settings import Settings
@@ -33,6 +33,11 @@ def preflight(settings: Settings, stopping: Event) -> None:
         call = partial(custom.list_cluster_custom_object, GROUP, VERSION, plural, limit=1)
         _require(call, f"list {plural}.{GROUP}", plural, stopping)
     _require(partial(core.list_node, limit=1), "list nodes", "nodes", stopping)
+    if settings.serves_load_balancers:
+        services = partial(core.list_service_for_all_namespaces, limit=1)
+        _require(services, "list services", "services", stopping)
+    slices = DiscoveryV1Api(client).list_endpoint_slice_for_all_namespaces
+    _require(partial(slices, limit=1), "list endpointslices", "endpointslices", stopping)
     namespace = settings.namespace
     call = partial(leases.list_namespaced_lease, namespace, limit=1)
     _require(call, f"list leases in the namespace {namespace}", "leases", stopping)

@@ -25,6 +25,7 @@ from duravip_runtime.kube import JSON_PATCH, client_for, request, request_with_r
 
 Result = TypeVar("Result")
 
+NODEPLUMBINGS: Final = (GROUP, VERSION, PLURALS["NodePlumbing"])
 METADATA_ONLY: Final = (
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
 )
@@ -44,11 +45,7 @@ class LeadershipLostError(ApiError):
 
     def __init__(self) -> None:
         super().__init__("the reign in which it was decided is over")
-
-    @property
-    def is_transient(self) -> bool:
-        """It will not be made later, either."""
-        return False
+        self.is_transient = False  # it will not be made later, either
 
 
 class KubeWriter:
@@ -76,18 +73,13 @@ class KubeWriter:
         """Set while no urgent write is outstanding: statuses are written only then."""
         self.no_urgent_write.set()
 
-    async def urgent(
-        self,
-        write: Callable[..., Result],
-        *args: Any,
-        **named: Any,
-    ) -> Result:
+    async def urgent(self, write: Callable[..., Result], *args: Any) -> Result:
         """Run one write that a fail-over waits for; statuses stand back meanwhile."""
         self._urgent_writes += 1
         self.no_urgent_write.clear()
         try:
-            call = partial(write, *args, **named)
-            return await asyncio.get_running_loop().run_in_executor(self._urgent_pool, call)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._urgent_pool, write, *args)
         finally:
             self._urgent_writes -= 1
             if not self._urgent_writes:
@@ -97,37 +89,37 @@ class KubeWriter:
         self, known: Plumbing, spec: Body, during: Callable[[], AbstractContextManager[None]]
     ) -> Plumbing | None:
         """An urgent write, tried again where that may help: no thread waits for that."""
-        for failures in range(1, len(REQUEST_RETRIES) + 1):
+        failures = 0
+        while True:
             try:
                 with during():
-                    return await self.urgent(self.write_spec, known, spec, is_tried_once=True)
+                    return await self.urgent(self.write_spec, known, spec)
             except ApiError as error:
-                if not error.is_transient or self.stopping.is_set():
+                failures += 1
+                is_last = failures > len(REQUEST_RETRIES) or self.stopping.is_set()
+                if is_last or not error.is_transient:
                     raise
                 await asyncio.sleep(pause_after(failures, error.retry_after))
-        with during():
-            return await self.urgent(self.write_spec, known, spec, is_tried_once=True)
 
-    def write_spec(
-        self, known: Plumbing, spec: Body, *, is_tried_once: bool = False
-    ) -> Plumbing | None:
+    def write_spec(self, known: Plumbing, spec: Body) -> Plumbing | None:
         """Replace the spec; None when it has changed meanwhile. The status is what was known."""
+        # A restored store gives a generation once more, to another spec, but no epoch.
+        epoch = {"op": "test", "path": "/spec/epoch", "value": known.epoch}
         patch = [
             {"op": "test", "path": "/metadata/uid", "value": known.uid},
             {"op": "test", "path": "/metadata/generation", "value": known.generation},
-            *_epoch_test(known),
+            *([epoch] if known.epoch else ()),
             {"op": "replace", "path": "/spec", "value": spec},
             CLEAR_MANAGED_FIELDS,
         ]
         call = partial(
             self._spec_api.patch_cluster_custom_object, body=patch, _content_type=JSON_PATCH
         )
-        epoch = spec.get("epoch")
+        self._require_leadership(spec.get("epoch"))
         try:
-            if is_tried_once:
-                written = self._write_once("NodePlumbing", call, known.node, epoch)
-            else:
-                written = self._write_with_retries("NodePlumbing", call, known.node, epoch=epoch)
+            written = self._with_metrics(
+                "NodePlumbing", lambda: request(call, *NODEPLUMBINGS, known.node)
+            )
             return parsing.with_spec_of(known, {"metadata": written["metadata"], "spec": spec})
         except ApiError as error:
             if error.is_conflict or error.is_absent:
@@ -144,8 +136,7 @@ class KubeWriter:
         }
         call = partial(self._urgent_api.create_cluster_custom_object, body=body)
         try:
-            epoch = spec.get("epoch")
-            return parsing.plumbing(self._write_with_retries("NodePlumbing", call, epoch=epoch))
+            return parsing.plumbing(self._write_with_retries(call, epoch=spec.get("epoch")))
         except ApiError as error:
             if error.is_conflict:
                 return None
@@ -156,7 +147,7 @@ class KubeWriter:
         options = {"preconditions": {"uid": known.uid}}
         call = partial(self._urgent_api.delete_cluster_custom_object, body=options)
         try:
-            self._write_with_retries("NodePlumbing", call, known.node, epoch=epoch)
+            self._write_with_retries(call, known.node, epoch=epoch)
         except ApiError as error:
             if not (error.is_conflict or error.is_absent):
                 raise
@@ -165,9 +156,7 @@ class KubeWriter:
         """The NodePlumbing of a node as it is now; None when there is none."""
         call = self._urgent_api.get_cluster_custom_object
         try:
-            return request_with_retries(
-                self.stopping, call, GROUP, VERSION, PLURALS["NodePlumbing"], node
-            )
+            return request_with_retries(self.stopping, call, *NODEPLUMBINGS, node)
         except ApiError as error:
             if error.is_absent:
                 return None
@@ -203,7 +192,7 @@ class KubeWriter:
 
     def _write_condition(self, node: str, condition: Mapping[str, Any]) -> Body:
         """Put one condition into what the agent says, as it stands at this very moment."""
-        where = (GROUP, VERSION, PLURALS["NodePlumbing"], node)
+        where = (*NODEPLUMBINGS, node)
         found = request(self._status_api.get_cluster_custom_object, *where)
         status = found.get("status") or {}
         types = [one.get("type") for one in status.get("conditions") or ()]
@@ -227,6 +216,11 @@ class KubeWriter:
             _content_type=JSON_PATCH,
         )
 
+    def write_guarded(self, kind: str, write: Callable[[], Body], epoch: int) -> Body:
+        """Make one write, counted as one of this kind, while that leadership lasts."""
+        self._require_leadership(epoch)
+        return self._with_metrics(kind, write)
+
     def close(self) -> None:
         """Try nothing again from now on; what is under way may take a second more."""
         self.stopping.set()
@@ -234,23 +228,16 @@ class KubeWriter:
         self._urgent_pool.shutdown(wait=False, cancel_futures=True)
 
     def _write_with_retries(
-        self, kind: str, call: Callable[..., object], *name: str, epoch: int | None = None
+        self, call: Callable[..., object], *name: str, epoch: int | None
     ) -> Body:
-        where = (GROUP, VERSION, PLURALS[kind], *name)
-
         def guarded(*args: object, **options: Any) -> object:
             self._require_leadership(epoch)
             return call(*args, **options)
 
         return self._with_metrics(
-            kind, lambda: request_with_retries(self.stopping, guarded, *where)
+            "NodePlumbing",
+            lambda: request_with_retries(self.stopping, guarded, *NODEPLUMBINGS, *name),
         )
-
-    def _write_once(
-        self, kind: str, call: Callable[..., object], name: str, epoch: int | None
-    ) -> Body:
-        self._require_leadership(epoch)
-        return self._with_metrics(kind, lambda: request(call, GROUP, VERSION, PLURALS[kind], name))
 
     def _require_leadership(self, epoch: int | None) -> None:
         """Right before each request: raises LeadershipLostError when that leadership is over."""
@@ -266,8 +253,3 @@ class KubeWriter:
             raise
         self._metrics.writes.labels(kind, "ok").inc()
         return answer
-
-
-def _epoch_test(known: Plumbing) -> list[Body]:
-    """A restored store gives a generation once more, to another spec, but no epoch."""
-    return [{"op": "test", "path": "/spec/epoch", "value": known.epoch}] if known.epoch else []

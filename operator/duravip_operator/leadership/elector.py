@@ -22,7 +22,7 @@ from duravip_operator.leadership.lease_rule import RETRY_PERIOD_S
 from duravip_operator.leadership.leases import Leases, timestamp
 from duravip_operator.settings import Settings
 from duravip_runtime.api_error import ApiError
-from duravip_runtime.request_timeout import DECAY
+from duravip_runtime.kube import DECAY
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class LeaseCandidate:
         self._attempts: dict[str, float] = {}
         """`{renewTime: when it began}` of our writes since the last that was answered."""
         self._highest_epoch = 0
-        self._request_s = 0.0
+        self.request_s = 0.0
         """What a slow request has taken lately, in seconds."""
 
     @property
@@ -81,11 +81,6 @@ class LeaseCandidate:
         return view is not None and not rule.is_free(view, self._clock())
 
     @property
-    def request_s(self) -> float:
-        """What a slow request has taken lately, in seconds."""
-        return self._request_s
-
-    @property
     def leads_until(self) -> float:
         """When that ends if the Lease is not renewed, by the clock. From any thread."""
         leadership = self._leadership
@@ -101,8 +96,11 @@ class LeaseCandidate:
             self._attempts.clear()
             self._must_abandon = False
         newest = self._own_lease or (self._view.record if self._view else None)
-        if self._own_lease and self._write(self._renewed(self._own_lease, floor)):
-            return
+        lasts = rule.lease_duration(self.request_s)
+        if self._own_lease:
+            renewed = rule.renewed(self._own_lease, self._timestamp(), floor or 0, lasts)
+            if self._write(renewed):
+                return
         self._own_lease = None
         found = self._read()
         if rule.is_restored(newest, found):
@@ -115,7 +113,7 @@ class LeaseCandidate:
         self._highest_epoch = max(self._highest_epoch, found.epoch)
         if floor is not None and rule.is_free(self._view, self._clock()):
             highest = max(floor, self._highest_epoch)
-            lasts = rule.lease_duration(self._request_s)
+            lasts = rule.lease_duration(self.request_s)
             self._write(rule.acquired(found, self._identity, self._timestamp(), highest, lasts))
 
     def resign(self) -> bool:
@@ -125,11 +123,6 @@ class LeaseCandidate:
             return False
         self._store.save(rule.released(self._own_lease, self._timestamp()))
         return True
-
-    def _renewed(self, mine: rule.LeaseRecord, floor: int | None) -> rule.LeaseRecord:
-        return rule.renewed(
-            mine, self._timestamp(), floor or 0, rule.lease_duration(self._request_s)
-        )
 
     def _read(self) -> rule.LeaseRecord:
         started = self._clock()
@@ -142,7 +135,7 @@ class LeaseCandidate:
             self._record_duration(started)
 
     def _record_duration(self, started: float) -> None:
-        self._request_s = max(self._clock() - started, DECAY * self._request_s)
+        self.request_s = max(self._clock() - started, DECAY * self.request_s)
 
     def _write(self, wanted: rule.LeaseRecord) -> bool:
         """Write the Lease; False when somebody else wrote first."""
@@ -178,17 +171,20 @@ class Elector:
         settings: Settings,
         on_change: Callable[[], None],
         floor: Callable[[], int | None],
-        annotations: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         """`floor` gives the highest epoch in any NodePlumbing; None: not known yet, so that this
-        replica may not lead yet. `on_change` is called in the asyncio thread, `annotations` in
-        another: what it gives stands in the Lease.
+        replica may not lead yet. `on_change` is called in the asyncio thread.
         """  # noqa: D205
         leases = Leases(settings.kubeconfig, settings.namespace, self._lease_annotations)
         self._candidate = LeaseCandidate(
-            settings.identity, leases, time.monotonic, timestamp, self._restore_detected
+            settings.identity,
+            leases,
+            time.monotonic,
+            timestamp,
+            lambda: self._call_in_loop(self.on_restore),
         )
-        self.annotations = annotations
+        self.annotations: Callable[[], Mapping[str, str]] = dict
+        """Called in another thread: what it gives stands in the Lease."""
         self._on_change = on_change
         self.on_restore: Callable[[], None] = lambda: None
         """Called in the asyncio thread when the Lease shows that the store has gone back."""
@@ -244,9 +240,9 @@ class Elector:
         """Lead no more, at once, until the Lease was taken anew with another epoch."""
         self._candidate.abandon()
 
-    def _restore_detected(self) -> None:
+    def _call_in_loop(self, call: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop has ended before this thread did
-            self._event_loop.call_soon_threadsafe(self.on_restore)
+            self._event_loop.call_soon_threadsafe(call)
 
     def _resign(self) -> None:
         try:
@@ -259,8 +255,7 @@ class Elector:
         epoch = self.epoch
         if epoch != self._notified_epoch:
             self._notified_epoch = epoch
-            with suppress(RuntimeError):  # the loop has ended before this thread did
-                self._event_loop.call_soon_threadsafe(self._on_change)
+            self._call_in_loop(self._on_change)
 
     def _round_failed(self, error: ApiError) -> None:
         now = time.monotonic()

@@ -12,8 +12,15 @@ No two reigns may have the same epoch, not even where a backup of the store was 
 epochs given since the backup was made are forgotten there. A replica that has seen them remembers
 them. One that has just started sees a Lease that was renewed long ago: each second since may have
 had a reign of its own.
+
+One installation a cluster (`yields_to`): another one, in another namespace, has its own Lease.
+Both would lead, and each would write over what the other one has written. So all Leases of that
+name are looked at. One is alive when somebody holds it and has renewed it between two looks; no
+clocks are compared. Whoever finds another one alive gives up, unless its own installation has led
+for longer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import ceil
@@ -143,3 +150,18 @@ def released(record: LeaseRecord, stamp: str) -> LeaseRecord:
 def leadership_of(written: LeaseRecord, started: float) -> Leadership:
     """The leadership that a write which began then has given."""
     return Leadership(written.epoch, started + RENEW_DEADLINE_S * written.lasts / LEASE_DURATION_S)
+
+
+LeasesByNamespace = Mapping[str, LeaseRecord]
+"""By namespace."""
+
+
+def yields_to(before: LeasesByNamespace, after: LeasesByNamespace, ours: str) -> str:
+    """The namespace of the installation to which we give way; empty: there is none."""
+    alive = {
+        namespace: found
+        for namespace, found in after.items()
+        if found.holder and namespace in before and before[namespace].version != found.version
+    }
+    ages = sorted((found.acquired, namespace) for namespace, found in alive.items())
+    return ages[0][1] if ages and ages[0][1] != ours else ""

@@ -1,22 +1,36 @@
-"""Reads and writes Leases through a client of its own."""
+"""Reads and writes Leases, each class through a client of its own: nothing may hold them up."""
 
+import logging
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Event
 from typing import Any, Final
 
 from kubernetes.client import CoordinationV1Api
 
 from duravip_api.timing import LONGEST_REQUEST
-from duravip_operator.leadership.lease_rule import LEASE_DURATION_S, RETRY_PERIOD_S, LeaseRecord
+from duravip_operator.leadership.lease_rule import (
+    LEASE_DURATION_S,
+    RETRY_PERIOD_S,
+    LeaseRecord,
+    LeasesByNamespace,
+    yields_to,
+)
 from duravip_runtime.api_error import ApiError, Body
-from duravip_runtime.kube import client_for, request
-from duravip_runtime.request_timeout import RequestTimeout
+from duravip_runtime.kube import RequestTimeout, client_for, request
+
+log = logging.getLogger(__name__)
 
 LEASE: Final = "duravip-operator"
 REPLICA_LABEL: Final = "duravip.io/member"
 PULSE_ANNOTATION: Final = "duravip.io/pulse"
 PULSE_KEY_ANNOTATION: Final = "duravip.io/pulse-key"
+
+WATCH_AT_START_S: Final = 3.0
+"""At the start, another installation's Lease is watched for so long; a living one is renewed."""
+CHECK_EVERY_S: Final = 0.5
 
 
 def timestamp() -> str:
@@ -25,7 +39,7 @@ def timestamp() -> str:
 
 
 class Leases:
-    """The Leases of one namespace, through a client of their own: nothing may hold them up."""
+    """The Leases of one namespace."""
 
     def __init__(
         self,
@@ -117,3 +131,55 @@ def body_of(wanted: LeaseRecord, name: str) -> Body:
         "renewTime": wanted.renewed,
     }
     return {"metadata": metadata, "spec": spec}
+
+
+class OtherInstallations:
+    """Looks for another installation, at the Leases of all of them."""
+
+    def __init__(self, kubeconfig: Path | None, namespace: str) -> None:
+        self._api: Any = CoordinationV1Api(client_for("duravip-operator", kubeconfig, 1))
+        self._namespace = namespace
+        self._before: LeasesByNamespace = {}
+        self._is_forbidden = False
+
+    def check(self) -> str:
+        """Look once more; a sentence when we must give way. Raises ApiError."""
+        if self._is_forbidden:
+            return ""
+        before, after = self._before, self._list_leases()
+        self._before = after
+        found = yields_to(before, after, self._namespace)
+        if not found:
+            return ""
+        return (
+            f"another DuraVIP leads in this cluster: replica {after[found].holder} in the "
+            f"namespace {found}. A cluster has one installation; uninstall one of the two"
+        )
+
+    def check_at_start(self, stopping: Event) -> str:
+        """Look for as long as it takes to know whether there is another one: mostly not at all."""
+        end = time.monotonic() + WATCH_AT_START_S
+        while not stopping.is_set():
+            try:
+                if found := self.check():
+                    return found
+            except ApiError as error:
+                log.debug("cannot look for another installation: %s", error)
+            others = {name for name, found in self._before.items() if found.holder}
+            if not others - {self._namespace} or time.monotonic() >= end:
+                return ""
+            stopping.wait(CHECK_EVERY_S)
+        return ""
+
+    def _list_leases(self) -> LeasesByNamespace:
+        call = self._api.list_lease_for_all_namespaces
+        try:
+            found = request(call, field_selector=f"metadata.name={LEASE}")
+        except ApiError as error:
+            if error.is_refused:
+                self._is_forbidden = True
+                log.warning("cannot see whether another DuraVIP leads in this cluster: %s", error)
+                return {}
+            raise
+        items = found.get("items") or []
+        return {body["metadata"]["namespace"]: record_of(body) for body in items}

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from functools import partial
 from threading import Event, Thread
 from typing import Final, NamedTuple
 
@@ -18,9 +19,9 @@ from duravip_operator.leadership.leases import (
     PULSE_KEY_ANNOTATION,
     REPLICA_LABEL,
     Leases,
+    OtherInstallations,
     timestamp,
 )
-from duravip_operator.leadership.other_installations import OtherInstallations
 from duravip_operator.settings import Settings
 from duravip_runtime.api_error import ApiError, Body
 
@@ -173,8 +174,7 @@ class Replicas:
         if is_new or now - self._checked >= CHECK_OTHERS_EVERY_S:
             self._checked = now
             if sentence := self._other_installations.check():
-                with suppress(RuntimeError):  # the loop has ended before this thread did
-                    self._event_loop.call_soon_threadsafe(self._on_other_installation, sentence)
+                self._call_in_loop(partial(self._on_other_installation, sentence))
 
     def _announce(self) -> None:
         there = self._leases.read(self._name)
@@ -200,8 +200,11 @@ class Replicas:
             return
         self._replicas = replicas
         log.info("replicas are heard at %s", ", ".join(replica.address for replica in replicas))
+        self._call_in_loop(self._on_change)
+
+    def _call_in_loop(self, call: Callable[[], None]) -> None:
         with suppress(RuntimeError):  # the loop has ended before this thread did
-            self._event_loop.call_soon_threadsafe(self._on_change)
+            self._event_loop.call_soon_threadsafe(call)
 
 
 def _parse_announcement(body: Body) -> ReplicaAnnouncement:

@@ -8,11 +8,14 @@ anything is hashed.
 The key that agents of older versions shared counts for a node only while its NodePlumbing
 shows that the node cannot sign in any other way: its status names no public key, or its spec,
 which a leader of such a version has written, names none of any replica.
+
+Of each node no more heartbeats count than an agent sends (`HeartbeatRateLimit`).
 """
 
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from duravip_api.heartbeat import (
     Ack,
@@ -33,6 +36,10 @@ from duravip_runtime.secure_channel import (
     key_id,
     key_id_of,
 )
+
+BEATS_PER_SECOND: Final = 100.0
+BEATS_BURST: Final = 200.0
+"""An agent sends ten a second, and a few more for each new spec."""
 
 
 class DropReason(Enum):
@@ -159,12 +166,29 @@ class Authenticator:
 
     def _channel(self, node: str) -> Channel | None:
         if node not in self._channels:
-            agent = self._agents.get(node)
-            self._channels[node] = self._make_channel(node, agent.public_key) if agent else None
+            self._channels[node] = None
+            if agent := self._agents.get(node):
+                with suppress(ValueError):
+                    party = Party(node, agent.public_key)
+                    self._channels[node] = self._keys.channel(OPERATOR, party)
         return self._channels[node]
 
-    def _make_channel(self, node: str, public_key: str) -> Channel | None:
-        try:
-            return self._keys.channel(OPERATOR, Party(node, public_key))
-        except ValueError:
-            return None
+
+class HeartbeatRateLimit:
+    """A token bucket for each node. Times are arguments, in seconds of one steady clock."""
+
+    def __init__(self) -> None:
+        self._buckets: dict[str, tuple[float, float]] = {}
+        """By node, how many may still pass, and when that was so."""
+
+    def allows(self, node: str, now: float) -> bool:
+        """Whether one more may pass; if so, it has."""
+        left, at = self._buckets.get(node, (BEATS_BURST, now))
+        left = min(BEATS_BURST, left + max(0.0, now - at) * BEATS_PER_SECOND)
+        is_allowed = left >= 1
+        self._buckets[node] = (left - 1 if is_allowed else left, now)
+        return is_allowed
+
+    def forget(self, node: str) -> None:
+        """The node is gone."""
+        self._buckets.pop(node, None)

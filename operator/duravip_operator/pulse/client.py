@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Plumbing
+from duravip_operator.health_checks import RestartHistory
 from duravip_operator.metrics import Metrics
 from duravip_operator.pulse.authentication import AgentIdentity
 from duravip_operator.pulse.ipc import (
@@ -24,15 +25,22 @@ from duravip_operator.pulse.ipc import (
     encode_line,
     view_to_json,
 )
-from duravip_operator.pulse.probe_metrics import ProbeMetrics
-from duravip_operator.pulse.probe_targets import ClusterTargets, NodeTargets, targets_of, to_json
+from duravip_operator.pulse.probe_targets import (
+    ClusterTargets,
+    NodeTargets,
+    changes_to_json,
+    targets_of,
+)
 from duravip_operator.pulse.replies import enable_packet_info
-from duravip_operator.pulse.reported_view import PROBING_TAKES_S, ReportedView, log_changes
-from duravip_operator.readiness import RestartHistory
+from duravip_operator.pulse.reported_view import (
+    PROBING_TAKES_S,
+    ProbeMetrics,
+    ReportedView,
+    log_changes,
+)
 from duravip_operator.settings import Settings
-from duravip_runtime.endpoints import parse_endpoint
 from duravip_runtime.secure_channel import KeyPair
-from duravip_runtime.settings import SettingsError
+from duravip_runtime.settings import SettingsError, parse_endpoint
 
 log = logging.getLogger(__name__)
 
@@ -154,7 +162,7 @@ class PulseClient:
             news["generations"] = differences(self._generations, generations)
             self._generations = dict(generations)
         if targets != self._targets:
-            news["roster"] = _targets_to_json(differences(self._targets, targets))
+            news["roster"] = changes_to_json(differences(self._targets, targets))
             self._targets = dict(targets)
         if news:
             self._send(news)
@@ -190,7 +198,7 @@ class PulseClient:
             self._send({"resume": view_to_json(self._reported.actual)})
             lead = {"lead": self._leadership, "until": self._leadership_end()}
             self._send({"expect": sorted(self._expected), **lead})
-            targets = _targets_to_json(self._targets)
+            targets = changes_to_json(self._targets)
             self._send({"generations": self._generations, "roster": targets})
             async for message in reader:
                 self._handle_message(json.loads(message))
@@ -233,9 +241,7 @@ class PulseClient:
         for name in restarted:
             log.info("the agent of %s has started anew", name)
         if "sights" in message:
-            self._probe_metrics.count_reports(message["sights"])
-        if "drops" in message:
-            self._probe_metrics.count_drops(message["drops"])
+            self._probe_metrics.count(message)
         self._probe_metrics.observe(before, after, now)
         self._refresh_view(must_tell=bool(restarted))
         for name in beats:
@@ -247,10 +253,6 @@ class PulseClient:
         log_changes(before, self._view)
         if must_tell or self._view != before:
             self._on_change()
-
-
-def _targets_to_json(changes: Mapping[str, NodeTargets | None]) -> Message:
-    return {name: None if entry is None else to_json(entry) for name, entry in changes.items()}
 
 
 RECEIVE_BUFFER_BYTES: Final = 4 * 1024 * 1024

@@ -1,4 +1,4 @@
-"""The failure detector: which nodes are alive, by their heartbeats alone.
+"""The failure detector: which nodes are alive, by their heartbeats alone, and since when not.
 
 It is a timeout detector: a node is suspected when its last heartbeat is `suspect_after` old. A phi
 accrual detector would derive that limit from the spacing of earlier heartbeats. We do without: a
@@ -13,6 +13,9 @@ WARMING_UP  heard, but not yet for `mature` without a gap of `suspect_after`
 ALIVE       heard for `mature` without such a gap
 SUSPECT     not heard for `suspect_after`. Only a heartbeat ends this: the node is what it was
             after less than GRACE_S, else it warms up. An agent restarted in time stays ALIVE
+
+What time alone proves of a suspect, `suspicions` says beside what probes have shown: how long a
+silence lasts, and that a strictly fenced node must have muted itself by now.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,7 +24,8 @@ from math import inf
 from typing import Final, NamedTuple
 
 from duravip_api.heartbeat import Heartbeat
-from duravip_operator.core.snapshot import Liveness
+from duravip_api.timing import STRICT_HOLD, STRICT_MARGIN
+from duravip_operator.core.snapshot import Liveness, Suspicion
 
 MAX_BOOTS_REMEMBERED: Final = 16
 """Of so many starts of an agent it is known which of its beats came last: others are replays."""
@@ -161,3 +165,60 @@ class FailureDetector:
             was_heard = node.hearing in {Liveness.WARMING_UP, Liveness.ALIVE}
             if not was_heard and (node.beat is None or now - node.last >= GRACE_S):
                 del self._nodes[name]
+
+
+LASTING_AFTER_S: Final = 1.0
+"""From here on a silence is worth telling people about, in seconds."""
+
+MASS_FAILURE_NODES: Final = 4
+"""If of so many nodes or more the greater part falls silent …"""
+
+MASS_FAILURE_WITHIN_S: Final = 2.0
+"""… within so many seconds, it may be our own ears …"""
+
+MASS_FAILURE_DOUBTED_FOR_S: Final = 10.0
+"""… and we believe it only after so many, unless half of them are back before."""
+
+Outcomes = Mapping[str, tuple[frozenset[str], frozenset[str]]]
+
+
+def suspicions(
+    silent: Mapping[str, float],
+    outcomes: Outcomes,
+    heard: int,
+    led_since: float | None,
+    now: float,
+) -> dict[str, Suspicion]:
+    """The Silence of every silent node.
+
+    `silent` says when each was last heard, `heard` how many others are heard now. An agent may
+    have been acknowledged by another leader until we led, and mutes itself only after that.
+    """
+    led = -inf if led_since is None else now - led_since
+    distrusted = _doubted(silent, heard, now)
+    nothing = frozenset[str](), frozenset[str]()
+    found = {}
+    for name, since in silent.items():
+        gone, answering = outcomes.get(name, nothing)
+        unheard = min(now - since, led)
+        found[name] = Suspicion(
+            unreachable_on=gone,
+            reachable_on=answering,
+            is_self_fenced=unheard >= STRICT_HOLD + STRICT_MARGIN and name not in distrusted,
+            is_lasting=now - since >= LASTING_AFTER_S,
+            last_heard=since,
+        )
+    return found
+
+
+def _doubted(silent: Mapping[str, float], heard: int, now: float) -> frozenset[str]:
+    """Those that fell silent together with too many others."""
+    found: set[str] = set()
+    for first in set(silent.values()):
+        fallen = {
+            name: at for name, at in silent.items() if first <= at <= first + MASS_FAILURE_WITHIN_S
+        }
+        is_mass = len(fallen) > heard and len(fallen) + heard >= MASS_FAILURE_NODES
+        if is_mass and now - max(fallen.values()) < MASS_FAILURE_DOUBTED_FOR_S:
+            found |= fallen.keys()
+    return frozenset(found)

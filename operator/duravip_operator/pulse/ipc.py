@@ -9,7 +9,7 @@ and then, each only when it has changed, and of what has parts only those that h
     {"lead": {"leader", "epoch", "since"}}       since: when that began
     {"until": time}                              when it ends unless it is prolonged
     {"generations": {node: n or null}}
-    {"roster": {node: entry or null}}            see `probe_targets.to_json`
+    {"roster": {node: entry or null}}            see `probe_targets.changes_to_json`
 
 From the pulse, the differences to what was said before:
     {"hearing": {node: hearing or null}, "beats": {node: [boot, generation, digest, stopped]},

@@ -17,7 +17,13 @@ from typing import Final, NamedTuple
 
 from duravip_api.heartbeat import ProbeReport
 from duravip_operator.core.snapshot import Liveness
-from duravip_operator.pulse.probe_targets import NodeTargets, ProbeTargets, Segment, segments
+from duravip_operator.pulse.probe_targets import (
+    NodeTargets,
+    ProbeTargets,
+    Segment,
+    interface_of,
+    segments,
+)
 from duravip_operator.pulse.witnesses import MAX_WITNESSES, WitnessAssignment, Witnesses
 
 ROUND_EVERY_S: Final = 0.1
@@ -149,12 +155,15 @@ class OutgoingProbe(NamedTuple):
 
     number: int
     watch: WitnessAssignment
+    interface: str
+    """The scout's own."""
     addresses: tuple[str, ...]
     macs: tuple[str, ...]
 
 
 class _SentProbe(NamedTuple):
     watch: WitnessAssignment
+    interface: str
     at: float
     begun: ProbeRound | None
 
@@ -229,8 +238,8 @@ class ProbeRounds:
         said = (sight.scout, sight.suspect, sight.interface)
         if asked is None:
             return False
-        watch, at, begun = asked
-        if said != (watch.scout, watch.suspect, watch.segment.interface):
+        watch, interface, at, begun = asked
+        if said != (watch.scout, watch.suspect, interface):
             return False
         del self._sent[sight.number]
         self.reports[sight.verdict] += 1
@@ -299,6 +308,7 @@ class ProbeRounds:
         now: float,
     ) -> OutgoingProbe:
         self._number += 1
-        self._sent[self._number] = _SentProbe(watch, now, begun)
+        interface = interface_of(self._targets.get(watch.scout, {}), watch.segment, presence)
+        self._sent[self._number] = _SentProbe(watch, interface, now, begun)
         addresses = presence.served if begun else presence.any_address
-        return OutgoingProbe(self._number, watch, addresses, presence.macs)
+        return OutgoingProbe(self._number, watch, interface, addresses, presence.macs)

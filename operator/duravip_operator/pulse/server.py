@@ -33,8 +33,18 @@ from typing import Any, Final
 from duravip_api.heartbeat import Ack, Heartbeat, ProbeRequest
 from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse import probe_targets
-from duravip_operator.pulse.authentication import AgentIdentity, Authenticator, DropReason
-from duravip_operator.pulse.failure_detector import FailureDetector, KnownLiveness, Timeouts
+from duravip_operator.pulse.authentication import (
+    AgentIdentity,
+    Authenticator,
+    DropReason,
+    HeartbeatRateLimit,
+)
+from duravip_operator.pulse.failure_detector import (
+    FailureDetector,
+    KnownLiveness,
+    Timeouts,
+    suspicions,
+)
 from duravip_operator.pulse.ipc import (
     ChangeEncoder,
     Message,
@@ -44,9 +54,7 @@ from duravip_operator.pulse.ipc import (
     encode_line,
 )
 from duravip_operator.pulse.probe_rounds import OutgoingProbe, ProbeRounds
-from duravip_operator.pulse.rate_limit import HeartbeatRateLimit
 from duravip_operator.pulse.replies import Route, receive, send
-from duravip_operator.pulse.suspicion import suspicions
 from duravip_runtime.key_file import KeyFile
 from duravip_runtime.secure_channel import KeyPair
 
@@ -155,9 +163,8 @@ class PulseServer:
             if self._leader and beat and generation:
                 self._acknowledge(beat)
         if "roster" in message:
-            entries = message["roster"].items()
-            read = {n: None if e is None else probe_targets.from_json(e) for n, e in entries}
-            self._probe_rounds.update_targets(read, now)
+            targets = probe_targets.changes_from_json(message["roster"])
+            self._probe_rounds.update_targets(targets, now)
 
     def _update_agents(self, changes: Mapping[str, list[Any] | None]) -> None:
         """NodePlumbing says something else of these nodes' agents."""
@@ -246,9 +253,9 @@ class PulseServer:
         self._send(beat.node, ack, self._routes.get(beat.node))
 
     def _send_probe(self, ask: OutgoingProbe) -> None:
-        scout, suspect, segment = ask.watch
+        scout, suspect, _ = ask.watch
         if beat := self._detector.last_beat(scout):
-            what = (suspect, segment.interface, ask.addresses, ask.macs)
+            what = (suspect, ask.interface, ask.addresses, ask.macs)
             self._send(
                 scout, ProbeRequest(scout, beat.boot, ask.number, *what), self._routes.get(scout)
             )

@@ -1,9 +1,9 @@
 """Assigns witnesses to every node, and remembers which of them have heard it lately.
 
 Every node has up to three witnesses on each of its segments, among the other nodes that are alive
-and have that segment: those with the smallest hash of the three names, so that all replicas assign
-alike. Each probes once every 20 s; one that has heard nothing yet, more often. An answer makes the
-witness reliable for a minute.
+and have an interface of that name, or an address in the same network: those with the smallest hash
+of the three names, so that all replicas assign alike. Each probes once every 20 s; one that has
+heard nothing yet, more often. An answer makes the witness reliable for a minute.
 """
 
 from collections import defaultdict
@@ -16,7 +16,7 @@ from math import inf
 from typing import Final, NamedTuple
 
 from duravip_api.timing import WATCH_EVERY, WITNESS_FOR
-from duravip_operator.pulse.probe_targets import ClusterTargets, Segment
+from duravip_operator.pulse.probe_targets import ClusterTargets, ProbeTargets, Segment
 
 MAX_WITNESSES: Final = 3
 FIRST_WAIT_S: Final = 0.25
@@ -54,16 +54,12 @@ class Witnesses:
 
     def assign(self, targets: ClusterTargets, heard: frozenset[str], now: float) -> None:
         """Choose the witnesses of everybody; those that are new look at once."""
-        present: dict[Segment, list[str]] = defaultdict(list)
-        for name in targets:
-            if name in heard:
-                for segment in targets[name]:
-                    present[segment].append(name)
+        peers = _Peers(targets, heard)
         chosen = {
             WitnessAssignment(scout, suspect, segment)
             for suspect, entry in targets.items()
-            for segment in entry
-            for scout in _smallest(suspect, segment.interface, present[segment])
+            for segment, presence in entry.items()
+            for scout in _smallest(suspect, segment.interface, peers.of(segment, presence))
         }
         self._schedules = {
             watch: self._schedules.get(watch) or _Schedule(now) for watch in sorted(chosen)
@@ -94,7 +90,8 @@ class Witnesses:
         if turn:
             # At the same time for all is what a fresh cluster does; it must not stay so.
             turn.wait = FIRST_WAIT_S
-            turn.due = asked + WATCH_EVERY * (1.0 if turn.was_answered else _spread(watch))
+            rank = _rank(watch.suspect, watch.segment.interface, watch.scout)
+            turn.due = asked + WATCH_EVERY * (1.0 if turn.was_answered else (1 + rank[0]) / 256)
             turn.was_answered = True
 
     def record_remote(self, watch: WitnessAssignment, heard: float) -> None:
@@ -139,6 +136,29 @@ class Witnesses:
                 del self._last_heard[key]
 
 
+class _Peers:
+    """Which nodes that are heard have a part in a segment, whatever they call their interface."""
+
+    def __init__(self, targets: ClusterTargets, heard: frozenset[str]) -> None:
+        self._by_name: dict[Segment, set[str]] = defaultdict(set)
+        self._by_network: dict[tuple[str, int], set[str]] = defaultdict(set)
+        self._joined: dict[tuple[Segment, tuple[str, ...]], list[str]] = {}
+        """Worked out once for all nodes that have the same."""
+        for name in targets.keys() & heard:
+            for segment, presence in targets[name].items():
+                self._by_name[segment].add(name)
+                for network in presence.networks:
+                    self._by_network[network, segment.family].add(name)
+
+    def of(self, segment: Segment, presence: ProbeTargets) -> list[str]:
+        """Those of a node's segment."""
+        key = (segment, presence.networks)
+        if key not in self._joined:
+            networks = (self._by_network[each, segment.family] for each in presence.networks)
+            self._joined[key] = sorted(self._by_name[segment].union(*networks))
+        return self._joined[key]
+
+
 def _smallest(suspect: str, interface: str, scouts: list[str]) -> list[str]:
     others = (scout for scout in scouts if scout != suspect)
     return nsmallest(MAX_WITNESSES, others, key=lambda s: _rank(suspect, interface, s))
@@ -147,7 +167,3 @@ def _smallest(suspect: str, interface: str, scouts: list[str]) -> list[str]:
 @cache
 def _rank(suspect: str, interface: str, scout: str) -> bytes:
     return blake2b(f"{scout} {suspect} {interface}".encode(), digest_size=8).digest()
-
-
-def _spread(watch: WitnessAssignment) -> float:
-    return (1 + _rank(watch.suspect, watch.segment.interface, watch.scout)[0]) / 256

@@ -1,26 +1,32 @@
-"""Informers for NodePlumbings and Nodes, and a periodic relist of every kind.
+"""Feeds the store: informers, a periodic relist of every kind, the API server's own addresses.
 
-Informers re-list right after a 410. kopf, which watches the kinds that people write
-(`kopf_source`), then misses deletions: so every 30 s all kinds are listed and compared with the
-store. The first such relist is what makes the store synced.
+Informers watch NodePlumbings and Nodes, and re-list right after a 410. kopf, which watches the
+kinds that people write (`kopf_source`), then misses deletions: so every 30 s all kinds are listed
+and compared with the store. The first such relist is what makes the store synced.
+
+The addresses at which the API server is reached may be given to nobody. Those are the endpoints of
+the Service `kubernetes`, and the host that this program itself speaks to. They change seldom, and
+are read once a minute.
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from functools import partial
 from threading import Event, Thread
 from typing import Any, Final
+from urllib.parse import urlsplit
 
-from kubernetes.client import CoreV1Api, CustomObjectsApi
+from kubernetes.client import CoreV1Api, CustomObjectsApi, DiscoveryV1Api
 
 from duravip_api import GROUP, PLURALS, VERSION, timing
+from duravip_api.addresses import parse_address
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 from duravip_operator.watch.store import KINDS, Kind, Store, observe, observe_unchanged
 from duravip_runtime.api_error import MAX_PAUSE_S, ApiError
 from duravip_runtime.informer import CONNECT_TIMEOUT_S, LIST_S, Informer
-from duravip_runtime.kube import client_for, list_all
+from duravip_runtime.kube import client_for, credentials_from, list_all
 
 log = logging.getLogger(__name__)
 
@@ -58,8 +64,9 @@ class Informers:
         }
         self._lists["Node"] = CoreV1Api(client).list_node
         self._store = into
-        self._metrics = metrics
-        self._relist = Relist(self._lists, into, stopping, self._missed)
+        self._relist = Relist(
+            self._lists, into, stopping, lambda kind: metrics.missed_changes.labels(kind).inc()
+        )
         self._running: list[Informer] = []
 
     def start(self) -> None:
@@ -73,9 +80,6 @@ class Informers:
         for informer in self._running:
             informer.end()
         self._watch()
-
-    def _missed(self, kind: Kind) -> None:
-        self._metrics.missed_changes.labels(kind).inc()
 
     def stop(self) -> None:
         """End the watches; `stopping` must be set. A program that ends may do without."""
@@ -130,9 +134,9 @@ class Relist:
                 if any(news):
                     # kopf should have told us: until it is seen to do so again, ask often.
                     usual = FIRST_RELIST_AFTER_S
-                self._recovered()
+                self._note(None)
             except ApiError as error:
-                self._failed(error)
+                self._note(error)
                 pause = MAX_PAUSE_S if self._store.has_synced else FIRST_PAUSE_S
             except Exception:
                 log.exception("a sweep failed; the next one comes in %g s", pause)
@@ -177,12 +181,62 @@ class Relist:
         self._store.call_in_loop(there)
         return answer.result()
 
-    def _failed(self, error: ApiError) -> None:
-        if not self._is_troubled:
+    def _note(self, error: ApiError | None) -> None:
+        if error and not self._is_troubled:
             log.warning("cannot list all kinds: %s", error)
-        self._is_troubled = True
-
-    def _recovered(self) -> None:
-        if self._is_troubled:
+        elif not error and self._is_troubled:
             log.info("all kinds were listed again")
+        self._is_troubled = error is not None
+
+
+HOSTS_EVERY_S: Final = 60.0
+HOSTS_RETRY_S: Final = 2.0
+_ENDPOINTS_SELECTOR: Final = "kubernetes.io/service-name=kubernetes"
+
+
+class ApiHostsReader:
+    """Reads the addresses of the API server, in a thread of its own."""
+
+    def __init__(self, settings: Settings, into: Store, stopping: Event) -> None:
+        client = client_for("duravip-operator", settings.kubeconfig)
+        self._own = credentials_from(settings.kubeconfig).server
+        self._list = DiscoveryV1Api(client).list_namespaced_endpoint_slice
+        self._store, self._stopping = into, stopping
         self._is_troubled = False
+
+    def start(self) -> None:
+        """Begin to read."""
+        Thread(target=self._run, name="api-hosts", daemon=True).start()
+
+    def _run(self) -> None:
+        pause = 0.0
+        while not self._stopping.wait(pause):
+            try:
+                slices, _ = list_all(
+                    self._list,
+                    "default",
+                    label_selector=_ENDPOINTS_SELECTOR,
+                    _request_timeout=LIST_TIMEOUT_S,
+                )
+                self._is_troubled, pause = False, HOSTS_EVERY_S
+            except ApiError as error:
+                if not self._is_troubled:
+                    log.warning("cannot read the endpoints of the API server: %s", error)
+                self._is_troubled, slices = True, None
+                pause = HOSTS_EVERY_S if error.is_refused else HOSTS_RETRY_S
+            if slices is not None or not self._store.api_hosts:
+                hosts = frozenset(api_addresses(slices or [], self._own))
+                self._store.call_in_loop(self._store.set_api_hosts, hosts)
+
+
+def api_addresses(slices: list[dict[str, Any]], server: str) -> Iterator[str]:
+    """The addresses of EndpointSlices, and of the URL of a server that is named by one."""
+    named = [urlsplit(server).hostname or ""]
+    for one in slices:
+        for endpoint in one.get("endpoints") or ():
+            named += endpoint.get("addresses") or ()
+    for address in named:
+        try:
+            yield str(parse_address(address))
+        except ValueError:
+            continue  # a name

@@ -9,14 +9,16 @@ the loop that a fail-over waits for.
 import asyncio
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import kopf
 
 from duravip_api import GROUP, PLURALS, VERSION
+from duravip_operator.core.address_pools import AddressPool
+from duravip_operator.health_checks import RestartHistory
 from duravip_operator.metrics import Metrics
-from duravip_operator.readiness import RestartHistory
 from duravip_operator.settings import Settings
 from duravip_operator.watch import webhooks
 from duravip_operator.watch.store import Kind, Store
@@ -41,12 +43,19 @@ class _EndlessBackoff:
 class KopfSource:
     """Runs kopf in a thread, again and again if need be, and says whether it stays up."""
 
-    def __init__(self, settings: Settings, store: Store, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        metrics: Metrics,
+        pools: Mapping[str, AddressPool] = MappingProxyType({}),
+    ) -> None:
+        """Of AddressPools, which are watched elsewhere, only the webhook asks."""
         self._settings = settings
         self._metrics = metrics
         self._restarts = RestartHistory("kopf")
         self._gate = webhooks.WebhookServer(settings, metrics) if settings.webhook_listen else None
-        self._registry = make_registry(store, settings, metrics)
+        self._registry = make_registry(store, settings, metrics, pools)
 
     def problem(self) -> str:
         """Why people's objects are not watched, or not judged when they are written."""
@@ -91,7 +100,12 @@ class KopfSource:
         )
 
 
-def make_registry(store: Store, settings: Settings, metrics: Metrics) -> kopf.OperatorRegistry:
+def make_registry(
+    store: Store,
+    settings: Settings,
+    metrics: Metrics,
+    pools: Mapping[str, AddressPool] = MappingProxyType({}),
+) -> kopf.OperatorRegistry:
     """What kopf does with what it sees."""
     found = kopf.OperatorRegistry()
 
@@ -102,7 +116,7 @@ def make_registry(store: Store, settings: Settings, metrics: Metrics) -> kopf.Op
     for kind in WATCHED_KINDS:
         _register_watch(kind, found, store)
     if settings.webhook_listen:
-        webhooks.register(found, store, settings, metrics)
+        webhooks.register(found, store, pools, settings, metrics)
     return found
 
 

@@ -24,11 +24,12 @@ Value = VipObject | Topology | Node | Plumbing
 
 KINDS: tuple[Kind, ...] = ("Topology", "Node", "NodePlumbing", "Binding", "DuraVIP")
 _BY_UID = {"DuraVIP", "Binding"}
+_OF_SERVICES = {"DuraVIP", "Binding", "Topology"}
 
 
 _FIELDS_OF_A_WRITE = (
     *("resource_version", "generation", "epoch", "pulse", "pulse_keys"),
-    *("grants", "contested", "granted_count", "ports"),
+    *("grants", "contested", "granted_count", "ports", "ports_decide", "checks"),
 )
 
 
@@ -102,6 +103,9 @@ class Store:
         """How often the store was found to have gone back to an earlier state."""
         self.on_restore: Callable[[], None] = lambda: None
         """Called in the asyncio thread whenever it is."""
+        self.on_vip_change: Callable[[], None] = lambda: None
+        """Called in the asyncio thread when an object that Services depend on differs: one that
+        names an address, a Topology, and the status of a DuraVIP that was generated for one."""
 
     @property
     def has_synced(self) -> bool:
@@ -260,7 +264,10 @@ class Store:
         if old == seen.value and _status(old) == _status(seen.value):
             return False  # the same object stays: passes see by identity that nothing is new
         cache.values[seen.key] = seen.value
-        return bool(old != seen.value)
+        is_news = bool(old != seen.value)
+        if kind in _OF_SERVICES and (is_news or getattr(seen.value, "origin", None)):
+            self.on_vip_change()
+        return is_news
 
     def _remove(self, kind: Kind, key: str, uid: str) -> None:
         cache = self._caches[kind]
@@ -270,6 +277,8 @@ class Store:
             del cache.versions[key]
             del cache.values[key]
             self._on_change()
+            if kind in _OF_SERVICES:
+                self.on_vip_change()
 
     def call_in_loop(self, call: Callable[..., object], *args: Any) -> None:
         """Have the asyncio thread call this soon. From any thread."""

@@ -10,22 +10,29 @@ import json
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import kopf
 
 from duravip_api import GROUP, PLURALS, VERSION
 from duravip_operator.core import admission, parsing
-from duravip_operator.core.snapshot import Snapshot, Topology, VipObject
+from duravip_operator.core.address_pools import AddressPool, parse_pool
+from duravip_operator.core.snapshot import Rejection, Snapshot, Topology, VipObject
 from duravip_operator.metrics import Metrics
 from duravip_operator.settings import Settings
 from duravip_operator.watch.store import Body, Store
-from duravip_runtime.endpoints import parse_endpoint
-from duravip_runtime.http_server import Limits, Listener, Request, Response, listening_socket
+from duravip_runtime.http_server import (
+    HttpRequest,
+    HttpResponse,
+    HttpServer,
+    Limits,
+    listening_socket,
+)
+from duravip_runtime.settings import parse_endpoint
 
 log = logging.getLogger(__name__)
 
@@ -45,21 +52,26 @@ CERTIFICATE_CHECK_EVERY_S: Final = 10.0
 
 RETRY_EVERY_S: Final = 2.0
 FORBIDDEN: Final = 403
+Judged = TypeVar("Judged")
+"""An object of a kind that is judged, parsed."""
 WebhookFn = Callable[..., Awaitable[Any]]
 """kopf's own: it takes a review, and gives the answer."""
 
 
 def register(
-    into: kopf.OperatorRegistry, store: Store, settings: Settings, metrics: Metrics
+    into: kopf.OperatorRegistry,
+    store: Store,
+    pools: Mapping[str, AddressPool],
+    settings: Settings,
+    metrics: Metrics,
 ) -> None:
-    """Have kopf ask about the kinds that people write."""
+    """Have kopf ask about the kinds that people write; `pools` is kept up to date."""
 
-    def refused(new: VipObject | Topology, old: VipObject | Topology | None) -> str:
-        found = admission.refusal(_admission_snapshot(store, settings), new, old)
-        if found is None:
-            return ""
-        metrics.refusals.labels(found.reason.value).inc()
-        return found.message
+    def refused(new: VipObject | Topology, old: VipObject | Topology | None) -> Rejection | None:
+        return admission.refusal(_admission_snapshot(store, settings), new, old)
+
+    def refused_pool(new: AddressPool, old: AddressPool | None) -> Rejection | None:
+        return admission.pool_refusal(list(pools.values()), new, old)
 
     read: dict[str, Callable[[Body], VipObject | Topology]] = {
         PLURALS["DuraVIP"]: lambda body: parsing.vip_object("DuraVIP", body),
@@ -67,7 +79,8 @@ def register(
         PLURALS["Topology"]: parsing.topology,
     }
     for plural, parsed in read.items():
-        _register_kind(plural, parsed, into, refused)
+        _register_kind(plural, parsed, into, refused, metrics)
+    _register_kind(PLURALS["AddressPool"], parse_pool, into, refused_pool, metrics)
 
 
 class WebhookServer:
@@ -106,7 +119,7 @@ class WebhookServer:
                 await asyncio.sleep(RETRY_EVERY_S)
                 continue
             self.port = int(listening.getsockname()[1])
-            listener = Listener(
+            listener = HttpServer(
                 listening,
                 partial(_answer_review, fn),
                 REQUEST_LIMITS,
@@ -162,10 +175,10 @@ class ServingCertificate:
         self.context = context
 
 
-async def _answer_review(fn: WebhookFn, request: Request) -> Response:
+async def _answer_review(fn: WebhookFn, request: HttpRequest) -> HttpResponse:
     """Answer one AdmissionReview."""
     if request.method != "POST":
-        return Response(HTTPStatus.METHOD_NOT_ALLOWED, b"POST alone is answered\n")
+        return HttpResponse(HTTPStatus.METHOD_NOT_ALLOWED, b"POST alone is answered\n")
     if not request.is_whole:
         return _refuse_unread(request.body)
     try:
@@ -173,22 +186,22 @@ async def _answer_review(fn: WebhookFn, request: Request) -> Response:
         answer = await fn(review, webhook=request.path.removeprefix("/"))
     except Exception as error:  # noqa: BLE001 - whatever somebody has sent, or kopf makes of it
         why = f"cannot be read: {type(error).__name__}\n"
-        return Response(HTTPStatus.BAD_REQUEST, why.encode())
-    return Response(HTTPStatus.OK, json.dumps(answer).encode(), "application/json")
+        return HttpResponse(HTTPStatus.BAD_REQUEST, why.encode())
+    return HttpResponse(HTTPStatus.OK, json.dumps(answer).encode(), "application/json")
 
 
-def _refuse_unread(prefix: bytes) -> Response:
+def _refuse_unread(prefix: bytes) -> HttpResponse:
     """Refuse what was not read: let in, it would be an object that nobody has judged.
 
     The API server writes the review's uid before the object.
     """
     uid = REVIEW_UID.search(prefix)
     if uid is None:
-        return Response(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"too large\n")
+        return HttpResponse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, b"too large\n")
     status = {"code": HTTPStatus.TOO_MANY_REQUESTS, "message": TOO_LARGE_MESSAGE}
     verdict = {"uid": uid[1].decode(), "allowed": False, "status": status}
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": verdict}
-    return Response(HTTPStatus.OK, json.dumps(review).encode(), "application/json")
+    return HttpResponse(HTTPStatus.OK, json.dumps(review).encode(), "application/json")
 
 
 def _trim_review(review: Body) -> Body:
@@ -212,9 +225,10 @@ def _judged_fields(body: Body) -> Body:
 
 def _register_kind(
     plural: str,
-    parsed: Callable[[Body], VipObject | Topology],
+    parsed: Callable[[Body], Judged],
     into: kopf.OperatorRegistry,
-    refused: Callable[[VipObject | Topology, VipObject | Topology | None], str],
+    refused: Callable[[Judged, Judged | None], Rejection | None],
+    metrics: Metrics,
 ) -> None:
     @kopf.on.validate(
         GROUP, VERSION, plural, id=ADMISSION_PATH, operations=["CREATE", "UPDATE"], registry=into
@@ -222,13 +236,14 @@ def _register_kind(
     async def admit(**told: Any) -> None:
         try:
             before = parsed(told["old"]) if told["old"] else None
-            why = refused(parsed(told["new"]), before)
+            found = refused(parsed(told["new"]), before)
         except Exception:  # a bug of ours, which must lock nobody out
             log.exception("cannot judge one of %s", plural)
             return
-        if why:
-            log.info("refused: %s", why)
-            raise kopf.AdmissionError(why, code=FORBIDDEN)
+        if found:
+            metrics.refusals.labels(found.reason.value).inc()
+            log.info("refused: %s", found.message)
+            raise kopf.AdmissionError(found.message, code=FORBIDDEN)
 
 
 def _admission_snapshot(store: Store, settings: Settings) -> Snapshot:

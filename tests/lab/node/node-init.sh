@@ -1,8 +1,8 @@
 #!/bin/bash
 # PID 1 of a machine with a kubelet, once machine-init.sh has made its mounts; in its folder.
-# NODE: its name. NODE_IP: its address. NODE_KUBELET: the program. NODE_KUBECONFIG: who it is.
+# NODE: its name. NODE_IP: its addresses, one a family. NODE_KUBELET: the program. NODE_KUBECONFIG: who it is.
 # NODE_IMAGES: an archive of images, beside it a file .names that changes whenever it does.
-# NODE_ROUTES: lines "NETWORK via ADDRESS".
+# NODE_ROUTES: lines "NETWORK via ADDRESS". NODE_PROXY: kube-proxy and its options, one a line.
 set -eu
 mkdir -p log disk/{kubelet,containerd,volume-plugins} disk/{lib,log}/{upper,work}
 for d in lib log; do # whatever is written there stays with this node, on its disk
@@ -16,12 +16,13 @@ fi
 while read -r route; do
   [ -z "$route" ] || ip route add $route # shellcheck disable=SC2086 # words
 done <<< "$NODE_ROUTES"
-nft -f services.nft
 keep() { # LOG PROGRAM...: run it for ever
   local log=$1
   shift
   while :; do "$@" >> "$log" 2>&1 || :; sleep 1; done
 }
+mapfile -t proxy <<< "$NODE_PROXY"
+keep log/kube-proxy.log "${proxy[@]}" & # it comes to know Services while the images are imported
 keep log/containerd.log containerd --config "$PWD/containerd.toml" &
 until [ -S /run/containerd/containerd.sock ]; do sleep 0.05; done
 # Images before the kubelet: a pod that comes first would try to pull them, and back off.

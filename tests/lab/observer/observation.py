@@ -32,9 +32,16 @@ class Pace:
     """It ends by itself after so long."""
 
     @classmethod
-    def for_count(cls, addresses: int) -> Self:
-        """What two busy processors can bear: every 20 ms and 5 ms for up to 100 addresses."""
+    def finest(cls, addresses: int) -> Self:
+        """All that one processor can do: every 20 ms and 5 ms for up to 100 addresses."""
         return cls(ask=max(0.02, addresses / 15_000), ping=max(0.005, addresses / 20_000))
+
+    @classmethod
+    def gentle(cls, addresses: int) -> Self:
+        """The same for up to 20; beyond, what leaves the processors to those that are watched."""
+        finest = cls.finest(addresses)
+        ask, ping = min(addresses / 2_500, 0.1), min(addresses / 4_000, 0.1)
+        return cls(ask=max(finest.ask, ask), ping=max(finest.ping, ping))
 
 
 class Observation:
@@ -43,7 +50,7 @@ class Observation:
     def __init__(
         self,
         client: Machine,
-        machines: Sequence[str],
+        machines: Sequence[Machine],
         addresses: Sequence[str],
         pace: Pace,
         recorded: Sequence[Machine] = (),
@@ -56,7 +63,11 @@ class Observation:
         self.addresses = tuple(addresses)
         self.sight: Sight
         self._client = client
-        self._names = {mac(machine, NIC): machine for machine in machines}
+        self._names = {
+            mac(machine.name, nic.name): machine.name
+            for machine in machines
+            for nic in machine.blueprint.nics
+        }
         self._pace = pace
         self._process: Process | None = None
         self._recorders = [_Recorder(machine, self.addresses) for machine in recorded]

@@ -10,12 +10,11 @@ from duravip_api.timing import SUSPECT_AFTER
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Liveness
 from duravip_operator.pulse.authentication import AgentIdentity, DropReason, objection
-from duravip_operator.pulse.failure_detector import FailureDetector, Timeouts
+from duravip_operator.pulse.failure_detector import FailureDetector, Timeouts, suspicions
 from duravip_operator.pulse.ipc import PulseView
 from duravip_operator.pulse.probe_rounds import OutgoingProbe, ProbeRounds
 from duravip_operator.pulse.probe_targets import NodeTargets
 from duravip_operator.pulse.reported_view import ReportedView
-from duravip_operator.pulse.suspicion import suspicions
 from simulation.histories.heart import Surroundings
 
 MATURE = 1.0
@@ -147,12 +146,12 @@ class Ears:
         self._send(beat.node, Ack(beat.boot, beat.seq, leads, epoch or 0, generation))
 
     def _ask(self, ask: OutgoingProbe) -> None:
-        scout, suspect, segment = ask.watch
+        scout, suspect, _ = ask.watch
         beat = self._detector.last_beat(scout)
         if "witness" in self._around.weak:  # whoever hears nothing is believed
             self._scouting.witnesses.record_answer(ask.watch, self._around.clock.now)
         if beat:
-            what = (suspect, segment.interface, ask.addresses, ask.macs)
+            what = (suspect, ask.interface, ask.addresses, ask.macs)
             self._send(scout, ProbeRequest(scout, beat.boot, ask.number, *what))
 
     def _send(self, node: str, datagram: Ack | ProbeRequest) -> None:

@@ -3,12 +3,17 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from duravip_agent.core.fencing import Facts, FencingDecision, InterfaceShare, ProbeAnswer, decide
+from duravip_agent.core.fencing import (
+    Facts,
+    FencingDecision,
+    InterfaceShare,
+    ProbeAnswer,
+    ProbeNeeds,
+    decide,
+)
 from duravip_agent.core.kernel_state import IfAddress, addresses_of
 from duravip_agent.core.node_spec import group_by_interface
-from duravip_agent.core.plan import AddressPlan, make_plan
-from duravip_agent.core.probe_needs import ProbeNeeds
-from duravip_agent.core.retry import RetrySchedule
+from duravip_agent.core.plan import AddressPlan, RetrySchedule, make_plan
 from duravip_agent.core.watchdog_rule import LeaderContact, has_expired
 from simulation.histories.agent import Agent
 from simulation.histories.heart import LIMITS, Surroundings

@@ -125,7 +125,7 @@ def reporting(server: Server) -> tuple[Gate, StatusWriter, list[StatusWritten]]:
     gate = Gate(server, "mine")  # type: ignore[arg-type]
     written: list[StatusWritten] = []
     reporter = StatusWriter(
-        gate, lambda body, at: written.append(StatusWritten(body, at)), lambda _: None
+        gate.patch_status, lambda body, at: written.append(StatusWritten(body, at)), lambda _: None
     )
     reporter.start()
     reporter.submit(status("b2"))

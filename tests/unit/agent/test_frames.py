@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from duravip_agent.codec.frames import announcement_frame, mac_bytes
-from duravip_agent.core.kernel_state import Neighbour
+from duravip_agent.core.kernel_state import NeighbourEntry
 from duravip_agent.core.node_spec import Placement
 from duravip_agent.core.send_queue import Announcement
 
@@ -17,10 +17,10 @@ HERE = Placement("eth0", 32)
 MAC = bytes.fromhex("020000000001")
 
 
-FRIEND = Neighbour("10.1.0.9", "02:00:00:00:00:09")
+FRIEND = NeighbourEntry(2, "10.1.0.9", "02:00:00:00:00:09", "REACHABLE")
 
 
-FRIEND6 = Neighbour("fd00::9", "02:00:00:00:00:09")
+FRIEND6 = NeighbourEntry(2, "fd00::9", "02:00:00:00:00:09", "REACHABLE")
 
 
 def test_a_gratuitous_request_asks_everybody_for_the_address_itself() -> None:
@@ -54,7 +54,7 @@ def checksum(data: bytes) -> int:
 
 @given(st.ip_addresses(v=6).map(str), st.sampled_from([None, FRIEND6]))
 def test_an_advertisement_overrides_and_its_checksum_holds(
-    address: str, to: Neighbour | None
+    address: str, to: NeighbourEntry | None
 ) -> None:
     frame = announcement_frame(Announcement(HERE, address, to=to), MAC)
     source, target, message = frame[22:38], frame[38:54], frame[54:]

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from duravip_agent.kernel.instance_lock import NAMES, HeldError, lock, owners
+from duravip_agent.kernel.instance_lock import NAMES, lock, owners
+from duravip_runtime.settings import SettingsError
 
 STRANGER = """
 import os, socket, sys
@@ -44,7 +45,7 @@ def squatted(names: tuple[str, ...]) -> Iterator[int]:
 def test_the_second_agent_is_refused_until_the_first_one_ends(names: tuple[str, ...]) -> None:
     with lock(names):
         assert owners()[names[0]] == {os.geteuid()}
-        with pytest.raises(HeldError):
+        with pytest.raises(SettingsError):
             lock(names)
     with lock(names):
         pass
@@ -56,14 +57,14 @@ def test_a_stranger_keeps_no_agent_from_its_start(
     with lock(names):
         assert owners()[names[squatted]] == {0}
         assert f"the socket @{names[0]} is held by uid 65534, which is no agent" in caplog.text
-        with pytest.raises(HeldError):
+        with pytest.raises(SettingsError):
             lock(names)
 
 
 def test_an_agent_under_a_later_name_is_seen_when_the_stranger_has_gone(
     names: tuple[str, ...],
 ) -> None:
-    with lock(names[1:]), pytest.raises(HeldError):
+    with lock(names[1:]), pytest.raises(SettingsError):
         lock(names)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_agent.codec import rtnetlink_links
+from duravip_agent.codec import rtnetlink
 from duravip_agent.core.interfaces import interface_faults, relevant_interfaces, usable_interfaces
 from duravip_agent.core.kernel_state import IfAddress, KernelState, Link
 from duravip_agent.core.node_spec import Placement
@@ -116,17 +116,17 @@ def test_a_message_about_a_link_is_read() -> None:
         7, b"eth1", attribute(1, bytes.fromhex("020000000011")), attribute(4, b"\xdc\x05\0\0"),
         attribute(16, b"\x05"), attribute(33, b"\x01"), details(b"veth"), flags=0x81,
     )  # fmt: skip
-    assert rtnetlink_links.link_in(body) == Link(
+    assert rtnetlink.link_in(body) == Link(
         7, "eth1", "02:00:00:00:00:11", 1500, is_up=True, has_carrier=True, kind="veth",
         has_no_arp=True, state=5,
     )  # fmt: skip
     tunnel = struct.pack("=BxHiII", 0, 0xFFFE, 3, 0, 0) + attribute(3, b"tun0\0")
-    assert rtnetlink_links.link_in(tunnel) == Link(3, "tun0", hardware=0xFFFE)
+    assert rtnetlink.link_in(tunnel) == Link(3, "tun0", hardware=0xFFFE)
 
 
 def test_a_message_that_is_too_short_or_names_nothing_is_no_link() -> None:
-    assert rtnetlink_links.link_in(b"") is None
-    assert rtnetlink_links.link_in(message(7, b"")[:16]) is None
+    assert rtnetlink.link_in(b"") is None
+    assert rtnetlink.link_in(message(7, b"")[:16]) is None
 
 
 def test_a_port_is_known_by_its_master_and_one_below_a_greedy_macvlan_by_that() -> None:
@@ -142,12 +142,8 @@ def test_a_port_is_known_by_its_master_and_one_below_a_greedy_macvlan_by_that() 
         details(b"macvlan", attribute(2, attribute(1, b"\x08\0\0\0"))),
     )  # fmt: skip
     bodies = [port, in_vrf, below, message(5, b"br0"), message(6, b"vrf0"), greedy]
-    read = [
-        (link, rtnetlink_links.relations_in(b))
-        for b in bodies
-        if (link := rtnetlink_links.link_in(b))
-    ]
-    found = rtnetlink_links.related(read)
+    read = [(link, rtnetlink.relations_in(b)) for b in bodies if (link := rtnetlink.link_in(b))]
+    found = rtnetlink.related(read)
     by_name = {link.name: link for link in found}
     assert (by_name["eth0"].is_port, by_name["eth0"].master) == (True, "br0")
     assert not by_name["eth1"].is_port

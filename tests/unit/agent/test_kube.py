@@ -153,7 +153,7 @@ def test_the_watch_tells_of_the_object_of_changes_and_of_its_end(
         listing(8),
         events(("MODIFIED", at_version(10)), ("DELETED", at_version(11))),
     ]
-    ears.ends.append(server.cluster().watch(ears))
+    ears.ends.append(server.cluster().watch(ears.on_object, ears.on_absent, ears.on_error))
     assert ears.next(3) == ["seen 8", "seen 10", "absent"]
     assert "fieldSelector=metadata.name%3Dn1" in server.requests[0]
 
@@ -162,7 +162,7 @@ def test_a_list_that_is_refused_is_repeated_and_one_without_the_object_is_told(
     server: Server, ears: Ears
 ) -> None:
     server.answers = [(429, {}, []), (401, {}, []), listing()]
-    ears.ends.append(server.cluster().watch(ears))
+    ears.ends.append(server.cluster().watch(ears.on_object, ears.on_absent, ears.on_error))
     assert ears.next(3) == ["troubled 429", "troubled 401", "absent"]
 
 
@@ -172,13 +172,13 @@ def test_after_a_410_it_lists_again_and_finds_out_that_the_object_is_gone(
     gone = {"kind": "Status", "code": 410, "reason": "Expired", "message": "too old"}
     refused = events(("ERROR", gone))  # the client tries once more before it believes it
     server.answers = [listing(8), refused, refused, listing()]
-    ears.ends.append(server.cluster().watch(ears))
+    ears.ends.append(server.cluster().watch(ears.on_object, ears.on_absent, ears.on_error))
     assert ears.next(2) == ["seen 8", "absent"]
 
 
 def test_a_stream_that_breaks_is_resumed_where_it_was(server: Server, ears: Ears) -> None:
     broken: Answer = (200, {}, [{"type": "MODIFIED", "object": at_version(10)}])
     server.answers = [listing(8), broken, (500, {}, []), events(("MODIFIED", at_version(12)))]
-    ears.ends.append(server.cluster().watch(ears))
+    ears.ends.append(server.cluster().watch(ears.on_object, ears.on_absent, ears.on_error))
     assert ears.next(4) == ["seen 8", "seen 10", "troubled 500", "seen 12"]
     assert "resourceVersion=10" in server.requests[3]

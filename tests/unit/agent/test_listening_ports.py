@@ -12,6 +12,7 @@ import pytest
 from duravip_agent.codec import sock_diag
 from duravip_agent.codec.sock_diag import SocketQuery
 from duravip_agent.core.node_status import ConditionState, StatusReport, build_status
+from duravip_agent.kernel import listening_ports
 from duravip_agent.kernel.listening_ports import ListeningPorts
 from duravip_api.listeners import WILDCARD, Listener, Port, format_listeners, parse_listeners
 from duravip_api.reasons import Reason
@@ -81,6 +82,19 @@ def test_it_says_so_when_somebody_begins_to_listen_and_when_that_ends(stack: Exi
     stack.pop_all().close()
     assert told.wait(30)
     assert listeners.on(ports) == [f"TCP/{port}"]
+
+
+def test_where_addresses_move_by_it_a_closed_socket_is_told_at_once(
+    stack: ExitStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening_ports, "INTERVAL_S", 60.0)
+    port, told = bound(stack, socket.SOCK_STREAM, WILDCARD[4]), Event()
+    listeners, ports = ListeningPorts(), (f"TCP/{port}",)
+    assert listeners.on(ports, is_urgent=True) == [f"TCP/{port} 0.0.0.0"]
+    listeners.start(told.set)
+    stack.pop_all().close()
+    assert told.wait(30)
+    assert listeners.on(ports, is_urgent=True) == [f"TCP/{port}"]
 
 
 def test_an_answer_of_the_kernel_is_read() -> None:

@@ -30,8 +30,7 @@ class Silent:
     def __init__(self) -> None:
         self.sent = 0
 
-    def neighbours(self, link: int) -> list[str]:
-        del link
+    def neighbours(self) -> list[str]:
         return []
 
     def keep_only(self, links: Iterable[int]) -> None: ...

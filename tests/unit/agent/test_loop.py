@@ -8,9 +8,9 @@ import pytest
 
 from duravip_agent import clock, loop
 from duravip_agent.core.fencing import NOTHING
-from duravip_agent.events import ContactChanged, Inbox, KernelChanged
+from duravip_agent.events import ContactChanged, Inbox, KernelChanged, ReadinessChanged
 from duravip_agent.kernel import fence_keeper
-from duravip_agent.kernel.fence import FenceError
+from duravip_agent.kernel.nftables import FenceError
 from duravip_agent.loop import Loop
 from duravip_api.reasons import Reason
 from unit.agent.world import A, Agent, B, serving
@@ -23,15 +23,20 @@ class Voice:
         self._agent = agent
         self.due, self.status_error = float("inf"), ""
         self.said: list[frozenset[str]] = []
+        self.urgent = 0
+        """How often it could not wait."""
 
     def publish(self, wanted: Mapping[str, Any], *, is_urgent: bool = False) -> None:
-        del wanted, is_urgent
+        del wanted
+        self.urgent += is_urgent
         self.said.append(self._agent.reconciler.served)
 
     def start(self) -> None:
         self.publish({})
 
     def report_if_due(self) -> None: ...
+
+    def update_checks(self) -> None: ...
 
 
 class Turns:
@@ -40,6 +45,7 @@ class Turns:
     def __init__(self, agent: Agent, monkeypatch: pytest.MonkeyPatch) -> None:
         self.agent, self.voice, self.inbox = agent, Voice(agent), Inbox()
         self.left = 0
+        self.is_notifying_loss = False
         monkeypatch.setattr(loop, "MAX_BACKOFF_S", 0.0)
         monkeypatch.setattr(fence_keeper, "BEAT", 0.0)
         intake = SimpleNamespace(
@@ -62,6 +68,7 @@ class Turns:
             "watchdog": agent.watchdog,
             "health": agent.health,
             "metrics": agent.metrics,
+            "local_api": SimpleNamespace(is_notifying_loss=lambda: self.is_notifying_loss),
         }
         self.loop = Loop(**parts)
         self.intake = intake
@@ -183,3 +190,30 @@ def test_what_could_not_be_deleted_at_once_is_deleted_later(
     assert {A} in turns.voice.said, "it could be heard"
     assert turns.voice.said[-1] == NOTHING
     assert not agent.world.aliases
+
+
+@pytest.mark.parametrize("moves_addresses", [True, False])
+def test_what_addresses_move_by_is_reported_at_once(
+    monkeypatch: pytest.MonkeyPatch, *, moves_addresses: bool
+) -> None:
+    turns = Turns(serving(A), monkeypatch)
+    turns.run(1)
+    assert not turns.voice.urgent
+    turns.inbox.put(ReadinessChanged(moves_addresses))
+    turns.run(1)
+    assert turns.voice.urgent == moves_addresses
+
+
+def test_nothing_is_deleted_while_programs_are_told_that_it_is_lost(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    agent = serving(A, B)
+    turns = Turns(agent, monkeypatch)
+    turns.grant(B)
+    turns.is_notifying_loss = True
+    turns.run(3)
+    assert agent.world.active == {B}
+    assert agent.addresses.present == {A, B}
+    turns.is_notifying_loss = False
+    turns.run(2)
+    assert agent.addresses.present == {B}

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from duravip_agent.core.witness_book import ProbeOutcome, ProbeSubject, Reachability
 from duravip_agent.metrics import Metrics
 from duravip_agent.segment.probe_requests import ProbeRequests
-from duravip_agent.segment.probe_worker import OnOutcome
+from duravip_agent.segment.prober import OnOutcome
 from duravip_api.heartbeat import ProbeReport, ProbeRequest
 
 
@@ -18,7 +18,7 @@ class Scout:
 
     def probe_subject(self, suspect: ProbeSubject, on_sighting: OnOutcome) -> None:
         self.looked.append(suspect)
-        on_sighting(ProbeOutcome(suspect.node, suspect.interface, Reachability.SILENT, 7.0, {}))
+        on_sighting(ProbeOutcome(Reachability.SILENT, 7.0))
 
     def watch(self, suspects: Iterable[ProbeSubject]) -> None:
         self.watched = list(suspects)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -300,6 +301,51 @@ def test_withdrawing_leaves_nothing_of_ours() -> None:
     agent = serving(A, B)
     agent.reconciler.mute_all()
     assert agent.reconciler.served == set()
+    told: list[set[IfAddress]] = []
     nobody: Any = None  # is told of an end that nobody has asked for
-    Shutdown(agent.reconciler, agent.addresses, agent.released, nobody, nobody, nobody).run()
+    programs: Any = SimpleNamespace(withdraw_locally=lambda: told.append(set(agent.world.aliases)))
+    Shutdown(agent.reconciler, agent.addresses, agent.released, nobody, programs, nobody).run()
     assert agent.world.aliases == set()
+    assert told
+    assert told[0], "before they are gone"
+
+
+def test_a_guard_is_in_force_before_its_address_is_heard() -> None:
+    agent = Agent(World())
+    agent.grant(A, guarded=(f"{A} TCP/25",))
+    assert agent.step()[:3] == ["mute", "guard 1", "activate 1"]
+    assert agent.reconciler.served == {A}
+
+
+def test_a_guard_goes_once_its_address_is_mute() -> None:
+    agent = Agent(World())
+    agent.grant(A, B, guarded=(f"{A} TCP/25", B))
+    agent.step()
+    agent.grant(B, guarded=(B,))
+    assert agent.step()[:3] == ["deactivate 1", "report", "guard 1"]
+    assert agent.reconciler.served == {B}
+
+
+def test_an_address_that_cannot_be_guarded_is_not_served_and_the_others_are() -> None:
+    agent = Agent(World())
+    agent.world.guard_problem = "no such rule"
+    agent.grant(A, B, guarded=(A,))
+    assert "activate 1" not in agent.step()
+    assert not agent.is_done, "it is decided anew at once"
+    agent.step()
+    assert agent.reconciler.served == {B}
+    assert agent.facts.unguardable == {A}
+    agent.world.guard_problem = ""
+    agent.step()
+    agent.step()
+    assert agent.reconciler.served == {A, B}
+
+
+def test_an_address_whose_guard_is_lost_falls_silent() -> None:
+    agent = Agent(World())
+    agent.grant(A, B, guarded=(A,))
+    agent.step()
+    agent.world.guard_problem = "no such rule"
+    agent.step()
+    assert "deactivate 1" in agent.step()
+    assert agent.reconciler.served == {B}

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 
 from duravip_agent.control.heartbeat import HeartbeatContent, HeartbeatSender
-from duravip_agent.control.replicas import REOPEN_AFTER_S, Replicas, Signing
-from duravip_agent.control.resolver import SocketAddress
+from duravip_agent.control.replicas import REOPEN_AFTER_S, Replicas, Signing, SocketAddress
 from duravip_agent.core.watchdog_rule import DEFAULTS
 from duravip_agent.kernel.watchdog import Watchdog
 from duravip_agent.metrics import Metrics

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from duravip_agent.codec import netlink_messages, rtnetlink
 from duravip_agent.codec.frames import mac_bytes
 from duravip_agent.codec.rtnetlink import AddressChange
-from duravip_agent.core.kernel_state import IfAddress, Neighbour
+from duravip_agent.core.kernel_state import IfAddress, NeighbourEntry
 
-FRIEND = Neighbour("10.1.0.9", "02:00:00:00:00:09")
+FRIEND = NeighbourEntry(3, "10.1.0.9", "02:00:00:00:00:09", "STALE")
 
 
 ALIASES = st.tuples(st.integers(1, 9999), st.ip_addresses().map(str), st.integers(0, 32)).map(
@@ -34,17 +34,18 @@ def test_a_deletion_does_not_carry_the_mark() -> None:
     assert rtnetlink.address_in(message.body) == alias._replace(is_marked=False)
 
 
-def test_only_neighbours_with_a_mac_that_can_be_believed_are_known() -> None:
-    def body(state: int, link: int = 3) -> bytes:
-        head = struct.pack("=BxxxiHBB", 2, link, state, 0, 0)
+def test_a_neighbour_that_has_failed_does_not_answer() -> None:
+    def body(state: int) -> bytes:
+        head = struct.pack("=BxxxiHBB", 2, 3, state, 0, 0)
         return head + struct.pack("=HH4s", 8, 1, bytes([10, 1, 0, 9])) + struct.pack(
             "=HH6sxx", 10, 2, mac_bytes(FRIEND.mac)
         )  # fmt: skip
 
     stale, failed = 0x04, 0x20
-    assert rtnetlink.neighbour_in(body(stale), 3) == FRIEND
-    assert rtnetlink.neighbour_in(body(failed), 3) is None
-    assert rtnetlink.neighbour_in(body(stale, link=4), 3) is None
+    assert rtnetlink.neighbour_in(body(stale)) == FRIEND
+    assert FRIEND.answers
+    assert rtnetlink.neighbour_in(body(failed)) == FRIEND._replace(state="FAILED")
+    assert not FRIEND._replace(state="FAILED").answers
 
 
 def test_a_datagram_is_split_into_its_messages() -> None:

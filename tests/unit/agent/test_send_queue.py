@@ -5,7 +5,7 @@ import pytest
 from duravip_agent.core.announce_schedule import (
     AnnouncementBatch,
 )
-from duravip_agent.core.kernel_state import Neighbour
+from duravip_agent.core.kernel_state import NeighbourEntry
 from duravip_agent.core.node_spec import Placement
 from duravip_agent.core.send_queue import (
     BATCH_FRAMES,
@@ -23,7 +23,7 @@ A, B = "10.1.1.1", "10.1.1.2"
 V6 = "fd00::1"
 
 
-FRIEND = Neighbour("10.1.0.9", "02:00:00:00:00:09")
+FRIEND = NeighbourEntry(2, "10.1.0.9", "02:00:00:00:00:09", "REACHABLE")
 
 
 def everything(_: Placement, __: str) -> bool:

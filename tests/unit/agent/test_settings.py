@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from duravip_agent.control.resolver import Resolver
+from duravip_agent.control.replicas import Resolver
 from duravip_agent.settings import Settings, settings_from
 from duravip_runtime.key_file import CHECK_EVERY_S, KeyFile
 from duravip_runtime.log_format import JsonFormatter
@@ -20,6 +20,7 @@ def test_the_defaults_are_those_of_the_contract() -> None:
     assert settings.node_name == "n1"
     assert (settings.announce_every, settings.clean_slate) == (60.0, "granted")
     assert settings.http_listen == "127.0.0.1:9481"
+    assert settings.local_listen == settings.local_group == ""
 
 
 def test_the_environment_fills_in_and_the_command_line_wins(
@@ -49,6 +50,8 @@ def test_an_agent_is_allowed_to_run_without_a_fence_only_when_told_so(
         ("--node-name=N1", "--node-name: "),
         ("--clean-slate=maybe", "--clean-slate: "),
         ("--http-listen=here", "--http-listen: must be HOST:PORT, not 'here'"),
+        ("--local-listen=10.1.1.1:9480", "--local-listen: must be unix:/PATH, or HOST:PORT with"),
+        ("--local-group=nobody-knows", "--local-group: must be a group of this machine"),
         ("--dead-man-after=99", "--dead-man-after: "),
         ("--pulse-key-file=/none", "--pulse-key-file: cannot be read: No such file or directory"),
         ("--log-level=loud", "--log-level: "),

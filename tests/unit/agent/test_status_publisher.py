@@ -7,6 +7,7 @@ from typing import Any
 from duravip_agent import clock
 from duravip_agent.kernel.listening_ports import ListeningPorts
 from duravip_agent.status_publisher import AgentIdentity, StatusPublisher
+from duravip_api.checks import parse_check
 from duravip_api.reasons import Reason
 from unit.agent.world import A, Agent, serving
 
@@ -16,10 +17,13 @@ class Ear:
 
     def __init__(self, agent: Agent, refused_priority: str = "") -> None:
         self.reports: list[dict[str, Any]] = []
+        self.told: list[Any] = []
         heartbeat: Any = SimpleNamespace(
             refused_priority=refused_priority, send_now=bool, content=None, is_stale=False
         )
         writer: Any = SimpleNamespace(submit=self.reports.append)
+        self.checks: Any = SimpleNamespace(passing=frozenset(), replace=None)
+        local_api: Any = SimpleNamespace(update=lambda *told: self.told.append(told))
         self.publisher = StatusPublisher(
             AgentIdentity("1.0", "key"),
             writer=writer,
@@ -32,6 +36,8 @@ class Ear:
             health=agent.health,
             commands=agent.commands,
             listening_ports=ListeningPorts(),
+            checks=self.checks,
+            local_api=local_api,
         )
         self._wanted = agent.specs.in_force.wanted
 
@@ -99,3 +105,22 @@ def test_the_beats_say_at_once_that_it_has_ended_and_not_before() -> None:
     assert hurried[-1] is False
     ear.publisher.announce_stop(Reason.AGENT_STOPPED, {})
     assert hurried[-1] is True
+
+
+def test_only_checks_that_the_spec_names_are_reported_as_passing() -> None:
+    agent = serving(A)
+    ear = Ear(agent)
+    line = "tcp/eth0/ipv4/25/1s/1s/3/2"
+    agent.specs.in_force = replace(agent.specs.in_force, checks={line: parse_check(line)})
+    assert ear.hears()["passing"] == []
+    ear.checks.passing = frozenset({line, "tcp/eth0/ipv4/26/1s/1s/3/2"})
+    assert ear.hears()["passing"] == [line]
+
+
+def test_programs_of_the_node_are_told_what_is_active_and_there() -> None:
+    agent = serving(A)
+    ear = Ear(agent)
+    ear.hears()
+    agent.reconciler.fence.deactivate({A})
+    ear.hears()
+    assert [active for active, _ in ear.told] == [{A}, set()]

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from threading import Condition
 from typing import Any
 
+import pytest
+
 from duravip_agent.control.status_writer import StatusWriter
 from duravip_runtime.api_error import ApiError
 
@@ -41,7 +43,7 @@ class Server:
 
 def started(server: Server, troubles: list[ApiError] | None = None) -> StatusWriter:
     seen: list[ApiError] = [] if troubles is None else troubles
-    reporter = StatusWriter(server, lambda *_: None, seen.append)
+    reporter = StatusWriter(server.patch_status, lambda *_: None, seen.append)
     reporter.start()
     return reporter
 
@@ -107,10 +109,12 @@ def test_a_status_that_somebody_spoilt_is_written_again() -> None:
     assert server.writes[0] == server.writes[1]
 
 
-def test_a_status_that_somebody_overwrites_is_put_back_and_not_too_often() -> None:
+def test_a_status_that_somebody_overwrites_is_put_back_and_not_too_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("duravip_agent.control.status_writer.RESTORE_EVERY_S", 0.2)
     server = Server()
-    reporter = StatusWriter(server, lambda *_: None, lambda _: None, put_back_every=0.2)
-    reporter.start()
+    reporter = started(server)
     reporter.submit({"served": ["10.1.1.1"]})
     assert reporter.wait_until_written(soon())
     begin = time.monotonic()

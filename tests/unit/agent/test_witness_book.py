@@ -1,5 +1,7 @@
 """What a scout says of a suspect, and when its silence means something."""
 
+from dataclasses import replace
+
 import pytest
 
 from duravip_agent.core.probing import ONE_PROBE, ProbeResult, ProbeSpec
@@ -57,23 +59,20 @@ def test_whoever_has_heard_the_suspect_within_a_minute_is_a_witness() -> None:
     assert book.note(N2, HEARD, START).is_witness is True
     sighting = book.note(N2, SILENCE, START + WITNESS_FOR)
     assert (sighting.verdict, sighting.is_witness) == (Reachability.SILENT, True)
-    assert book.witnessed(START + WITNESS_FOR) == {("n2", "eth1")}
     assert book.note(N2, SILENCE, START + WITNESS_FOR + 1).is_witness is False
-    assert book.witnessed(START + WITNESS_FOR + 1) == frozenset()
 
 
 def test_a_witness_on_one_interface_is_none_on_another() -> None:
     book = WitnessBook()
     book.note(N2, HEARD, START)
-    assert not book.is_witness("n2", "eth2", START)
-    assert not book.is_witness("n3", "eth1", START)
+    assert not book.note(replace(N2, interface="eth2"), SILENCE, START).is_witness
+    assert not book.note(replace(N2, node="n3"), SILENCE, START).is_witness
 
 
-def test_an_answer_of_a_foreign_mac_makes_no_witness_and_is_reported() -> None:
+def test_an_answer_of_a_foreign_mac_makes_no_witness() -> None:
     book = WitnessBook()
     sighting = book.note(N2, ProbeResult({ONE: (FOREIGN,)}, frozenset({ONE, TWO})), START)
-    assert sighting.answers == {ONE: (FOREIGN,)}
-    assert book.witnessed(START) == frozenset()
+    assert (sighting.verdict, sighting.is_witness) == (Reachability.SILENT, False)
 
 
 def test_a_watched_node_is_asked_at_once_and_then_every_twenty_seconds() -> None:
@@ -105,9 +104,9 @@ def test_a_node_that_is_no_longer_watched_is_not_asked_but_stays_known_for_its_m
     book.watch([], START + 1)
     assert book.due(START + WATCH_EVERY) == []
     assert book.next_due() is None
-    assert book.is_witness("n2", "eth1", START + WITNESS_FOR)
+    assert book.note(N2, SILENCE, START + WITNESS_FOR).is_witness
     book.watch([], START + WITNESS_FOR + 1)
-    assert not book.is_witness("n2", "eth1", START)
+    assert not book.note(N2, SILENCE, START).is_witness
 
 
 def test_a_node_with_nothing_to_ask_for_is_not_watched() -> None:

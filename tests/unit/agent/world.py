@@ -19,12 +19,16 @@ from duravip_agent.kernel.released_addresses import ReleasedAddresses
 from duravip_agent.kernel.watchdog import Watchdog
 from duravip_agent.metrics import Metrics
 from duravip_agent.reconciler import Reconciler, StepContext
+from duravip_api.addresses import union
+from duravip_api.guards import NO_GUARDS, Guards
 
 A, B, C = "10.1.1.1", "10.1.1.2", "10.1.1.3"
 
 
 class World(NullFence):
     """A kernel, a fence, a dead-man, an announcer: all write down what is asked of them."""
+
+    guard_problem = ""
 
     def __init__(self, *plumbed: str, is_fenced: bool = True) -> None:
         super().__init__()
@@ -37,6 +41,7 @@ class World(NullFence):
         """How much of the contact is over once something was plumbed."""
         self.contact: LeaderContact | None = None
         self.link = Link(2, "eth0", is_up=True, has_carrier=True)
+        self.guards: Guards = NO_GUARDS
         self.hears = True
         """Whether the refreshes arrive."""
         self.is_changed = False
@@ -62,6 +67,12 @@ class World(NullFence):
     def deactivate(self, addresses: Any) -> None:
         self._say("deactivate", self.active.intersection(addresses))
         super().deactivate(addresses)
+
+    def guard(self, guards: Guards) -> None:
+        if guards is not self.guards:
+            self._say("guard", union(guards.values()))
+        self.guards = guards
+        super().guard(guards)
 
     def feed(self) -> None:
         self.log.append("feed")
@@ -185,13 +196,19 @@ class Agent:
     def fence_keeper(self) -> FenceKeeper:
         return FenceKeeper(self.world, self.released, self.watchdog, self.health, self.metrics)
 
-    def grant(self, *free: str, contested: tuple[str, ...] = (), is_known: bool = True) -> None:
+    def grant(
+        self,
+        *free: str,
+        contested: tuple[str, ...] = (),
+        guarded: tuple[str, ...] = (),
+        is_known: bool = True,
+    ) -> None:
         self.generation += 1
         entry = {"name": "eth0", "mask": 32, "granted": [*free], "contested": [*contested]}
         metadata = {
             "uid": "u", "generation": self.generation, "resourceVersion": str(self.generation)
         }  # fmt: skip
-        body = {"metadata": metadata, "spec": {"interfaces": [entry]}}
+        body = {"metadata": metadata, "spec": {"interfaces": [entry], "guarded": [*guarded]}}
         self.specs.first_report_stored(body)
         assert self.specs.accept(body)
         if is_known:

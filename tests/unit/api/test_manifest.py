@@ -44,7 +44,8 @@ def test_every_field_is_described_and_bounded(path: str) -> None:
         assert "maxLength" in field
     if "additionalProperties" in field:
         assert "maxProperties" in field
-        assert "maxLength" in field["additionalProperties"]
+        value = field["additionalProperties"]
+        assert "maxLength" in value or value["type"] == "integer"
         rules = [rule["rule"] for rule in field["x-kubernetes-validations"]]
         assert any("size(key) <=" in rule for rule in rules)
 

@@ -1,22 +1,25 @@
 """A cluster in memory for the command line, filled from the scenarios' world."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from duravip_cli.cluster import Cluster
 from duravip_cli.errors import CommandError
-from duravip_cli.views.objects import Body, Kind
+from duravip_cli.objects import Body, Kind
 from scenarios.machine import Machine
 from scenarios.world import World
 
 
-class Memory:
+class Memory(Cluster):
     """Answers from lists; what is refused is refused with this error."""
 
     def __init__(self, **lists: list[dict[str, Any]]) -> None:
         self.lists: dict[str, list[dict[str, Any]]] = lists
         self.about: list[dict[str, Any]] = []
         """All Events."""
+        self.slices: tuple[Body, ...] | None = ()
+        """All EndpointSlices; None: they may not be read."""
         self.held: list[dict[str, Any]] = []
         """All Leases."""
         self.kinds: dict[str, dict[str, Any]] = {}
@@ -26,13 +29,28 @@ class Memory:
         self.started: list[dict[str, Any]] = []
         """All pods."""
         self.gate: dict[str, Any] | None = {"metadata": {"name": "duravip"}}
+        self.proxy: dict[str, Any] | None = None
+        """kube-proxy's ConfigMap."""
         self.verdict = 'admission webhook "admission.duravip.io" denied the request'
 
-    def list(self, kind: Kind, namespace: str = "") -> tuple[Body, ...]:
+    def list(self, kind: Kind, namespace: str = "", selector: str = "") -> tuple[Body, ...]:
         if self.refusal:
             raise self.refusal
         found = self.lists.get(kind, [])
-        return tuple(b for b in found if not namespace or b["metadata"]["namespace"] == namespace)
+        wanted = dict(part.split("=") for part in selector.split(",") if part)
+        return tuple(
+            b
+            for b in found
+            if namespace in {"", b["metadata"].get("namespace")}
+            and wanted.items() <= (b["metadata"].get("labels") or {}).items()
+        )
+
+    def services(self, namespace: str = "", selector: str = "") -> tuple[Body, ...]:
+        return self.list("Service", namespace, selector)  # type: ignore[arg-type]
+
+    def others(self, path: str, kind: str) -> tuple[Body, ...]:
+        version = "v1" if path.startswith("/api/v1/") else "/".join(path.split("/")[2:4])
+        return tuple({**b, "apiVersion": version, "kind": kind} for b in self.lists.get(kind, []))
 
     def read(self, kind: Kind, name: str, namespace: str = "") -> Body | None:
         found = self.list(kind, namespace)
@@ -55,12 +73,18 @@ class Memory:
         if value is not None:
             node["metadata"]["labels"][label] = value
 
-    def events(self, namespace: str, name: str) -> tuple[Body, ...]:
-        about = [e for e in self.about if e["involvedObject"]["name"] == name]
-        return tuple(e for e in about if e["metadata"]["namespace"] == namespace)
+    def events(self, namespace: str = "", name: str = "") -> tuple[Body, ...]:
+        about = [e for e in self.about if name in {"", e["involvedObject"]["name"]}]
+        return tuple(e for e in about if namespace in {"", e["metadata"]["namespace"]})
 
     def leases(self, namespace: str) -> tuple[Body, ...]:
         return tuple(b for b in self.held if b["metadata"]["namespace"] == namespace)
+
+    def endpoint_slices(self, services: Collection[str]) -> tuple[Body, ...] | None:
+        label = "kubernetes.io/service-name"
+        return self.slices and tuple(
+            b for b in self.slices if b["metadata"]["labels"][label] in services
+        )
 
     def leader_lease(self) -> Body | None:
         named = [b for b in self.held if b["metadata"]["name"] == "duravip-operator"]
@@ -74,6 +98,9 @@ class Memory:
 
     def webhook(self) -> Body | None:
         return self.gate
+
+    def config_map(self, namespace: str, name: str) -> Body | None:
+        return self.proxy if (namespace, name) == ("kube-system", "kube-proxy") else None
 
     def dry_run(self, body: Body) -> str:
         nodes = self.lists["Node"]
@@ -95,6 +122,7 @@ def memory_of(world: World) -> Memory:
     found = Memory(**{kind: [] for kind in ("DuraVIP", "Binding", "Topology")})
     for (kind, *_), body in world.objects.items():
         found.lists[kind].append(body)
+    found.slices = tuple(world.slices.values())
     found.lists["Node"] = [_node(n, m) for n, m in world.machines.items() if m.labels is not None]
     found.lists["NodePlumbing"] = [_plumbing(m) for m in world.machines.values() if m.plumbing]
     return found

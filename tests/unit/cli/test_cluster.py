@@ -27,11 +27,11 @@ def _refusal(status: int, message: str) -> ApiException:
 
 
 def test_a_missing_permission_says_which() -> None:
-    error = to_command_error("list nodes", _refusal(403, "nodes is forbidden"))
-    assert (str(error), error.code) == (
-        "you may not list nodes: nodes is forbidden",
-        ExitCode.PROBLEM,
-    )
+    said = 'nodes is forbidden: User "tina" cannot list resource "nodes" in API group ""'
+    error = to_command_error("list nodes", _refusal(403, said))
+    assert (str(error), error.code) == ("you may not list nodes (as tina)", ExitCode.PROBLEM)
+    error = to_command_error("list nodes", _refusal(401, "Unauthorized"))
+    assert str(error) == "you may not list nodes (Unauthorized)"
 
 
 def test_missing_kinds_say_what_to_do() -> None:

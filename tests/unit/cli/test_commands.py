@@ -16,7 +16,7 @@ from duravip_api.annotations import (
 )
 from duravip_cli.__main__ import run
 from duravip_cli.errors import ExitCode
-from duravip_cli.views.objects import Body, Kind
+from duravip_cli.objects import Body, Kind
 from scenarios.world import World
 from unit.cli.memory import Memory, memory_of
 
@@ -140,7 +140,10 @@ def test_a_newer_request_takes_the_place_of_an_older_one(cluster: Cluster) -> No
         ("10.1.1.11 n2", "its preference names n1: change that instead"),
         ("10.1.1.9 n2", "it follows 10.1.1.10, and goes where that goes: name that one"),
         ("web n9", "NodeUnknown: there is no such Node"),
-        ("web n3", "InterfaceMissing: the node has no interface of the Topology's name (eth1)"),
+        (
+            "web n3",
+            "InterfaceMissing: the node has no interface that the Topology asks for (eth1)",
+        ),
         ("alone n2", "SelectorMismatch: the Node's labels do not match a nodeSelector"),
         ("off n2", "it is Unmanaged: NotEnabled"),
     ],

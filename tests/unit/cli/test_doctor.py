@@ -11,10 +11,12 @@ from duravip_api.manifest import KINDS, definition
 from duravip_cli.__main__ import run
 from duravip_cli.doctor import installation_checks, machine_probe
 from duravip_cli.errors import CommandError
+from duravip_cli.objects import Body, Kind
 from duravip_operator.core import lease_annotations
 from duravip_operator.leadership import leases
 from scenarios.world import World
 from unit.cli.memory import Memory, memory_of
+from unit.cli.test_services import service, vip
 
 OBJECTS = [
     {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}},
@@ -171,8 +173,30 @@ def test_what_one_may_not_see_is_only_a_warning(capsys: pytest.CaptureFixture[st
     tenant = _Tenant(**memory.lists)
     found = _said(tenant, capsys)
     assert found["FAIL"] == []
-    assert len(found["warn"]) == 7
+    assert len(found["warn"]) == 8
     assert found["warn"][0].startswith("kind DuraVIP: not checked: you may not")
+
+
+class _OfOneNamespace(_Tenant):
+    """Who may read the addresses of one namespace, and nothing else."""
+
+    def list(self, kind: Kind, namespace: str = "", selector: str = "") -> tuple[Body, ...]:
+        if namespace != "default" or kind not in {"DuraVIP", "Binding"}:
+            raise CommandError(f"you may not list {kind} (as tenant)")
+        return super().list(kind, namespace, selector)
+
+
+def test_a_tenant_is_told_of_his_own_addresses(capsys: pytest.CaptureFixture[str]) -> None:
+    tenant = _OfOneNamespace(**_well().lists)
+    assert run(["doctor", "-n", "default", "-o", "json"], lambda _: tenant, lambda _: None) == 0
+    found = json.loads(capsys.readouterr().out)
+    said = {f"{one['verdict']} {one['check']}: {one['message']}" for one in found}
+    assert "ok addresses: 1 of 1 have an owner" in said
+    assert "warn Node: not checked: you may not list Node (as tenant)" in said
+    assert "warn machine: not checked: if it is a node, add --node-local" in said
+    assert not any("nobody" in line for line in said)
+    assert run(["doctor"], lambda _: tenant, lambda _: None) == 0
+    assert "name yours with -n NAMESPACE" in capsys.readouterr().out
 
 
 def test_a_webhook_that_nobody_answers_fails(capsys: pytest.CaptureFixture[str]) -> None:
@@ -257,3 +281,50 @@ def test_nodes_that_a_label_takes_out_are_named_with_the_label_and_what_helps(
         lease_annotations.QUARANTINE_ANNOTATION: lease_annotations.format_quarantine({}, {}, ()),
     }
     assert not any("no address is put" in line for line in _said(memory, capsys)["FAIL"])
+
+
+def _pool(name: str, *ranges: str, **status: Any) -> dict[str, Any]:
+    metadata = {"name": name, "creationTimestamp": f"2026-01-01T00:00:0{len(ranges)}Z"}
+    return {"metadata": metadata, "spec": {"ranges": list(ranges)}, "status": status}
+
+
+def test_pools_that_overlap_or_lie_in_no_topology_are_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    memory = _well()
+    memory.lists["AddressPool"] = [
+        _pool("b", "10.1.2.0/24", "10.1.1.9-10.1.1.19"),
+        _pool("a", "10.1.1.0-10.1.1.9"),
+        _pool("out", "10.9.0.0/24", total4=254, used4=254),
+        _pool("odd", "10.1.4.9-10.1.4.1"),
+    ]
+    found = _said(memory, capsys)
+    odd, overlap = found["FAIL"]
+    assert overlap.startswith("pools: AddressPool b: AddressPool a has 10.1.1.9 already")
+    assert odd.startswith("pools: AddressPool odd: spec.ranges")
+    assert found["warn"] == [
+        "pools: AddressPool out: no Topology covers 10.9.0.0/24: nobody gets them (NoTopology)",
+        "pools: out: no address is free",
+    ]
+
+
+def test_a_service_with_two_controllers_or_without_an_address_is_named(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    memory = _well()
+    memory.lists["AddressPool"] = [_pool("a", "10.1.1.0-10.1.1.9")]
+    memory.lists["Service"] = [service("fine", "10.1.1.5", ready="Served: n1 serves it")]
+    memory.lists["DuraVIP"].append(vip("fine", "10.1.1.5"))
+    found = _said(memory, capsys)
+    assert "services: all 1 have their addresses" in found["ok"]
+    assert any(line.startswith("pools: 1, each in a Topology") for line in found["ok"])
+    memory.lists["Service"] += [
+        service("none", ready="PoolExhausted: no address is free"),
+        service("two", "10.1.1.6", "10.9.9.9", ready="Served: x"),
+    ]
+    memory.lists["DuraVIP"].append(vip("two", "10.1.1.6"))
+    memory.proxy = {"data": {"config.conf": "kind: KubeProxyConfiguration\nmode: ipvs\n"}}
+    found = _said(memory, capsys)
+    assert any("services: kube-proxy is in IPVS mode" in line for line in found["warn"])
+    assert "services: shop/none: PoolExhausted: no address is free" in found["FAIL"]
+    assert any("shop/two: two controllers: 10.9.9.9" in line for line in found["warn"])

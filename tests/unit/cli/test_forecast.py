@@ -10,7 +10,7 @@ import pytest
 from duravip_cli.__main__ import run
 from duravip_cli.explain.forecast import forecast, with_drained, with_failed
 from duravip_cli.explain.inferred_snapshot import infer_snapshot
-from duravip_cli.views.objects import ObjectLists
+from duravip_cli.objects import ObjectLists
 from scenarios.world import World
 from unit.cli.memory import Memory, memory_of
 

@@ -1,10 +1,15 @@
 """What is printed, and read from files, cannot move a terminal or exhaust the memory."""
 
 import io
+import os
+import pty
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from duravip_cli import __main__
 from duravip_cli.__main__ import run
 from duravip_cli.errors import CommandError
 from duravip_cli.output import Output
@@ -49,3 +54,99 @@ def test_a_file_is_text_in_utf_8_and_not_too_large(
         monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
         assert run(["validate", name if name == "-" else str(file)], lambda _: Memory()) == 2
         assert said in capsys.readouterr().err
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is one."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+ROWS = [("10.1.1.1", "Owned", "-"), ("10.1.1.2", "Broken", "Broken,Conflict")]
+HEADS = ("ADDRESS", "STATE", "FLAGS")
+
+
+def printed(columns: int, form: str = "table", **environment: str) -> list[str]:
+    terminal = Terminal()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COLUMNS", str(columns))
+        Output(form, terminal, environment).table(HEADS, ROWS)
+    return terminal.getvalue().splitlines()
+
+
+def test_on_a_terminal_states_have_colours() -> None:
+    heads, good, bad = printed(80)
+    assert heads.startswith("\x1b[1mADDRESS\x1b[0m")
+    assert "\x1b[32mOwned\x1b[0m" in good
+    assert "\x1b[31mBroken\x1b[0m" in bad
+    assert "\x1b" not in "".join(printed(80, NO_COLOR="1") + printed(80, TERM="dumb"))
+
+
+def test_a_narrow_terminal_gets_no_line_that_is_wider() -> None:
+    assert printed(21, NO_COLOR="1") == [
+        "ADDRESS    STATE    …",
+        "10.1.1.1   Owned    -",
+        "10.1.1.2   Broken   …",
+    ]
+    assert printed(12, NO_COLOR="1") == ["ADDRESS    …", "10.1.1.1   …", "10.1.1.2   …"]
+    assert printed(20, "wide", NO_COLOR="1")[-1] == "10.1.1.2   Broken   Broken,Conflict"
+
+
+def test_a_pipe_gets_all_of_it_plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    stream = io.StringIO()
+    Output("table", stream, {}).table(HEADS, ROWS)
+    assert stream.getvalue().splitlines()[-1] == "10.1.1.2   Broken   Broken,Conflict"
+
+
+PROGRAM = [str(Path(sys.executable).parent / "kubectl-duravip")]
+
+
+@pytest.mark.parametrize("word", ["--help", "completion", "drain"])
+def test_a_full_disk_is_one_line(word: str) -> None:
+    with Path("/dev/full").open("w") as full:
+        said = subprocess.run(
+            [*PROGRAM, word, *{"completion": ["bash"], "drain": ["--help"]}.get(word, [])],
+            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert said.returncode == 1
+    assert said.stderr == ("kubectl-duravip: cannot write the output: No space left on device\n")
+
+
+def test_a_reader_that_has_seen_enough_is_no_error() -> None:
+    out, into = os.pipe()
+    os.close(out)
+    with os.fdopen(into, "w") as pipe:
+        said = subprocess.run(
+            [*PROGRAM, "completion", "bash"], stdout=pipe, stderr=subprocess.PIPE, check=False
+        )
+    assert (said.returncode, said.stderr) == (0, b"")
+
+
+def test_a_real_terminal_is_recognized() -> None:
+    ours, its = pty.openpty()
+    with os.fdopen(its, "w") as terminal:
+        subprocess.run(
+            [*PROGRAM, "doctor", "--node-local", "--kubeconfig", "/nonexistent"],
+            stdout=terminal, env={"TERM": "xterm"}, check=False,
+        )  # fmt: skip
+        assert b"\x1b[33mwarn\x1b[0m" in os.read(ours, 1 << 16)
+    os.close(ours)
+
+
+def test_a_fault_of_the_program_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_: list[str]) -> None:
+        raise KeyError("spec")
+
+    monkeypatch.setattr(__main__, "run", fail)
+    with pytest.raises(SystemExit) as end:
+        __main__.main()
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("kubectl-duravip: this is a fault of the program (KeyError: 'spec')")
+    monkeypatch.setenv("DURAVIP_TRACEBACK", "1")
+    with pytest.raises(KeyError):
+        __main__.main()

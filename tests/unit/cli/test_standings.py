@@ -10,11 +10,12 @@ from duravip_api.annotations import MOVE_TO, format_time
 from duravip_api.reasons import Reason
 from duravip_cli.__main__ import run
 from duravip_cli.explain.inferred_snapshot import infer_snapshot
-from duravip_cli.views.objects import ObjectLists
+from duravip_cli.objects import ObjectLists
 from duravip_operator.core import lease_annotations
 from duravip_operator.core.snapshot import Liveness
 from scenarios.world import World
 from unit.cli.memory import Memory, memory_of
+from unit.cli.test_services import vip
 
 LAN = {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
 NODES: dict[str, dict[str, Any]] = {
@@ -74,6 +75,92 @@ def test_each_node_is_told_why_it_is_not_the_owner(capsys: pytest.CaptureFixture
     assert "external-load-balancers=true" in found["n5"][2]
 
 
+SERVED_BY_WEB = {
+    "kind": "DuraVIP",
+    "name": "a",
+    "spec": {"address": "10.1.1.1", "readiness": {"endpointsOf": "web"}},
+}
+
+
+def test_an_unfit_node_says_what_it_lacks(capsys: pytest.CaptureFixture[str]) -> None:
+    endpoints = {"web": {"n2": "ready"}}
+    world = World({"nodes": NODES, "endpoints": endpoints, "objects": [LAN, SERVED_BY_WEB]})
+    found = _why(world, capsys)
+    assert found["n2"][:2] == ("owner", "Served")
+    assert found["n1"][:2] == ("may not", "NoReadyEndpoint")
+    assert "unfit: no ready endpoint of Service web" in found["n1"][2]
+    assert found["n4"][:2] == ("may not", "InterfaceMissing")
+
+
+def test_where_no_node_is_fit_the_warning_says_it(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World({"nodes": NODES, "objects": [LAN, SERVED_BY_WEB]})
+    assert run(["why", "10.1.1.1"], lambda _: memory_of(world)) == 0
+    shown = capsys.readouterr().out
+    assert "  served by n1 on eth1, though no node is fit for it (NoFitNode)" in shown
+    assert "  no node that may take it is fit, so it stays on n1: " in shown
+    assert "(NoFitNode, ServiceUnknown)" in shown
+    assert "Service web has no EndpointSlice" in shown
+
+
+def test_slices_that_may_not_be_read_are_admitted(capsys: pytest.CaptureFixture[str]) -> None:
+    world = World({"nodes": NODES, "objects": [LAN, SERVED_BY_WEB]})
+    memory = memory_of(world)
+    memory.slices = None
+    assert run(["why", "10.1.1.1"], lambda _: memory) == 0
+    assert "EndpointSlices cannot be read" in capsys.readouterr().out
+
+
+def test_where_nodes_choose_an_interface_it_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    nodes = {
+        "n1": {"interfaces": ["eth1", "eth2"]},
+        "n2": {"interfaces": ["eth2"]},
+        "n3": {"interfaces": ["eth0"]},
+        "n4": {"interfaces": ["eth1", "eth2"]},
+    }
+    lan = {
+        "kind": "Topology",
+        "name": "lan",
+        "spec": {"cidr": "10.1.1.0/24", "interfaces": ["eth1", "eth2"]},
+    }
+    vip = {"kind": "DuraVIP", "name": "a", "spec": {"address": "10.1.1.1", "preference": "n1"}}
+    world = World({"nodes": nodes, "objects": [lan, vip]})
+    world.unplug({"n1": "eth1", "n4": "eth1"})
+    world.unplug({"n4": "eth2"})
+    world.settle()
+    found = _why(world, capsys)
+    assert found["n1"][2] == (
+        "it is the preferred node; its interface is eth2 (eth1 has no carrier)"
+    )
+    assert found["n2"][2].endswith("; its interface is eth2 (eth1 is not there)")
+    assert found["n3"][1:] == (
+        "InterfaceMissing",
+        f"{Reason.INTERFACE_MISSING.sentence} (eth1,eth2)",
+    )
+    assert found["n4"][1] == "InterfaceDown"
+
+
+def test_several_interfaces_in_the_subnet_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    own = {"eth2": ["10.1.0.9/16"]}
+    world = World(
+        {
+            "nodes": {"n1": {"interfaces": ["eth1", "eth2"], "addresses": own}, "n2": {}},
+            "objects": [
+                {
+                    "kind": "Topology",
+                    "name": "lan",
+                    "spec": {"cidr": "10.1.1.0/24", "bySubnet": True},
+                },
+                {"kind": "DuraVIP", "name": "a", "spec": {"address": "10.1.1.1"}},
+            ],
+        }
+    )
+    world.settle()
+    found = _why(world, capsys)
+    assert found["n1"][1] == "InterfaceAmbiguous"
+    assert found["n1"][2].endswith("(by subnet: eth1, eth2)")
+    assert found["n2"][2].endswith("; its interface is eth1")
+
+
 def test_a_selector_that_does_not_match_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     found = _why(_world(nodeSelector={"zone": "b"}), capsys)
     assert found["n3"][0] == "owner"
@@ -119,7 +206,7 @@ def test_a_broken_address_is_refused_everywhere_with_its_reason(
     assert run(["why", "own"], lambda _: memory_of(world)) == 0
     shown = capsys.readouterr().out
     assert shown.count(f"may not    NodeAddress   {Reason.NODE_ADDRESS.sentence}") == 5
-    assert "Note: not of every node the operator says whether it hears it" in shown
+    assert "Note: whom the operator hears is inferred" in shown
 
 
 def test_hearing_is_inferred_from_what_the_api_tells() -> None:
@@ -188,4 +275,29 @@ def test_without_the_lease_it_says_that_defaults_are_taken(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(["why", "a"], lambda _: memory_of(_world())) == 0
-    assert "the Lease of the operator's leader cannot be read" in capsys.readouterr().out
+    assert "the leader's Lease cannot be read" in capsys.readouterr().out
+
+
+def test_what_is_let_in_is_said_where_only_declared_ports_are(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    services = [{"name": "smtp", "port": 25}, {"name": "dns", "port": 53, "protocol": "UDP"}]
+    world = _world(expose="Declared", services=services)
+    assert run(["why", "10.1.1.1"], lambda _: memory_of(world)) == 0
+    said = capsys.readouterr().out
+    assert "expose: Declared: lets in TCP/25, UDP/53, ICMP, and replies" in said
+    assert run(["show", "10.1.1.1", "-o", "wide"], lambda _: memory_of(world)) == 0
+    assert " Declared " in capsys.readouterr().out
+
+
+def test_an_address_of_a_service_says_whose_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    memory = memory_of(_world())
+    of_service = vip("web", "10.1.1.1")["metadata"]
+    for body in memory.lists["DuraVIP"]:
+        body["metadata"] |= {
+            key: of_service[key] for key in ("labels", "annotations", "ownerReferences")
+        }
+    assert run(["why", "10.1.1.1"], lambda _: memory) == 0
+    assert "  for Service default/web, from AddressPool lan: edit that Service" in (
+        capsys.readouterr().out.splitlines()
+    )

@@ -107,10 +107,44 @@ def test_history_is_in_order_and_ends_with_what_the_status_knows(
     ]  # fmt: skip
 
 
+def test_what_happens_to_several_objects_at_once_is_one_line(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory = memory_of(world)
+    memory.about = [
+        _event("Binding", "2025-01-02T00:00:00.123456Z", "moved"),
+        _event("DuraVIP", "2025-01-02T00:00:00.9Z", "moved") | {
+            "involvedObject": {"kind": "DuraVIP", "namespace": "mail", "name": "in"}
+        },
+        _event("DuraVIP", "2025-01-02T00:00:00Z", "of an object that is gone"),
+    ]  # fmt: skip
+    assert run(["history"], lambda _: memory) == ExitCode.OK
+    heads, moved, *rest = capsys.readouterr().out.splitlines()
+    assert heads.split() == ["TIME", "AGO", "REASON", "MESSAGE", "OBJECTS"]
+    assert moved.startswith("2025-01-02 00:00:00   ")
+    assert moved.split()[-5:] == ["moved", "Binding", "mail/out,", "DuraVIP", "mail/in"]
+    assert all("last move" in line for line in rest)
+    assert not any("gone" in line for line in rest)
+    assert run(["history", "-n", "nowhere"], lambda _: memory) == ExitCode.OK
+    assert capsys.readouterr().out == "nothing is known to have happened\n"
+
+
+def test_a_move_of_which_there_is_an_event_is_told_once(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    memory = memory_of(world)
+    move = memory.lists["Binding"][0]["status"]["lastMove"]
+    memory.about = [
+        _event("Binding", str(move["time"]), "to its first owner") | {"reason": move["reason"]}
+    ]
+    (entry,) = _json(memory, capsys, "history", "vipbinding/out")
+    assert entry["message"] == "to its first owner"
+
+
 def _event(kind: str, when: str, message: str) -> dict[str, Any]:
     return {
         "metadata": {"namespace": "mail"},
-        "involvedObject": {"kind": kind, "name": "out"},
+        "involvedObject": {"kind": kind, "namespace": "mail", "name": "out"},
         "reason": str(MoveReason.ELECTED),
         "message": message,
         "lastTimestamp": when,
@@ -169,14 +203,21 @@ def test_every_verb_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
         assert not end.value.code
         said = capsys.readouterr().out
         assert f"kubectl duravip {verb}" in said
-        assert "--output {json" in said
+        assert "--output {json" in said or verb == "completion"
 
 
 def test_the_menu_holds_what_the_contract_lists() -> None:
     assert set(VERBS) == {
         "show", "why", "history", "nodes", "neighbours", "groups", "move", "drain", "undrain",
-        "announce", "release", "reset", "simulate", "validate", "doctor",
+        "announce", "release", "reset", "simulate", "validate", "import", "doctor", "services",
+        "version", "completion", "status",
     }  # fmt: skip
+
+
+def test_without_a_verb_the_help_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in ([], ["-n", "mail"]):
+        assert run(words) == ExitCode.OK
+        assert "exit codes:" in capsys.readouterr().out
 
 
 def test_wrong_usage_and_a_missing_permission_are_told_apart(

@@ -10,7 +10,7 @@ from duravip_operator.core.snapshot import Liveness, Node, Plumbing, Snapshot, V
 LAN = parsing.topology(
     {"metadata": {"name": "lan"}, "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}}
 )
-NICS = {"eth1": Nic(name="eth1", index=2, up=True, carrier=True)}
+NICS = {"eth1": Nic(name="eth1", index=2, up=True, carrier=True, addresses=["10.1.0.1/16"])}
 NAMES = ("n1", "n2", "n3", "n4")
 
 

@@ -52,13 +52,13 @@ class Cluster:
                 assert self.scouting.take_report(self.sight(ask), self.now)
 
     def sight(self, ask: OutgoingProbe, verdict: str = "") -> ProbeReport:
-        scout, suspect, segment = ask.watch
+        scout, suspect, _ = ask.watch
         own = all(address.startswith("10.1.0.") for address in ask.addresses)
         heard = suspect not in self.dead and scout not in self.deaf
         heard &= own or suspect not in self.muted
         seen = verdict or ("answering" if heard else "silent")
         ago = 0.0 if seen == "answering" else -1.0
-        return ProbeReport(scout, ask.number, suspect, segment.interface, seen, ago)
+        return ProbeReport(scout, ask.number, suspect, ask.interface, seen, ago)
 
     def silence(self, *names: str) -> None:
         self.hearing = self.hearing | dict.fromkeys(names, Liveness.SUSPECT)

@@ -8,7 +8,7 @@ from typing import Any
 from duravip_operator.core import decision
 from duravip_operator.core.event_queue import OwnerChange
 from duravip_operator.core.snapshot import Snapshot, VipObject
-from duravip_operator.kube.status_queue import Key, Priority, Status, StatusQueue
+from duravip_operator.kube.status_writer import Key, Priority, Status, StatusQueue
 from duravip_operator.metrics import Metrics
 from duravip_operator.status_reporter import StatusReporter
 from scenarios.world import World
@@ -107,8 +107,10 @@ class ReportedWorld(World):
         status["conditions"] = [*others, condition]
 
     def count(self, name: str, **labels: str) -> float:
-        """A metric's value."""
-        return self.metrics.registry.get_sample_value(f"duravip_operator_{name}", labels) or 0.0
+        """The sum of a metric's samples that have these labels."""
+        full, wanted = f"duravip_operator_{name}", labels.items()
+        samples = [s for family in self.metrics.registry.collect() for s in family.samples]
+        return sum(s.value for s in samples if s.name == full and wanted <= s.labels.items())
 
 
 def world(addresses: int, nodes: int = 3) -> ReportedWorld:

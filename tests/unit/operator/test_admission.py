@@ -4,6 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from duravip_operator.core.address_pools import AddressPool, parse_pool
+from duravip_operator.core.admission import pool_refusal
 from duravip_operator.core.snapshot import VipObject
 from unit.operator.admission_world import binding, duravip, refusal, topology, world
 
@@ -114,3 +116,32 @@ def test_a_legitimate_owner_is_not_locked_out_by_an_intruder_that_slipped_past()
     known = world(mine, theirs)
     assert refusal(known, duravip("a/smtp", "10.1.1.1", preference="n2"), mine) == ""
     assert refusal(known, duravip("a/smtp", "10.1.1.2"), mine) == ""
+
+
+def pool(name: str, *ranges: str, created: str = "2026-01-01T00:00:00Z") -> AddressPool:
+    meta = {"name": name, "uid": name, "creationTimestamp": created}
+    return parse_pool({"metadata": meta, "spec": {"ranges": list(ranges)}})
+
+
+def test_a_pool_takes_no_address_of_another_one_however_old_it_is() -> None:
+    lan = pool("lan", "10.1.1.0/28", created="2026-06-01T00:00:00Z")
+    said = pool_refusal([lan], pool("old", "10.1.1.15-10.1.1.20"))
+    assert said
+    assert said.message == (
+        "AddressPool old: spec.ranges: AddressPool lan has 10.1.1.15 already; "
+        "write ranges that no other AddressPool has"
+    )
+    assert pool_refusal([lan], pool("old", "10.1.1.16-10.1.1.20")) is None
+    assert pool_refusal([lan], pool("lan", "10.1.1.0/24"), lan) is None
+
+
+def test_a_pool_that_overlaps_already_can_be_changed_in_other_ways() -> None:
+    lan, twin = pool("lan", "10.1.1.0/28"), pool("twin", "10.1.1.0/28")
+    assert pool_refusal([lan, twin], twin._replace(priority=5), twin) is None
+    assert pool_refusal([lan, twin], pool("twin", "10.1.1.0/27"), twin)
+
+
+def test_a_pool_that_cannot_be_read_is_refused() -> None:
+    said = pool_refusal([], pool("odd", "10.1.1.9-10.1.1.1"))
+    assert said
+    assert said.message.startswith("AddressPool odd: spec.ranges: ")

@@ -5,10 +5,12 @@ from dataclasses import replace
 from duravip_api.reasons import Reason
 from duravip_operator.core import advisories, quarantine
 from duravip_operator.core.election import Assignment
-from duravip_operator.core.eligibility import Eligible
+from duravip_operator.core.eligible import Eligible
 from duravip_operator.core.quarantine import HoldFailure
 from duravip_operator.core.snapshot import MoveRequest, Node, Snapshot, VipObject
-from duravip_operator.core.units import Unit
+from duravip_operator.core.topologies import build_blocks
+from duravip_operator.core.units import Unit, build_units
+from unit.operator.admission_world import topology
 
 A = "10.1.1.1"
 ENTITY = VipObject("Binding", "mail", "out", "u", "2026", address=A)
@@ -67,3 +69,26 @@ def test_the_time_of_the_next_try_is_not_told_anew_for_a_few_seconds() -> None:
     assert quarantine.quarantine_ends(known, 11.0, 1767225609.0, first) == first
     later = quarantine.quarantine_ends(known, 11.0, 1767225700.0, first)
     assert later == {(A, "n1"): "2026-01-01T00:06:39Z"}
+
+
+def test_of_more_ports_than_a_guard_can_open_it_is_said_which_stay_closed() -> None:
+    def offering(name: str, first: int) -> VipObject:
+        ports = frozenset((f"TCP/{port}", "") for port in range(first, first + 64))
+        guarded = replace(ENTITY, kind="DuraVIP", uid=name, name=name, is_guarded=True)
+        return replace(guarded, services=ports)
+
+    vips = tuple(offering(f"d{n}", 1000 + 64 * n) for n in range(5))
+
+    def said_of(objects: tuple[VipObject, ...]) -> dict[str, list[tuple[str, str]]]:
+        lan = topology()
+        seen = Snapshot(vips=objects, topologies=(lan,))
+        units = build_units(seen, build_blocks((lan,), "Segment")).units
+        found = advisories.object_advisories(units, objects)
+        return {uid: [(kind, text) for kind, _, text in one] for uid, one in found.items()}
+
+    assert said_of(vips[:4]) == {}, "256 ports"
+    (closed,) = said_of(vips)["d4"]
+    assert closed[0] == "PortIgnored"
+    assert closed[1].startswith("10.1.1.1 has more than 256: TCP/1256, TCP/1257, ")
+    assert closed[1].endswith(" and 59 more")
+    assert said_of(vips).keys() == {"d4"}

@@ -9,7 +9,7 @@ from duravip_api.nodeplumbing import Nic
 from duravip_api.reasons import MoveReason, Reason
 from duravip_operator.core import decision, parsing
 from duravip_operator.core.election import Assignment
-from duravip_operator.core.eligibility import nic_fault
+from duravip_operator.core.interface_choice import nic_fault
 from duravip_operator.core.snapshot import (
     Liveness,
     Node,

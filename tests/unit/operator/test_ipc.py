@@ -77,9 +77,10 @@ def test_a_node_is_looked_for_where_its_interfaces_work() -> None:
     )
     entry = roster.targets_of(plumbing)
     first = ("10.1.1.40", "10.1.1.50", *(f"10.1.1.{n}" for n in range(10, 16)))
-    macs = ("02:00:00:00:00:1a",)
+    macs, networks = ("02:00:00:00:00:1a",), ("10.1.0.0/16", "fd00::/64")
     assert entry == {
-        Segment("eth1", 4): ProbeTargets(("10.1.0.1",), first, macs),
-        Segment("eth1", 6): ProbeTargets(("fd00::1", "fe80::1"), (), macs),
+        Segment("eth1", 4): ProbeTargets(("10.1.0.1",), first, macs, networks),
+        Segment("eth1", 6): ProbeTargets(("fd00::1", "fe80::1"), (), macs, networks),
     }
-    assert roster.from_json(roster.to_json(entry)) == entry
+    changes = {"n1": entry, "n2": None}
+    assert roster.changes_from_json(roster.changes_to_json(changes)) == changes

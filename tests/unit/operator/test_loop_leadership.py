@@ -23,6 +23,7 @@ async def first_pass(*, leads: bool) -> list[str]:
     stop = asyncio.Event()
     made: dict[str, Any] = {
         "store": SimpleNamespace(plumbings={}, restore_count=0, has_synced=False),
+        "endpoints": SimpleNamespace(table=ignore, has_synced=False),
         "pulse": SimpleNamespace(
             update_agents=ignore, expect=ignore, update_answers=lambda *_: stop.set()
         ),
@@ -32,6 +33,7 @@ async def first_pass(*, leads: bool) -> list[str]:
         "reporter": SimpleNamespace(reset=lambda _: done.append("forgot")),
         "metrics": SimpleNamespace(lead=ignore),
         "node_health": SimpleNamespace(check=lambda _: done.append("looked")),
+        "services": SimpleNamespace(lead=ignore),
     }
     settings = Settings.model_construct(pulse_advertise="10.0.0.1:9481")
     loop = Loop(settings, pass_requested := asyncio.Event(), **made)

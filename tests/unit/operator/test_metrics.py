@@ -4,14 +4,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from prometheus_client import generate_latest
 
 from duravip_agent.metrics import Metrics as AgentMetrics
+from duravip_mail.metrics import Metrics as MailMetrics
 from duravip_operator.metrics import Metrics as OperatorMetrics
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/metrics.md"
-PREFIXES = {OperatorMetrics: "duravip_operator_", AgentMetrics: "duravip_agent_"}
+PREFIXES = {
+    OperatorMetrics: "duravip_operator_",
+    AgentMetrics: "duravip_agent_",
+    MailMetrics: "duravip_mail_",
+}
 LABELS = {
-    "code", "flag", "hearing", "kind", "phase", "reason", "result", "state", "verb", "verdict",
+    "binding", "code", "condition", "direction", "family", "flag", "from", "hearing", "kind",
+    "node", "phase", "pool", "ready", "reason", "result", "state", "to", "verb", "verdict",
     "version",
 }  # fmt: skip
 
@@ -39,7 +46,10 @@ def test_the_page_lists_exactly_the_metrics_that_there_are() -> None:
 @pytest.mark.parametrize("program", PREFIXES)
 def test_names_and_labels_are_as_prometheus_wants_them(program: Any) -> None:
     registered = {name.describe()[0].name for name in metrics(program)}
-    assert registered == {family.name for family in program("1.0").registry.collect()}
+    families = {family.name for family in program("1.0").registry.collect()}
+    assert registered == {name for name in families if not name.startswith("process_")}
+    assert "process_cpu_seconds" in families
+    assert b"_created" not in generate_latest(program("1.0").registry)
     for metric in metrics(program):
         name = metric.describe()[0].name
         assert name.startswith(PREFIXES[program])

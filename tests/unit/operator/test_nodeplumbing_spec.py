@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from duravip_operator.core import nodeplumbing_spec
+from duravip_operator.core import handover, nodeplumbing_spec
 from duravip_operator.core.handover import Plan
 from duravip_operator.core.releases import ReleaseRecord, ReleaseRecords
 from duravip_operator.core.snapshot import Node, Placement, Plumbing, Snapshot, Suspicion
@@ -123,9 +123,21 @@ def test_a_spec_tells_free_grants_from_contested_ones() -> None:
         ],
         "grantedCount": 2,
         "ports": ["TCP/25"],
+        "portsDecide": False,
+        "checks": [],
     }
 
 
 def test_a_spec_names_the_fencing_that_is_in_force() -> None:
     spec = nodeplumbing_spec.build(Plan({ETH1._replace(fencing="Strict"): ONE}), 1, ())
     assert [entry["fencing"] for entry in spec["interfaces"]] == ["Strict"]
+
+
+def test_guards_stand_in_the_spec_and_outlive_the_object_and_the_leader() -> None:
+    plan = Plan({ETH1: ONE}, guarded=(f"{A} TCP/25",))
+    assert nodeplumbing_spec.build(plan, 1, ())["guarded"] == [f"{A} TCP/25"]
+    assert "guarded" not in nodeplumbing_spec.build(Plan({ETH1: ONE}), 1, ())
+    assert nodeplumbing_spec.to_create(world(nodes=("n1",)), {"n1": plan}, {}) == {"n1": plan}
+    standing = Plumbing("n1", grants={ETH1: ONE}, guarded=plan.guarded)
+    assert handover.restamped_plan(standing, is_restored=False) == plan
+    assert handover.current_plan(standing) == plan

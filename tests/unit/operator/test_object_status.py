@@ -7,6 +7,7 @@ import pytest
 
 from duravip_api.reasons import MoveReason, Reason, State
 from duravip_operator.core import object_status
+from duravip_operator.core.address_pools import AddressPool, PoolStatus
 from duravip_operator.core.address_status import AddressStatus, rejected_status, unmanaged_status
 from duravip_operator.core.moves import PendingMove
 from duravip_operator.core.snapshot import VipObject
@@ -125,3 +126,17 @@ def test_other_tools_see_what_goes_on_and_what_needs_a_hand(told: Told) -> None:
 def test_what_asks_for_nothing_is_ready(told: Told) -> None:
     for reason in (Reason.NOT_ENABLED, Reason.NO_ADDRESS):
         assert conditions(told.says(unmanaged_status(reason))) == {"Ready": ("True", str(reason))}
+
+
+def test_a_pool_tells_what_it_has_of_the_families_that_it_has() -> None:
+    pool = AddressPool("lan", "u", "", generation=3)
+    said = PoolStatus(Reason.ACCEPTED, "fine", total4=10, used4=2)
+    status = object_status.pool_status(pool, said, "2026-11-30T12:00:00Z")
+    (ready,) = status.pop("conditions")
+    assert status == {"observedGeneration": 3, "total4": 10, "used4": 2}
+    assert (ready["status"], ready["reason"]) == ("True", "Accepted")
+    wide = said._replace(total4=0, total6=2**64, reason=Reason.OVERLAP)
+    status = object_status.pool_status(pool, wide, "2026-11-30T12:00:00Z")
+    assert (status["total6"], status["used6"]) == (str(2**64), "0")
+    assert "total4" not in status
+    assert status["conditions"][0]["status"] == "False"

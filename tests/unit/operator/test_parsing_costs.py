@@ -14,14 +14,17 @@ from duravip_agent.core.node_spec import parse_node_spec
 from duravip_api.grants import MOST_GRANTED
 from duravip_api.manifest import KINDS, definition
 from duravip_operator.core import parsing
+from duravip_operator.core.address_pools import parse_pool
 
 MOST_BYTES = 1_000_000
 """Of an object: etcd takes little more."""
-MOST_SECONDS, MOST_MEMORY = 0.05, 5 << 20
+MOST_SECONDS, MOST_MEMORY = 0.25, 5 << 20
+"""20-40 ms on a quiet machine; whatever grows without a bound takes seconds."""
 READERS: Mapping[str, tuple[Callable[[dict[str, Any]], object], ...]] = {
     "DuraVIP": (lambda body: parsing.vip_object("DuraVIP", body),),
     "Binding": (lambda body: parsing.vip_object("Binding", body),),
     "Topology": (parsing.topology,),
+    "AddressPool": (parse_pool,),
     "NodePlumbing": (parsing.plumbing, parse_node_spec),
 }
 LONGEST_KEY = 317

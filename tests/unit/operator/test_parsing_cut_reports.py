@@ -5,14 +5,11 @@ from typing import Any
 
 import pytest
 
-from duravip_operator.core import decision, node_addresses, parsing, quarantine, releases
+from duravip_operator.core import decision, parsing, quarantine, releases
 from duravip_operator.core.releases import ConfirmedReleases
-from duravip_operator.core.snapshot import Plumbing, Snapshot
-from duravip_operator.core.subnets import Subnets
-from unit.operator.admission_world import topology
+from duravip_operator.core.snapshot import Plumbing
 from unit.operator.clusters import cluster, vip
 
-LAN = topology(cidr="10.2.0.0/16")
 NIC = {"name": "eth1", "index": 2, "up": True, "carrier": True}
 SIXTY_FOUR = [f"10.1.0.{n}/16" for n in range(1, 65)]
 
@@ -20,34 +17,6 @@ SIXTY_FOUR = [f"10.1.0.{n}/16" for n in range(1, 65)]
 def said(**status: Any) -> Plumbing:
     body = {"metadata": {"name": "n1", "generation": 1}, "status": status}
     return parsing.plumbing(body)
-
-
-def foreign(**nic: Any) -> bool:
-    snapshot = Snapshot(plumbings={"n1": said(nics=[{**NIC, **nic}])})
-    return "n1" in Subnets(snapshot).off_subnet_nodes(LAN, "10.2.1.1")
-
-
-def test_a_node_is_foreign_only_if_all_its_networks_are_known() -> None:
-    assert foreign(addresses=["10.1.0.11/16"])
-    assert foreign(addresses=SIXTY_FOUR, networks=["10.1.0.0/16"])
-    assert not foreign(addresses=SIXTY_FOUR, addressesOmitted=9, networks=["10.2.0.0/16"])
-    assert not foreign(addresses=SIXTY_FOUR, addressesOmitted=900)
-    assert not foreign(addresses=SIXTY_FOUR)  # of an agent that says nothing of the others
-
-
-@pytest.mark.parametrize(
-    ("own", "claimed"),
-    [
-        (["10.1.1.1"], True),
-        (["10.1.0.250-10.1.1.4"], True),
-        (["10.1.0.0-10.1.255.255"], True),
-        (["10.1.1.2", "fd00::1-fd00::ffff:ffff"], False),
-        (["nonsense", "10.1.1.1,x"], True),
-    ],
-)
-def test_an_address_in_a_range_of_own_ones_is_a_nodes_own(own: list[str], claimed: bool) -> None:
-    found = node_addresses.node_claims(Snapshot(plumbings={"n1": said(own=own)}), {"10.1.1.1"})
-    assert ("10.1.1.1" in found.nodes) is claimed
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,12 @@ from duravip_operator.pulse.probe_rounds import (
     ROUND_TIMEOUT_S,
     ProbeRounds,
 )
-from duravip_operator.pulse.probe_targets import ProbeTargets, Segment
+from duravip_operator.pulse.probe_targets import (
+    NodeTargets,
+    ProbeTargets,
+    Segment,
+    interface_of,
+)
 from unit.operator.pulse_world import ETH1, NODES, NONE, STEP, Cluster, entry
 
 
@@ -35,6 +40,46 @@ def test_a_fresh_cluster_has_three_witnesses_a_node_within_a_second() -> None:
         looks = cluster.looks_at(name)
         assert len({ask.watch.scout for ask in looks}) == 3
         assert {ask.addresses for ask in looks} == {(f"10.1.0.{name[1]}",)}
+
+
+def named(n: int, interface: str, *networks: str) -> NodeTargets:
+    """A node whose interface on the segment has a name of its own."""
+    here = ProbeTargets((f"10.1.0.{n}",), (f"10.1.1.{n}",), (), networks)
+    return {Segment(interface, 4): here, Segment("eth0", 4): ProbeTargets((), (f"{n}",), ())}
+
+
+def test_nodes_that_share_a_network_are_witnesses_whatever_they_call_it() -> None:
+    cluster = Cluster(("n1", "n2", "n3"))
+    lan = "10.1.0.0/16"
+    entries = {"n1": named(1, "eth1", lan), "n2": named(2, "ens192", lan), "n3": named(3, "x9")}
+    cluster.scouting.update_targets(entries, cluster.now)
+    cluster.run(1)
+    asked = {(*ask.watch[:2], ask.watch.segment.interface, ask.interface) for ask in cluster.asked}
+    assert ("n2", "n1", "eth1", "ens192") in asked
+    assert ("n1", "n2", "ens192", "eth1") in asked
+    assert not [ask for ask in asked if ask[2] == "x9" or ask[3] == "x9"]
+    witnessed = cluster.scouting.witnessed(cluster.now)
+    assert witnessed["n1"] == {"eth1", "eth0"}
+    assert witnessed["n2"] == {"ens192", "eth0"}
+    assert witnessed["n3"] == {"eth0"}
+    cluster.dead.add("n1")
+    cluster.silence("n1")
+    cluster.step()
+    assert "eth1" in cluster.outcome()[0]
+
+
+def test_an_interface_in_the_same_network_is_asked_on_before_one_of_the_same_name() -> None:
+    lan, other = "10.1.0.0/16", "10.2.0.0/16"
+    suspect = ProbeTargets(("10.1.0.1",), (), (), (lan,))
+    scout = {
+        Segment("eth1", 4): ProbeTargets(("10.2.0.2",), (), (), (other,)),
+        Segment("eth2", 4): ProbeTargets(("10.1.0.2",), (), (), (lan, other)),
+    }
+    eth1 = Segment("eth1", 4)
+    assert interface_of(scout, eth1, suspect) == "eth2"
+    assert interface_of(scout, eth1, suspect._replace(networks=(other,))) == "eth1"
+    assert interface_of(scout, eth1, suspect._replace(networks=())) == "eth1"
+    assert interface_of({}, eth1, suspect) == "eth1"
 
 
 def test_all_replicas_choose_the_same_witnesses() -> None:

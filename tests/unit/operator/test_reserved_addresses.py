@@ -8,7 +8,7 @@ import pytest
 from duravip_api.reasons import Reason
 from duravip_operator.core import decision
 from duravip_operator.core.snapshot import Liveness, Placement, Plumbing, Snapshot, Topology
-from duravip_operator.watch.api_hosts import api_addresses
+from duravip_operator.watch.informers import api_addresses
 from unit.operator.admission_world import NIC, duravip, refusal, topology, world
 
 GATEWAY, API, OTHER = "10.1.0.1", "10.1.0.2", "10.1.1.1"

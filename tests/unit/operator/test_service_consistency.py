@@ -7,6 +7,7 @@ from duravip_api.listeners import WILDCARD, Listener, parse_listeners
 from duravip_api.reasons import Reason
 from duravip_operator.core.node_selectors import SelectorIndex
 from duravip_operator.core.service_consistency import ServiceConsistency, declared_ports
+from duravip_operator.core.service_origin import ServiceOrigin
 from duravip_operator.core.snapshot import Node, Plumbing, Selector, Service, Snapshot, VipObject
 from duravip_operator.core.units import Unit
 
@@ -133,3 +134,11 @@ def test_agents_are_asked_about_every_port_that_a_managed_unit_declares() -> Non
     idle = unit(vip(HTTP))._replace(managed=False)
     dns = unit(vip(("UDP/53", "dns"), SMTP), address=V6)
     assert declared_ports([unit(vip(SMTP)), dns, idle]) == ("TCP/25", "UDP/53")
+
+
+def test_a_duravip_that_was_generated_for_a_service_does_not_count() -> None:
+    web = replace(vip(HTTP, selector=MAIL), origin=ServiceOrigin("web", "u"))
+    both = unit(vip(SMTP))._replace(vips=(vip(SMTP), web))
+    assert not said(Snapshot(nodes=NODES), both)
+    by_hand = both._replace(vips=(vip(SMTP), replace(web, origin=None)))
+    assert said(Snapshot(nodes=NODES), by_hand)

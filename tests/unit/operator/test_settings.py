@@ -45,6 +45,7 @@ def test_the_environment_fills_in_and_the_command_line_wins(
         ("--mature=nan", "--mature: "),
         ("--mature=-1", "--mature: "),
         ("--suspect-after=0.1", "--suspect-after must be at least 0.12"),
+        ("--load-balancer-class=a/b/c", "--load-balancer-class: "),
         ("--fencing=strict", "--fencing: Input should be 'Segment' or 'Strict', not 'strict'"),
         ("--max-aliases=0", "--max-aliases: "),
         ("--max-aliases=many", "--max-aliases: "),
@@ -60,6 +61,7 @@ def test_the_environment_fills_in_and_the_command_line_wins(
         ("--pulse-key-file=/none", "--pulse-key-file: cannot be read: No such file or directory"),
         ("--pulse-key-file=/dev/null", "--pulse-key-file: there is no key in it"),
         ("--log-level=loud", "--log-level: "),
+        ("--balance-interval=-1", "--balance-interval: "),
         ("--balance-set-size=1.5", "--balance-set-size: "),
         ("--colour=blue", "unrecognized arguments: --colour=blue"),
         ("--matur=5", "unrecognized arguments: --matur=5"),
@@ -71,6 +73,15 @@ def test_a_bad_option_is_named_in_one_line(given: list[str], option: str, said: 
         settings_from([*given, option])
     assert said in str(refused.value)
     assert "\n" not in str(refused.value)
+
+
+def test_services_are_served_by_class_unless_there_is_none(given: list[str]) -> None:
+    assert settings_from(given).load_balancer_class == "duravip.io/vip"
+    assert settings_from(given).serves_load_balancers
+    off = [*given, "--load-balancer-class="]
+    assert not settings_from(off).serves_load_balancers
+    with pytest.raises(SettingsError, match="--default-load-balancer needs a --load-balancer"):
+        settings_from([*off, "--default-load-balancer"])
 
 
 def test_a_bad_variable_is_named_as_one(given: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from duravip_operator.core import decision
-from duravip_operator.kube.status_queue import COUNTS_EVERY_S, WAIT_S, Priority
+from duravip_operator.kube.status_writer import COUNTS_EVERY_S, WAIT_S, Priority
 from unit.operator.status_world import ReportedWorld, world
 
 SETTLED = WAIT_S[Priority.COUNTS]
@@ -164,10 +164,24 @@ def test_an_address_that_nobody_can_hold_any_more_says_so() -> None:
     assert said[2].startswith("10.1.1.1 has left n1: ")
 
 
+def test_a_topology_is_counted_while_nobody_else_hears_some_node() -> None:
+    made = world(6)
+    assert made.count("topologies_without_witness") == 0
+    made.machines["n3"].unwitnessed = frozenset({"eth1"})
+    made.settle()
+    assert made.count("topologies_without_witness") == 1
+    made.machines["n3"].unwitnessed = frozenset()
+    made.settle()
+    assert made.count("topologies_without_witness") == 0
+
+
 def test_moves_states_and_phases_are_counted() -> None:
     made = crashed(world(6))
     assert made.count("moves_total", reason="NodeLost") == 2
+    assert made.count("moves_total", **{"from": "n3"}) == 2
+    assert made.count("moves_total", reason="NodeLost", to="n3") == 0
     assert made.count("entities", state="Owned") == 6
+    assert (made.count("node_heard"), made.count("node_heard", node="n3")) == (2, 0)
     for phase in ("decide", "write", "serve"):
         assert made.count("failover_seconds_count", phase=phase) == 1, phase
 

@@ -75,6 +75,25 @@ def test_what_changes_nothing_for_us_wakes_nobody(told: Told) -> None:
     assert told.changes == 1
 
 
+def test_services_are_told_of_statuses_of_generated_objects_alone(told: Told) -> None:
+    heard: list[int] = []
+    told.caches.on_vip_change = lambda: heard.append(1)
+    told.caches.put("DuraVIP", vip(1))
+    assert len(heard) == 1
+    told.caches.put("DuraVIP", vip(2) | {"status": {"owner": "n1"}})
+    assert len(heard) == 1
+    owner = {"apiVersion": "v1", "kind": "Service", "name": "web", "uid": "s"}
+    made = vip(3, uid="v")
+    made["metadata"] |= {"labels": {"duravip.io/service": "web"}, "ownerReferences": [owner]}
+    told.caches.put("DuraVIP", made)
+    told.caches.put("DuraVIP", made | {"status": {"owner": "n1"}})
+    assert len(heard) == 3
+    told.caches.remove("DuraVIP", vip(4))
+    assert len(heard) == 4
+    told.caches.put("NodePlumbing", plumbing(5))
+    assert len(heard) == 4
+
+
 def test_an_older_version_is_not_taken(told: Told) -> None:
     told.caches.put("DuraVIP", vip(9, "10.1.1.9"))
     told.caches.put("DuraVIP", vip(10, "10.1.1.10"))

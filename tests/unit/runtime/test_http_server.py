@@ -14,10 +14,10 @@ from duravip_runtime.http_pages import Pages, PageServer
 from duravip_runtime.http_server import (
     PREFIX_BYTES,
     SMALL_BODY_BYTES,
+    HttpRequest,
+    HttpResponse,
+    HttpServer,
     Limits,
-    Listener,
-    Request,
-    Response,
     listening_socket,
 )
 
@@ -28,9 +28,11 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 Play = Callable[[int], Awaitable[None]]
 
 
-async def echo(request: Request) -> Response:
+async def echo(request: HttpRequest) -> HttpResponse:
     whole = "whole" if request.is_whole else "cut"
-    return Response(200, f"{request.method} {request.path} {len(request.body)} {whole}".encode())
+    return HttpResponse(
+        200, f"{request.method} {request.path} {len(request.body)} {whole}".encode()
+    )
 
 
 def served(play: Play, limits: Limits = PATIENT, handler: object = echo) -> None:
@@ -39,7 +41,7 @@ def served(play: Play, limits: Limits = PATIENT, handler: object = echo) -> None
     async def run() -> None:
         listening = listening_socket("127.0.0.1", 0)
         port = int(listening.getsockname()[1])
-        listener = Listener(listening, handler, limits)  # type: ignore[arg-type]
+        listener = HttpServer(listening, handler, limits)  # type: ignore[arg-type]
         task = asyncio.create_task(listener.run())
         try:
             async with asyncio.timeout(30):
@@ -170,7 +172,7 @@ def test_a_connection_serves_several_requests() -> None:
 
 
 def test_a_handler_that_raises_costs_one_answer(caplog: pytest.LogCaptureFixture) -> None:
-    async def broken(_: Request) -> Response:
+    async def broken(_: HttpRequest) -> HttpResponse:
         raise RuntimeError("a bug")
 
     async def play(port: int) -> None:
@@ -198,12 +200,12 @@ def test_a_page_is_worked_out_once_for_all_who_ask() -> None:
     now = [0.0]
     work = Work()
     pages = Pages({"/healthz": lambda: ""}, work, "text/plain", clock=lambda: now[0])
-    metrics = Request("GET", "/metrics", {})
+    metrics = HttpRequest("GET", "/metrics", {})
 
     async def run() -> None:
         asking = [asyncio.create_task(pages.answer(metrics)) for _ in range(50)]
         await asyncio.sleep(0)
-        well = await pages.answer(Request("GET", "/healthz", {}))
+        well = await pages.answer(HttpRequest("GET", "/healthz", {}))
         assert (well.status, well.body) == (200, b"ok\n")  # beside a page that hangs
         work.go_on.set()
         assert {a.body for a in await asyncio.gather(*asking)} == {b"metric 1\n"}

@@ -1,1 +1,0 @@
-"""The objects of the API as lists, and as the rows that `show` and `nodes` print."""

@@ -1,0 +1,1 @@
+"""`duravip-hooks`: runs executables when addresses come to this node, or leave it."""

@@ -1,0 +1,1 @@
+"""Mail queues that follow their Bindings: what stands beside a node's Postfix."""

@@ -1,0 +1,69 @@
+"""What people ask of a node's queue: `mailq` shows it, `rebind` has it looked at again."""
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from typing import Final
+
+from duravip_mail.bindings import BindingsFile
+from duravip_mail.core.queue_summary import QueueEntry, QueueRow, own_routes, summarize_queue
+from duravip_mail.core.routes import hand_over_route
+from duravip_mail.postfix import Postfix, PostfixError, run_program
+from duravip_mail.settings import MailqSettings, RebindSettings
+from duravip_mail.spool import DEFERRED, Spool
+from duravip_runtime.text import format_age, format_table, printable, printable_json
+
+HEADS: Final = ("GROUP/BINDING", "DOMAIN", "NODE", "ACTIVE", "DEFERRED", "OLDEST")
+
+
+def show_queue(settings: MailqSettings) -> None:
+    """Print the queue; raises PostfixError."""
+    postfix = Postfix(settings.folder)
+    routes = {m.queue_id: m.route for m in Spool(postfix.spool).messages()}
+    listed = run_program(postfix.etc, "postqueue", "-j")
+    rows = summarize_queue(_entries(listed, routes), BindingsFile(settings.bindings_file).read())
+    if settings.output == "json":
+        found = [asdict(row) | {"node": settings.node_name} for row in rows]
+        sys.stdout.write(f"{printable_json(json.dumps(found, indent=2))}\n")
+    else:
+        cells = [HEADS, *(_cells(row, settings.node_name) for row in rows)]
+        sys.stdout.write(f"{format_table(cells)}\n")
+
+
+def rebind(settings: RebindSettings) -> None:
+    """Requeue what is deferred, of a Binding or of all; raises PostfixError."""
+    postfix = Postfix(settings.folder)
+    known = {b.name: b for b in BindingsFile(settings.bindings_file).read()}
+    if settings.name and settings.name not in known:
+        raise PostfixError(f"there is no binding {settings.name}")
+    chosen = known.values() if settings.all else [known[settings.name]]
+    wanted = {route for b in chosen for route in (*own_routes(b), hand_over_route(b.address))}
+    again = [
+        message.queue_id
+        for message in Spool(postfix.spool).messages()
+        if message.queue == DEFERRED
+        and message.route
+        and (settings.all or message.route in wanted)
+    ]
+    postfix.requeue(again)
+    sys.stdout.write(f"{len(again)} messages are looked at again\n")
+
+
+def _entries(listed: str, routes: Mapping[str, str]) -> Iterator[QueueEntry]:
+    """From the lines of `postqueue -j`, each of them a JSON object (postqueue(1))."""
+    for line in listed.splitlines():
+        found = json.loads(line)
+        route = routes.get(found["queue_id"])
+        if route is None:
+            continue  # it has come or gone between the two looks
+        addresses = [recipient["address"] for recipient in found["recipients"]]
+        domains = frozenset(address.rpartition("@")[2] for address in addresses)
+        yield QueueEntry(route, found["queue_name"], found["arrival_time"], domains)
+
+
+def _cells(row: QueueRow, node: str) -> tuple[str, ...]:
+    age = format_age(time.time() - row.oldest)
+    name = f"{row.group}/{row.binding}"
+    return tuple(map(printable, (name, row.domain, node, str(row.active), str(row.deferred), age)))
