@@ -159,6 +159,8 @@ class RealWorld(RealFates):
             return False
         # Listed after that, and in this order: grants are written before statuses are.
         plumbings, vips = self._api.listed("nodeplumbings"), self.vips()
+        if not all(map(is_observed, vips)):  # one was generated meanwhile
+            return False
         owned = {body["spec"].get("address") for body in vips if body["status"].get("owner")}
         return (
             all(granted(body) == served(body) and is_observed(body) for body in plumbings)

@@ -20,7 +20,7 @@ from lab.requests import Requests, longest_gap
 PATIENCE: Final = 120
 SHARED, LOCAL = "10.1.1.31", "10.1.1.32"
 POOL: Final = {"ranges": ["10.1.1.31-10.1.1.39"]}
-FAILS_FOR: Final = 5.0
+FAILS_FOR: Final = 10.0
 """Seconds from a power loss to the last failure, or without an answer; with room for a busy
 machine."""
 BOTH_FAMILIES: Final = Path(__file__).with_name("both-families.yaml")

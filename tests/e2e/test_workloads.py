@@ -29,7 +29,7 @@ ASKED_TWICE = 2
 ASKED = 12
 """Requests that surely reach two pods of three."""
 PATIENCE = 90
-SILENT = 0.5 + 0.5
+SILENT = 0.5 + 1.0
 """The chart's `agent.deadManAfter`, and what a busy machine may add."""
 FROZEN = "pgrep -f '[d]uravip_agent' | xargs kill -{}"
 
@@ -166,7 +166,7 @@ def test_a_node_whose_agent_is_frozen_translates_nothing_more(
     prefer(running, name, None)
     answered = [request for request in requests.made if request.answer]
     assert [request for request in answered if request.began < frozen]
-    last = max(request.ended for request in answered) - frozen
+    last = max(request.began for request in answered) - frozen
     print(f"{running.proxy}: silent after {last:.2f} s, {seen.sight.gap(address):.2f} s without")
     assert last < SILENT
     assert seen.sight.double_owners == 0
