@@ -119,6 +119,7 @@ class ServiceWriter:
             self._is_failing = False
         except LeadershipLostError:
             is_refused = True
+            self._on_failure(target, write, None)  # the Lease may be renewed in the same epoch
         except ApiError as error:
             is_refused = self._failed(target, write, error)
         except Exception:

@@ -84,6 +84,9 @@ COUNTS_EVERY_S: Final = 1 / 200
 """From one status that tells nothing but figures to the next: a hundred are written within a
 second, and of ten thousand most are withdrawn again when a node that was lost is back soon."""
 
+LAPSE_S: Final = 0.1
+"""Before another try where the Lease has run out, and nobody leads in a new epoch yet."""
+
 
 class QueuedStatus(NamedTuple):
     """One status to write."""
@@ -248,7 +251,7 @@ class StatusWriter:
                 self._done(item)
                 failures = 0
             except LeadershipLostError:
-                self._done(item)
+                self._cluster.stopping.wait(self._not_leading(item))
             except ApiError as error:
                 failures += 1
                 self._cluster.stopping.wait(self._failed(item, error, failures))
@@ -280,6 +283,19 @@ class StatusWriter:
             was_away, self._is_failing = self._is_failing, False
         if was_away:
             log.info("statuses are written again")
+
+    def _not_leading(self, item: QueuedStatus) -> float:
+        """Keep the status as long as its leadership may go on; how long to wait before a try.
+
+        A Lease that ran out is often renewed a moment later in the same epoch, and no pass has
+        noticed: nobody would say it again.
+        """
+        with self._changed:
+            if item.epoch == self._queue.epoch:
+                self._queue.requeue(item)
+                return LAPSE_S
+        self._done(item)
+        return 0.0
 
     def _failed(self, item: QueuedStatus, error: ApiError, failures: int) -> float:
         """Keep the status if it may be written later; how long to wait before that."""

@@ -137,11 +137,13 @@ class Server:
         self.no_urgent_write, self.stopping = threading.Event(), threading.Event()
         self.reign: int | None = 4
         self.written: list[str] = []
+        self.refused = 0
 
     def write_status(
         self, _kind: str, _where: str, name: str, _status: object, epoch: int | None
     ) -> None:
         if epoch != self.reign:
+            self.refused += 1
             raise LeadershipLostError
         self.written.append(name)
 
@@ -155,12 +157,27 @@ def test_statuses_of_a_reign_that_is_over_are_not_written() -> None:
     server.reign = None  # lost amid a report, which goes on
     writer.put(("DuraVIP", "x", "after"), {"state": "Owned"}, Priority.CHANGE)
     server.no_urgent_write.set()
-    wait_for(writer.is_idle, "all are taken")
+    wait_for(lambda: server.refused > 1, "all are tried")
     assert server.written == []
     server.reign = 5
     writer.reset(5)
     writer.put(("DuraVIP", "x", "anew"), {"state": "Owned"}, Priority.CHANGE)
     wait_for(lambda: server.written == ["anew"], "the new leader's is written")
+    server.stopping.set()
+    writer.stop()
+
+
+def test_statuses_wait_for_a_lease_that_has_run_out_and_is_renewed_in_the_same_epoch() -> None:
+    server = Server()
+    writer = StatusWriter(server, Metrics("test"))  # type: ignore[arg-type]
+    writer.start()
+    writer.reset(4)
+    server.reign = None
+    server.no_urgent_write.set()
+    writer.put(("DuraVIP", "x", "one"), {"state": "Owned"}, Priority.CHANGE)
+    wait_for(lambda: server.refused > 0, "it is tried")
+    server.reign = 4
+    wait_for(lambda: server.written == ["one"], "it is written after all")
     server.stopping.set()
     writer.stop()
 
