@@ -24,7 +24,7 @@ from http import HTTPStatus
 from typing import Any, Final, NamedTuple
 
 from duravip_runtime import http_stream
-from duravip_runtime.http_stream import HttpStream
+from duravip_runtime.http_stream import Headers, HttpStream
 
 log = logging.getLogger(__name__)
 
@@ -77,6 +77,8 @@ class HttpResponse(NamedTuple):
     status: int
     body: bytes
     content_type: str = "text/plain"
+    headers: Headers = ()
+    """Further ones."""
 
 
 Handler = Callable[[HttpRequest], Awaitable[HttpResponse | HttpStream]]
@@ -323,6 +325,7 @@ def _written(response: HttpResponse, *, goes_on: bool) -> bytes:
         f"HTTP/1.1 {status.value} {status.phrase}",
         f"Content-Type: {response.content_type}",
         f"Content-Length: {len(response.body)}",
+        *(f"{name}: {value}" for name, value in response.headers),
         *(() if goes_on else ("Connection: close",)),
     )
     return "\r\n".join(lines).encode() + _END + response.body

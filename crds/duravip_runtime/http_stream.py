@@ -7,6 +7,9 @@ from typing import Final, NamedTuple
 
 PIECE_BYTES: Final = 64 * 1024
 
+Headers = tuple[tuple[str, str], ...]
+"""Names and values of headers."""
+
 
 class HttpStream(NamedTuple):
     """What is answered; the end of the connection is the end of the body (RFC 9112, 6.3)."""
@@ -16,6 +19,8 @@ class HttpStream(NamedTuple):
     content_type: str
     piece_s: float
     """How long a peer may take for `PIECE_BYTES`, in seconds; a slower one is dropped."""
+    headers: Headers = ()
+    """Further ones."""
 
 
 async def send(
@@ -27,10 +32,9 @@ async def send(
     Raises TimeoutError for a slow one, OSError for one that cannot be sent to.
     """
     writer.transport.set_write_buffer_limits(high=0)  # `drain` waits until the kernel has it all
-    writer.write(
-        f"HTTP/1.1 200 OK\r\nContent-Type: {stream.content_type}\r\n"
-        "Connection: close\r\n\r\n".encode()
-    )
+    headers = (("Content-Type", stream.content_type), *stream.headers, ("Connection", "close"))
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers)
+    writer.write(f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode())
     sending = asyncio.create_task(_send_pieces(writer, stream))
     gone = asyncio.create_task(reader.read(1))
     try:

@@ -19,6 +19,7 @@ from duravip_operator.leadership import Elector, OtherInstallations, Replicas
 from duravip_operator.loop import Loop
 from duravip_operator.metrics import Metrics
 from duravip_operator.node_health import NodeHealthMonitor
+from duravip_operator.page import LivePage, MoveTape, Sources
 from duravip_operator.pulse import PulseClient
 from duravip_operator.service_reconciler import ServiceReconciler
 from duravip_operator.settings import Settings, settings_from
@@ -121,6 +122,35 @@ def _agent_contact(settings: Settings, store: Store, pulse: PulseClient) -> Agen
     return AgentContact(agents, alive, 2 * settings.mature + AGENTS_HEARD_WITHIN_S)
 
 
+def _start_page(
+    settings: Settings,
+    *,
+    store: Store,
+    endpoints: EndpointSlices,
+    pulse: PulseClient,
+    elector: Elector,
+    replicas: Replicas,
+    writer: KubeWriter,
+) -> LivePage:
+    """The live page, if it is wanted."""
+    tape = MoveTape()
+    if settings.page_listen:
+        store.on_move = tape.record
+    sources = Sources(
+        settings,
+        store=store,
+        endpoints=endpoints,
+        pulse=pulse,
+        elector=elector,
+        replicas=replicas,
+        writer=writer,
+        tape=tape,
+    )
+    page = LivePage(settings.page_listen, sources)
+    page.start()
+    return page
+
+
 def _lease_annotations(
     settings: Settings, node_health: NodeHealthMonitor
 ) -> Callable[[], Mapping[str, str]]:
@@ -206,6 +236,15 @@ async def _work(settings: Settings, end: _End) -> None:
     server = page_server(settings.http_listen, metrics.registry, checks)
     pulse.start(lambda: elector.leads_until)
     server.start()
+    page = _start_page(
+        settings,
+        store=store,
+        endpoints=endpoints,
+        pulse=pulse,
+        elector=elector,
+        replicas=replicas,
+        writer=writer,
+    )
     api_hosts = ApiHostsReader(settings, store, end.stopping)
     for part in (informers, balancers, api_hosts, elector, replicas, statuses, events):
         part.start()
@@ -221,7 +260,9 @@ async def _work(settings: Settings, end: _End) -> None:
         await asyncio.gather(elector.stop(), replicas.stop())
         writer.close()
         statuses.stop()
-        await asyncio.gather(pulse.stop(), watching, asyncio.to_thread(server.stop))
+        await asyncio.gather(
+            pulse.stop(), watching, asyncio.to_thread(server.stop), asyncio.to_thread(page.stop)
+        )
 
 
 if __name__ == "__main__":

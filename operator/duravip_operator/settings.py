@@ -76,6 +76,13 @@ class Settings(ProgramSettings):
     http_listen: Annotated[
         Listen, Field(description="HOST:PORT of /healthz, /readyz and /metrics")
     ] = "127.0.0.1:9480"
+    page_listen: Annotated[
+        Listen | None,
+        Field(
+            description="HOST:PORT of the live page, which shows nodes, addresses and moves to "
+            "everybody who reaches it; default: none"
+        ),
+    ] = None
     webhook_listen: Annotated[
         Listen | None, Field(description="HOST:PORT of the admission webhooks; default: none")
     ] = None

@@ -37,6 +37,19 @@ def test_a_node_is_heard_until_it_falls_silent() -> None:
     played(play)
 
 
+def test_when_a_node_was_heard_is_told_to_whoever_asks() -> None:
+    async def play(pulse: PulseClient, agent: Agent) -> None:
+        assert pulse.heard_times.last == {}
+        began = time.monotonic()
+        await beating(agent, lambda: "n1" in pulse.beats())
+        pulse.ask_heard_times()
+        await quiet(lambda: pulse.heard_times.last)
+        asked, last = pulse.heard_times.now, pulse.heard_times.last["n1"]
+        assert began <= last <= asked <= time.monotonic()
+
+    played(play)
+
+
 def test_a_beat_is_answered_with_what_the_leader_says() -> None:
     async def play(pulse: PulseClient, agent: Agent) -> None:
         answers: list[Ack] = []

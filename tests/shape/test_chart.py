@@ -104,6 +104,16 @@ def test_every_option_that_it_gives_is_one_of_the_program(kind: str, program: st
     assert options <= {f"--{name.replace('_', '-')}" for name in fields}
 
 
+def test_the_live_page_is_shown_to_those_alone_who_may_forward_a_port() -> None:
+    def page(*options: str) -> list[str]:
+        args = container("Deployment", "duravip-operator", *options)["args"]
+        return [a for a in args if a.startswith("--page-listen")]
+
+    assert page() == ["--page-listen=127.0.0.1:9482"]
+    assert page("--set", "ipFamily=IPv6") == ["--page-listen=[::1]:9482"]
+    assert page("--set", "operator.pagePort=0") == []
+
+
 def test_the_operator_may_do_what_it_does_and_no_more() -> None:
     assert granted(("ClusterRole", "duravip-operator")) == {
         "duravip.io/duravips": READ | {"create", "patch", "delete"},

@@ -45,6 +45,11 @@ system:serviceaccount:{{ .root.Release.Namespace }}:duravip-{{ .component }}
 {{ eq .Values.ipFamily "IPv6" | ternary "[::]" "0.0.0.0" }}
 {{- end }}
 
+{{/* The loopback address of the pod, before a port. */}}
+{{- define "duravip.loopback" -}}
+{{ eq .Values.ipFamily "IPv6" | ternary "[::1]" "127.0.0.1" }}
+{{- end }}
+
 {{/* The variable that the kubelet puts an address in, before a port: IPv6 stands in brackets. */}}
 {{- define "duravip.host" -}}
 {{ eq .root.Values.ipFamily "IPv6" | ternary "[$(%s)]" "$(%s)" | replace "%s" .variable }}
@@ -55,7 +60,7 @@ system:serviceaccount:{{ .root.Release.Namespace }}:duravip-{{ .component }}
 {{- if .Values.agent.exposeMetrics -}}
 {{ include "duravip.host" (dict "root" . "variable" "NODE_IP") }}
 {{- else -}}
-{{ eq .Values.ipFamily "IPv6" | ternary "[::1]" "127.0.0.1" }}
+{{ include "duravip.loopback" . }}
 {{- end }}
 {{- end }}
 

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from threading import Event, Thread
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from duravip_operator.leadership import lease_rule as rule
 from duravip_operator.leadership.lease_rule import RETRY_PERIOD_S
@@ -35,6 +35,17 @@ class LeaseStore(Protocol):
 
     def save(self, wanted: rule.LeaseRecord) -> rule.LeaseRecord:
         """Make it, or replace exactly the version that `wanted` has."""
+
+
+class KnownLeader(NamedTuple):
+    """Who leads."""
+
+    name: str = ""
+    """Its identity; empty: nobody."""
+    epoch: int = 0
+
+
+NOBODY: Final = KnownLeader()
 
 
 class LeaseCandidate:
@@ -79,6 +90,16 @@ class LeaseCandidate:
         """Whether another one leads, as far as is known. From any thread."""
         view = self._view
         return view is not None and not rule.is_free(view, self._clock())
+
+    @property
+    def leader(self) -> KnownLeader:
+        """Who leads, as far as is known. From any thread."""
+        epoch, view = self.epoch, self._view
+        if epoch is not None:
+            return KnownLeader(self._identity, epoch)
+        if view is None or rule.is_free(view, self._clock()):
+            return NOBODY
+        return KnownLeader(view.record.holder, view.record.epoch)
 
     @property
     def leads_until(self) -> float:
@@ -201,6 +222,16 @@ class Elector:
     def epoch(self) -> int | None:
         """The epoch in which this replica leads now; None: it does not lead."""
         return None if self._stopping.is_set() else self._candidate.epoch
+
+    @property
+    def leader(self) -> KnownLeader:
+        """Who leads, as far as this replica knows. From any thread."""
+        return NOBODY if self._stopping.is_set() else self._candidate.leader
+
+    @property
+    def request_s(self) -> float:
+        """What a slow request to the API server has taken lately, in seconds."""
+        return self._candidate.request_s
 
     @property
     def leads_until(self) -> float:

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from math import inf
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from duravip_operator.core.heartbeat_evidence import HeartbeatState
 from duravip_operator.core.snapshot import Plumbing
@@ -57,6 +57,14 @@ TARGETS_AFTER_WRITE_S: Final = 0.05
 """How much later than its generation the pulse learns the probe targets of a written spec."""
 
 
+class HeardTimes(NamedTuple):
+    """When each node was last heard, by the monotonic clock."""
+
+    now: float = 0.0
+    """When that was asked; 0: never yet."""
+    last: Mapping[str, float] = {}
+
+
 class PulseClient:
     """Who is heard, who is gone. All of it belongs to the asyncio thread."""
 
@@ -77,6 +85,8 @@ class PulseClient:
         self._reported = ReportedView()
         self._view = PulseView()
         self._beats: dict[str, HeartbeatState] = {}
+        self.heard_times = HeardTimes()
+        """The last answer to `ask_heard_times`; replaced, never changed."""
         self._expected: frozenset[str] = frozenset()
         self._leadership: Message = {"leader": False, "epoch": 0, "since": 0.0}
         self._generations: dict[str, int] = {}
@@ -130,6 +140,10 @@ class PulseClient:
     def beats(self) -> Mapping[str, HeartbeatState]:
         """What the last beat of each agent has said."""
         return self._beats
+
+    def ask_heard_times(self) -> None:
+        """Have the process say when it has last heard each node, which it does not by itself."""
+        self._send({"ask": "heard"})
 
     def expect(self, nodes: frozenset[str]) -> None:
         """The agents of these nodes have been told to beat here."""
@@ -224,6 +238,9 @@ class PulseClient:
     def _handle_message(self, message: Message) -> None:
         if "note" in message:
             log.warning("pulse: %s", message["note"])
+        if "heard" in message:
+            self.heard_times = HeardTimes(message["now"], message["heard"])
+            return
         before, after = self._reported.actual, apply_changes(self._reported.actual, message)
         now = time.monotonic()
         if self._reported.update(after, now):

@@ -140,6 +140,10 @@ class FailureDetector:
         nodes = self._nodes.items()
         return {name: node.last for name, node in nodes if node.hearing is Liveness.SUSPECT}
 
+    def heard_times(self) -> dict[str, float]:
+        """When each node was last heard; one that never was is missing."""
+        return {name: node.last for name, node in self._nodes.items() if node.beat}
+
     def beats(self) -> Iterator[Heartbeat]:
         """The last beat of each node that was heard."""
         return (node.beat for node in self._nodes.values() if node.beat)

@@ -10,6 +10,8 @@ and then, each only when it has changed, and of what has parts only those that h
     {"until": time}                              when it ends unless it is prolonged
     {"generations": {node: n or null}}
     {"roster": {node: entry or null}}            see `probe_targets.changes_to_json`
+or, whenever somebody wants to know:
+    {"ask": "heard"}                             when each node was last heard
 
 From the pulse, the differences to what was said before:
     {"hearing": {node: hearing or null}, "beats": {node: [boot, generation, digest, stopped]},
@@ -17,6 +19,7 @@ From the pulse, the differences to what was said before:
      "witnessed": {node: [interface…] or null}, "sights": {verdict: count},
      "drops": {reason: count}}
     {"note": sentence}                           for the log
+    {"heard": {node: time}, "now": time}         the answer
 """
 
 import json

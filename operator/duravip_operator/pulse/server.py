@@ -153,7 +153,18 @@ class PulseServer:
             self._leader, self._epoch = told["leader"], told["epoch"]
             self._led_since = told["since"] if self._leader else None
         self._leads_until = message.get("until", self._leads_until)
-        for name, generation in message.get("generations", {}).items():
+        if message.get("ask") == "heard":
+            answer = {"heard": self._detector.heard_times(), "now": now}
+            self._pipe.sendall(encode_line(answer))
+        if "generations" in message:
+            self._update_generations(message["generations"])
+        if "roster" in message:
+            targets = probe_targets.changes_from_json(message["roster"])
+            self._probe_rounds.update_targets(targets, now)
+
+    def _update_generations(self, changes: Mapping[str, int | None]) -> None:
+        """The specs of these nodes have these generations now."""
+        for name, generation in changes.items():
             if generation is None:
                 self._generations.pop(name, None)
             else:
@@ -162,9 +173,6 @@ class PulseServer:
             # An agent that knows of a new spec reads it at once, and arms only once it was told.
             if self._leader and beat and generation:
                 self._acknowledge(beat)
-        if "roster" in message:
-            targets = probe_targets.changes_from_json(message["roster"])
-            self._probe_rounds.update_targets(targets, now)
 
     def _update_agents(self, changes: Mapping[str, list[Any] | None]) -> None:
         """NodePlumbing says something else of these nodes' agents."""

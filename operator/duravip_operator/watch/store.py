@@ -106,6 +106,8 @@ class Store:
         self.on_vip_change: Callable[[], None] = lambda: None
         """Called in the asyncio thread when an object that Services depend on differs: one that
         names an address, a Topology, and the status of a DuraVIP that was generated for one."""
+        self.on_move: Callable[[VipObject], None] = lambda _: None
+        """Called in the asyncio thread with an object whose status tells of another move."""
 
     @property
     def has_synced(self) -> bool:
@@ -264,10 +266,17 @@ class Store:
         if old == seen.value and _status(old) == _status(seen.value):
             return False  # the same object stays: passes see by identity that nothing is new
         cache.values[seen.key] = seen.value
+        if isinstance(seen.value, VipObject) and old is not None:
+            self._note_move(old, seen.value)
         is_news = bool(old != seen.value)
         if kind in _OF_SERVICES and (is_news or getattr(seen.value, "origin", None)):
             self.on_vip_change()
         return is_news
+
+    def _note_move(self, before: VipObject, after: VipObject) -> None:
+        move = after.status.get("lastMove")
+        if move and move != before.status.get("lastMove"):
+            self.on_move(after)
 
     def _remove(self, kind: Kind, key: str, uid: str) -> None:
         cache = self._caches[kind]

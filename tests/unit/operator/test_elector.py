@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from duravip_operator.leadership import lease_rule as rule
-from duravip_operator.leadership.elector import LeaseCandidate
+from duravip_operator.leadership.elector import NOBODY, KnownLeader, LeaseCandidate
 from duravip_operator.leadership.lease_rule import (
     LEASE_DURATION_S,
     RENEW_DEADLINE_S,
@@ -72,6 +72,20 @@ def test_the_first_takes_the_lease_and_another_waits() -> None:
     one.round(0)
     two.round(0)
     assert (one.epoch, two.epoch) == (1, None)
+
+
+def test_every_candidate_knows_who_leads() -> None:
+    world = World()
+    (one, _), (two, _) = world.candidate("one"), world.candidate("two")
+    assert one.leader == NOBODY
+    one.round(0)
+    two.round(0)
+    assert one.leader == two.leader == KnownLeader("one", 1)
+    world.now += LEASE_DURATION_S + 0.1
+    assert one.leader == two.leader == NOBODY
+    one.resign()
+    two.round(0)
+    assert two.leader == KnownLeader("two", 2)
 
 
 def test_a_leader_that_does_not_renew_stops_before_another_begins() -> None:

@@ -57,6 +57,7 @@ def test_the_environment_fills_in_and_the_command_line_wins(
         ("--pulse-advertise=0.0.0.0:7946", "--pulse-advertise: must name one host and port"),
         ("--pulse-advertise=10.0.0.1:0", "--pulse-advertise: must name one host and port"),
         ("--http-listen=here", "--http-listen: must be HOST:PORT, not 'here'"),
+        ("--page-listen=9482", "--page-listen: must be HOST:PORT, not '9482'"),
         ("--webhook-listen=0.0.0.0:9443", "--webhook-listen and --webhook-cert-dir go together"),
         ("--pulse-key-file=/none", "--pulse-key-file: cannot be read: No such file or directory"),
         ("--pulse-key-file=/dev/null", "--pulse-key-file: there is no key in it"),

@@ -75,6 +75,18 @@ def test_what_changes_nothing_for_us_wakes_nobody(told: Told) -> None:
     assert told.changes == 1
 
 
+def test_a_move_is_told_when_a_status_tells_of_another_one() -> None:
+    told = Told()
+    heard: list[object] = []
+    told.caches.on_move = lambda moved: heard.append(moved.status["lastMove"]["to"])
+    first, then = ({"lastMove": {"to": node, "time": node}} for node in ("n1", "n2"))
+    told.caches.put("DuraVIP", vip(1) | {"status": first})
+    assert heard == []  # what is listed at the start happened before
+    told.caches.put("DuraVIP", vip(2) | {"status": then})
+    told.caches.put("DuraVIP", vip(3) | {"status": then | {"flags": "-"}})
+    assert heard == ["n2"]
+
+
 def test_services_are_told_of_statuses_of_generated_objects_alone(told: Told) -> None:
     heard: list[int] = []
     told.caches.on_vip_change = lambda: heard.append(1)

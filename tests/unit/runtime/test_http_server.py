@@ -5,7 +5,7 @@ import contextlib
 import http.client
 import socket
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from threading import Event
 
 import pytest
@@ -20,6 +20,7 @@ from duravip_runtime.http_server import (
     Limits,
     listening_socket,
 )
+from duravip_runtime.http_stream import HttpStream
 
 PATIENT = Limits(request_s=60, idle_s=60, body_bytes=1_000_000)
 LARGE = SMALL_BODY_BYTES + 1
@@ -240,3 +241,24 @@ def test_pages_are_answered_from_a_thread_and_probes_say_what_is_wrong() -> None
         server.stop()
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", server.port)) != 0
+
+
+def test_an_answer_and_a_stream_carry_the_headers_that_they_are_given() -> None:
+    headers = (("X-One", "1"), ("X-Two", "2"))
+
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        yield b"piece"
+
+    async def handler(request: HttpRequest) -> HttpResponse | HttpStream:
+        if request.path == "/stream":
+            return HttpStream(pieces(), "text/event-stream", 5.0, headers)
+        return HttpResponse(200, b"body", headers=headers)
+
+    async def play(port: int) -> None:
+        for path, body in (("/", "body"), ("/stream", "piece")):
+            get = f"GET {path} HTTP/1.1\r\nConnection: close\r\n\r\n"
+            head, _, rest = (await asked(port, get.encode())).partition("\r\n\r\n")
+            assert "X-One: 1\r\nX-Two: 2\r\nConnection: close" in head
+            assert rest == body
+
+    served(play, handler=handler)
