@@ -24,7 +24,7 @@ from typing import Any, Final
 from duravip_operator.core.eligibility import Eligibility
 from duravip_operator.core.endpoints import ServiceEndpoints
 from duravip_operator.core.snapshot import Liveness, Snapshot, Topology, VipObject
-from duravip_operator.page.moves import Move, last_move, latest
+from duravip_operator.page.moves import ToldMove, last_move, latest
 from duravip_operator.page.rows import (
     NO_REPORT,
     NodeFacts,
@@ -83,7 +83,7 @@ class PageModel:
         self._reported_by: dict[str, object] = {}
         """By node: the NodePlumbing that the report was read from."""
         self._endpoints: Mapping[str, ServiceEndpoints] = {}
-        self._moves: list[Move] = []
+        self._moves: list[ToldMove] = []
 
     def whole(self) -> Iterator[bytes]:
         """Everything that is known at this moment, as messages, each made when it is its turn."""
@@ -142,7 +142,7 @@ class PageModel:
             if not topology.rejection
         } | {t.name: encode(segment_row(t, {}, [])) for t in topologies if t.rejection}
 
-    def update_moves(self, told: Iterable[Move]) -> list[Encoded]:
+    def update_moves(self, told: Iterable[ToldMove]) -> list[Encoded]:
         """Take these moves; those that are new, and not too old to be shown."""
         known = set(self._moves)
         new = [move for move in told if move not in known]
@@ -216,7 +216,7 @@ def _in_pieces(rows: Sequence[Encoded]) -> Iterator[bytes]:
         yield message(rows=rows[first : first + ROWS_PER_MESSAGE])
 
 
-def moves_told(vips: Iterable[VipObject]) -> list[Move]:
+def moves_told(vips: Iterable[VipObject]) -> list[ToldMove]:
     """The moves that these objects tell of."""
     return latest(move for vip in vips if (move := last_move(vip)))
 

@@ -15,7 +15,7 @@ from duravip_operator.core.snapshot import VipObject
 TAPE_LENGTH: Final = 200
 
 
-class Move(NamedTuple):
+class ToldMove(NamedTuple):
     """An address got another owner, or was without one for a while."""
 
     time: str
@@ -38,7 +38,7 @@ class Move(NamedTuple):
         return {**{key: value for key, value in row.items() if value}, **gap}
 
 
-def last_move(vip: VipObject) -> Move | None:
+def last_move(vip: VipObject) -> ToldMove | None:
     """The move that the object's status tells of."""
     told = vip.status.get("lastMove")
     if not told or not told.get("time"):
@@ -46,10 +46,10 @@ def last_move(vip: VipObject) -> Move | None:
     address = str(vip.status.get("address") or vip.address)
     former, owner, reason = (str(told.get(name) or "") for name in ("from", "to", "reason"))
     gap = told.get("gapMilliseconds")
-    return Move(str(told["time"]), address, vip.label, former, owner, reason, gap)
+    return ToldMove(str(told["time"]), address, vip.label, former, owner, reason, gap)
 
 
-def latest(moves: Iterable[Move]) -> list[Move]:
+def latest(moves: Iterable[ToldMove]) -> list[ToldMove]:
     """The last moves, each once, the latest first; of one moment in the order of addresses."""
     return nlargest(TAPE_LENGTH, set(moves), key=lambda move: move[:3])
 
@@ -58,13 +58,13 @@ class MoveTape:
     """Remembers moves as they are told."""
 
     def __init__(self) -> None:
-        self._seen: deque[Move] = deque(maxlen=TAPE_LENGTH)
+        self._seen: deque[ToldMove] = deque(maxlen=TAPE_LENGTH)
 
     def record(self, vip: VipObject) -> None:
         """Its status tells of another move than before. Costs next to nothing."""
         if move := last_move(vip):
             self._seen.append(move)
 
-    def recent(self) -> tuple[Move, ...]:
+    def recent(self) -> tuple[ToldMove, ...]:
         """What was told lately. From any thread."""
         return tuple(self._seen)
