@@ -17,6 +17,7 @@ from typing import Final
 
 from duravip_mail.agent import AgentFollower
 from duravip_mail.bindings import BindingsFile, parse_rules
+from duravip_mail.cluster import ClusterBindings
 from duravip_mail.core.assigning import AssignRule, action_for
 from duravip_mail.core.postfix_config import policy_socket
 from duravip_mail.loop import Loop, configure
@@ -31,6 +32,7 @@ from duravip_mail.settings import (
     MailqSettings,
     RebindSettings,
     Settings,
+    former_names,
     mail_node,
     settings_from,
 )
@@ -110,7 +112,7 @@ def _run(settings: Settings) -> None:
         metrics=counted,
         key=key,
     )
-    if rules:
+    if node.assigns:
         policy = PolicyServer(
             Path(policy_socket(node)),
             user_id(),
@@ -122,6 +124,10 @@ def _run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: loop.stop())
     log.info("%s starts on node %s", PROGRAM_VERSION, settings.node_name)
+    if settings.bindings_from == "cluster":
+        ClusterBindings(
+            settings.bindings_file, former_names(settings), settings.kubeconfig
+        ).start()
     reach.start()
     AgentFollower(settings.agent, loop.put_served, loop.put_connected).start()
     loop.run()

@@ -6,6 +6,7 @@ cannot be read at all leaves everything as it was.
 
 import json
 import logging
+import os
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,8 +23,10 @@ RESERVED: Final = frozenset({DEFAULT, MMOVE})
 MAX_NAME: Final = 253
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _FIELDS: Final[Mapping[str, type]] = {
-    "name": str, "address": str, "group": str, "suspended": bool, "broken": bool,
+    "name": str, "address": str, "group": str, "suspended": bool, "broken": bool, "managed": bool,
+    "aliases": list, "listeners": list,
 }  # fmt: skip
+_KINDS: Final[Mapping[type, str]] = {str: "a text", bool: "a truth value", list: "a list of texts"}
 _RULE_FIELDS: Final = ("sender", "listener", "user", "binding", "group")
 
 
@@ -69,7 +72,7 @@ def parse_bindings(content: bytes) -> tuple[tuple[MailBinding, ...], list[str]]:
     problems = []
     for number, entry in enumerate(_entries(content), 1):
         try:
-            binding = _binding(entry)
+            binding = parse_binding(entry)
         except ValueError as error:
             problems.append(f"entry {number} is ignored: {error}")
             continue
@@ -106,24 +109,65 @@ def _entries(content: bytes) -> Iterable[dict[str, Any]]:
     return listed
 
 
-def _binding(entry: dict[str, Any]) -> MailBinding:
+def parse_binding(entry: Mapping[str, Any]) -> MailBinding:
+    """One entry of the file; raises ValueError, which names the field."""
     for field, value in entry.items():
         kind = _FIELDS.get(field)
         if kind is None:
             raise ValueError(f"there is no field {field!r}")
-        if type(value) is not kind:
-            raise ValueError(f"{field} must be a {'text' if kind is str else 'truth value'}")
-    name, address = entry.get("name", ""), entry.get("address", "")
-    if not _NAME.fullmatch(name) or len(name) > MAX_NAME or name in RESERVED:
-        raise ValueError(f"name {name!r} is none that a Binding can have")
-    try:
-        canonical = from_int(*parse_to_int(address)) if address else ""
-    except ValueError as error:
-        raise ValueError(f"address of {name}: {error}") from error
+        parts = value if kind is list and type(value) is list else ()
+        if type(value) is not kind or not all(isinstance(part, str) for part in parts):
+            raise ValueError(f"{field} must be {_KINDS[kind]}")
+    name, address = parse_name(entry.get("name", "")), entry.get("address", "")
     return MailBinding(
         name=name,
-        address=canonical,
+        address=_canonical(name, "address", address) if address else "",
         group=entry.get("group", ""),
         is_suspended=entry.get("suspended", False),
         is_broken=entry.get("broken", False),
+        is_managed=entry.get("managed", True),
+        aliases=tuple(parse_name(alias) for alias in entry.get("aliases", ())),
+        listeners=tuple(_canonical(name, "listeners", a) for a in entry.get("listeners", ())),
     )
+
+
+def parse_name(name: str) -> str:
+    """The name itself; raises ValueError if no Binding can have it."""
+    if not _NAME.fullmatch(name) or len(name) > MAX_NAME or name in RESERVED:
+        raise ValueError(f"name {name!r} is none that a Binding can have")
+    return name
+
+
+def write_bindings(path: Path, bindings: Iterable[MailBinding]) -> bool:
+    """Replace the file, so that it is there after a crash; whether it was new; raises OSError."""
+    entries = ",\n".join(json.dumps(_entry(binding)) for binding in bindings)
+    text = f"[\n{entries}\n]\n"
+    if path.exists() and path.read_text() == text:
+        return False
+    new = path.with_name(f"{path.name}.new")
+    with new.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
+    return True
+
+
+def _entry(binding: MailBinding) -> dict[str, Any]:
+    fields = {
+        "address": binding.address,
+        "group": binding.group,
+        "suspended": binding.is_suspended,
+        "broken": binding.is_broken,
+        "aliases": list(binding.aliases),
+        "listeners": list(binding.listeners),
+    }
+    given = {name: value for name, value in fields.items() if value}
+    return {"name": binding.name, **given, **({} if binding.is_managed else {"managed": False})}
+
+
+def _canonical(name: str, field: str, address: str) -> str:
+    try:
+        return from_int(*parse_to_int(address))
+    except ValueError as error:
+        raise ValueError(f"{field} of {name}: {error}") from error

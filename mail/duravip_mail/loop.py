@@ -115,15 +115,22 @@ class Loop:
 
     def run(self) -> None:
         """Until it is stopped."""
-        while self._wait():
-            self._read_log()
-            self._step()
-            self._stepped = self._clock()
+        while self.turn(TICK_S):
+            pass
 
-    def _wait(self) -> bool:
-        """Until there is news, or the time for a look has come; False: it is to end."""
+    def turn(self, wait_s: float) -> bool:
+        """Wait for news, for so long at most, and do what follows; False: it is to end."""
+        if not self._has_heard(wait_s):
+            return False
+        self._read_log()
+        self._step()
+        self._stepped = self._clock()
+        return True
+
+    def _has_heard(self, wait_s: float) -> bool:
+        """False: it is to end."""
         try:
-            news = self._inbox.get(timeout=TICK_S)
+            news = self._inbox.get(timeout=wait_s)
             while news is not None:
                 self._served = news[0]
                 self._came |= news[1]
@@ -170,7 +177,7 @@ class Loop:
         self._count(messages, world)
         waiting = [message for message in messages if message.queue == DEFERRED]
         current = routes_in(routes(world))
-        names = frozenset(binding.name for binding in world.bindings)
+        names = frozenset(world.by_name())
         has_new_names = bool(self._new_names.due(names, now))
         stale = [
             m.queue_id for m in waiting

@@ -1,6 +1,7 @@
 """What can be set for `duravip-mail`, for each of its verbs."""
 
 import re
+from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
@@ -8,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import CliPositionalArg
 
+from duravip_mail.bindings import parse_name
 from duravip_mail.core.postfix_config import MailNode
 from duravip_runtime.local_endpoint import LocalAddress
 from duravip_runtime.settings import Listen, LoggedSettings, parse_settings
@@ -34,12 +36,24 @@ def _networks(text: str) -> str:
     return ",".join(str(ip_network(part)) for part in text.split(",") if part)
 
 
+def _aliases(text: str) -> str:
+    for pair in text.split(",") if text else ():
+        old, equals, new = pair.partition("=")
+        if not equals:
+            raise ValueError("must be OLD=NEW, with commas between them")
+        parse_name(old)
+        parse_name(new)
+    return text
+
+
 PlainPath = Annotated[Path, AfterValidator(_plain)]
 """An absolute path that can stand in Postfix' configuration as it is."""
 Addresses = Annotated[str, AfterValidator(_addresses)]
 """One address, or an IPv4 and an IPv6 address with a comma between them."""
 Networks = Annotated[str, AfterValidator(_networks)]
 """Addresses or blocks, with commas between them; may be empty."""
+Aliases = Annotated[str, AfterValidator(_aliases)]
+"""OLD=NEW, with commas between them; may be empty."""
 
 FOLDER: Final = Path("/var/lib/duravip-mail")
 
@@ -58,7 +72,7 @@ class FolderSettings(LoggedSettings):
         PlainPath,
         Field(
             description="the Bindings, as a JSON list of objects with name, address, group, "
-            "suspended and broken; read again when it changes"
+            "suspended, broken, managed, aliases and listeners; read again when it changes"
         ),
     ] = FOLDER / "bindings.json"
 
@@ -85,6 +99,26 @@ class Settings(FolderSettings):
             "them: mail without a Binding leaves from it"
         ),
     ]
+    bindings_from: Annotated[
+        Literal["file", "cluster"],
+        Field(
+            description="who writes --bindings-file: somebody else; or this program, which then "
+            "watches the Bindings of a cluster"
+        ),
+    ] = "file"
+    kubeconfig: Annotated[
+        Path | None,
+        Field(
+            description="how to reach the cluster's API server; default: the pod's own identity"
+        ),
+    ] = None
+    aliases: Annotated[
+        Aliases,
+        Field(
+            description="former names of Bindings of a cluster, as OLD=NEW with commas between "
+            "them: mail that has the old name is mail of the new one"
+        ),
+    ] = ""
     agent: Annotated[LocalAddress, Field(description="the agent's local API")] = (
         "unix:/run/duravip/agent.sock"
     )
@@ -162,9 +196,15 @@ def mail_node(settings: Settings, extra: str = "") -> MailNode:
         tls=str(settings.tls),
         networks=_in_postfix(settings.networks),
         header_trust=_in_postfix(settings.header_trust),
-        assigns=settings.assign_file is not None,
+        assigns=settings.assign_file is not None or settings.bindings_from == "cluster",
         extra=tuple(extra.splitlines()),
     )
+
+
+def former_names(settings: Settings) -> Mapping[str, str]:
+    """By former name of a Binding: the present one."""
+    pairs = (pair.partition("=") for pair in settings.aliases.split(",") if pair)
+    return {old: new for old, _, new in pairs}
 
 
 def _in_postfix(networks: str) -> tuple[str, ...]:

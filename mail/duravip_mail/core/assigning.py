@@ -1,5 +1,7 @@
 """Which Binding a message gets when it enters: by the first rule that fits.
 
+Where no rule fits it is that of the address which the client is connected to, if there is one.
+
 A group stands for one of its Bindings: one of those that are here and not suspended, else one that
 is not suspended, else any. So mail that may leave from here does not travel between nodes.
 """
@@ -52,11 +54,17 @@ def action_for(
     """
     rule = next((rule for rule in rules if rule.fits(request)), None)
     if rule is None:
-        return NO_ACTION
+        listener = request.get("server_address", "")
+        name = next((b.name for b in world.bindings if listener in b.listeners), "")
+        return _prepended(name, key) if name else NO_ACTION
     name = rule.binding or _member_of(rule.group, world, chance)
-    if not any(binding.name == name for binding in world.bindings):
+    if name not in world.by_name():
         missing = f"no binding {name}" if name else f"no binding in group {rule.group}"
         return f"DEFER 4.3.0 there is {missing}"
+    return _prepended(name, key)
+
+
+def _prepended(name: str, key: bytes) -> str:
     return f"PREPEND {HEADER}: {name}/{token_of(key, name)}"
 
 

@@ -60,12 +60,12 @@ def route_of(binding: MailBinding, world: World) -> str:
 
 def routes(world: World) -> Table:
     """For mail that enters at this node, or is looked at again; by the Binding's name."""
-    return {b.name: f"FILTER {route_of(b, world)}" for b in world.bindings}
+    return {name: f"FILTER {route_of(b, world)}" for name, b in world.by_name().items()}
 
 
 def accepted(world: World) -> Table:
     """For mail that another node hands over; by the Binding's name. None of it is sent on."""
-    return {b.name: _on_hand_over(b, world) for b in world.bindings}
+    return {name: _on_hand_over(b, world) for name, b in world.by_name().items()}
 
 
 def assigned(world: World, key: bytes, earlier: Collection[str]) -> Table:
@@ -75,7 +75,7 @@ def assigned(world: World, key: bytes, earlier: Collection[str]) -> Table:
     it was assigned a moment ago must wait, and not leave as one without a Binding.
     """
     gone = dict.fromkeys(earlier, f"FILTER {UNKNOWN_ROUTE}")
-    known = {f"{b.name}/{token_of(key, b.name)}": b for b in world.bindings}
+    known = {f"{name}/{token_of(key, name)}": b for name, b in world.by_name().items()}
     return gone | {row: f"FILTER {route_of(b, world)}" for row, b in known.items()}
 
 

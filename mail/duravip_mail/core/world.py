@@ -1,5 +1,6 @@
 """What a mail server has to know: the Bindings that there are, and the addresses that are here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -16,6 +17,13 @@ class MailBinding:
     """Whether its mail is held where it is."""
     is_broken: bool = False
     """Whether the operator refuses to manage its address: its mail must not leave."""
+    is_managed: bool = True
+    """Whether DuraVIP moves its address. One that it does not move is expected on every node:
+    where it is missing, mail waits."""
+    aliases: tuple[str, ...] = ()
+    """Former names: mail that has one of them is mail of this Binding."""
+    listeners: tuple[str, ...] = ()
+    """Addresses in canonical form: mail that enters there is given this Binding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,4 +36,10 @@ class World:
 
     def is_here(self, binding: MailBinding) -> bool:
         """Whether mail of this Binding may leave from this node."""
-        return not binding.address or binding.address in self.served
+        is_everywhere = not binding.address or not binding.is_managed
+        return is_everywhere or binding.address in self.served
+
+    def by_name(self) -> Mapping[str, MailBinding]:
+        """Every Binding by each of its names: a name that one has now is nobody's former one."""
+        former = {alias: binding for binding in self.bindings for alias in binding.aliases}
+        return former | {binding.name: binding for binding in self.bindings}

@@ -83,3 +83,20 @@ def test_a_rule_for_what_does_not_exist_defers_the_message() -> None:
     assert assignment(AssignRule("gone")) == "DEFER 4.3.0 there is no binding gone"
     missing = "DEFER 4.3.0 there is no binding in group none"
     assert assignment(AssignRule(group="none")) == missing
+
+
+def test_without_a_rule_the_listener_s_binding_counts() -> None:
+    world = World((HERE, MailBinding("x", "10.1.1.4", listeners=("10.1.1.9", "fd00::9"))))
+    for listener in ("10.1.1.9", "fd00::9"):
+        assert assignment(world=world, server_address=listener) == "x"
+        rule = AssignRule("here", listener=listener)
+        assert assignment(rule, world=world, server_address=listener) == "here"
+    assert assignment(world=world, server_address="10.1.1.8") == "DUNNO"
+    assert assignment(world=world) == "DUNNO"
+
+
+def test_a_rule_may_name_a_binding_by_a_former_name() -> None:
+    action = action_for(
+        {}, [AssignRule("old")], World((MailBinding("x", aliases=("old",)),)), KEY, 0
+    )
+    assert action == f"PREPEND X-DuraVIP-Binding: old/{token_of(KEY, 'old')}"

@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 
-from duravip_mail.bindings import BindingsFile, parse_bindings, parse_rules
+from duravip_mail.bindings import BindingsFile, parse_bindings, parse_rules, write_bindings
 from duravip_mail.core.assigning import AssignRule
 from duravip_mail.core.world import MailBinding
+
+FULL = MailBinding(
+    "a", "fd00::1", "g", is_suspended=True, is_broken=True, is_managed=False,
+    aliases=("old",), listeners=("fd00::2",),
+)  # fmt: skip
 
 
 def parsed(*entries: Any) -> tuple[tuple[MailBinding, ...], list[str]]:
@@ -18,11 +23,21 @@ def parsed(*entries: Any) -> tuple[tuple[MailBinding, ...], list[str]]:
 
 
 def test_every_field_is_read_and_addresses_become_canonical() -> None:
-    entry = {"name": "a", "address": "FD00::0:1", "group": "g", "suspended": True, "broken": True}
-    assert parsed(entry) == (
-        (MailBinding("a", "fd00::1", "g", is_suspended=True, is_broken=True),),
-        [],
-    )
+    entry = {
+        "name": "a", "address": "FD00::0:1", "group": "g", "suspended": True, "broken": True,
+        "managed": False, "aliases": ["old"], "listeners": ["FD00::0:2"],
+    }  # fmt: skip
+    assert parsed(entry) == ((FULL,), [])
+
+
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    path, bindings = tmp_path / "bindings.json", (FULL, MailBinding("b"))
+    assert write_bindings(path, bindings)
+    assert BindingsFile(path).read() == bindings
+    assert not write_bindings(path, bindings)
+    assert write_bindings(path, ())
+    assert BindingsFile(path).read() == ()
+    assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +52,10 @@ def test_every_field_is_read_and_addresses_become_canonical() -> None:
         ({"name": 1}, "name must be a text"),
         ({"name": "a", "suspended": 1}, "suspended must be a truth value"),
         ({"name": "a", "address": "10.1.1"}, "address of a:"),
+        ({"name": "a", "aliases": "b"}, "aliases must be a list of texts"),
+        ({"name": "a", "listeners": [1]}, "listeners must be a list of texts"),
+        ({"name": "a", "aliases": ["B"]}, "name 'B'"),
+        ({"name": "a", "listeners": ["b"]}, "listeners of a:"),
         ({"name": "a", "adress": "10.1.1.1"}, "there is no field 'adress'"),
     ],
 )

@@ -28,6 +28,8 @@ bindings = st.builds(
     address=st.sampled_from(["", HERE, AWAY, "fd00::1"]),
     is_suspended=st.booleans(),
     is_broken=st.booleans(),
+    is_managed=st.booleans(),
+    aliases=st.lists(st.sampled_from(["a", "old"]), max_size=2).map(tuple),
 )
 worlds = st.builds(
     World,
@@ -43,6 +45,7 @@ worlds = st.builds(
         (MailBinding("a", AWAY), f"FILTER mmove:[{AWAY}]:2526", REFUSED),
         (MailBinding("a", "fd00::1"), "FILTER mmove:[fd00::1]:2526", REFUSED),
         (MailBinding("a"), "FILTER b-a:", "FILTER b-a:"),
+        (MailBinding("a", AWAY, is_managed=False), "FILTER b-a:", "FILTER b-a:"),
         (MailBinding("a", HERE, is_suspended=True), HELD, HELD),
         (MailBinding("a", AWAY, is_suspended=True), HELD, REFUSED),
         (MailBinding("a", HERE, is_broken=True), BROKEN, BROKEN),
@@ -64,6 +67,13 @@ def test_mail_is_sent_from_an_address_only_where_that_address_is_served(world: W
         for binding in world.bindings:
             sent = [v for v in table.values() if v == f"FILTER {transport_of(binding)}:"]
             assert not sent or world.is_here(binding)
+
+
+def test_a_former_name_goes_where_the_present_one_goes() -> None:
+    world = World((MailBinding("a", AWAY, aliases=("old",)),), SERVED)
+    assert routes(world)["old"] == routes(world)["a"] == f"FILTER mmove:[{AWAY}]:2526"
+    assert accepted(world)["old"] == accepted(world)["a"] == REFUSED
+    assert set(assigned(world, b"k", ())) == {f"{n}/{token_of(b'k', n)}" for n in ("a", "old")}
 
 
 @given(worlds)

@@ -2,7 +2,14 @@
 
 import pytest
 
-from duravip_mail.settings import MailqSettings, RebindSettings, Settings, mail_node, settings_from
+from duravip_mail.settings import (
+    MailqSettings,
+    RebindSettings,
+    Settings,
+    former_names,
+    mail_node,
+    settings_from,
+)
 from duravip_runtime.settings import SettingsError
 
 NEEDED = ["--node-name=n1", "--node-addresses=10.1.0.11"]
@@ -42,11 +49,23 @@ def test_a_node_may_have_an_address_of_each_family() -> None:
         ("--node-name=N1", "--node-name"),
         ("--agent=agent.example:1", "--agent"),
         ("--agent=", "--agent: must be"),
+        ("--bindings-from=nowhere", "--bindings-from"),
+        ("--aliases=old", "--aliases: must be OLD=NEW"),
+        ("--aliases=old=new,OLD=new", "--aliases: name 'OLD' is none"),
     ],
 )
 def test_a_wrong_option_is_refused_with_its_name(option: str, problem: str) -> None:
     with pytest.raises(SettingsError, match=problem):
         node(option)
+
+
+def test_former_names_are_read_by_pairs() -> None:
+    assert former_names(node("--aliases=a=b,c=b")) == {"a": "b", "c": "b"}
+    assert former_names(node("--aliases=")) == {}
+
+
+def test_in_a_cluster_there_may_always_be_assignments() -> None:
+    assert mail_node(node("--bindings-from=cluster")).assigns
 
 
 def test_mailq_takes_the_short_option_of_kubectl() -> None:

@@ -11,3 +11,13 @@ def test_a_binding_is_here_when_its_address_is_served_here() -> None:
 
 def test_a_binding_without_an_address_is_here_everywhere() -> None:
     assert World().is_here(MailBinding("a"))
+
+
+def test_a_binding_that_nobody_moves_is_here_everywhere() -> None:
+    assert World().is_here(MailBinding("a", "10.1.1.1", is_managed=False))
+
+
+def test_a_present_name_is_nobody_s_former_one() -> None:
+    new, taken = MailBinding("new", aliases=("old", "taken")), MailBinding("taken")
+    for bindings in ((new, taken), (taken, new)):
+        assert World(bindings).by_name() == {"old": new, "new": new, "taken": taken}
