@@ -12,14 +12,15 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from duravip_mail.agent import AgentFollower
-from duravip_mail.bindings import BindingsFile, parse_rules
+from duravip_mail.bindings import BindingsFile, parse_binding_options, parse_rules
 from duravip_mail.cluster import ClusterBindings
 from duravip_mail.core.assigning import AssignRule, action_for
-from duravip_mail.core.postfix_config import policy_socket
+from duravip_mail.core.postfix_config import MailNode, policy_socket
 from duravip_mail.loop import Loop, configure
 from duravip_mail.maillog import MailLog
 from duravip_mail.metrics import Metrics
@@ -46,6 +47,8 @@ from duravip_runtime.text import printable
 log = logging.getLogger(__name__)
 
 KEY_BYTES: Final = 32
+
+Read = TypeVar("Read")
 
 
 def main() -> None:
@@ -93,15 +96,16 @@ def _configure(settings: Settings) -> None:
     postfix = Postfix(settings.folder)
     postfix.prepare()
     bindings = BindingsFile(settings.bindings_file).read()
-    configure(postfix, mail_node(settings, _extra(settings)), bindings, _key(settings.folder))
+    configure(postfix, _node(settings), bindings, _key(settings.folder))
 
 
 def _run(settings: Settings) -> None:
-    rules, counted = _rules(settings), Metrics(PROGRAM_VERSION)
+    counted = Metrics(PROGRAM_VERSION)
+    rules: tuple[AssignRule, ...] = _read("--assign-file", settings.assign_file, parse_rules, ())
     postfix, key = Postfix(settings.folder), _key(settings.folder)
     postfix.prepare()
     reach = Reach(settings.node_addresses.split(","))
-    node = mail_node(settings, _extra(settings))
+    node = _node(settings)
     loop = Loop(
         node=node,
         postfix=postfix,
@@ -134,22 +138,22 @@ def _run(settings: Settings) -> None:
     log.info("ended: Postfix goes on by the last tables")
 
 
-def _extra(settings: Settings) -> str:
-    if settings.postfix_file is None:
-        return ""
-    try:
-        return settings.postfix_file.read_text()
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"--postfix-file: cannot read it: {error}") from error
+def _node(settings: Settings) -> MailNode:
+    return mail_node(
+        settings,
+        _read("--postfix-file", settings.postfix_file, bytes.decode, ""),
+        _read("--binding-options-file", settings.binding_options_file, parse_binding_options, {}),
+    )
 
 
-def _rules(settings: Settings) -> tuple[AssignRule, ...]:
-    if settings.assign_file is None:
-        return ()
+def _read(option: str, path: Path | None, parse: Callable[[bytes], Read], without: Read) -> Read:
+    """What a file that an option names has, or what there is without it."""
+    if path is None:
+        return without
     try:
-        return parse_rules(settings.assign_file.read_bytes())
+        return parse(path.read_bytes())
     except (OSError, ValueError) as error:
-        raise SettingsError(f"--assign-file: {settings.assign_file}: {error}") from error
+        raise SettingsError(f"{option}: {path}: {error}") from error
 
 
 def _key(folder: Path) -> bytes:

@@ -26,6 +26,8 @@ _FIELDS: Final[Mapping[str, type]] = {
     "name": str, "address": str, "group": str, "suspended": bool, "broken": bool, "managed": bool,
     "aliases": list, "listeners": list,
 }  # fmt: skip
+_PARAMETER: Final = re.compile(r"[a-z][a-z0-9_]*")
+_VALUE: Final = re.compile(r"[^\s{}]([^\r\n{}]*[^\s{}])?")
 _KINDS: Final[Mapping[type, str]] = {str: "a text", bool: "a truth value", list: "a list of texts"}
 _RULE_FIELDS: Final = ("sender", "listener", "user", "binding", "group")
 
@@ -99,11 +101,41 @@ def parse_rules(content: bytes) -> tuple[AssignRule, ...]:
     return tuple(rules)
 
 
-def _entries(content: bytes) -> Iterable[dict[str, Any]]:
+def parse_binding_options(content: bytes) -> Mapping[str, tuple[str, ...]]:
+    """By the name of a Binding: Postfix' options for it; raises ValueError, which names both.
+
+    The file is a JSON object `{NAME: {"helo": NAME, "postfix": {PARAMETER: VALUE}}}`.
+    """
+    listed = _loaded(content)
+    if not isinstance(listed, dict):
+        raise ValueError("it must be a JSON object")  # noqa: TRY004 - the file is wrong
+    return {parse_name(name): tuple(_options(name, given)) for name, given in listed.items()}
+
+
+def _options(name: str, given: object) -> Iterable[str]:
+    if not isinstance(given, dict) or given.keys() - {"helo", "postfix"}:
+        raise ValueError(f"{name} must be an object with helo, postfix, or both")
+    postfix = given.get("postfix", {})
+    if not isinstance(postfix, dict):
+        raise ValueError(f"postfix of {name} must be an object")  # noqa: TRY004 - the file is wrong
+    helo = {"smtp_helo_name": given["helo"]} if "helo" in given else {}
+    for parameter, value in (helo | postfix).items():
+        if not _PARAMETER.fullmatch(parameter):
+            raise ValueError(f"postfix of {name}: {parameter!r} is no parameter")
+        if not isinstance(value, str) or not _VALUE.fullmatch(value):
+            raise ValueError(f"{parameter} of {name} must be a text of one line, without braces")
+        yield f"{parameter}={value}"
+
+
+def _loaded(content: bytes) -> object:
     try:
-        listed = json.loads(content)
+        return json.loads(content)
     except RecursionError as error:
         raise ValueError("it is nested too deeply") from error
+
+
+def _entries(content: bytes) -> Iterable[dict[str, Any]]:
+    listed = _loaded(content)
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
         raise ValueError("it must be a JSON list of objects")
     return listed

@@ -1,9 +1,10 @@
 """What can be set for `duravip-mail`, for each of its verbs."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from ipaddress import ip_address, ip_network
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, Field, model_validator
@@ -146,6 +147,13 @@ class Settings(FolderSettings):
             "with sender, listener, user, and binding or group"
         ),
     ] = None
+    binding_options_file: Annotated[
+        PlainPath | None,
+        Field(
+            description="more options of single Bindings: a JSON object with, by name, helo and "
+            "postfix, an object with parameters of smtp(8)"
+        ),
+    ] = None
     postfix_file: Annotated[PlainPath | None, Field(description="more lines of main.cf")] = None
     http_listen: Annotated[
         Listen, Field(description="where /healthz, /readyz and /metrics are answered")
@@ -187,8 +195,15 @@ def settings_from(verb: str, arguments: list[str]) -> FolderSettings:
     return parse_settings(Settings, program, arguments)
 
 
-def mail_node(settings: Settings, extra: str = "") -> MailNode:
-    """What Postfix' configuration is made of; `extra` are further lines of main.cf."""
+def mail_node(
+    settings: Settings,
+    extra: str = "",
+    binding_options: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> MailNode:
+    """What Postfix' configuration is made of.
+
+    `extra` are further lines of main.cf, `binding_options` further options by Binding.
+    """
     return MailNode(
         name=settings.node_name,
         addresses=tuple(settings.node_addresses.split(",")),
@@ -198,6 +213,7 @@ def mail_node(settings: Settings, extra: str = "") -> MailNode:
         header_trust=_in_postfix(settings.header_trust),
         assigns=settings.assign_file is not None or settings.bindings_from == "cluster",
         extra=tuple(extra.splitlines()),
+        binding_options=binding_options,
     )
 
 

@@ -3,8 +3,8 @@
 Values with spaces stand in braces, and `$` is written `$$` where Postfix must not expand it.
 """
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Final
 
 from duravip_mail.core.routes import HAND_OVER, HAND_OVER_PORT, HEADER, UNKNOWN_ROUTE, transport_of
@@ -43,6 +43,8 @@ class MailNode:
     """Whether there are rules that assign Bindings, so that the policy service is asked."""
     extra: tuple[str, ...] = ()
     """More lines of main.cf."""
+    binding_options: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """More options of single Bindings, each NAME=VALUE, by the Binding's name."""
 
 
 def main_cf(node: MailNode) -> str:
@@ -131,7 +133,9 @@ def master_cf(node: MailNode, bindings: Iterable[MailBinding]) -> str:
     for binding in bindings:
         addresses = (binding.address,) if binding.address else node.addresses
         name = f"duravip/{binding.name}"
-        lines += _sender(transport_of(binding), "smtp", _bound_to(addresses), name)
+        # Of two options with one name the last counts: that of the address.
+        options = [*node.binding_options.get(binding.name, ()), *_bound_to(addresses)]
+        lines += _sender(transport_of(binding), "smtp", options, name)
     return "\n".join(lines) + "\n"
 
 

@@ -8,7 +8,13 @@ from typing import Any
 
 import pytest
 
-from duravip_mail.bindings import BindingsFile, parse_bindings, parse_rules, write_bindings
+from duravip_mail.bindings import (
+    BindingsFile,
+    parse_binding_options,
+    parse_bindings,
+    parse_rules,
+    write_bindings,
+)
 from duravip_mail.core.assigning import AssignRule
 from duravip_mail.core.world import MailBinding
 
@@ -125,3 +131,34 @@ def test_rules_are_read_in_order() -> None:
 def test_a_wrong_rule_is_named_with_its_field(rule: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
         parse_rules(json.dumps([rule]).encode())
+
+
+def test_options_of_single_bindings_are_parameters_of_postfix() -> None:
+    content = (
+        b'{"a": {"helo": "mx.example", "postfix": {"smtp_tls_security_level": "may"}}, "b": {}}'
+    )
+    assert parse_binding_options(content) == {
+        "a": ("smtp_helo_name=mx.example", "smtp_tls_security_level=may"),
+        "b": (),
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        ("[]", "it must be a JSON object"),
+        ('{"A": {}}', "name 'A'"),
+        ('{"a": []}', "a must be an object with helo, postfix"),
+        ('{"a": {"hello": "x"}}', "a must be an object with helo, postfix"),
+        ('{"a": {"helo": 1}}', "smtp_helo_name of a must be a text"),
+        ('{"a": {"helo": "x\\ny"}}', "smtp_helo_name of a must be a text of one line"),
+        ('{"a": {"postfix": {"a b": "c"}}}', "postfix of a: 'a b' is no parameter"),
+        ('{"a": {"postfix": {"b": "c } -o d=e"}}}', "b of a must be a text of one line, without"),
+        ('{"a": {"postfix": {"b": ""}}}', "b of a must be a text"),
+        ('{"a": {"postfix": "b"}}', "postfix of a must be an object"),
+        ("[" * 100000, "nested too deeply"),
+    ],
+)
+def test_wrong_options_are_named_with_their_binding(content: str, problem: str) -> None:
+    with pytest.raises(ValueError, match=problem):
+        parse_binding_options(content.encode())

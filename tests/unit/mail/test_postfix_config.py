@@ -109,3 +109,12 @@ def test_what_requeues_does_not_log_by_way_of_postfix() -> None:
 def test_without_rules_nobody_is_asked_when_mail_enters() -> None:
     assert "check_policy_service" in main_cf(NODE)
     assert "check_policy_service" not in main_cf(replace(NODE, assigns=False))
+
+
+def test_an_option_of_a_binding_cannot_undo_where_it_sends_from() -> None:
+    options = {"foo": ("smtp_helo_name=mx.example", "smtp_bind_address_enforce=no")}
+    text = master_cf(replace(NODE, binding_options=options), [MailBinding("foo", "10.1.1.1")])
+    lines = text.partition("\nb-foo unix")[2].splitlines()
+    assert "  -o smtp_helo_name=mx.example" in lines
+    enforce = [line for line in lines if "smtp_bind_address_enforce" in line]
+    assert enforce[-1] == "  -o smtp_bind_address_enforce=yes"
