@@ -26,6 +26,7 @@ install: $(STAMP) ## Install the Python packages into .venv
 .PHONY: requirements
 requirements: $(STAMP) ## Install the Debian packages and build the Kubernetes programs for the lab
 	@$(LAB) lab build
+	@$(LAB) page.axe
 
 .PHONY: demo
 demo: $(STAMP) ## A local cluster with the manual's example; kill the owner, time the fail-over
@@ -37,7 +38,7 @@ demo-down: $(STAMP) ## End the demo's cluster
 
 .PHONY: test
 test: requirements ## Everything that needs no more than this machine
-	@$(BIN)/python tests/tiers.py lint shape unit processes properties scenarios fuzz simulation api netns faults mail e2e
+	@$(BIN)/python tests/tiers.py lint shape unit processes properties scenarios fuzz simulation api page netns faults mail e2e
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the import contracts

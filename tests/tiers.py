@@ -25,6 +25,7 @@ SHARED: Final = {
     "scenarios": "load",
     "fuzz": "load",
     "api": "loadfile",
+    "page": "loadfile",
     "netns": "loadfile",
     "faults": "loadfile",
     "mail": "loadfile",

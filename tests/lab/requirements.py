@@ -46,7 +46,12 @@ MAIL: Final = API | {
     "/usr/lib/postfix/sbin/master": POSTFIX,
     "/usr/lib/postfix/postfix-lmdb.so": "postfix-lmdb",
 }
-BY_SIZE: Final = {"api": API, "full": FULL, "mail": MAIL}
+PAGE: Final = API | {
+    "/usr/bin/chromedriver": "chromium-driver",
+    "/usr/bin/chromium": "chromium",
+    "npm": "npm",  # brings axe-core
+}
+BY_SIZE: Final = {"api": API, "full": FULL, "mail": MAIL, "page": PAGE}
 
 POSTFIX_ANSWERS: Final = "postfix postfix/main_mailer_type select No configuration\n"
 """Without /etc/postfix/main.cf neither Debian's unit nor its script starts a mail server."""

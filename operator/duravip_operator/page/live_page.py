@@ -14,6 +14,7 @@ may be one that was pointed here (DNS rebinding), and so are questions of other 
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from importlib.resources import files
@@ -100,7 +101,7 @@ class LivePage:
         self._is_built = asyncio.Event()
         self._refreshing: asyncio.Task[None] | None = None
         self._ages_of = 0.0
-        self._socket = None
+        self._socket: socket.socket | None = None
         if listen is None:
             return
         try:
@@ -120,8 +121,9 @@ class LivePage:
             self._thread.start()
 
     def stop(self) -> None:
-        """End all connections. After `start` only."""
+        """End all connections, unless that was done. After `start` only."""
         if self._socket:
+            self._socket = None
             self._loop.call_soon_threadsafe(self._serving.cancel)
             self._thread.join(STOP_WITHIN_S)
 
@@ -148,14 +150,12 @@ class LivePage:
     def _watch(self, request: HttpRequest) -> HttpResponse | HttpStream:
         if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             return _refusal(HTTPStatus.FORBIDDEN, "not for pages of other sites")
-        if self._viewers.is_full:
-            why = f"{MAX_VIEWERS} are looking already"
-            return _refusal(HTTPStatus.SERVICE_UNAVAILABLE, why)
         return HttpStream(self._messages(), "text/event-stream", SLOW_AFTER_S, _HEADERS)
 
     async def _messages(self) -> AsyncGenerator[bytes]:
         """What one viewer gets: everything, and then what changes."""
-        if self._viewers.is_full:  # several were let in at one moment
+        if self._viewers.is_full:
+            yield message(full=encode(MAX_VIEWERS))  # a browser shows no page what an error says
             return
         viewer = self._viewers.join()
         try:

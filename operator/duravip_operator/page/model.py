@@ -11,6 +11,7 @@ The page is told by messages, JSON objects with some of these members:
     end         true: this was the whole
     heard       {node: seconds since it was heard}, once a second, with
     apiMs       what a slow request to the API server has taken lately
+    full        so many look already that nothing else comes
 
 An object that is unchanged is the same value in the caches, so finding what differs costs a
 comparison of identities for each.

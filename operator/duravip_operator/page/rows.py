@@ -84,7 +84,11 @@ def address_row(
             for port, name in sorted(vip.services)[:MAX_ITEMS_OF_ROW]
         ],
         "ready": [
-            [_readiness_text(key), _is_fit(key, vip, report, endpoints) if owner else None]
+            [
+                key.kind,
+                key.name[:MAX_TEXT],
+                _is_fit(key, vip, report, endpoints) if owner else None,
+            ]
             for key in sorted(vip.readiness)[:MAX_ITEMS_OF_ROW]
         ],
         "prefers": vip.readiness_policy == "Prefer",
@@ -116,10 +120,6 @@ def _listens(address: str, port: Port | None) -> bool | None:
         return None
     family, number = to_int(address)
     return port.takes(family, 0) or port.takes(family, number)
-
-
-def _readiness_text(key: ReadinessKey) -> str:
-    return f"{key.kind} {key.name}"[:MAX_TEXT]
 
 
 def _is_fit(

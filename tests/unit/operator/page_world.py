@@ -55,6 +55,7 @@ class PageWorld:
             {},
             dict.fromkeys(self.plumbings, frozenset({"eth1"})),
         )
+        self.topologies = (LAN,)
         self.operator = dict(OPERATOR)
         self.busy = False
         self.asked = self.looks = 0
@@ -72,7 +73,7 @@ class PageWorld:
         return Facts(
             operator=self.operator,
             vips=tuple(self.vips.values()),
-            topologies=(LAN,),
+            topologies=self.topologies,
             nodes={name: Node(name) for name in self.plumbings},
             plumbings=dict(self.plumbings),
             pulse=self.pulse,

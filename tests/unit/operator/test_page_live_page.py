@@ -194,12 +194,12 @@ def test_so_many_may_look_and_others_are_told_so(page: LivePage) -> None:
         for _ in range(MAX_VIEWERS):
             crowd.enter_context(looking(page)).until(lambda m: "end" in m)
         status, _, body = asked(page, "/events")
-        assert (status, body) == (503, "16 are looking already\n")
+        assert (status, body) == (200, 'data: {"full":16}\n\n')
         assert asked(page, "/")[0] == 200
 
     def has_room() -> bool:
         with looking(page) as stream:
-            return stream.answer.status == 200
+            return "begin" in stream.next()
 
     wait_until(has_room)
 

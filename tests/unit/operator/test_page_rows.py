@@ -71,7 +71,6 @@ def test_who_listens_is_what_the_agent_of_the_owner_reports() -> None:
 
 
 def test_readiness_is_whether_the_owner_is_fit() -> None:
-    check = "http://:80/healthz every 2s"
     keys = frozenset(
         {ReadinessKey("endpointsOf", "mail/web"), ReadinessKey("listening", "TCP/25 4")}
     )
@@ -79,14 +78,17 @@ def test_readiness_is_whether_the_owner_is_fit() -> None:
     listening = parse_listeners(["TCP/25 0.0.0.0"])
     plumbing = Plumbing("n1", wildcard_ports=wildcard_ports(listening))
     row = address_row(asked, owner_report(plumbing), {})
-    assert row["ready"] == [["endpointsOf mail/web", False], ["listening TCP/25 4", True]]
+    assert row["ready"] == [
+        ["endpointsOf", "mail/web", False],
+        ["listening", "TCP/25 4", True],
+    ]
     assert row["prefers"]
     elsewhere = {"mail/web": ServiceEndpoints(frozenset({"n2"}))}
     here = {"mail/web": ServiceEndpoints(frozenset({"n1"}))}
     anywhere = {"mail/web": ServiceEndpoints(is_anywhere=True)}
     for endpoints, is_fit in ((elsewhere, False), (here, True), (anywhere, True)):
         found = address_row(asked, owner_report(plumbing), endpoints)["ready"][0]
-        assert found == ["endpointsOf mail/web", is_fit], check
+        assert found == ["endpointsOf", "mail/web", is_fit]
 
 
 def test_a_row_is_small_whatever_people_write() -> None:

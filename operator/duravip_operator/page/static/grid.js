@@ -180,13 +180,19 @@ function fillLane(cell, row, name) {
   setText(cell, isOwner ? `${isPreferred ? "★ " : ""}${row.interface ?? "owner"}` : isPreferred ? "☆ preferred" : "");
 }
 
+const FIT = { endpointsOf: "ready by", listening: "needs a listener on", check: "checked by" };
+const UNFIT = { endpointsOf: "no ready endpoint of", listening: "nobody listens on", check: "fails" };
+
 function notes(row) {
   const found = [];
   const add = (text, kind = "") => found.push(make("span", { class: `note ${kind}` }, text));
   if (row.flags) add(row.flags, "bad");
   if (isUnwell(row) && row.message) add(row.message, "bad");
   for (const [kind] of row.advice ?? []) if (!row.flags?.includes(kind)) add(kind, "warn");
-  for (const [what, is] of row.ready ?? []) add(`${is === false ? "not " : ""}${what}`, is === false ? "warn" : "");
+  for (const [kind, name, is] of row.ready ?? []) {
+    if (is === false) add(`${UNFIT[kind] ?? kind} ${name}`, "warn");
+    else add(`${FIT[kind] ?? kind} ${name}`);
+  }
   for (const [name, , is] of row.listens ?? []) add(is === false ? `${name}: nobody listens` : name, is === false ? "warn" : "");
   if (row.follow) add(`follows ${row.follow}`);
   if (!lanes && row.preference) add(`prefers ${row.preference}`);

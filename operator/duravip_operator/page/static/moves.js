@@ -54,7 +54,7 @@ export function describe(row) {
     ["Follows", row.follow],
     ["Nodes that may have it", row.participants && String(row.participants)],
     ...(row.listens ?? []).map(([name, port, is]) => [`${name} (${port})`, `${LISTENS[is]} at its owner`]),
-    ...(row.ready ?? []).map(([what, is]) => [`${row.prefers ? "Prefers" : "Requires"} ${what}`, `its owner is ${FIT[is]}`]),
+    ...(row.ready ?? []).map(([kind, name, is]) => [`${row.prefers ? "Prefers" : "Requires"} ${kind} ${name}`, `its owner is ${FIT[is]}`]),
     ...(row.advice ?? []).map(([kind, reason, message]) => [kind, message || reason]),
     ["Last move", lastMove && moveItem(lastMove, "", false)],
   ].filter(([, value]) => value);

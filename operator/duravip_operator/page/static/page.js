@@ -16,6 +16,7 @@ let apiMs;
 let heard = { at: 0, ages: {} };
 let lastTold = 0;
 let goneSince = 0;
+let crowd = 0;
 let isKnown = false;
 let opened = "";
 let source;
@@ -24,7 +25,12 @@ const stale = new Set();
 // --- what is told
 
 function take(message) {
+  if (message.full) {
+    crowd = message.full;
+    return;
+  }
   lastTold = performance.now();
+  crowd = 0;
   goneSince = 0;
   if (message.begin) {
     nodes.clear();
@@ -128,7 +134,9 @@ function drawSummary() {
   const gone = find("gone");
   gone.hidden = !goneSince;
   document.body.classList.toggle("gone", Boolean(goneSince));
-  if (goneSince) {
+  if (crowd) {
+    setText(gone, `${crowd} are looking already, and the page lets no more in. Trying again …`);
+  } else if (goneSince) {
     setText(gone, `No operator answers since ${clock(goneSince)}. ${lastTold ? "What you see is how things were then; addresses stay where they are." : ""} Trying again …`);
   }
   drawFacts();
@@ -153,6 +161,7 @@ function drawFacts() {
 
 /** How things are, in one sentence, and how bad that is. */
 function verdict() {
+  if (crowd) return ["none", "Not shown"];
   if (goneSince) return ["bad", "No operator answers"];
   if (!isKnown) return ["none", "Reading …"];
   const [served, managed, flagged] = tally();
