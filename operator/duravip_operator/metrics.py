@@ -12,6 +12,7 @@ from duravip_operator.core.snapshot import Liveness, Snapshot
 from duravip_runtime.program_metrics import ProgramMetrics
 
 FLAGS = ("Broken", "Conflict", "Unsafe")
+FAILOVER_PHASES = ("suspect", "scout", "decide", "write", "serve")
 _HEARD = frozenset({Liveness.ALIVE, Liveness.WARMING_UP})
 
 
@@ -74,6 +75,8 @@ class Metrics(ProgramMetrics):
             (0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.6, 1, 2, 5, 10),
             "phase",
         )
+        for phase in FAILOVER_PHASES:  # `increase` does not see a series begin
+            self.failover_seconds.labels(phase)
         self.suspicions = self._counter("suspicions", "How often a node fell silent.", "node")
         self.false_alarms = self._counter(
             "false_alarms", "How often it was heard again within a second.", "node"

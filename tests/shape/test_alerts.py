@@ -28,7 +28,9 @@ def known() -> dict[str, set[str]]:
                 labels = set(metric._labelnames)  # noqa: SLF001 - there is no public way
                 suffixes = {"counter": ("_total",), "histogram": MADE_OF_HISTOGRAMS}
                 for suffix in suffixes.get(family.type, ("",)):
-                    found[f"{family.name}{suffix}"] = labels | ({"le"} if suffix else set())
+                    found[f"{family.name}{suffix}"] = labels | (
+                        {"le"} if suffix == "_bucket" else set()
+                    )
     return found
 
 

@@ -92,6 +92,9 @@ class ProbeMetrics:
 
     def observe(self, before: PulseView, after: PulseView, now: float) -> None:
         """Take a change of what is known."""
+        for name in after.hearing.keys() - before.hearing.keys():
+            self._metrics.suspicions.labels(name)  # `increase` does not see a series begin
+            self._metrics.false_alarms.labels(name)
         for name, silence in after.silences.items():
             known = before.silences.get(name)
             if known is None and before.hearing.get(name) is not None:

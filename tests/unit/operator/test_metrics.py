@@ -57,6 +57,13 @@ def test_names_and_labels_are_as_prometheus_wants_them(program: Any) -> None:
         assert LABELS.issuperset(metric._labelnames), name  # noqa: SLF001
 
 
+def test_what_alerts_compare_with_before_is_there_before_anything_has_happened() -> None:
+    """Prometheus' `increase` takes no notice of a series that begins with 1."""
+    sample = OperatorMetrics("1.0").registry.get_sample_value
+    for phase in ("suspect", "scout", "decide", "write", "serve"):
+        assert sample("duravip_operator_failover_seconds_count", {"phase": phase}) == 0
+
+
 def test_a_replica_that_no_longer_leads_says_nothing_of_the_cluster() -> None:
     program = OperatorMetrics("1.0")
     program.lead(3)

@@ -39,6 +39,14 @@ def test_looks_are_counted_once_though_the_process_starts_anew(counted: Counted)
     assert counted.value("looks_total", verdict="answering") == 4
 
 
+def test_a_node_is_counted_from_when_it_is_known(counted: Counted) -> None:
+    """Prometheus' `increase` takes no notice of a series that begins with 1."""
+    counted.tally.observe(PulseView(), ALIVE, 1.0)
+    for name in ("suspicions_total", "false_alarms_total"):
+        metric = f"duravip_operator_{name}"
+        assert counted.metrics.registry.get_sample_value(metric, {"node": "n1"}) == 0
+
+
 def test_a_suspicion_is_timed_and_so_is_its_verdict(counted: Counted) -> None:
     counted.tally.observe(ALIVE, SILENT, 10.16)
     counted.tally.observe(SILENT, GONE, 10.2)
