@@ -170,7 +170,7 @@ async def _work(settings: Settings, end: _End) -> None:
     """Wire the parts: each takes those before it, and asks for a pass by one event."""
     pass_requested = asyncio.Event()
     request_pass = pass_requested.set
-    metrics = Metrics(PROGRAM_VERSION)
+    metrics = Metrics(PROGRAM_VERSION, settings.address_info)
     writer = KubeWriter(settings, metrics)
     store = Store(
         request_pass, writer.read_plumbing, ignore_exclude_label=settings.ignore_exclude_label

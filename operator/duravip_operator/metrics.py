@@ -1,9 +1,13 @@
-"""What the operator counts. No label names an address: there may be thousands."""
+"""What the operator counts.
+
+Only `duravip_address_info`, which is off by default, names addresses: there may be thousands.
+"""
 
 from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
 
 from duravip_api.reasons import State
+from duravip_operator.address_info import AddressInfo
 from duravip_operator.core import readiness
 from duravip_operator.core.address_status import AddressStatus
 from duravip_operator.core.decision import Decision
@@ -19,8 +23,12 @@ _HEARD = frozenset({Liveness.ALIVE, Liveness.WARMING_UP})
 class Metrics(ProgramMetrics):
     """All of them; each can be set from any thread."""
 
-    def __init__(self, version: str) -> None:
+    def __init__(self, version: str, address_info: int = 0) -> None:
+        """With `address_info` of so many addresses; 0: there is none."""
         super().__init__("duravip_operator")
+        self.addresses = AddressInfo(address_info)
+        if address_info:
+            self.registry.register(self.addresses)
         self.info = self._gauge("info", "Always 1; its label names the program.", "version")
         self.info.labels(version).set(1)
         self.leading = self._gauge("leading", "1 while this replica leads.")
@@ -118,6 +126,7 @@ class Metrics(ProgramMetrics):
         clustered = (self.nodes, self.node_heard, self.units, self.vips, self.flagged)
         for gauge in (*clustered, self.conditions, self.unfit_nodes):
             gauge.clear()  # what it last knew means nothing any more
+        self.addresses.statuses = {}
         self.contested.set(0)
         self.unwitnessed.set(0)
         for gauge in (self.services, self.pool_addresses, self.pool_addresses_used):
@@ -135,6 +144,7 @@ class Metrics(ProgramMetrics):
             if has_agent and name in snapshot.nodes:
                 is_heard = snapshot.liveness.get(name, unheard) in _HEARD
                 self.node_heard.labels(name).set(is_heard)
+        self.addresses.statuses = decision.address_statuses
         states = Tally(verdict.state for verdict in decision.address_statuses.values())
         for state in State:
             self.units.labels(state.value).set(states[state])

@@ -83,6 +83,14 @@ class Settings(ProgramSettings):
             "everybody who reaches it; default: none"
         ),
     ] = None
+    address_info: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=16384,
+            description="show the metric duravip_address_info of so many addresses; 0: of none",
+        ),
+    ] = 0
     webhook_listen: Annotated[
         Listen | None, Field(description="HOST:PORT of the admission webhooks; default: none")
     ] = None

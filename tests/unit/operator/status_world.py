@@ -68,7 +68,7 @@ class ReportedWorld(World):
     """Its statuses are written when their time has come."""
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        self.writer, self.heard, self.metrics = Statuses(), Heard(), Metrics("test")
+        self.writer, self.heard, self.metrics = Statuses(), Heard(), Metrics("test", 2)
         self.reporting = StatusReporter(self.writer, self.heard, self.metrics)
         self.interrupts = iter([False])
         """Whether another pass must follow at once, each time that a report asks; then no more."""

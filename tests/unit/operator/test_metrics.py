@@ -64,6 +64,13 @@ def test_what_alerts_compare_with_before_is_there_before_anything_has_happened()
         assert sample("duravip_operator_failover_seconds_count", {"phase": phase}) == 0
 
 
+def test_no_address_is_named_unless_somebody_asks_for_it() -> None:
+    families = {family.name for family in OperatorMetrics("1.0").registry.collect()}
+    assert "duravip_address_info" not in families
+    families = {family.name for family in OperatorMetrics("1.0", 5).registry.collect()}
+    assert "duravip_address_info" in families
+
+
 def test_a_replica_that_no_longer_leads_says_nothing_of_the_cluster() -> None:
     program = OperatorMetrics("1.0")
     program.lead(3)

@@ -175,6 +175,17 @@ def test_a_topology_is_counted_while_nobody_else_hears_some_node() -> None:
     assert made.count("topologies_without_witness") == 0
 
 
+def test_the_owners_of_as_many_addresses_as_asked_for_are_shown() -> None:
+    made = world(6)
+    shown = {"address": "10.1.1.1", "owner": "n1", "interface": "eth1", "state": "Owned"}
+    value = made.metrics.registry.get_sample_value
+    assert value("duravip_address_info", shown) == 1
+    samples = [sample for family in made.metrics.addresses.collect() for sample in family.samples]
+    assert [sample.labels["address"] for sample in samples] == ["10.1.1.1", "10.1.1.2"]
+    made.metrics.lead(None)
+    assert value("duravip_address_info", shown) is None
+
+
 def test_moves_states_and_phases_are_counted() -> None:
     made = crashed(world(6))
     assert made.count("moves_total", reason="NodeLost") == 2
