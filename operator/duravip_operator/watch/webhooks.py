@@ -161,12 +161,15 @@ class ServingCertificate:
         self.context: ssl.SSLContext | None = None
 
     def load(self) -> None:
-        """Read it, if it has changed; raises OSError or ValueError when it cannot be used."""
+        """Read it, if it has changed or there is none yet.
+
+        Raises OSError or ValueError when it cannot be used.
+        """
         files = [*self._files, *filter(None, [self._client_ca])]
         read = [file.read_bytes() for file in files]
-        if read == self._read:
+        if read == self._read and self.context:
             return
-        self._read = read  # said once, whatever comes of it
+        self._read = read  # beside one in force, what is wrong with it is said once
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.load_cert_chain(str(self._files[0]), str(self._files[1]))
         if self._client_ca:

@@ -171,6 +171,22 @@ def test_a_certificate_that_cannot_be_used_leaves_the_former_in_force(tmp_path: 
     assert certificate.context is not former
 
 
+def test_without_any_certificate_that_can_be_used_none_is_taken_for_loaded(
+    folder: Path, tmp_path: Path
+) -> None:
+    files = [tmp_path / "tls.crt", tmp_path / "tls.key"]
+    for file in files:
+        file.write_text("no certificate\n")
+    certificate = ServingCertificate(tmp_path, None)
+    for _ in range(2):
+        with pytest.raises(OSError, match="SSL"):
+            certificate.load()
+    for file in files:
+        file.write_bytes((folder / file.name).read_bytes())
+    certificate.load()
+    assert certificate.context
+
+
 def test_a_certificate_of_clients_needs_a_webhook(folder: Path) -> None:
     with pytest.raises(SettingsError, match="--webhook-client-ca needs --webhook-listen"):
         settings_from([f"--pulse-key-file={folder}/key", "--pulse-advertise=10.0.0.1:7946",
