@@ -88,6 +88,12 @@ def rendered(*options: str) -> list[dict[str, Any]]:
     return [item for item in yaml.safe_load_all(_run(HOME, command)) if item]
 
 
+def notes(*options: str) -> str:
+    """What people are told who install it with these options."""
+    said = _run(HOME, ["install", RELEASE, str(CHART), "--dry-run=client", *options])
+    return said.partition("\nNOTES:\n")[2]
+
+
 def lint(*options: str) -> str:
     """What `helm lint` says of the chart; LabError when it finds a fault."""
     return _run(HOME, ["lint", "--strict", str(CHART), *options])

@@ -95,6 +95,16 @@ def test_the_chart_hands_the_dashboard_to_grafana() -> None:
     assert made["metadata"]["labels"]["grafana_dashboard"] == "1"
 
 
+def test_who_has_them_scraped_is_told_what_else_that_needs() -> None:
+    asked = "--set=monitoring.podMonitors.enabled=true"
+    missing = ("agent.exposeMetrics", "networkPolicy.metricsFrom")
+    assert all(value in charts.notes(asked) for value in missing)
+    source = "networkPolicy.metricsFrom[0].podSelector.matchLabels.a=b"
+    given = ("--set=agent.exposeMetrics=true", f"--set={source}")
+    assert not any(value in charts.notes(asked, *given) for value in missing)
+    assert not any(value in charts.notes() for value in missing)
+
+
 def test_the_chart_has_both_programs_scraped() -> None:
     made = rendered(
         "monitoring.podMonitors.enabled=true", "monitoring.podMonitors.labels.release=prometheus"
