@@ -2,7 +2,7 @@
 
 While nobody looks, nothing is done but to listen. While somebody does, the caches are looked at
 five times a second; what differs is encoded once and sent to all. The thread takes the interpreter
-for less than a millisecond at a time, then rests, and rows wait while a write is under way that a
+for about a millisecond at a time, then rests, and rows wait while a write is under way that a
 fail-over waits for: so no pass waits for the page.
 
 The page tells what tenants have written, to whoever can reach it. So in a pod it listens on
@@ -18,6 +18,7 @@ import socket
 from collections.abc import AsyncGenerator
 from http import HTTPStatus
 from importlib.resources import files
+from pathlib import Path
 from threading import Thread
 from typing import Final, Protocol
 
@@ -42,6 +43,8 @@ TICK_S: Final = 1.0
 """A viewer hears something at least this often; the page counts three of them as the end."""
 ROWS_AT_ONCE: Final = 32
 """So many rows are made before others get to run: less than a millisecond."""
+SEGMENTS_AT_ONCE: Final = 4
+"""The same of Topologies, each of which is looked for on every node."""
 REST_S: Final = 0.002
 BUSY_FOR_S: Final = 1.0
 """Rows wait no longer than this for an urgent write, which may wait for an API server."""
@@ -205,6 +208,21 @@ class LivePage:
         broadcast(self._model.update_overview(facts))
         broadcast(message(moves=self._model.update_moves(self._sources.tape.recent())))
         await self._stand_back()
+        await self._update_segments(facts)
+        await self._update_rows(facts)
+        self._is_built.set()
+
+    async def _update_segments(self, facts: Facts) -> None:
+        broadcast = self._viewers.broadcast
+        outdated = self._model.outdated_segments(facts)
+        for first in range(0, len(outdated), SEGMENTS_AT_ONCE):
+            segments = self._model.update_segments(outdated[first : first + SEGMENTS_AT_ONCE])
+            broadcast(message(segments=segments))
+            await asyncio.sleep(REST_S)
+        broadcast(message(lostSegments=self._model.remove_segments()))
+
+    async def _update_rows(self, facts: Facts) -> None:
+        broadcast = self._viewers.broadcast
         outdated = self._model.outdated(facts)
         rows: list[bytes] = []
         for first in range(0, len(outdated), ROWS_AT_ONCE):
@@ -217,7 +235,6 @@ class LivePage:
                 rows = []
             await asyncio.sleep(REST_S)
         broadcast(message(rows=rows, lostRows=self._model.remove_rows(facts)))
-        self._is_built.set()
 
     async def _stand_back(self) -> None:
         clock = asyncio.get_running_loop().time
@@ -230,9 +247,10 @@ def _static_files() -> dict[str, HttpResponse]:
     """By path: everything that the page is made of."""
     found = {
         f"/{file.name}": HttpResponse(
-            HTTPStatus.OK, file.read_bytes(), _TYPES[f".{file.name.rpartition('.')[2]}"], _HEADERS
+            HTTPStatus.OK, file.read_bytes(), _TYPES[Path(file.name).suffix], _HEADERS
         )
         for file in files("duravip_operator.page").joinpath("static").iterdir()
+        if Path(file.name).suffix in _TYPES
     }
     return {"/": found["/index.html"], **found}
 

@@ -20,7 +20,8 @@ comparison of identities for each.
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import Any, Final
+from operator import is_
+from typing import Final
 
 from duravip_operator.core.eligibility import Eligibility
 from duravip_operator.core.endpoints import ServiceEndpoints
@@ -71,8 +72,12 @@ class PageModel:
     def __init__(self) -> None:
         self._operator: Encoded = b""
         self._nodes: dict[str, Encoded] = {}
+        self._node_facts: dict[str, NodeFacts] = {}
+        """What the nodes were made of."""
         self._segments: dict[str, Encoded] = {}
         self._segments_made_of: tuple[object, ...] = ()
+        self._topologies: Sequence[Topology] = ()
+        self._eligibility: Eligibility | None = None
         self._rows: dict[str, Encoded] = {}
         """By uid."""
         self._ids: dict[str, str] = {}
@@ -98,30 +103,29 @@ class PageModel:
         return chain((overview,), _in_pieces(list(self._rows.values())), (message(end=b"true"),))
 
     def update_overview(self, facts: Facts) -> bytes:
-        """Take all but addresses and moves; the message about what differs, if anything does."""
+        """Take the replica and the nodes; the message about what differs, if anything does."""
         operator, before = encode(facts.operator), self._operator
         self._operator = operator
-        columns = {name: encode(node_column(one)) for name, one in _node_facts(facts).items()}
+        known, self._node_facts = self._node_facts, _node_facts(facts)
+        columns = {
+            name: self._nodes[name] if known.get(name) == now else encode(node_column(now))
+            for name, now in self._node_facts.items()
+        }
         nodes, former_nodes = _replaced(self._nodes, columns)
-        segments, former_segments = _replaced(self._segments, self._current_segments(facts))
         return message(
             operator=b"" if operator == before else operator,
             nodes=nodes,
             lostNodes=former_nodes,
-            segments=segments,
-            lostSegments=former_segments,
         )
 
-    def _current_segments(self, facts: Facts) -> dict[str, Encoded]:
-        """Computed anew only if something is new that it depends on."""
+    def outdated_segments(self, facts: Facts) -> Sequence[Topology]:
+        """The Topologies to be shown anew, all or none; `update_segments` shows them."""
         topologies = facts.topologies[:MAX_SEGMENTS]
         nics = {name: plumbing.nics for name, plumbing in facts.plumbings.items()}
         made_of = (topologies, nics, facts.nodes, facts.pulse.hearing, facts.pulse.witnessed)
-        if made_of == self._segments_made_of and not _have_new_status(
-            topologies, self._segments_made_of[0]
-        ):
-            return dict(self._segments)
-        self._segments_made_of = made_of
+        if made_of == self._segments_made_of and all(map(is_, topologies, self._topologies)):
+            return ()
+        self._segments_made_of, self._topologies = made_of, topologies
         snapshot = Snapshot(
             topologies=topologies,
             nodes=facts.nodes,
@@ -130,18 +134,30 @@ class PageModel:
             suspicions=facts.pulse.silences,
             witnessed=facts.pulse.witnessed,
         )
-        eligibility = Eligibility(snapshot)
-        return {
-            topology.name: encode(
-                segment_row(
-                    topology,
-                    eligibility.count_nodes(topology),
-                    eligibility.unwitnessed_nodes(topology),
-                )
-            )
-            for topology in topologies
-            if not topology.rejection
-        } | {t.name: encode(segment_row(t, {}, [])) for t in topologies if t.rejection}
+        self._eligibility = Eligibility(snapshot)
+        return topologies
+
+    def update_segments(self, topologies: Sequence[Topology]) -> list[Encoded]:
+        """Show these Topologies; those that differ."""
+        changed = []
+        for topology in topologies:
+            used: Mapping[str, int] = {}
+            unwitnessed: list[str] = []
+            if self._eligibility and not topology.rejection:
+                used = self._eligibility.count_nodes(topology)
+                unwitnessed = self._eligibility.unwitnessed_nodes(topology)
+            segment = encode(segment_row(topology, used, unwitnessed))
+            if self._segments.get(topology.name) != segment:
+                self._segments[topology.name] = segment
+                changed.append(segment)
+        return changed
+
+    def remove_segments(self) -> list[Encoded]:
+        """Forget the Topologies that are gone; their names."""
+        gone = self._segments.keys() - {topology.name for topology in self._topologies}
+        for name in gone:
+            del self._segments[name]
+        return [encode(name) for name in gone]
 
     def update_moves(self, told: Iterable[ToldMove]) -> list[Encoded]:
         """Take these moves; those that are new, and not too old to be shown."""
@@ -199,7 +215,9 @@ class PageModel:
         return changed
 
     def remove_rows(self, facts: Facts) -> list[Encoded]:
-        """Forget the objects that are gone; their ids."""
+        """Forget the objects that are gone; their ids. To be called when all rows were made."""
+        if len(self._vips) == len(facts.vips):
+            return []
         gone = self._vips.keys() - {vip.uid for vip in facts.vips}
         there = {vip.label for vip in facts.vips} if gone else frozenset()
         ids = []
@@ -247,8 +265,3 @@ def _replaced(
     known.clear()
     known.update(now)
     return changed, gone
-
-
-def _have_new_status(topologies: Sequence[Topology], before: Any) -> bool:
-    """Whether one is another value, which a comparison does not show: statuses do not count."""
-    return any(now is not then for now, then in zip(topologies, before, strict=True))

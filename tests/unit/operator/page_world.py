@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from duravip_operator.core.snapshot import Liveness, Node, Plumbing, Suspicion, VipObject
+from duravip_operator.core.snapshot import Liveness, Node, Plumbing, Suspicion, Topology, VipObject
 from duravip_operator.page.moves import MoveTape
 from duravip_operator.page.sources import Facts, HeardAges
 from duravip_operator.pulse import PulseView
@@ -55,7 +55,7 @@ class PageWorld:
             {},
             dict.fromkeys(self.plumbings, frozenset({"eth1"})),
         )
-        self.topologies = (LAN,)
+        self.topologies: tuple[Topology, ...] = (LAN,)
         self.operator = dict(OPERATOR)
         self.busy = False
         self.asked = self.looks = 0

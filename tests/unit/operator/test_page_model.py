@@ -38,7 +38,10 @@ class Told:
         told = parsed(self.model.update_overview(facts))
         outdated = self.model.outdated(facts)
         moves = [*self.world.tape.recent(), *moves_told(outdated)]
+        segments = self.model.update_segments(self.model.outdated_segments(facts))
         found = {
+            "segments": rows(segments),
+            "lostSegments": [json.loads(name) for name in self.model.remove_segments()],
             "rows": rows(self.model.update_rows(outdated)),
             "lostRows": [json.loads(name) for name in self.model.remove_rows(facts)],
             "moves": rows(self.model.update_moves(moves)),
@@ -138,10 +141,16 @@ def test_moves_are_told_once_and_kept_when_the_status_tells_of_a_later_one() -> 
 
 def test_a_segment_whose_status_alone_is_new_is_told() -> None:
     told = Told()
-    topology = told.world.facts().topologies[0]
+    (topology,) = told.world.topologies
     counted = replace(topology, status={"addresses": 3})
-    facts = told.world.facts()._replace(topologies=(counted,))
-    assert parsed(told.model.update_overview(facts))["segments"][0]["addresses"] == 3
+    told.world.topologies = (counted,)
+    assert [segment["addresses"] for segment in told.update()["segments"]] == [3]
+
+
+def test_a_segment_that_is_gone_is_told() -> None:
+    told = Told()
+    told.world.topologies = ()
+    assert told.update() == {"lostSegments": ["lan"]}
 
 
 def test_a_node_without_an_agent_is_a_column_too() -> None:
