@@ -15,7 +15,7 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from http import HTTPStatus
 from importlib.resources import files
 from pathlib import Path
@@ -24,7 +24,7 @@ from typing import Final, Protocol
 
 from duravip_operator.page.model import ROWS_PER_MESSAGE, PageModel, encode, message, moves_told
 from duravip_operator.page.moves import MoveTape
-from duravip_operator.page.sources import Facts, HeardAges
+from duravip_operator.page.sources import Facts
 from duravip_operator.page.viewers import MAX_VIEWERS, Viewers
 from duravip_runtime.http_server import (
     HttpRequest,
@@ -86,8 +86,8 @@ class PageSources(Protocol):
     def ask_ages(self) -> None:
         """Ask for what `ages` gives later."""
 
-    def ages(self) -> HeardAges:
-        """How long ago each node was heard."""
+    def ages(self) -> Mapping[str, float]:
+        """Seconds since each node was heard."""
 
     def api_ms(self) -> int:
         """What a slow request to the API server has taken lately, in milliseconds."""
@@ -103,7 +103,6 @@ class LivePage:
         self._model = PageModel()
         self._is_built = asyncio.Event()
         self._refreshing: asyncio.Task[None] | None = None
-        self._ages_of = 0.0
         self._socket: socket.socket | None = None
         if listen is None:
             return
@@ -199,8 +198,7 @@ class LivePage:
             await asyncio.sleep(REFRESH_S)
 
     def _tick(self) -> bytes:
-        heard = self._sources.ages()
-        ages = {name: round(age, 3) for name, age in heard.ages.items()}
+        ages = {name: round(age, 3) for name, age in self._sources.ages().items()}
         return message(heard=encode(ages), apiMs=encode(self._sources.api_ms()))
 
     async def _update(self, facts: Facts) -> None:

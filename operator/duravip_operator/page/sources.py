@@ -39,15 +39,6 @@ class Facts(NamedTuple):
     endpoints: Mapping[str, ServiceEndpoints] = {}
 
 
-class HeardAges(NamedTuple):
-    """How long ago each node was heard."""
-
-    asked: float
-    """When that was asked, by the monotonic clock: another one is another answer."""
-    ages: Mapping[str, float]
-    """In seconds; of silent nodes as of now."""
-
-
 class Sources:
     """Reads them. `facts` and `ages` are for any thread."""
 
@@ -109,10 +100,10 @@ class Sources:
         with suppress(RuntimeError):  # the loop has ended before the page's thread did
             self._loop.call_soon_threadsafe(self._pulse.ask_heard_times)
 
-    def ages(self) -> HeardAges:
-        """The last answer."""
-        heard, now = self._pulse.heard_times, time.monotonic()
+    def ages(self) -> Mapping[str, float]:
+        """Seconds since each node was heard: as of the last answer; of silent nodes as of now."""
+        heard, silences = self._pulse.heard_times, self._pulse.view().silences
         ages = {name: max(0.0, heard.now - last) for name, last in heard.last.items()}
-        silences = self._pulse.view().silences
-        ages |= {name: now - silences[name].last_heard for name in ages.keys() & silences.keys()}
-        return HeardAges(heard.now, ages)
+        now = time.monotonic()
+        silent = ages.keys() & silences.keys()
+        return ages | {name: now - silences[name].last_heard for name in silent}

@@ -5,7 +5,7 @@ from typing import Any
 
 from duravip_operator.core.snapshot import Liveness, Node, Plumbing, Suspicion, Topology, VipObject
 from duravip_operator.page.moves import MoveTape
-from duravip_operator.page.sources import Facts, HeardAges
+from duravip_operator.page.sources import Facts
 from duravip_operator.pulse import PulseView
 from unit.operator.clusters import LAN, NAMES, NICS, vip
 
@@ -85,8 +85,8 @@ class PageWorld:
     def ask_ages(self) -> None:
         self.asked += 1
 
-    def ages(self) -> HeardAges:
-        return HeardAges(1.0, dict.fromkeys(self.plumbings, 0.05))
+    def ages(self) -> dict[str, float]:
+        return dict.fromkeys(self.plumbings, 0.05)
 
     def api_ms(self) -> int:
         return 4

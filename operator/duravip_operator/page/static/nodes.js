@@ -47,7 +47,7 @@ export function fillCard(node, isChosen) {
   const lags = (node.generation ?? 0) !== (node.acted ?? 0);
   const lines = [
     make("span", { class: "name" }, node.name),
-    make("span", { class: "state" }, make("span", {}, stateOf(node)), " ", make("span", { class: "age" })),
+    make("span", { class: "state" }, make("span", {}, stateOf(node)), " ", make("span", { class: "age", title: "since its last heartbeat" })),
     make("span", { class: served === granted ? "" : "warn" }, `serves ${count(served)} of ${count(granted)}`),
     make(
       "span",
@@ -90,7 +90,7 @@ export function fillAge(node, heard) {
   const told = heard.ages[node.name];
   if (told === undefined) return setText(age, "");
   const since = node.state === "silent" ? (performance.now() - heard.at) / 1000 : 0;
-  return setText(age, `${seconds(told + since)} ago`);
+  return setText(age, seconds(told + since));
 }
 
 export function fillSegments(segments) {
