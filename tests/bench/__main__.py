@@ -14,6 +14,8 @@ from bench import plans, table
 from bench.campaign import Campaign
 from bench.results import Row
 from bench.stage import Stage
+from lab import requirements
+from lab.errors import LabError
 
 ROOT = Path(__file__).parents[2]
 QUICK_LIMIT = 285.0
@@ -36,6 +38,8 @@ def main(argv: list[str] | None = None) -> int:
     if not cells:
         print("nothing is to be measured: no case fits", file=sys.stderr)
         return 2
+    if any(cell.system in plans.KEEPALIVED for cell in cells):
+        _install_keepalived()
     limit = QUICK_LIMIT if wish.quick else 60.0 * arguments.minutes
     where = machine()
     say(where)
@@ -51,6 +55,14 @@ def main(argv: list[str] | None = None) -> int:
     finally:
         conclude(campaign, arguments.output, arguments.drawing, where)
     return 0 if campaign.rows else 1
+
+
+def _install_keepalived() -> None:
+    """Where that fails the table goes without it, and says so."""
+    try:
+        requirements.ensure("bench", say)
+    except LabError as error:
+        say(f"keepalived: {error}")
 
 
 def conclude(campaign: Campaign, output: Path, drawing: Path, where: str) -> None:

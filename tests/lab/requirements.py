@@ -51,7 +51,9 @@ PAGE: Final = API | {
     "/usr/bin/chromium": "chromium",
     "npm": "npm",  # brings axe-core
 }
-BY_SIZE: Final = {"api": API, "full": FULL, "mail": MAIL, "page": PAGE}
+BENCH: Final = API | {"/usr/sbin/keepalived": "keepalived"}
+"""Debian starts no keepalived where there is no configuration of one."""
+BY_SIZE: Final = {"api": API, "full": FULL, "mail": MAIL, "page": PAGE, "bench": BENCH}
 
 POSTFIX_ANSWERS: Final = "postfix postfix/main_mailer_type select No configuration\n"
 """Without /etc/postfix/main.cf neither Debian's unit nor its script starts a mail server."""
