@@ -8,6 +8,7 @@ STAMP := $(VENV)/.installed
 LAB := PYTHONPATH=tests $(BIN)/python -m
 PYTEST := $(BIN)/python -m pytest
 CLUSTER ?= lab
+SITE ?= ../duravip-site
 
 .PHONY: help
 help: ## List the targets
@@ -87,6 +88,11 @@ chart: $(STAMP) ## Make the chart's README and the descriptions in its schema
 .PHONY: docs
 docs: $(STAMP) ## Make docs/reference.md from the models, the reasons and the settings
 	@$(BIN)/python docs/write_reference.py
+
+.PHONY: site
+site: $(STAMP) ## Build the documentation as a site, in SITE=../duravip-site
+	@$(BIN)/mkdocs build --config-file docs/mkdocs.yml --site-dir $(abspath $(SITE))
+	@echo "the site is in $(abspath $(SITE))"
 
 .PHONY: images
 images: requirements ## Make the container images as OCI archives, without docker
