@@ -1,4 +1,4 @@
-"""The documentation as a site: it builds, every link of it leads somewhere, all pages are listed."""
+"""The documentation as a site: it builds, every link leads somewhere, all pages are listed."""
 
 import re
 import subprocess
