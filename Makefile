@@ -111,10 +111,10 @@ $(TOOLS): pyproject.toml
 .PHONY: lock
 lock: $(TOOLS) ## Take the newest versions, with hashes, into requirements/, which the images install
 	@$(UV) --upgrade requirements/build.in -o requirements/build.txt
-	@for program in operator agent; do \
+	@for program in operator agent mail; do \
 		$(UV) --upgrade pyproject.toml --extra $$program -o requirements/$$program.txt; done
 
 .PHONY: sbom
-sbom: $(TOOLS) ## List what is in each image as CycloneDX: sbom-operator.json, sbom-agent.json
-	@for program in operator agent; do $(TOOLS)/bin/cyclonedx-py requirements \
+sbom: $(TOOLS) ## List what is in each image as CycloneDX: sbom-operator.json, sbom-agent.json, sbom-mail.json
+	@for program in operator agent mail; do $(TOOLS)/bin/cyclonedx-py requirements \
 		--pyproject pyproject.toml requirements/$$program.txt -o sbom-$$program.json; done

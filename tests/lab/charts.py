@@ -9,7 +9,7 @@ import yaml
 from lab.charts_program import helm as program
 from lab.cluster import Lab
 from lab.errors import LabError
-from lab.kubelet import references
+from lab.kubelet import load_mail_image, references
 from lab.layout import HOME
 from lab.processes import attempt, checked
 
@@ -35,6 +35,16 @@ def install(lab: Lab, *more: str) -> None:
     # Tests lose the same nodes again and again, and then wait for them to be trusted again.
     options.append("--set=operator.extraArgs={--max-damping=0}")
     helm(lab, *command, *options, *image_options(lab), *more)
+
+
+def install_with_mail(lab: Lab, *more: str) -> None:
+    """The same, with Postfix on every node, whose image the nodes are given first."""
+    name = load_mail_image(lab.layout, lab.nodes)
+    repository, _, tag = name.rpartition(":")
+    image = f"mail.image.repository={repository},mail.image.tag={tag}"
+    # A folder of each node: other paths of the host are the machine's own, and all nodes'.
+    spool = "/var/lib/kubelet/duravip-mail"
+    install(lab, "--set=mail.enabled=true", f"--set-string={image},mail.spool={spool}", *more)
 
 
 def ensure(lab: Lab) -> None:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from lab import programs
-from lab.image import base, wheels
+from lab.image import base, postfix, wheels
 from lab.image.oci import Blob, Image, blob, write_archive, write_layer
 
 PROJECT: Final = Path(__file__).parents[2]
@@ -21,7 +21,9 @@ PAUSE: Final = "localhost/pause:1"
 """What holds a pod's namespaces; containerd is told of it by this name."""
 PYTHON: Final = "docker.io/library/python:3.11-slim"
 """What the examples run, which no lab can fetch."""
-USERS: Final = {"operator": "65532:65532", "agent": "0:0"}
+USERS: Final = {"operator": "65532:65532", "agent": "0:0", "mail": "0:0"}
+IN_EVERY_LAB: Final = ("operator", "agent")
+"""The image with Postfix is large: `write_mail_image` makes it for those who need it."""
 SHARED: Final = "shared"
 ENVIRONMENT: Final = (
     f"PYTHONPATH=/{wheels.APP}",
@@ -48,6 +50,18 @@ def write_images(archive: Path, cache: Path, *, with_python: bool = False) -> No
     names_file(archive).write_text("\n".join(images))
 
 
+def write_mail_image(archive: Path, cache: Path) -> str:
+    """The same for the image with Postfix, which is this machine's; gives the image's name."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock, TemporaryDirectory(dir=cache) as work:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        bottom, shared, top = _common(cache, Path(work))
+        below = _cached(cache, "postfix", [bottom.digest, postfix.identity()], _write_postfix)
+        image = _image("mail", (bottom, below, shared, top))
+        write_archive(archive, {image.reference: image})
+    return image.reference
+
+
 def names_file(archive: Path) -> Path:
     """The file beside an archive that holds the names of the images in it, one a line."""
     return archive.with_name(f"{archive.name}.names")
@@ -55,18 +69,27 @@ def names_file(archive: Path) -> Path:
 
 def _build(cache: Path, work: Path) -> dict[str, Image]:
     """All images, by the name that a pod or containerd calls them by."""
-    bottom = _cached(cache, "base", [base.identity()], _write_base)
-    shared = _dependencies(cache, SHARED, bottom)
-    top = work / "application.tar"
-    wheels.write_application(top, wheels.build_wheel(PROJECT, work / "wheel"))
+    bottom, shared, top = _common(cache, work)
     pause = Image("localhost/pause", (bottom,), ("/bin/sleep", "infinity"))
     images = {PAUSE: pause}
-    for program, user in USERS.items():
-        layers = (bottom, shared, _dependencies(cache, program, bottom, shared), blob(top))
-        start = ("/usr/bin/python3", "-m", f"duravip_{program}")
-        image = Image(f"localhost/duravip-{program}", layers, start, user, ENVIRONMENT)
+    for program in IN_EVERY_LAB:
+        layers = (bottom, shared, _dependencies(cache, program, bottom, shared), top)
+        image = _image(program, layers)
         images[image.reference] = image
     return images
+
+
+def _common(cache: Path, work: Path) -> tuple[Blob, Blob, Blob]:
+    """What is in every image: Debian's Python, what all programs depend on, the wheel."""
+    bottom = _cached(cache, "base", [base.identity()], _write_base)
+    top = work / "application.tar"
+    wheels.write_application(top, wheels.build_wheel(PROJECT, work / "wheel"))
+    return bottom, _dependencies(cache, SHARED, bottom), blob(top)
+
+
+def _image(program: str, layers: tuple[Blob, ...]) -> Image:
+    start = ("/usr/bin/python3", "-m", f"duravip_{program}")
+    return Image(f"localhost/duravip-{program}", layers, start, USERS[program], ENVIRONMENT)
 
 
 def _dependencies(cache: Path, name: str, *below: Blob) -> Blob:
@@ -95,6 +118,10 @@ def _cached(cache: Path, name: str, made_of: Iterable[str], write: Callable[[Pat
 
 def _write_base(layer: Path) -> None:
     write_layer(layer, base.entries())
+
+
+def _write_postfix(layer: Path) -> None:
+    write_layer(layer, postfix.entries())
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lab import kubelet_settings, programs
 from lab.errors import LabError
-from lab.images import names_file, write_images
+from lab.images import names_file, write_images, write_mail_image
 from lab.kubectl import Kubectl
 from lab.kubelet_settings import KERNEL_SETTINGS, POD_NETWORKS, TEMPLATES, pod_routes
 from lab.layout import (
@@ -114,7 +114,7 @@ def load_images(layout: Layout, nodes: list[Machine]) -> None:
     _write_images(layout)
 
     def give(node: Machine) -> None:
-        node.run(["ctr", "-n", "k8s.io", "images", "import", "--snapshotter=overlayfs", str(file)])
+        _import(node, file)
         (node.folder / "disk/images.names").write_text(names_file(file).read_text())
 
     running = [node for node in nodes if node.is_on]
@@ -122,6 +122,19 @@ def load_images(layout: Layout, nodes: list[Machine]) -> None:
         raise LabError("no node is on")
     with ThreadPoolExecutor() as pool:
         list(pool.map(give, running))
+
+
+def load_mail_image(layout: Layout, nodes: Sequence[Machine]) -> str:
+    """Build the image with Postfix, give it to the nodes, and give its name."""
+    file = layout.home / "mail-image.tar"
+    name = write_mail_image(file, programs.cache() / "images")
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda node: _import(node, file), nodes))
+    return name
+
+
+def _import(node: Machine, file: Path) -> None:
+    node.run(["ctr", "-n", "k8s.io", "images", "import", "--snapshotter=overlayfs", str(file)])
 
 
 def _write_images(layout: Layout) -> None:

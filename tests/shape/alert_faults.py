@@ -41,6 +41,13 @@ def of_both(metric: str) -> tuple[str, str]:
     return f'{metric}{{pod="a"}}', f'{metric}{{pod="b"}}'
 
 
+def of_mail(metric: str, labels: str = "") -> str:
+    """On n3."""
+    return f'duravip_mail_{metric}{{instance="n3:9482",pod="mail-n3"{labels}}}'
+
+
+SENT: Final = ',binding="foo",result="sent"'
+MAIL_OF_N3: Final = {"instance": "n3:9482", "pod": "mail-n3"}
 N3 = '{instance="n3:9481",pod="n3"}'
 OF_N3: Final = {"instance": "n3:9481", "pod": "n3"}
 FAULTS: Final = {
@@ -134,5 +141,31 @@ FAULTS: Final = {
         },
         "AddressPool shops has no IPv4 address left.",
         {"pool": "shops", "family": "4"},
+    ),
+    "mail's address is not there": Fault(
+        "DuraVIPMailBindRefused",
+        {of_mail("bind_refused_total", ',binding="foo"'): ("0", "+3", "=")},
+        "Mail of Binding foo was to leave from n3:9482, which has not got its address.",
+        {**MAIL_OF_N3, "binding": "foo"},
+        looks_back=2 * MINUTE,
+    ),
+    "mail hears no agent": Fault(
+        "DuraVIPMailWithoutAgent",
+        {of_mail("agent_connected"): ("1", "0", "1")},
+        "Mail on n3:9482 does not hear which addresses are there.",
+        MAIL_OF_N3,
+    ),
+    "mail's tables cannot be written": Fault(
+        "DuraVIPMailTablesOld",
+        {of_mail("table_age_seconds"): ("1", "90", "1")},
+        "The tables of Postfix on n3:9482 were not compared for 1m 30s.",
+        MAIL_OF_N3,
+    ),
+    "mail enters far from its Bindings": Fault(
+        "DuraVIPMailMovesMuch",
+        {of_mail("mmove_total", f',direction="out"{SENT}'): ("0", "+30", "=")},
+        "More than a fifth of the mail enters at a node that does not serve its Binding.",
+        looks_back=15 * MINUTE,
+        ramp=5 * MINUTE,
     ),
 }

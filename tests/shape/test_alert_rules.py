@@ -84,6 +84,21 @@ def by_agent(node: str, pod: str, ones: Values, zeros: Values, lost: Values) -> 
     }
 
 
+def by_mail(
+    node: str, ones: Values, zeros: Values, delivered: Values, moved: Values
+) -> dict[str, Values]:
+    """A tenth of the mail is handed over."""
+    labels = f'instance="{node}:9482",pod="mail-{node}"'
+    sent = f'{labels},binding="foo",result="sent"'
+    return {
+        f"duravip_mail_agent_connected{{{labels}}}": ones,
+        f"duravip_mail_table_age_seconds{{{labels}}}": ones,
+        f'duravip_mail_bind_refused_total{{{labels},binding="foo"}}': zeros,
+        f"duravip_mail_delivered_total{{{sent}}}": delivered,
+        f'duravip_mail_mmove_total{{{labels},direction="out",binding="foo",result="sent"}}': moved,
+    }
+
+
 def at_rest(scrapes: int) -> dict[str, Values]:
     """A leader, a standby, three nodes: nothing happens but that single heartbeats are lost."""
     ones, zeros, lost = (phases(("0", 1), (v, scrapes)) for v in ("1", "0", "+0.2"))
@@ -91,6 +106,9 @@ def at_rest(scrapes: int) -> dict[str, Values]:
     found |= by_replica("b", zeros, ones, zeros)
     for node in NODES:
         found |= by_agent(node, node, ones, zeros, lost)
+        found |= by_mail(
+            node, ones, zeros, *(phases(("0", 1), (v, scrapes)) for v in ("+30", "+3"))
+        )
     return found
 
 

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from duravip_agent.metrics import Metrics as AgentMetrics
+from duravip_mail.metrics import Metrics as MailMetrics
 from duravip_operator.metrics import Metrics as OperatorMetrics
 from lab import charts
 from lab.charts import CHART
@@ -21,7 +22,7 @@ MADE_OF_HISTOGRAMS: Final = ("_bucket", "_sum", "_count")
 def known() -> dict[str, set[str]]:
     """`{metric as it is scraped: its labels}`."""
     found: dict[str, set[str]] = {}
-    for program in (OperatorMetrics("1"), AgentMetrics("1")):
+    for program in (OperatorMetrics("1"), AgentMetrics("1"), MailMetrics("1")):
         for metric in vars(program).values():
             if hasattr(metric, "describe") and hasattr(metric, "labels"):
                 (family,) = metric.describe()
@@ -79,13 +80,17 @@ def alerts(*options: str) -> dict[str, Any]:
 
 def test_the_chart_makes_rules_of_them_that_link_to_the_runbooks() -> None:
     assert not any("monitoring" in str(o.get("apiVersion")) for o in rendered().values())
-    made = alerts("monitoring.rules.runbooks=https://x/runbooks", "monitoring.rules.labels.a=b")
+    links, more = "monitoring.rules.runbooks=https://x/runbooks", "monitoring.rules.labels.a=b"
+    made = alerts(links, more, "mail.enabled=true")
     assert list(made) == [rule["alert"] for rule in RULES]
     told = made["DuraVIPNoLeader"]
     assert told["annotations"]["runbook_url"] == "https://x/runbooks#duravipnoleader"
     assert told["expr"] == RULES[0]["expr"]
+    left_out = {"DuraVIPNoLeader", "DuraVIPWebhookMissing"} | {
+        rule["alert"] for rule in RULES if "duravip_mail_" in rule["expr"]
+    }
     assert set(alerts("monitoring.rules.disabled={DuraVIPNoLeader}", "webhook.enabled=false")) == (
-        {rule["alert"] for rule in RULES} - {"DuraVIPNoLeader", "DuraVIPWebhookMissing"}
+        {rule["alert"] for rule in RULES} - left_out
     )
 
 
@@ -97,24 +102,35 @@ def test_the_chart_hands_the_dashboard_to_grafana() -> None:
 
 def test_who_has_them_scraped_is_told_what_else_that_needs() -> None:
     asked = "--set=monitoring.podMonitors.enabled=true"
-    missing = ("agent.exposeMetrics", "networkPolicy.metricsFrom")
-    assert all(value in charts.notes(asked) for value in missing)
+    mail = "--set=mail.enabled=true"
+    missing = ("agent.exposeMetrics", "mail.exposeMetrics", "networkPolicy.metricsFrom")
+    assert all(value in charts.notes(asked, mail) for value in missing)
+    assert "mail.exposeMetrics" not in charts.notes(asked)
     source = "networkPolicy.metricsFrom[0].podSelector.matchLabels.a=b"
-    given = ("--set=agent.exposeMetrics=true", f"--set={source}")
+    given = (
+        "--set=agent.exposeMetrics=true", "--set=mail.exposeMetrics=true", f"--set={source}", mail,
+    )  # fmt: skip
     assert not any(value in charts.notes(asked, *given) for value in missing)
     assert not any(value in charts.notes() for value in missing)
 
 
-def test_the_chart_has_both_programs_scraped() -> None:
-    made = rendered(
-        "monitoring.podMonitors.enabled=true", "monitoring.podMonitors.labels.release=prometheus"
+def test_the_chart_has_all_programs_scraped() -> None:
+    asked = (
+        "monitoring.podMonitors.enabled=true",
+        "monitoring.podMonitors.labels.release=prometheus",
     )
-    for program, kind in (("operator", "Deployment"), ("agent", "DaemonSet")):
+    assert "PodMonitor duravip-mail" not in rendered(*asked)
+    made = rendered(*asked, "mail.enabled=true")
+    for program, kind in (
+        ("operator", "Deployment"),
+        ("agent", "DaemonSet"),
+        ("mail", "DaemonSet"),
+    ):
         monitor = made[f"PodMonitor duravip-{program}"]
         pod = made[f"{kind} duravip-{program}"]["spec"]["template"]
         selected = monitor["spec"]["selector"]["matchLabels"]
         assert selected.items() <= pod["metadata"]["labels"].items()
         (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
-        (container,) = pod["spec"]["containers"]
-        assert endpoint["port"] in {port["name"] for port in container["ports"]}
+        ports = [port for one in pod["spec"]["containers"] for port in one["ports"]]
+        assert endpoint["port"] in {port["name"] for port in ports}
         assert monitor["metadata"]["labels"]["release"] == "prometheus"

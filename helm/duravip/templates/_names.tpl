@@ -14,7 +14,7 @@ app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
 {{- define "duravip.image" -}}
-{{- with index .root.Values.image .component -}}
+{{- with eq .component "mail" | ternary .root.Values.mail.image (index .root.Values.image .component) -}}
 {{ .repository }}:{{ .tag | default $.root.Chart.AppVersion }}{{ with .digest }}@{{ . }}{{ end }}
 {{- end }}
 {{- end }}
@@ -50,23 +50,30 @@ system:serviceaccount:{{ .root.Release.Namespace }}:duravip-{{ .component }}
 {{ eq .Values.ipFamily "IPv6" | ternary "[::1]" "127.0.0.1" }}
 {{- end }}
 
+{{/* What nodes know each other by when they hand mail over. Names as above. */}}
+{{- define "duravip.mailSecret" -}}
+{{- with .Values.mail.mmove -}}
+{{ .existingSecret | default (.certManager.enabled | ternary "duravip-mail-issued" "duravip-mail-tls") }}
+{{- end }}
+{{- end }}
+
 {{/* The variable that the kubelet puts an address in, before a port: IPv6 stands in brackets. */}}
 {{- define "duravip.host" -}}
 {{ eq .root.Values.ipFamily "IPv6" | ternary "[$(%s)]" "$(%s)" | replace "%s" .variable }}
 {{- end }}
 
-{{/* Where the agent answers, before a port. */}}
-{{- define "duravip.agentHost" -}}
-{{- if .Values.agent.exposeMetrics -}}
-{{ include "duravip.host" (dict "root" . "variable" "NODE_IP") }}
+{{/* Where the agent, or mail, answers, before a port. */}}
+{{- define "duravip.nodeHost" -}}
+{{- if (index .root.Values .component).exposeMetrics -}}
+{{ include "duravip.host" (dict "root" .root "variable" "NODE_IP") }}
 {{- else -}}
-{{ include "duravip.loopback" . }}
+{{ include "duravip.loopback" .root }}
 {{- end }}
 {{- end }}
 
 {{/* Where the kubelet finds it: at the node's address unless it is told another one. */}}
 {{- define "duravip.probeHost" -}}
-{{- if not .Values.agent.exposeMetrics -}}
-, host: {{ eq .Values.ipFamily "IPv6" | ternary "\"::1\"" "127.0.0.1" }}
+{{- if not (index .root.Values .component).exposeMetrics -}}
+, host: {{ include "duravip.loopback" .root | trimAll "[]" | quote }}
 {{- end }}
 {{- end }}

@@ -63,11 +63,11 @@ def entries() -> dict[str, Content]:
     library = _standard_library()
     modules = [Path(top, n) for top, names in _walk(library) for n in names if n.endswith(".so")]
     programs = [python, *map(Path, PROGRAMS)]
-    files = [*programs, *_needed([*programs, *modules])]
+    files = [*programs, *needed([*programs, *modules])]
     found: dict[str, Content] = dict.fromkeys((*FOLDERS, *MERGED.values()))
     found |= MERGED | FILES | {"usr/bin/python3": python.name}
     found |= {str(Path(top, n))[1:]: Path(top, n) for top, names in _walk(library) for n in names}
-    return found | {_merged(path): path for path in files}
+    return found | {merged(path): path for path in files}
 
 
 def _standard_library() -> Path:
@@ -80,13 +80,15 @@ def _walk(library: Path) -> Iterable[tuple[str, list[str]]]:
         yield top, [name for name in names if Path(top, name).is_file()]
 
 
-def _needed(files: Iterable[Path]) -> set[Path]:
+def needed(files: Iterable[Path]) -> set[Path]:
+    """Every shared library that these need."""
     listed = run(["ldd", *map(str, files)])
     found = {Path(name) for name in LIBRARY.findall(listed)}
     home = next(path.parent for path in found if path.name == "libc.so.6")
     return found | {home / name for name in EXPECTED}
 
 
-def _merged(path: Path) -> str:
+def merged(path: Path) -> str:
+    """Where a file of this machine is in a layer."""
     first, _, rest = str(path)[1:].partition("/")
     return f"{MERGED.get(first, first)}/{rest}"
