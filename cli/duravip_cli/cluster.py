@@ -1,4 +1,6 @@
-"""The API server: lists, single objects, and two kinds of writes: a label, and annotations.
+"""The API server: lists, single objects, two kinds of writes, and commands in our pods.
+
+Written are a label, and annotations.
 
 All requests go through one function, since the client's classes for the API groups would take half
 a second to be imported. Every failure is translated into a CommandError of one line here, and
@@ -9,7 +11,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -24,6 +26,7 @@ from kubernetes.config import KUBE_CONFIG_DEFAULT_LOCATION
 
 from duravip_api import API_VERSION, GROUP, PLURALS
 from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.exec_stream import ExecError, run_in_pod
 from duravip_cli.objects import SYSTEM_NAMESPACE, Body, Kind
 from duravip_operator.core.endpoints import SERVICE_NAME_LABEL
 from duravip_runtime.kube import ERRORS, MERGE_PATCH, PAGE, configuration_from, message_of
@@ -198,6 +201,16 @@ class Cluster:
         path = f"/api/v1/namespaces/{quote(namespace, safe='')}/pods"
         ours = {"labelSelector": "app.kubernetes.io/name=duravip"}
         return self._list(f"list pods in the namespace {namespace}", path, ours)
+
+    def run_in_pod(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> str:
+        """Run a command in a container, and give what it printed; CommandError if it fails."""
+        what = f"run {command[0]} in the pod {pod} of the namespace {namespace}"
+        try:
+            return run_in_pod(self._connection, namespace, pod, container, command)
+        except ApiException as error:
+            raise to_command_error(what, error) from error
+        except ExecError as error:
+            raise CommandError(str(error)) from error
 
     def webhook(self) -> Body | None:
         """The configuration of DuraVIP's admission webhook; None when there is none."""

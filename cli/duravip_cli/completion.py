@@ -137,6 +137,10 @@ def _groups(cluster: "Cluster") -> Iterator[Candidate]:
     yield from (Candidate(str(group)) for group in groups if group)
 
 
+def _bindings(cluster: "Cluster") -> Iterator[Candidate]:
+    yield from (Candidate(name_of(body)) for body in cluster.list("Binding"))
+
+
 def _services(cluster: "Cluster") -> Iterator[Candidate]:
     yield from (Candidate(name_of(body), namespace_of(body)) for body in cluster.services())
 
@@ -148,6 +152,7 @@ _NAMES: Final[Mapping[str, Callable[["Cluster"], Iterator[Candidate]]]] = defaul
         "ADDRESS": _addresses,
         "ADDRESS|NAME": _addresses,
         "NAME": _services,
+        "BINDING": _bindings,
         "GROUP": _groups,
         "NS": _namespaces,
     },

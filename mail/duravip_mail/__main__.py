@@ -3,6 +3,7 @@
     duravip-mail run         beside Postfix, for ever
     duravip-mail configure   once, before Postfix starts
     duravip-mail mailq       the queue by Binding and domain
+    duravip-mail moves       which messages were handed over to other nodes
     duravip-mail rebind      have queued mail looked at again
 
 Exit codes: 0 asked to stop, or done; 2 wrong settings; 1 anything else.
@@ -26,11 +27,12 @@ from duravip_mail.maillog import MailLog
 from duravip_mail.metrics import Metrics
 from duravip_mail.policy import PolicyServer
 from duravip_mail.postfix import Postfix, PostfixError, user_id
-from duravip_mail.queue_views import rebind, show_queue
+from duravip_mail.queue_views import rebind, show_moves, show_queue
 from duravip_mail.reach import Reach
 from duravip_mail.settings import (
     VERBS,
     MailqSettings,
+    MovesSettings,
     RebindSettings,
     Settings,
     former_names,
@@ -80,7 +82,9 @@ def run(words: list[str]) -> int:
         begin_logging(settings)
     else:  # the variables of `run` are no settings of these
         log_format.set_up(settings.log_format, settings.log_level)
-    if isinstance(settings, MailqSettings):
+    if isinstance(settings, MovesSettings):
+        show_moves(settings)
+    elif isinstance(settings, MailqSettings):
         show_queue(settings)
     elif isinstance(settings, RebindSettings):
         rebind(settings)

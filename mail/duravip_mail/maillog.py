@@ -1,8 +1,9 @@
-"""Postfix' log: read as it grows, and begun anew when it is large."""
+"""Postfix' log: read as it grows, and begun anew when it is large; or all of it at once."""
 
 import contextlib
 import logging
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -12,6 +13,8 @@ log = logging.getLogger(__name__)
 MAX_BYTES: Final = 100 << 20
 """Then it is set aside, and the one that was set aside before is gone."""
 MAX_LINE_BYTES: Final = 64 * 1024
+STAMP: Final = len("Nov 30 10:00:00")
+DAY_S: Final = 86400.0
 
 
 class MailLog:
@@ -70,3 +73,31 @@ class MailLog:
             return True
         ours = os.fstat(self._file.fileno())
         return (ours.st_dev, ours.st_ino) != (there.st_dev, there.st_ino)
+
+
+def dated_lines(path: Path, since: float, now: float) -> Iterator[tuple[float, str]]:
+    """Every line of the log that is not older, with its time, and of the one that was set aside.
+
+    All times are in seconds since 1970. Raises OSError.
+    """
+    for file in (path.with_name(f"{path.name}.1"), path):
+        with contextlib.suppress(FileNotFoundError), file.open("rb") as lines:
+            while line := lines.readline(MAX_LINE_BYTES):
+                text = line.decode(errors="replace").rstrip("\n")
+                when = time_of(text, now)
+                if when is not None and when >= since:
+                    yield when, text
+
+
+def time_of(line: str, now: float) -> float | None:
+    """When a line was logged: `Nov 30 10:00:00`, in this machine's time; None: it does not say.
+
+    Without a year it is of the last twelve months.
+    """
+    for year in (time.localtime(now).tm_year, time.localtime(now).tm_year - 1):
+        with contextlib.suppress(ValueError, OverflowError):
+            parts = time.strptime(f"{year} {line[:STAMP]}", "%Y %b %d %H:%M:%S")
+            when = time.mktime(parts)
+            if when <= now + DAY_S:
+                return when
+    return None

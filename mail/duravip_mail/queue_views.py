@@ -1,21 +1,30 @@
-"""What people ask of a node's queue: `mailq` shows it, `rebind` has it looked at again."""
+"""What people ask of a node's queue: `mailq` shows it, `rebind` has it looked at again.
+
+And `moves`: which messages were handed over, or were tried to be.
+"""
 
 import json
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
+from duravip_api.fields import parse_duration
 from duravip_mail.bindings import BindingsFile
+from duravip_mail.core.move_records import MoveRecord, move_records
 from duravip_mail.core.queue_summary import QueueEntry, QueueRow, own_routes, summarize_queue
 from duravip_mail.core.routes import hand_over_route
+from duravip_mail.maillog import dated_lines
 from duravip_mail.postfix import Postfix, PostfixError, run_program
-from duravip_mail.settings import MailqSettings, RebindSettings
+from duravip_mail.settings import MailqSettings, MovesSettings, RebindSettings
 from duravip_mail.spool import DEFERRED, Spool
 from duravip_runtime.text import format_age, format_table, printable, printable_json
 
 HEADS: Final = ("GROUP/BINDING", "DOMAIN", "NODE", "ACTIVE", "DEFERRED", "OLDEST")
+MOVE_HEADS: Final = ("TIME", "BINDING", "ADDRESS", "ID", "ID THERE", "SIZE", "RESULT", "ANSWER")
 
 
 def show_queue(settings: MailqSettings) -> None:
@@ -30,6 +39,44 @@ def show_queue(settings: MailqSettings) -> None:
     else:
         cells = [HEADS, *(_cells(row, settings.node_name) for row in rows)]
         sys.stdout.write(f"{format_table(cells)}\n")
+
+
+def show_moves(settings: MovesSettings) -> None:
+    """Print the moves, the oldest first; raises PostfixError."""
+    now = time.time()
+    log = Postfix(settings.folder).folder / "log/maillog"
+    names: dict[str, str] = {}
+    for binding in BindingsFile(settings.bindings_file).read():
+        names.setdefault(binding.address, binding.name)
+    try:
+        found = move_records(dated_lines(log, now - parse_duration(settings.since), now))
+    except OSError as error:
+        raise PostfixError(f"cannot read the log of Postfix: {error}") from error
+    records = deque(found, settings.limit)
+    if settings.output == "json":
+        values = [_move(record, names, settings.node_name) for record in records]
+        sys.stdout.write(f"{printable_json(json.dumps(values, indent=2))}\n")
+    else:
+        cells = (_move_cells(record, names) for record in records if not record.is_taken)
+        sys.stdout.write(f"{format_table([MOVE_HEADS, *cells])}\n")
+
+
+def _move(record: MoveRecord, names: Mapping[str, str], node: str) -> dict[str, Any]:
+    binding = names.get(record.address, "")
+    return asdict(record) | {"time": _stamp(record.time), "binding": binding, "node": node}
+
+
+def _move_cells(record: MoveRecord, names: Mapping[str, str]) -> tuple[str, ...]:
+    size = str(record.size or "-")
+    cells = (
+        _stamp(record.time), names.get(record.address, "-"), record.address or "-",
+        record.queue_id, record.their_queue_id or "-", size, record.result, record.answer,
+    )  # fmt: skip
+    return tuple(map(printable, cells))
+
+
+def _stamp(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def rebind(settings: RebindSettings) -> None:
@@ -60,7 +107,9 @@ def _entries(listed: str, routes: Mapping[str, str]) -> Iterator[QueueEntry]:
             continue  # it has come or gone between the two looks
         addresses = [recipient["address"] for recipient in found["recipients"]]
         domains = frozenset(address.rpartition("@")[2] for address in addresses)
-        yield QueueEntry(route, found["queue_name"], found["arrival_time"], domains)
+        reasons = (recipient.get("delay_reason", "") for recipient in found["recipients"])
+        reason = next(filter(None, reasons), "")
+        yield QueueEntry(route, found["queue_name"], found["arrival_time"], domains, reason)
 
 
 def _cells(row: QueueRow, node: str) -> tuple[str, ...]:

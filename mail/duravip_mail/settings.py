@@ -10,12 +10,13 @@ from typing import Annotated, Final, Literal
 from pydantic import AfterValidator, Field, model_validator
 from pydantic_settings import CliPositionalArg
 
+from duravip_api.fields import parse_duration
 from duravip_mail.bindings import parse_name
 from duravip_mail.core.postfix_config import MailNode
 from duravip_runtime.local_endpoint import LocalAddress
 from duravip_runtime.settings import Listen, LoggedSettings, parse_settings
 
-VERBS: Final = ("run", "configure", "mailq", "rebind")
+VERBS: Final = ("run", "configure", "mailq", "moves", "rebind")
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/-]+")
 
 
@@ -24,6 +25,11 @@ def _plain(path: Path) -> Path:
     if not _PATH.fullmatch(str(path)):
         raise ValueError("must be an absolute path of letters, digits, '.', '_' and '-'")
     return path
+
+
+def _duration(text: str) -> str:
+    parse_duration(text)
+    return text
 
 
 def _addresses(text: str) -> str:
@@ -169,6 +175,15 @@ class MailqSettings(FolderSettings):
     ] = "table"
 
 
+class MovesSettings(MailqSettings):
+    """Shows which messages this node has handed over to others, or has tried to."""
+
+    since: Annotated[
+        str, AfterValidator(_duration), Field(description="how long ago at most, e.g. 30m or 24h")
+    ] = "1h"
+    limit: Annotated[int, Field(ge=1, le=100_000, description="the most, the latest")] = 10_000
+
+
 class RebindSettings(FolderSettings):
     """Has all queued mail of a Binding looked at again, as if it had just entered."""
 
@@ -187,9 +202,9 @@ class RebindSettings(FolderSettings):
 def settings_from(verb: str, arguments: list[str]) -> FolderSettings:
     """The settings of a verb; raises SettingsError with one line about all that is wrong."""
     program = f"duravip-mail {verb}"
-    if verb == "mailq":
+    if verb in {"mailq", "moves"}:
         words = ["--output" if word == "-o" else word for word in arguments]
-        return parse_settings(MailqSettings, program, words)
+        return parse_settings(MailqSettings if verb == "mailq" else MovesSettings, program, words)
     if verb == "rebind":
         return parse_settings(RebindSettings, program, arguments)
     return parse_settings(Settings, program, arguments)

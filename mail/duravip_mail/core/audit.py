@@ -11,7 +11,7 @@ from typing import Final
 
 MOVES: Final = "duravip-mmove"
 _LINE: Final = re.compile(
-    r"^\S.*? (?P<source>duravip/[a-z0-9.-]+|duravip-mmove)/[a-z-]+\[\d+\]: (?P<text>.*)$"
+    r"^.{15} \S+ (?P<source>duravip/[a-z0-9.-]+|duravip-mmove)/[a-z-]+\[\d+\]: (?P<text>.*)$"
 )
 _SENT: Final = re.compile(
     r"(?P<id>\w+): to=<(?P<recipient>[^>]*)>,.*? relay=(?P<relay>\S+),.*? delay=(?P<delay>[\d.]+),"

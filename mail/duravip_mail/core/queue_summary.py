@@ -4,6 +4,7 @@ Mail that waits for another node is listed under the virtual Binding `#mmove`, w
 that it goes to as its domain. Mail without a Binding belongs to `default`.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -28,6 +29,8 @@ class QueueEntry:
     """In seconds since 1970, at this node."""
     domains: frozenset[str]
     """Of its recipients who have not got it yet."""
+    reason: str = ""
+    """Why it waits, by Postfix' word; empty: it was not tried yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,8 @@ class QueueRow:
     deferred: int
     oldest: int
     """When the oldest of them arrived."""
+    reason: str = ""
+    """Why most of them wait; empty: none was tried yet."""
 
 
 def binding_of(route: str, bindings: Iterable[MailBinding]) -> str:
@@ -81,9 +86,14 @@ def summarize_queue(
             active=sum(entry.queue not in WAITING for entry in mine),
             deferred=sum(entry.queue in WAITING for entry in mine),
             oldest=min(entry.arrived for entry in mine),
+            reason=_commonest(entry.reason for entry in mine if entry.reason),
         )
         for (name, domain), mine in sorted(found.items())
     ]
+
+
+def _commonest(reasons: Iterable[str]) -> str:
+    return next((reason for reason, _ in Counter(reasons).most_common(1)), "")
 
 
 def _without_table(route: str) -> str:

@@ -1,6 +1,6 @@
 """A cluster in memory for the command line, filled from the scenarios' world."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -31,6 +31,10 @@ class Memory(Cluster):
         self.gate: dict[str, Any] | None = {"metadata": {"name": "duravip"}}
         self.proxy: dict[str, Any] | None = None
         """kube-proxy's ConfigMap."""
+        self.mail: dict[str, str | CommandError] = {}
+        """What `duravip-mail` prints, by the pod that is asked."""
+        self.asked: list[Sequence[str]] = []
+        """What was run in pods."""
         self.verdict = 'admission webhook "admission.duravip.io" denied the request'
 
     def list(self, kind: Kind, namespace: str = "", selector: str = "") -> tuple[Body, ...]:
@@ -95,6 +99,14 @@ class Memory(Cluster):
 
     def pods(self, namespace: str) -> tuple[Body, ...]:
         return tuple(b for b in self.started if b["metadata"]["namespace"] == namespace)
+
+    def run_in_pod(self, namespace: str, pod: str, container: str, command: Sequence[str]) -> str:
+        assert (namespace, container) == ("duravip-system", "sidecar")
+        self.asked.append(command)
+        said = self.mail[pod]
+        if isinstance(said, CommandError):
+            raise said
+        return said
 
     def webhook(self) -> Body | None:
         return self.gate

@@ -44,9 +44,12 @@ CALLS: Final[Mapping[str, tuple[str, ...]]] = {
     "groups": (),
     "history": (),
     "import": ("metallb", "--live"),
+    "mailq": (),
     "move": ("web", "n2", *AT_ONCE),
+    "moves": (),
     "neighbours": ("n1", *AT_ONCE),
     "nodes": (),
+    "rebind": ("--all",),
     "release": ("web", *AT_ONCE),
     "reset": ("n1", "--yes", *AT_ONCE),
     "services": (),
@@ -60,7 +63,7 @@ CALLS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 GIVEN: Final = ("--kubeconfig", "kubeconfig")
 WITHOUT_A_CLUSTER: Final = {"completion"}
-PRINT_NOTHING: Final = {"import", "move", "reset"}
+PRINT_NOTHING: Final = {"import", "mailq", "move", "moves", "rebind", "reset"}
 """On standard output, since nothing comes of them here."""
 FOR_TENANTS: Final = {"history", "move", "release", "services", "show", "status", "why"}
 """These need rights in one namespace only; `doctor` warns of what it may not list."""

@@ -209,6 +209,7 @@ def test_every_verb_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
 def test_the_menu_holds_what_the_contract_lists() -> None:
     assert set(VERBS) == {
         "show", "why", "history", "nodes", "neighbours", "groups", "move", "drain", "undrain",
+        "mailq", "moves", "rebind",
         "announce", "release", "reset", "simulate", "validate", "import", "doctor", "services",
         "version", "completion", "status",
     }  # fmt: skip

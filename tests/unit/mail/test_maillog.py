@@ -1,11 +1,12 @@
 """A log that grows, is set aside, and begins anew."""
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from duravip_mail.maillog import MAX_LINE_BYTES, MailLog
+from duravip_mail.maillog import MAX_LINE_BYTES, MailLog, dated_lines, time_of
 
 Opened = Callable[..., MailLog]
 
@@ -71,3 +72,29 @@ def test_a_line_without_an_end_is_dropped(tmp_path: Path, opened: Opened) -> Non
     log = opened(path)
     path.write_text("x" * (3 * MAX_LINE_BYTES) + "\ngood\n")
     assert list(log.lines())[-1] == "good"
+
+
+NOW = time.mktime((2026, 1, 2, 12, 0, 0, 0, 0, -1))
+
+
+@pytest.mark.parametrize(
+    ("stamp", "year"),
+    [("Jan  2 11:00:00", 2026), ("Jan  2 13:00:00", 2026), ("Dec 31 23:59:59", 2025)],
+)
+def test_a_line_is_of_the_last_twelve_months(stamp: str, year: int) -> None:
+    when = time_of(f"{stamp} n1 postfix/qmgr[1]: x", NOW)
+    assert when is not None
+    assert time.strftime("%Y %b %e %H:%M:%S", time.localtime(when)) == f"{year} {stamp}"
+
+
+@pytest.mark.parametrize("line", ["", "no time at all", "Feb 30 10:00:00 x"])
+def test_a_line_without_a_time_has_none(line: str) -> None:
+    assert time_of(line, NOW) is None
+
+
+def test_lines_come_with_their_time_and_those_that_are_too_old_do_not(tmp_path: Path) -> None:
+    (tmp_path / "maillog.1").write_text("Jan  2 10:00:00 old\nJan  2 11:30:00 a\nnonsense\n")
+    (tmp_path / "maillog").write_text("Jan  2 11:40:00 b\n")
+    found = list(dated_lines(tmp_path / "maillog", NOW - 3600, NOW))
+    assert found == [(NOW - 1800, "Jan  2 11:30:00 a"), (NOW - 1200, "Jan  2 11:40:00 b")]
+    assert list(dated_lines(tmp_path / "nothing", 0, NOW)) == []

@@ -41,3 +41,10 @@ def test_every_message_has_a_row_whatever_its_route_is() -> None:
     for route, name in expected.items():
         (row,) = summarize_queue([QueueEntry(route, "deferred", 1, X)], KNOWN)
         assert row.binding == name
+
+
+def test_a_row_has_the_reason_why_most_of_its_messages_wait() -> None:
+    reasons = ("refused", "", "no answer", "no answer")
+    entries = [QueueEntry("b-foo:", "deferred", 1, X, reason) for reason in reasons]
+    (row,) = summarize_queue(entries, KNOWN)
+    assert row.reason == "no answer"

@@ -4,6 +4,7 @@ import pytest
 
 from duravip_mail.settings import (
     MailqSettings,
+    MovesSettings,
     RebindSettings,
     Settings,
     former_names,
@@ -81,3 +82,12 @@ def test_rebind_takes_a_name_or_all(words: list[str]) -> None:
     settings = settings_from("rebind", ["foo"])
     assert isinstance(settings, RebindSettings)
     assert (settings.name, settings.all) == ("foo", False)
+
+
+def test_moves_have_a_time_and_a_limit() -> None:
+    settings = settings_from("moves", ["--since=24h", "-o", "json"])
+    assert isinstance(settings, MovesSettings)
+    assert (settings.since, settings.output, settings.limit) == ("24h", "json", 10_000)
+    for wrong in ("--since=yesterday", "--limit=0"):
+        with pytest.raises(SettingsError, match=wrong.partition("=")[0]):
+            settings_from("moves", [wrong])
