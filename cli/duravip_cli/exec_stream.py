@@ -32,36 +32,35 @@ def run_in_pod(
             _preload_content=False, _request_timeout=TIMEOUT_S,
         )  # fmt: skip
     except ApiException as error:
-        raise _refusal(error) from error
+        raise to_refusal(error) from error
     try:
-        return _answer(socket)
+        return read_answer(socket)
     finally:
         socket.close()
 
 
-def _answer(socket: Any) -> str:
-    printed: str
-    complaints: str
+def read_answer(socket: Any) -> str:
+    """What came over the WebSocket of a command, once that has ended; raises ExecError."""
     until = time.monotonic() + TIMEOUT_S
-    printed, complaints = "", ""
+    printed = complaints = ""
     while socket.is_open():
         socket.update(timeout=1)
-        printed += socket.read_stdout(timeout=0) if socket.peek_stdout() else ""
-        complaints += socket.read_stderr(timeout=0) if socket.peek_stderr() else ""
+        printed += str(socket.read_stdout(timeout=0)) if socket.peek_stdout() else ""
+        complaints += str(socket.read_stderr(timeout=0)) if socket.peek_stderr() else ""
         if len(printed) + len(complaints) > MAX_BYTES:
             raise ExecError("it says too much")
         if time.monotonic() > until:
             raise ExecError(f"it has not answered within {TIMEOUT_S:.0f} s")
-    printed += socket.read_stdout(timeout=0)
-    complaints += socket.read_stderr(timeout=0)
+    printed += str(socket.read_stdout(timeout=0))
+    complaints += str(socket.read_stderr(timeout=0))
     if socket.returncode:
         last = (complaints.strip().splitlines() or [f"it ends with {socket.returncode}"])[-1]
         raise ExecError(last.removeprefix("duravip-mail: "))
     return printed
 
 
-def _refusal(error: ApiException) -> ApiException:
-    """The client hides the API server's status in the error of the WebSocket."""
+def to_refusal(error: ApiException) -> ApiException:
+    """The API server's own answer, which the client hides in the error of the WebSocket."""
     cause: Any = error.__context__
     status = getattr(cause, "status_code", 0)
     if not status:
