@@ -13,7 +13,7 @@ from pathlib import Path
 from bench import plans, table
 from bench.campaign import Campaign
 from bench.results import Row
-from bench.stage import Stage
+from bench.stage import open_stage
 from lab import requirements
 from lab.errors import LabError
 
@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> int:
     say(where)
     say(f"{len(cells)} cases, {limit / 60:.0f} minutes at most")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    opening = partial(Stage, say=say, is_quick=wish.quick)
+    opening = partial(open_stage, say=say, is_quick=wish.quick)
     campaign = Campaign(arguments.output, say, opening, limit=limit)
     try:
         campaign.measure(cells)

@@ -11,9 +11,12 @@ DURAVIP: Final = "duravip"
 STRICT: Final = "duravip-strict"
 """The same with `fencing: Strict`."""
 KEEPALIVED: Final = ("keepalived-0.1s", "keepalived-1s")
-SYSTEMS: Final = (DURAVIP, STRICT, *KEEPALIVED)
+MAIL: Final = "duravip-mail"
+"""Postfix on the nodes, whose queues follow the addresses."""
+SYSTEMS: Final = (DURAVIP, STRICT, *KEEPALIVED, MAIL)
 
 AT_REST: Final = "at-rest"
+MAIL_MOVE: Final = "mail-move"
 CRASH: Final = "crash"
 MOVE: Final = "move"
 AWAY: Final = "control-plane-away"
@@ -25,6 +28,7 @@ CASES: Final = {
     "leader-and-owner": "the operator that leads dies with the node",
     "agent-frozen": "the agent is stopped, and goes on later",
     AWAY: "the API server and both operators are killed",
+    MAIL_MOVE: "an address moves while mail is queued that leaves from it",
     AT_REST: "nothing happens; then both processors are busy",
 }
 """What comes first is measured first when time is short."""
@@ -83,6 +87,9 @@ def plan(wish: Wish) -> list[Cell]:
 
 def _full(wish: Wish) -> Iterator[Cell]:
     for system in SYSTEMS:
+        if system == MAIL:
+            yield Cell(MAIL_MOVE, MAIL, 1, 1, 5)
+            continue
         counts = FULL_COUNTS if system != STRICT else FULL_COUNTS[:-1]
         for count in sorted(wish.addresses or counts):
             for case in _cases(system):
@@ -109,7 +116,10 @@ def _quick(wish: Wish) -> Iterator[Cell]:
     """Crashes three times, everything else once; what takes long with keepalived is left out."""
     for system in SYSTEMS:
         is_slow = system == "keepalived-1s"
-        if system == STRICT and STRICT not in wish.systems:
+        if system in {STRICT, MAIL} and not {system, MAIL_MOVE} & {*wish.systems, *wish.cases}:
+            continue
+        if system == MAIL:
+            yield Cell(MAIL_MOVE, MAIL, 1, 1, 1)
             continue
         for count in sorted(wish.addresses or QUICK_COUNTS):
             for case in _cases(system):
@@ -125,5 +135,5 @@ def _quick(wish: Wish) -> Iterator[Cell]:
 
 
 def _cases(system: str) -> tuple[str, ...]:
-    own = {DURAVIP: tuple(CASES), STRICT: (CRASH,)}
+    own = {DURAVIP: tuple(case for case in CASES if case != MAIL_MOVE), STRICT: (CRASH,)}
     return own.get(system, KEEPALIVED_CASES)

@@ -45,7 +45,7 @@ class Row:
     double_owner_samples: int
     phases_ms: dict[str, float] = field(default_factory=dict)
     figures: dict[str, Any] | None = None
-    """What else was measured; only the row `at-rest` has it."""
+    """What else was measured; only the rows `at-rest` and `mail-move` have it."""
     double_kinds: dict[str, int] = field(default_factory=dict)
     """How many of the double answers came about how."""
     late_runs: int = 0

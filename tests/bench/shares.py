@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from bench.plans import AT_REST, AWAY, CASES, DURAVIP, STRICT, SYSTEMS, Cell
+from bench.plans import AT_REST, AWAY, CASES, DURAVIP, MAIL, MAIL_MOVE, STRICT, SYSTEMS, Cell
 
 A_LAB: Final = 15.0
 """Seconds to start one, with the system's programs, and to end it."""
@@ -20,7 +20,7 @@ A_THOUSAND: Final = {True: 10.0, False: 0.5}
 """Seconds to make the next thousand addresses: of ours, each is an object; of keepalived, none."""
 A_RUN: Final = {
     "crash": 7.0, "move": 7.0, "sigterm": 7.5, "agent-killed": 7.5, "leader-and-owner": 18.0,
-    "agent-frozen": 8.0, AWAY: 30.0, AT_REST: 130.0,
+    "agent-frozen": 8.0, AWAY: 30.0, AT_REST: 130.0, MAIL_MOVE: 100.0,
 }  # fmt: skip
 """Seconds of one run of ours with a single address, with everything that brings it back."""
 STRICT_MORE: Final = 3.5
@@ -91,4 +91,4 @@ def _rank(cell: Cell) -> tuple[int, bool, int]:
 
 
 def _is_ours(system: str) -> bool:
-    return system in {DURAVIP, STRICT}
+    return system in {DURAVIP, STRICT, MAIL}

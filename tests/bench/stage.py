@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from types import TracebackType
 from typing import Self
 
+from bench.mail_stage import MailStage
 from bench.measuring import Measuring, Say
-from bench.plans import AT_REST, CRASH, Cell
+from bench.plans import AT_REST, CRASH, MAIL, Cell
 from bench.resting import Resting
 from bench.results import Row, Run
 from bench.systems import system
@@ -14,6 +15,13 @@ from lab.cluster import Lab
 
 MATURE = 1.0
 """--mature of the operators: it makes nothing but the way back to the start shorter."""
+
+
+def open_stage(name: str, say: Say, *, is_quick: bool) -> "Stage | MailStage":
+    """The grounds on which a system is measured."""
+    if name == MAIL:
+        return MailStage(say, is_quick=is_quick)
+    return Stage(name, say, is_quick=is_quick)
 
 
 class Stage:

@@ -22,7 +22,8 @@ up{text="a \\"b\\", c"} 1.5e+2
 
 def test_a_full_run_has_every_case_of_duravip_with_every_number_of_addresses() -> None:
     cells = {(c.case, c.addresses) for c in plan(Wish()) if c.system == "duravip"}
-    assert {(case, n) for case in plans.CASES for n in plans.FULL_COUNTS} - cells == {
+    own = [case for case in plans.CASES if case != plans.MAIL_MOVE]
+    assert {(case, n) for case in own for n in plans.FULL_COUNTS} - cells == {
         ("at-rest", 1), ("at-rest", 100), ("at-rest", 1000),
     }  # fmt: skip
 
@@ -92,3 +93,14 @@ def test_counters_are_compared() -> None:
 def test_labels_with_quotes_and_numbers_with_exponents_are_read() -> None:
     assert list(samples(METRICS, "up")) == [({"text": 'a \\"b\\", c'}, 150.0)]
     assert value(METRICS, "apiserver_request_total", code="409") == 1
+
+
+def test_mail_has_one_case_of_its_own_which_quickly_is_measured_on_request_only() -> None:
+    def found(wish: Wish) -> list[tuple[str, str]]:
+        return [(c.case, c.system) for c in plan(wish) if plans.MAIL in c.system]
+
+    own = [("mail-move", "duravip-mail")]
+    assert found(Wish()) == own
+    assert found(Wish(quick=True)) == []
+    assert found(Wish(quick=True, cases=("mail-move",))) == own
+    assert found(Wish(quick=True, systems=("duravip-mail",))) == own
