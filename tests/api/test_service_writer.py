@@ -107,7 +107,8 @@ def test_a_deposed_leader_writes_nothing(play: Run) -> None:
         play.leads = False
         await play.wrote(VIP, generated("10.1.1.71"))
         assert play.there() is None
-        assert (play.vips, play.failures) == ([], [])
+        assert play.vips == []
+        assert play.failures == [None], "planned again: the Lease may be renewed in its epoch"
 
     play(act)
 
