@@ -16,7 +16,9 @@ from duravip_mail.core.audit import BindRefused, event_in
 from duravip_mail.core.patience import (
     AFTER_GAIN_S,
     AFTER_NEW_NAME_S,
+    GRACE_S,
     Arrivals,
+    Departures,
     HandOverRetries,
 )
 from duravip_mail.core.postfix_config import (
@@ -79,6 +81,7 @@ class Loop:
         self._world: World | None = None
         """What the tables were last written from."""
         self._retries, self._gained = HandOverRetries(), Arrivals(AFTER_GAIN_S)
+        self._departures = Departures()
         self._new_names = Arrivals(AFTER_NEW_NAME_S, first_counts=True)
         self._look_due = self._stepped = self._clock()
         self._problem = "the agent has not been heard yet"
@@ -179,10 +182,14 @@ class Loop:
         current = routes_in(routes(world))
         names = frozenset(world.by_name())
         has_new_names = bool(self._new_names.due(names, now))
-        stale = [
-            m.queue_id for m in waiting
-            if is_stale(m.route, current, has_new_names=has_new_names)
-        ]  # fmt: skip
+        untrue = {
+            m.route for m in waiting if is_stale(m.route, current, has_new_names=has_new_names)
+        }
+        left = {f"{transport_of(b)}:" for b in world.bindings if not world.is_here(b)}
+        due = self._departures.due(untrue & left, now) | (untrue - left)
+        if untrue - due:
+            self._look_due = now + GRACE_S
+        stale = [m.queue_id for m in waiting if m.route in due]
         self._retry(world, waiting, now)
         if stale:
             self._postfix.requeue(stale)

@@ -13,6 +13,9 @@ LONGEST_PAUSE_S: Final = 300.0
 AFTER_GAIN_S: Final = (0.0, 5.0, 20.0, 60.0)
 """The first connection from a new address may come too early for the neighbour caches of the
 segment, and Postfix would then set its destination aside for minutes."""
+GRACE_S: Final = 1.0
+"""An address that is back so soon, as after a lapse of the agent, costs no rewriting of queued mail.
+"""
 AFTER_NEW_NAME_S: Final = (0.0, 5.0, 20.0, 60.0, 300.0, 900.0)
 """The name of a Binding is looked up when a message begins to come in, which may take long: one
 that found no such Binding may be queued only after there is one."""
@@ -42,6 +45,18 @@ class HandOverRetries:
     def note_taken(self, route: str) -> None:
         """A message was taken there: the next one that waits is as likely to be."""
         self._pauses.pop(route, None)
+
+
+class Departures:
+    """Remembers since when routes for which mail waits are not true any more."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, float] = {}
+
+    def due(self, untrue: AbstractSet[str], now: float) -> frozenset[str]:
+        """Of the routes that are untrue now, those that have been for long enough."""
+        self._since = {route: self._since.get(route, now) for route in untrue}
+        return frozenset(r for r, since in self._since.items() if now - since >= GRACE_S)
 
 
 class Arrivals:

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import generate_latest
 
 from duravip_mail.bindings import BindingsFile
+from duravip_mail.core.patience import GRACE_S
 from duravip_mail.core.postfix_config import MailNode
 from duravip_mail.core.routes import Table
 from duravip_mail.loop import HEALTHY_S, LOOK_EVERY_S, Loop, configure
@@ -193,9 +194,26 @@ def test_mail_whose_route_is_no_longer_true_is_looked_at_again(sidecar: Sidecar)
     sidecar.queue.put("THEIRS", f"mmove:[{BAR}]:2526")
     sidecar.queue.put("PLAIN", "")
     sidecar.serve(FOO)
-    done = sidecar.serve()
-    assert ("requeue", ["OURS"]) in done
-    assert done.index(("table", "routes")) < done.index(("requeue", ["OURS"]))
+    assert ("table", "routes") in sidecar.serve()
+    assert sidecar.turn(GRACE_S) == [("requeue", ["OURS"])]
+
+
+def test_an_address_that_is_back_within_a_moment_costs_no_look_at_its_mail(
+    sidecar: Sidecar,
+) -> None:
+    sidecar.queue.put("OURS", "b-foo:")
+    sidecar.serve(FOO)
+    assert "requeue" not in dict(sidecar.serve())
+    assert "requeue" not in dict(sidecar.serve(FOO, came=(FOO,)))
+    assert "requeue" not in dict(sidecar.turn(GRACE_S))
+    assert "requeue" not in dict(sidecar.serve())
+    assert ("requeue", ["OURS"]) in sidecar.turn(GRACE_S), "the time counts from the last loss"
+
+
+def test_mail_for_an_address_that_is_here_now_is_looked_at_at_once(sidecar: Sidecar) -> None:
+    sidecar.queue.put("A", f"mmove:[{FOO}]:2526")
+    sidecar.serve()
+    assert ("requeue", ["A"]) in sidecar.serve(FOO)
 
 
 def test_mail_that_is_active_or_held_stays_as_it_is(sidecar: Sidecar) -> None:

@@ -2,7 +2,14 @@
 
 from itertools import pairwise
 
-from duravip_mail.core.patience import AFTER_GAIN_S, AFTER_NEW_NAME_S, Arrivals, HandOverRetries
+from duravip_mail.core.patience import (
+    AFTER_GAIN_S,
+    AFTER_NEW_NAME_S,
+    GRACE_S,
+    Arrivals,
+    Departures,
+    HandOverRetries,
+)
 
 A, B = "10.1.1.1", "10.1.1.2"
 
@@ -75,3 +82,17 @@ def test_mail_without_a_known_binding_is_looked_at_after_a_start_and_again_later
     names = Arrivals(AFTER_NEW_NAME_S, first_counts=True)
     times = [t for t in range(2000) if names.due(frozenset({"foo"}), float(t))]
     assert times == list(AFTER_NEW_NAME_S)
+
+
+def test_a_route_that_stays_untrue_is_due_after_a_moment() -> None:
+    departures = Departures()
+    assert departures.due({"a"}, 0.0) == frozenset()
+    assert departures.due({"a", "b"}, GRACE_S) == {"a"}
+    assert departures.due({"b"}, 2 * GRACE_S) == {"b"}
+
+
+def test_a_route_that_was_true_in_between_begins_anew() -> None:
+    departures = Departures()
+    departures.due({"a"}, 0.0)
+    departures.due(frozenset(), 0.5)
+    assert departures.due({"a"}, GRACE_S) == frozenset()
