@@ -13,14 +13,6 @@ from typing import Final
 
 from duravip_mail.bindings import BindingsFile
 from duravip_mail.core.audit import BindRefused, event_in
-from duravip_mail.core.patience import (
-    AFTER_GAIN_S,
-    AFTER_NEW_NAME_S,
-    GRACE_S,
-    Arrivals,
-    Departures,
-    HandOverRetries,
-)
 from duravip_mail.core.postfix_config import (
     ACCEPTED,
     ASSIGNED,
@@ -30,6 +22,14 @@ from duravip_mail.core.postfix_config import (
     master_cf,
 )
 from duravip_mail.core.queue_summary import binding_names, binding_of
+from duravip_mail.core.retries import (
+    AFTER_GAIN_S,
+    AFTER_NEW_NAME_S,
+    GRACE_S,
+    Arrivals,
+    Departures,
+    HandOverRetries,
+)
 from duravip_mail.core.routes import (
     accepted,
     assigned,

@@ -10,8 +10,8 @@ import pytest
 from prometheus_client import generate_latest
 
 from duravip_mail.bindings import BindingsFile
-from duravip_mail.core.patience import GRACE_S
 from duravip_mail.core.postfix_config import MailNode
+from duravip_mail.core.retries import GRACE_S
 from duravip_mail.core.routes import Table
 from duravip_mail.loop import HEALTHY_S, LOOK_EVERY_S, Loop, configure
 from duravip_mail.maillog import MailLog

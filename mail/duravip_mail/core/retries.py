@@ -14,8 +14,7 @@ AFTER_GAIN_S: Final = (0.0, 5.0, 20.0, 60.0)
 """The first connection from a new address may come too early for the neighbour caches of the
 segment, and Postfix would then set its destination aside for minutes."""
 GRACE_S: Final = 1.0
-"""An address that is back so soon, as after a lapse of the agent, costs no rewriting of queued mail.
-"""
+"""An address that is back so soon, after a lapse of the agent, costs no rewriting of its queue."""
 AFTER_NEW_NAME_S: Final = (0.0, 5.0, 20.0, 60.0, 300.0, 900.0)
 """The name of a Binding is looked up when a message begins to come in, which may take long: one
 that found no such Binding may be queued only after there is one."""

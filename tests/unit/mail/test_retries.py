@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from duravip_mail.core.patience import (
+from duravip_mail.core.retries import (
     AFTER_GAIN_S,
     AFTER_NEW_NAME_S,
     GRACE_S,
