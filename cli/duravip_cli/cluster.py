@@ -72,10 +72,12 @@ def to_command_error(what: str, error: ApiException) -> CommandError:
     return CommandError(f"cannot {what}: {error.status}: {message}")
 
 
+_WRAPPING: Final = re.compile(r".*(?:<[^>]*>|HTTPS?Connection\([^)]*\)): ")
+
+
 def root_cause(error: Exception) -> str:
     """The innermost reason of an error, without the client's wrapping."""
-    reason = getattr(error, "reason", None)
-    return str(reason or error).rpartition(">: ")[2] or str(error)
+    return _WRAPPING.sub("", str(getattr(error, "reason", None) or error)) or str(error)
 
 
 TIMEOUTS_S: Final = (5, 30)

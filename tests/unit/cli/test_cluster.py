@@ -54,7 +54,7 @@ def test_an_api_server_that_is_away_is_named(
     file.write_text(yaml.safe_dump(_kubeconfig("http://127.0.0.1:1")))
     assert run(["show", "--kubeconfig", str(file)]) == ExitCode.USAGE
     (line,) = capsys.readouterr().err.splitlines()
-    assert "cannot reach the API server at http://127.0.0.1:1: " in line
+    assert "cannot reach the API server at http://127.0.0.1:1: Failed to establish a new" in line
     assert "refused" in line
 
 
