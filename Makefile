@@ -65,6 +65,10 @@ mutation: $(STAMP) ## Cut the rules that decide about safety, one by one; ALL=1 
 e2e: requirements ## The tests on real kubelets
 	@$(PYTEST) tests/e2e
 
+.PHONY: alerts
+alerts: requirements ## Every alert on its fault, with a real Prometheus; QUIET_S=240 scrapes without one
+	@QUIET_S=$(or $(QUIET_S),8) $(PYTEST) tests/alerts
+
 .PHONY: bench
 bench: requirements ## Measure all beside keepalived in MINUTES=150; QUICK=1 takes five
 	@$(LAB) bench $(if $(QUICK),--quick,--minutes=$(or $(MINUTES),150))
