@@ -122,6 +122,11 @@ def add_listing(parser: argparse.ArgumentParser) -> None:
     """Declare the options of a list as kubectl has them: -A, -l, -w and --no-headers."""
     parser.add_argument("-A", "--all-namespaces", action="store_true", help="the default")
     parser.add_argument("-l", "--selector", default="", metavar="LABELS", help="e.g. app=web,a!=b")
+    add_table_options(parser)
+
+
+def add_table_options(parser: argparse.ArgumentParser) -> None:
+    """Declare those of them that hold for every list: -w and --no-headers."""
     parser.add_argument("-w", "--watch", action="store_true", help="go on, and print what changes")
     parser.add_argument("--no-headers", action="store_true", help="no line with names of columns")
 

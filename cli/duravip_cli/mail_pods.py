@@ -5,10 +5,12 @@ import json
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
+from duravip_cli.command_line import add_table_options
 from duravip_cli.context import Context
 from duravip_cli.errors import CommandError, ExitCode
+from duravip_cli.listing import Listing, show
 from duravip_cli.objects import SYSTEM_NAMESPACE, Body, metadata_of, name_of, spec_of
 from duravip_cli.targets import parse_node
 
@@ -17,6 +19,15 @@ CONTAINER: Final = "sidecar"
 COMPONENT: Final = "app.kubernetes.io/component"
 
 Row = TypeVar("Row")
+
+
+class _OfBinding(Protocol):
+    @property
+    def binding(self) -> str:
+        """The name of the Binding whose mail the row is about."""
+
+
+MailRow = TypeVar("MailRow", bound=_OfBinding)
 
 
 @dataclass
@@ -82,6 +93,41 @@ def run_on_nodes(
             except (ValueError, RecursionError) as error:
                 failures[node] = f"what its duravip-mail says is no answer: {error}"
     return failures
+
+
+def add_mail_listing(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of a list of what the nodes say of their Bindings' mail."""
+    parser.add_argument("-b", "--binding", metavar="BINDING", help="default: all")
+    add_mail_arguments(parser)
+    add_table_options(parser)
+
+
+def show_mail(
+    context: Context,
+    listing: Listing[MailRow],
+    read: Callable[[Answers], list[MailRow]],
+    words: Sequence[str],
+    nothing: str,
+) -> ExitCode:
+    """Print as a list what `read` makes of the answers to `duravip-mail WORDS`.
+
+    `nothing` is said where there is no mail on any node, and every node has said so.
+    """
+    failures: dict[str, str] = {}
+
+    def read_all() -> list[MailRow]:
+        answers = ask_mail(context, *words)
+        rows = read(answers)
+        failures.clear()
+        failures.update(answers.failures)
+        wanted = context.arguments.binding
+        return [row for row in rows if wanted in {None, row.binding}]
+
+    rows = show(context, listing, read_all)
+    raise_if_silent(failures)
+    if not rows and context.output.form in {"table", "wide"}:
+        context.output.line(nothing)
+    return ExitCode.OK
 
 
 def read_rows(answers: Answers, read: Callable[[dict[str, Any]], Row]) -> list[Row]:

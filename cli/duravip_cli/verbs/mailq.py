@@ -1,14 +1,14 @@
 """`mailq`: the mail queues of the nodes, by Binding and domain."""
 
 import argparse
-from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
+from duravip_api.annotations import format_clock_time
 from duravip_cli.command_line import Verb
 from duravip_cli.context import Context
 from duravip_cli.errors import ExitCode
-from duravip_cli.listing import FORMS, Listing, show
-from duravip_cli.mail_pods import add_mail_arguments, ask_mail, raise_if_silent, read_rows
+from duravip_cli.listing import FORMS, Listing
+from duravip_cli.mail_pods import Answers, add_mail_listing, read_rows, show_mail
 from duravip_cli.output import Output
 
 
@@ -62,33 +62,19 @@ QUEUES: Final = Listing[QueueRow](
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `mailq` takes."""
-    parser.add_argument("-b", "--binding", metavar="BINDING", help="default: all")
-    add_mail_arguments(parser)
-    parser.add_argument("-w", "--watch", action="store_true", help="go on, and print what changes")
-    parser.add_argument("--no-headers", action="store_true", help="no line with names of columns")
+    add_mail_listing(parser)
 
 
 def run(context: Context) -> ExitCode:
     """Print the queues."""
-    failures: dict[str, str] = {}
+    return show_mail(context, QUEUES, _rows, ("mailq",), "no mail is queued")
 
-    def read() -> list[QueueRow]:
-        answers = ask_mail(context, "mailq")
-        rows = read_rows(answers, _row)
-        failures.clear()
-        failures.update(answers.failures)
-        wanted = context.arguments.binding
-        return sorted(row for row in rows if wanted in {None, row.binding})
 
-    rows = show(context, QUEUES, read)
-    raise_if_silent(failures)
-    if not rows and context.output.form in {"table", "wide"}:
-        context.output.line("no mail is queued")
-    return ExitCode.OK
+def _rows(answers: Answers) -> list[QueueRow]:
+    return sorted(read_rows(answers, _row))
 
 
 def _row(said: dict[str, Any]) -> QueueRow:
-    oldest = datetime.fromtimestamp(int(said["oldest"]), UTC)
     return QueueRow(
         group=str(said["group"]),
         binding=str(said["binding"]),
@@ -96,6 +82,6 @@ def _row(said: dict[str, Any]) -> QueueRow:
         node=str(said["node"]),
         active=int(said["active"]),
         deferred=int(said["deferred"]),
-        oldest=oldest.isoformat().replace("+00:00", "Z"),
+        oldest=format_clock_time(int(said["oldest"])),
         reason=str(said.get("reason", "")),
     )

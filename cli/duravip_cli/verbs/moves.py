@@ -8,14 +8,8 @@ from duravip_api.fields import parse_duration
 from duravip_cli.command_line import Verb
 from duravip_cli.context import Context
 from duravip_cli.errors import ExitCode
-from duravip_cli.listing import FORMS, Listing, show
-from duravip_cli.mail_pods import (
-    Answers,
-    add_mail_arguments,
-    ask_mail,
-    raise_if_silent,
-    read_rows,
-)
+from duravip_cli.listing import FORMS, Listing
+from duravip_cli.mail_pods import Answers, add_mail_listing, read_rows, show_mail
 from duravip_cli.output import Output
 
 
@@ -92,33 +86,18 @@ MOVES: Final = Listing[MoveRow](
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare what `moves` takes."""
-    parser.add_argument("-b", "--binding", metavar="BINDING", help="default: all")
     parser.add_argument(
         "--since", default="1h", metavar="DURATION", type=_duration,
         help="how long ago at most, e.g. 30m or 24h (default: 1h)",
     )  # fmt: skip
-    add_mail_arguments(parser)
-    parser.add_argument("-w", "--watch", action="store_true", help="go on, and print what changes")
-    parser.add_argument("--no-headers", action="store_true", help="no line with names of columns")
+    add_mail_listing(parser)
 
 
 def run(context: Context) -> ExitCode:
     """Print the moves."""
-    failures: dict[str, str] = {}
-
-    def read() -> list[MoveRow]:
-        answers = ask_mail(context, "moves", f"--since={context.arguments.since}")
-        rows = move_rows(answers)
-        failures.clear()
-        failures.update(answers.failures)
-        wanted = context.arguments.binding
-        return sorted(row for row in rows if wanted in {None, row.binding})
-
-    rows = show(context, MOVES, read)
-    raise_if_silent(failures)
-    if not rows and context.output.form in {"table", "wide"}:
-        context.output.line(f"no mail was handed over within {context.arguments.since}")
-    return ExitCode.OK
+    since = context.arguments.since
+    words = ("moves", f"--since={since}")
+    return show_mail(context, MOVES, move_rows, words, f"no mail was handed over within {since}")
 
 
 def move_rows(answers: Answers) -> list[MoveRow]:
@@ -126,7 +105,7 @@ def move_rows(answers: Answers) -> list[MoveRow]:
     takers = dict(_takers(answers.rows))
     answers.rows = [row for row in answers.rows if not row.get("is_taken")]
     found = read_rows(answers, _row)
-    return [row._replace(to_node=takers.get(row.their_queue_id, "")) for row in found]
+    return sorted(row._replace(to_node=takers.get(row.their_queue_id, "")) for row in found)
 
 
 def _takers(rows: Iterable[dict[str, Any]]) -> Iterable[tuple[str, str]]:
