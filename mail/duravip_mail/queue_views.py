@@ -7,11 +7,11 @@ import json
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Final
 
+from duravip_api.annotations import format_clock_time
 from duravip_api.fields import parse_duration
 from duravip_mail.bindings import BindingsFile
 from duravip_mail.core.move_records import MoveRecord, move_records
@@ -34,11 +34,9 @@ def show_queue(settings: MailqSettings) -> None:
     listed = run_program(postfix.etc, "postqueue", "-j")
     rows = summarize_queue(_entries(listed, routes), BindingsFile(settings.bindings_file).read())
     if settings.output == "json":
-        found = [asdict(row) | {"node": settings.node_name} for row in rows]
-        sys.stdout.write(f"{printable_json(json.dumps(found, indent=2))}\n")
+        _print_json([asdict(row) | {"node": settings.node_name} for row in rows])
     else:
-        cells = [HEADS, *(_cells(row, settings.node_name) for row in rows)]
-        sys.stdout.write(f"{format_table(cells)}\n")
+        _print_table(HEADS, (_cells(row, settings.node_name) for row in rows))
 
 
 def show_moves(settings: MovesSettings) -> None:
@@ -54,29 +52,32 @@ def show_moves(settings: MovesSettings) -> None:
         raise PostfixError(f"cannot read the log of Postfix: {error}") from error
     records = deque(found, settings.limit)
     if settings.output == "json":
-        values = [_move(record, names, settings.node_name) for record in records]
-        sys.stdout.write(f"{printable_json(json.dumps(values, indent=2))}\n")
+        _print_json([_move(record, names, settings.node_name) for record in records])
     else:
-        cells = (_move_cells(record, names) for record in records if not record.is_taken)
-        sys.stdout.write(f"{format_table([MOVE_HEADS, *cells])}\n")
+        tries = (record for record in records if not record.is_taken)
+        _print_table(MOVE_HEADS, (_move_cells(record, names) for record in tries))
+
+
+def _print_json(values: list[dict[str, Any]]) -> None:
+    sys.stdout.write(f"{printable_json(json.dumps(values, indent=2))}\n")
+
+
+def _print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    cells = [heads, *(tuple(map(printable, row)) for row in rows)]
+    sys.stdout.write(f"{format_table(cells)}\n")
 
 
 def _move(record: MoveRecord, names: Mapping[str, str], node: str) -> dict[str, Any]:
-    binding = names.get(record.address, "")
-    return asdict(record) | {"time": _stamp(record.time), "binding": binding, "node": node}
+    when, binding = format_clock_time(record.time), names.get(record.address, "")
+    return asdict(record) | {"time": when, "binding": binding, "node": node}
 
 
 def _move_cells(record: MoveRecord, names: Mapping[str, str]) -> tuple[str, ...]:
     size = str(record.size or "-")
-    cells = (
-        _stamp(record.time), names.get(record.address, "-"), record.address or "-",
+    return (
+        format_clock_time(record.time), names.get(record.address, "-"), record.address or "-",
         record.queue_id, record.their_queue_id or "-", size, record.result, record.answer,
     )  # fmt: skip
-    return tuple(map(printable, cells))
-
-
-def _stamp(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
 
 
 def rebind(settings: RebindSettings) -> None:
@@ -115,4 +116,4 @@ def _entries(listed: str, routes: Mapping[str, str]) -> Iterator[QueueEntry]:
 def _cells(row: QueueRow, node: str) -> tuple[str, ...]:
     age = format_age(time.time() - row.oldest)
     name = f"{row.group}/{row.binding}"
-    return tuple(map(printable, (name, row.domain, node, str(row.active), str(row.deferred), age)))
+    return name, row.domain, node, str(row.active), str(row.deferred), age
