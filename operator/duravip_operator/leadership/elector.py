@@ -86,12 +86,6 @@ class LeaseCandidate:
         self._must_abandon = True
 
     @property
-    def is_led_by_other(self) -> bool:
-        """Whether another one leads, as far as is known. From any thread."""
-        view = self._view
-        return view is not None and not rule.is_free(view, self._clock())
-
-    @property
     def leader(self) -> KnownLeader:
         """Who leads, as far as is known. From any thread."""
         epoch, view = self.epoch, self._view
@@ -298,7 +292,7 @@ class Elector:
     def _log_if_leaderless(self) -> None:
         """A line a minute, as long as we know of no leader."""
         now = time.monotonic()
-        if self.epoch is not None or self._candidate.is_led_by_other:
+        if self._candidate.leader is not NOBODY:
             self._last_led = now
         elif now - self._last_led >= LOG_EVERY_S:
             self._last_led = now
