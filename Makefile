@@ -39,7 +39,7 @@ demo-down: $(STAMP) ## End the demo's cluster
 
 .PHONY: test
 test: requirements ## Everything that needs no more than this machine
-	@$(BIN)/python tests/tiers.py lint shape unit processes properties scenarios fuzz simulation api page netns faults mail e2e
+	@$(BIN)/python tests/tiers.py lint shape unit chart processes properties scenarios fuzz simulation api page netns faults mail e2e
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the import contracts

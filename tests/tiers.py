@@ -20,6 +20,7 @@ ROOT: Final = Path(__file__).resolve().parent.parent
 WIDTH: Final = 12
 SHARED: Final = {
     "unit": "load",
+    "chart": "load",
     "processes": "load",
     "properties": "load",
     "scenarios": "load",

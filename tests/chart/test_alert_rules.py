@@ -9,6 +9,8 @@ import pytest
 import yaml
 from prometheus_client import generate_latest
 
+from chart.alert_faults import FAULTS, GONE, MINUTE, NEVER, Fault, served_within
+from chart.test_alerts import PANELS, RULES, known
 from duravip_agent.metrics import Metrics as AgentMetrics
 from duravip_mail.metrics import Metrics as MailMetrics
 from duravip_operator.metrics import Metrics as OperatorMetrics
@@ -16,8 +18,6 @@ from lab import charts
 from lab.charts import CHART
 from lab.processes import run
 from lab.prometheus_program import promtool
-from shape.alert_faults import FAULTS, GONE, MINUTE, NEVER, Fault, served_within
-from shape.test_alerts import PANELS, RULES, known
 
 FILE: Final = CHART / "files/alerts.yaml"
 BY_NAME: Final = {rule["alert"]: rule for rule in RULES}
