@@ -55,7 +55,7 @@ fmt: $(STAMP) ## Format the code and mend what can be mended
 
 .PHONY: unit
 unit: $(STAMP) ## The fast tiers: shape and unit
-	@$(PYTEST) -q tests/shape tests/unit
+	@$(PYTEST) -q tests/shape tests/unit -m "not properties"
 
 .PHONY: mutation
 mutation: $(STAMP) ## Cut the rules that decide about safety, one by one; ALL=1 tries every cut

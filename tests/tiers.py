@@ -33,6 +33,11 @@ SHARED: Final = {
 }
 """Tiers that all processors share, and what stays together: those that compute, and those whose
 labs do little but wait, so that two of them have room side by side."""
+TESTS: Final = {
+    "unit": ("tests/unit", "-m", "not properties"),
+    "properties": ("tests/properties", "tests/unit", "-m", "properties"),
+}
+"""What pytest is told of a tier that is not just its folder."""
 BESIDE: Final = {"simulation": "netns"}
 """Tiers that run beside others, each from the beginning of this one on, if that runs as well."""
 IDLE: Final = ("chrt", "--idle", "0")
@@ -76,7 +81,8 @@ class Tier:
 def _command(tier: str) -> list[str]:
     if tier == "lint":
         return ["make", "--no-print-directory", "lint"]
-    command = [sys.executable, "-m", "pytest", "-q", "--durations=3", f"tests/{tier}"]
+    tests = TESTS.get(tier, (f"tests/{tier}",))
+    command = [sys.executable, "-m", "pytest", "-q", "--durations=3", *tests]
     if tier in SHARED:
         command += ["--numprocesses=auto", f"--dist={SHARED[tier]}"]
     return command

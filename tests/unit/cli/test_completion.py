@@ -1,9 +1,6 @@
 """What a shell offers when the tabulator key is pressed."""
 
-import subprocess
-import sys
 from argparse import Namespace
-from pathlib import Path
 
 import pytest
 
@@ -13,7 +10,6 @@ from duravip_cli.errors import CommandError
 from duravip_cli.verbs.completion import SCRIPTS
 from unit.cli.memory import Memory
 
-PROGRAMS = Path(sys.executable).parent
 OBJECTS = Memory(
     Node=[{"metadata": {"name": name}} for name in ("n1", "n2", "worker-1")],
     DuraVIP=[{"metadata": {"name": "web", "namespace": "shop"}, "spec": {"address": "10.1.1.1"}}],
@@ -85,36 +81,6 @@ def test_a_cluster_that_does_not_answer_has_nothing_to_offer() -> None:
         raise CommandError("cannot reach the API server")
 
     assert complete(["drain", ""], connect) == ([], Directive.NO_FILES)
-
-
-def test_the_program_that_kubectl_runs_ends_with_what_cobra_expects(tmp_path: Path) -> None:
-    for words, last in (["drai"], ":4"), (["validate", ""], ":0"), (["drain", ""], ":4"):
-        said = subprocess.run(
-            [PROGRAMS / "kubectl_complete-duravip", *words],
-            capture_output=True, text=True, check=True, env={"HOME": str(tmp_path)},
-        )  # fmt: skip
-        assert said.stdout.splitlines()[-1] == last
-        assert said.stderr == ""
-    assert (
-        "drain\tTake nodes out"
-        in subprocess.run(
-            [PROGRAMS / "kubectl_complete-duravip", "drai"],
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-    )
-
-
-def test_bash_completes_with_the_script(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(["completion", "bash"]) == 0
-    script = capsys.readouterr().out
-    typed = "COMP_WORDS=(kubectl-duravip undr); COMP_CWORD=1; _kubectl_duravip"
-    said = subprocess.run(
-        ["bash", "-c", f'{script}\n{typed}; echo "${{COMPREPLY[@]}}"'],
-        capture_output=True, text=True, check=True, env={"PATH": f"{PROGRAMS}:/usr/bin:/bin"},
-    )  # fmt: skip
-    assert said.stdout.split() == ["undrain"]
 
 
 @pytest.mark.parametrize("shell", SCRIPTS)

@@ -11,10 +11,10 @@ import pytest
 import yaml
 
 from duravip_cli.__main__ import VERBS, main, run
+from processes.test_cli import PROGRAM
 from scenarios.world import World
 from unit.cli.memory import memory_of
 from unit.cli.stub_api import Lists, kubeconfig, served
-from unit.cli.test_output import PROGRAM
 
 OBJECTS: Final = [
     {"kind": "Topology", "name": "lan", "spec": {"cidr": "10.1.0.0/16", "interface": "eth1"}},

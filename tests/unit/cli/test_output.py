@@ -1,10 +1,6 @@
 """What is printed, and read from files, cannot move a terminal or exhaust the memory."""
 
 import io
-import os
-import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -98,41 +94,6 @@ def test_a_pipe_gets_all_of_it_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     Output("table", stream, {}).table(HEADS, ROWS)
     assert stream.getvalue().splitlines()[-1] == "10.1.1.2   Broken   Broken,Conflict"
-
-
-PROGRAM = [str(Path(sys.executable).parent / "kubectl-duravip")]
-
-
-@pytest.mark.parametrize("word", ["--help", "completion", "drain"])
-def test_a_full_disk_is_one_line(word: str) -> None:
-    with Path("/dev/full").open("w") as full:
-        said = subprocess.run(
-            [*PROGRAM, word, *{"completion": ["bash"], "drain": ["--help"]}.get(word, [])],
-            stdout=full, stderr=subprocess.PIPE, text=True, check=False,
-        )  # fmt: skip
-    assert said.returncode == 1
-    assert said.stderr == ("kubectl-duravip: cannot write the output: No space left on device\n")
-
-
-def test_a_reader_that_has_seen_enough_is_no_error() -> None:
-    out, into = os.pipe()
-    os.close(out)
-    with os.fdopen(into, "w") as pipe:
-        said = subprocess.run(
-            [*PROGRAM, "completion", "bash"], stdout=pipe, stderr=subprocess.PIPE, check=False
-        )
-    assert (said.returncode, said.stderr) == (0, b"")
-
-
-def test_a_real_terminal_is_recognized() -> None:
-    ours, its = pty.openpty()
-    with os.fdopen(its, "w") as terminal:
-        subprocess.run(
-            [*PROGRAM, "doctor", "--node-local", "--kubeconfig", "/nonexistent"],
-            stdout=terminal, env={"TERM": "xterm"}, check=False,
-        )  # fmt: skip
-        assert b"\x1b[33mwarn\x1b[0m" in os.read(ours, 1 << 16)
-    os.close(ours)
 
 
 def test_a_fault_of_the_program_is_no_traceback(
