@@ -1,0 +1,44 @@
+"""Programs taken out of Debian's packages, which are not installed.
+
+An installation would start servers of its own, with every start of the machine.
+"""
+
+import fcntl
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from lab.errors import LabError
+from lab.processes import run
+from lab.programs import cache
+
+Say = Callable[[str], None]
+
+
+def unpacked(name: str, packages: Sequence[str], say: Say = print) -> Path:
+    """The folder of this name in the cache, with the files of the packages; fetched once."""
+    finished = cache() / name
+    cache().mkdir(parents=True, exist_ok=True)
+    with (cache() / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not finished.exists():
+            _place(finished, packages, say)
+    return finished
+
+
+def _place(finished: Path, packages: Sequence[str], say: Say) -> None:
+    say(f"fetching Debian's {', '.join(packages)}")
+    with TemporaryDirectory(dir=cache()) as name:
+        folder = Path(name)
+        apt = ["env", f"--chdir={folder}", "apt-get", "--quiet", "-oAcquire::Retries=5"]
+        try:
+            run([*apt, "download", *packages], timeout=300)
+        except LabError:  # the lists of packages are missing or old
+            try:
+                run([*apt, "update"], timeout=300)
+                run([*apt, "download", *packages], timeout=300)
+            except LabError as error:
+                raise LabError(f"cannot fetch Debian's {', '.join(packages)}: {error}") from error
+        for package in folder.glob("*.deb"):
+            run(["dpkg-deb", "--extract", str(package), str(folder / "files")])
+        (folder / "files").rename(finished)
