@@ -39,7 +39,7 @@ demo-down: $(STAMP) ## End the demo's cluster
 
 .PHONY: test
 test: requirements ## Everything that needs no more than this machine
-	@$(BIN)/python tests/tiers.py lint shape unit chart processes properties scenarios fuzz simulation api page netns faults mail e2e
+	@$(BIN)/python tests/tiers.py lint shape unit chart processes properties scenarios fuzz simulation api page netns faults mail images e2e
 
 .PHONY: lint
 lint: $(STAMP) ## ruff, mypy and the import contracts
@@ -64,6 +64,10 @@ mutation: $(STAMP) ## Cut the rules that decide about safety, one by one; ALL=1 
 .PHONY: e2e
 e2e: requirements ## The tests on real kubelets
 	@$(PYTEST) tests/e2e
+
+.PHONY: test-images
+test-images: requirements ## Build the Dockerfiles by a real docker, and run what is in them
+	@$(PYTEST) tests/images
 
 .PHONY: alerts
 alerts: requirements ## Every alert on its fault, with a real Prometheus; QUIET_S=240 scrapes without one

@@ -24,7 +24,7 @@ GROWN_UP_S: Final = 2.0
 RERUNS: Final = 2
 OURS: Final = re.compile(rb"duravip-(agent|operator)\b|leaky_agent|liar\.py")
 TWO_OWNERS: Final = re.compile(r"double_owners|Double\(")
-LAB_TIERS: Final = {"api", "netns", "faults", "e2e"}
+LAB_TIERS: Final = {"api", "netns", "faults", "images", "e2e"}
 
 
 class Watch:

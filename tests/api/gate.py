@@ -3,6 +3,7 @@
 import base64
 import json
 import sys
+from pathlib import Path
 from typing import Final
 
 from api.objects import Body
@@ -10,7 +11,7 @@ from bench.scrapes import value
 from bench.systems.operators import FETCH, URL
 from lab.cluster import Lab
 from lab.errors import LabError
-from lab.fleet import Fleet, wait_until
+from lab.fleet import PROGRAMS, Fleet, wait_until
 from lab.layout import control_address
 from lab.pki import Pki
 
@@ -27,10 +28,10 @@ PATIENCE: Final = 60
 class Gate:
     """An operator on n1 with webhooks, and the API server told of it as the chart does."""
 
-    def __init__(self, lab: Lab, timeout_s: int = 15) -> None:
-        """The API server waits for an answer for `timeout_s`."""
+    def __init__(self, lab: Lab, timeout_s: int = 15, programs: Path = PROGRAMS) -> None:
+        """The API server waits for an answer for `timeout_s`; `programs` is a folder."""
         self._lab = lab
-        self.fleet = Fleet(lab)
+        self.fleet = Fleet(lab, programs)
         """The operator is on n1, and so is an agent."""
         self.folder = lab.layout.home / "webhook"
         """Where the operator's certificate is."""

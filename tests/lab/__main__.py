@@ -51,7 +51,7 @@ def status(_options: argparse.Namespace) -> None:
 
 def build(_options: argparse.Namespace) -> None:
     """Build the programs of Kubernetes, unless they are built."""
-    for size in ("full", "mail", "page"):
+    for size in ("full", "mail", "images", "page"):
         requirements.ensure(size, _say)
     print(programs.build(_say))
 

@@ -46,6 +46,15 @@ MAIL: Final = API | {
     "/usr/lib/postfix/sbin/master": POSTFIX,
     "/usr/lib/postfix/postfix-lmdb.so": "postfix-lmdb",
 }
+IMAGES: Final = API | {
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+    "buildah": "buildah",
+    "containerd": "containerd",
+    "debootstrap": "debootstrap",
+    "runc": "runc",
+    "skopeo": "skopeo",
+    "slirp4netns": "slirp4netns",
+}
 PAGE: Final = API | {
     "/usr/bin/chromedriver": "chromium-driver",
     "/usr/bin/chromium": "chromium",
@@ -53,7 +62,14 @@ PAGE: Final = API | {
 }
 BENCH: Final = API | {"/usr/sbin/keepalived": "keepalived"}
 """Debian starts no keepalived where there is no configuration of one."""
-BY_SIZE: Final = {"api": API, "full": FULL, "mail": MAIL, "page": PAGE, "bench": BENCH}
+BY_SIZE: Final = {
+    "api": API,
+    "full": FULL,
+    "mail": MAIL,
+    "images": IMAGES,
+    "page": PAGE,
+    "bench": BENCH,
+}
 
 POSTFIX_ANSWERS: Final = "postfix postfix/main_mailer_type select No configuration\n"
 """Without /etc/postfix/main.cf neither Debian's unit nor its script starts a mail server."""

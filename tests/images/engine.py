@@ -1,0 +1,154 @@
+"""A docker daemon on a machine of a lab, with a way to the registries.
+
+The machine has namespaces and control groups of its own. So the daemon, its containers and their
+mounts end with the lab, however that ends, and nothing outside sees rules or cards of them.
+Containers share the machine's network, as those of an agent do.
+"""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+from lab.debian_packages import unpacked
+from lab.errors import LabError
+from lab.layout import Layout
+from lab.machines import Machine
+from lab.processes import attempt, run, wait_for
+
+ROOT: Final = Path(__file__).parents[2]
+PACKAGES: Final = ("docker.io", "tini")
+PROBED: Final = "deb.debian.org"
+RESOLVER: Final = "nameserver 10.0.2.3\n"
+"""Where slirp4netns asks this machine's resolver."""
+WRITTEN: Final = ("/etc", "/opt")
+"""Where dockerd and its containerd leave files, whatever folders they are given."""
+TRIES: Final = 2
+PLENTY: Final = 6 << 30
+"""Bytes of memory, of which all images together take half."""
+BASE: Final = "localhost/python:3.11-slim-bookworm"
+
+
+class Engine:
+    """`start` and `stop` it; `docker` is its command line."""
+
+    def __init__(self, layout: Layout, machine: Machine) -> None:
+        """The machine must be one with control groups of its own."""
+        self.machine = machine
+        self.folder = machine.folder / "docker"
+        self.disk = self.folder / "disk"
+        """Where images are. Only the machine sees what is in it."""
+        self.socket = self.folder / "docker.sock"
+        self._files = unpacked("docker-of-debian", PACKAGES)
+        self._namespace = layout.namespace_file(machine.name)
+        self._slirp: subprocess.Popen[bytes] | None = None
+        self._stays = -1
+
+    @property
+    def command(self) -> list[str]:
+        """The beginning of every command line of it, outside the machine and in it."""
+        return [str(self._files / "usr/bin/docker"), f"--host=unix://{self.socket}"]
+
+    def start(self) -> None:
+        """The daemon answers when this returns."""
+        self.disk.mkdir(parents=True)
+        if _free_memory() > PLENTY:
+            self.machine.run(["mount", "-t", "tmpfs", "-o", "size=80%", "tmpfs", str(self.disk)])
+        for place in WRITTEN:
+            self._keep_writes(place)
+        self._open_way_out()
+        settings = self.folder / "daemon.json"  # not those of a docker that is installed
+        settings.write_text("{}")
+        daemon = self.machine.spawn(
+            [
+                str(self._files / "usr/sbin/dockerd"),
+                f"--host=unix://{self.socket}",
+                f"--data-root={self.disk / 'docker'}",
+                f"--exec-root={self.folder / 'run'}",
+                f"--pidfile={self.folder / 'docker.pid'}",
+                f"--config-file={settings}",
+                "--bridge=none",
+                "--iptables=false",
+                "--storage-driver=overlay2",
+            ]
+        )
+
+        def is_up() -> bool:
+            if not daemon.is_running:
+                raise LabError(f"dockerd has ended: {daemon.output()[-2000:]}")
+            return attempt([*self.command, "version"]).returncode == 0
+
+        wait_for(is_up, "dockerd answers", timeout=120, every=0.2)
+
+    def stop(self) -> None:
+        """Close the way out; all else ends with the machine."""
+        if self._slirp:
+            self._slirp.kill()
+            self._slirp.wait()
+            os.close(self._stays)
+
+    def docker(self, *words: str, text: str | None = None, timeout: float = 120) -> str:
+        """What a command prints; it must exit with 0."""
+        return run([*self.command, *words], text, timeout)
+
+    def build(self, program: str) -> str:
+        """Build the Dockerfile of a program as its first lines say; the image's name."""
+        name = f"localhost/duravip-{program}:dockerfile"
+        words = ["build", "--network=host", f"--build-arg=BASE={BASE}", f"--tag={name}"]
+        command = [*self.command, *words, f"--file={ROOT / program / 'Dockerfile'}", str(ROOT)]
+        for more in reversed(range(TRIES)):
+            try:
+                run(["env", "DOCKER_BUILDKIT=1", *command, "--progress=plain"], timeout=900)
+                break
+            except LabError:  # a registry has failed, perhaps; the steps before it are kept
+                if not more:
+                    raise
+        return name
+
+    def run(self, image: str, *words: str, options: Sequence[str] = ()) -> str:
+        """What a container of the image prints until it ends; its exit code must be 0."""
+        return self.docker("run", "--rm", "--network=host", *options, image, *words)
+
+    def _keep_writes(self, place: str) -> None:
+        """What is written there stays with the machine."""
+        upper, work = (self.folder / f"{kind}{place}" for kind in ("upper", "work"))
+        upper.mkdir(parents=True)
+        work.mkdir(parents=True)
+        options = f"lowerdir={place},upperdir={upper},workdir={work}"
+        self.machine.run(["mount", "-t", "overlay", "-o", options, "overlay", place])
+
+    def _open_way_out(self) -> None:
+        """A card that leads to the registries; its process ends when ours does."""
+        self.machine.run(
+            ["cp", "--remove-destination", "/dev/stdin", "/etc/resolv.conf"], RESOLVER
+        )
+        self.machine.run(["ip", "route", "del", "default"])
+        told, tells = os.pipe()
+        leaves, self._stays = os.pipe()  # open for as long as we live
+        slirp = ["slirp4netns", "--configure", "--disable-host-loopback", "--netns-type=path"]
+        descriptors = [f"--ready-fd={tells}", f"--exit-fd={leaves}"]
+        self._slirp = subprocess.Popen(
+            [*slirp, *descriptors, str(self._namespace), "tap0"],
+            pass_fds=(tells, leaves),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        os.close(tells)
+        os.close(leaves)
+        with os.fdopen(told) as pipe:
+            if not pipe.read(1):
+                raise LabError("slirp4netns has not made its card: is there a /dev/net/tun?")
+
+        def is_out() -> bool:
+            return self.machine.attempt(["getent", "ahostsv4", PROBED]).returncode == 0
+
+        wait_for(is_out, f"{PROBED} is found: builds need Debian's packages and PyPI", every=1)
+
+
+def _free_memory() -> int:
+    """What programs may take without swapping, in bytes."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("MemAvailable"))
