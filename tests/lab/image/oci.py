@@ -1,4 +1,6 @@
-"""OCI image archives, as `ctr images import` takes them.
+"""Image archives of two formats at once: OCI's, and that of `docker save`.
+
+So containerd and kind, docker, podman and skopeo take them.
 
 Layers are plain tars, so that one SHA-256 is both the digest and the diff id. Owners are root,
 times are zero and names sorted: the same files always give the same image.
@@ -117,11 +119,22 @@ def write_archive(path: Path, images: Mapping[str, Image]) -> None:
             {
                 **_described(image.manifest, f"{MEDIA}.manifest.v1+json"),
                 "platform": _platform(),
-                "annotations": {"io.containerd.image.name": reference},
+                "annotations": {
+                    "io.containerd.image.name": reference,
+                    "org.opencontainers.image.ref.name": reference,
+                },
             }
             for reference, image in images.items()
         ],
     }
+    saved = [
+        {
+            "Config": image.config.name,
+            "RepoTags": [reference],
+            "Layers": [layer.name for layer in image.layers],
+        }
+        for reference, image in images.items()
+    ]
     blobs = {
         part.name: part.data
         for image in images.values()
@@ -131,6 +144,7 @@ def write_archive(path: Path, images: Mapping[str, Image]) -> None:
     with tarfile.open(unfinished, "w") as tar:
         _add(tar, "oci-layout", b'{"imageLayoutVersion":"1.0.0"}')
         _add(tar, "index.json", json.dumps(index).encode())
+        _add(tar, "manifest.json", json.dumps(saved).encode())
         for name, data in blobs.items():
             _add(tar, name, data)
     unfinished.rename(path)
