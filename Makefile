@@ -73,6 +73,10 @@ test-images: requirements ## Build the Dockerfiles by a real docker, and run wha
 alerts: requirements ## Every alert on its fault, with a real Prometheus; QUIET_S=240 scrapes without one
 	@QUIET_S=$(or $(QUIET_S),8) $(PYTEST) tests/alerts
 
+.PHONY: kernels
+kernels: $(STAMP) ## Try other kernels and every sort of card, in virtual machines; SUITE=NAME: one
+	@$(LAB) kernels $(if $(SUITE),--suite=$(SUITE))
+
 .PHONY: bench
 bench: requirements ## Measure all beside keepalived in MINUTES=150; QUICK=1 takes five
 	@$(LAB) bench $(if $(QUICK),--quick,--minutes=$(or $(MINUTES),150))

@@ -15,22 +15,27 @@ from lab.programs import cache
 Say = Callable[[str], None]
 
 
-def unpacked(name: str, packages: Sequence[str], say: Say = print) -> Path:
-    """The folder of this name in the cache, with the files of the packages; fetched once."""
+def unpacked(
+    name: str, packages: Sequence[str], say: Say = print, options: Sequence[str] = ()
+) -> Path:
+    """The folder of this name in the cache, with the files of the packages; fetched once.
+
+    `options` are apt's, for packages that the machine's own lists do not have.
+    """
     finished = cache() / name
     cache().mkdir(parents=True, exist_ok=True)
     with (cache() / f"{name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not finished.exists():
-            _place(finished, packages, say)
+            _place(finished, packages, say, options)
     return finished
 
 
-def _place(finished: Path, packages: Sequence[str], say: Say) -> None:
+def _place(finished: Path, packages: Sequence[str], say: Say, options: Sequence[str]) -> None:
     say(f"fetching Debian's {', '.join(packages)}")
     with TemporaryDirectory(dir=cache()) as name:
         folder = Path(name)
-        apt = ["env", f"--chdir={folder}", "apt-get", "--quiet", "-oAcquire::Retries=5"]
+        apt = ["env", f"--chdir={folder}", "apt-get", "--quiet", "-oAcquire::Retries=5", *options]
         try:
             run([*apt, "download", *packages], timeout=300)
         except LabError:  # the lists of packages are missing or old

@@ -62,6 +62,12 @@ PAGE: Final = API | {
 }
 BENCH: Final = API | {"/usr/sbin/keepalived": "keepalived"}
 """Debian starts no keepalived where there is no configuration of one."""
+KERNELS: Final = API | {
+    "/usr/bin/python3": "python3",  # what the images are made of
+    "/usr/sbin/conntrack": "conntrack",
+    "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
+    "qemu-system-x86_64": "qemu-system-x86",
+}
 BY_SIZE: Final = {
     "api": API,
     "full": FULL,
@@ -69,6 +75,7 @@ BY_SIZE: Final = {
     "images": IMAGES,
     "page": PAGE,
     "bench": BENCH,
+    "kernels": KERNELS,
 }
 
 POSTFIX_ANSWERS: Final = "postfix postfix/main_mailer_type select No configuration\n"
