@@ -16,6 +16,7 @@ from itertools import groupby
 from typing import Final
 
 from duravip_agent.codec.bpf import REJECT_ALL, Program, pack
+from duravip_agent.codec.frames import ETHER_TYPE_AT
 from duravip_agent.core.kernel_state import Link
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,8 @@ _NOT_SENT = {errno.ENETDOWN, errno.ENXIO, errno.ENODEV, errno.ENOBUFS, errno.EAG
 in the next round."""
 
 _NOT_HEARD = {errno.ENETDOWN, errno.ENXIO, errno.ENODEV}
+_SOCKADDR_LL: Final = struct.Struct("=H2si12x")
+"""Family, protocol, interface; the rest is not used for sending."""
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -139,7 +142,9 @@ class SendBuffer:
     Such a call also lets go of the interpreter, and waits for it, once and not for each frame.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, to: bytes = b"") -> None:
+        """`to` is a sockaddr_ll, for a socket that is bound to no protocol."""
+        self._to = ctypes.create_string_buffer(to, max(len(to), 1))
         self._frames = ctypes.create_string_buffer(size * MAX_FRAMES_PER_CALL)
         self._parts, self._messages = (
             (_Part * MAX_FRAMES_PER_CALL)(),
@@ -148,7 +153,10 @@ class SendBuffer:
         for at in range(MAX_FRAMES_PER_CALL):
             self._parts[at] = _Part(ctypes.addressof(self._frames) + at * size, size)
             part = ctypes.addressof(self._parts) + at * ctypes.sizeof(_Part)
-            self._messages[at].head.parts, self._messages[at].head.part_count = part, 1
+            head = self._messages[at].head
+            head.parts, head.part_count = part, 1
+            if to:
+                head.name, head.name_size = ctypes.addressof(self._to), len(to)
 
     def send(self, fileno: int, frames: Sequence[bytes]) -> int:
         """Send at most BURST frames; gives back how many went out before the link refused one."""
@@ -179,12 +187,17 @@ def may_send() -> bool:
 
 
 class FrameSender:
-    """The raw sockets. For one thread."""
+    """The raw sockets. For one thread.
+
+    They are bound to no protocol, so that they hear nothing. Each frame goes out with its own one,
+    by which the fence recognizes it: not every kind of interface (macvlan) lets the kernel read it
+    from the frame.
+    """
 
     def __init__(self) -> None:
         self._sockets: dict[int, socket.socket] = {}
-        self._bursts: dict[int, SendBuffer] = {}
-        """By the size of a frame."""
+        self._bursts: dict[tuple[int, int], SendBuffer] = {}
+        """By interface, and by the size of a frame, which tells its protocol."""
 
     def send(self, link: Link, frames: Sequence[bytes]) -> int:
         """Send frames; gives back how many went out."""
@@ -192,7 +205,7 @@ class FrameSender:
         try:
             sock = self._socket(link)
             while sent < len(frames):
-                sent += self._burst(sock, frames[sent : sent + MAX_FRAMES_PER_CALL])
+                sent += self._burst(sock, link.index, frames[sent : sent + MAX_FRAMES_PER_CALL])
         except OSError as error:
             if error.errno not in _NOT_SENT:
                 raise
@@ -201,14 +214,17 @@ class FrameSender:
                 self._close(link.index)
         return sent
 
-    def _burst(self, sock: socket.socket, frames: Sequence[bytes]) -> int:
+    def _burst(self, sock: socket.socket, link: int, frames: Sequence[bytes]) -> int:
         """Send those of the first one's size that follow it; raises OSError when none goes out."""
         size, same_size = next(groupby(frames, len))
-        alike = list(same_size)
-        burst = self._bursts.get(size) or self._bursts.setdefault(size, SendBuffer(size))
+        alike, kind = list(same_size), frames[0][ETHER_TYPE_AT:][:2]
+        burst = self._bursts.get((link, size))
+        if burst is None:
+            to = _SOCKADDR_LL.pack(socket.AF_PACKET, kind, link)
+            burst = self._bursts[link, size] = SendBuffer(size, to)
         done = burst.send(sock.fileno(), alike)
-        if not done:
-            sock.send(alike[0])  # which says why
+        if not done:  # let Python say why
+            sock.sendto(alike[0], (sock.getsockname()[0], int.from_bytes(kind)))
         return done or 1
 
     def keep_only(self, links: Iterable[int]) -> None:
@@ -227,6 +243,7 @@ class FrameSender:
         return sock
 
     def _close(self, index: int) -> None:
+        self._bursts = {key: burst for key, burst in self._bursts.items() if key[0] != index}
         sock = self._sockets.pop(index, None)
         if sock is not None:
             sock.close()
