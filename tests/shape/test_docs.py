@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from e2e.pages import COMMANDS, blocks
+from e2e.pages import PAGES as READ_BY_USERS
+
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts)
 FILES = subprocess.run(
@@ -18,6 +21,9 @@ ENDS = {"/".join(path.split("/")[-n:]) for path in FILES for n in range(1, 8)}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 NAMED_FILE = re.compile(r"`([\w./-]+\w\.(?:py|yaml|toml|svg))(?:::\w+)?`")
+TYPED = re.compile(r"^(?:\$ )?(?:kubectl|helm|make|curl|docker|pip|duravip-\w+) ", re.MULTILINE)
+MOST_EXCUSES = 8
+"""Not run: what needs another controller, docker, a registry, a cluster of its own or Postfix."""
 CONSTANT = re.compile(r"`([A-Z][A-Z_]+)`")
 
 
@@ -89,3 +95,24 @@ def test_every_module_of_a_package_is_in_its_readme(package: str) -> None:
     modules = [Path(path) for path in FILES if path.startswith(f"{package}/")]
     own = {path.name for path in modules if path.suffix == ".py" and path.parent.name != "verbs"}
     assert not own - named - {"__init__.py", "__main__.py"}
+
+
+@pytest.mark.parametrize("page", READ_BY_USERS, ids=lambda page: page.name)
+def test_commands_are_fenced_as_such_and_a_test_runs_them_or_does_what_they_do(page: Path) -> None:
+    for block in blocks(page):
+        where = f"{block.page}:{block.line}"
+        assert block.language in COMMANDS or not TYPED.search(block.text), where
+        assert block.language not in COMMANDS or block.commands, where
+        if block.excuse:
+            named = re.findall(r"tests/[\w/]+(?:\.py)?", block.excuse)
+            assert named, f"{where}: which test does it?"
+            assert all((ROOT / path).exists() for path in named), where
+
+
+def test_few_commands_are_not_run() -> None:
+    found = [block for page in READ_BY_USERS for block in blocks(page) if block.commands]
+    excused = [block for block in found if block.excuse]
+    for block in excused:
+        print(f"{block.page}:{block.line} is not run: {block.excuse}")
+    assert len({block.excuse for block in excused}) <= MOST_EXCUSES
+    assert len(found) - len(excused) >= 10
