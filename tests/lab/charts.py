@@ -1,6 +1,6 @@
 """Helm, and the project's chart, in a lab of the full size."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,11 +62,15 @@ def uninstall(lab: Lab) -> None:
 
 def image_options(lab: Lab) -> list[str]:
     """What tells the chart which images the nodes hold."""
-    names = references(lab.layout)
+    return [f"--set=operator.runAsUser={ANY_USER}", *images_named(references(lab.layout))]
+
+
+def images_named(names: Mapping[str, str]) -> list[str]:
+    """What tells the chart, also that of an earlier commit, that the nodes hold these images."""
     pairs = [
         (program, *names[f"duravip-{program}"].rsplit(":", 1)) for program in ("operator", "agent")
     ]
-    return ["--set=image.pullPolicy=Never", f"--set=operator.runAsUser={ANY_USER}"] + [
+    return ["--set=image.pullPolicy=Never"] + [
         f"--set-string=image.{program}.repository={repository},image.{program}.tag={tag}"
         for program, repository, tag in pairs
     ]

@@ -30,6 +30,8 @@ ENVIRONMENT: Final = (
     "PYTHONUNBUFFERED=1",
     "PYTHONDONTWRITEBYTECODE=1",
 )
+NAMED: Final = "LOGNAME=duravip"
+"""Early versions ran as a user with a name only, which the base has no more."""
 
 
 def write_images(archive: Path, cache: Path, *, with_python: bool = False) -> None:
@@ -42,11 +44,20 @@ def write_images(archive: Path, cache: Path, *, with_python: bool = False) -> No
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock, TemporaryDirectory(dir=cache) as work:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        images = _build(cache, Path(work))
+        images = _build(cache, Path(work), PROJECT, ENVIRONMENT)
         if with_python:
             bottom = images[PAUSE].layers
             images[PYTHON] = Image("docker.io/library/python", bottom, ("/usr/bin/python3",))
         write_archive(archive, images)
+    names_file(archive).write_text("\n".join(images))
+
+
+def write_former_images(archive: Path, cache: Path, source: Path) -> None:
+    """Build both from the source of an earlier commit, on what the present ones depend on."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock, TemporaryDirectory(dir=cache) as work:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        write_archive(archive, images := _build(cache, Path(work), source, (*ENVIRONMENT, NAMED)))
     names_file(archive).write_text("\n".join(images))
 
 
@@ -55,7 +66,7 @@ def write_mail_image(archive: Path, cache: Path) -> str:
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock, TemporaryDirectory(dir=cache) as work:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        bottom, shared, top = _common(cache, Path(work))
+        bottom, shared, top = _common(cache, Path(work), PROJECT)
         below = _cached(cache, "postfix", [bottom.digest, postfix.identity()], _write_postfix)
         image = _image("mail", (bottom, below, shared, top))
         write_archive(archive, {image.reference: image})
@@ -67,29 +78,29 @@ def names_file(archive: Path) -> Path:
     return archive.with_name(f"{archive.name}.names")
 
 
-def _build(cache: Path, work: Path) -> dict[str, Image]:
+def _build(cache: Path, work: Path, source: Path, env: tuple[str, ...]) -> dict[str, Image]:
     """All images, by the name that a pod or containerd calls them by."""
-    bottom, shared, top = _common(cache, work)
+    bottom, shared, top = _common(cache, work, source)
     pause = Image("localhost/pause", (bottom,), ("/bin/sleep", "infinity"))
     images = {PAUSE: pause}
     for program in IN_EVERY_LAB:
         layers = (bottom, shared, _dependencies(cache, program, bottom, shared), top)
-        image = _image(program, layers)
+        image = _image(program, layers, env)
         images[image.reference] = image
     return images
 
 
-def _common(cache: Path, work: Path) -> tuple[Blob, Blob, Blob]:
+def _common(cache: Path, work: Path, source: Path) -> tuple[Blob, Blob, Blob]:
     """What is in every image: Debian's Python, what all programs depend on, the wheel."""
     bottom = _cached(cache, "base", [base.identity()], _write_base)
     top = work / "application.tar"
-    wheels.write_application(top, wheels.build_wheel(PROJECT, work / "wheel"))
+    wheels.write_application(top, wheels.build_wheel(source, work / "wheel"))
     return bottom, _dependencies(cache, SHARED, bottom), blob(top)
 
 
-def _image(program: str, layers: tuple[Blob, ...]) -> Image:
+def _image(program: str, layers: tuple[Blob, ...], env: tuple[str, ...] = ENVIRONMENT) -> Image:
     start = ("/usr/bin/python3", "-m", f"duravip_{program}")
-    return Image(f"localhost/duravip-{program}", layers, start, USERS[program], ENVIRONMENT)
+    return Image(f"localhost/duravip-{program}", layers, start, USERS[program], env)
 
 
 def _dependencies(cache: Path, name: str, *below: Blob) -> Blob:

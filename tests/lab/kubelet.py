@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lab import kubelet_settings, programs
 from lab.errors import LabError
-from lab.images import names_file, write_images, write_mail_image
+from lab.images import names_file, write_former_images, write_images, write_mail_image
 from lab.kubectl import Kubectl
 from lab.kubelet_settings import KERNEL_SETTINGS, POD_NETWORKS, TEMPLATES, pod_routes
 from lab.layout import (
@@ -104,7 +104,11 @@ def archive(layout: Layout) -> Path:
 
 def references(layout: Layout) -> dict[str, str]:
     """The images of a lab, by their last name, such as `duravip-agent`."""
-    lines = names_file(archive(layout)).read_text().split()
+    return _references(archive(layout))
+
+
+def _references(file: Path) -> dict[str, str]:
+    lines = names_file(file).read_text().split()
     return {line.rpartition(":")[0].rpartition("/")[2]: line for line in lines}
 
 
@@ -122,6 +126,15 @@ def load_images(layout: Layout, nodes: list[Machine]) -> None:
         raise LabError("no node is on")
     with ThreadPoolExecutor() as pool:
         list(pool.map(give, running))
+
+
+def load_former_images(layout: Layout, nodes: Sequence[Machine], source: Path) -> dict[str, str]:
+    """Build those of an earlier commit, and load them too; what `references` gives of ours."""
+    file = layout.home / "former-images.tar"
+    write_former_images(file, programs.cache() / "images", source)
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda node: _import(node, file), nodes))
+    return _references(file)
 
 
 def load_mail_image(layout: Layout, nodes: Sequence[Machine]) -> str:

@@ -49,16 +49,23 @@ def main() -> None:
 def _installed(commit: str, folder: Path) -> Path:
     """The folder of the programs of that commit, in an environment of their own."""
     print(f"installing {commit}", flush=True)
-    tree, environment = folder / "tree", folder / "venv"
-    archive = subprocess.run(
-        ["git", "-C", ROOT, "archive", commit], capture_output=True, check=True
-    ).stdout
-    tree.mkdir()
-    subprocess.run(["tar", "-x", "-C", tree], input=archive, check=True)
+    tree, environment = source_of(commit, folder / "tree"), folder / "venv"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True)
     pip = [str(environment / "bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
     subprocess.run([*pip, f"{tree}[operator,agent]"], check=True)
     return environment / "bin"
+
+
+def source_of(commit: str, folder: Path) -> Path:
+    """Write the files of that commit into a new folder, which is given; LabError without it."""
+    git = ["git", "-C", str(ROOT), "archive", commit]
+    archive = subprocess.run(git, capture_output=True, check=False)
+    if archive.returncode:
+        why = archive.stderr.decode().strip()
+        raise LabError(f"commit {commit} is not in this repository: {why}")
+    folder.mkdir()
+    subprocess.run(["tar", "-x", "-C", folder], input=archive.stdout, check=True)
+    return folder
 
 
 def _upgrade(lab: Lab, before: Path, first: str) -> list[str]:
