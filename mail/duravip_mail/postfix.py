@@ -44,8 +44,9 @@ class Postfix:
         try:
             user = pwd.getpwnam(USER)
             os.chown(self.folder / "data", user.pw_uid, -1)
-            for name in ("dynamicmaps.cf", "dynamicmaps.cf.d"):
-                _copy(SYSTEM / name, self.etc / name)
+            _copy(SYSTEM / "dynamicmaps.cf", self.etc / "dynamicmaps.cf")
+            if (SYSTEM / "dynamicmaps.cf.d").exists():  # since Debian 13 there is none
+                _copy(SYSTEM / "dynamicmaps.cf.d", self.etc / "dynamicmaps.cf.d")
         except (KeyError, OSError) as error:
             raise PostfixError(f"Postfix is not installed: {error}") from error
 

@@ -1,7 +1,11 @@
 """Mail queues that follow their Bindings: the chart's Postfix beside real agents."""
 
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +15,7 @@ from e2e.example import PATIENCE, Example
 from lab import charts
 from lab.cluster import Lab
 from lab.fleet import wait_until
+from lab.processes import in_namespace
 from mail.outside import Outside, Verdict
 from mail.segment import OUTSIDE
 
@@ -76,6 +81,22 @@ def wait_for_owners(lab: Lab, **owners: str) -> None:
     wait_until(are_there, f"the owners are {owners}", PATIENCE)
 
 
+@contextmanager
+def without_agent(lab: Lab, node: str) -> Iterator[None]:
+    """The agent's program of a node stands still meanwhile, if the kubelet does not replace it."""
+    (agent,) = [
+        pid
+        for pid in in_namespace(lab.layout.namespace_file(node))
+        if Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[1:3] == [b"-m", b"duravip_agent"]
+    ]
+    os.kill(agent, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        if Path(f"/proc/{agent}").exists():
+            os.kill(agent, signal.SIGCONT)
+
+
 def queued(lab: Lab) -> Counter[tuple[str, str]]:
     """How many messages wait, by Binding and node, as `mailq` shows them."""
     found: Counter[tuple[str, str]] = Counter()
@@ -84,12 +105,17 @@ def queued(lab: Lab) -> Counter[tuple[str, str]]:
     return found
 
 
+def deferred(lab: Lab, node: str) -> int:
+    """How many messages wait on a node until they are tried again."""
+    return sum(row["deferred"] for row in told(lab, "mailq") if row["node"] == node)
+
+
 def handed_over(lab: Lab, tag: str) -> Counter[tuple[str, str, str]]:
     """How many messages with a tag, by the nodes and the Binding, as `moves` tells."""
     return Counter(
         (row["from"], row["to"], row["binding"])
         for row in told(lab, "moves")
-        if row["result"] == "sent" and f"-{tag}@" in row["recipient"]
+        if row["result"] == "sent" and f"-{tag}-" in row["recipient"]
     )
 
 
@@ -114,6 +140,26 @@ def test_a_binding_moves_with_its_queue(mail: Lab, outside: Outside) -> None:
     assert outside.wait_for(50, "moved") == Verdict(50, 0, frozenset({FOO}))
     assert handed_over(mail, "moved")["n1", "n3", "mail-foo"] >= 50
     prefer(mail, foo="n1")
+    wait_for_owners(mail, foo="n1")
+
+
+def test_mail_waits_where_its_address_is_muted_though_it_is_there(
+    mail: Lab, outside: Outside
+) -> None:
+    outside.take()
+    with without_agent(mail, "n1"):
+        path = "-o=jsonpath={.status.owner}"
+        wait_until(
+            lambda: mail.kubectl("get", "vipbinding", "mail-foo", path) in ("n2", "n3"),
+            "another node has the address",
+            PATIENCE,
+        )
+        assert f"inet {FOO}/32 " in mail.machines["n1"].run(["ip", "-o", "addr", "show", "eth1"])
+        outside.send(FIRST, "muted", binding="mail-foo", count=3)
+        wait_until(lambda: deferred(mail, "n1") == 3, "all have been tried in vain", PATIENCE)
+        assert not outside.taken("muted")
+    found = outside.wait_for(3, "muted", PATIENCE)
+    assert (found.delivered, found.sources) == (3, frozenset({FOO}))
     wait_for_owners(mail, foo="n1")
 
 

@@ -62,6 +62,9 @@ class MailNode:
 
     def configure(self) -> None:
         """As before Postfix' first start; the usual configuration is made once for a machine."""
+        if (self.folder / "spool").exists():
+            self.run("configure", *self.options_given())
+            return
         options = " ".join([*self.options_given(), self.more()])
         kept = self.machine.folder / f"configured-{blake2b(options.encode()).hexdigest()[:8]}"
         if kept.exists():
@@ -70,6 +73,12 @@ class MailNode:
         else:
             self.run("configure", *self.options_given())
             processes.run(["cp", "-a", str(self.folder), str(kept)])
+
+    def take_disk_of(self, other: "MailNode") -> None:
+        """Have the folder of a node that is off, as if its disk were in this one."""
+        shutil.rmtree(self.folder)
+        other.folder.rename(self.folder)
+        other.folder.mkdir()
 
     def start_postfix(self) -> None:
         """Start the master, and wait until it takes mail."""
@@ -151,9 +160,9 @@ class MailNode:
         except FileNotFoundError:
             return ""
 
-    def reason(self, recipient: str) -> str:
-        """What Postfix last said of a recipient's mail."""
-        found = re.findall(rf"to=<{re.escape(recipient)}>.*status=(.*)", self.log())
+    def reason(self, tag: str) -> str:
+        """What Postfix last said of the mail of somebody `…-TAG-…@`."""
+        found = re.findall(rf"to=<[^>]*-{tag}-[^>]*>.*status=(.*)", self.log())
         return str(found[-1]) if found else ""
 
     def is_open(self, port: int) -> bool:

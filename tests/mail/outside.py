@@ -36,7 +36,7 @@ class Outside:
     """One for a test."""
 
     def __init__(self, machine: Machine) -> None:
-        self._machine = machine
+        self.machine = machine
         self._dump = machine.folder / "taken"
         self._dump.unlink(missing_ok=True)
         self._sink: Process | None = None
@@ -47,8 +47,8 @@ class Outside:
         where = f"[{OUTSIDE_V6}]:25" if v6 else f"{OUTSIDE}:25"
         what = ["-r", "rcpt"] if defer else ["-D", str(self._dump)]
         options = ["-u", "root", "-c", "-m", "400", *(["-6"] if v6 else []), *what]
-        log = self._machine.folder / "smtp-sink.log"
-        self._sink = self._machine.spawn(["/usr/sbin/smtp-sink", *options, where, "400"], log)
+        log = self.machine.folder / "smtp-sink.log"
+        self._sink = self.machine.spawn(["/usr/sbin/smtp-sink", *options, where, "400"], log)
         host = OUTSIDE_V6 if v6 else OUTSIDE
         wait_for(lambda: self._is_open(host), "the sink listens", PATIENCE_S, 0.05)
 
@@ -71,13 +71,16 @@ class Outside:
         domain: str = f"[{OUTSIDE}]",
         sessions: int = 10,
     ) -> None:
-        """Inject messages for `1-TAG@…`, `2-TAG@…`, …; `text` is all of one, with its header."""
+        """Inject messages, each for somebody `…-TAG-…@`; `text` is all of one, with its header.
+
+        Postfix up to 3.8 puts a number before it, and later versions behind it.
+        """
         field = f"X-DuraVIP-Binding: {binding}\n" if binding else ""
-        body = self._machine.folder / f"message-{tag}"
+        body = self.machine.folder / f"message-{tag}"
         body.write_text(text or f"{field}Subject: test\nFrom: {sender}\n\nhello\n")
         words = ["-s", str(min(sessions, count)), "-m", str(count), "-N", "-F", str(body)]
-        envelope = ["-f", sender, "-t", f"-{tag}@{domain}", f"inet:{to}:{port}"]
-        self._machine.run(["/usr/sbin/smtp-source", *words, *envelope], timeout=120)
+        envelope = ["-f", sender, "-t", f"to-{tag}-@{domain}", f"inet:{to}:{port}"]
+        self.machine.run(["/usr/sbin/smtp-source", *words, *envelope], timeout=120)
 
     def send_to_all(self, to: str, recipients: Sequence[str], *, binding: str) -> None:
         """Inject one message for all of these."""
@@ -86,12 +89,12 @@ class Outside:
             "import smtplib, sys; to, *who = sys.argv[1:]; "
             f"smtplib.SMTP(to, {TRUSTED}, timeout=20).sendmail({SENDER!r}, who, {body!r})"
         )
-        self._machine.run([sys.executable, "-c", talk, to, *recipients])
+        self.machine.run([sys.executable, "-c", talk, to, *recipients])
 
     def refusal(self, to: str, *, sender: str = SENDER, port: int = 25) -> str:
         """What a message is refused with."""
         envelope = ["-f", sender, "-t", f"x@[{OUTSIDE}]", f"inet:{to}:{port}"]
-        done = self._machine.attempt(["/usr/sbin/smtp-source", "-m", "1", *envelope])
+        done = self.machine.attempt(["/usr/sbin/smtp-source", "-m", "1", *envelope])
         assert done.returncode
         return done.stderr
 
@@ -108,7 +111,7 @@ class Outside:
             elif line.startswith("X-Rcpt-Args: "):
                 recipient = line.partition("<")[2].partition(">")[0]
                 found.append(Taken(client, recipient))
-        return [one for one in found if not tag or f"-{tag}@" in one.recipient]
+        return [one for one in found if not tag or f"-{tag}-" in one.recipient]
 
     def text(self) -> str:
         """All that was taken, as it came."""
@@ -131,4 +134,4 @@ class Outside:
         wait_for(condition, what, timeout, 0.2)
 
     def _is_open(self, host: str) -> bool:
-        return self._machine.attempt(["bash", "-c", f"exec 3<>/dev/tcp/{host}/25"]).returncode == 0
+        return self.machine.attempt(["bash", "-c", f"exec 3<>/dev/tcp/{host}/25"]).returncode == 0

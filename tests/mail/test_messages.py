@@ -34,7 +34,7 @@ def test_who_has_got_a_message_does_not_get_it_again_when_it_moves(
     first, second = pair
     outside.take()
     # The name six.example has an IPv6 address only, which an IPv4 Binding does not send to.
-    both = ["here-m@[10.1.0.100]", "late-m@six.example"]
+    both = ["here-m-@[10.1.0.100]", "late-m-@six.example"]
     outside.send_to_all(first.address, both, binding="foo")
     assert outside.wait_for(1, "m") == Verdict(1, 0, frozenset({FOO}))
     wait_for(lambda: first.queue()["deferred"] == 1, "one is left", PATIENCE_S, 0.1)
@@ -43,7 +43,7 @@ def test_who_has_got_a_message_does_not_get_it_again_when_it_moves(
     wait_for(first.is_empty, "it has moved", PATIENCE_S, 0.1)
     wait_for(lambda: second.queue()["deferred"] == 1, "it waits there", PATIENCE_S, 0.1)
     assert outside.verdict("m") == Verdict(1, 0, frozenset({FOO}))
-    assert "here-m@" not in second.log()
+    assert "here-m-@" not in second.log()
 
 
 def test_a_large_message_moves(pair: Pair, outside: Outside) -> None:

@@ -24,7 +24,7 @@ def test_a_stranger_at_the_address_gets_nothing(
     stranger.tell("take", BAR)
     outside.send(first.address, "m", binding="bar", count=5)
     said = "Server certificate not"
-    wait_for(lambda: said in first.reason("1-m@[10.1.0.100]"), "it is refused", PATIENCE_S, 0.1)
+    wait_for(lambda: said in first.reason("m"), "it is refused", PATIENCE_S, 0.1)
     assert first.queue().total() == 5
     assert stranger.is_empty()
     assert not outside.taken()
@@ -62,7 +62,7 @@ def test_a_5xx_of_another_node_returns_nothing_to_its_sender(
     wait_for(lambda: first.queue()["deferred"] == 5, "all wait", PATIENCE_S, 0.1)
     assert "SOFTBOUNCE" in first.log()
     assert "non-delivery notification" not in first.log()
-    assert "550" in first.reason("1-r@[10.1.0.100]") or "554" in first.reason("1-r@[10.1.0.100]")
+    assert "550" in first.reason("r") or "554" in first.reason("r")
 
 
 REFUSES = "  -o smtpd_relay_restrictions=reject\n  -o soft_bounce=no\n"
@@ -81,7 +81,7 @@ def test_a_full_disk_of_the_owner_leaves_mail_where_it_is(
     second.tell("take", BAR)
     outside.send(first.address, "full", binding="bar", count=3)
     said = "Insufficient system storage"
-    wait_for(lambda: said in first.reason("1-full@[10.1.0.100]"), "452", PATIENCE_S, 0.1)
+    wait_for(lambda: said in first.reason("full"), "452", PATIENCE_S, 0.1)
     assert first.queue().total() == 3
     assert not outside.taken()
 
