@@ -112,12 +112,21 @@ def _upgrade(lab: Lab, before: Path, first: str) -> list[str]:
 
 
 def _planned_move(lab: Lab, fleet: Fleet) -> float:
-    """The longest gap, in seconds, when every address of n3 moves away because n3 is drained."""
+    """The longest gap, in seconds, when the addresses of each node move away: it is drained.
+
+    As many moves as an upgrade makes, so that the longest of these is what an upgrade may take.
+    """
     with lab.observe(ADDRESSES) as seen:
-        lab.kubectl("label", "node", "n3", f"{EXCLUDE_LABEL}={DRAINED}")
-        wait_until(lambda: "n3" not in fleet.owners().values(), "n3 is drained")
-    lab.kubectl("label", "node", "n3", f"{EXCLUDE_LABEL}-")
+        for node in lab.nodes:
+            lab.kubectl("label", "node", node.name, f"{EXCLUDE_LABEL}={DRAINED}")
+            wait_until(_holds_nothing(fleet, node.name), f"{node.name} is drained")
+            lab.kubectl("label", "node", node.name, f"{EXCLUDE_LABEL}-")
+            time.sleep(MATURE_S)
     return seen.sight.worst_gap()
+
+
+def _holds_nothing(fleet: Fleet, node: str) -> Callable[[], bool]:
+    return lambda: node not in fleet.owners().values()
 
 
 def _replace_operators(lab: Lab, fleet: Fleet, *options: str) -> set[str]:

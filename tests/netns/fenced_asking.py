@@ -1,5 +1,6 @@
 """What outsiders do: ask who has an address, ping it, connect to it."""
 
+import errno
 import socket
 import struct
 import time
@@ -11,6 +12,9 @@ from netns.fenced import CLIENT_MAC, Namespace
 
 PATIENCE = 0.08
 """Whoever has not answered by then does not."""
+
+AGREED_AFTER = 10.0
+"""A bond takes no frame while its ends agree on what they use: for some seconds at most."""
 
 PORT = 7000
 ARP, IPV6 = 0x0806, 0x86DD
@@ -39,8 +43,20 @@ class Ear:
 
     def asks(self, address: str, source: str) -> bool:
         """Whether somebody answers a question for it; the source may be 0.0.0.0 or `::`."""
-        self.sock.send(question(address, source))
+        self._send(question(address, source))
         return self.hears(address)
+
+    def _send(self, frame: bytes) -> None:
+        end = time.monotonic() + AGREED_AFTER
+        while True:
+            try:
+                self.sock.send(frame)
+            except OSError as error:
+                if error.errno != errno.ENOBUFS or time.monotonic() > end:
+                    raise
+                time.sleep(PATIENCE)
+            else:
+                return
 
     def close(self) -> None:
         """Let go of the socket."""
