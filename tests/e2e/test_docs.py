@@ -112,6 +112,8 @@ def page(request: pytest.FixtureRequest, lab: Lab) -> Iterator[str]:
     yield name
     if name != FROM_NOTHING:
         remove_all(lab)
+    elif charts.is_installed(lab):  # the page has failed half-way: with its own values
+        charts.install(lab)
 
 
 @pytest.mark.parametrize("page", RUN, indirect=True)

@@ -49,8 +49,13 @@ def install_with_mail(lab: Lab, *more: str) -> None:
 
 def ensure(lab: Lab) -> None:
     """Install the chart, unless it is installed."""
-    if RELEASE not in helm(lab, "list", "--short", "-n", NAMESPACE).split():
+    if not is_installed(lab):
         install(lab)
+
+
+def is_installed(lab: Lab) -> bool:
+    """Whether the chart is there, with whatever values."""
+    return RELEASE in helm(lab, "list", "--short", "-n", NAMESPACE).split()
 
 
 def uninstall(lab: Lab) -> None:
