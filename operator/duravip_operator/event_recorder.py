@@ -140,8 +140,10 @@ class EventRecorder:
                 self._write(event(told, self._identity), epoch)
 
     def _write(self, body: Body, epoch: int | None) -> None:
-        if epoch is not None and not self.leads_in(epoch):
-            return
+        # A Lease that ran out is often renewed a moment later, in the same epoch.
+        while epoch is not None and not self.leads_in(epoch):
+            if self._epoch != epoch or self._stopping.wait(RECHECK_EVERY_S):
+                return
         call: Any = self._api.create_namespaced_event
         try:
             request(call, body["metadata"]["namespace"], body)
