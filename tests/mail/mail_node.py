@@ -30,6 +30,7 @@ smtp_host_lookup = native
 smtp_dns_support_level = disabled
 smtpd_peername_lookup = no
 smtpd_client_connection_count_limit = 0
+message_size_limit = 52428800
 """
 
 
