@@ -5,10 +5,8 @@ image has its Python, in /usr/local, a virtual environment of Debian's own, with
 packages are thus where they are in the original, and so is pip, which the Dockerfiles remove.
 """
 
-import fcntl
 import shutil
 import time
-from collections.abc import Callable
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -16,9 +14,7 @@ from typing import Final
 
 from lab.errors import LabError
 from lab.processes import run
-from lab.programs import cache
-
-Say = Callable[[str], None]
+from lab.programs import Say, alone, cache
 
 SUITE: Final = "bookworm"
 MIRROR: Final = "http://deb.debian.org/debian"
@@ -46,10 +42,8 @@ def archive(say: Say = print) -> Path:
     made_of = [SUITE, MIRROR, *PACKAGES, APT, FINISH, AUTHORITIES.read_text()]
     key = blake2b("\0".join(made_of).encode(), digest_size=8).hexdigest()
     folder = cache() / "images"
-    folder.mkdir(parents=True, exist_ok=True)
     finished = folder / f"python-slim-{key}.tar"
-    with (folder / "python-slim.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(folder / "python-slim.lock"):
         if not finished.exists():
             for old in folder.glob("python-slim-*.tar"):
                 old.unlink()

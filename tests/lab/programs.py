@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import Final
@@ -49,8 +50,8 @@ def build(say: Say = print) -> Path:
     finished = place()
     if finished.exists():
         return finished
-    cache().mkdir(parents=True, exist_ok=True)
-    with _alone(finished.with_suffix(".lock"), say):
+    waiting = partial(say, "waiting for another build of Kubernetes to end")
+    with alone(finished.with_suffix(".lock"), waiting):
         if not finished.exists():
             _build(finished, say)
     return finished
@@ -77,13 +78,17 @@ def _fingerprint(go: str) -> str:
 
 
 @contextmanager
-def _alone(file: Path, say: Say) -> Iterator[None]:
-    """Hold a lock, for which another builder may have to be waited."""
+def alone(file: Path, on_wait: Callable[[], object] = lambda: None) -> Iterator[None]:
+    """Hold the lock of this file, so that what is kept in a cache is made once.
+
+    `on_wait` is called if another process has it. The file's folder is made if need be.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            say("waiting for another build of Kubernetes to end")
+            on_wait()
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -3,7 +3,8 @@
 import shutil
 from pathlib import Path
 
-from lab.debian_packages import Say, unpacked
+from lab.debian_packages import unpacked
+from lab.programs import Say
 
 
 def prometheus(say: Say = print) -> Path:

