@@ -3,22 +3,21 @@
 import os
 import pty
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from duravip_cli.__main__ import run
+from lab.fleet import PROGRAMS
 
-PROGRAMS = Path(sys.executable).parent
-PROGRAM = [str(PROGRAMS / "kubectl-duravip")]
+PROGRAM = PROGRAMS / "kubectl-duravip"
 
 
 @pytest.mark.parametrize("word", ["--help", "completion", "drain"])
 def test_a_full_disk_is_one_line(word: str) -> None:
     with Path("/dev/full").open("w") as full:
         said = subprocess.run(
-            [*PROGRAM, word, *{"completion": ["bash"], "drain": ["--help"]}.get(word, [])],
+            [PROGRAM, word, *{"completion": ["bash"], "drain": ["--help"]}.get(word, [])],
             stdout=full, stderr=subprocess.PIPE, text=True, check=False,
         )  # fmt: skip
     assert said.returncode == 1
@@ -30,7 +29,7 @@ def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     os.close(out)
     with os.fdopen(into, "w") as pipe:
         said = subprocess.run(
-            [*PROGRAM, "completion", "bash"], stdout=pipe, stderr=subprocess.PIPE, check=False
+            [PROGRAM, "completion", "bash"], stdout=pipe, stderr=subprocess.PIPE, check=False
         )
     assert (said.returncode, said.stderr) == (0, b"")
 
@@ -39,7 +38,7 @@ def test_a_real_terminal_is_recognized() -> None:
     ours, its = pty.openpty()
     with os.fdopen(its, "w") as terminal:
         subprocess.run(
-            [*PROGRAM, "doctor", "--node-local", "--kubeconfig", "/nonexistent"],
+            [PROGRAM, "doctor", "--node-local", "--kubeconfig", "/nonexistent"],
             stdout=terminal, env={"TERM": "xterm"}, check=False,
         )  # fmt: skip
         assert b"\x1b[33mwarn\x1b[0m" in os.read(ours, 1 << 16)

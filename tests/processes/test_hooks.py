@@ -13,8 +13,9 @@ import pytest
 
 from duravip_agent.core.node_spec import Placement
 from duravip_agent.local_api import Identity, LocalApi, open_local_api
+from lab.fleet import PROGRAMS
 
-PROGRAM = Path(sys.executable).parent / "duravip-hooks"
+PROGRAM = PROGRAMS / "duravip-hooks"
 PATIENCE_S = 30.0
 A, B, C = "10.1.1.1", "10.1.1.2", "10.1.1.3"
 WANTED = {address: Placement("eth1", 32) for address in (A, B, C)}

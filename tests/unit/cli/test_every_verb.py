@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from duravip_cli.__main__ import VERBS, main, run
-from processes.test_cli import PROGRAM
+from lab.fleet import PROGRAMS
 from scenarios.world import World
 from unit.cli.memory import memory_of
 from unit.cli.stub_api import Lists, kubeconfig, served
@@ -181,7 +181,7 @@ def test_a_table_keeps_within_a_narrow_terminal(verb: str) -> None:
     ours, its = pty.openpty()
     with os.fdopen(its, "w") as terminal:
         subprocess.run(
-            [*PROGRAM, verb, *CALLS[verb], *GIVEN],
+            [PROGRAMS / "kubectl-duravip", verb, *CALLS[verb], *GIVEN],
             stdout=terminal, env={**os.environ, "COLUMNS": "40", "NO_COLOR": "1"}, check=True,
         )  # fmt: skip
         shown = os.read(ours, 1 << 16).decode()
