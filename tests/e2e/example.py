@@ -13,6 +13,8 @@ from lab.fleet import wait_until
 PREFERRED: Final = "10.1.1.1"
 OTHER: Final = "10.1.1.2"
 BOTH: Final = (PREFERRED, OTHER)
+OBJECTS: Final = 4
+"""DuraVIPs and Bindings of the example."""
 HOME: Final = "n1"
 """The node that the example prefers for the first address."""
 PATIENCE: Final = 90
@@ -26,8 +28,11 @@ class Example:
     def __init__(self, lab: Lab) -> None:
         self._lab = lab
 
-    def settle(self) -> None:
-        """Apply it, and wait until it is served as it asks for, by nodes that are all there."""
+    def settle(self, objects: int = OBJECTS) -> None:
+        """Apply it, and wait until it is served as it asks for, by nodes that are all there.
+
+        `objects` is how many DuraVIPs and Bindings there are in the end, those of others included.
+        """
         self._lab.kubectl("apply", "-f", str(EXAMPLE))
         nodes = len(self._lab.nodes)
 
@@ -35,7 +40,7 @@ class Example:
 
         def is_settled() -> bool:
             found = self._statuses()
-            return len(found) >= 4 and all(
+            return len(found) == objects and all(
                 status.get("state") == "Owned" and status.get("participants") == nodes
                 for _, status in found
             )

@@ -13,7 +13,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from e2e.example import Example
+from e2e.example import OBJECTS, Example
 from lab import charts
 from lab.cluster import Lab
 from lab.errors import LabError
@@ -51,7 +51,7 @@ def lab(former: Path) -> Iterator[Lab]:
         groups = yaml.safe_load_all((former / "docs/examples/groups.yaml").read_text())
         bindings = [item for item in groups if item["kind"] == "Binding"]
         lab.kubectl("apply", "-f-", input=yaml.safe_dump_all(bindings))
-        Example(lab).settle()
+        Example(lab).settle(OBJECTS + len(bindings))
         yield lab
 
 
@@ -71,9 +71,10 @@ def test_an_upgrade_and_a_rollback_keep_every_address_and_object(lab: Lab) -> No
 def kept(lab: Lab, what: str, longest: float) -> Iterator[None]:
     """Meanwhile no address is lost for longer than these seconds, and no field of any object."""
     before = objects(lab)
+    served = sum(kind != "Topology" for kind, _ in before)
     with lab.observe(ADDRESSES) as seen:
         yield
-        Example(lab).settle()
+        Example(lab).settle(served)
     sight = seen.sight
     print(f"{what}: without an answer for {sight.worst_gap():.2f} s at most")
     assert sight.double_owners == 0
