@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
+from duravip_runtime.text import format_table
 from kernels.machine import Result
 
 CARDS = "kernels/guest/cards.py::"
@@ -17,9 +18,7 @@ def table(found: Mapping[str, Sequence[Result]]) -> str:
     for sort in sorts:
         alike = [[r for r in results if sort_of(r) == sort] for results in found.values()]
         rows.append((sort, *(f"{sum(map(is_passed, some))}/{len(some)}" for some in alike)))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ((cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join("  ".join(line).rstrip() for line in lines)
+    return format_table(rows)
 
 
 def wrongs(found: Mapping[str, Sequence[Result]]) -> Iterator[str]:
