@@ -44,9 +44,10 @@ class Postfix:
         try:
             user = pwd.getpwnam(USER)
             os.chown(self.folder / "data", user.pw_uid, -1)
-            _copy(SYSTEM / "dynamicmaps.cf", self.etc / "dynamicmaps.cf")
-            if (SYSTEM / "dynamicmaps.cf.d").exists():  # since Debian 13 there is none
-                _copy(SYSTEM / "dynamicmaps.cf.d", self.etc / "dynamicmaps.cf.d")
+            shutil.copy(SYSTEM / "dynamicmaps.cf", self.etc)
+            more = SYSTEM / "dynamicmaps.cf.d"
+            if more.exists():  # since Debian 13 there is none
+                shutil.copytree(more, self.etc / more.name, dirs_exist_ok=True)
         except (KeyError, OSError) as error:
             raise PostfixError(f"Postfix is not installed: {error}") from error
 
@@ -178,10 +179,3 @@ def _replace(path: Path, text: str, mode: int) -> None:
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
         file.write(text)
     new.replace(path)
-
-
-def _copy(source: Path, target: Path) -> None:
-    if source.is_dir():
-        shutil.copytree(source, target, dirs_exist_ok=True)
-    else:
-        shutil.copy(source, target)

@@ -1,6 +1,7 @@
 """The files of a Postfix instance, and that it is not taken for another process."""
 
 import os
+from getpass import getuser
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,25 @@ def test_a_file_is_written_only_if_it_is_new(postfix: Postfix) -> None:
     assert not postfix.write_config("main.cf", "a = b\n")
     assert postfix.write_config("main.cf", "a = c\n")
     assert (postfix.etc / "main.cf").read_text() == "a = c\n"
+
+
+@pytest.mark.parametrize("parts", [(), ("lmdb",)], ids=["Debian 13", "Debian 12"])
+def test_it_takes_over_which_libraries_read_which_tables(
+    postfix: Postfix, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, parts: tuple[str, ...]
+) -> None:
+    system = tmp_path / "system"
+    system.mkdir()
+    (system / "dynamicmaps.cf").write_text("lmdb\n")
+    for part in parts:
+        (system / "dynamicmaps.cf.d").mkdir()
+        (system / "dynamicmaps.cf.d" / part).write_text("lmdb\n")
+    monkeypatch.setattr("duravip_mail.postfix.SYSTEM", system)
+    monkeypatch.setattr("duravip_mail.postfix.USER", getuser())
+    for _ in range(2):  # it is started again and again
+        postfix.prepare()
+    assert (postfix.etc / "dynamicmaps.cf").read_text() == "lmdb\n"
+    found = sorted(path.name for path in postfix.etc.glob("dynamicmaps.cf.d/*"))
+    assert found == [*parts]
 
 
 @pytest.mark.parametrize("content", ["", "no number", "0", "999999999"])
