@@ -12,7 +12,7 @@ settings.load_profile("duravip")
 
 PROPERTIES: Final = Path(__file__).parent / "properties"
 
-pytest_plugins = ["lab_logs", "lab_sharing", "lab_starved"]
+pytest_plugins = ["pytester", "lab_anew", "lab_logs", "lab_sharing", "lab_starved"]
 
 
 def pytest_configure(config: pytest.Config) -> None:
