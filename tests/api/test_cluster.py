@@ -10,6 +10,7 @@ from threading import Event
 from typing import Any
 
 import pytest
+from kubernetes.client import CustomObjectsApi
 
 from api.objects import apply, duravip
 from api.shell import restart_api_server, settings, until
@@ -185,6 +186,46 @@ def test_statuses_wait_for_an_api_server_that_is_away(lab: Lab, writer: StatusWr
         )
 
     asyncio.run(play())
+
+
+def test_who_writes_a_status_in_between_is_no_failure(
+    lab: Lab,
+    known: Plumbing,
+    writer: StatusWriter,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """The agent writes the same status: what was read is old when the condition is written."""
+    reading = CustomObjectsApi.get_cluster_custom_object
+    overtaken = Event()
+
+    def read_and_be_overtaken(api: CustomObjectsApi, *where: str, **options: Any) -> Any:
+        found = reading(api, *where, **options)
+        if not overtaken.is_set():
+            lab.kubectl(
+                "patch", "nodeplumbing", "written", "--subresource=status", "--type=merge",
+                '-p={"status": {"served": ["10.1.1.9"]}}',
+            )  # fmt: skip
+            overtaken.set()
+        return found
+
+    def conditions() -> list[str]:
+        found = json.loads(lab.kubectl("get", "nodeplumbing", "written", "-o=json"))
+        status = found.get("status", {})
+        return [one["type"] for one in status.get("conditions", ())]
+
+    async def play() -> None:
+        condition = {
+            "type": "Tried", "status": "True", "reason": "Test", "message": "",
+            "lastTransitionTime": "2026-01-01T00:00:00Z",
+        }  # fmt: skip
+        writer.put(("NodePlumbing", "", known.node), condition, Priority.CHANGE)
+        await until(lambda: conditions() == ["Tried"], "it is written all the same")
+
+    monkeypatch.setattr(CustomObjectsApi, "get_cluster_custom_object", read_and_be_overtaken)
+    asyncio.run(play())
+    assert overtaken.is_set()
+    assert "statuses" not in caplog.text
 
 
 def test_a_missing_permission_is_named(lab: Lab, tmp_path: Path) -> None:

@@ -308,8 +308,9 @@ class StatusWriter:
             return 0.0
         with self._changed:
             self._queue.requeue(item)
-            was_away, self._is_failing = self._is_failing, True
-        if not was_away:
+            is_news = error.is_transient and not self._is_failing
+            self._is_failing |= is_news
+        if is_news:
             log.warning("statuses cannot be written, and wait: %s", error)
         return pause_after(failures, error.retry_after)
 
