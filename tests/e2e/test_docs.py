@@ -13,11 +13,13 @@ import pytest
 
 from duravip_api import EXCLUDE_LABEL
 from duravip_api.manifest import KINDS
+from duravip_api.reasons import Reason
+from duravip_api.services import SERVICE_LABEL
 from e2e.pages import PAGES, ROOT, Block, blocks
 from lab import charts
 from lab.charts_program import helm
 from lab.cluster import Lab
-from lab.demo_local import EXAMPLE
+from lab.demo_local import EXAMPLE, WORKLOADS
 from lab.fleet import PROGRAMS, wait_until
 from lab.kubelet import references
 from lab.processes import environment
@@ -136,19 +138,27 @@ def manifest(page: str) -> str:
 
 
 def remove_all(lab: Lab) -> None:
-    """Have the chart and no object of ours."""
+    """Have the chart and no object of ours, nor a Service of theirs."""
     charts.ensure(lab)
+    lab.kubectl("delete", "-f", str(WORKLOADS / "loadbalancer.yaml"), "--ignore-not-found")
     kinds = ",".join(kind.name for kind in KINDS if kind.name.partition(".")[0] != "nodeplumbings")
     lab.kubectl("delete", kinds, "--all", "--all-namespaces")
 
 
 def settle(lab: Lab) -> None:
-    """Wait until every address has its owner, among all nodes that are not drained."""
+    """Wait until every address has its owner, among all nodes that are not drained.
+
+    That of a Service has one that is fit for it, as few may be.
+    """
     drained = len(lab.kubectl("get", "nodes", f"-l={EXCLUDE_LABEL}", "-o=name").split())
     path = "-o=jsonpath={range .items[*]}{.status.state}/{.status.participants} {end}"
+    why = "-o=jsonpath={.items[*].status.conditions[?(@.type=='Ready')].reason}"
+    vips = ("get", "vips", "--all-namespaces")
     wanted = {f"Owned/{len(lab.nodes) - drained}"}
 
     def is_settled() -> bool:
-        return set(lab.kubectl("get", "vips", "--all-namespaces", path).split()) == wanted
+        own = lab.kubectl(*vips, f"-l=!{SERVICE_LABEL}", path)
+        generated = lab.kubectl(*vips, f"-l={SERVICE_LABEL}", why)
+        return {*own.split()} == wanted and {*generated.split()} <= {Reason.SERVED}
 
     wait_until(is_settled, "every address has its owner", PATIENCE)
