@@ -3,6 +3,8 @@
 A block is fenced as `bash`, or as `console` where what it prints is shown, too: then its commands
 begin with `$`. An HTML comment above it, which no reader sees, says `on: n1` where it belongs on
 that node, or `not run:` with the reason and the test that does what it does.
+
+Prose names commands, too, between backticks.
 """
 
 import re
@@ -12,6 +14,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+EVERYWHERE: Final = tuple(sorted(p for p in ROOT.rglob("*.md") if ".venv" not in p.parts))
+"""All Markdown files, those for developers as well."""
 FENCE: Final = re.compile(
     r"(?:<!-- (?P<word>on|not run): (?P<mark>[^>]*) -->\n+)?"
     r"^(?P<indent> *)```(?P<language>\w*)\n(?P<text>.*?)^(?P=indent)```$",
@@ -55,3 +59,9 @@ def blocks(page: Path) -> list[Block]:
         node, excuse = marked.get("on", ""), marked.get("not run", "")
         found.append(Block(name, line, fence["language"], fence["text"], node, excuse))
     return found
+
+
+def spans(page: Path) -> list[str]:
+    """What stands between backticks in a page's prose, each on one line."""
+    prose = FENCE.sub("", page.read_text())
+    return [" ".join(span.split()) for span in re.findall(r"`([^`]+)`", prose)]

@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from e2e.pages import COMMANDS, blocks
+from e2e.pages import EVERYWHERE as PAGES
 from e2e.pages import PAGES as READ_BY_USERS
+from shape.test_commands import READ
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = sorted(path for path in ROOT.rglob("*.md") if ".venv" not in path.parts)
 FILES = subprocess.run(
     ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
     cwd=ROOT, check=True, capture_output=True, text=True,
@@ -22,7 +23,10 @@ ENDS = {"/".join(path.split("/")[-n:]) for path in FILES for n in range(1, 8)}
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 NAMED_FILE = re.compile(r"`([\w./-]+\w\.(?:py|yaml|toml|svg))(?:::\w+)?`")
-TYPED = re.compile(r"^(?:\$ )?(?:kubectl|helm|make|curl|docker|pip|duravip-\w+) ", re.MULTILINE)
+TYPED = re.compile(
+    r"^(?:\$ )?(?:\w+=\S+ )*(?:kubectl|helm|make|curl|docker|export|pip|python3?|duravip-\w+) ",
+    re.MULTILINE,
+)
 MOST_EXCUSES = 7
 """Not run: what needs another controller, docker, a registry, a cluster of its own or Postfix."""
 CONSTANT = re.compile(r"`([A-Z][A-Z_]+)`")
@@ -106,12 +110,14 @@ def test_every_module_of_a_package_is_in_its_readme(package: str) -> None:
     assert not own - named - {"__init__.py", "__main__.py"}
 
 
-@pytest.mark.parametrize("page", READ_BY_USERS, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_commands_are_fenced_as_such_and_a_test_runs_them_or_does_what_they_do(page: Path) -> None:
     for block in blocks(page):
         where = f"{block.page}:{block.line}"
         assert block.language in COMMANDS or not TYPED.search(block.text), where
         assert block.language not in COMMANDS or block.commands, where
+        if page not in READ_BY_USERS and not block.excuse:
+            assert [command for command in block.commands if not READ.match(command)] == [], where
         if block.excuse:
             named = re.findall(r"tests/[\w/]+(?:\.py)?", block.excuse)
             assert named, f"{where}: which test does it?"
