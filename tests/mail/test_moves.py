@@ -95,13 +95,17 @@ def test_the_disk_of_a_node_that_never_returns_is_emptied_by_another_one(
     wait_for(rescuer.is_empty, "nothing is left", PATIENCE_S, 0.2)
 
 
+@pytest.mark.parametrize("left", [300, 200, 100])
 @pytest.mark.parametrize("victim", [0, 1])
-def test_postfix_is_killed_amid_a_move(pair: Pair, outside: Outside, victim: int) -> None:
+def test_postfix_is_killed_amid_a_move(
+    pair: Pair, outside: Outside, victim: int, left: int
+) -> None:
     first, second = pair
     deferred(first, outside, 400)
     hand_over(FOO, first, second)
-    wait_for(lambda: first.queue().total() <= 300, "the move is under way", 120, 0.01)
+    wait_for(lambda: first.queue().total() <= left, "so many are left to move", 120, 0.01)
     pair[victim].kill_postfix()
+    assert not first.is_empty()
     pair[victim].start_postfix()
     wait_for(first.is_empty, "all are moved", 120, 0.2)
     outside.take()
