@@ -22,6 +22,8 @@ from mail.segment import OUTSIDE
 FOO, BAR = "10.1.1.41", "10.1.1.42"
 FIRST = "10.1.0.11"
 """The address of n1 on the segment, where all mail is injected."""
+MANY = 500
+"""Messages that wait while their Binding moves."""
 VALUES = (
     f"--set=mail.networks={{{OUTSIDE}}}",
     f"--set=mail.headerTrust={{{OUTSIDE}}}",
@@ -131,14 +133,16 @@ def test_mail_leaves_from_its_binding_wherever_it_enters(mail: Lab, outside: Out
 
 def test_a_binding_moves_with_its_queue(mail: Lab, outside: Outside) -> None:
     outside.take(defer=True)
-    outside.send(FIRST, "moved", binding="mail-foo", count=50)
-    wait_until(lambda: queued(mail) == {("mail-foo", "n1"): 50}, "all wait on n1", PATIENCE)
+    outside.send(FIRST, "moved", binding="mail-foo", count=MANY)
+    wait_until(lambda: deferred(mail, "n1") == MANY, "all wait on n1", PATIENCE)
+    assert queued(mail) == {("mail-foo", "n1"): MANY}
     prefer(mail, foo="n3")
-    wait_until(lambda: queued(mail) == {("mail-foo", "n3"): 50}, "all wait on n3", PATIENCE)
+    wait_until(lambda: deferred(mail, "n3") == MANY, "all wait on n3", PATIENCE)
+    assert queued(mail) == {("mail-foo", "n3"): MANY}
     outside.take()
-    assert sum(row["messages"] for row in told(mail, "rebind", "mail-foo")) == 50
-    assert outside.wait_for(50, "moved") == Verdict(50, 0, frozenset({FOO}))
-    assert handed_over(mail, "moved")["n1", "n3", "mail-foo"] >= 50
+    assert sum(row["messages"] for row in told(mail, "rebind", "mail-foo")) == MANY
+    assert outside.wait_for(MANY, "moved") == Verdict(MANY, 0, frozenset({FOO}))
+    assert handed_over(mail, "moved")["n1", "n3", "mail-foo"] >= MANY
     prefer(mail, foo="n1")
     wait_for_owners(mail, foo="n1")
 
