@@ -15,6 +15,9 @@ if TYPE_CHECKING:  # the client takes a quarter of a second to import
     from duravip_cli.cluster import Cluster
 
 POLL_EVERY_S: Final = 0.25
+PAUSE_PER_LOOK: Final = 4.0
+"""How many times as long as it looks a verb waits between two looks: of ten thousand objects a
+look takes a second of the API server, which has to do what is waited for."""
 SETTLE_AFTER_S: Final = 0.5
 """An agent that is alive acts on its spec within milliseconds."""
 
@@ -131,9 +134,12 @@ Found = TypeVar("Found")
 
 def wait_for(context: Context, look: Callable[[], Found | None]) -> Found | None:
     """The first result of `look` that is not None; None when --timeout runs out before."""
-    until = time.monotonic() + float(context.arguments.timeout)
+    began = time.monotonic()
+    until = began + float(context.arguments.timeout)
     while (found := look()) is None:
-        if time.monotonic() >= until:
+        ended = time.monotonic()
+        if ended >= until:
             return None
-        context.sleep(POLL_EVERY_S)
+        context.sleep(min(max(POLL_EVERY_S, PAUSE_PER_LOOK * (ended - began)), until - ended))
+        began = time.monotonic()
     return found
