@@ -31,7 +31,7 @@ requirements: $(STAMP) ## Install the Debian packages and build the Kubernetes p
 
 .PHONY: demo
 demo: $(STAMP) ## A local cluster with the manual's example; kill the owner, time the fail-over
-	@$(LAB) lab.demo --cluster $(CLUSTER)
+	@$(LAB) lab.demo --cluster $(CLUSTER) $(if $(NODE_IMAGE),--node-image=$(NODE_IMAGE))
 
 .PHONY: demo-down
 demo-down: $(STAMP) ## End the demo's cluster

@@ -1,6 +1,6 @@
 """`make demo`: a cluster with the manual's example, the death of an owner, the time it took.
 
-    python -m lab.demo [--cluster lab|kind] [--keep] [--down]
+    python -m lab.demo [--cluster lab|kind] [--node-image IMAGE] [--keep] [--down]
 
 It exits with 0 and leaves the cluster running when all was as promised. Otherwise it says what
 was not, shows the last lines of the programs' logs, and takes the cluster down.
@@ -23,8 +23,7 @@ def main() -> int:
         if options.down:
             (demo_kind if options.cluster == "kind" else demo_local).down()
             return 0
-        stage: Stage = KindStage(_say) if options.cluster == "kind" else LocalStage(_say)
-        return show(stage, _say, keep=options.keep)
+        return show(_stage(options), _say, keep=options.keep)
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1
@@ -51,6 +50,12 @@ def show(stage: Stage, say: Say, *, keep: bool) -> int:
     return 0
 
 
+def _stage(options: argparse.Namespace) -> Stage:
+    if options.cluster == "kind":
+        return KindStage(_say, options.node_image)
+    return LocalStage(_say)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("python -m lab.demo", description="DuraVIP in two minutes.")
     parser.add_argument(
@@ -59,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         default="lab",
         help="lab: namespaces of this machine (the default); kind: Kubernetes in docker",
     )
+    parser.add_argument("--node-image", default="", help="of kind's nodes (default: kind's own)")
     parser.add_argument("--keep", action="store_true", help="leave it running if it fails")
     parser.add_argument("--down", action="store_true", help="end the demo's cluster")
     return parser

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from ipaddress import IPv4Network
+from pathlib import Path
 from typing import Any, Final
 
 from lab.charts import CHART, NAMESPACE, RELEASE
@@ -34,9 +35,11 @@ class KindStage:
 
     addresses: tuple[str, str]
 
-    def __init__(self, say: Say) -> None:
+    def __init__(self, say: Say, node_image: str = "") -> None:
+        """Without the name of a node image it is the one that this version of kind prefers."""
         self._say = say
-        self._kubeconfig = cache() / "kind-demo.kubeconfig"
+        self._node_image = node_image
+        self._kubeconfig = _kubeconfig()
         self._block: IPv4Network
         self._client: Client
 
@@ -98,8 +101,9 @@ class KindStage:
 
     def crash(self, node: str) -> float:
         """SIGKILL to all of it; docker takes its card away."""
+        crashed = time.monotonic()  # docker takes longer to return than a fail-over does
         run(["docker", "kill", node])
-        return time.monotonic()
+        return crashed
 
     def revive(self, node: str) -> None:
         """Boot it from its disk."""
@@ -137,6 +141,7 @@ class KindStage:
         self._say("creating a cluster of four containers")
         self._kubeconfig.parent.mkdir(parents=True, exist_ok=True)
         create = ["kind", "create", "cluster", f"--name={NAME}", "--config=-", "--wait=180s"]
+        create += [f"--image={self._node_image}"] if self._node_image else []
         run([*create, f"--kubeconfig={self._kubeconfig}"], json.dumps(kind), MINUTES)
         self._block = _block()
         self.addresses = (str(self._block[1]), str(self._block[2]))
@@ -154,8 +159,13 @@ class KindStage:
 def down() -> None:
     """End a demo, however far it came."""
     _check()
-    attempt(["docker", "rm", "--force", CLIENT])
+    attempt(["docker", "rm", "--force", "--volumes", CLIENT])
     run(["kind", "delete", "cluster", f"--name={NAME}"], timeout=120)
+    _kubeconfig().unlink(missing_ok=True)  # it has the administrator's key
+
+
+def _kubeconfig() -> Path:
+    return cache() / "kind-demo.kubeconfig"
 
 
 def _check() -> None:
