@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from images.engine import Engine
+from lab.docker_engine import Engine
 
 
 class Buildah:

@@ -3,15 +3,16 @@
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from images import base_image
 from images.buildah import Buildah
-from images.engine import BASE, Engine
-from lab import requirements
+from images.dockerfiles import BASE, build
+from lab import python_slim, requirements
 from lab.cluster import Lab
+from lab.docker_engine import Engine
 from lab.images import USERS
 
 TUN = Path("/dev/net/tun")
@@ -30,7 +31,7 @@ def lab() -> Iterator[Lab]:
     if not TUN.exists():
         pytest.skip(f"no {TUN}: nothing that is built could reach a registry")
     requirements.ensure("images")
-    base_image.archive()  # which may take longer than all else
+    python_slim.archive()  # which may take longer than all else
     lab = Lab("api")
     lab.nodes[0].blueprint = replace(lab.nodes[0].blueprint, own_cgroups=True)
     with lab:
@@ -39,12 +40,11 @@ def lab() -> Iterator[Lab]:
 
 @pytest.fixture(scope="session")
 def engine(lab: Lab) -> Iterator[Engine]:
-    """With the image to build on, and no other."""
-    engine = Engine(lab.layout, lab.nodes[0])
+    """With the image to build on, and no other; containers share the machine's network."""
+    engine = Engine(lab.layout, lab.nodes[0], ["--bridge=none", "--iptables=false"])
     try:
         engine.start()
-        settings = [f"--change=ENV {line}" for line in base_image.ENVIRONMENT]
-        engine.docker("import", *settings, str(base_image.archive()), BASE)
+        engine.load_python(BASE)
         yield engine
     finally:
         engine.stop()
@@ -59,4 +59,4 @@ def buildah(engine: Engine) -> Buildah:
 def built(engine: Engine) -> Mapping[str, str]:
     """The image of each program; built side by side, as they have a stage in common."""
     with ThreadPoolExecutor() as pool:
-        return dict(zip(USERS, pool.map(engine.build, USERS), strict=True))
+        return dict(zip(USERS, pool.map(partial(build, engine), USERS), strict=True))

@@ -7,8 +7,8 @@ import pytest
 
 from duravip_runtime.settings import PROGRAM_VERSION
 from images.buildah import Buildah
-from images.engine import Engine
 from lab import programs
+from lab.docker_engine import Engine
 from lab.images import names_file, write_images
 from lab.processes import run
 

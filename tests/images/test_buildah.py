@@ -2,7 +2,8 @@
 
 from duravip_runtime.settings import PROGRAM_VERSION
 from images.buildah import Buildah
-from images.engine import BASE, ROOT, Engine
+from images.dockerfiles import BASE, ROOT
+from lab.docker_engine import Engine
 
 IMAGE = "localhost/duravip-operator:buildah"
 

@@ -11,8 +11,8 @@ import pytest
 
 from api.gate import Gate
 from api.objects import apply, duravip, topology
-from images.engine import Engine
 from lab.cluster import Lab
+from lab.docker_engine import Engine
 from lab.fleet import wait_until
 
 SCRIPT = """#!/bin/sh

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 import pytest
 
 from duravip_runtime.settings import PROGRAM_VERSION
-from images.engine import BASE, Engine
+from images.dockerfiles import BASE
+from lab.docker_engine import Engine
 from lab.images import USERS
 
 STRAITS = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges")

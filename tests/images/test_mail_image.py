@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from images.engine import Engine
+from lab.docker_engine import Engine
 from lab.processes import wait_for
 from mail.segment import make_authority
 

@@ -2,7 +2,6 @@
 
 The machine has namespaces and control groups of its own. So the daemon, its containers and their
 mounts end with the lab, however that ends, and nothing outside sees rules or cards of them.
-Containers share the machine's network, as those of an agent do.
 """
 
 import os
@@ -11,13 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
+from lab import python_slim
 from lab.debian_packages import unpacked
 from lab.errors import LabError
 from lab.layout import Layout
 from lab.machines import Machine
 from lab.processes import attempt, run, wait_for
 
-ROOT: Final = Path(__file__).parents[2]
 PACKAGES: Final = ("docker.io", "tini")
 PROBED: Final = "deb.debian.org"
 RESOLVER: Final = "nameserver 10.0.2.3\n"
@@ -26,16 +25,27 @@ WRITTEN: Final = ("/etc", "/opt")
 """Where dockerd and its containerd leave files, whatever folders they are given."""
 TRIES: Final = 2
 PLENTY: Final = 6 << 30
-"""Bytes of memory, of which all images together take half."""
-BASE: Final = "localhost/python:3.11-slim-bookworm"
+"""Bytes of memory, of which the images of the programs together take half."""
 
 
 class Engine:
     """`start` and `stop` it; `docker` is its command line."""
 
-    def __init__(self, layout: Layout, machine: Machine) -> None:
-        """The machine must be one with control groups of its own."""
+    def __init__(
+        self,
+        layout: Layout,
+        machine: Machine,
+        options: Sequence[str],
+        written: Sequence[str] = WRITTEN,
+        plenty: int = PLENTY,
+    ) -> None:
+        """Give it options of dockerd. The machine must have control groups of its own.
+
+        What is written to folders in `written` stays with the machine. Images are in memory where
+        more than `plenty` bytes of it are free.
+        """
         self.machine = machine
+        self._options, self._written, self._plenty = options, written, plenty
         self.folder = machine.folder / "docker"
         self.disk = self.folder / "disk"
         """Where images are. Only the machine sees what is in it."""
@@ -53,9 +63,9 @@ class Engine:
     def start(self) -> None:
         """The daemon answers when this returns."""
         self.disk.mkdir(parents=True)
-        if _free_memory() > PLENTY:
+        if _free_memory() > self._plenty:
             self.machine.run(["mount", "-t", "tmpfs", "-o", "size=80%", "tmpfs", str(self.disk)])
-        for place in WRITTEN:
+        for place in self._written:
             self._keep_writes(place)
         self._open_way_out()
         settings = self.folder / "daemon.json"  # not those of a docker that is installed
@@ -68,10 +78,10 @@ class Engine:
                 f"--exec-root={self.folder / 'run'}",
                 f"--pidfile={self.folder / 'docker.pid'}",
                 f"--config-file={settings}",
-                "--bridge=none",
-                "--iptables=false",
                 "--storage-driver=overlay2",
-            ]
+                *self._options,
+            ],
+            env={"PATH": f"{self._files}/usr/sbin:{os.environ['PATH']}"},
         )
 
         def is_up() -> bool:
@@ -92,19 +102,22 @@ class Engine:
         """What a command prints; it must exit with 0."""
         return run([*self.command, *words], text, timeout)
 
-    def build(self, program: str) -> str:
-        """Build the Dockerfile of a program as its first lines say; the image's name."""
-        name = f"localhost/duravip-{program}:dockerfile"
-        words = ["build", "--network=host", f"--build-arg=BASE={BASE}", f"--tag={name}"]
-        command = [*self.command, *words, f"--file={ROOT / program / 'Dockerfile'}", str(ROOT)]
+    def build(self, name: str, *words: str) -> str:
+        """Build an image, with these words after `docker build`; gives its name."""
+        command = [*self.command, "build", "--progress=plain", f"--tag={name}", *words]
         for more in reversed(range(TRIES)):
             try:
-                run(["env", "DOCKER_BUILDKIT=1", *command, "--progress=plain"], timeout=900)
+                run(["env", "DOCKER_BUILDKIT=1", *command], timeout=900)
                 break
             except LabError:  # a registry has failed, perhaps; the steps before it are kept
                 if not more:
                     raise
         return name
+
+    def load_python(self, name: str) -> None:
+        """Give it the stand-in for python:3.11-slim, under this name."""
+        settings = [f"--change=ENV {line}" for line in python_slim.ENVIRONMENT]
+        self.docker("import", *settings, str(python_slim.archive()), name)
 
     def run(self, image: str, *words: str, options: Sequence[str] = ()) -> str:
         """What a container of the image prints until it ends; its exit code must be 0."""
@@ -123,7 +136,7 @@ class Engine:
         self.machine.run(
             ["cp", "--remove-destination", "/dev/stdin", "/etc/resolv.conf"], RESOLVER
         )
-        self.machine.run(["ip", "route", "del", "default"])
+        self.machine.attempt(["ip", "route", "del", "default"])  # to a control network
         told, tells = os.pipe()
         leaves, self._stays = os.pipe()  # open for as long as we live
         slirp = ["slirp4netns", "--configure", "--disable-host-loopback", "--netns-type=path"]
