@@ -127,13 +127,16 @@ def write_archive(path: Path, images: Mapping[str, Image]) -> None:
             for reference, image in images.items()
         ],
     }
+    names: dict[Image, list[str]] = {}
+    for reference, image in images.items():
+        names.setdefault(image, []).append(reference)
     saved = [
         {
             "Config": image.config.name,
-            "RepoTags": [reference],
+            "RepoTags": references,
             "Layers": [layer.name for layer in image.layers],
         }
-        for reference, image in images.items()
+        for image, references in names.items()
     ]
     blobs = {
         part.name: part.data
