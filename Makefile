@@ -77,6 +77,10 @@ alerts: requirements ## Every alert on its fault, with a real Prometheus; QUIET_
 kernels: $(STAMP) ## Try other kernels and every sort of card, in virtual machines; SUITE=NAME: one
 	@$(LAB) kernels $(if $(SUITE),--suite=$(SUITE))
 
+.PHONY: kind
+kind: $(STAMP) ## make demo CLUSTER=kind on a docker of its own, with a home-made node image
+	@$(PYTEST) -s tests/kind
+
 .PHONY: bench
 bench: requirements ## Measure all beside keepalived in MINUTES=150; QUICK=1 takes five
 	@$(LAB) bench $(if $(QUICK),--quick,--minutes=$(or $(MINUTES),150))

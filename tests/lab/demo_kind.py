@@ -1,6 +1,6 @@
 """The demo's cluster in docker, by kind: three workers, and a client on docker's network.
 
-Written with care and not run where the project is developed, which has no docker.
+`make kind` runs it, on a node image that is made there.
 """
 
 import json

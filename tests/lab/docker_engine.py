@@ -60,6 +60,21 @@ class Engine:
         """The beginning of every command line of it, outside the machine and in it."""
         return [str(self._files / "usr/bin/docker"), f"--host=unix://{self.socket}"]
 
+    def with_docker(self, argv: Sequence[str], *programs: Path) -> list[str]:
+        """The command line, for the machine, of a program that runs docker by itself.
+
+        It finds programs in these folders, too, and has its temporary files in the machine's.
+        """
+        folders = [*programs, self._files / "usr/bin", os.environ["PATH"]]
+        environment = {
+            "DOCKER_BUILDKIT": "1",
+            "DOCKER_CONFIG": self.folder / "client",
+            "DOCKER_HOST": f"unix://{self.socket}",
+            "PATH": ":".join(map(str, folders)),
+            "TMPDIR": self.folder,
+        }
+        return ["env", *(f"{name}={value}" for name, value in environment.items()), *argv]
+
     def start(self) -> None:
         """The daemon answers when this returns."""
         self.disk.mkdir(parents=True)

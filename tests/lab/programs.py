@@ -108,7 +108,7 @@ def _build(finished: Path, say: Say) -> None:
             return f"compiled {len(compiled.read_text().splitlines())} of at most {total} packages"
 
         binary = str(work / "kubernetes")
-        _go(["build", "-v", "-ldflags", _stamp(), "-o", binary, "."], compiled, progress, say)
+        _go(["build", "-v", "-ldflags", stamp(), "-o", binary, "."], compiled, progress, say)
         for program in NAMES:
             (work / program).symlink_to("kubernetes")
         work.rename(finished)
@@ -141,7 +141,7 @@ def _go(arguments: list[str], log: Path, progress: Callable[[], str], say: Say) 
         raise LabError(f"cannot build Kubernetes: go {arguments[0]}: {' '.join(last)}")
 
 
-def _stamp() -> str:
+def stamp() -> str:
     """The linker's flags. Without a version, charts that ask for one are refused by Helm."""
     major, minor, _ = VERSION.removeprefix("v").split(".")
     server, client = "k8s.io/component-base/version", "k8s.io/client-go/pkg/version"

@@ -46,14 +46,18 @@ MAIL: Final = API | {
     "/usr/lib/postfix/sbin/master": POSTFIX,
     "/usr/lib/postfix/postfix-lmdb.so": "postfix-lmdb",
 }
-IMAGES: Final = API | {
+DOCKER: Final = API | {
     "/usr/share/keyrings/debian-archive-keyring.gpg": "debian-archive-keyring",
-    "buildah": "buildah",
     "containerd": "containerd",
     "debootstrap": "debootstrap",
     "runc": "runc",
-    "skopeo": "skopeo",
     "slirp4netns": "slirp4netns",
+}
+"""docker itself is unpacked, and not installed."""
+IMAGES: Final = DOCKER | {"buildah": "buildah", "skopeo": "skopeo"}
+KIND: Final = DOCKER | {
+    "/usr/bin/python3": "python3",  # what the images are made of
+    "iptables": "iptables",
 }
 PAGE: Final = API | {
     "/usr/bin/chromedriver": "chromium-driver",
@@ -73,6 +77,7 @@ BY_SIZE: Final = {
     "full": FULL,
     "mail": MAIL,
     "images": IMAGES,
+    "kind": KIND,
     "page": PAGE,
     "bench": BENCH,
     "kernels": KERNELS,

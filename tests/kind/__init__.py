@@ -1,0 +1,1 @@
+"""The demo on kind, with a node image that is made here."""
