@@ -30,6 +30,7 @@ SHARED: Final = {
     "netns": "loadfile",
     "faults": "loadfile",
     "mail": "loadfile",
+    "e2e": "loadfile",
 }
 """Tiers that all processors share, and what stays together: those that compute, and those whose
 labs do little but wait, so that two of them have room side by side."""
