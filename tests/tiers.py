@@ -30,7 +30,6 @@ SHARED: Final = {
     "netns": "loadfile",
     "faults": "loadfile",
     "mail": "loadfile",
-    "e2e": "loadfile",
 }
 """Tiers that all processors share, and what stays together: those that compute, and those whose
 labs do little but wait, so that two of them have room side by side."""
@@ -83,7 +82,8 @@ def _command(tier: str) -> list[str]:
     if tier == "lint":
         return ["make", "--no-print-directory", "lint"]
     tests = TESTS.get(tier, (f"tests/{tier}",))
-    command = [sys.executable, "-m", "pytest", "-q", "--durations=3", *tests]
+    shown = ("-rfER", "--rerun-show-tracebacks", "--durations=3")
+    command = [sys.executable, "-m", "pytest", "-q", *shown, *tests]
     if tier in SHARED:
         command += ["--numprocesses=auto", f"--dist={SHARED[tier]}"]
     return command
