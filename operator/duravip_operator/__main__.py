@@ -20,6 +20,7 @@ from duravip_operator.loop import Loop
 from duravip_operator.metrics import Metrics
 from duravip_operator.node_health import NodeHealthMonitor
 from duravip_operator.page import LivePage, MoveTape, Sources
+from duravip_operator.pass_requests import PassRequests
 from duravip_operator.pulse import PulseClient
 from duravip_operator.service_reconciler import ServiceReconciler
 from duravip_operator.settings import Settings, settings_from
@@ -167,14 +168,15 @@ def _lease_annotations(
 
 
 async def _work(settings: Settings, end: _End) -> None:
-    """Wire the parts: each takes those before it, and asks for a pass by one event."""
-    pass_requested = asyncio.Event()
-    request_pass = pass_requested.set
+    """Wire the parts: each takes those before it."""
+    requests = PassRequests()
+    request_pass = requests.at_once
     metrics = Metrics(PROGRAM_VERSION, settings.address_info)
     writer = KubeWriter(settings, metrics)
     store = Store(
         request_pass, writer.read_plumbing, ignore_exclude_label=settings.ignore_exclude_label
     )
+    store.on_edit = requests.soon
     pulse = PulseClient(settings, request_pass, metrics)
     elector = Elector(settings, request_pass, lambda: store.highest_epoch)
 
@@ -210,7 +212,7 @@ async def _work(settings: Settings, end: _End) -> None:
     )
     loop = Loop(
         settings,
-        pass_requested,
+        requests,
         store=store,
         endpoints=endpoints,
         pulse=pulse,

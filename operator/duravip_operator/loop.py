@@ -2,7 +2,8 @@
 
 The loop is level-triggered. Watches, heartbeats and timers only request a pass; what a pass does
 follows from the snapshot and not from the event. Requests that come within DEBOUNCE_S are answered
-by one pass. Passes never overlap, and only the leader writes.
+by one pass; edits wait a little longer after one (`pass_requests`). Passes never overlap, and only
+the leader writes.
 
 A pass has four steps. It stamps its epoch into every NodePlumbing, so that no former leader can
 write any more; it decides; it writes every spec that differs, all at once; it reports statuses.
@@ -30,6 +31,7 @@ from duravip_operator.kube.spec_writes import SpecWrites
 from duravip_operator.leadership import Elector, Replicas
 from duravip_operator.metrics import Metrics
 from duravip_operator.node_health import NodeHealthMonitor
+from duravip_operator.pass_requests import PassRequests
 from duravip_operator.pulse import PulseClient, PulseFeed
 from duravip_operator.service_reconciler import ServiceReconciler
 from duravip_operator.settings import Settings
@@ -59,7 +61,7 @@ class Loop:
     def __init__(
         self,
         settings: Settings,
-        pass_requested: asyncio.Event,
+        requests: PassRequests,
         *,
         store: Store,
         endpoints: EndpointSlices,
@@ -72,8 +74,8 @@ class Loop:
         node_health: NodeHealthMonitor,
         services: ServiceReconciler,
     ) -> None:
-        """Whoever has something new to decide from sets `pass_requested`."""
-        self._settings, self._pass_requested = settings, pass_requested
+        """Whoever has something new to decide from asks for a pass by `requests`."""
+        self._settings, self._requests = settings, requests
         self._store, self._endpoints, self._pulse = store, endpoints, pulse
         self._elector, self._replicas = elector, replicas
         self._writer, self._reporter = writer, reporter
@@ -107,7 +109,7 @@ class Loop:
 
     def request_pass(self) -> None:
         """Something changed: make a pass soon."""
-        self._pass_requested.set()
+        self._requests.at_once()
 
     def on_heartbeat(self, node: str) -> None:
         """A beat of this node says something new: maybe what a hand-over waits for."""
@@ -123,10 +125,12 @@ class Loop:
     async def run(self, stop: asyncio.Event) -> None:
         """Make a pass whenever something changed, when a round is due, and every 30 s."""
         pause = 0.0
+        most = min(timing.SWEEP, self._settings.balance_interval or timing.SWEEP)
         while not stop.is_set():
-            await self._wait_for_request(stop)
+            await self._requests.wait(stop, self._gc_tuning.collect_when_idle, most)
             await asyncio.sleep(0 if self._continue_now else DEBOUNCE_S + pause)
-            self._pass_requested.clear()
+            self._requests.clear()
+            began = time.monotonic()
             try:
                 await self._pass()
                 pause = 0.0
@@ -138,17 +142,7 @@ class Loop:
                 said = "a pass failed: %s; the next one comes in %.1f s"
                 log.log(level, said, error, pause, exc_info=is_bug)
                 self.request_pass()
-
-    async def _wait_for_request(self, stop: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(event.wait()) for event in (self._pass_requested, stop)]
-        longest = min(timing.SWEEP, self._settings.balance_interval or timing.SWEEP)
-        first = asyncio.FIRST_COMPLETED
-        done, _ = await asyncio.wait(waits, timeout=gc_tuning.IDLE_S, return_when=first)
-        if not done:
-            self._gc_tuning.collect_when_idle()
-            await asyncio.wait(waits, timeout=longest - gc_tuning.IDLE_S, return_when=first)
-        for wait in waits:
-            wait.cancel()
+            self._requests.rest_after(time.monotonic() - began)
 
     async def _pass(self) -> None:
         epoch = self._elector.epoch
@@ -277,7 +271,7 @@ class Loop:
             is_done = await self._writes.wait_briefly()
             if is_late and is_done:
                 self.request_pass()  # what was still under way is not any more
-            asyncio.get_running_loop().call_later(SETTLE_AFTER_WRITE_S, self.request_pass)
+            asyncio.get_running_loop().call_later(SETTLE_AFTER_WRITE_S, self._requests.soon)
 
     def _replace_spec(self, plumbing: Plumbing, plan: handover.Plan, epoch: int) -> bool:
         """Begin to write a spec, unless an earlier one of the node is still under way."""

@@ -80,6 +80,9 @@ class Store:
         something there; see the option for `ignore_exclude_label`.
         """  # noqa: D205
         self._on_change = on_change
+        self.on_edit = on_change
+        """Called instead of it when nobody waits for what differs, and it may be one of thousands:
+        an object that names an address, or what a node says that it has taken."""
         self._read_plumbing = read_plumbing
         self._defer = defer or asyncio.get_running_loop().call_soon_threadsafe
         self.vips: dict[str, VipObject] = {}
@@ -249,9 +252,10 @@ class Store:
         return is_same and known is not None and _is_older(seen.version, known)
 
     def _observe(self, kind: Kind, seen: Observation) -> None:
+        before = self._caches[kind].values.get(seen.key)
         is_ours = kind == "NodePlumbing" and seen.key in self._being_written
         if self._take(kind, seen) and not is_ours:
-            self._on_change()
+            (self.on_edit if _can_wait(before, seen.value) else self._on_change)()
 
     def _take(self, kind: Kind, seen: Observation) -> bool:
         """Take what was seen, unless it is older than what is known; whether it is news."""
@@ -284,8 +288,7 @@ class Store:
         known = cache.versions.get(key)
         if known and known.uid == uid:
             del cache.versions[key]
-            del cache.values[key]
-            self._on_change()
+            (self.on_edit if _can_wait(None, cache.values.pop(key)) else self._on_change)()
             if kind in _OF_SERVICES:
                 self.on_vip_change()
 
@@ -293,6 +296,21 @@ class Store:
         """Have the asyncio thread call this soon. From any thread."""
         with suppress(RuntimeError):  # the loop has ended before this thread did
             self._defer(call, *args)
+
+
+def _can_wait(before: Value | None, after: Value | None) -> bool:
+    """Whether it names an address, or a node has only taken more of what it is granted."""
+    if isinstance(after, VipObject):
+        return True
+    if not (isinstance(before, Plumbing) and isinstance(after, Plumbing)):
+        return False
+    return before.served <= after.served and after == replace(
+        before,
+        resource_version=after.resource_version,
+        observed_generation=after.observed_generation,
+        seen_epoch=after.seen_epoch,
+        served=after.served,
+    )
 
 
 def _is_older(one: Version, other: Version) -> bool:

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from duravip_operator.loop import Loop
+from duravip_operator.pass_requests import PassRequests
 from duravip_operator.settings import Settings
 
 
@@ -36,7 +37,7 @@ async def first_pass(*, leads: bool) -> list[str]:
         "services": SimpleNamespace(lead=ignore),
     }
     settings = Settings.model_construct(pulse_advertise="10.0.0.1:9481")
-    loop = Loop(settings, pass_requested := asyncio.Event(), **made)
-    pass_requested.set()
+    loop = Loop(settings, requests := PassRequests(), **made)
+    requests.at_once()
     await loop.run(stop)
     return done

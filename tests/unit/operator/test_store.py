@@ -236,3 +236,47 @@ def test_the_label_that_takes_a_node_out_can_be_ignored_but_for_a_drain() -> Non
     assert excluded(ignore=False, value="")
     assert not excluded(ignore=True, value="")
     assert excluded(ignore=True, value=DRAINED)
+
+
+def reported(version: int, *served: str, **more: Any) -> Body:
+    """n1's NodePlumbing, with what its agent has reported under generation 1."""
+    body = plumbing(version)
+    body["metadata"]["generation"] = 1
+    return body | {"status": {"observedGeneration": 1, "served": [*served], **more}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "before", "after", "waits"),
+    [
+        ("DuraVIP", None, vip(1), True),
+        ("DuraVIP", vip(1), vip(2, "10.1.1.2"), True),
+        ("NodePlumbing", reported(1), reported(2, "10.1.1.1"), True),
+        ("NodePlumbing", reported(1, "10.1.1.1"), reported(2), False),
+        (
+            "NodePlumbing",
+            reported(1),
+            reported(2, "10.1.1.1", agent={"version": "1", "boot": "b"}),
+            False,
+        ),
+        ("NodePlumbing", None, reported(1), False),
+        ("Topology", None, {"metadata": {"name": "lan", "uid": "t"}, "spec": {}}, False),
+    ],
+)
+def test_what_nobody_waits_for_is_told_as_an_edit(
+    told: Told, kind: Kind, before: Body | None, after: Body, waits: bool
+) -> None:
+    edits: list[Kind] = []
+    if before:
+        told.caches.put(kind, before)
+    told.caches.on_edit = lambda: edits.append(kind)
+    changes = told.changes
+    told.caches.put(kind, after)
+    assert (len(edits), told.changes - changes) == ((1, 0) if waits else (0, 1))
+
+
+def test_an_object_that_was_deleted_is_told_as_an_edit(told: Told) -> None:
+    told.caches.put("DuraVIP", vip(1))
+    edits: list[int] = []
+    told.caches.on_edit = lambda: edits.append(1)
+    told.caches.remove("DuraVIP", vip(2))
+    assert (edits, told.caches.vips) == ([1], {})
