@@ -1,16 +1,13 @@
 """kind and kubeadm, built from their Go modules, and the sources of kind's base image."""
 
 import json
-import os
 import shutil
-import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
 
 from lab import programs
-from lab.errors import LabError
-from lab.programs import MODULE, SETTINGS, Say, alone, cache
+from lab.programs import MODULE, Say, alone, cache, run_go
 
 KIND: Final = "sigs.k8s.io/kind"
 VERSION: Final = "v0.33.0"
@@ -50,16 +47,5 @@ def _build(work: Path) -> Path:
     return folder
 
 
-def _go(*words: str, folder: Path | None = None, **environment: str) -> str:
-    """What a command of Go prints."""
-    done = subprocess.run(
-        ["go", *words],
-        cwd=folder,
-        env={**os.environ, **SETTINGS, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise LabError(f"go {' '.join(words)}: {done.stderr.strip()[-500:]}")
-    return done.stdout
+def _go(*words: str, folder: Path | None = None, **more: str) -> str:
+    return run_go(f"go {' '.join(words)}", words, folder, **more)

