@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterable
 from functools import cache
+from hashlib import blake2b
 from pathlib import Path
 from typing import Final
 
@@ -52,9 +53,10 @@ def identity() -> str:
         PYTHON.resolve(),
         *map(Path, PROGRAMS),
         _standard_library() / "os.py",
-        Path(__file__),
     ]
-    return " ".join(f"{path}:{path.stat().st_mtime_ns}:{path.stat().st_size}" for path in sources)
+    files = [f"{path}:{path.stat().st_mtime_ns}:{path.stat().st_size}" for path in sources]
+    # Of this file what is in it: it is as old, and where, as the checkout is.
+    return " ".join([*files, blake2b(Path(__file__).read_bytes(), digest_size=8).hexdigest()])
 
 
 def entries() -> dict[str, Content]:

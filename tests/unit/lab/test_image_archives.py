@@ -4,6 +4,7 @@ import json
 import tarfile
 from pathlib import Path
 
+from lab.image import base
 from lab.image.oci import Image, blob, write_archive
 
 
@@ -16,3 +17,7 @@ def test_an_image_with_several_names_is_one_entry_with_all_of_them(tmp_path: Pat
         assert manifest
         entries = json.load(manifest)
     assert [entry["RepoTags"] for entry in entries] == [["one:1", "one:2"], ["other:1"]]
+
+
+def test_a_layer_that_is_kept_serves_every_checkout() -> None:
+    assert str(Path(base.__file__).parent) not in base.identity()
